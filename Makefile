@@ -1,5 +1,5 @@
 PYTHON_BIN := .venv/bin/python
-LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
 
 .PHONY: env lock
 

@@ -27,12 +27,13 @@ if [ -x .venv/bin/python ] && cmp -s "$lock" "$stamp"; then
     exit 0
 fi
 
-python=$(find_python)
-"$python" -c 'import venv, ensurepip' 2>/dev/null || say_and_stop \
-    "$python cannot make virtual environments: its venv module is missing." \
-    "On Debian and Ubuntu: apt install python3-venv"
-
-echo "Making .venv with $("$python" --version) (a minute, once) ..."
-"$python" -m venv --clear .venv
+if ! .venv/bin/python -c '' 2>/dev/null; then
+    python=$(find_python)
+    "$python" -c 'import venv, ensurepip' 2>/dev/null || say_and_stop \
+        "$python cannot make virtual environments: its venv module is missing." \
+        "On Debian and Ubuntu: apt install python3-venv"
+    "$python" -m venv --clear .venv
+fi
+echo "Installing what $lock pins into .venv ($(.venv/bin/python --version); a minute, once) ..."
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
 cp "$lock" "$stamp"

@@ -1,0 +1,3 @@
+"""The site: settings, users, the embedded PostgreSQL, health, and the demo."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,49 @@
+"""Static files as WhiteNoise finds them, and the viewer's time zone."""
+
+import zoneinfo
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils import timezone
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
+
+TIME_ZONE_COOKIE = "tz"
+
+
+class StaticFiles(WhiteNoiseMiddleware):
+    """WhiteNoise answering with whole files: its streamed answer is a synchronous iterator, which ASGI warns about."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
+        found = static_file.get_response(request.method, request.META)
+        response = HttpResponse(status=int(found.status))
+        if found.file is not None:
+            with found.file as file:
+                response.content = file.read()
+        del response["Content-Type"]
+        for name, value in found.headers:
+            response[name] = value
+        return response
+
+
+def time_zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Shows times in the user's own zone, else the browser's (cookie `tz`), else the site's."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        user: Any = request.user
+        chosen = getattr(user, "time_zone", "") or unquote(request.COOKIES.get(TIME_ZONE_COOKIE, ""))
+        with timezone.override(known_zone(chosen)):
+            return get_response(request)
+
+    return middleware
+
+
+def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
+    """The zone of that name; None, which stands for the site's, where the name is empty or unknown."""
+    try:
+        return zoneinfo.ZoneInfo(name) if name else None
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a directory of zones
+        return None

