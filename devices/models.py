@@ -1,0 +1,406 @@
+"""What is out there: devices, their two links, and the history of both.
+
+Every row carries its organization, so that access is scoped and the tables can be distributed by it.
+Facts are named as in domain.md; columns called `recorded_*` are derived and kept by the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+
+from devices import status, triggers
+from devices.clock import DatabaseClock
+from fleets.models import (
+    Fleet,
+    Organization,
+    poll_interval_field,
+    poll_interval_in_range,
+)
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from dashboard.models import User
+
+UUID_PATTERN = "^([0-9a-f]{32}|[0-9a-f]{62})$"
+
+
+class FrozenReason(models.TextChoices):
+    """Why a device is locked; the first that applies (domain.md, Freezing)."""
+
+    UNPAID = "unpaid", "unpaid invoices"
+    FLEET_TYPE = "fleet-type", "a paid fleet type in a free organization"
+    ALLOWANCE = "allowance", "outside the organization's allowance"
+
+
+class VpnServer(models.Model):
+    """One process life of a VPN server: its lease runs from its first sign until 60 s after its last."""
+
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="vpn_servers",
+    )  # null: serves the whole site
+    name = models.CharField(max_length=255)
+    boot = models.CharField(max_length=255, blank=True)
+    last_sign_at = models.DateTimeField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(
+        null=True, blank=True
+    )  # lease_until while its end is not recorded
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "boot"], name="vpn_server_life")
+        ]
+        indexes = [
+            # settle and every reading: leases that ended unrecorded.
+            models.Index(
+                fields=["due_at"],
+                name="vpn_server_due",
+                condition=Q(due_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DeviceQuerySet(models.QuerySet["Device"]):
+    def visible_to(self, user: User | AnonymousUser) -> DeviceQuerySet:
+        """The devices of the organizations this person belongs to."""
+        return self.filter(organization__in=Organization.objects.visible_to(user))
+
+
+class Device(models.Model):
+    # Follows from the fleet; the database fills it in.
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        editable=False,
+        related_name="devices",
+        db_index=False,
+    )
+    fleet = models.ForeignKey(
+        Fleet, on_delete=models.PROTECT, related_name="devices", db_index=False
+    )
+    uuid = models.TextField(unique=True, validators=[RegexValidator(UUID_PATTERN)])
+    name = models.CharField(max_length=255, blank=True)
+    device_type = models.CharField(max_length=255, blank=True)
+    notes = models.TextField(blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    poll_interval = poll_interval_field("Seconds; empty: the fleet's.")
+    vpn_setting = models.BooleanField(
+        "VPN", null=True, blank=True, help_text="Unknown: as the fleet says."
+    )
+    created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
+
+    # What the device says of itself.
+    os_version = models.CharField(max_length=255, blank=True)
+    supervisor_version = models.CharField(max_length=255, blank=True)
+    release = models.CharField(max_length=255, blank=True)
+    target_release = models.CharField(max_length=255, blank=True)
+    ip_addresses = ArrayField(
+        models.CharField(max_length=255), default=list, blank=True
+    )
+    mac_addresses = ArrayField(
+        models.CharField(max_length=255), default=list, blank=True
+    )
+    update_status = models.CharField(max_length=20, blank=True)
+    metrics = models.JSONField(default=dict, blank=True)
+    metrics_at = models.DateTimeField(null=True, blank=True)
+    public_address = models.GenericIPAddressField(
+        null=True, blank=True
+    )  # as seen, never reported
+
+    # The facts a status is computed from (domain.md).
+    frozen_reason = models.CharField(
+        max_length=10, choices=FrozenReason, blank=True, default=""
+    )
+    is_active = models.BooleanField(default=False)
+    activated_at = models.DateTimeField(null=True, blank=True)  # null while inactive
+    deactivated_at = models.DateTimeField(null=True, blank=True)
+    provisioned_at = models.DateTimeField(null=True, blank=True)
+    first_contact_at = models.DateTimeField(null=True, blank=True)
+    last_contact_at = models.DateTimeField(
+        null=True, blank=True
+    )  # newer polls: poll.last_poll_at
+    provisioning_state = models.CharField(max_length=255, blank=True, default="")
+    provisioning_progress = models.PositiveSmallIntegerField(null=True, blank=True)
+    update_progress = models.PositiveSmallIntegerField(null=True, blank=True)
+    progress_changed_at = models.DateTimeField(null=True, blank=True)
+    vpn_enabled = models.BooleanField(default=True)  # resolved: device, else fleet
+    vpn_connected = models.BooleanField(default=False)
+    vpn_changed_at = models.DateTimeField(null=True, blank=True)
+    # The owner: stays when its lease ends, goes when it says the device disconnected.
+    vpn_server = models.ForeignKey(
+        VpnServer, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+    )
+    vpn_session = models.CharField(max_length=255, blank=True, default="")
+    heartbeat_state = models.CharField(
+        max_length=7,
+        choices=status.HeartbeatState,
+        default=status.HeartbeatState.UNKNOWN,
+    )
+    heartbeat_changed_at = models.DateTimeField(null=True, blank=True)
+
+    # Every writer of a fact says when it happened and why; the history trigger takes both over.
+    facts_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
+    facts_reason = models.JSONField(default=dict, blank=True, editable=False)
+    recorded_status = models.GeneratedField(
+        expression=status.recorded_status(),
+        output_field=models.CharField(max_length=17),
+        db_persist=True,
+    )
+    recorded_status_at = models.DateTimeField(
+        db_default=DatabaseClock(), editable=False
+    )
+
+    objects = DeviceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                name="device_uuid", condition=Q(uuid__regex=UUID_PATTERN)
+            ),
+            models.CheckConstraint(
+                name="device_heartbeat_state",
+                condition=Q(heartbeat_state__in=status.HeartbeatState.values),
+            ),
+            models.CheckConstraint(
+                name="device_frozen_reason",
+                condition=Q(frozen_reason__in=["", *FrozenReason.values]),
+            ),
+            models.CheckConstraint(
+                name="device_progress",
+                condition=(
+                    Q(provisioning_progress__isnull=True)
+                    | Q(provisioning_progress__range=(0, 100))
+                )
+                & (
+                    Q(update_progress__isnull=True) | Q(update_progress__range=(0, 100))
+                ),
+            ),
+            poll_interval_in_range("device_poll_interval"),
+        ]
+        indexes = [
+            # Counts and status filters of a fleet, by an index-only scan.
+            models.Index(
+                fields=["fleet", "recorded_status"], name="device_fleet_status"
+            ),
+            # The same for an organization: the line above the fleets, the Devices page.
+            models.Index(
+                fields=["organization", "recorded_status"], name="device_org_status"
+            ),
+            # Devices by name, of one fleet and of all.
+            models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
+            models.Index(fields=["organization", "name", "id"], name="device_org_name"),
+            # A VPN server's devices: its full list, the end of its lease.
+            models.Index(
+                fields=["vpn_server"],
+                name="device_vpn_server",
+                condition=Q(vpn_server__isnull=False),
+            ),
+        ]
+        triggers = triggers.DEVICE
+
+    def __str__(self) -> str:
+        return self.name or self.uuid[:7]
+
+    @property
+    def short_uuid(self) -> str:
+        return self.uuid[:7]
+
+
+class Heartbeat(models.Model):
+    """The last state poll of a device and the deadlines that follow: one narrow row, from its first poll on."""
+
+    device = models.OneToOneField(
+        Device, on_delete=models.CASCADE, primary_key=True, related_name="poll"
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, db_index=False
+    )
+    last_poll_at = models.DateTimeField()
+    poll_interval = models.PositiveIntegerField()  # seconds, in force at that poll
+    late_at = models.DateTimeField()
+    lost_at = models.DateTimeField()
+    due_at = models.DateTimeField(
+        null=True
+    )  # the next deadline not yet recorded; null once lost is
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="heartbeat_deadlines",
+                condition=Q(late_at__gt=F("last_poll_at"), lost_at__gt=F("late_at"))
+                & (
+                    Q(due_at__isnull=True)
+                    | Q(due_at=F("late_at"))
+                    | Q(due_at=F("lost_at"))
+                ),
+            ),
+        ]
+        indexes = [
+            # settle and every reading: deadlines that passed unrecorded.
+            models.Index(
+                fields=["due_at"],
+                name="heartbeat_due",
+                condition=Q(due_at__isnull=False),
+            ),
+            # Readings at a clock before what is recorded; a polling device is not in it.
+            models.Index(
+                fields=["lost_at"],
+                name="heartbeat_ahead",
+                condition=Q(due_at__isnull=True) | Q(due_at=F("lost_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id} polled at {self.last_poll_at}"
+
+
+def _outlived(
+    model: type[models.Model],
+) -> models.ForeignKey[models.Model, models.Model]:
+    """A reference from a history, which outlives what it names: by id, without a constraint."""
+    return models.ForeignKey(
+        model,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+
+class ConnectivityRecord(models.Model):
+    """One change of one link. Partitioned by month; written by devices/connectivity.py."""
+
+    class Link(models.TextChoices):
+        VPN = "vpn"
+        HEARTBEAT = "heartbeat"
+
+    organization = _outlived(Organization)
+    fleet = _outlived(Fleet)
+    device = _outlived(Device)
+    link = models.CharField(max_length=9, choices=Link)
+    before = models.CharField(max_length=12)
+    after = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    reason = models.JSONField(default=dict)
+
+    class Meta:
+        # The primary key in the database is (id, at): a partitioned table's must hold its range.
+        indexes = [
+            # The Device Summary: what happened to this device, newest first.
+            models.Index(fields=["device", "-at", "-id"], name="record_of_device"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.link} of {self.device_id}: {self.before} to {self.after} at {self.at}"
+
+
+class StatusChange(models.Model):
+    """One change of status or fleet; `before` null: created, `after` null: deleted.
+
+    Partitioned by month; written by the trigger on Device, so that no path can forget it.
+    """
+
+    organization = _outlived(Organization)
+    fleet = _outlived(Fleet)
+    device = _outlived(Device)
+    before = models.CharField(max_length=17, null=True)  # noqa: DJ001  null is the absence of a device
+    after = models.CharField(max_length=17, null=True)  # noqa: DJ001
+    at = models.DateTimeField()
+    reason = models.JSONField(default=dict)
+
+    class Meta:
+        # The primary key in the database is (id, at), as above.
+        indexes = [
+            # The Device Summary: what happened to this device, newest first.
+            models.Index(fields=["device", "-at", "-id"], name="change_of_device"),
+            # The Fleets page: the latest changes of an organization, and of each fleet.
+            models.Index(
+                fields=["organization", "-at", "-id"], name="change_of_organization"
+            ),
+            models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id}: {self.before} to {self.after} at {self.at}"
+
+
+class ApiKey(models.Model):
+    """A secret shown once; only its digest is kept (protocol.md, Keys)."""
+
+    class Kind(models.TextChoices):
+        DEVICE = "device"
+        PROVISIONING = "provisioning"
+        SERVICE = "service"
+
+    kind = models.CharField(max_length=12, choices=Kind)
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+    )  # null: a service key of the whole site
+    fleet = models.ForeignKey(
+        Fleet,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="provisioning_keys",
+    )
+    device = models.ForeignKey(
+        Device, on_delete=models.CASCADE, null=True, blank=True, related_name="api_keys"
+    )
+    name = models.CharField(max_length=100, blank=True)
+    digest = models.BinaryField(unique=True)
+    created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="api_key_owner",
+                condition=Q(
+                    kind="device",
+                    device__isnull=False,
+                    fleet__isnull=True,
+                    organization__isnull=False,
+                )
+                | Q(
+                    kind="provisioning",
+                    fleet__isnull=False,
+                    device__isnull=True,
+                    organization__isnull=False,
+                )
+                | Q(kind="service", fleet__isnull=True, device__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} key {self.name or self.pk}"
+
+
+class FormerKey(models.Model):
+    """The digest of a deleted device's key, kept 90 days to tell its agent from a stranger."""
+
+    digest = models.BinaryField(primary_key=True)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE)
+    device_uuid = models.TextField()
+    deleted_at = models.DateTimeField(db_index=True)  # the clean-up after 90 days
+
+    def __str__(self) -> str:
+        return f"former key of {self.device_uuid}"

@@ -1,0 +1,92 @@
+"""Triggers on Device: its organization follows its fleet, and its history writes itself.
+
+The history trigger works per statement, on transition tables, so that a batch of any size costs one
+pass; it dates a change by the `facts_at` and gives the `facts_reason` the writer set in the same UPDATE.
+"""
+
+import pgtrigger
+
+ORGANIZATION = pgtrigger.Trigger(
+    name="organization",
+    level=pgtrigger.Row,
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert | pgtrigger.UpdateOf("fleet_id"),
+    func="""
+        SELECT organization_id INTO NEW.organization_id FROM fleets_fleet WHERE id = NEW.fleet_id;
+        IF TG_OP = 'INSERT' THEN
+            NEW.recorded_status_at := NEW.facts_at;
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+CREATED = pgtrigger.Trigger(
+    name="history_created",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    referencing=pgtrigger.Referencing(new="new_rows"),
+    func="""
+        INSERT INTO devices_statuschange
+            (organization_id, fleet_id, device_id, before, after, at, reason)
+        SELECT organization_id, fleet_id, id, NULL, recorded_status, facts_at, facts_reason
+        FROM new_rows;
+        PERFORM pg_notify('status_changed', organization_id::text)
+        FROM new_rows GROUP BY organization_id;
+        RETURN NULL;
+    """,
+)
+
+CHANGED = pgtrigger.Trigger(
+    name="history_changed",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Update,
+    referencing=pgtrigger.Referencing(old="old_rows", new="new_rows"),
+    func="""
+        -- The second UPDATE below comes here too, with nothing to say.
+        IF pg_trigger_depth() > 1 THEN
+            RETURN NULL;
+        END IF;
+        INSERT INTO devices_statuschange
+            (organization_id, fleet_id, device_id, before, after, at, reason)
+        SELECT n.organization_id, n.fleet_id, n.id, o.recorded_status, n.recorded_status,
+               GREATEST(n.facts_at, o.recorded_status_at), n.facts_reason
+        FROM old_rows o JOIN new_rows n ON n.id = o.id
+        WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        UPDATE devices_device d
+        SET recorded_status_at = GREATEST(n.facts_at, o.recorded_status_at)
+        FROM old_rows o JOIN new_rows n ON n.id = o.id
+        WHERE d.id = n.id AND o.recorded_status <> n.recorded_status;
+        PERFORM pg_notify('status_changed', n.organization_id::text)
+        FROM old_rows o JOIN new_rows n ON n.id = o.id
+        WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id
+        GROUP BY n.organization_id;
+        RETURN NULL;
+    """,
+)
+
+DELETED = pgtrigger.Trigger(
+    name="history_deleted",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Delete,
+    referencing=pgtrigger.Referencing(old="old_rows"),
+    func="""
+        INSERT INTO devices_statuschange
+            (organization_id, fleet_id, device_id, before, after, at, reason)
+        SELECT organization_id, fleet_id, id, recorded_status, NULL,
+               CASE WHEN facts_reason ->> 'slug' = 'deleted'
+                    THEN GREATEST(facts_at, recorded_status_at) ELSE statement_timestamp() END,
+               jsonb_build_object('slug', 'deleted', 'name', name, 'uuid', uuid)
+        FROM old_rows;
+        PERFORM pg_notify('status_changed', organization_id::text)
+        FROM old_rows GROUP BY organization_id;
+        RETURN NULL;
+    """,
+)
+
+DEVICE = [ORGANIZATION, CREATED, CHANGED, DELETED]
