@@ -1,0 +1,197 @@
+// Everything the pages do in the browser beyond plain HTML. No eval, no inline handlers, nothing that a page needs to work.
+// The server renders all words and numbers; this file keeps them fresh (times), asks for new ones (live), and helps hands (menus, copy, ticks).
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const region = document.getElementById("live");
+  const $ = (selector, from = document) => from.querySelector(selector);
+  const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
+
+  // ---- times -------------------------------------------------------------------------------------------------------
+  // The server's clock, not this computer's: each answer carries it, and in between it runs on with performance.now().
+  let serverNow = Number(root.dataset.now), readAt = performance.now();
+  const now = () => serverNow + (performance.now() - readAt);
+  const setNow = (milliseconds) => { if (milliseconds > 0) { serverNow = milliseconds; readAt = performance.now(); } };
+
+  // The same words as the server's `duration`: two units at most, joined by no-break spaces.
+  const duration = (ms, precise) => {
+    const nb = "\u00a0", total = Math.max(0, Math.floor(ms / 1000));
+    const seconds = total % 60, minutes = Math.floor(total / 60), hours = Math.floor(minutes / 60), days = Math.floor(hours / 24);
+    const two = (a, unit, b, less) => `${a}${nb}${unit}` + (b ? `${nb}${b}${nb}${less}` : "");
+    if (minutes < 1) return `${seconds}${nb}s`;
+    if (hours < 1) return two(minutes, "min", precise ? seconds : 0, "s");
+    if (days < 1) return two(hours, "h", minutes % 60, "min");
+    if (days < 60) return two(days, "d", days < 14 ? hours % 24 : 0, "h");
+    return `${Math.floor(days / 30)}${nb}months`;
+  };
+  const PHRASES = {
+    ago: (ms) => `${duration(-ms)} ago`,
+    for: (ms) => duration(-ms),
+    in: (ms) => (ms > 0 ? `in ${duration(ms, true)}` : "now"),
+  };
+  const clock = new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.tz, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const write = (node, text) => {
+    if (node.firstChild?.nodeType === Node.TEXT_NODE) { if (node.firstChild.nodeValue !== text) node.firstChild.nodeValue = text; }
+    else node.textContent = text;
+  };
+  const tick = () => {
+    for (const node of $$("time[data-tick]")) {
+      write(node, PHRASES[node.dataset.tick](Date.parse(node.dateTime) - now()));
+    }
+  };
+
+  // The browser's time zone, for the pages that follow.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+
+  // ---- what is said to those who listen -----------------------------------------------------------------------------
+  const say = (text) => { const place = $("#announce"); if (place) place.textContent = text; };
+
+  // ---- live refresh ------------------------------------------------------------------------------------------------
+  const live = region && (() => {
+    const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
+    const every = Number(region.dataset.every), everyHidden = Number(region.dataset.everyHidden);
+    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000;
+    let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, before = new Map();
+
+    const state = () => (paused ? "paused" : missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
+    const wait = () => (missed ? Math.min(LONGEST_RETRY, every * 2 ** (missed - 1)) : document.hidden ? everyHidden : every);
+    const asOf = () => clock.format(updated);
+    const draw = () => {
+      const current = state();
+      mark.dataset.live = current;
+      const words = {
+        live: ["Live", `updated ${duration(now() - updated)} ago`],
+        paused: ["Paused", `as of ${asOf()}`],
+        retry: ["Reconnecting", `as of ${asOf()}`],
+        stale: ["Not live", `as of ${asOf()}`],
+      }[current];
+      write($("b", text), words[0]);
+      write($("span", text), ` · ${words[1]}`);
+      if (!banner.hidden) {
+        write($("#stale-when"), `${asOf()}, ${duration(now() - updated)} ago`);
+        write($("#stale-next"), `Next try in ${duration(Math.max(0, nextAt - performance.now()))}.`);
+      }
+    };
+    const ask = () => { clearTimeout(timer); htmx.trigger(region, "refresh"); };
+    const schedule = () => {
+      clearTimeout(timer);
+      if (paused) return;
+      nextAt = performance.now() + wait();
+      timer = setTimeout(ask, wait());
+    };
+    const succeed = () => {
+      if (missed >= MISSED_IS_STALE) say("This page is live again.");
+      missed = 0; updated = now(); banner.hidden = true;
+    };
+    const fail = () => {
+      missed += 1;
+      if (missed !== MISSED_IS_STALE) return;
+      banner.hidden = false;
+      say(`This page is not live. Last update ${asOf()}.`);
+    };
+    const answered = (response) => Boolean(response) && response.status < 400 && !response.raw.redirected;
+    const sentences = () => new Map($$("[data-say]", region).map((node) => [node.id, node.dataset.say]));
+    const summarise = () => {
+      const changed = [...sentences()].filter(([id, words]) => before.has(id) && before.get(id) !== words).map(([, words]) => words);
+      if (!changed.length || performance.now() - saidAt < SILENCE) return;
+      saidAt = performance.now();
+      say(changed.length > 3 ? `${changed.length} ${region.dataset.sayMany}` : changed.join(". "));
+    };
+
+    region.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+      setNow(Number(ctx.response.headers.get("Lookout-Now")));
+      if (answered(ctx.response)) succeed(); else fail();
+    });
+    region.addEventListener("htmx:error", fail);
+    region.addEventListener("htmx:before:swap", (event) => { if (event.target === region) before = sentences(); });
+    region.addEventListener("htmx:after:swap", () => { summarise(); ticked(); tick(); });
+    region.addEventListener("htmx:finally:request", () => { schedule(); draw(); });
+    document.addEventListener("visibilitychange", () => { if (!paused) { if (document.hidden) schedule(); else ask(); } });
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      pause.setAttribute("aria-label", `${paused ? "Resume" : "Pause"} live updates`);
+      if (paused) { clearTimeout(timer); banner.hidden = true; } else ask();
+      draw();
+    });
+    tryNow.addEventListener("click", ask);
+    mark.hidden = false;
+    schedule();
+    return { draw };
+  })();
+
+  // ---- ticked rows -------------------------------------------------------------------------------------------------
+  const boxes = () => $$('input[name="sel"]');
+  const ticked = () => {
+    const all = $("#select-all"), count = $("#selected-count");
+    if (!all) return;
+    const on = boxes().filter((box) => box.checked).length;
+    all.checked = on > 0 && on === boxes().length;
+    all.indeterminate = on > 0 && !all.checked;
+    if (count) count.textContent = on;
+  };
+  const copy = async (text, done) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // No clipboard for scripts outside https and localhost: select the text in a field and let the browser copy it.
+      const field = document.createElement("textarea");
+      field.value = text; field.className = "visually-hidden";
+      document.body.append(field); field.select();
+      document.execCommand("copy"); field.remove();
+    }
+    say(done);
+  };
+
+  // ---- menus, tooltips, keys ---------------------------------------------------------------------------------------
+  const closeMenus = (except) => {
+    for (const menu of $$("details.menu[open]")) if (!menu.contains(except)) menu.open = false;
+  };
+  document.addEventListener("click", (event) => {
+    closeMenus(event.target);
+    const copier = event.target.closest("[data-copy], [data-copy-ticked]");
+    if (copier) {
+      const uuids = boxes().filter((box) => box.checked).map((box) => box.value);
+      copy(copier.dataset.copy ?? uuids.join("\n"), copier.dataset.copyDone);
+      copier.dataset.copied = "";
+      setTimeout(() => delete copier.dataset.copied, 1500);
+    }
+    if (event.target.closest("[data-untick]")) { for (const box of boxes()) box.checked = false; ticked(); }
+    if (event.target.closest("[data-dismiss]")) event.target.closest(".flash, .banner").remove();
+  });
+  document.addEventListener("change", ({ target }) => {
+    if (target.id === "select-all") for (const box of boxes()) box.checked = target.checked;
+    if (target.id === "select-all" || target.name === "sel") ticked();
+    else if (target.form?.matches("[data-auto]") && target.type === "checkbox") target.form.requestSubmit();
+  });
+  let dismissed = null;
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const open = document.activeElement?.closest("details.menu[open]");
+      if (open) $("summary", open).focus();
+      closeMenus(null);
+      dismissed = $(".conn:hover"); root.dataset.tips = "off";
+    } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, textarea, select")) {
+      const field = $("[data-search]") ?? $("#find");
+      if (field) { event.preventDefault(); field.focus(); field.select(); }
+    }
+  });
+  document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });
+  document.addEventListener("focusin", () => { delete root.dataset.tips; });
+
+  // ---- filter forms: a short address, and the focus where it was on the page that follows ---------------------------
+  document.addEventListener("formdata", ({ formData, target }) => {
+    if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  });
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-auto]") && document.activeElement?.id) sessionStorage.setItem("focus", document.activeElement.id);
+  });
+  const focus = sessionStorage.getItem("focus");
+  sessionStorage.removeItem("focus");
+  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+
+  ticked();
+  const second = () => { tick(); if (live) live.draw(); };
+  second();
+  setInterval(second, 1000);
+})();
