@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         chosen = {name: value for name, value in options.items() if name in names}
         chosen["fleets"] = tuple(chosen["fleets"])
         try:
-            stats = run(Options(**chosen), progress.printer(self.stdout))
+            stats = run(Options(**chosen), progress.printer(sys.stdout))
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise CommandError(str(error)) from error
         calls = ", ".join(f"{n} {name}" for name, n in stats.calls.most_common())

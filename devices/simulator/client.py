@@ -1,0 +1,136 @@
+"""The native protocol as its callers see it: one pool of connections, counted and timed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+
+CONNECTIONS = 256
+TIMEOUT = 15.0  # seconds for one call, as long as an agent's patience
+SAMPLES = 5000  # latencies kept for the percentiles
+
+
+class SiteDown(Exception):
+    """No answer, or one that asks for patience (5xx, 429): to be tried again later."""
+
+
+class Refused(Exception):
+    """An answer that trying again will not change (any other 4xx)."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        super().__init__(f"{status} {body.get('error', '')}".strip())
+        self.status = status
+        self.body = body
+
+
+@dataclass(slots=True)
+class Stats:
+    """What was called and how it went, since the start."""
+
+    calls: Counter[str] = field(default_factory=Counter)  # answered, by kind of call
+    errors: Counter[str] = field(default_factory=Counter)  # by status, or by what went wrong
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))  # seconds
+
+    def percentile(self, part: float) -> float:
+        """Latency in seconds below which this part (0-1) of the latest calls stayed; 0 if none."""
+        if not self.latencies:
+            return 0.0
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+
+class Site:
+    """A running site. Use it as an async context manager; leaving closes the connections."""
+
+    def __init__(self, url: str, *, stats: Stats | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.stats = stats or Stats()
+        self._turn = asyncio.Semaphore(CONNECTIONS)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def register(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self.call("register", "POST", "/api/v1/register", key, body)
+
+    async def poll(self, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return await self.call("poll", "POST", "/api/v1/heartbeat", key, body)
+
+    async def report(self, key: str, body: dict[str, Any]) -> None:
+        await self.call("report", "PATCH", "/api/v1/report", key, body)
+
+    async def vpn(self, event: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Send a VPN server's event: connect, disconnect or alive."""
+        return await self.call(event, "POST", f"/api/v1/vpn/{event}", key, body)
+
+    async def call(
+        self, kind: str, method: str, path: str, key: str, body: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """Make one call; its latency does not count the wait for a free connection.
+
+        Raises SiteDown or Refused; both are counted as errors.
+        """
+        headers = {"Authorization": f"Bearer {key}"}
+        data = None
+        if body is not None:
+            data = msgspec.json.encode(body)
+            headers["Content-Type"] = "application/json"
+        async with self._turn:
+            start = time.perf_counter()
+            try:
+                async with self._session.request(
+                    method, self.url + path, data=data, headers=headers
+                ) as response:
+                    status, content = response.status, await response.read()
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                name = _name(error)
+                self.stats.errors[name] += 1
+                raise SiteDown(name) from error
+        self.stats.latencies.append(time.perf_counter() - start)
+        return self._judge(kind, status, content)
+
+    def _judge(self, kind: str, status: int, content: bytes) -> dict[str, Any]:
+        if 200 <= status < 300:
+            self.stats.calls[kind] += 1
+            return _object(content)
+        self.stats.errors[str(status)] += 1
+        if status >= 500 or status == 429:
+            raise SiteDown(str(status))
+        raise Refused(status, _object(content))
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    """The JSON object in a body; an empty one for anything else (a proxy's HTML page, say)."""
+    try:
+        body = msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _name(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return "no connection"
+    return "connection lost"

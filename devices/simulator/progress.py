@@ -1,0 +1,57 @@
+"""How the run is going, in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from typing import TextIO
+
+from .device import Surroundings
+
+TICK = 1.0  # seconds between two lines that overwrite each other
+LOG_TICK = 10.0  # seconds between two lines that stay
+
+Show = Callable[[str], None]
+
+
+async def follow(around: Surroundings, show: Show, *, tick: float | None = None) -> None:
+    """Show a line every so often, until cancelled."""
+    tick = tick or (TICK if sys.stdout.isatty() else LOG_TICK)
+    loop = asyncio.get_running_loop()
+    while True:
+        start, before = loop.time(), Counter(around.site.stats.calls)
+        await asyncio.sleep(tick)
+        show(line(around, before, loop.time() - start))
+
+
+def line(around: Surroundings, before: Counter[str], seconds: float) -> str:
+    """Devices, rates since `before`, errors so far, latencies, and what the devices are at."""
+    stats = around.site.stats
+    doing = sorted((name, n) for name, n in around.doing.items() if n)
+    errors = ", ".join(f"{n} {name}" for name, n in stats.errors.most_common())
+    return " · ".join(
+        (
+            f"{sum(n for _, n in doing)} devices",
+            f"{(stats.calls['poll'] - before['poll']) / seconds:.1f} polls/s",
+            f"{(stats.calls['report'] - before['report']) / seconds:.1f} reports/s",
+            f"errors: {errors}" if errors else "no errors",
+            f"p50 {stats.percentile(0.5) * 1000:.0f} ms, p99 {stats.percentile(0.99) * 1000:.0f} ms",
+            ", ".join(f"{n} {name}" for name, n in doing),
+        )
+    )
+
+
+def printer(out: TextIO) -> Show:
+    """Show lines on a terminal by overwriting the last one, elsewhere one below the other."""
+    if not out.isatty():
+        return lambda text: print(text, file=out, flush=True)
+
+    def overwrite(text: str) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        out.write(f"\r{text[:width]}\x1b[K")
+        out.flush()
+
+    return overwrite

@@ -1,0 +1,179 @@
+"""A whole simulated organization in one process: who is in it, and its running until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from . import progress
+from .client import Site, Stats
+from .device import Device, Surroundings
+from .keyfile import FleetKeys, Identity, KeyFile, Ledger, read_keys
+from .scenarios import SCENARIOS, SERVERS, Role, deal, life, outages
+from .vpn import VpnServer
+
+SAVE_EVERY = 2.0  # seconds between two looks for new identities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    url: str
+    keys: Path
+    state: Path
+    devices: int = 60
+    fleets: tuple[str, ...] = ()  # slugs; none: all fleets of the key file
+    poll_interval: float | None = None  # seconds; None: what the site answers
+    speed: float = 1.0
+    seed: str = "1"
+    duration: float | None = None  # seconds; None: until stopped
+
+
+def run(options: Options, show: progress.Show) -> Stats:
+    """Simulate until the duration is over or SIGINT or SIGTERM comes.
+
+    Raises FileNotFoundError, msgspec.DecodeError for the key or state file, and ValueError for an
+    unknown fleet.
+    """
+    with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+        stop = asyncio.Event()
+        loop = runner.get_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt it is
+                loop.add_signal_handler(number, stop.set)
+        return runner.run(simulate(options, show, stop))
+
+
+async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -> Stats:
+    """Let the organization live until `stop` is set or the duration is over.
+
+    It ends as if its plug were pulled: nobody says goodbye, every device decays by the clock.
+    """
+    keys = read_keys(options.keys)
+    fleets = choose(keys, options.fleets)
+    ledger = Ledger(options.state)
+    stats = Stats()
+    async with Site(options.url, stats=stats) as site:
+        around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
+        servers = [
+            VpnServer(f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
+            for each in SERVERS
+        ]
+        devices = [
+            *members(options, around, fleets, servers, ledger),
+            *known(options, around, keys, fleets, servers),
+        ]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(device.run()) for device in devices]
+                for server, scenario in zip(servers, SERVERS, strict=True):
+                    troubles = outages(scenario, seed=f"{options.seed}/{scenario.name}")
+                    tasks.append(group.create_task(server.run(troubles, speed=options.speed)))
+                tasks.append(group.create_task(progress.follow(around, show)))
+                tasks.append(group.create_task(_keep_saving(ledger)))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), options.duration)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            ledger.save()
+    return stats
+
+
+def choose(keys: KeyFile, slugs: tuple[str, ...]) -> list[FleetKeys]:
+    """The fleets with these slugs, all if none is named; raises ValueError for an unknown one."""
+    unknown = set(slugs) - {fleet.slug for fleet in keys.fleets}
+    if unknown:
+        raise ValueError(f"The key file has no fleet {', '.join(sorted(unknown))}.")
+    return [fleet for fleet in keys.fleets if not slugs or fleet.slug in slugs]
+
+
+def share_out(count: int, fleets: list[FleetKeys]) -> list[int]:
+    """Divide the devices among the fleets by weight; the rest goes to the first ones."""
+    total = sum(fleet.weight for fleet in fleets)
+    if not total:
+        return [0 for _ in fleets]
+    parts = [count * fleet.weight // total for fleet in fleets]
+    heavy = [index for index, fleet in enumerate(fleets) if fleet.weight]
+    for turn in range(count - sum(parts)):
+        parts[heavy[turn % len(heavy)]] += 1
+    return parts
+
+
+def members(
+    options: Options,
+    around: Surroundings,
+    fleets: list[FleetKeys],
+    servers: list[VpnServer],
+    ledger: Ledger,
+) -> Iterator[Device]:
+    """The devices that register themselves, each with its number in its fleet and its role."""
+    counts = share_out(options.devices, fleets)
+    hands: dict[bool, list[Role]] = {}
+    for vpn in (True, False):
+        crowd = sum(n for n, fleet in zip(counts, fleets, strict=True) if fleet.vpn is vpn)
+        hands[vpn] = deal(crowd, seed=options.seed, vpn=vpn)
+    for count, fleet in zip(counts, fleets, strict=True):
+        for number in range(count):
+            seed = f"{options.seed}/{fleet.slug}/{number}"
+            random = Random(seed)
+            yield Device(
+                around,
+                fleet=fleet,
+                name=fleet.name_of(number),
+                life=life(hands[fleet.vpn].pop(), fleet.releases, seed=seed),
+                random=random,
+                server=_server(servers, random) if fleet.vpn else None,
+                identity=ledger.get(fleet, number),
+                keep=partial(ledger.put, fleet, number),
+            )
+
+
+def known(
+    options: Options,
+    around: Surroundings,
+    keys: KeyFile,
+    fleets: list[FleetKeys],
+    servers: list[VpnServer],
+) -> Iterator[Device]:
+    """The devices that the site already knows; they lead quiet lives."""
+    by_slug = {fleet.slug: fleet for fleet in fleets}
+    quiet = Role(SCENARIOS[0], 0)
+    for each in keys.devices:
+        fleet = by_slug.get(each.fleet)
+        if fleet is None:
+            continue
+        random = Random(f"{options.seed}/{each.uuid}")
+        yield Device(
+            around,
+            fleet=fleet,
+            name=each.name,
+            life=life(quiet, fleet.releases, seed=each.uuid),
+            random=random,
+            server=_server(servers, random) if fleet.vpn else None,
+            identity=Identity(each.uuid, each.key),
+        )
+
+
+def _server(servers: list[VpnServer], random: Random) -> VpnServer:
+    return random.choices(servers, [each.share for each in SERVERS])[0]
+
+
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one: it drives half as many devices again."""
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.new_event_loop
+
+
+async def _keep_saving(ledger: Ledger) -> None:
+    while True:
+        await asyncio.sleep(SAVE_EVERY)
+        ledger.save()

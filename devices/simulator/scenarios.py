@@ -1,0 +1,242 @@
+"""The lives that virtual devices lead, as data: what happens, how often, for how long.
+
+A life is an endless sequence of steps that follows from the seed alone; it knows neither clock nor
+network. Times are seconds and are laid out for devices that poll every 10 s: any of them can be
+seen within a minute.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+HEALTHY = "healthy"
+STALL = (1900.0, 2500.0)  # longer than the 30 min after which progress counts as stalled
+FIRST = 12.0  # seconds from registering to the first trouble of each kind's first device
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens `after` so many seconds: switches thrown, facts to report. None: as before."""
+
+    after: float
+    doing: str = ""  # what the device is about from here on, for the progress line
+    power: bool | None = None
+    api: bool | None = None  # can it reach the site?
+    vpn: bool | None = None  # can it reach its VPN server?
+    notice: float = 0.0  # seconds until the VPN server misses a device that went without a word
+    report: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one episode is played with."""
+
+    random: Random
+    length: float  # seconds, about
+    release: str  # running
+    target: str  # to be installed
+
+
+Episode = Callable[[Scene], Iterator[Step]]
+
+
+def _progress(scene: Scene, name: str, numbers: Sequence[int], pause: float) -> Iterator[Step]:
+    for number in numbers:
+        yield Step(pause * scene.random.uniform(0.6, 1.4), report={name: number})
+
+
+def _update(scene: Scene) -> Iterator[Step]:
+    yield _start_update(scene)
+    yield from _progress(scene, "update_progress", range(10, 100, 10), scene.length / 10)
+    yield _end_update(scene)
+
+
+def _stall(scene: Scene) -> Iterator[Step]:
+    yield _start_update(scene)
+    yield from _progress(scene, "update_progress", (18, 36, 54), 6)
+    yield Step(scene.length, report={"update_progress": 72})
+    yield _end_update(scene)
+
+
+def _interrupted(scene: Scene) -> Iterator[Step]:
+    """Power goes in the middle of an update: Offline, then Updating again by itself."""
+    yield _start_update(scene)
+    yield from _progress(scene, "update_progress", (15, 30, 45), 6)
+    yield Step(5, "off", power=False, notice=scene.random.uniform(8, 20))
+    yield Step(scene.length, "updating", power=True)
+    yield from _progress(scene, "update_progress", (45, 65, 85), 6)
+    yield _end_update(scene)
+
+
+def _start_update(scene: Scene) -> Step:
+    return Step(
+        0,
+        "updating",
+        report={
+            "target_release": scene.target,
+            "update_status": "downloading",
+            "update_progress": 0,
+        },
+    )
+
+
+def _end_update(scene: Scene) -> Step:
+    done = {"release": scene.target, "update_status": "done", "update_progress": None}
+    return Step(4, HEALTHY, report=done)
+
+
+def _configure(scene: Scene) -> Iterator[Step]:
+    begun = {"provisioning_state": "Applying boot settings", "provisioning_progress": 0}
+    yield Step(0, "configuring", report=begun)
+    yield from _progress(scene, "provisioning_progress", (20, 40, 60), scene.length / 6)
+    yield Step(4, power=False, notice=3)  # restarts once
+    yield Step(6, power=True, report={"provisioning_progress": 80})
+    yield from _progress(scene, "provisioning_progress", (90, 100), scene.length / 6)
+    yield Step(4, HEALTHY, report={"provisioning_state": "", "provisioning_progress": None})
+
+
+def _reflash(scene: Scene) -> Iterator[Step]:
+    begun = {"provisioning_state": "Flashing internal storage", "provisioning_progress": 0}
+    yield Step(0, "reflashing", report=begun)
+    yield from _progress(scene, "provisioning_progress", (25, 50, 75, 100), 4)
+    flashed = {"provisioning_state": "Post-Provisioning", "provisioning_progress": None}
+    yield Step(3, report=flashed)
+    yield Step(5, power=False, notice=5)  # shuts down and waits to be switched on again
+    fresh = {"provisioning_state": "", "release": scene.release}
+    yield Step(scene.length, HEALTHY, power=True, report=fresh)
+
+
+def _power_loss(scene: Scene) -> Iterator[Step]:
+    yield Step(0, "off", power=False, notice=scene.random.uniform(8, 20))
+    yield Step(scene.length, HEALTHY, power=True)
+
+
+def _firewall(scene: Scene) -> Iterator[Step]:
+    yield Step(0, "no VPN", vpn=False, notice=scene.random.uniform(0, 5))
+    yield Step(scene.length, HEALTHY, vpn=True)
+
+
+def _api_loss(scene: Scene) -> Iterator[Step]:
+    yield Step(0, "no API", api=False)
+    yield Step(scene.length, HEALTHY, api=True)
+
+
+def _flapping(scene: Scene) -> Iterator[Step]:
+    yield Step(0, "flapping", vpn=False)
+    for _ in range(max(1, round(scene.length / 8))):
+        yield Step(scene.random.uniform(2, 6), vpn=True)
+        yield Step(scene.random.uniform(1, 5), vpn=False)
+    yield Step(3, HEALTHY, vpn=True)
+
+
+def _nothing(scene: Scene) -> Iterator[Step]:
+    yield Step(scene.length, HEALTHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A kind of life: its share of all devices, and how its calm and its episodes alternate."""
+
+    kind: str
+    share: int  # of 100 devices
+    calm: tuple[float, float]  # seconds from one episode to the next
+    length: tuple[float, float]  # seconds an episode lasts, about
+    episode: Episode
+    needs_vpn: bool = False
+
+
+SCENARIOS = (
+    Scenario(HEALTHY, 40, (600, 1200), (60, 60), _nothing),
+    Scenario("update", 11, (60, 240), (40, 100), _update),
+    Scenario("interrupted-update", 3, (120, 240), (45, 90), _interrupted),
+    Scenario("stalled-update", 2, (240, 600), STALL, _stall),
+    Scenario("configure", 7, (60, 200), (30, 70), _configure),
+    Scenario("reflash", 5, (60, 150), (40, 90), _reflash),
+    Scenario("power-loss", 11, (60, 240), (60, 180), _power_loss),
+    Scenario("firewall", 8, (60, 200), (40, 120), _firewall, needs_vpn=True),
+    Scenario("api-loss", 8, (60, 200), (45, 120), _api_loss, needs_vpn=True),
+    Scenario("flapping", 5, (60, 240), (30, 90), _flapping, needs_vpn=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A device's part: which life, and how many others lead the same one before it."""
+
+    scenario: Scenario
+    rank: int
+
+
+def deal(count: int, *, seed: str, vpn: bool = True) -> list[Role]:
+    """Give each of `count` devices a role, by the shares of the table, every kind if it can be.
+
+    Devices without a VPN get no role that needs one.
+    """
+    table = [scenario for scenario in SCENARIOS if vpn or not scenario.needs_vpn]
+    total = sum(scenario.share for scenario in table)
+    hands = {scenario.kind: int(count * scenario.share / total) for scenario in table}
+    if count >= len(table):
+        hands = {kind: max(1, hand) for kind, hand in hands.items()}
+    hands[HEALTHY] += count - sum(hands.values())
+    roles = [Role(each, rank) for each in table for rank in range(hands[each.kind])]
+    Random(seed).shuffle(roles)
+    return roles
+
+
+def life(role: Role, releases: tuple[str, str], *, seed: str) -> Iterator[Step]:
+    """The endless steps of one device's life.
+
+    The first device of a kind meets its first trouble soon; the others start spread over the
+    whole cycle, so that some device of each kind is nearly always in trouble.
+    """
+    random = Random(seed)
+    scenario = role.scenario
+    cycle = scenario.calm[1] + scenario.length[1]
+    yield Step(FIRST + min(cycle, 600) * (role.rank * GOLDEN % 1))
+    release, target = releases
+    while True:
+        scene = Scene(random, random.uniform(*scenario.length), release, target)
+        for step in scenario.episode(scene):
+            if step.report.get("release") == target:
+                release, target = target, release
+            yield step
+        yield Step(random.uniform(*scenario.calm))
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A VPN server's trouble: `after` seconds it dies, or falls silent, for `length` seconds."""
+
+    after: float
+    length: float
+    dies: bool  # True: a new process life follows; False: the same one comes back
+
+
+@dataclass(frozen=True, slots=True)
+class ServerScenario:
+    """A VPN server: its share of the devices, and its trouble if it has any."""
+
+    name: str
+    share: int
+    dies: bool | None = None  # None: never in trouble
+    calm: tuple[float, float] = (240, 480)
+    length: tuple[float, float] = (75, 120)  # longer than the 60 s for which a sign of life lasts
+
+
+SERVERS = (
+    ServerScenario("vpn-1", 45),
+    ServerScenario("vpn-2", 35),
+    ServerScenario("vpn-3", 12, dies=True),
+    ServerScenario("vpn-4", 8, dies=False),
+)
+
+
+def outages(scenario: ServerScenario, *, seed: str) -> Iterator[Outage]:
+    """The endless troubles of one VPN server; none for a steady one."""
+    random = Random(seed)
+    while scenario.dies is not None:
+        yield Outage(random.uniform(*scenario.calm), random.uniform(*scenario.length), scenario.dies)
