@@ -57,9 +57,7 @@ class VpnServer(models.Model):
     )  # lease_until while its end is not recorded
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["name", "boot"], name="vpn_server_life")
-        ]
+        constraints = [models.UniqueConstraint(fields=["name", "boot"], name="vpn_server_life")]
         indexes = [
             # settle and every reading: leases that ended unrecorded.
             models.Index(
@@ -107,31 +105,21 @@ class Device(models.Model):
     supervisor_version = models.CharField(max_length=255, blank=True)
     release = models.CharField(max_length=255, blank=True)
     target_release = models.CharField(max_length=255, blank=True)
-    ip_addresses = ArrayField(
-        models.CharField(max_length=255), default=list, blank=True
-    )
-    mac_addresses = ArrayField(
-        models.CharField(max_length=255), default=list, blank=True
-    )
+    ip_addresses = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    mac_addresses = ArrayField(models.CharField(max_length=255), default=list, blank=True)
     update_status = models.CharField(max_length=20, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
     metrics_at = models.DateTimeField(null=True, blank=True)
-    public_address = models.GenericIPAddressField(
-        null=True, blank=True
-    )  # as seen, never reported
+    public_address = models.GenericIPAddressField(null=True, blank=True)  # as seen, never reported
 
     # The facts a status is computed from (domain.md).
-    frozen_reason = models.CharField(
-        max_length=10, choices=FrozenReason, blank=True, default=""
-    )
+    frozen_reason = models.CharField(max_length=10, choices=FrozenReason, blank=True, default="")
     is_active = models.BooleanField(default=False)
     activated_at = models.DateTimeField(null=True, blank=True)  # null while inactive
     deactivated_at = models.DateTimeField(null=True, blank=True)
     provisioned_at = models.DateTimeField(null=True, blank=True)
     first_contact_at = models.DateTimeField(null=True, blank=True)
-    last_contact_at = models.DateTimeField(
-        null=True, blank=True
-    )  # newer polls: poll.last_poll_at
+    last_contact_at = models.DateTimeField(null=True, blank=True)  # newer polls: poll.last_poll_at
     provisioning_state = models.CharField(max_length=255, blank=True, default="")
     provisioning_progress = models.PositiveSmallIntegerField(null=True, blank=True)
     update_progress = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -159,18 +147,14 @@ class Device(models.Model):
         output_field=models.CharField(max_length=17),
         db_persist=True,
     )
-    recorded_status_at = models.DateTimeField(
-        db_default=DatabaseClock(), editable=False
-    )
+    recorded_status_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
 
     objects = DeviceQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "pk"]
         constraints = [
-            models.CheckConstraint(
-                name="device_uuid", condition=Q(uuid__regex=UUID_PATTERN)
-            ),
+            models.CheckConstraint(name="device_uuid", condition=Q(uuid__regex=UUID_PATTERN)),
             models.CheckConstraint(
                 name="device_heartbeat_state",
                 condition=Q(heartbeat_state__in=status.HeartbeatState.values),
@@ -182,24 +166,17 @@ class Device(models.Model):
             models.CheckConstraint(
                 name="device_progress",
                 condition=(
-                    Q(provisioning_progress__isnull=True)
-                    | Q(provisioning_progress__range=(0, 100))
+                    Q(provisioning_progress__isnull=True) | Q(provisioning_progress__range=(0, 100))
                 )
-                & (
-                    Q(update_progress__isnull=True) | Q(update_progress__range=(0, 100))
-                ),
+                & (Q(update_progress__isnull=True) | Q(update_progress__range=(0, 100))),
             ),
             poll_interval_in_range("device_poll_interval"),
         ]
         indexes = [
             # Counts and status filters of a fleet, by an index-only scan.
-            models.Index(
-                fields=["fleet", "recorded_status"], name="device_fleet_status"
-            ),
+            models.Index(fields=["fleet", "recorded_status"], name="device_fleet_status"),
             # The same for an organization: the line above the fleets, the Devices page.
-            models.Index(
-                fields=["organization", "recorded_status"], name="device_org_status"
-            ),
+            models.Index(fields=["organization", "recorded_status"], name="device_org_status"),
             # Devices by name, of one fleet and of all.
             models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
             models.Index(fields=["organization", "name", "id"], name="device_org_name"),
@@ -219,6 +196,12 @@ class Device(models.Model):
     def short_uuid(self) -> str:
         return self.uuid[:7]
 
+    @property
+    def attention(self) -> bool:
+        """Whether it needs attention; for devices annotated by status.with_status."""
+        rank: int = self.rank  # type: ignore[attr-defined]
+        return rank <= status.LAST_ATTENTION_RANK
+
 
 class Heartbeat(models.Model):
     """The last state poll of a device and the deadlines that follow: one narrow row, from its first poll on."""
@@ -226,9 +209,7 @@ class Heartbeat(models.Model):
     device = models.OneToOneField(
         Device, on_delete=models.CASCADE, primary_key=True, related_name="poll"
     )
-    organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, db_index=False
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
     last_poll_at = models.DateTimeField()
     poll_interval = models.PositiveIntegerField()  # seconds, in force at that poll
     late_at = models.DateTimeField()
@@ -242,11 +223,7 @@ class Heartbeat(models.Model):
             models.CheckConstraint(
                 name="heartbeat_deadlines",
                 condition=Q(late_at__gt=F("last_poll_at"), lost_at__gt=F("late_at"))
-                & (
-                    Q(due_at__isnull=True)
-                    | Q(due_at=F("late_at"))
-                    | Q(due_at=F("lost_at"))
-                ),
+                & (Q(due_at__isnull=True) | Q(due_at=F("late_at")) | Q(due_at=F("lost_at"))),
             ),
         ]
         indexes = [
@@ -328,9 +305,7 @@ class StatusChange(models.Model):
             # The Device Summary: what happened to this device, newest first.
             models.Index(fields=["device", "-at", "-id"], name="change_of_device"),
             # The Fleets page: the latest changes of an organization, and of each fleet.
-            models.Index(
-                fields=["organization", "-at", "-id"], name="change_of_organization"
-            ),
+            models.Index(fields=["organization", "-at", "-id"], name="change_of_organization"),
             models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
         ]
 

@@ -9,33 +9,41 @@ status differs from the recorded one only where a deadline is due, and `moved` f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db.models import Case, Count, F, Q, QuerySet, Value, When
+from django.db import connection
 from django.db.models import (
     BooleanField,
+    Case,
+    Count,
     DateTimeField,
-    DurationField,
-    ExpressionWrapper,
+    Expression,
+    F,
     IntegerField,
+    Q,
+    QuerySet,
     TextChoices,
     TextField,
+    Value,
+    When,
 )
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Greatest, Least
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Greatest
+from django.db.models.sql import Query
+from psycopg.sql import Literal
 
 from devices import clock
+from devices.sql import Sql
 
 if TYPE_CHECKING:
     from devices.models import Device
-
-OVERDUE_AFTER = timedelta(seconds=60)  # past the poll interval: jitter of real agents
-STALLED_AFTER = timedelta(minutes=30)  # without progress
 
 
 class Status(TextChoices):
@@ -110,9 +118,7 @@ RULES = (
         Q(vpn=False) & NO_HEARTBEAT,
         "Neither the {vpn} nor the API hears from it",
     ),
-    Rule(
-        Status.CONFIGURING, CONFIGURES, "It reports the progress of its configuration"
-    ),
+    Rule(Status.CONFIGURING, CONFIGURES, "It reports the progress of its configuration"),
     Rule(
         Status.UPDATING,
         UPDATES & Q(heartbeat__in=[HeartbeatState.RECENT, HeartbeatState.LATE]),
@@ -144,65 +150,103 @@ RANKS: tuple[Status | None, ...] = (
     Status.INACTIVE,
     Status.FROZEN,
 )
-NEEDS_ATTENTION = [Status.OFFLINE, Status.HEARTBEAT_ONLY, Status.VPN_ONLY]
+LAST_ATTENTION_RANK = RANKS.index(None)
+ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
 
 
-def _renamed(condition: Q, names: Mapping[str, str]) -> Q:
-    """The same condition with the links read from other columns or annotations."""
+# The recorded facts of the two links, by the names they have in the rules.
+RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
+
+
+def _over_recorded_links(condition: Q) -> Q:
     renamed = Q(_connector=condition.connector, _negated=condition.negated)
     for child in condition.children:
         if isinstance(child, Q):
-            renamed.children.append(_renamed(child, names))
+            renamed.children.append(_over_recorded_links(child))
         else:
-            name, _, lookup = child[0].partition("__")
-            name = names.get(name, name)
-            renamed.children.append((f"{name}__{lookup}" if lookup else name, child[1]))
+            name, *lookup = child[0].split("__")
+            renamed.children.append(
+                ("__".join([RECORDED_LINKS.get(name, name), *lookup]), child[1])
+            )
     return renamed
-
-
-def _by_rules(
-    results: Iterable[Any], output: Any, names: Mapping[str, str] | None = None
-) -> Case:
-    """The rule table as one SQL expression that gives, per rule, one of `results`."""
-    *earlier, last = zip(RULES, results, strict=True)
-    return Case(
-        *(
-            When(_renamed(rule.condition, names or {}), then=Value(result))
-            for rule, result in earlier
-        ),
-        default=Value(last[1]),
-        output_field=output,
-    )
-
-
-def status_by_rules(**names: str) -> Case:
-    """The status as SQL; `vpn=` and `heartbeat=` name the columns or annotations the links are read from."""
-    return _by_rules([rule.status.value for rule in RULES], TextField(), names)
 
 
 def recorded_status() -> Case:
     """The expression of the stored column `Device.recorded_status`."""
-    return status_by_rules(vpn="vpn_connected", heartbeat="heartbeat_state")
-
-
-def _heartbeat_at(at: Combinable | datetime) -> Case:
-    """The heartbeat at a clock. A row that never polled has no deadlines: what is recorded stands."""
+    *rules, otherwise = RULES
     return Case(
-        When(poll__isnull=True, then=F("heartbeat_state")),
-        When(poll__lost_at__lte=at, then=Value(HeartbeatState.LOST.value)),
-        When(poll__late_at__lte=at, then=Value(HeartbeatState.LATE.value)),
-        default=Value(HeartbeatState.RECENT.value),
+        *(
+            When(_over_recorded_links(rule.condition), then=Value(rule.status.value))
+            for rule in rules
+        ),
+        default=Value(otherwise.status.value),
         output_field=TextField(),
     )
 
 
-def _vpn_at(at: Combinable | datetime) -> Case:
-    """The VPN at a clock: what is recorded, unless the owner's lease ended unrecorded."""
-    return Case(
-        When(vpn_server__due_at__lte=at, then=Value(False)),
-        default=F("vpn_connected"),
-        output_field=BooleanField(),
-    )
+@cache
+def _conditions() -> list[str]:
+    """The conditions of the rules as SQL templates with the facts as `{name}`."""
+    query = Query(apps.get_model("devices", "Device"), alias_cols=False)
+    compiler = query.get_compiler(connection=connection)
+    templates = []
+    for rule in RULES:
+        sql, params = query.build_where(_over_recorded_links(rule.condition)).as_sql(
+            compiler, connection
+        )
+        sql %= tuple(Literal(param).as_string() for param in params)
+        templates.append(re.sub(r'"(\w+)"', r"{\1}", sql))
+    return templates
+
+
+def _by_rules(results: Sequence[object]) -> str:
+    """The rule table as an SQL template that gives one of `results`, in the order of the rules."""
+    *rules, _ = zip(_conditions(), results, strict=True)
+    whens = [f"WHEN {condition} THEN {Literal(result).as_string()}" for condition, result in rules]
+    return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
+
+
+@cache
+def _status_sql() -> str:
+    return _by_rules([rule.status.value for rule in RULES])
+
+
+# The links at a clock. A device that never polled has no deadlines: what is recorded stands.
+HEARTBEAT_SQL = """(CASE WHEN {poll__late_at} IS NULL THEN {heartbeat_state}
+    WHEN {poll__lost_at} <= {at} THEN 'lost' WHEN {poll__late_at} <= {at} THEN 'late' ELSE 'recent' END)"""
+# What is recorded, unless the owner's lease ended unrecorded.
+VPN_SQL = "({vpn_connected} AND COALESCE({vpn_server__due_at} > {at}, true))"
+
+# A status that moved did so at one of the deadlines that passed unrecorded: at the first from which on
+# it is what it is now (the clock alone never brings an earlier status back).
+STATUS_SINCE_SQL = """(CASE WHEN {vpn} = {vpn_connected} AND {heartbeat} = {heartbeat_state}
+    OR {status} = {recorded_status} THEN {recorded_status_at} ELSE COALESCE((
+        SELECT MIN(passed.at) FROM unnest(ARRAY[{poll__late_at}, {poll__lost_at}, {vpn_server__due_at}])
+        AS passed(at) WHERE passed.at <= {at} AND {status_then} = {status}), {recorded_status_at}) END)"""
+HEARTBEAT_SINCE_SQL = """(CASE WHEN {heartbeat} = {heartbeat_state} THEN {heartbeat_changed_at}
+    WHEN {heartbeat} = 'lost' THEN {poll__lost_at} WHEN {heartbeat} = 'late' THEN {poll__late_at}
+    ELSE {poll__last_poll_at} END)"""
+VPN_SINCE_SQL = (
+    "(CASE WHEN {vpn} = {vpn_connected} THEN {vpn_changed_at} ELSE {vpn_server__due_at} END)"
+)
+# For the eye only: the next poll is due, the status does not change.
+OVERDUE_SQL = """COALESCE({heartbeat} = 'recent' AND {poll__last_poll_at}
+    + {poll__poll_interval} * interval '1 second' + interval '60 seconds' <= {at}, false)"""
+STALLED_SQL = """COALESCE({status} IN ('updating', 'configuring')
+    AND {progress_changed_at} + interval '30 minutes' <= {at}, false)"""
+
+
+def links_at(at: Expression) -> dict[str, Sql]:
+    """The two links as SQL expressions at a clock that is an SQL expression too."""
+    return {
+        "vpn": Sql(VPN_SQL, BooleanField(), at=at),
+        "heartbeat": Sql(HEARTBEAT_SQL, TextField(), at=at),
+    }
+
+
+def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
+    """The status by the rules, over links given as SQL expressions."""
+    return Sql(_status_sql(), TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
 
 
 def moved(at: datetime) -> QuerySet[Any]:
@@ -216,138 +260,49 @@ def moved(at: datetime) -> QuerySet[Any]:
         apps.get_model("devices", "Device"),
     )
     due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
-    ended = device.objects.filter(
-        vpn_connected=True, vpn_server__due_at__lte=at
-    ).values("pk")
+    ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).values("pk")
     ahead = heartbeat.objects.filter(
         Q(due_at__isnull=True) | Q(due_at=F("lost_at")), lost_at__gt=at
     ).values("device_id")
     return due.union(ended, ahead, all=True)
 
 
-# The deadlines that may have passed unrecorded: a status that moved did so at one of them.
-DEADLINES = {
-    "late": "poll__late_at",
-    "lost": "poll__lost_at",
-    "lease": "vpn_server__due_at",
-}
-
-
-def _status_since(at: datetime) -> Case:
-    """Since when the live status holds: as recorded, or the first passed deadline from which it does."""
-    moments = [
-        Case(
-            When(
-                Q(**{f"{deadline}__lte": at, f"status_at_{name}": F("status")}),
-                then=F(deadline),
-            )
-        )
-        for name, deadline in DEADLINES.items()
-    ]
-    return Case(
-        When(status=F("recorded_status"), then=F("recorded_status_at")),
-        default=Coalesce(Least(*moments), F("recorded_status_at")),
-        output_field=DateTimeField(),
-    )
-
-
-def _heartbeat_since() -> Case:
-    return Case(
-        When(heartbeat=F("heartbeat_state"), then=F("heartbeat_changed_at")),
-        When(heartbeat=HeartbeatState.LOST, then=F("poll__lost_at")),
-        When(heartbeat=HeartbeatState.LATE, then=F("poll__late_at")),
-        default=F("poll__last_poll_at"),
-        output_field=DateTimeField(),
-    )
-
-
-def _vpn_since() -> Case:
-    return Case(
-        When(vpn=F("vpn_connected"), then=F("vpn_changed_at")),
-        default=F("vpn_server__due_at"),
-        output_field=DateTimeField(),
-    )
-
-
-def with_status(
-    devices: QuerySet[Device], at: datetime | None = None
-) -> QuerySet[Device]:
+def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[Device]:
     """Annotate each device with what it is at the clock `at` (None: the database's clock).
 
     `status`, `heartbeat` (slugs), `vpn` (bool), `status_since`, `heartbeat_since`, `vpn_since` (times),
-    `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled`, `attention` (bools), `rank`
-    (0 worst). Reads today's facts; the past is read from history.
+    `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled` (bools), `rank` (0 worst;
+    ATTENTION tells which need attention). Reads today's facts; the past is read from history.
     """
-    at = at or clock.now()
-    devices = devices.select_related("poll", "vpn_server").annotate(
-        vpn=_vpn_at(at), heartbeat=_heartbeat_at(at)
-    )
-    devices = devices.annotate(status=status_by_rules())
-    for name, deadline in DEADLINES.items():
-        links = {
-            f"vpn_at_{name}": _vpn_at(F(deadline)),
-            f"heartbeat_at_{name}": _heartbeat_at(F(deadline)),
-        }
-        devices = devices.alias(**links)
-        devices = devices.alias(
-            **{
-                f"status_at_{name}": status_by_rules(
-                    vpn=f"vpn_at_{name}", heartbeat=f"heartbeat_at_{name}"
-                )
-            }
+    now = Value(at or clock.now(), DateTimeField())
+    then = status_of(**links_at(RawSQL("passed.at", ())))
+    return (
+        devices.select_related("poll", "vpn_server")
+        .annotate(**links_at(now))
+        .annotate(status=status_of(F("vpn"), F("heartbeat")))
+        .annotate(
+            status_since=Sql(STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
+            heartbeat_since=Sql(HEARTBEAT_SINCE_SQL, DateTimeField()),
+            vpn_since=Sql(VPN_SINCE_SQL, DateTimeField()),
+            last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
+            overdue=Sql(OVERDUE_SQL, BooleanField(), at=now),
+            stalled=Sql(STALLED_SQL, BooleanField(), at=now),
         )
-    return devices.annotate(
-        status_since=_status_since(at),
-        heartbeat_since=_heartbeat_since(),
-        vpn_since=_vpn_since(),
-        last_contact=Greatest(F("last_contact_at"), F("poll__last_poll_at")),
-        overdue=_flag(_overdue(at)),
-        stalled=_flag(_stalled(at)),
-        attention=_flag(Q(status__in=NEEDS_ATTENTION) | _stalled(at)),
-        rank=_rank(at),
+        .annotate(rank=_rank())
     )
 
 
-def _flag(condition: Q) -> Case:
-    return Case(
-        When(condition, then=Value(True)),
-        default=Value(False),
-        output_field=BooleanField(),
+def _rank() -> Sql:
+    ranks = _by_rules([RANKS.index(rule.status) for rule in RULES])
+    return Sql(
+        f"(CASE WHEN {{stalled}} THEN {RANKS.index(None)} ELSE {ranks} END)",
+        IntegerField(),
+        vpn_connected=F("vpn"),
+        heartbeat_state=F("heartbeat"),
     )
 
 
-def _overdue(at: datetime) -> Q:
-    """For the eye only: the next poll is due, the status does not change."""
-    interval = ExpressionWrapper(
-        F("poll__poll_interval") * Value(timedelta(seconds=1)),
-        output_field=DurationField(),
-    )
-    expected = ExpressionWrapper(
-        Value(at - OVERDUE_AFTER) - interval, output_field=DateTimeField()
-    )
-    return Q(heartbeat=HeartbeatState.RECENT, poll__last_poll_at__lte=expected)
-
-
-def _stalled(at: datetime) -> Q:
-    return Q(
-        status__in=[Status.UPDATING, Status.CONFIGURING],
-        progress_changed_at__lte=at - STALLED_AFTER,
-    )
-
-
-def _rank(at: datetime) -> Case:
-    stalled = When(_stalled(at), then=Value(RANKS.index(None)))
-    ranks = [
-        When(status=status, then=Value(rank))
-        for rank, status in enumerate(RANKS)
-        if status is not None
-    ]
-    return Case(stalled, *ranks, output_field=IntegerField())
-
-
-def count_by_status(
-    devices: QuerySet[Device], at: datetime | None = None
-) -> dict[str, int]:
+def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> dict[str, int]:
     """How many of `devices` have each status at `at`: all nine keys in display order, two queries.
 
     The recorded column by an index-only scan, corrected by the few devices that moved since.
@@ -357,12 +312,8 @@ def count_by_status(
     counts = dict.fromkeys(Status.values, 0)
     for status, n in devices.values_list("recorded_status").annotate(n=Count("*")):
         counts[status] += n
-    moves = with_status(devices.filter(pk__in=moved(at)), at).exclude(
-        status=F("recorded_status")
-    )
-    for before, status, n in moves.values_list("recorded_status", "status").annotate(
-        n=Count("*")
-    ):
+    moves = with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
+    for before, status, n in moves.values_list("recorded_status", "status").annotate(n=Count("*")):
         counts[before] -= n
         counts[status] += n
     return counts
@@ -379,15 +330,13 @@ def filter_by_status(
     statuses = list(statuses)
     recorded = devices.order_by().filter(recorded_status__in=statuses).values("pk")
     candidates = recorded.union(moved(at), all=True)
-    return with_status(devices.filter(pk__in=candidates), at).filter(
-        status__in=statuses
-    )
+    return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
 def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> int:
     """How many of `devices` need attention at `at` (domain.md, Needs attention)."""
-    may = [*NEEDS_ATTENTION, Status.UPDATING, Status.CONFIGURING]
-    return filter_by_status(devices, may, at).filter(attention=True).count()
+    may = [*RANKS[:LAST_ATTENTION_RANK], Status.UPDATING, Status.CONFIGURING]
+    return filter_by_status(devices, may, at).filter(ATTENTION).count()
 
 
 def vocabulary() -> list[Status]:
@@ -402,11 +351,7 @@ def shown(status: str) -> Status:
         Status.HEARTBEAT_ONLY: Status.ONLINE,
         Status.FROZEN: Status.INACTIVE,
     }
-    return (
-        folds.get(Status(status), Status(status))
-        if settings.SIMPLE_STATUSES
-        else Status(status)
-    )
+    return folds.get(Status(status), Status(status)) if settings.SIMPLE_STATUSES else Status(status)
 
 
 def behind(status: str) -> list[Status]:

@@ -1,0 +1,45 @@
+"""SQL text as a Django expression: for expressions that Django would take longer to build than to run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Expression, F, Field
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class Sql(Expression):
+    """`template` with `{name}` replaced by the SQL of the source of that name.
+
+    A source is an expression; a name without one stands for the field or annotation so named.
+    Percent signs in the template are doubled.
+    """
+
+    def __init__(self, template: str, output_field: Field[Any, Any], **sources: Any) -> None:
+        super().__init__(output_field)
+        self.parts = re.split(r"\{(\w+)\}", template)
+        names = dict.fromkeys(self.parts[1::2])
+        self.names = list(names)
+        self.sources = [sources.get(name) or F(name) for name in names]
+
+    def get_source_expressions(self) -> list[Any]:
+        return self.sources
+
+    def set_source_expressions(self, exprs: list[Any]) -> None:
+        self.sources = exprs
+
+    def as_sql(
+        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
+    ) -> tuple[str, list[Any]]:
+        sources = {
+            name: compiler.compile(source)
+            for name, source in zip(self.names, self.sources, strict=True)
+        }
+        text, params = [self.parts[0]], []
+        for name, following in zip(self.parts[1::2], self.parts[2::2], strict=True):
+            sql, arguments = sources[name]
+            text += [sql, following]
+            params += arguments
+        return "".join(text), params
