@@ -1,0 +1,49 @@
+"""Make a key and print it, this once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import keys
+from devices.models import Device
+from fleets.models import Fleet, Organization
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Makes a key and prints it. Keep it: only a digest is stored."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        kinds = parser.add_subparsers(dest="kind", required=True)
+        device = kinds.add_parser("device", help="for one device: polls and reports")
+        device.add_argument("uuid")
+        provisioning = kinds.add_parser("provisioning", help="for one fleet: devices register")
+        provisioning.add_argument("fleet", metavar="FLEET-SLUG")
+        provisioning.add_argument("--name", default="", help="what you will know the key by")
+        service = kinds.add_parser("service", help="for VPN servers: connects, disconnects, life signs")
+        reach = service.add_mutually_exclusive_group(required=True)
+        reach.add_argument("organization", nargs="?", metavar="ORGANIZATION-SLUG")
+        reach.add_argument("--site-wide", action="store_true", help="for devices of all organizations")
+        service.add_argument("--name", default="", help="what you will know the key by")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(create_key(**options))
+
+
+def create_key(kind: str, **options: Any) -> str:
+    """The new key. Raises CommandError where what it is for does not exist."""
+    try:
+        if kind == "device":
+            return keys.new_device_key(Device.objects.get(uuid=options["uuid"]))
+        if kind == "provisioning":
+            fleet = Fleet.objects.get(slug=options["fleet"])
+            return keys.new_provisioning_key(fleet, options["name"])
+        slug = options["organization"]
+        organization = Organization.objects.get(slug=slug) if slug else None
+        return keys.new_service_key(organization, options["name"])
+    except (Device.DoesNotExist, Fleet.DoesNotExist, Organization.DoesNotExist) as missing:
+        raise CommandError(str(missing)) from missing

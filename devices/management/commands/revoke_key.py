@@ -1,0 +1,31 @@
+"""Accept a key no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import keys
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Revokes a key, from this moment on."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("key", help="the key itself, or its fingerprint as list_keys shows it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(revoke_key(options["key"]))
+
+
+def revoke_key(text: str) -> str:
+    """What was done, in words. Raises CommandError where there is no such key."""
+    key = keys.named(text)
+    if key is None:
+        raise CommandError("There is no such key.")
+    done = "is revoked" if keys.revoke(key) else "was revoked before"
+    return f"{key.kind} key {keys.fingerprint(key.digest)} {done}."
