@@ -1,0 +1,138 @@
+"""What devices say of themselves, written to their rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from django.db import connection, transaction
+
+from devices import clock, connectivity
+from devices.models import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+# A change of nothing but metrics is stored at most this often (protocol.md, Timing of real agents).
+METRICS_EVERY: Final = timedelta(minutes=1)
+
+REPORTED: Final = (
+    "os_version",
+    "supervisor_version",
+    "release",
+    "target_release",
+    "ip_addresses",
+    "mac_addresses",
+    "provisioning_state",
+    "provisioning_progress",
+    "update_status",
+    "update_progress",
+)
+PROGRESS: Final = ("provisioning_progress", "update_progress")
+WRITTEN: Final = (
+    *REPORTED,
+    "metrics",
+    "metrics_at",
+    "progress_changed_at",
+    "is_active",
+    "activated_at",
+    "deactivated_at",
+    "first_contact_at",
+    "last_contact_at",
+    "facts_at",
+    "facts_reason",
+)
+
+# One statement for any number of devices: the history trigger runs once per statement.
+UPDATE: Final = f"""
+    UPDATE devices_device AS device
+    SET {", ".join(f"{column} = said.{column}" for column in WRITTEN)}
+    FROM jsonb_populate_recordset(NULL::devices_device, %s) AS said
+    WHERE device.id = said.id
+"""  # noqa: S608  column names of this file
+
+
+@transaction.atomic
+def apply_reports(
+    reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None
+) -> int:
+    """Record these reports, each a device's id and the fields it names; returns how many devices spoke.
+
+    Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored ones
+    (None takes one away). Every report is contact, so it activates. The caller leaves out frozen devices.
+    """
+    at = at or clock.now()
+    said = _merged(reports)
+    connectivity.settle_devices(list(said), at)
+    devices = Device.objects.filter(pk__in=said).order_by("pk").select_for_update()
+    rows = [
+        {"id": row["id"]} | _after(row, said[row["id"]], at)
+        for row in devices.values("id", *WRITTEN)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, [msgspec.json.encode(rows).decode()])
+        return cursor.rowcount
+
+
+def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:
+    """One report per device: what it said later counts."""
+    merged: dict[int, dict[str, Any]] = {}
+    for device_id, changes in reports:
+        before = merged.setdefault(device_id, {})
+        if "metrics" in changes and "metrics" in before:
+            changes = {**changes, "metrics": {**before["metrics"], **changes["metrics"]}}
+        before.update(changes)
+    return merged
+
+
+def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The written columns of a device's row once it said this."""
+    said = {name: changes[name] for name in REPORTED if name in changes}
+    return (
+        row
+        | said
+        | _metrics(row, said, changes.get("metrics"), at)
+        | _progress(row, said, at)
+        | _contact(row, at)
+    )
+
+
+def _metrics(
+    row: dict[str, Any], said: dict[str, Any], metrics: Mapping[str, Any] | None, at: datetime
+) -> dict[str, Any]:
+    """The metrics merged in, unless they alone have changed and did so a moment ago."""
+    if metrics is None:
+        return {}
+    alone = all(row[name] == value for name, value in said.items())
+    if alone and row["metrics_at"] is not None and at < row["metrics_at"] + METRICS_EVERY:
+        return {}
+    known = {**row["metrics"], **metrics}
+    return {
+        "metrics": {name: value for name, value in known.items() if value is not None},
+        "metrics_at": _later(row["metrics_at"], at),
+    }
+
+
+def _progress(row: dict[str, Any], said: dict[str, Any], at: datetime) -> dict[str, Any]:
+    if all(row[name] == said.get(name, row[name]) for name in PROGRESS):
+        return {}
+    return {"progress_changed_at": _later(row["progress_changed_at"], at)}
+
+
+def _contact(row: dict[str, Any], at: datetime) -> dict[str, Any]:
+    contact = {
+        "first_contact_at": row["first_contact_at"] or at,
+        "last_contact_at": _later(row["last_contact_at"], at),
+        "facts_at": _later(row["facts_at"], at),
+        "facts_reason": {"slug": "report"},
+    }
+    if row["is_active"]:
+        return contact
+    return contact | {"is_active": True, "activated_at": at, "deactivated_at": None}
+
+
+def _later(before: datetime | None, at: datetime) -> datetime:
+    """Times never go back."""
+    return at if before is None else max(before, at)
