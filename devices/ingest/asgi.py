@@ -1,0 +1,16 @@
+"""The ASGI app of the ingest: no framework and no middleware between a socket and a call.
+
+A heartbeat goes from `service` through `native.heartbeat` into a batch, which `contacts` commits.
+"""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+django.setup()
+
+from devices.ingest import native  # noqa: E402  models need the set-up above
+from devices.ingest.service import Ingest  # noqa: E402
+
+app = Ingest(native.CALLS)

@@ -1,0 +1,74 @@
+"""Group commit: what arrives while one batch commits is the next batch.
+
+A caller is answered after its batch is durable. The queue is bounded by weight; when it is full
+the caller is refused at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from devices.ingest.http import busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Bounds: items of one transaction, and the bytes that may wait (an item weighs its body and a kilobyte).
+BATCH_ITEMS: Final = 500
+QUEUE_WEIGHT: Final = 32 * 1024 * 1024
+ITEM_WEIGHT: Final = 1024
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Collects items from one event loop and commits them, a batch at a time, in one thread.
+
+    `commit` gets a batch and returns for each of its items the result or the exception.
+    """
+
+    def __init__(self, commit: Callable[[list[Item]], list[Result | Exception]]) -> None:
+        self._commit = commit
+        self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
+        self._weight = 0
+        self._thread = ThreadPoolExecutor(1, "group-commit")
+        self._running: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item, size: int = 0) -> Result:
+        """The result of this item, once its batch is durable. Raises what went wrong with it."""
+        weight = ITEM_WEIGHT + size
+        if self._weight + weight > QUEUE_WEIGHT:
+            raise busy()
+        self._weight += weight
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, weight, answer))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await answer
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then end the thread."""
+        if self._running is not None:
+            await self._running
+        self._thread.shutdown()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            size = min(BATCH_ITEMS, len(self._waiting))
+            batch = [self._waiting.popleft() for _ in range(size)]
+            items = [item for item, _, _ in batch]
+            results = await loop.run_in_executor(self._thread, self._commit, items)
+            for (_, weight, answer), result in zip(batch, results, strict=True):
+                self._weight -= weight
+                if answer.done():
+                    continue
+                if isinstance(result, Exception):
+                    answer.set_exception(result)
+                else:
+                    answer.set_result(result)
+        self._running = None

@@ -1,0 +1,135 @@
+"""The bodies of the native dialect, each declared once (protocol.md).
+
+From these types come the parsing, the field named in an error and the published schema.
+Strict: a number as text is refused; keys that are not named here are ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from devices.ingest.http import Refused
+
+# PostgreSQL keeps no NUL in a text.
+NO_NUL: Final = r"^[^\x00]*$"
+# `(?!\n)`: Python's `$` also matches before a last line feed.
+UUID: Final = r"^([0-9a-f]{32}|[0-9a-f]{62})$(?!\n)"
+
+WORDS: Final = {
+    NO_NUL: "without NUL characters",
+    UUID: "of 32 or 62 lower-case hexadecimal digits",
+}
+
+Text = Annotated[str, Meta(max_length=255, pattern=NO_NUL)]
+Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NO_NUL)]
+Uuid = Annotated[str, Meta(pattern=UUID)]
+Texts = Annotated[list[Text], Meta(max_length=64)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+UpdateStatus = Literal[
+    "rejected", "aborted", "downloading", "downloaded", "applying changes", "done"
+]
+
+
+class Metrics(Struct):
+    """Null: the device has this sensor no more."""
+
+    cpu_percent: float | None | UnsetType = UNSET
+    memory_used: Amount | None | UnsetType = UNSET
+    memory_total: Amount | None | UnsetType = UNSET
+    storage_used: Amount | None | UnsetType = UNSET
+    storage_total: Amount | None | UnsetType = UNSET
+    temperature: float | None | UnsetType = UNSET
+    undervolted: bool | None | UnsetType = UNSET
+
+
+class Report(Struct):
+    """What a device says of itself: any subset; what is absent is unchanged."""
+
+    os_version: Text | UnsetType = UNSET
+    supervisor_version: Text | UnsetType = UNSET
+    release: Text | UnsetType = UNSET
+    target_release: Text | UnsetType = UNSET
+    ip_addresses: Texts | UnsetType = UNSET
+    mac_addresses: Texts | UnsetType = UNSET
+    provisioning_state: Text | UnsetType = UNSET
+    provisioning_progress: Percent | None | UnsetType = UNSET
+    update_status: UpdateStatus | UnsetType = UNSET
+    update_progress: Percent | None | UnsetType = UNSET
+    metrics: Metrics | UnsetType = UNSET
+
+    def changes(self) -> dict[str, Any]:
+        """The fields it names, as `devices.reports` takes them."""
+        changes: dict[str, Any] = msgspec.to_builtins(self)
+        return changes
+
+
+class Registration(Struct):
+    uuid: Uuid | None = None
+    name: Text = ""
+    device_type: Text = ""
+
+
+class Link(Struct):
+    """A device at a VPN server, in one session of it."""
+
+    uuid: Text
+    session: Name
+
+
+class Links(Struct):
+    """Devices that connected to a VPN server, or disconnected from it."""
+
+    server: Name
+    devices: list[Text | Link]
+
+    def uuids(self) -> list[str]:
+        return [device if isinstance(device, str) else device.uuid for device in self.devices]
+
+    def sessions(self) -> dict[str, str]:
+        return {link.uuid: link.session for link in self.devices if isinstance(link, Link)}
+
+
+class Alive(Struct):
+    """A VPN server's sign of life. `boot` tells one life of its process from the next."""
+
+    server: Name
+    boot: Name | None = None
+    connected: list[Text] | None = None
+
+
+Body = TypeVar("Body", bound=Struct)
+
+
+def parse(type_: type[Body], body: bytes) -> Body:
+    """The body as this type; an empty one is an empty object. Raises Refused (400) naming the field."""
+    try:
+        return msgspec.json.decode(body or b"{}", type=type_)
+    except msgspec.ValidationError as error:
+        raise Refused(400, *explained(str(error))) from error
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, "The body is not valid JSON in UTF-8.", "body") from error
+
+
+def explained(message: str) -> tuple[str, str]:
+    """The error and the field it is about, from the text msgspec gives.
+
+    >>> explained("Expected `int`, got `str` - at `$.metrics.memory_used`")
+    ('Expected `int`, got `str`', 'metrics.memory_used')
+    """
+    error, _, place = message.partition(" - at `$")
+    path = [place.rstrip("`").removeprefix(".")] if place else []
+    if missing := re.fullmatch(r"Object missing required field `(.*)`", error):
+        path.append(missing[1])
+    if pattern := re.search(r" matching regex (.*)$", error):
+        error = f"Expected text {words_for(pattern[1])}"
+    return error, ".".join(path) or "body"
+
+
+def words_for(quoted: str) -> str:
+    return next(words for pattern, words in WORDS.items() if repr(pattern) == quoted)

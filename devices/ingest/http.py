@@ -1,0 +1,114 @@
+"""Requests and replies of the ingest: reading within a limit, refusing in JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+
+BODY_LIMIT: Final = 512 * 1024
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON: Final = b"application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str
+    key: str
+    body: bytes
+    address: str
+
+
+class Refused(Exception):
+    """A request that is not granted. `field` is the part of the request that is at fault."""
+
+    def __init__(self, status: int, error: str, field: str = "", headers: Headers = ()) -> None:
+        super().__init__(error)
+        self.status = status
+        self.field = field
+        self.headers = headers
+
+    def reply(self) -> Reply:
+        content = {"error": str(self)} | ({"field": self.field} if self.field else {})
+        return json_reply(self.status, content, self.headers)
+
+
+class Disconnected(Exception):
+    """The peer went away before its request was whole: nothing to do and nobody to tell."""
+
+
+def json_reply(status: int, content: Any, headers: Headers = ()) -> Reply:
+    return Reply(status, msgspec.json.encode(content), headers)
+
+
+def unauthorized(error: str = "This key is not accepted here.") -> Refused:
+    challenge = ((b"www-authenticate", b"Bearer"),)
+    return Refused(401, error, "Authorization", challenge)
+
+
+def busy() -> Refused:
+    # No Retry-After: a supervisor would read its seconds as milliseconds (protocol.md).
+    return Refused(503, "Too busy or without database just now; try again later.")
+
+
+def too_large() -> Refused:
+    return Refused(413, f"A body has at most {BODY_LIMIT} bytes.", "body")
+
+
+def header(scope: HTTPScope, name: bytes) -> bytes | None:
+    return next((value for known, value in scope["headers"] if known == name), None)
+
+
+def bearer_key(scope: HTTPScope) -> str:
+    """The key of the Authorization header; raises Refused (401) without one."""
+    scheme, _, key = (header(scope, b"authorization") or b"").partition(b" ")
+    key = key.strip()
+    if scheme.lower() != b"bearer" or not key:
+        raise unauthorized("An Authorization header with a bearer key is needed.")
+    return key.decode("latin-1")
+
+
+async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
+    """The whole body; raises Refused (413) as soon as it is known to be too large.
+
+    What is left unread then is read and dropped by the server, so the connection stays usable.
+    """
+    announced = header(scope, b"content-length")
+    if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
+        raise too_large()
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Disconnected
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise too_large()
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
+    headers = [*reply.headers]
+    if reply.status != 204:
+        headers.append((b"content-length", b"%d" % len(reply.body)))
+    if reply.body:
+        headers.append((b"content-type", JSON))
+    await send(
+        {"type": "http.response.start", "status": reply.status, "headers": headers, "trailers": False}
+    )
+    await send({"type": "http.response.body", "body": reply.body, "more_body": False})

@@ -1,0 +1,157 @@
+"""From a request to its reply: routing, the limits, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from devices.ingest.batch import GroupCommit
+from devices.ingest.contacts import Contact, commit
+from devices.ingest.database import in_database
+from devices.ingest.http import (
+    Disconnected,
+    Refused,
+    Reply,
+    Request,
+    bearer_key,
+    busy,
+    json_reply,
+    read_body,
+    send_reply,
+)
+from devices.ingest.peers import public_address
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from asgiref.typing import (
+        ASGIReceiveCallable,
+        ASGISendCallable,
+        HTTPScope,
+        Scope,
+    )
+
+    from devices.keys import KeyHolder
+
+logger = logging.getLogger("devices.ingest")
+
+# Calls that are not batched: how many run at once, and how many may be under way with those waiting.
+THREADS: Final = 4
+CALLS_UNDER_WAY: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    method: str
+    path: str
+    handle: Callable[[Request, Ingest], Awaitable[Reply]]
+
+
+class Ingest:
+    """The ASGI app of these calls, with the one queue of contacts and the few threads they share."""
+
+    def __init__(self, calls: Iterable[Call]) -> None:
+        self.contacts: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self._threads = ThreadPoolExecutor(THREADS, "ingest")
+        self._under_way = 0
+        self._routes: dict[str, dict[str, Call]] = {}
+        for call in calls:
+            self._routes.setdefault(call.path, {})[call.method] = call
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
+            raise ValueError(f"no {scope['type']} here")
+
+    async def _live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def stop(self) -> None:
+        """Answer what was accepted, then end the threads."""
+        await self.contacts.stop()
+        self._threads.shutdown()
+
+    async def _serve(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        try:
+            reply = await self._answer(scope, receive)
+        except Disconnected:
+            return
+        except Refused as refusal:
+            reply = refusal.reply()
+            log_refusal(scope, refusal)
+        except Exception as error:  # the caller gets no traceback, the log one line
+            reply = json_reply(500, {"error": "Something went wrong here; it was not recorded."})
+            log_error(scope, error)
+        await send_reply(send, reply)
+
+    async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
+        call = self._route(scope)
+        key = bearer_key(scope)
+        body = await read_body(scope, receive)
+        request = Request(call.method, call.path, key, body, public_address(scope))
+        return await call.handle(request, self)
+
+    def _route(self, scope: HTTPScope) -> Call:
+        methods = self._routes.get(scope["path"])
+        if methods is None:
+            raise Refused(404, "There is no such call.", "path")
+        if scope["method"] not in methods:
+            allow = ", ".join(methods)
+            raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
+        return methods[scope["method"]]
+
+    async def in_a_thread(self, work: Callable[[], Reply]) -> Reply:
+        """What `work` replies, from a thread with the database; refused (503) where too many wait."""
+        if self._under_way >= CALLS_UNDER_WAY:
+            raise busy()
+        self._under_way += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, in_database, work)
+        finally:
+            self._under_way -= 1
+
+
+def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest], Awaitable[Reply]]:
+    """A call that waits for the database in a thread of its own, not in a batch."""
+
+    async def handle(request: Request, ingest: Ingest) -> Reply:
+        return await ingest.in_a_thread(partial(work, request))
+
+    return handle
+
+
+def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
+    level = logging.WARNING if refusal.status >= 500 else logging.INFO
+    logger.log(level, "%s %r: %d %s", scope["method"], scope["path"], refusal.status, refusal)
+
+
+def log_error(scope: HTTPScope, error: Exception) -> None:
+    """One line: where it happened and its first line; what follows may quote a device's words."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    said: Any = next(iter(str(error).splitlines()), "")[:200]
+    logger.error(
+        "%s %r: %s at %s:%s: %s",
+        scope["method"],
+        scope["path"],
+        type(error).__qualname__,
+        place.filename,
+        place.lineno,
+        said,
+    )
