@@ -140,14 +140,14 @@ class Device(models.Model):
     heartbeat_changed_at = models.DateTimeField(null=True, blank=True)
 
     # Every writer of a fact says when it happened and why; the history trigger takes both over.
-    facts_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
+    facts_at = models.DateTimeField(null=True, editable=False)
     facts_reason = models.JSONField(default=dict, blank=True, editable=False)
     recorded_status = models.GeneratedField(
         expression=status.recorded_status(),
         output_field=models.CharField(max_length=17),
         db_persist=True,
     )
-    recorded_status_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
+    recorded_status_at = models.DateTimeField(null=True, editable=False)  # null: since its creation
 
     objects = DeviceQuerySet.as_manager()
 

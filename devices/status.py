@@ -220,9 +220,9 @@ VPN_SQL = "({vpn_connected} AND COALESCE({vpn_server__due_at} > {at}, true))"
 # A status that moved did so at one of the deadlines that passed unrecorded: at the first from which on
 # it is what it is now (the clock alone never brings an earlier status back).
 STATUS_SINCE_SQL = """(CASE WHEN {vpn} = {vpn_connected} AND {heartbeat} = {heartbeat_state}
-    OR {status} = {recorded_status} THEN {recorded_status_at} ELSE COALESCE((
+    OR {status} = {recorded_status} THEN COALESCE({recorded_status_at}, {created_at}) ELSE COALESCE((
         SELECT MIN(passed.at) FROM unnest(ARRAY[{poll__late_at}, {poll__lost_at}, {vpn_server__due_at}])
-        AS passed(at) WHERE passed.at <= {at} AND {status_then} = {status}), {recorded_status_at}) END)"""
+        AS passed(at) WHERE passed.at <= {at} AND {status_then} = {status}), {recorded_status_at}, {created_at}) END)"""
 HEARTBEAT_SINCE_SQL = """(CASE WHEN {heartbeat} = {heartbeat_state} THEN {heartbeat_changed_at}
     WHEN {heartbeat} = 'lost' THEN {poll__lost_at} WHEN {heartbeat} = 'late' THEN {poll__late_at}
     ELSE {poll__last_poll_at} END)"""

@@ -13,9 +13,6 @@ ORGANIZATION = pgtrigger.Trigger(
     operation=pgtrigger.Insert | pgtrigger.UpdateOf("fleet_id"),
     func="""
         SELECT organization_id INTO NEW.organization_id FROM fleets_fleet WHERE id = NEW.fleet_id;
-        IF TG_OP = 'INSERT' THEN
-            NEW.recorded_status_at := NEW.facts_at;
-        END IF;
         RETURN NEW;
     """,
 )
@@ -29,7 +26,7 @@ CREATED = pgtrigger.Trigger(
     func="""
         INSERT INTO devices_statuschange
             (organization_id, fleet_id, device_id, before, after, at, reason)
-        SELECT organization_id, fleet_id, id, NULL, recorded_status, facts_at, facts_reason
+        SELECT organization_id, fleet_id, id, NULL, recorded_status, created_at, facts_reason
         FROM new_rows;
         PERFORM pg_notify('status_changed', organization_id::text)
         FROM new_rows GROUP BY organization_id;
@@ -51,14 +48,16 @@ CHANGED = pgtrigger.Trigger(
         INSERT INTO devices_statuschange
             (organization_id, fleet_id, device_id, before, after, at, reason)
         SELECT n.organization_id, n.fleet_id, n.id, o.recorded_status, n.recorded_status,
-               GREATEST(n.facts_at, o.recorded_status_at), n.facts_reason
+               GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at),
+               n.facts_reason
         FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id;
         IF NOT FOUND THEN
             RETURN NULL;
         END IF;
         UPDATE devices_device d
-        SET recorded_status_at = GREATEST(n.facts_at, o.recorded_status_at)
+        SET recorded_status_at =
+            GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at)
         FROM old_rows o JOIN new_rows n ON n.id = o.id
         WHERE d.id = n.id AND o.recorded_status <> n.recorded_status;
         PERFORM pg_notify('status_changed', n.organization_id::text)

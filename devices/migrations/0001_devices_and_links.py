@@ -22,10 +22,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
                 ("name", models.CharField(max_length=255)),
@@ -51,10 +48,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
                 (
@@ -62,9 +56,7 @@ class Migration(migrations.Migration):
                     models.TextField(
                         unique=True,
                         validators=[
-                            django.core.validators.RegexValidator(
-                                "^([0-9a-f]{32}|[0-9a-f]{62})$"
-                            )
+                            django.core.validators.RegexValidator("^([0-9a-f]{32}|[0-9a-f]{62})$")
                         ],
                     ),
                 ),
@@ -95,9 +87,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "created_at",
-                    models.DateTimeField(
-                        db_default=devices.clock.DatabaseClock(), editable=False
-                    ),
+                    models.DateTimeField(db_default=devices.clock.DatabaseClock(), editable=False),
                 ),
                 ("os_version", models.CharField(blank=True, max_length=255)),
                 ("supervisor_version", models.CharField(blank=True, max_length=255)),
@@ -144,26 +134,14 @@ class Migration(migrations.Migration):
                 ("provisioned_at", models.DateTimeField(blank=True, null=True)),
                 ("first_contact_at", models.DateTimeField(blank=True, null=True)),
                 ("last_contact_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "provisioning_state",
-                    models.CharField(blank=True, default="", max_length=255),
-                ),
-                (
-                    "provisioning_progress",
-                    models.PositiveSmallIntegerField(blank=True, null=True),
-                ),
-                (
-                    "update_progress",
-                    models.PositiveSmallIntegerField(blank=True, null=True),
-                ),
+                ("provisioning_state", models.CharField(blank=True, default="", max_length=255)),
+                ("provisioning_progress", models.PositiveSmallIntegerField(blank=True, null=True)),
+                ("update_progress", models.PositiveSmallIntegerField(blank=True, null=True)),
                 ("progress_changed_at", models.DateTimeField(blank=True, null=True)),
                 ("vpn_enabled", models.BooleanField(default=True)),
                 ("vpn_connected", models.BooleanField(default=False)),
                 ("vpn_changed_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "vpn_session",
-                    models.CharField(blank=True, default="", max_length=255),
-                ),
+                ("vpn_session", models.CharField(blank=True, default="", max_length=255)),
                 (
                     "heartbeat_state",
                     models.CharField(
@@ -178,16 +156,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("heartbeat_changed_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "facts_at",
-                    models.DateTimeField(
-                        db_default=devices.clock.DatabaseClock(), editable=False
-                    ),
-                ),
-                (
-                    "facts_reason",
-                    models.JSONField(blank=True, default=dict, editable=False),
-                ),
+                ("facts_at", models.DateTimeField(editable=False, null=True)),
+                ("facts_reason", models.JSONField(blank=True, default=dict, editable=False)),
                 (
                     "recorded_status",
                     models.GeneratedField(
@@ -198,8 +168,7 @@ class Migration(migrations.Migration):
                                 then=models.Value("frozen"),
                             ),
                             models.When(
-                                models.Q(("is_active", False)),
-                                then=models.Value("inactive"),
+                                models.Q(("is_active", False)), then=models.Value("inactive")
                             ),
                             models.When(
                                 models.Q(("provisioning_state", "Post-Provisioning")),
@@ -250,9 +219,7 @@ class Migration(migrations.Migration):
                             models.When(
                                 models.Q(
                                     ("vpn_connected", True),
-                                    models.Q(
-                                        ("heartbeat_state", "recent"), _negated=True
-                                    ),
+                                    models.Q(("heartbeat_state", "recent"), _negated=True),
                                 ),
                                 then=models.Value("vpn-only"),
                             ),
@@ -273,12 +240,7 @@ class Migration(migrations.Migration):
                         output_field=models.CharField(max_length=17),
                     ),
                 ),
-                (
-                    "recorded_status_at",
-                    models.DateTimeField(
-                        db_default=devices.clock.DatabaseClock(), editable=False
-                    ),
-                ),
+                ("recorded_status_at", models.DateTimeField(editable=False, null=True)),
                 (
                     "fleet",
                     models.ForeignKey(
@@ -351,15 +313,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="vpnserver",
-            constraint=models.UniqueConstraint(
-                fields=("name", "boot"), name="vpn_server_life"
-            ),
+            constraint=models.UniqueConstraint(fields=("name", "boot"), name="vpn_server_life"),
         ),
         migrations.AddIndex(
             model_name="device",
-            index=models.Index(
-                fields=["fleet", "recorded_status"], name="device_fleet_status"
-            ),
+            index=models.Index(fields=["fleet", "recorded_status"], name="device_fleet_status"),
         ),
         migrations.AddIndex(
             model_name="device",
@@ -369,15 +327,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="device",
-            index=models.Index(
-                fields=["fleet", "name", "id"], name="device_fleet_name"
-            ),
+            index=models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
         ),
         migrations.AddIndex(
             model_name="device",
-            index=models.Index(
-                fields=["organization", "name", "id"], name="device_org_name"
-            ),
+            index=models.Index(fields=["organization", "name", "id"], name="device_org_name"),
         ),
         migrations.AddIndex(
             model_name="device",
@@ -397,9 +351,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="device",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("heartbeat_state__in", ["unknown", "recent", "late", "lost"])
-                ),
+                condition=models.Q(("heartbeat_state__in", ["unknown", "recent", "late", "lost"])),
                 name="device_heartbeat_state",
             ),
         ),
@@ -453,9 +405,7 @@ class Migration(migrations.Migration):
             model_name="heartbeat",
             index=models.Index(
                 condition=models.Q(
-                    ("due_at__isnull", True),
-                    ("due_at", models.F("lost_at")),
-                    _connector="OR",
+                    ("due_at__isnull", True), ("due_at", models.F("lost_at")), _connector="OR"
                 ),
                 fields=["lost_at"],
                 name="heartbeat_ahead",

@@ -82,8 +82,7 @@ class Migration(migrations.Migration):
                         (
                             "link",
                             models.CharField(
-                                choices=[("vpn", "Vpn"), ("heartbeat", "Heartbeat")],
-                                max_length=9,
+                                choices=[("vpn", "Vpn"), ("heartbeat", "Heartbeat")], max_length=9
                             ),
                         ),
                         ("before", models.CharField(max_length=12)),
@@ -123,9 +122,7 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         "indexes": [
-                            models.Index(
-                                fields=["device", "-at", "-id"], name="record_of_device"
-                            )
+                            models.Index(fields=["device", "-at", "-id"], name="record_of_device")
                         ],
                     },
                 ),
@@ -178,24 +175,18 @@ class Migration(migrations.Migration):
                     ],
                     options={
                         "indexes": [
+                            models.Index(fields=["device", "-at", "-id"], name="change_of_device"),
                             models.Index(
-                                fields=["device", "-at", "-id"], name="change_of_device"
+                                fields=["organization", "-at", "-id"], name="change_of_organization"
                             ),
-                            models.Index(
-                                fields=["organization", "-at", "-id"],
-                                name="change_of_organization",
-                            ),
-                            models.Index(
-                                fields=["fleet", "-at", "-id"], name="change_of_fleet"
-                            ),
+                            models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
                         ],
                     },
                 ),
             ],
             database_operations=[
                 migrations.RunSQL(
-                    TABLES,
-                    "DROP TABLE devices_connectivityrecord, devices_statuschange",
+                    TABLES, "DROP TABLE devices_connectivityrecord, devices_statuschange"
                 ),
                 migrations.RunSQL(PARTITIONS, migrations.RunSQL.noop),
             ],

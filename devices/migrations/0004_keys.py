@@ -24,8 +24,7 @@ class Migration(migrations.Migration):
                 (
                     "organization",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        to="fleets.organization",
+                        on_delete=django.db.models.deletion.CASCADE, to="fleets.organization"
                     ),
                 ),
             ],
@@ -36,10 +35,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.BigAutoField(
-                        auto_created=True,
-                        primary_key=True,
-                        serialize=False,
-                        verbose_name="ID",
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
                 (
@@ -57,9 +53,7 @@ class Migration(migrations.Migration):
                 ("digest", models.BinaryField(unique=True)),
                 (
                     "created_at",
-                    models.DateTimeField(
-                        db_default=devices.clock.DatabaseClock(), editable=False
-                    ),
+                    models.DateTimeField(db_default=devices.clock.DatabaseClock(), editable=False),
                 ),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("revoked_at", models.DateTimeField(blank=True, null=True)),

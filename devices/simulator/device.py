@@ -101,7 +101,7 @@ class Device:
         if step.power is not None and step.power != self._power:
             self._power = step.power
             if step.power:
-                self._boot(now, within=BOOT)
+                self._boot(now, within=min(BOOT, self._interval))
             else:
                 self._link(step.notice)
 

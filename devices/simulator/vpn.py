@@ -34,7 +34,15 @@ class VpnServer:
     """
 
     def __init__(
-        self, name: str, site: Site, key: str, random: Random, *, alive: float = ALIVE
+        self,
+        name: str,
+        site: Site,
+        key: str,
+        random: Random,
+        *,
+        alive: float = ALIVE,
+        flush: float = FLUSH,
+        retry: float = RETRY,
     ) -> None:
         self.name = name
         self.sessions: dict[str, str] = {}
@@ -45,6 +53,8 @@ class VpnServer:
         self._key = key
         self._random = random
         self._alive = alive
+        self._flush = flush
+        self._retry = retry
         self._wanted: set[str] = set()  # devices that want a tunnel, server up or not
         self._outbox: dict[str, Event] = {}
 
@@ -108,7 +118,7 @@ class VpnServer:
 
     async def _tell(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH)
+            await asyncio.sleep(self._flush)
             if not self.up or self.muted or not self._outbox:
                 continue
             batch = dict(list(self._outbox.items())[:BATCH])
@@ -116,7 +126,7 @@ class VpnServer:
                 del self._outbox[device]
             if not await self._send(batch):
                 self._outbox = batch | self._outbox  # what came meanwhile is newer and wins
-                await asyncio.sleep(RETRY)
+                await asyncio.sleep(self._retry)
 
     async def _send(self, batch: dict[str, Event]) -> bool:
         """Send the events; False if any has to be sent again (repeating the others is harmless)."""
@@ -142,7 +152,7 @@ class VpnServer:
             if outage.dies:
                 self._die()
                 await asyncio.sleep(outage.length / speed)
-                await self._start_again()
+                await self._start_again(RECONNECT / speed)
             else:
                 self.muted = True
                 await asyncio.sleep(outage.length / speed)
@@ -155,13 +165,14 @@ class VpnServer:
         self.sessions.clear()
         self._outbox.clear()
 
-    async def _start_again(self) -> None:
+    async def _start_again(self, within: float) -> None:
+        """A new process life, to which the devices find back within so many seconds."""
         self.boot = self._new_id()
         self.up = True
         await self._sign([])
         loop = asyncio.get_running_loop()
         for device in self._wanted:
-            loop.call_later(self._random.uniform(0, RECONNECT), self._reopen, device)
+            loop.call_later(self._random.uniform(0, within), self._reopen, device)
 
     @staticmethod
     def _new_id() -> str:
