@@ -140,9 +140,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["name", "pk"],
-                "indexes": [
-                    models.Index(fields=["organization", "name"], name="fleet_by_name")
-                ],
+                "indexes": [models.Index(fields=["organization", "name"], name="fleet_by_name")],
                 "constraints": [
                     models.CheckConstraint(
                         condition=models.Q(
