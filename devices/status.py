@@ -10,7 +10,7 @@ status differs from the recorded one only where a deadline is due, and `moved` f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -302,20 +302,34 @@ def _rank() -> Sql:
     )
 
 
-def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> dict[str, int]:
-    """How many of `devices` have each status at `at`: all nine keys in display order, two queries.
-
-    The recorded column by an index-only scan, corrected by the few devices that moved since.
-    """
-    at = at or clock.now()
+def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[Any, ...]]:
+    """Yields (*by, status, number) to be added up: what is recorded, by an index-only scan, then
+    corrections for the few devices that moved since. Two queries."""
     devices = devices.order_by()
-    counts = dict.fromkeys(Status.values, 0)
-    for status, n in devices.values_list("recorded_status").annotate(n=Count("*")):
-        counts[status] += n
+    yield from devices.values_list(*by, "recorded_status").annotate(n=Count("*"))
     moves = with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
-    for before, status, n in moves.values_list("recorded_status", "status").annotate(n=Count("*")):
-        counts[before] -= n
+    for *key, before, status, n in moves.values_list(*by, "recorded_status", "status").annotate(
+        n=Count("*")
+    ):
+        yield (*key, before, -n)
+        yield (*key, status, n)
+
+
+def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> dict[str, int]:
+    """How many of `devices` have each status at `at`: all nine keys in display order, two queries."""
+    counts = dict.fromkeys(Status.values, 0)
+    for status, n in _tally(devices, at or clock.now()):
         counts[status] += n
+    return counts
+
+
+def count_by_fleet(
+    devices: QuerySet[Device], at: datetime | None = None
+) -> dict[int, dict[str, int]]:
+    """The same for each fleet that has any of `devices`, by its id, in the same two queries."""
+    counts: dict[int, dict[str, int]] = {}
+    for fleet, status, n in _tally(devices, at or clock.now(), "fleet_id"):
+        counts.setdefault(fleet, dict.fromkeys(Status.values, 0))[status] += n
     return counts
 
 
@@ -333,10 +347,21 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
+def _in_attention(devices: QuerySet[Device], at: datetime | None) -> QuerySet[Device]:
+    may = [*RANKS[:LAST_ATTENTION_RANK], Status.UPDATING, Status.CONFIGURING]
+    return filter_by_status(devices, may, at).filter(ATTENTION)
+
+
 def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> int:
     """How many of `devices` need attention at `at` (domain.md, Needs attention)."""
-    may = [*RANKS[:LAST_ATTENTION_RANK], Status.UPDATING, Status.CONFIGURING]
-    return filter_by_status(devices, may, at).filter(ATTENTION).count()
+    return _in_attention(devices, at).count()
+
+
+def count_attention_by_fleet(
+    devices: QuerySet[Device], at: datetime | None = None
+) -> dict[int, int]:
+    """The same for each fleet that has such a device, by its id."""
+    return dict(_in_attention(devices, at).values_list("fleet_id").annotate(n=Count("*")))
 
 
 def vocabulary() -> list[Status]:
