@@ -1,10 +1,45 @@
 PYTHON_BIN := .venv/bin/python
+WITH_DATABASE := $(PYTHON_BIN) -m dashboard.postgres
+PYTEST := $(PYTHON_BIN) -m pytest
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+TEMPLATES = $(shell find templates -name '*.html')
+# What production sets, to check that nothing else is missing there; no database is asked.
+PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS=lookout.example \
+	SECRET_KEY=check-only-check-only-check-only-check-only-check-only-1234567890 \
+	KEY_PEPPER=another-check-only-another-check-only-1234567890 LOCAL=0 DEBUG=0
 
-.PHONY: env lock
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+.PHONY: help env lock lint format test run demo
+
+help: ## Show these lines
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: env ## Start the site with a made organization and virtual devices; Ctrl-C stops it
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --demo --host $(HOST) --port $(PORT)
+
+test: env ## Run all tests; ARGS="-k name" chooses
+	@$(WITH_DATABASE) $(PYTEST) -n auto $(ARGS)
+
+run: env ## Start the site alone
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)
 
 env: ## Make .venv (only the environment)
 	@scripts/environment.sh
+
+lint: env ## Check style, formats, types, migrations and production's settings
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/djade --target-version 5.2 --check $(TEMPLATES)
+	.venv/bin/mypy
+	LOCAL=1 $(WITH_DATABASE) $(PYTHON_BIN) manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(PYTHON_BIN) manage.py check --deploy --fail-level WARNING
+
+format: env ## Put code and templates into their format
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
 lock: env ## Remake the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) --output-file requirements/production.txt

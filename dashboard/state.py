@@ -1,4 +1,4 @@
-"""What the site keeps on this machine when nobody configured it: secrets made once, readable by the owner only."""
+"""What the site keeps on this machine where nobody configured it: secrets made once."""
 
 import os
 import secrets
@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in this file, made at the first call; parallel first calls agree on one."""
+    """The secret in this file, made at the first call and for the owner's eyes only.
+
+    Processes that call at the same time agree on one.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
@@ -18,5 +21,5 @@ def kept_secret(path: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            os.unlink(draft)
+            Path(draft).unlink()
     return path.read_text().strip()

@@ -1,0 +1,32 @@
+"""The site as one ASGI application: what devices and VPN servers call, and Django's pages.
+
+A larger site runs `devices.ingest.asgi:app` as processes of their own, so that no page delays a
+heartbeat.
+"""
+
+import os
+from typing import Any
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+django_application = get_asgi_application()
+
+from django.conf import settings  # noqa: E402 - Django is set up above
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
+
+from devices.ingest.asgi import app as ingest  # noqa: E402
+
+# The caller's address and HTTPS as our own proxies tell them; anybody else's word is not taken.
+# Any: uvicorn, asgiref and Django each spell the types of ASGI their own way.
+unproxied: Any = django_application
+pages: Any = ProxyHeadersMiddleware(unproxied, trusted_hosts=settings.TRUSTED_PROXIES)
+
+
+async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Routes by path. The lifespan is the ingest's, which finishes its batches before the end."""
+    if scope["type"] == "lifespan" or scope["path"].startswith("/api/v1/"):
+        await ingest(scope, receive, send)
+    else:
+        await pages(scope, receive, send)

@@ -1,0 +1,76 @@
+"""What production needs beyond Django's own checks, each with an id and a hint."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
+from django.db import connections
+
+OLDEST_POSTGRESQL = 150000
+
+
+@register(Tags.database)
+def database_checks(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """The server's version and our role's rights: `check --database default`; migrate asks too."""
+    messages: list[CheckMessage] = []
+    for alias in databases or []:
+        connection = connections[alias]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT current_setting('server_version_num')::int, rolsuper,"
+                " has_schema_privilege(current_schema(), 'CREATE')"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+            version, superuser, creates = cursor.fetchone()
+        if version < OLDEST_POSTGRESQL:
+            messages.append(
+                Error(
+                    "PostgreSQL is older than 15.", hint="Move to 15 or newer.", id="dashboard.E001"
+                )
+            )
+        if superuser or (creates and settings.DATABASE_ROLE == "application"):
+            messages.append(
+                Caution(
+                    "The application may change the database's schema.",
+                    hint="Make the two roles of dashboard/roles.sql; DATABASE_URL names the"
+                    " application's, DATABASE_OWNER_URL the owner's.",
+                    id="dashboard.W002",
+                )
+            )
+    return messages
+
+
+@register(Tags.security, deploy=True)
+def deploy_checks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = []
+    if settings.EMBEDDED:
+        messages.append(
+            Caution(
+                "The site runs on its embedded PostgreSQL.",
+                hint="It is made for trying and testing; set DATABASE_URL.",
+                id="dashboard.W003",
+            )
+        )
+    if any(len(pepper) < 32 for pepper in settings.KEY_PEPPER):
+        messages.append(
+            Caution(
+                "KEY_PEPPER is shorter than 32 characters.",
+                hint="Stored keys are as safe as it is: prepend a longer one, keep the old one"
+                " until the last key made with it is gone.",
+                id="dashboard.W004",
+            )
+        )
+    if settings.SECRET_KEY in settings.KEY_PEPPER:
+        messages.append(
+            Caution(
+                "KEY_PEPPER and SECRET_KEY are the same.",
+                hint="Who learns one should not have the other: give KEY_PEPPER its own value.",
+                id="dashboard.W005",
+            )
+        )
+    return messages

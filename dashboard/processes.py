@@ -1,0 +1,96 @@
+"""Runs several programs as one: they end together, and those that must live are started again."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import NoReturn
+
+LOOK_INTERVAL = 0.2  # seconds between looks at the programs
+RESTART_DELAY = 1.0  # seconds before a program that ended is started again
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 10.0  # seconds a program has to end when asked
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+@dataclass
+class Program:
+    """One program of the group, and the process it runs in."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] | None = None
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    ended_at: float | None = field(default=None, init=False)  # seconds of the monotonic clock
+
+    def start(self) -> None:
+        # A session of its own: Ctrl-C reaches us alone, and we end the programs in order.
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        self.ended_at = None
+
+    def look(self, now: float) -> None:
+        """Notices that the program ended, says so, and starts it again a moment later."""
+        if self.process is None or self.process.poll() is None:
+            return
+        if self.ended_at is None:
+            self.ended_at = now
+            say(f"{self.name} ended with code {self.process.returncode}; starting it again.")
+        elif now - self.ended_at >= RESTART_DELAY:
+            self.start()
+
+    def stop(self) -> None:
+        """Asks the program to end and waits; one that does not within its time is killed."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            say(f"{self.name} does not end; killing it.")
+            self.process.kill()
+            self.process.wait()
+
+
+def watch(programs: Sequence[Program]) -> NoReturn:
+    while True:
+        time.sleep(LOOK_INTERVAL)
+        for program in programs:
+            program.look(time.monotonic())
+
+
+class Stopped(BaseException):
+    """Somebody asked us to end, by Ctrl-C or a signal."""
+
+
+def run_together(programs: Sequence[Program], started: Callable[[Program], None]) -> None:
+    """Runs the programs until we are asked to end, then ends them, the last started first.
+
+    `started` is called after each start; it may wait until the program is ready for the next.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for asked in ENDING:
+            signal.signal(asked, signal.SIG_IGN)
+        raise Stopped
+
+    for asked in ENDING:
+        signal.signal(asked, stop)
+    try:
+        for program in programs:
+            program.start()
+            started(program)
+        watch(programs)
+    except Stopped:
+        say("Stopping.")
+    finally:
+        for program in reversed(programs):
+            program.stop()

@@ -1,0 +1,120 @@
+"""Starts everything a site on one machine needs: `python -m dashboard.serve [--demo]`.
+
+The site itself and `settle`; for the demo also a made organization and the simulator. The database
+must be there: see dashboard.postgres.
+"""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from dashboard.processes import Program, run_together, say
+
+ROOT = Path(__file__).resolve().parent.parent
+START_PATIENCE = 60.0  # seconds the site has to answer for the first time
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--demo", action="store_true", help="with a made organization and devices")
+    options = parser.parse_args()
+    refuse_taken_port(options.host, options.port)
+    environment = local_environment()
+    prepare(environment, demo=options.demo)
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
+    address = f"http://[{near}]:{options.port}" if ":" in near else f"http://{near}:{options.port}"
+
+    def started(program: Program) -> None:
+        if program.name == "site":
+            wait_until_healthy(program, address)
+        if program is group[-1]:
+            welcome(address, environment, demo=options.demo)
+
+    group = programs(options.host, options.port, address, environment, demo=options.demo)
+    run_together(group, started)
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SystemExit(
+                f"Port {port} of {host} cannot be used: {error.strerror}."
+                f" Is Lookout running already? Choose another port: PORT={port + 1}"
+            ) from error
+
+
+def local_environment() -> dict[str, str]:
+    """Ours, as a trial on this machine unless somebody says LOCAL=0; output comes at once."""
+    return {"LOCAL": "1", "PYTHONUNBUFFERED": "1"} | os.environ
+
+
+def manage(*arguments: str) -> list[str]:
+    return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+
+def prepare(environment: dict[str, str], *, demo: bool) -> None:
+    """Brings database and static files up to date."""
+    steps = [
+        ("Updating the database", manage("migrate", "--verbosity", "0")),
+        ("Collecting static files", manage("collectstatic", "--noinput", "--verbosity", "0")),
+    ]
+    if demo:
+        steps.append(("Making the demo organization", manage("demo_data")))
+    for what, command in steps:
+        say(f"{what} ...")
+        if subprocess.run(command, env=environment, check=False).returncode:
+            raise SystemExit(f"{what} failed.")
+
+
+def programs(
+    host: str, port: int, address: str, environment: dict[str, str], *, demo: bool
+) -> list[Program]:
+    site = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application", "--host", host]
+    site += ["--port", str(port), "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
+    group = [
+        Program("site", site, environment),
+        Program("settle", manage("settle", "--watch"), environment),
+    ]
+    if demo:
+        group.append(Program("simulator", manage("simulate", "--url", address), environment))
+    return group
+
+
+def wait_until_healthy(program: Program, address: str) -> None:
+    """Returns when the site answers; ends everything when it ends first or takes too long."""
+    for _ in range(int(START_PATIENCE / 0.2)):
+        if program.process is None or program.process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310 - http
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SystemExit("The site did not start.")
+
+
+def welcome(address: str, environment: dict[str, str], *, demo: bool) -> None:
+    say(f"\n  Lookout is running:  {address}/")
+    if demo:
+        state = Path(environment.get("STATE_DIRECTORY") or ROOT / "var")
+        account = json.loads((state / "demo.json").read_text())
+        say(f"  Sign in as:          {account['user']}  with password  {account['password']}")
+    else:
+        say("  First account:       .venv/bin/python manage.py createsuperuser")
+    say("  Ctrl-C stops it.\n")
+
+
+if __name__ == "__main__":
+    main()
