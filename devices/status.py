@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,10 @@ from devices.sql import Sql
 
 if TYPE_CHECKING:
     from devices.models import Device
+
+
+OVERDUE_AFTER = timedelta(seconds=60)  # past the poll interval: the jitter of real agents
+STALLED_AFTER = timedelta(minutes=30)  # of an update or configuration without progress
 
 
 class Status(TextChoices):
@@ -231,9 +235,9 @@ VPN_SINCE_SQL = (
 )
 # For the eye only: the next poll is due, the status does not change.
 OVERDUE_SQL = """COALESCE({heartbeat} = 'recent' AND {poll__last_poll_at}
-    + {poll__poll_interval} * interval '1 second' + interval '60 seconds' <= {at}, false)"""
+    + {poll__poll_interval} * interval '1 second' + {overdue_after} <= {at}, false)"""
 STALLED_SQL = """COALESCE({status} IN ('updating', 'configuring')
-    AND {progress_changed_at} + interval '30 minutes' <= {at}, false)"""
+    AND {progress_changed_at} + {stalled_after} <= {at}, false)"""
 
 
 def links_at(at: Expression) -> dict[str, Sql]:
@@ -285,8 +289,8 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
             heartbeat_since=Sql(HEARTBEAT_SINCE_SQL, DateTimeField()),
             vpn_since=Sql(VPN_SINCE_SQL, DateTimeField()),
             last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
-            overdue=Sql(OVERDUE_SQL, BooleanField(), at=now),
-            stalled=Sql(STALLED_SQL, BooleanField(), at=now),
+            overdue=Sql(OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
+            stalled=Sql(STALLED_SQL, BooleanField(), at=now, stalled_after=Value(STALLED_AFTER)),
         )
         .annotate(rank=_rank())
     )

@@ -1,0 +1,147 @@
+"""How a change of a link is written: the device's row and its ConnectivityRecord in one statement.
+
+Only devices/connectivity.py calls this, with the rows locked and settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from devices.models import ConnectivityRecord
+
+# `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
+# state to itself changes who owns the link or who is active, but is no edge: since and record stay.
+EDGE = """
+WITH moves AS ({moves}),
+changed AS (
+    UPDATE devices_device d
+    SET {sets}, facts_at = moves.at, facts_reason = moves.reason,
+        {link}_changed_at = CASE WHEN moves.was = moves.now THEN d.{link}_changed_at
+                                 ELSE GREATEST(d.{link}_changed_at, moves.at) END
+    FROM moves WHERE d.id = moves.id
+    RETURNING d.organization_id, d.fleet_id, d.id, was, now, d.{link}_changed_at AS at, moves.reason
+),
+recorded AS (
+    INSERT INTO devices_connectivityrecord
+        (organization_id, fleet_id, device_id, link, before, after, at, reason)
+    SELECT organization_id, fleet_id, id, '{link}', was, now, at, reason
+    FROM changed WHERE was <> now
+)
+SELECT count(*) FROM changed
+"""
+# What an accepted poll, report or VPN connect is besides (domain.md: contact activates).
+CONTACT = """is_active = true, deactivated_at = NULL, activated_at = COALESCE(d.activated_at, moves.at),
+    first_contact_at = COALESCE(d.first_contact_at, moves.at),
+    last_contact_at = GREATEST(d.last_contact_at, moves.at)"""
+
+POLLED = """
+SELECT d.id, d.heartbeat_state AS was, 'recent' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d
+WHERE d.id = ANY(%(ids)s) AND (d.heartbeat_state <> 'recent' OR NOT d.is_active)
+"""
+# Late before lost, one deadline at a time, and none before an earlier end of the owner's lease.
+PASSED = """
+UPDATE devices_heartbeat h SET due_at = due.next
+FROM (
+    SELECT d.id, d.heartbeat_state AS was, h.due_at AS at,
+           CASE WHEN h.due_at = h.late_at THEN 'late' ELSE 'lost' END AS now,
+           CASE WHEN h.due_at = h.late_at THEN h.lost_at END AS next
+    FROM devices_device d JOIN devices_heartbeat h ON h.device_id = d.id
+    LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
+    WHERE d.id = ANY(%(ids)s) AND h.due_at <= %(at)s AND COALESCE(h.due_at <= s.due_at, true)
+) AS due
+WHERE h.device_id = due.id
+RETURNING due.id, due.was, due.now, due.at, jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
+"""
+VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
+ENDED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
+       jsonb_build_object('slug', 'vpn-server-silent', 'server', s.name) AS reason
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+LEFT JOIN devices_heartbeat h ON h.device_id = d.id
+WHERE d.id = ANY(%(ids)s) AND d.vpn_connected AND s.due_at <= %(at)s AND COALESCE(s.due_at < h.due_at, true)
+"""
+CONNECTED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason, named.session
+FROM devices_device d
+JOIN unnest(%(uuids)s::text[], %(sessions)s::text[]) AS named(uuid, session) ON named.uuid = d.uuid
+WHERE d.id = ANY(%(ids)s)
+  AND NOT (d.vpn_connected AND d.vpn_server_id = %(owner)s AND d.vpn_session = named.session)
+"""
+DISCONNECTED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+JOIN unnest(%(uuids)s::text[], %(sessions)s::text[]) AS named(uuid, session) ON named.uuid = d.uuid
+WHERE d.id = ANY(%(ids)s) AND s.name = %(server)s AND named.session IN ('', d.vpn_session)
+"""
+REVIVED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d
+WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = %(owner)s AND NOT d.vpn_connected
+"""
+# Its list claims what no other live server owns: once settled, whatever is not connected elsewhere.
+CLAIMED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id = ANY(%(ids)s) AND d.id = ANY(%(listed)s)
+  AND (NOT d.vpn_connected OR (s.name = %(server)s AND s.id <> %(owner)s))
+"""
+UNLISTED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id = ANY(%(ids)s) AND s.name = %(server)s AND NOT d.id = ANY(%(listed)s)
+  AND (NOT d.vpn_connected OR COALESCE(d.vpn_changed_at <= %(unchanged_since)s, true))
+"""
+
+
+def heartbeat_edges(moves: str, *, contact: bool = False, **params: Any) -> int:
+    """Write the heartbeat edges that `moves` selects; returns how many devices changed."""
+    sets = "heartbeat_state = moves.now" + (f", {CONTACT}" if contact else "")
+    return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
+
+
+def vpn_edges(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the VPN edges that `moves` selects; `sets` assigns who owns the link now."""
+    sets = "vpn_connected = (moves.now = 'connected')" + (f", {sets}" if sets else "")
+    return _edges(ConnectivityRecord.Link.VPN, moves, sets, params)
+
+
+def _edges(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
+    if "reason" in params:
+        params["reason"] = Jsonb(params["reason"])
+    with connection.cursor() as cursor:
+        cursor.execute(EDGE.format(link=link, moves=moves, sets=sets), params)
+        return int(cursor.fetchone()[0])
+
+
+# Locks, in the one order: servers, heartbeats by device id, devices by id.
+
+ENDED_SERVERS = """
+SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
+    SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
+ORDER BY id FOR SHARE
+"""
+HEARTBEATS = (
+    "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR UPDATE"
+)
+DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
+
+
+def lock_heartbeats(ids: Iterable[int], at: datetime) -> None:
+    """Lock what the heartbeats of these devices depend on: their owners whose lease ended, then their rows."""
+    params = {"ids": list(ids), "at": at}
+    with connection.cursor() as cursor:
+        cursor.execute(ENDED_SERVERS, params)
+        cursor.execute(HEARTBEATS, params)
+
+
+def lock_devices(ids: Iterable[int], at: datetime) -> None:
+    """Lock everything that the facts of these devices depend on."""
+    lock_heartbeats(ids, at)
+    with connection.cursor() as cursor:
+        cursor.execute(DEVICES, {"ids": list(ids)})
