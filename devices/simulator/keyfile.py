@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -62,7 +63,7 @@ def read_keys(path: Path) -> KeyFile:
 
 
 class Ledger:
-    """The identities of registered devices, kept in a file so that a second run is the same devices.
+    """Who the registered devices are, kept in a file so that a second run is the same devices.
 
     They are filed under the provisioning key they registered with: a new site, or a remade demo
     with new keys, finds none of them, while a site that moved to another port finds all.
@@ -98,8 +99,7 @@ class Ledger:
 def write_private(path: Path, content: bytes) -> None:
     """Replace a file in one step with one that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    descriptor, draft = tempfile.mkstemp(dir=path.parent)  # mode 0600
+    with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-    fresh.replace(path)
+    Path(draft).replace(path)

@@ -32,13 +32,14 @@ def line(around: Surroundings, before: Counter[str], seconds: float) -> str:
     stats = around.site.stats
     doing = sorted((name, n) for name, n in around.doing.items() if n)
     errors = ", ".join(f"{n} {name}" for name, n in stats.errors.most_common())
+    median, slowest = (stats.percentile(part) * 1000 for part in (0.5, 0.99))
     return " · ".join(
         (
             f"{sum(n for _, n in doing)} devices",
             f"{(stats.calls['poll'] - before['poll']) / seconds:.1f} polls/s",
             f"{(stats.calls['report'] - before['report']) / seconds:.1f} reports/s",
             f"errors: {errors}" if errors else "no errors",
-            f"p50 {stats.percentile(0.5) * 1000:.0f} ms, p99 {stats.percentile(0.99) * 1000:.0f} ms",
+            f"p50 {median:.0f} ms, p99 {slowest:.0f} ms",
             ", ".join(f"{n} {name}" for name, n in doing),
         )
     )

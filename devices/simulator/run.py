@@ -61,7 +61,9 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
     async with Site(options.url, stats=stats) as site:
         around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
         servers = [
-            VpnServer(f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
+            VpnServer(
+                f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed)
+            )
             for each in SERVERS
         ]
         devices = [
@@ -167,7 +169,7 @@ def _server(servers: list[VpnServer], random: Random) -> VpnServer:
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's, where there is one: it drives half as many devices again."""
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415  not made for every platform
     except ImportError:  # Windows
         return None
     return uvloop.new_event_loop

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from devices.simulator import progress
@@ -34,17 +35,20 @@ def whole(text: str) -> int:
 
 class Command(BaseCommand):
     help = "Run virtual devices and VPN servers over HTTP against a site; Ctrl-C stops them."
-    requires_system_checks = ()  # it needs neither this project's settings nor its database
+    requires_system_checks = ()  # it speaks HTTP, the database is not its business
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--url", required=True, help="the site, e.g. http://127.0.0.1:8000")
         parser.add_argument(
-            "--keys", type=Path, default=Path("var/demo.json"), help="key file (default %(default)s)"
+            "--keys",
+            type=Path,
+            default=settings.STATE_DIRECTORY / "demo.json",
+            help="key file (default %(default)s)",
         )
         parser.add_argument(
             "--state",
             type=Path,
-            default=Path("var/simulator.json"),
+            default=settings.STATE_DIRECTORY / "simulator.json",
             help="where the devices keep their own keys for the next run (default %(default)s)",
         )
         parser.add_argument("--devices", type=whole, default=60, help="default %(default)s")

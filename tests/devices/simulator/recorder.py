@@ -55,19 +55,22 @@ class Recorder:
             return web.json_response({"error": "as told"}, status=self.fail[name])
         if key in self.refuse_keys:
             return web.json_response({"error": "unknown key"}, status=401)
+        answer: dict[str, Any]
         match name:
             case "register":
                 device = (body or {}).get("uuid") or uuid.uuid4().hex
                 who = {"uuid": device, "key": f"key-of-{device}"}
-                return web.json_response(who | {"poll_interval": self.poll_interval}, status=201)
+                status, answer = 201, who | {"poll_interval": self.poll_interval}
             case "heartbeat":
                 frozen = {"frozen": "allowance"} if key in self.frozen else {}
-                return web.json_response({"poll_interval": self.poll_interval} | frozen)
+                status, answer = 200, {"poll_interval": self.poll_interval} | frozen
             case "report" if key in self.frozen:
-                return web.json_response({"error": "frozen", "reason": "allowance"}, status=403)
+                status, answer = 403, {"error": "frozen", "reason": "allowance"}
             case "report":
                 return web.Response(status=204)
-        return web.json_response({"changed": 0, "unknown": []})
+            case _:
+                status, answer = 200, {"changed": 0, "unknown": []}
+        return web.json_response(answer, status=status)
 
 
 @asynccontextmanager
