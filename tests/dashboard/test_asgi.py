@@ -1,0 +1,46 @@
+"""One application: the ingest's calls, and Django's pages beside them."""
+
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
+
+from dashboard.asgi import application
+
+
+def ask(path: str) -> tuple[int, str, bytes]:
+    """Status, content type and body of a GET."""
+
+    async def talk() -> tuple[dict[str, Any], dict[str, Any]]:
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+            "client": ("192.0.2.7", 50000),
+            "server": ("localhost", 80),
+        }
+        caller = ApplicationCommunicator(application, scope)
+        await caller.send_input({"type": "http.request", "body": b"", "more_body": False})
+        return await caller.receive_output(5), await caller.receive_output(5)
+
+    start, body = async_to_sync(talk)()
+    types = [value.decode() for name, value in start["headers"] if name.lower() == b"content-type"]
+    return start["status"], types[0].split(";")[0], body["body"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/heartbeat", "/api/v1/nothing"])
+def test_calls_of_devices_never_meet_django(path: str) -> None:
+    status, content_type, body = ask(path)
+    assert (status in {404, 405}, content_type) == (True, "application/json")
+    assert body.startswith(b'{"error":')
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/", "/nothing/"])
+def test_everything_else_is_djangos(path: str) -> None:
+    status, content_type, _ = ask(path)
+    assert (status, content_type) == (404, "text/html")

@@ -1,0 +1,23 @@
+import logging
+
+from dashboard.logs import WithoutQuery
+
+
+def test_no_query_string_reaches_a_log() -> None:
+    record = logging.LogRecord(
+        "uvicorn.access",
+        logging.INFO,
+        __file__,
+        1,
+        '%s - "%s %s HTTP/%s" %d',
+        ("192.0.2.7", "GET", "/device/v3/state?apikey=hidden&a=b", "1.1", 200),
+        None,
+    )
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == '192.0.2.7 - "GET /device/v3/state HTTP/1.1" 200'
+
+
+def test_other_records_stay_as_they_are() -> None:
+    record = logging.LogRecord("devices", logging.INFO, __file__, 1, "why? %s", ("so",), None)
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == "why? so"

@@ -1,0 +1,56 @@
+"""Whose time zone a page speaks, and static files as Django serves them."""
+
+import zoneinfo
+from types import SimpleNamespace
+
+import pytest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.utils import timezone
+
+from dashboard.middleware import time_zone
+
+
+@pytest.mark.parametrize(
+    ("own", "cookie", "expected"),
+    [
+        ("Asia/Tokyo", "Europe/Berlin", "Asia/Tokyo"),
+        ("", "Europe/Berlin", "Europe/Berlin"),
+        ("", "America%2FNew_York", "America/New_York"),
+        ("", "", "UTC"),
+        ("", "Europe/Atlantis", "UTC"),
+        ("", "America", "UTC"),
+        ("", "../../etc/passwd", "UTC"),
+        ("", "%00", "UTC"),
+    ],
+)
+def test_the_users_zone_else_the_browsers_else_the_sites(
+    rf: RequestFactory, own: str, cookie: str, expected: str
+) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(timezone.get_current_timezone_name())
+
+    request = rf.get("/")
+    request.user = SimpleNamespace(time_zone=own)  # type: ignore[assignment]
+    request.COOKIES["tz"] = cookie
+    assert time_zone(view)(request).getvalue().decode() == expected  # type: ignore[attr-defined]
+    assert timezone.get_current_timezone() == zoneinfo.ZoneInfo(settings.TIME_ZONE)
+
+
+def test_static_files_come_whole_and_once(client: Client) -> None:
+    first = client.get("/static/favicon.svg")
+    assert (first.status_code, first["Content-Type"]) == (200, "image/svg+xml")
+    assert len(first.content) == int(first["Content-Length"])
+    modified = {"If-Modified-Since": first["Last-Modified"]}
+    again = client.get("/static/favicon.svg", headers=modified)
+    assert (again.status_code, again.content) == (304, b"")
+    head = client.head("/static/favicon.svg")
+    assert (head.status_code, head.content) == (200, b"")
+
+
+def test_the_policy_allows_nothing_inline(client: Client) -> None:
+    policy = client.get("/static/favicon.svg")["Content-Security-Policy"]
+    assert "script-src 'self'" in policy.split("; ")
+    assert "style-src 'self'" in policy.split("; ")
+    assert "unsafe" not in policy

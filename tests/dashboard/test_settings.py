@@ -1,0 +1,112 @@
+"""The environment decides; what it says wrongly stops the start and is named."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://lookout:hidden@db.example:6432/fleet?sslmode=require",
+    "SECRET_KEY": "secret-for-a-test-" * 4,
+    "KEY_PEPPER": "newer-pepper-for-a-test-0123456789,older-pepper-for-a-test-0123456789",
+    "ALLOWED_HOSTS": "lookout.example",
+}
+
+
+def python(state: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def say(state: Path, expression: str, **environment: str) -> str:
+    done = python(
+        state, "-c", f"from dashboard import settings as s; print({expression})", **environment
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POLL_INTERVAL", "soon"),
+        ("POLL_INTERVAL", "9"),
+        ("POLL_INTERVAL", "86401"),
+        ("HEARTBEAT_GRACE", "0"),
+        ("DEBUG", "perhaps"),
+        ("SIMPLE_STATUSES", "six"),
+        ("TIME_ZONE", "Europe/Atlantis"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1/8"),
+        ("DATABASE_ROLE", "postgres"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_stops_the_start(tmp_path: Path, name: str, value: str) -> None:
+    done = python(tmp_path, "-c", "import dashboard.settings", **{name: value})
+    assert done.returncode == 1
+    assert name in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "KEY_PEPPER", "ALLOWED_HOSTS"])
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_server_of_ones_own_guesses_nothing(tmp_path: Path, name: str, *, missing: bool) -> None:
+    environment = PRODUCTION | {name: ""}
+    if missing:
+        del environment[name]
+    done = python(tmp_path, "-c", "import dashboard.settings", **environment)
+    assert done.returncode == 1
+    assert name in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreadable_database_url_is_not_quoted(tmp_path: Path) -> None:
+    address = "postgresql://lookout:hidden@db.example:port/fleet?nonsense=1"
+    done = python(
+        tmp_path, "-c", "import dashboard.settings", **PRODUCTION | {"DATABASE_URL": address}
+    )
+    assert done.returncode == 1
+    assert "postgresql://USER:PASSWORD@HOST:PORT/NAME" in done.stderr.splitlines()[-1]
+    assert "hidden" not in done.stderr
+
+
+def test_production_is_read_whole_and_checked_clean(tmp_path: Path) -> None:
+    parts = (
+        "[s.DATABASES['default'][k] for k in ('NAME','USER','PASSWORD','HOST','PORT','OPTIONS')]"
+    )
+    assert say(tmp_path, parts, **PRODUCTION) == str(
+        ["fleet", "lookout", "hidden", "db.example", "6432", {"sslmode": "require"}]
+    )
+    assert say(
+        tmp_path, "s.HTTPS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT", **PRODUCTION
+    ) == ("True True True")
+    check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = python(tmp_path, *check, **PRODUCTION)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_migrations_run_as_the_owner(tmp_path: Path) -> None:
+    role = "s.DATABASES['default']['USER']"
+    assert say(tmp_path, role) == "lookout"
+    assert say(tmp_path, role, DATABASE_ROLE="owner") == "lookout_owner"
+    owner = {"DATABASE_OWNER_URL": "postgresql://owner@db.example/fleet", "DATABASE_ROLE": "owner"}
+    assert say(tmp_path, role, **PRODUCTION | owner) == "owner"
+    assert say(tmp_path, role, **PRODUCTION | {"DATABASE_ROLE": "owner"}) == "lookout"
+
+
+def test_a_trial_keeps_secrets_of_its_own(tmp_path: Path) -> None:
+    first = say(tmp_path, "(s.SECRET_KEY, s.KEY_PEPPER)")
+    assert say(tmp_path, "(s.SECRET_KEY, s.KEY_PEPPER)") == first
+    kept = [tmp_path / "secret-key", tmp_path / "key-pepper"]
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in kept] == [0o600, 0o600]
+    assert len({path.read_text() for path in kept}) == 2
