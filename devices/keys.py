@@ -1,6 +1,6 @@
 """Keys: random texts, shown once, of which only a keyed digest is kept (protocol.md, Keys).
 
-A digest is HMAC-SHA-256 under `settings.KEY_PEPPER`: the first pepper signs, all of them are accepted.
+A digest is HMAC-SHA-256 under `settings.KEY_PEPPER`: the first pepper signs, all are accepted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def new_device_key(device: Device, *, expires_at: datetime | None = None) -> str
     return _create(
         ApiKey.Kind.DEVICE,
         device=device,
-        organization_id=device.organization_id,
+        organization_id=device.fleet.organization_id,
         expires_at=expires_at,
     )
 
@@ -78,9 +78,9 @@ def digests(key: str) -> list[bytes]:
     ]
 
 
-def fingerprint(digest: bytes) -> str:
+def fingerprint(key: ApiKey) -> str:
     """Names a key without helping to guess it."""
-    return bytes(digest).hex()[:12]
+    return bytes(key.digest).hex()[:12]
 
 
 def live_keys(kind: ApiKey.Kind, at: datetime) -> QuerySet[ApiKey]:

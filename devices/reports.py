@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from django.db import connection, transaction
 
-from devices import clock, connectivity
+from devices import clock, connectivity, edges
 from devices.models import Device
 
 if TYPE_CHECKING:
@@ -31,37 +31,30 @@ REPORTED: Final = (
     "update_progress",
 )
 PROGRESS: Final = ("provisioning_progress", "update_progress")
-WRITTEN: Final = (
-    *REPORTED,
-    "metrics",
-    "metrics_at",
-    "progress_changed_at",
-    "is_active",
-    "activated_at",
-    "deactivated_at",
-    "first_contact_at",
-    "last_contact_at",
-    "facts_at",
-    "facts_reason",
-)
+WRITTEN: Final = (*REPORTED, "metrics", "metrics_at", "progress_changed_at")
 
 # One statement for any number of devices: the history trigger runs once per statement.
 UPDATE: Final = f"""
-    UPDATE devices_device AS device
-    SET {", ".join(f"{column} = said.{column}" for column in WRITTEN)}
-    FROM jsonb_populate_recordset(NULL::devices_device, %s) AS said
-    WHERE device.id = said.id
-"""  # noqa: S608  column names of this file
+    UPDATE devices_device d
+    SET {", ".join(f"{column} = moves.{column}" for column in WRITTEN)},
+        {edges.CONTACT}, facts_at = moves.at, facts_reason = '{{"slug": "report"}}'
+    FROM (
+        SELECT said.*, %(at)s AS at
+        FROM jsonb_populate_recordset(NULL::devices_device, %(rows)s) AS said
+    ) AS moves
+    WHERE d.id = moves.id
+"""  # noqa: S608  names of this project
 
 
 @transaction.atomic
 def apply_reports(
     reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None
 ) -> int:
-    """Record these reports, each a device's id and the fields it names; returns how many devices spoke.
+    """Record these reports, each a device's id and the fields it names.
 
-    Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored ones
-    (None takes one away). Every report is contact, so it activates. The caller leaves out frozen devices.
+    Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
+    ones (None takes one away). Every report is contact, so it activates; the caller leaves out
+    frozen devices. Returns how many devices spoke.
     """
     at = at or clock.now()
     said = _merged(reports)
@@ -72,31 +65,27 @@ def apply_reports(
         for row in devices.values("id", *WRITTEN)
     ]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, [msgspec.json.encode(rows).decode()])
-        return cursor.rowcount
+        cursor.execute(UPDATE, {"at": at, "rows": msgspec.json.encode(rows).decode()})
+        return len(rows)
 
 
 def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:
     """One report per device: what it said later counts."""
     merged: dict[int, dict[str, Any]] = {}
     for device_id, changes in reports:
-        before = merged.setdefault(device_id, {})
-        if "metrics" in changes and "metrics" in before:
-            changes = {**changes, "metrics": {**before["metrics"], **changes["metrics"]}}
-        before.update(changes)
+        said = merged.setdefault(device_id, {})
+        metrics = {**said.get("metrics", {}), **changes.get("metrics", {})}
+        said |= changes
+        if metrics:
+            said["metrics"] = metrics
     return merged
 
 
 def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The written columns of a device's row once it said this."""
     said = {name: changes[name] for name in REPORTED if name in changes}
-    return (
-        row
-        | said
-        | _metrics(row, said, changes.get("metrics"), at)
-        | _progress(row, said, at)
-        | _contact(row, at)
-    )
+    metrics = _metrics(row, said, changes.get("metrics"), at)
+    return row | said | metrics | _progress(row, said, at)
 
 
 def _metrics(
@@ -119,18 +108,6 @@ def _progress(row: dict[str, Any], said: dict[str, Any], at: datetime) -> dict[s
     if all(row[name] == said.get(name, row[name]) for name in PROGRESS):
         return {}
     return {"progress_changed_at": _later(row["progress_changed_at"], at)}
-
-
-def _contact(row: dict[str, Any], at: datetime) -> dict[str, Any]:
-    contact = {
-        "first_contact_at": row["first_contact_at"] or at,
-        "last_contact_at": _later(row["last_contact_at"], at),
-        "facts_at": _later(row["facts_at"], at),
-        "facts_reason": {"slug": "report"},
-    }
-    if row["is_active"]:
-        return contact
-    return contact | {"is_active": True, "activated_at": at, "deactivated_at": None}
 
 
 def _later(before: datetime | None, at: datetime) -> datetime:

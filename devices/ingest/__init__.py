@@ -1,1 +1,1 @@
-"""What devices and VPN servers call, over HTTP. It knows no rule: it parses, asks the services, replies."""
+"""What devices and VPN servers call. It knows no rule: it parses, asks the services, replies."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Bounds: items of one transaction, and the bytes that may wait (an item weighs its body and a kilobyte).
+# Items of one transaction, and the bytes that may wait: an item weighs its body and a kilobyte.
 BATCH_ITEMS: Final = 500
 QUEUE_WEIGHT: Final = 32 * 1024 * 1024
 ITEM_WEIGHT: Final = 1024

@@ -39,13 +39,13 @@ UpdateStatus = Literal[
 class Metrics(Struct):
     """Null: the device has this sensor no more."""
 
-    cpu_percent: float | None | UnsetType = UNSET
-    memory_used: Amount | None | UnsetType = UNSET
-    memory_total: Amount | None | UnsetType = UNSET
-    storage_used: Amount | None | UnsetType = UNSET
-    storage_total: Amount | None | UnsetType = UNSET
-    temperature: float | None | UnsetType = UNSET
-    undervolted: bool | None | UnsetType = UNSET
+    cpu_percent: float | UnsetType | None = UNSET
+    memory_used: Amount | UnsetType | None = UNSET
+    memory_total: Amount | UnsetType | None = UNSET
+    storage_used: Amount | UnsetType | None = UNSET
+    storage_total: Amount | UnsetType | None = UNSET
+    temperature: float | UnsetType | None = UNSET
+    undervolted: bool | UnsetType | None = UNSET
 
 
 class Report(Struct):
@@ -58,9 +58,9 @@ class Report(Struct):
     ip_addresses: Texts | UnsetType = UNSET
     mac_addresses: Texts | UnsetType = UNSET
     provisioning_state: Text | UnsetType = UNSET
-    provisioning_progress: Percent | None | UnsetType = UNSET
+    provisioning_progress: Percent | UnsetType | None = UNSET
     update_status: UpdateStatus | UnsetType = UNSET
-    update_progress: Percent | None | UnsetType = UNSET
+    update_progress: Percent | UnsetType | None = UNSET
     metrics: Metrics | UnsetType = UNSET
 
     def changes(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ Body = TypeVar("Body", bound=Struct)
 
 
 def parse(type_: type[Body], body: bytes) -> Body:
-    """The body as this type; an empty one is an empty object. Raises Refused (400) naming the field."""
+    """The body as this type; an empty one is an empty object. Raises Refused (400)."""
     try:
         return msgspec.json.decode(body or b"{}", type=type_)
     except msgspec.ValidationError as error:

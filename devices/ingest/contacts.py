@@ -1,10 +1,10 @@
-"""What devices say often, polls and reports, committed many at a time (architecture.md, The hot path)."""
+"""What devices say often, polls and reports, committed many at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 from django.db import transaction
 
@@ -13,15 +13,12 @@ from devices.ingest.bodies import Report
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, busy
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One call of a device: a poll, a report, or a poll with a report, which count both or neither.
 
-    `report` is what was wrong with the body where it could not be read: whose key it is comes first.
+    Where the body could not be read, `report` says why: whose key it is comes first.
     """
 
     key: str
@@ -40,7 +37,7 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
         return list(in_database(partial(_commit, contacts)))
     except Refused:
         return [busy() for _ in contacts]
-    except Exception as error:  # whatever it is, it must not cost the others their answer
+    except Exception as error:  # noqa: BLE001  whatever it is, the others get their answer
         if len(contacts) == 1:
             return [error]
         middle = len(contacts) // 2
@@ -52,29 +49,33 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     at = clock.now()
     found = keys.find_devices({contact.key for contact in contacts}, at)
     known = [(found[contact.key], contact) for contact in contacts if contact.key in found]
-    _record_polls(known, at)
-    _apply_reports(known, at)
+    polls, reported = _polls(known), _reports(known)
+    if reported:  # takes the locks for both, in their one order
+        connectivity.settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
+    if polls:
+        addresses = {device_id: address for device_id, address in polls.items() if address}
+        connectivity.record_heartbeats(polls, at, addresses=addresses)
+    if reported:
+        reports.apply_reports(reported, at)
     return [found.get(contact.key) for contact in contacts]
 
 
-def _record_polls(known: list[tuple[keys.KeyHolder, Contact]], at: datetime) -> None:
-    """A frozen device's poll counts, whatever its body; any other's only with a good one."""
-    polls = {
+def _polls(known: list[tuple[keys.KeyHolder, Contact]]) -> dict[int, str]:
+    """The devices that polled, each with its address.
+
+    A frozen device's poll counts, whatever its body; any other's only with a good one.
+    """
+    return {
         device.device_id: contact.address
         for device, contact in known
         if contact.is_poll and (device.frozen_reason or not isinstance(contact.report, Refused))
     }
-    if polls:
-        addresses = {device: address for device, address in polls.items() if address}
-        connectivity.record_heartbeats(list(polls), at, addresses=addresses)
 
 
-def _apply_reports(known: list[tuple[keys.KeyHolder, Contact]], at: datetime) -> None:
-    """A frozen device's report is refused and no contact."""
-    said = [
+def _reports(known: list[tuple[keys.KeyHolder, Contact]]) -> list[tuple[int, dict[str, Any]]]:
+    """What the devices said. A frozen device's report is refused and no contact."""
+    return [
         (device.device_id, contact.report.changes())
         for device, contact in known
         if isinstance(contact.report, Report) and not device.frozen_reason
     ]
-    if said:
-        reports.apply_reports(said, at)

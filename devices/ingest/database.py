@@ -21,7 +21,7 @@ OUTAGE = ("08", "53", "57P")
 def in_database(work: Callable[[], Result]) -> Result:
     """What `work` returns, on a connection that was alive a moment ago and goes back afterwards.
 
-    After a deadlock or a serialization failure it runs once more, so it must be a whole transaction.
+    After a deadlock or a serialization failure it runs once more: it must be a whole transaction.
     Raises Refused (503) where there is no database.
     """
     close_old_connections()

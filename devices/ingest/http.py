@@ -109,6 +109,11 @@ async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
     if reply.body:
         headers.append((b"content-type", JSON))
     await send(
-        {"type": "http.response.start", "status": reply.status, "headers": headers, "trailers": False}
+        {
+            "type": "http.response.start",
+            "status": reply.status,
+            "headers": headers,
+            "trailers": False,
+        }
     )
     await send({"type": "http.response.body", "body": reply.body, "more_body": False})

@@ -47,7 +47,7 @@ async def report(request: Request, ingest: Ingest) -> Reply:
 
 
 async def _accepted(contact: Contact, request: Request, ingest: Ingest) -> keys.KeyHolder:
-    device = await ingest.contacts.submit(contact, len(request.body))
+    device = await ingest.contact(contact, len(request.body))
     if device is None:
         raise unauthorized()
     return device
@@ -112,9 +112,7 @@ def _links(request: Request, record: Callable[..., int]) -> Reply:
     links = parse(Links, request.body)
     uuids = links.uuids()
     try:
-        changed = record(
-            links.server, uuids, at, organization=reach, sessions=links.sessions()
-        )
+        changed = record(links.server, uuids, at, organization=reach, sessions=links.sessions())
     except connectivity.ForeignServer as foreign:
         raise _not_yours() from foreign
     return _changed(changed, uuids, reach)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def public_address(scope: HTTPScope) -> str:
-    """The nearest address that is no trusted proxy's; empty where the peer has none (a socket file).
+    """The nearest address that is no trusted proxy's; empty where the peer has none (a socket).
 
     Each proxy appends its peer to X-Forwarded-For, so the header is walked from the right, and only
     as far as trusted proxies wrote it: what lies further left is the caller's own invention.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devices.ingest")
 
-# Calls that are not batched: how many run at once, and how many may be under way with those waiting.
+# Calls that are not batched: how many run at once, and how many may be under way or waiting.
 THREADS: Final = 4
 CALLS_UNDER_WAY: Final = 64
 
@@ -53,10 +53,11 @@ class Call:
 
 
 class Ingest:
-    """The ASGI app of these calls, with the one queue of contacts and the few threads they share."""
+    """The ASGI app of these calls, with the queues and the few threads they share."""
 
     def __init__(self, calls: Iterable[Call]) -> None:
-        self.contacts: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = ThreadPoolExecutor(THREADS, "ingest")
         self._under_way = 0
         self._routes: dict[str, dict[str, Call]] = {}
@@ -82,7 +83,8 @@ class Ingest:
 
     async def stop(self) -> None:
         """Answer what was accepted, then end the threads."""
-        await self.contacts.stop()
+        await self._polls.stop()
+        await self._reports.stop()
         self._threads.shutdown()
 
     async def _serve(
@@ -95,7 +97,7 @@ class Ingest:
         except Refused as refusal:
             reply = refusal.reply()
             log_refusal(scope, refusal)
-        except Exception as error:  # the caller gets no traceback, the log one line
+        except Exception as error:  # noqa: BLE001  the caller gets no traceback, the log one line
             reply = json_reply(500, {"error": "Something went wrong here; it was not recorded."})
             log_error(scope, error)
         await send_reply(send, reply)
@@ -116,8 +118,16 @@ class Ingest:
             raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
         return methods[scope["method"]]
 
+    async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
+        """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.
+
+        A mere poll never waits for reports: those lock the devices' rows, it only its heartbeat's.
+        """
+        queue = self._polls if contact.report is None else self._reports
+        return await queue.submit(contact, size)
+
     async def in_a_thread(self, work: Callable[[], Reply]) -> Reply:
-        """What `work` replies, from a thread with the database; refused (503) where too many wait."""
+        """What `work` replies, from a thread with the database; refused where too many wait."""
         if self._under_way >= CALLS_UNDER_WAY:
             raise busy()
         self._under_way += 1

@@ -24,10 +24,10 @@ class Command(BaseCommand):
         provisioning = kinds.add_parser("provisioning", help="for one fleet: devices register")
         provisioning.add_argument("fleet", metavar="FLEET-SLUG")
         provisioning.add_argument("--name", default="", help="what you will know the key by")
-        service = kinds.add_parser("service", help="for VPN servers: connects, disconnects, life signs")
+        service = kinds.add_parser("service", help="for VPN servers")
         reach = service.add_mutually_exclusive_group(required=True)
         reach.add_argument("organization", nargs="?", metavar="ORGANIZATION-SLUG")
-        reach.add_argument("--site-wide", action="store_true", help="for devices of all organizations")
+        reach.add_argument("--site-wide", action="store_true", help="for all organizations")
         service.add_argument("--name", default="", help="what you will know the key by")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -28,4 +28,4 @@ def revoke_key(text: str) -> str:
     if key is None:
         raise CommandError("There is no such key.")
     done = "is revoked" if keys.revoke(key) else "was revoked before"
-    return f"{key.kind} key {keys.fingerprint(key.digest)} {done}."
+    return f"{key.kind} key {keys.fingerprint(key)} {done}."
