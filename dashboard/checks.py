@@ -29,9 +29,7 @@ def database_checks(
             version, superuser, creates = cursor.fetchone()
         if version < OLDEST_POSTGRESQL:
             messages.append(
-                Error(
-                    "PostgreSQL is older than 15.", hint="Move to 15 or newer.", id="dashboard.E001"
-                )
+                Error("PostgreSQL is older than 15.", hint="Move to 15 or newer.", id="dashboard.E001")
             )
         if superuser or (creates and settings.DATABASE_ROLE == "application"):
             messages.append(

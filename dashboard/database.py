@@ -49,12 +49,8 @@ def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
     try:
         parts = conninfo_to_dict(address)
     except psycopg.ProgrammingError:
-        raise ValueError(
-            "A database URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME"
-        ) from None
-    named = {
-        key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")
-    }
+        raise ValueError("A database URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
+    named = {key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")}
     options: dict[str, Any] = dict(parts)
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}

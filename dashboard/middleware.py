@@ -36,9 +36,7 @@ def time_zone(
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         user: Any = request.user
-        chosen = getattr(user, "time_zone", "") or unquote(
-            request.COOKIES.get(TIME_ZONE_COOKIE, "")
-        )
+        chosen = getattr(user, "time_zone", "") or unquote(request.COOKIES.get(TIME_ZONE_COOKIE, ""))
         with timezone.override(known_zone(chosen)):
             return get_response(request)
 

@@ -78,9 +78,7 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
             raise SystemExit(f"{what} failed.")
 
 
-def programs(
-    host: str, port: int, address: str, environment: dict[str, str], *, demo: bool
-) -> list[Program]:
+def programs(host: str, port: int, address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
     site = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application", "--host", host]
     site += ["--port", str(port), "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
     group = [

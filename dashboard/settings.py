@@ -30,9 +30,7 @@ else:
 # Past any PgBouncer in transaction mode: for LISTEN and advisory locks.
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)
 # "owner" changes the schema; manage.py sets it for `migrate`.
-DATABASE_ROLE = env.str(
-    "DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"])
-)
+DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
 # Connections a web process keeps; 0: none kept, one per thread.
 DATABASE_POOL = env.int("DATABASE_POOL", 0, validate=validate.Range(min=0))
 
@@ -173,26 +171,18 @@ CLOUD_NAME = env.str("CLOUD_NAME", "the cloud")
 FLEET_WORD = env.str("FLEET_WORD", "Fleet")
 VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
-POLL_INTERVAL = env.int(
-    "POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600)
-)  # seconds
-HEARTBEAT_GRACE = env.int(
-    "HEARTBEAT_GRACE", 15, validate=validate.Range(min=1)
-)  # seconds: the late period
+POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
+HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
 
 # Logs go to standard error and carry paths, never query strings: those may hold keys.
 
-LOG_LEVEL = env.str(
-    "LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
-)
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "filters": {"no_query": {"()": "dashboard.logs.WithoutQuery"}},
-    "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}
-    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {

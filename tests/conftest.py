@@ -11,9 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from dashboard import database
 
 # No deadline: the first example pays for warming up, and the machine may be busy.
-hypothesis_settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.register_profile(
     "ci", parent=hypothesis_settings.get_profile("default"), derandomize=True
 )

@@ -135,9 +135,7 @@ def test_a_platform_without_the_package_is_told_what_to_do(monkeypatch: pytest.M
 def test_the_application_uses_every_table_and_makes_none() -> None:
     if settings.DATABASE_URL == settings.DATABASE_OWNER_URL:
         pytest.skip("DATABASE_URL and DATABASE_OWNER_URL name the same role")
-    with psycopg.connect(
-        settings.DATABASE_URL, dbname=connection.settings_dict["NAME"]
-    ) as application:
+    with psycopg.connect(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"]) as application:
         row = application.execute(
             "SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
         )

@@ -32,9 +32,7 @@ def lines(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_ends_is_started_again_until_all_is_ended(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_what_ends_is_started_again_until_all_is_ended(tmp_path: Path, number: signal.Signals) -> None:
     lives, dies = tmp_path / "lives", tmp_path / "dies"
     command = [sys.executable, "-c", RUNNER, str(lives), str(dies)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:

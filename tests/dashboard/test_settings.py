@@ -29,9 +29,7 @@ def python(state: Path, *arguments: str, **environment: str) -> subprocess.Compl
 
 
 def say(state: Path, expression: str, **environment: str) -> str:
-    done = python(
-        state, "-c", f"from dashboard import settings as s; print({expression})", **environment
-    )
+    done = python(state, "-c", f"from dashboard import settings as s; print({expression})", **environment)
     assert done.stderr == ""
     return done.stdout.strip()
 
@@ -71,24 +69,20 @@ def test_a_server_of_ones_own_guesses_nothing(tmp_path: Path, name: str, *, miss
 
 def test_an_unreadable_database_url_is_not_quoted(tmp_path: Path) -> None:
     address = "postgresql://lookout:hidden@db.example:port/fleet?nonsense=1"
-    done = python(
-        tmp_path, "-c", "import dashboard.settings", **PRODUCTION | {"DATABASE_URL": address}
-    )
+    done = python(tmp_path, "-c", "import dashboard.settings", **PRODUCTION | {"DATABASE_URL": address})
     assert done.returncode == 1
     assert "postgresql://USER:PASSWORD@HOST:PORT/NAME" in done.stderr.splitlines()[-1]
     assert "hidden" not in done.stderr
 
 
 def test_production_is_read_whole_and_checked_clean(tmp_path: Path) -> None:
-    parts = (
-        "[s.DATABASES['default'][k] for k in ('NAME','USER','PASSWORD','HOST','PORT','OPTIONS')]"
-    )
+    parts = "[s.DATABASES['default'][k] for k in ('NAME','USER','PASSWORD','HOST','PORT','OPTIONS')]"
     assert say(tmp_path, parts, **PRODUCTION) == str(
         ["fleet", "lookout", "hidden", "db.example", "6432", {"sslmode": "require"}]
     )
-    assert say(
-        tmp_path, "s.HTTPS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT", **PRODUCTION
-    ) == ("True True True")
+    assert say(tmp_path, "s.HTTPS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT", **PRODUCTION) == (
+        "True True True"
+    )
     check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     done = python(tmp_path, *check, **PRODUCTION)
     assert (done.returncode, done.stderr) == (0, "")
