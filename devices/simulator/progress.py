@@ -39,7 +39,7 @@ def line(around: Surroundings, before: Counter[str], seconds: float) -> str:
             f"{(stats.calls['poll'] - before['poll']) / seconds:.1f} polls/s",
             f"{(stats.calls['report'] - before['report']) / seconds:.1f} reports/s",
             f"errors: {errors}" if errors else "no errors",
-            f"p50 {median:.0f} ms, p99 {slowest:.0f} ms",
+            f"p50 {median:.1f} ms, p99 {slowest:.1f} ms",
             ", ".join(f"{n} {name}" for name, n in doing),
         )
     )

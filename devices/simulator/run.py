@@ -61,9 +61,7 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
     async with Site(options.url, stats=stats) as site:
         around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
         servers = [
-            VpnServer(
-                f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed)
-            )
+            VpnServer(f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
             for each in SERVERS
         ]
         devices = [

@@ -239,6 +239,4 @@ def outages(scenario: ServerScenario, *, seed: str) -> Iterator[Outage]:
     """The endless troubles of one VPN server; none for a steady one."""
     random = Random(seed)
     while scenario.dies is not None:
-        yield Outage(
-            random.uniform(*scenario.calm), random.uniform(*scenario.length), scenario.dies
-        )
+        yield Outage(random.uniform(*scenario.calm), random.uniform(*scenario.length), scenario.dies)

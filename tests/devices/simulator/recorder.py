@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,17 +33,20 @@ class Recorder:
     refuse_keys: set[str] = field(default_factory=set)
     frozen: set[str] = field(default_factory=set)
     url: str = ""
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, enough: Callable[[Recorder], bool]) -> None:
+        """Return once what was heard is enough."""
+        while not enough(self):
+            self.news.clear()
+            await self.news.wait()
 
     def of(self, name: str, key: str | None = None) -> list[Call]:
         return [each for each in self.calls if each.name == name and key in (None, each.key)]
 
     def keys(self) -> dict[str, str]:
         """The keys given out, by the device's name."""
-        return {
-            each.body["name"]: f"key-of-{each.body['uuid']}"
-            for each in self.of("register")
-            if each.body
-        }
+        return {each.body["name"]: f"key-of-{each.body['uuid']}" for each in self.of("register") if each.body}
 
     async def answer(self, request: web.Request) -> web.Response:
         name = request.path.rsplit("/", 1)[1]
@@ -51,6 +54,7 @@ class Recorder:
         key = request.headers["Authorization"].removeprefix("Bearer ")
         body: dict[str, Any] | None = json.loads(text) if text else None
         self.calls.append(Call(asyncio.get_running_loop().time(), name, key, body))
+        self.news.set()
         if name in self.fail:
             return web.json_response({"error": "as told"}, status=self.fail[name])
         if key in self.refuse_keys:

@@ -259,11 +259,7 @@ def test_every_kind_of_life_makes_its_calls(kind: str) -> None:
             yield step
 
     def until(lived: Lived) -> bool:
-        return (
-            done["episode"]
-            and in_order(wanted, list(pairs(lived)))
-            and settled(lived, breaks=breaks)
-        )
+        return done["episode"] and in_order(wanted, list(pairs(lived))) and settled(lived, breaks=breaks)
 
     lived = lead(watched(), site=Recorder(poll_interval=0.05), until=until, speed=speed, seconds=15)
     assert bool(lived.site.of("disconnect")) is breaks

@@ -134,10 +134,7 @@ def test_every_kind_of_trouble_is_met_in_the_first_minute_and_ever_again() -> No
     for times in begun.values():
         times.sort()
         assert times[0] <= FIRST
-        gaps = [
-            later - earlier
-            for earlier, later in zip(times, [*times[1:], 120 * MINUTE], strict=True)
-        ]
+        gaps = [later - earlier for earlier, later in zip(times, [*times[1:], 120 * MINUTE], strict=True)]
         assert max(gaps) < 6 * MINUTE
 
 

@@ -1,0 +1,23 @@
+"""Make the demo organization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard import demo
+
+
+class Command(BaseCommand):
+    help = "Make the demo organization, its sign-in and its keys; again: what is missing of them."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path = settings.STATE_DIRECTORY / "demo.json"
+        try:
+            account = demo.make(path)
+        except msgspec.DecodeError as error:
+            raise CommandError(f"{path} is not the demo's key file: {error}") from error
+        self.stdout.write(f"Sign in as {account.user} with password {account.password}")
