@@ -34,7 +34,7 @@ def test_the_users_zone_else_the_browsers_else_the_sites(
     request = rf.get("/")
     request.user = SimpleNamespace(time_zone=own)  # type: ignore[assignment]
     request.COOKIES["tz"] = cookie
-    assert time_zone(view)(request).getvalue().decode() == expected  # type: ignore[attr-defined]
+    assert time_zone(view)(request).getvalue().decode() == expected
     assert timezone.get_current_timezone() == zoneinfo.ZoneInfo(settings.TIME_ZONE)
 
 
