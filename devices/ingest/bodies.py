@@ -31,9 +31,7 @@ Texts = Annotated[list[Text], Meta(max_length=64)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Amount = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
-UpdateStatus = Literal[
-    "rejected", "aborted", "downloading", "downloaded", "applying changes", "done"
-]
+UpdateStatus = Literal["rejected", "aborted", "downloading", "downloaded", "applying changes", "done"]
 
 
 class Metrics(Struct):

@@ -95,9 +95,7 @@ def vpn_alive(request: Request) -> Reply:
     reach = _caller(request, ApiKey.Kind.SERVICE, at).organization
     sign = parse(Alive, request.body)
     try:
-        changed = connectivity.vpn_alive(
-            sign.server, sign.connected, at, boot=sign.boot, organization=reach
-        )
+        changed = connectivity.vpn_alive(sign.server, sign.connected, at, boot=sign.boot, organization=reach)
     except connectivity.ListRequired as missing:
         error = "The first sign after a silence must name what is connected, or a boot."
         raise Refused(409, error, "connected") from missing

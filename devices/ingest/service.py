@@ -64,9 +64,7 @@ class Ingest:
         for call in calls:
             self._routes.setdefault(call.path, {})[call.method] = call
 
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
@@ -87,9 +85,7 @@ class Ingest:
         await self._reports.stop()
         self._threads.shutdown()
 
-    async def _serve(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         try:
             reply = await self._answer(scope, receive)
         except Disconnected:
@@ -153,8 +149,9 @@ def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
 
 
 def log_error(scope: HTTPScope, error: Exception) -> None:
-    """One line: where it happened and its first line; what follows may quote a device's words."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
+    """One line: where in our code, and its first line, as what follows may quote the row."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [frame for frame in frames if "site-packages" not in frame.filename][-1]
     said: Any = next(iter(str(error).splitlines()), "")[:200]
     logger.error(
         "%s %r: %s at %s:%s: %s",

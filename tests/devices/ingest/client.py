@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
@@ -37,6 +38,16 @@ class Client:
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {key}"} if key is not None else {}
         self.connection.request(method, f"/api/v1/{path}", raw, sent | headers)
+        return self._answer()
+
+    def stream(self, method: str, path: str, key: str, chunks: Iterable[bytes]) -> Answer:
+        """Sends the body in chunks, without saying beforehand how long it is."""
+        headers = {"Authorization": f"Bearer {key}", "Transfer-Encoding": "chunked"}
+        url = f"/api/v1/{path}"
+        self.connection.request(method, url, iter(chunks), headers, encode_chunked=True)
+        return self._answer()
+
+    def _answer(self) -> Answer:
         response = self.connection.getresponse()
         text = response.read().decode()
         return Answer(response.status, text, {k.lower(): v for k, v in response.getheaders()})

@@ -27,9 +27,7 @@ REPORT = {
 
 
 def test_register_gives_a_device_with_a_key_that_polls(world: World, client: Client) -> None:
-    answer = client.call(
-        "POST", "register", world.provisioning_key, {"name": "Door", "device_type": "pi"}
-    )
+    answer = client.call("POST", "register", world.provisioning_key, {"name": "Door", "device_type": "pi"})
     assert answer.status == 201
     assert set(answer.json) == {"uuid", "key", "poll_interval"}
     assert answer.json["poll_interval"] == 300
@@ -40,9 +38,7 @@ def test_register_gives_a_device_with_a_key_that_polls(world: World, client: Cli
     assert client.call("POST", "heartbeat", answer.json["key"]).status == 200
 
 
-def test_register_needs_no_body_and_takes_a_uuid_of_either_length(
-    world: World, client: Client
-) -> None:
+def test_register_needs_no_body_and_takes_a_uuid_of_either_length(world: World, client: Client) -> None:
     generated = client.call("POST", "register", world.provisioning_key)
     assert generated.status == 201
     assert re.fullmatch("[0-9a-f]{32}|[0-9a-f]{62}", generated.json["uuid"])
@@ -123,9 +119,7 @@ def test_a_frozen_device_s_report_is_refused_and_no_contact(world: World, client
     assert everything() == before
 
 
-def test_vpn_connect_and_disconnect_count_changes_and_name_strangers(
-    world: World, client: Client
-) -> None:
+def test_vpn_connect_and_disconnect_count_changes_and_name_strangers(world: World, client: Client) -> None:
     uuids = [world.device.uuid, world.stranger.uuid, "e" * 32, "not a uuid"]
     body = {"server": "vpn-1", "devices": [{"uuid": uuids[0], "session": "1"}, *uuids[1:]]}
     for changed in (1, 0):
@@ -163,9 +157,7 @@ def test_a_life_sign_takes_over_the_server_s_whole_list(world: World, client: Cl
     assert world.device.vpn_connected
 
 
-def test_without_boot_a_silent_server_comes_back_with_its_list(
-    world: World, client: Client
-) -> None:
+def test_without_boot_a_silent_server_comes_back_with_its_list(world: World, client: Client) -> None:
     sign, listed = {"server": "vpn-1"}, {"server": "vpn-1", "connected": [world.device.uuid]}
     assert client.call("POST", "vpn/alive", world.service_key, listed).status == 200
     assert client.call("POST", "vpn/alive", world.service_key, sign).status == 200
@@ -195,7 +187,7 @@ def test_a_site_wide_key_reaches_every_organization(world: World, client: Client
 
 
 def test_success_is_said_after_the_commit_only(world: World, client: Client) -> None:
-    """Another connection, which sees nothing uncommitted, sees each fact once its answer is here."""
+    """Another connection, which sees nothing uncommitted, sees each fact once it is answered."""
     other = connections["default"].copy()
     try:
         with other.cursor() as cursor:

@@ -36,9 +36,7 @@ class World:
 
 
 def make_world() -> World:
-    ours, theirs = (
-        Organization.objects.create(name=slug, slug=slug) for slug in ("ours", "theirs")
-    )
+    ours, theirs = (Organization.objects.create(name=slug, slug=slug) for slug in ("ours", "theirs"))
     fleet = Fleet.objects.create(organization=ours, name="Kiosks", slug="kiosks", poll_interval=300)
     far = Fleet.objects.create(organization=theirs, name="Buoys", slug="buoys")
     device = make_device(fleet, "a")

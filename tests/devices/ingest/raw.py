@@ -1,0 +1,125 @@
+"""Calls to the ASGI app without a server, many at once in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from asgiref.typing import HTTPScope
+from django.db import connection
+
+from devices.ingest.native import CALLS
+from devices.ingest.service import Ingest
+from tests.devices.ingest.client import Answer
+
+
+def scope(
+    method: str, path: str, key: str | None = None, *, peer: str | None = "198.51.100.1", **more: str
+) -> HTTPScope:
+    headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
+    if key is not None:
+        headers.append((b"authorization", b"Bearer " + key.encode()))
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": f"/api/v1/{path}",
+        "raw_path": f"/api/v1/{path}".encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+        "client": (peer, 40000) if peer is not None else None,
+        "server": ("127.0.0.1", 80),
+        "state": {},
+        "extensions": {},
+    }
+
+
+async def ask(app: Ingest, asked: HTTPScope, *messages: dict[str, Any]) -> Answer | None:
+    """The answer to this request, whose body comes in these messages; None if there is none."""
+    coming = list(messages) or [body_message(b"")]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(asked, receive, send)
+    if not sent:
+        return None
+    start, body = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], body["body"].decode(), headers)
+
+
+def body_message(body: Any, *, more: bool = False) -> dict[str, Any]:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return {"type": "http.request", "body": raw, "more_body": more}
+
+
+async def heartbeat(app: Ingest, key: str, body: Any = b"", **headers: str) -> Answer:
+    answer = await ask(app, scope("POST", "heartbeat", key, **headers), body_message(body))
+    assert answer is not None
+    return answer
+
+
+def run(work: Callable[[Ingest], Awaitable[Any]]) -> Any:
+    """Runs `work` with an app of its own, which is stopped as a server would stop it."""
+
+    async def main() -> Any:
+        app = Ingest(CALLS)
+        try:
+            return await work(app)
+        finally:
+            await app.stop()
+
+    return asyncio.run(main())
+
+
+def all_of(*calls: Callable[[Ingest], Awaitable[Answer]]) -> list[Answer]:
+    """The answers to all these calls, made at once."""
+
+    async def work(app: Ingest) -> list[Answer]:
+        return await asyncio.gather(*(call(app) for call in calls))
+
+    answers: list[Answer] = run(work)
+    return answers
+
+
+@contextmanager
+def another_connection() -> Iterator[psycopg.Connection]:
+    """A connection of its own, in a transaction, usable in any thread."""
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        yield other
+
+
+@contextmanager
+def trouble(table: str, device_id: int, action: str, *, times: int = 10**6) -> Iterator[None]:
+    """In PostgreSQL itself: this SQL happens, so many times, to whoever writes this device's row."""
+    column = "id" if table == "devices_device" else "device_id"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            CREATE SEQUENCE trouble_times;
+            CREATE FUNCTION trouble() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF nextval('trouble_times') <= {times} THEN {action}; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER trouble BEFORE INSERT OR UPDATE ON {table}
+            FOR EACH ROW WHEN (NEW.{column} = {device_id}) EXECUTE FUNCTION trouble();
+            """
+        )
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION trouble CASCADE; DROP SEQUENCE trouble_times")
