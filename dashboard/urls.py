@@ -1,8 +1,21 @@
 """Every page of the site."""
 
 from django.contrib import admin
-from django.urls import path
+from django.contrib.auth.views import LoginView, LogoutView
+from django.urls import include, path
+
+from dashboard import health, pages
 
 urlpatterns = [
+    path("", include("fleets.urls")),
+    path("", include("devices.urls")),
+    path(
+        "sign-in/",
+        LoginView.as_view(template_name="sign-in.html", redirect_authenticated_user=True),
+        name="sign-in",
+    ),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("theme/", pages.theme, name="theme"),
+    path("healthz", health.healthz, name="healthz"),
     path("admin/", admin.site.urls),
 ]

@@ -38,6 +38,21 @@
     for (const node of $$("time[data-tick]")) {
       write(node, PHRASES[node.dataset.tick](Date.parse(node.dateTime) - now()));
     }
+    drawWindows();
+  };
+
+  const drawWindows = () => {
+    for (const picture of $$("svg[data-window]")) {
+      const { from, to, expected } = picture.dataset;
+      const share = (moment) => `${(100 * Math.min(1, Math.max(0, (moment - from) / (to - from)))).toFixed(2)}%`;
+      const here = share(now());
+      $(".w-late", picture).setAttribute("width", here);
+      $(".w-ok", picture).setAttribute("width", share(Math.min(now(), expected)));
+      for (const end of ["x1", "x2"]) $(".w-now", picture).setAttribute(end, here);
+      const word = $(".w-strong", picture);
+      word.setAttribute("x", here);
+      word.setAttribute("text-anchor", parseFloat(here) < 4 ? "start" : parseFloat(here) > 96 ? "end" : "middle");
+    }
   };
 
   // The browser's time zone, for the pages that follow.

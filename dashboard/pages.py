@@ -1,0 +1,135 @@
+"""What every page shares: who may see it, whose devices it is about, and how its live region is answered."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from hashlib import blake2b
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers, patch_vary_headers
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from dashboard import __version__
+from fleets.models import Organization
+
+P = ParamSpec("P")
+THEMES = ("light", "dark")
+PINNED_MOST = 100  # rows on the longest page
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The organizations of the signed-in person, and the one the page is narrowed to, if any."""
+
+    organizations: list[Organization]
+    organization: Organization | None
+
+    @property
+    def chosen(self) -> list[Organization]:
+        """What the page is about: the one organization, or all of mine."""
+        return [self.organization] if self.organization else self.organizations
+
+
+def scope(request: HttpRequest) -> Scope:
+    """The scope of this page; Http404 where `?org=` names no organization of mine."""
+    mine = list(Organization.objects.visible_to(request.user))
+    slug = request.GET.get("org")
+    if not slug:
+        return Scope(mine, None)
+    for organization in mine:
+        if organization.slug == slug:
+            return Scope(mine, organization)
+    raise Http404("No such organization")
+
+
+def signed_in(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Lead strangers to the sign-in page; a live refresh by header, so that no form lands inside the region."""
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        address = f"{reverse('sign-in')}?{urlencode({'next': request.get_full_path()})}"
+        if request.headers.get("HX-Request") == "true":
+            return HttpResponse(status=401, headers={"HX-Redirect": address})
+        return HttpResponseRedirect(address)
+
+    return wrapper
+
+
+def tag_of(shown: object, at: datetime) -> str:
+    """The polling tag of a page: the same as long as it would show the same.
+
+    `shown` is everything the region says, as values with a stable repr. Relative times tick in the browser and
+    need no new tag, but the day, the time zone, the site's words and the version change how values read.
+    """
+    frame = (
+        __version__,
+        timezone.localdate(at),
+        timezone.get_current_timezone_name(),
+        settings.VPN_WORD,
+        settings.FLEET_WORD,
+        settings.CLOUD_NAME,
+        settings.SIMPLE_STATUSES,
+    )
+    return blake2b(repr((frame, shown)).encode(), digest_size=16).hexdigest()
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asks for the live region alone."""
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
+
+
+def live_page(
+    request: HttpRequest, template: str, context: dict[str, Any], *, at: datetime, shown: object
+) -> HttpResponse:
+    """The whole page, its partial `live` to htmx, or 304 where htmx already shows the same.
+
+    `at` is the clock of everything in `context`; `shown` is what decides the polling tag (see tag_of).
+    """
+    tag = tag_of(shown, at)
+    fragment = wants_fragment(request)
+    if fragment and request.headers.get("HX-PTag") == tag:
+        response: HttpResponse = HttpResponseNotModified()
+    else:
+        context |= {"at": at, "tag": tag}
+        response = render(request, f"{template}#live" if fragment else template, context)
+    response["HX-PTag"] = tag
+    response["Lookout-Now"] = str(int(at.timestamp() * 1000))
+    patch_vary_headers(
+        response, ["HX-Request", "HX-History-Restore-Request", "HX-PTag", "HX-Shown", "Cookie"]
+    )
+    add_never_cache_headers(response)
+    return response
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen theme in a cookie; anything but light or dark follows the system again."""
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = reverse(settings.LOGIN_REDIRECT_URL)
+    response = HttpResponseRedirect(back)
+    if request.POST.get("theme") in THEMES:
+        response.set_cookie(
+            "theme",
+            request.POST["theme"],
+            max_age=365 * 24 * 3600,
+            samesite="Lax",
+            secure=request.is_secure(),
+            httponly=True,
+        )
+    else:
+        response.delete_cookie("theme", samesite="Lax")
+    return response

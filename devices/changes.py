@@ -1,0 +1,141 @@
+"""What has changed lately: the recorded history, and what the clock has done since that nobody has recorded yet.
+
+Whether a background process runs changes nothing that is shown (domain.md), so every list of changes is both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, OuterRef, QuerySet, Subquery
+
+from devices.models import Device, StatusChange
+from devices.status import moved, with_status
+from fleets.models import Fleet, Organization
+
+REASONS = {
+    "heartbeat": "the API heard from it",
+    "heartbeat-late": "no poll within the expected interval",
+    "heartbeat-lost": "no poll until the end of its window",
+    "vpn-connected": "{vpn} connected to {server}",
+    "vpn-disconnected": "{vpn} closed, says {server}",
+    "vpn-listed": "{vpn} connected, says the list of {server}",
+    "vpn-unlisted": "{vpn} closed: not on the list of {server}",
+    "vpn-server-silent": "{vpn} server {server} stopped reporting",
+    "vpn-server-back": "{vpn} server {server} reports again",
+    "report": "reported by the device",
+    "registered": "registered itself",
+    "preregistered": "preregistered",
+    "activated": "activated",
+    "deactivated": "deactivated",
+    "moved": "moved to another {fleet}",
+    "frozen": "frozen",
+    "thawed": "no longer frozen",
+    "deleted": "deleted",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a device's status; `after` None: it was deleted. `uuid` is empty where it is gone."""
+
+    name: str
+    uuid: str
+    fleet_id: int
+    before: str | None
+    after: str | None
+    at: datetime
+    reason: str
+
+    @property
+    def moved(self) -> bool:
+        """Whether only its fleet changed."""
+        return self.before == self.after
+
+
+def reason_words(reason: dict[str, Any]) -> str:
+    """A recorded reason as a phrase; a slug that has none reads as itself."""
+    slug = str(reason.get("slug", ""))
+    words = {
+        "vpn": settings.VPN_WORD,
+        "fleet": settings.FLEET_WORD.lower(),
+        "server": reason.get("server", "a server"),
+    }
+    return REASONS.get(slug, slug.replace("-", " ")).format(**words)
+
+
+def latest(organizations: Sequence[Organization], at: datetime, limit: int) -> list[Change]:
+    """The newest changes in these organizations, newest first."""
+    devices = Device.objects.filter(organization__in=organizations)
+    recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at)
+    changes = _changes(
+        recorded.order_by("-at", "-id")[:limit],
+        _unrecorded(devices, at).order_by("-status_since", "-pk")[:limit],
+    )
+    return changes[:limit]
+
+
+def with_last_change(fleets: QuerySet[Fleet], at: datetime) -> QuerySet[Fleet]:
+    """Annotate `last_change`: the id of the newest recorded change in each fleet, by its index."""
+    newest = StatusChange.objects.filter(fleet=OuterRef("pk"), at__lte=at).order_by("-at", "-id")
+    return fleets.annotate(last_change=Subquery(newest.values("pk")[:1]))
+
+
+def last_of_fleets(fleets: Iterable[Any], at: datetime) -> dict[int, Change]:
+    """The newest change in each of these fleets, read by with_last_change; none for a fleet that never had one."""
+    fleets = list(fleets)
+    recorded = StatusChange.objects.filter(
+        pk__in=[fleet.last_change for fleet in fleets if fleet.last_change]
+    )
+    unrecorded = _unrecorded(Device.objects.filter(fleet__in=fleets), at)
+    newest = unrecorded.order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
+    # Oldest first, so that the newest one of each fleet stays.
+    return {change.fleet_id: change for change in reversed(_changes(recorded, newest))}
+
+
+def of_device(device: Device, at: datetime, limit: int) -> list[Change]:
+    """The newest changes of one device, newest first."""
+    recorded = StatusChange.objects.filter(device=device, at__lte=at).order_by("-at", "-id")[:limit]
+    return _changes(recorded, _unrecorded(Device.objects.filter(pk=device.pk), at))[:limit]
+
+
+def _unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Device]:
+    """Devices that the clock has moved to another status since anything was recorded of them."""
+    return with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
+
+
+def _changes(recorded: Iterable[StatusChange], unrecorded: Iterable[Any]) -> list[Change]:
+    """Both kinds as changes, newest first, with the present names of their devices."""
+    recorded = list(recorded)
+    devices = Device.objects.in_bulk({change.device_id for change in recorded})
+    changes = [_recorded_change(change, devices.get(change.device_id)) for change in recorded]
+    changes += [_unrecorded_change(device) for device in unrecorded]
+    return sorted(changes, key=lambda change: change.at, reverse=True)
+
+
+def _recorded_change(change: StatusChange, device: Device | None) -> Change:
+    return Change(
+        name=str(device) if device else str(change.reason.get("name") or "A deleted device"),
+        uuid=device.uuid if device else "",
+        fleet_id=change.fleet_id,
+        before=change.before,
+        after=change.after,
+        at=change.at,
+        reason=reason_words(change.reason),
+    )
+
+
+def _unrecorded_change(device: Any) -> Change:
+    return Change(
+        name=str(device),
+        uuid=device.uuid,
+        fleet_id=device.fleet_id,
+        before=device.recorded_status,
+        after=device.status,
+        at=device.status_since,
+        reason="by the clock: a deadline passed",
+    )

@@ -1,0 +1,106 @@
+"""What happened to one device: changes of its status and of its links in one list, newest first.
+
+A link's edge that changed the status is one entry: the status, with the edge as its reason. What the clock has done
+since anything was recorded is in the list too, dated at its deadlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from devices.changes import reason_words
+from devices.links import HEARTBEAT_STATES, VPN_STATES
+from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status import shown, with_status
+
+Link = ConnectivityRecord.Link
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry: a `kind` ("status", "vpn", "heartbeat"), the state it led to as the sprite names it, and words.
+
+    `before` is a status the words begin with; `until` the next change of the same kind, None while it lasts.
+    """
+
+    kind: str
+    state: str
+    before: str | None
+    words: str
+    reason: str
+    at: datetime
+    until: datetime | None = None
+
+
+def history(device: Any, at: datetime, limit: int) -> list[Event]:
+    """The newest `limit` events of a device read by with_status, newest first."""
+    changes = [*_passed_statuses(device, at), *_recorded(StatusChange, device, at, limit)]
+    edges = [*_passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, limit)]
+    told = {change.at for change in changes}
+    events = _statuses(changes) + [_edge(edge) for edge in edges if edge.at not in told]
+    return sorted(events, key=lambda event: event.at, reverse=True)[:limit]
+
+
+def _recorded(model: type[Any], device: Device, at: datetime, limit: int) -> Iterator[Any]:
+    yield from model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")[:limit]
+
+
+def _passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
+    """The edges that the clock has brought and nobody recorded, newest first."""
+    poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
+    if poll and poll.due_at and poll.due_at <= at:
+        if poll.due_at == poll.late_at:
+            edges.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
+        if poll.lost_at <= at:
+            edges.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
+    if device.vpn_connected and server and server.due_at and server.due_at <= at:
+        silent = {"slug": "vpn-server-silent", "server": server.name}
+        edges.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
+    return sorted(edges, key=lambda edge: edge.at, reverse=True)
+
+
+def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> ConnectivityRecord:
+    return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
+
+
+def _passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
+    """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
+    changes, before = [], device.recorded_status
+    for edge in reversed(_passed_edges(device, at)):
+        after = (
+            with_status(Device.objects.filter(pk=device.pk), edge.at).values_list("status", flat=True).get()
+        )
+        if after != before:
+            changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))
+            before = after
+    return changes[::-1]
+
+
+def _statuses(changes: list[StatusChange]) -> list[Event]:
+    """Changes, newest first, as events that know how long each status lasted."""
+    ends = [None, *(change.at for change in changes)]
+    return [_status(change, end) for change, end in zip(changes, ends, strict=False)]
+
+
+def _status(change: StatusChange, until: datetime | None) -> Event:
+    reason = reason_words(change.reason)
+    after = change.after or ""
+    if change.before is None:
+        return Event("status", shown(after), None, f"New: {shown(after).label}", reason, change.at, until)
+    if change.before == change.after:
+        words = f"Moved to another {settings.FLEET_WORD.lower()}"
+        return Event("status", shown(after), None, words, reason, change.at, until)
+    return Event("status", shown(after), shown(change.before), shown(after).label, reason, change.at, until)
+
+
+def _edge(edge: ConnectivityRecord) -> Event:
+    reason = reason_words(edge.reason)
+    if edge.link == Link.VPN:
+        state = "connected" if edge.after == "connected" else "lost"
+        return Event("vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at)
+    return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)

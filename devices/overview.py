@@ -1,0 +1,103 @@
+"""What the Fleets page reads: a row per fleet and the line above them, all from one count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from devices import changes
+from devices.changes import Change
+from devices.lists import as_shown, in_organizations
+from devices.status import Status, count_attention_by_fleet, count_by_fleet, vocabulary
+from fleets.models import Fleet, Organization
+
+LATEST = 8  # changes below the table
+NOTHING = dict.fromkeys(Status.values, 0)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class FleetRow:
+    """A fleet, how its devices are, how many need attention, and what changed last."""
+
+    slug: str
+    name: str
+    device_type: str
+    counts: dict[Status, int]
+    attention: int
+    change: Change | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All fleets of the chosen organizations, those that the search found, and the sums over all."""
+
+    rows: list[FleetRow]
+    fleets: int
+    counts: dict[Status, int]
+    attention: int
+    latest: list[tuple[Change, str]]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+# The orders of the table by name; a leading "-" turns one around. Equal rows stand by name.
+SORTS: dict[str, Any] = {
+    "attention": lambda row: -row.attention,
+    "name": lambda row: 0,
+    "devices": lambda row: -row.total,
+    "change": lambda row: -(row.change.at if row.change else LONG_AGO).timestamp(),
+}
+
+
+def overview(organizations: Sequence[Organization], text: str, sort: str, at: datetime) -> Overview:
+    """The Fleets page at `at`, in the order `sort` (a key of SORTS); `text` is looked for in name and type."""
+    fleets = list(changes.with_last_change(Fleet.objects.filter(organization__in=organizations), at))
+    devices = in_organizations(organizations)
+    counts, attention = count_by_fleet(devices, at), count_attention_by_fleet(devices, at)
+    last = changes.last_of_fleets(fleets, at)
+    rows = [
+        FleetRow(
+            fleet.slug,
+            fleet.name,
+            fleet.device_type,
+            as_shown(counts.get(fleet.pk, NOTHING)),
+            attention.get(fleet.pk, 0),
+            last.get(fleet.pk),
+        )
+        for fleet in fleets
+    ]
+    names = {fleet.pk: fleet.name for fleet in fleets}
+    return Overview(
+        rows=_sorted([row for row in rows if _has(row, text)], sort),
+        fleets=len(fleets),
+        counts=_sum(row.counts for row in rows),
+        attention=sum(row.attention for row in rows),
+        latest=[
+            (change, names.get(change.fleet_id, "")) for change in changes.latest(organizations, at, LATEST)
+        ],
+    )
+
+
+def _has(row: FleetRow, text: str) -> bool:
+    """Whether every word of the search is somewhere in the fleet's name, slug or type."""
+    words = f"{row.name} {row.slug} {row.device_type}".lower()
+    return all(word in words for word in text.lower().split())
+
+
+def _sorted(rows: list[FleetRow], sort: str) -> list[FleetRow]:
+    by_name = sorted(rows, key=lambda row: row.name.lower(), reverse=sort == "-name")
+    return sorted(by_name, key=SORTS[sort.removeprefix("-")], reverse=sort.startswith("-"))
+
+
+def _sum(counts: Iterable[dict[Status, int]]) -> dict[Status, int]:
+    counts = list(counts)
+    return {status: sum(each[status] for each in counts) for status in vocabulary()}

@@ -1,0 +1,96 @@
+"""Icons, badges, link indicators and bars. Each is drawn in one place and by one include."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from devices.links import Indicator
+from devices.status import Status, shown
+
+register = template.Library()
+
+NARROWEST = 0.8  # per cent of a bar: what is there can be seen
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
+    """A picture of the sprite, by its meaning; decoration, so it says nothing to a screen reader."""
+    return format_html(
+        '<svg class="i{}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        f" {classes}" if classes else "",
+        size,
+        size,
+        static("sprite.svg"),
+        name,
+    )
+
+
+@register.inclusion_tag("parts/badge.html")
+def badge(device: Any, size: str = "") -> dict[str, Any]:
+    """The badge of a device's status; AttributeError where the device was read without with_status."""
+    return {"status": shown(device.status), "size": size}
+
+
+@register.inclusion_tag("parts/badge.html")
+def status_badge(status: str, size: str = "") -> dict[str, Any]:
+    """The badge of a status by itself: in the legend, in a prediction."""
+    return {"status": shown(status), "size": size}
+
+
+@register.inclusion_tag("parts/indicators.html", takes_context=True)
+def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> dict[str, Any]:
+    """Both link icons of a device with their words: `row` keeps them for tooltip and reader, `full` shows them."""
+    return {"links": list(both), "form": form, "at": context["at"]}
+
+
+@register.filter
+def label(status: str) -> str:
+    """The name of a status as it is shown."""
+    return str(shown(status).label)
+
+
+@register.filter
+def shown_as(status: str) -> str:
+    """The slug of a status as it is shown."""
+    return shown(status).value
+
+
+@register.simple_tag
+def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> SafeString:
+    """The proportion bar of a count per status, in the order of the statuses.
+
+    Every status that occurs gets at least NARROWEST per cent, taken from the others in proportion.
+    """
+    present = {status: n for status, n in counts.items() if n}
+    total = sum(present.values())
+    widths = {status: max(NARROWEST, 100 * n / total) for status, n in present.items()}
+    scale = 100 / sum(widths.values()) if widths else 1
+    segments, x = [], 0.0
+    for status, n in present.items():
+        width = widths[status] * scale
+        last = status == list(present)[-1]
+        shown_width = width if last else max(width - gap, NARROWEST / 2)
+        segments.append((status.value, f"{x:.2f}", f"{shown_width:.2f}", n, status.label))
+        x += width
+    return format_html(
+        '<svg class="stack" width="100%" height="{}" role="img" aria-label="{}">{}</svg>',
+        height,
+        ", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices",
+        format_html_join(
+            "",
+            '<rect data-st="{}" x="{}%" width="{}%" height="100%"><title>{} {}</title></rect>',
+            [(status, x, width, n, name) for status, x, width, n, name in segments],
+        ),
+    )
+
+
+@register.filter
+def initials(user: Any) -> str:
+    """Up to two letters for a person without a picture."""
+    names = [name for name in (user.first_name, user.last_name) if name] or [user.get_username()]
+    return "".join(name[0] for name in names).upper()

@@ -1,0 +1,93 @@
+"""Times, numbers and nouns in templates. Every page that shows a relative time has its clock `at` in the context."""
+
+from datetime import datetime
+
+from django import template
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from devices import words
+
+register = template.Library()
+
+
+def _element(moment: datetime, text: str, tick: str = "") -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}"{}>{}</time>',
+        moment.isoformat(),
+        words.full(moment),
+        format_html(' data-tick="{}"', tick) if tick else "",
+        text,
+    )
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: Context, moment: datetime) -> SafeString:
+    """A moment in the past: "17 min ago"."""
+    return _element(moment, f"{words.duration(context['at'] - moment)} ago", "ago")
+
+
+@register.simple_tag(takes_context=True)
+def lasting(context: Context, since: datetime) -> SafeString:
+    """How long a state has held: "21 min"."""
+    return _element(since, words.duration(context["at"] - since), "for")
+
+
+@register.simple_tag(takes_context=True)
+def ahead(context: Context, moment: datetime) -> SafeString:
+    """A moment in the future, to the second: "in 5 min 11 s"."""
+    return _element(moment, f"in {words.duration(moment - context['at'], precise=True)}", "in")
+
+
+@register.simple_tag(takes_context=True)
+def clock(context: Context, moment: datetime) -> SafeString:
+    """The clock time of a moment, with its date where that is not today."""
+    return _element(moment, words.clock(moment, context["at"]))
+
+
+@register.simple_tag(takes_context=True)
+def clock_text(context: Context, moment: datetime) -> str:
+    """The same as plain text, where no element may stand: inside a picture."""
+    return words.clock(moment, context["at"])
+
+
+@register.simple_tag
+def between(start: datetime, end: datetime) -> str:
+    """How long something lasted: "7 h 53 min"."""
+    return words.duration(end - start)
+
+
+@register.simple_tag(takes_context=True)
+def zone(context: Context) -> str:
+    """The zone that times are shown in: "Europe/Oslo (UTC+1)"."""
+    name, distance = (
+        timezone.get_current_timezone_name(),
+        words.offset(timezone.localtime(context.get("at"))),
+    )
+    return name if name == distance else f"{name} ({distance})"
+
+
+@register.simple_tag
+def zone_name() -> str:
+    """The name of that zone, for the script that ticks."""
+    return timezone.get_current_timezone_name()
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """An exact number, thousands apart by thin spaces."""
+    return words.thousands(number)
+
+
+@register.filter
+def plural(noun: str) -> str:
+    """More than one of a noun that the site chose."""
+    return words.plural(noun)
+
+
+@register.filter
+def milliseconds(moment: datetime) -> int:
+    """Since 1970, for the browser's clock."""
+    return int(moment.timestamp() * 1000)

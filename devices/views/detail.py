@@ -1,0 +1,51 @@
+"""The Device Summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from dashboard.pages import live_page, scope, signed_in
+from devices import clock, links
+from devices.explain import explain
+from devices.history import history
+from devices.intervals import interval_of
+from devices.lists import in_organizations
+from devices.rows import doing, tags
+from devices.status import with_status
+from devices.vitals import vitals
+from devices.window import window
+
+EVENTS = 20
+
+
+@require_safe
+@signed_in
+def device(request: HttpRequest, uuid: str) -> HttpResponse:
+    """One device: its status, why, what works, what to check, its facts and what happened; 404 to strangers."""
+    at, here = clock.now(), scope(request)
+    devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    found: Any = get_object_or_404(devices, uuid=uuid)
+    why = explain(found, at)
+    said: dict[str, Any] = {
+        "links": (links.vpn(found), links.heartbeat(found)),
+        "why": why,
+        "doing": doing(found),
+        "stalled": found.stalled,
+        "interval": interval_of(found),
+        "vitals": vitals(found.metrics),
+        "tags": tags(found),
+        "events": history(found, at, EVENTS),
+    }
+    picture = window(found, why.next_status, why.next_at, at)
+    context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture}
+    shown = (facts(found), sorted(said.items(), key=lambda item: item[0]), picture and picture.fixed)
+    return live_page(request, "devices/detail.html", context, at=at, shown=shown)
+
+
+def facts(device: Any) -> dict[str, Any]:
+    """Every stored fact of a device, for the polling tag: which of them the page shows is the template's business."""
+    return {field.attname: getattr(device, field.attname) for field in device._meta.concrete_fields}

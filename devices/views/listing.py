@@ -1,0 +1,82 @@
+"""The Devices page: of all fleets, and of one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from dashboard.pages import Scope, live_page, scope, signed_in, wants_fragment
+from devices import clock
+from devices.keyset import UnreadableCursor
+from devices.lists import Listing, in_organizations, listing, order_named
+from devices.models import Device
+from devices.views.addresses import list_links
+from devices.views.query import Query, on_screen, parse
+from fleets.models import Fleet
+
+
+@require_safe
+@signed_in
+def devices(request: HttpRequest) -> HttpResponse:
+    """Every device of the viewer's organizations."""
+    here = scope(request)
+    fleets = list(Fleet.objects.filter(organization__in=here.chosen))
+    return _page(request, here, in_organizations(here.chosen), fleets)
+
+
+@require_safe
+@signed_in
+def fleet(request: HttpRequest, slug: str) -> HttpResponse:
+    """The devices of one fleet; 404 where it is not one of the viewer's."""
+    here = scope(request)
+    found = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
+    return _page(request, here, Device.objects.filter(fleet=found), [], found)
+
+
+def _page(
+    request: HttpRequest,
+    here: Scope,
+    of: QuerySet[Device],
+    fleets: list[Fleet],
+    fleet: Fleet | None = None,
+) -> HttpResponse:
+    at = clock.now()
+    asked = parse(request, fleets)
+    found = _read(request, of, asked, at)
+    context = {
+        "nav": "fleets" if fleet else "devices",
+        "scope": here,
+        "fleet": fleet,
+        "asked": asked,
+        "found": found,
+        "links": list_links(request, asked, found, fleets),
+    }
+    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type))
+    return live_page(request, "devices/list.html", context, at=at, shown=shown)
+
+
+def _read(request: HttpRequest, of: QuerySet[Device], asked: Query, at: datetime) -> Listing:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
+    order = order_named(asked.sort)
+    pinned = on_screen(request) if wants_fragment(request) else []
+    try:
+        found = listing(
+            of,
+            asked.filters,
+            order,
+            asked.size,
+            at,
+            after=asked.after,
+            before=asked.before,
+            on_screen=pinned,
+        )
+    except UnreadableCursor:
+        asked.notices.append("The address names no place in this list, so it begins at the top.")
+        return listing(of, asked.filters, order, asked.size, at, on_screen=pinned)
+    if found.past_end:
+        asked.notices.append("There is nothing behind that place in the list: this is its last page.")
+    return found

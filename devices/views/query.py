@@ -1,0 +1,109 @@
+"""The address of a Devices page, read: what is unknown in it is left out, with a notice that says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, QueryDict
+
+from dashboard.pages import PINNED_MOST
+from devices.lists import ORDERS, PAGE_SIZES, Filters
+from devices.models import UUID_PATTERN
+from devices.search import LONGEST
+from devices.status import Status, shown
+from fleets.models import Fleet
+
+
+@dataclass
+class Query:
+    """A Devices page as its address asks for it."""
+
+    filters: Filters
+    sort: str
+    size: int
+    after: str
+    before: str
+    notices: list[str] = field(default_factory=list)
+
+
+def parse(request: HttpRequest, fleets: Iterable[Fleet]) -> Query:
+    """Read the address; `fleets` are those that a filter may name."""
+    notices: list[str] = []
+    filters = Filters(
+        fleets=tuple(_fleets(request.GET, fleets, notices)),
+        statuses=tuple(_statuses(request.GET, notices)),
+        text=request.GET.get("q", "").replace("\0", "").strip()[:LONGEST],
+    )
+    return Query(
+        filters,
+        sort=_sort(request.GET, notices),
+        size=_size(request.GET, notices),
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+        notices=notices,
+    )
+
+
+def _fleets(asked: QueryDict, fleets: Iterable[Fleet], notices: list[str]) -> Iterable[Fleet]:
+    known = {fleet.slug: fleet for fleet in fleets}
+    for slug in dict.fromkeys(filter(None, asked.getlist("fleet"))):
+        if slug in known:
+            yield known[slug]
+        else:
+            notices.append(
+                f"There is no {settings.FLEET_WORD.lower()} “{short(slug)}” here, so it was left out of the filter."
+            )
+
+
+def _statuses(asked: QueryDict, notices: list[str]) -> Iterable[Status]:
+    found = set()
+    for slug in dict.fromkeys(filter(None, asked.getlist("status"))):
+        if slug in Status.values:
+            found.add(shown(slug))
+        else:
+            notices.append(f"There is no status “{short(slug)}”, so it was left out of the filter.")
+    return [status for status in Status if status in found]
+
+
+def _sort(asked: QueryDict, notices: list[str]) -> str:
+    sort = asked.get("sort") or "attention"
+    if sort.removeprefix("-") in ORDERS:
+        return sort
+    notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
+    return "attention"
+
+
+def _size(asked: QueryDict, notices: list[str]) -> int:
+    size = asked.get("per_page") or str(PAGE_SIZES[0])
+    if size in map(str, PAGE_SIZES):
+        return int(size)
+    notices.append(
+        f"Pages have {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} rows, not “{short(size)}”."
+    )
+    return PAGE_SIZES[0]
+
+
+def short(value: str) -> str:
+    """What somebody wrote into an address, cut for a notice."""
+    return value if len(value) <= 40 else f"{value[:40]}…"
+
+
+def on_screen(request: HttpRequest) -> list[str]:
+    """The UUIDs that a refresh says are on screen, in order; what is no UUID is dropped."""
+    uuids = request.headers.get("HX-Shown", "").split(",")
+    return [uuid for uuid in dict.fromkeys(uuids) if re.fullmatch(UUID_PATTERN, uuid)][:PINNED_MOST]
+
+
+def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
+    """This page's query with some of it changed; None or empty removes, and the page starts over unless it is named."""
+    asked = {
+        key: values for key, values in request.GET.lists() if key not in ("after", "before", "page", *changes)
+    }
+    asked |= {key: value if isinstance(value, list) else [value] for key, value in changes.items() if value}
+    pairs = {key: [value for value in values if value] for key, values in asked.items()}
+    query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
+    return f"?{query}" if query else request.path

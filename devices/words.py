@@ -1,0 +1,69 @@
+"""How times, durations and numbers read on a page (the browser ticks with the same words, static/app.js)."""
+
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+NO_BREAK = "\u00a0"
+THIN = "\u2009"
+
+
+def duration(span: timedelta, *, precise: bool = False) -> str:
+    """Two units at most: "29 s", "17 min", "3 h 34 min", "13 d 21 h", "20 d", "3 months".
+
+    `precise` keeps the seconds of minutes, for a countdown. A negative span reads as nothing.
+    """
+    total = max(0, int(span.total_seconds()))
+    minutes, seconds = divmod(total, 60)
+    hours, days = minutes // 60, minutes // 1440
+    if minutes < 1:
+        return _units(seconds, "s")
+    if hours < 1:
+        return _units(minutes, "min", seconds if precise else 0, "s")
+    if days < 1:
+        return _units(hours, "h", minutes % 60, "min")
+    if days < 60:
+        return _units(days, "d", hours % 24 if days < 14 else 0, "h")
+    return _units(days // 30, "months")
+
+
+def _units(number: int, unit: str, rest: int = 0, smaller: str = "") -> str:
+    more = [str(rest), smaller] if rest else []
+    return NO_BREAK.join([str(number), unit, *more])
+
+
+def clock(moment: datetime, at: datetime) -> str:
+    """The time in the viewer's zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before."""
+    local, today = timezone.localtime(moment), timezone.localtime(at)
+    if local.date() == today.date():
+        return f"{local:%H:%M:%S}"
+    if local.year == today.year:
+        return f"{local.day} {local:%b %H:%M}"
+    return f"{local.day} {local:%b %Y}"
+
+
+def full(moment: datetime) -> str:
+    """Date, time and zone in full, for tooltips."""
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%b %Y %H:%M:%S} {offset(local)}"
+
+
+def offset(local: datetime) -> str:
+    """The zone's distance from UTC at that moment: "UTC", "UTC+1", "UTC-3:30"."""
+    minutes = int((local.utcoffset() or timedelta()).total_seconds()) // 60
+    if not minutes:
+        return "UTC"
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")
+
+
+def thousands(number: int) -> str:
+    """An exact number with thin spaces between its thousands."""
+    return f"{number:,}".replace(",", THIN)
+
+
+def plural(noun: str) -> str:
+    """More than one of them, for nouns that a site may choose itself: "Fleets", "Factories", "Boxes"."""
+    if noun[-1:].lower() == "y" and noun[-2:-1].lower() not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.lower().endswith(("s", "x", "ch", "sh")) else f"{noun}s"

@@ -1,0 +1,40 @@
+"""The Fleets page: how everything is, and where to look first."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from dashboard.pages import live_page, scope, signed_in
+from devices import clock
+from devices.overview import SORTS, overview
+from devices.views.addresses import fleet_heads, fleet_sorts
+from devices.views.query import address, short
+
+PER_PAGE = 50
+
+
+@require_safe
+@signed_in
+def fleets(request: HttpRequest) -> HttpResponse:
+    """A line for all chosen organizations, a row per fleet, and the latest changes."""
+    at, here, notices = clock.now(), scope(request), []
+    sort, text = request.GET.get("sort") or "attention", request.GET.get("q", "").strip()
+    if sort.removeprefix("-") not in SORTS:
+        notices = [f"There is no order “{short(sort)}”: those needing attention come first."]
+        sort = "attention"
+    found = overview(here.chosen, text, sort, at)
+    page = Paginator(found.rows, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "nav": "fleets",
+        "scope": here,
+        "found": found,
+        "page": page,
+        "text": text,
+        "notices": notices,
+        "heads": fleet_heads(request, sort),
+        "sorts": fleet_sorts(request, sort),
+        "clear": address(request, q=None),
+    }
+    return live_page(request, "fleets/list.html", context, at=at, shown=(found, page.number, here.chosen))
