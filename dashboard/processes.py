@@ -1,5 +1,6 @@
 """Runs several programs as one: they end together, and those that must live are started again."""
 
+import math
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from types import FrameType
 from typing import NoReturn
 
 LOOK_INTERVAL = 0.2  # seconds between looks at the programs
-RESTART_DELAY = 1.0  # seconds before a program that ended is started again
+LONGEST_DELAY = 30.0  # seconds before a program that keeps ending is started again; the first time 1
+STEADY = 60.0  # seconds a program runs before its next end counts as the first
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 10.0  # seconds a program has to end when asked
 
@@ -27,24 +29,29 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
+    restart: bool = True
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    ended_at: float | None = field(default=None, init=False)  # seconds of the monotonic clock
+    started_at: float = field(default=0.0, init=False)  # seconds of the monotonic clock
+    again_at: float | None = field(default=None, init=False)  # set once the program has ended
+    delay: float = field(default=0.5, init=False)
 
     def start(self) -> None:
         # A session of its own: Ctrl-C reaches us alone, and we end the programs in order.
         self.process = subprocess.Popen(
             self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
-        self.ended_at = None
+        self.started_at, self.again_at = time.monotonic(), None
 
     def look(self, now: float) -> None:
         """Notices that the program ended, says so, and starts it again a moment later."""
         if self.process is None or self.process.poll() is None:
             return
-        if self.ended_at is None:
-            self.ended_at = now
-            say(f"{self.name} ended with code {self.process.returncode}; starting it again.")
-        elif now - self.ended_at >= RESTART_DELAY:
+        if self.again_at is None:
+            self.delay = 1.0 if now - self.started_at >= STEADY else min(2 * self.delay, LONGEST_DELAY)
+            self.again_at = now + self.delay if self.restart else math.inf
+            then = f"starting it again in {self.delay:.0f} s" if self.restart else "it stays away"
+            say(f"{self.name} ended with code {self.process.returncode}; {then}.")
+        elif now >= self.again_at:
             self.start()
 
     def stop(self) -> None:

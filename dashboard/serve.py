@@ -80,13 +80,14 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
 
 def programs(host: str, port: int, address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
     site = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application", "--host", host]
-    site += ["--port", str(port), "--no-access-log", "--no-proxy-headers", "--log-level", "warning"]
+    site += ["--port", str(port), "--no-access-log", "--no-proxy-headers", "--no-server-header"]
+    site += ["--log-level", "warning", "--timeout-graceful-shutdown", "5"]
     group = [
         Program("site", site, environment),
         Program("settle", manage("settle", "--watch"), environment),
     ]
-    if demo:
-        group.append(Program("simulator", manage("simulate", "--url", address), environment))
+    if demo:  # not started again: its end shows how devices decay
+        group.append(Program("simulator", manage("simulate", "--url", address), environment, restart=False))
     return group
 
 

@@ -26,7 +26,9 @@ def ask(path: str) -> tuple[int, str, bytes]:
         }
         caller = ApplicationCommunicator(application, scope)
         await caller.send_input({"type": "http.request", "body": b"", "more_body": False})
-        return await caller.receive_output(5), await caller.receive_output(5)
+        answer = await caller.receive_output(5), await caller.receive_output(5)
+        await caller.wait(5)
+        return answer
 
     start, body = async_to_sync(talk)()
     types = [value.decode() for name, value in start["headers"] if name.lower() == b"content-type"]

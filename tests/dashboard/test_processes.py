@@ -43,7 +43,7 @@ def test_what_ends_is_started_again_until_all_is_ended(tmp_path: Path, number: s
         runner.send_signal(number)
         said, _ = runner.communicate(timeout=20)
     assert runner.returncode == 0
-    assert said.startswith("dies ended with code 3; starting it again.\n")
+    assert said.startswith("dies ended with code 3; starting it again in 1 s.\n")
     assert said.endswith("Stopping.\n")
     assert len(lines(lives)) == 1
     assert not Path(f"/proc/{lines(lives)[0]}").exists()
