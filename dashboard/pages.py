@@ -53,10 +53,10 @@ def scope(request: HttpRequest) -> Scope:
 def signed_in(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Lead strangers to the sign-in page; a live refresh by header, so that no form lands inside the region."""
+    """Lead strangers to the sign-in page; a refresh by header, so that no form lands in the live region."""
 
     @wraps(view)
-    def wrapper(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         address = f"{reverse('sign-in')}?{urlencode({'next': request.get_full_path()})}"
@@ -70,8 +70,8 @@ def signed_in(
 def tag_of(shown: object, at: datetime) -> str:
     """The polling tag of a page: the same as long as it would show the same.
 
-    `shown` is everything the region says, as values with a stable repr. Relative times tick in the browser and
-    need no new tag, but the day, the time zone, the site's words and the version change how values read.
+    `shown` is everything the region says, as values with a stable repr. Relative times tick in the browser
+    and need no new tag, but day, time zone, the site's words and the version change how values read.
     """
     frame = (
         __version__,

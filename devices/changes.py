@@ -1,4 +1,4 @@
-"""What has changed lately: the recorded history, and what the clock has done since that nobody has recorded yet.
+"""What has changed lately: the recorded history, and what the clock has done that nobody recorded yet.
 
 Whether a background process runs changes nothing that is shown (domain.md), so every list of changes is both.
 """
@@ -86,7 +86,7 @@ def with_last_change(fleets: QuerySet[Fleet], at: datetime) -> QuerySet[Fleet]:
 
 
 def last_of_fleets(fleets: Iterable[Any], at: datetime) -> dict[int, Change]:
-    """The newest change in each of these fleets, read by with_last_change; none for a fleet that never had one."""
+    """The newest change in each of these fleets, read by with_last_change, by the fleet's id."""
     fleets = list(fleets)
     recorded = StatusChange.objects.filter(
         pk__in=[fleet.last_change for fleet in fleets if fleet.last_change]
@@ -103,9 +103,10 @@ def of_device(device: Device, at: datetime, limit: int) -> list[Change]:
     return _changes(recorded, _unrecorded(Device.objects.filter(pk=device.pk), at))[:limit]
 
 
-def _unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Device]:
+def _unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
     """Devices that the clock has moved to another status since anything was recorded of them."""
-    return with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
+    annotated: QuerySet[Any] = with_status(devices.filter(pk__in=moved(at)), at)
+    return annotated.exclude(status=F("recorded_status"))
 
 
 def _changes(recorded: Iterable[StatusChange], unrecorded: Iterable[Any]) -> list[Change]:

@@ -1,7 +1,7 @@
 """What happened to one device: changes of its status and of its links in one list, newest first.
 
-A link's edge that changed the status is one entry: the status, with the edge as its reason. What the clock has done
-since anything was recorded is in the list too, dated at its deadlines.
+A link's edge that changed the status is one entry: the status, with the edge as its reason. What the clock
+has done since anything was recorded is in the list too, dated at its deadlines.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Link = ConnectivityRecord.Link
 
 @dataclass(frozen=True)
 class Event:
-    """One entry: a `kind` ("status", "vpn", "heartbeat"), the state it led to as the sprite names it, and words.
+    """One entry: its kind ("status", "vpn", "heartbeat"), the state it led to, and words.
 
     `before` is a status the words begin with; `until` the next change of the same kind, None while it lasts.
     """
@@ -72,9 +72,8 @@ def _passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
     """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
     changes, before = [], device.recorded_status
     for edge in reversed(_passed_edges(device, at)):
-        after = (
-            with_status(Device.objects.filter(pk=device.pk), edge.at).values_list("status", flat=True).get()
-        )
+        then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
+        after = then.status
         if after != before:
             changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))
             before = after

@@ -1,7 +1,7 @@
 """Pages by keyset: a page begins after the last row of the one before, wherever that row has gone since.
 
-A cursor is the sort key of a row with its id, readable in the address; no OFFSET, so the last page is as fast as the
-first. Rows that share a key stand by id.
+A cursor is the sort key of a row with its id, readable in the address; no OFFSET, so the last page is as
+fast as the first. Rows that share a key stand by id.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """The rows of a page, cursors of its neighbours where there are any, and whether its cursor lay past the end."""
+    """The rows of a page, the cursors of its neighbours, and whether its own cursor lay past the end."""
 
     rows: list[M]
     previous: str | None
     next: str | None
-    moved_to_last: bool = False
+    past_end: bool = False
 
 
 Order = tuple[Key, ...]
@@ -100,7 +100,7 @@ def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None
 def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
     """The page of `size` rows after or before a cursor, else the first one.
 
-    `order` ends in a unique key and no key is null. Past the end is the last page, before the start the first.
+    `order` ends in a unique key and no key is null. Past the end is the last page.
     Raises UnreadableCursor.
     """
     backwards = tuple(key.reversed() for key in order)
@@ -108,22 +108,24 @@ def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before:
         found = _take(rows, backwards, size + 1, decode(before, order))[::-1]
         if found:
             more, found = len(found) > size, found[-size:]
-            return _page(found, order, previous=more, next=True)
+            return _page(found, order, more_before=more, more_after=True)
     elif after:
         found = _take(rows, order, size + 1, decode(after, order))
         if found:
-            return _page(found[:size], order, previous=True, next=len(found) > size)
+            return _page(found[:size], order, more_before=True, more_after=len(found) > size)
         found = _take(rows, backwards, size + 1, None)[::-1]
         more, found = len(found) > size, found[-size:]
-        return _page(found, order, previous=more, next=False, moved=True)
+        return _page(found, order, more_before=more, more_after=False, past_end=True)
     found = _take(rows, order, size + 1, None)
-    return _page(found[:size], order, previous=False, next=len(found) > size)
+    return _page(found[:size], order, more_before=False, more_after=len(found) > size)
 
 
-def _page(rows: list[M], order: Order, *, previous: bool, next: bool, moved: bool = False) -> Page[M]:
+def _page(
+    rows: list[M], order: Order, *, more_before: bool, more_after: bool, past_end: bool = False
+) -> Page[M]:
     return Page(
         rows,
-        encode(rows[0], order) if rows and previous else None,
-        encode(rows[-1], order) if rows and next else None,
-        moved,
+        encode(rows[0], order) if rows and more_before else None,
+        encode(rows[-1], order) if rows and more_after else None,
+        past_end,
     )

@@ -21,7 +21,7 @@ HEARTBEAT_STATES = {
 
 @dataclass(frozen=True)
 class Indicator:
-    """One icon: its link and state as the sprite names them, the words beside it, and the times it speaks of."""
+    """One icon: its link and state as the sprite names them, its words, and the times it speaks of."""
 
     link: str
     state: str

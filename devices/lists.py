@@ -1,4 +1,4 @@
-"""What the Devices pages read: the devices that filters name, their facets, their orders, and rows pinned by UUID."""
+"""What the Devices pages read: what the filters name, facets, orders, and rows pinned by UUID."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def as_shown(counts: dict[str, int]) -> dict[Status, int]:
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list as it is shown. `moved`: a fresh list would have other rows, or these in another order."""
+    """One page of a list as it is shown; `moved`: a fresh list would have other rows or another order."""
 
     rows: list[Row]
     counts: dict[Status, int]
@@ -135,7 +135,7 @@ def listing(
         total=sum(n for status, n in counts.items() if status in (filters.statuses or counts)),
         previous=fresh.previous,
         next=fresh.next,
-        past_end=fresh.moved_to_last,
+        past_end=fresh.past_end,
         moved=bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen),
     )
 

@@ -59,7 +59,7 @@ SORTS: dict[str, Any] = {
 
 
 def overview(organizations: Sequence[Organization], text: str, sort: str, at: datetime) -> Overview:
-    """The Fleets page at `at`, in the order `sort` (a key of SORTS); `text` is looked for in name and type."""
+    """The Fleets page in the order `sort` (a key of SORTS); `text` is looked for in name and type."""
     fleets = list(changes.with_last_change(Fleet.objects.filter(organization__in=organizations), at))
     devices = in_organizations(organizations)
     counts, attention = count_by_fleet(devices, at), count_attention_by_fleet(devices, at)

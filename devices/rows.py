@@ -1,4 +1,4 @@
-"""One device as a row of a list: all that the row says, as values, so that the polling tag is made of the same."""
+"""One device as a row of a list: all that the row says, as values; the polling tag is made of the same."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Row:
 
 
 def row_of(device: Any) -> Row:
-    """The row of a device read by with_status, or of the UUID of one that is gone; AttributeError without status."""
+    """The row of a device read by with_status (else AttributeError), or of the UUID of one that is gone."""
     if isinstance(device, str):
         return Row(device)
     return Row(

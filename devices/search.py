@@ -1,7 +1,7 @@
 """Text search over devices: beginnings of words in name, addresses, tags and notes, and of the UUID.
 
-PostgreSQL's own text search in its `simple` configuration, over text in which punctuation is a space: its parser
-would else take "central-07" for a negative number and an address for one word.
+PostgreSQL's own text search in its `simple` configuration, over text in which punctuation is a space: its
+parser would else take "central-07" for a negative number and an address for one word.
 """
 
 from __future__ import annotations

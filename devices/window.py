@@ -1,4 +1,4 @@
-"""The picture of a device's poll window: its last contact, when the next was expected, now, and what it becomes."""
+"""The picture of a device's poll window: its last poll, when the next was expected, now, what it becomes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Write static/sprite.svg from an unpacked @tabler/icons package: python3 scripts/sprite.py PACKAGE_DIRECTORY.
+"""Write static/sprite.svg from an unpacked @tabler/icons package: scripts/sprite.py PACKAGE_DIRECTORY.
 
-Symbols are named by what they mean, so no template and no Python code maps a status or a link state to a picture.
+Symbols are named by what they mean, so that nothing else maps a status or a link state to a picture.
 """
 
 import re
@@ -66,7 +66,7 @@ def symbol(package: Path, name: str, icon: str) -> str:
     filled = icon.endswith("-filled")
     folder = "filled" if filled else "outline"
     text = (package / "icons" / folder / f"{icon.removesuffix('-filled')}.svg").read_text()
-    found = re.search(r"<svg[^>]*>(.*)</svg>", re.sub(r"<!--.*?-->", "", text, flags=re.S), re.S)
+    found = re.search(r"<svg[^>]*>(.*)</svg>", re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL), re.DOTALL)
     if found is None:
         raise ValueError(f"{icon} holds no <svg> element")
     body = re.sub(r"\s+", " ", found.group(1)).replace("> <", "><").strip()

@@ -44,7 +44,7 @@ def status_badge(status: str, size: str = "") -> dict[str, Any]:
 
 @register.inclusion_tag("parts/indicators.html", takes_context=True)
 def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> dict[str, Any]:
-    """Both link icons of a device with their words: `row` keeps them for tooltip and reader, `full` shows them."""
+    """Both link icons with their words, which `row` keeps for tooltip and reader, and `full` shows."""
     return {"links": list(both), "form": form, "at": context["at"]}
 
 

@@ -1,4 +1,4 @@
-"""Times, numbers and nouns in templates. Every page that shows a relative time has its clock `at` in the context."""
+"""Times, numbers and nouns in templates. Relative times need the page's clock `at` in the context."""
 
 from datetime import datetime
 

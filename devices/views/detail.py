@@ -25,7 +25,7 @@ EVENTS = 20
 @require_safe
 @signed_in
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
-    """One device: its status, why, what works, what to check, its facts and what happened; 404 to strangers."""
+    """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
     devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
@@ -42,10 +42,16 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     }
     picture = window(found, why.next_status, why.next_at, at)
     context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture}
-    shown = (facts(found), sorted(said.items(), key=lambda item: item[0]), picture and picture.fixed)
+    shown = (
+        facts(found),
+        found.fleet.name,
+        found.organization.name,
+        sorted(said.items(), key=lambda item: item[0]),
+        picture and picture.fixed,
+    )
     return live_page(request, "devices/detail.html", context, at=at, shown=shown)
 
 
 def facts(device: Any) -> dict[str, Any]:
-    """Every stored fact of a device, for the polling tag: which of them the page shows is the template's business."""
-    return {field.attname: getattr(device, field.attname) for field in device._meta.concrete_fields}
+    """Every fact of a device, for the polling tag; which of them are shown is the template's business."""
+    return {name: value for name, value in vars(device).items() if not name.startswith("_")}

@@ -55,7 +55,7 @@ def _fleets(asked: QueryDict, fleets: Iterable[Fleet], notices: list[str]) -> It
             yield known[slug]
         else:
             notices.append(
-                f"There is no {settings.FLEET_WORD.lower()} “{short(slug)}” here, so it was left out of the filter."
+                f"There is no {settings.FLEET_WORD.lower()} “{short(slug)}” here: it was left out."
             )
 
 
@@ -99,7 +99,7 @@ def on_screen(request: HttpRequest) -> list[str]:
 
 
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
-    """This page's query with some of it changed; None or empty removes, and the page starts over unless it is named."""
+    """This page's query with some of it changed; None removes. It begins at the first page."""
     asked = {
         key: values for key, values in request.GET.lists() if key not in ("after", "before", "page", *changes)
     }
