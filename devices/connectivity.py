@@ -30,7 +30,7 @@ class ForeignServer(Exception):
 
 
 class ListRequired(Exception):
-    """The first sign after a silence, from a server that does not say which process life it is, lacks its list."""
+    """The first sign after a silence lacks the list of a server that does not name its process life."""
 
 
 # State polls
@@ -90,20 +90,14 @@ def record_heartbeats(
     counted = _ids(EXTEND, ids=ids, **poll)
     if rest := sorted(set(ids) - set(counted)):
         older = Heartbeat.objects.filter(device__in=rest, last_poll_at__gte=at).values("pk")
-        newer = list(
-            Device.objects.filter(pk__in=rest).exclude(pk__in=older).values_list("pk", flat=True)
-        )
+        newer = list(Device.objects.filter(pk__in=rest).exclude(pk__in=older).values_list("pk", flat=True))
         settle_devices(newer, at)
         began = _ids(BEGIN, ids=newer, **poll)
-        edges.heartbeat_edges(
-            edges.POLLED, contact=True, ids=began, at=at, reason={"slug": "heartbeat"}
-        )
+        edges.heartbeat_edges(edges.POLLED, contact=True, ids=began, at=at, reason={"slug": "heartbeat"})
         counted += began
     if addresses:
         with connection.cursor() as cursor:
-            cursor.execute(
-                ADDRESSES, {"ids": list(addresses), "addresses": list(addresses.values())}
-            )
+            cursor.execute(ADDRESSES, {"ids": list(addresses), "addresses": list(addresses.values())})
     return len(counted)
 
 
@@ -201,9 +195,7 @@ def vpn_alive(
     life.save(update_fields=["last_sign_at", "lease_until", "due_at"])
     params = {"ids": ids, "at": at, "server": server, "owner": life.pk, "listed": listed}
     if listed is None:
-        return edges.vpn_edges(
-            edges.REVIVED, reason={"slug": "vpn-server-back", "server": server}, **params
-        )
+        return edges.vpn_edges(edges.REVIVED, reason={"slug": "vpn-server-back", "server": server}, **params)
     claimed = edges.vpn_edges(
         edges.CLAIMED,
         sets="vpn_server_id = %(owner)s, vpn_session ="
@@ -228,11 +220,7 @@ def unknown_uuids(uuids: Iterable[str], organization: Organization | None) -> li
 
 
 def _in_reach(organization: Organization | None) -> Any:
-    return (
-        Device.objects.all()
-        if organization is None
-        else Device.objects.filter(organization=organization)
-    )
+    return Device.objects.all() if organization is None else Device.objects.filter(organization=organization)
 
 
 def _reachable(uuids: Iterable[str], organization: Organization | None) -> list[int]:
@@ -246,17 +234,13 @@ def _life(server: str, boot: str, organization: Organization | None) -> VpnServe
         other = VpnServer.objects.filter(name=server, organization__isnull=False)
     if other.exists():
         raise ForeignServer(f"{server} is another organization's VPN server")
-    life, _ = VpnServer.objects.get_or_create(
-        name=server, boot=boot, defaults={"organization": organization}
-    )
+    life, _ = VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})
     return life
 
 
 def _current_life(server: str, organization: Organization | None) -> VpnServer:
     """The server's newest process life: the one that connects and disconnects devices."""
-    newest = (
-        VpnServer.objects.filter(name=server).order_by("-pk").values_list("boot", flat=True).first()
-    )
+    newest = VpnServer.objects.filter(name=server).order_by("-pk").values_list("boot", flat=True).first()
     return _life(server, newest or "", organization)
 
 
@@ -275,16 +259,10 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> VpnSer
     Returns the server as it is under the lock.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
-    locked = VpnServer.objects.select_for_update().filter(
-        Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at)
-    )
+    locked = VpnServer.objects.select_for_update().filter(Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at))
     life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
     ended = life.due_at is not None and life.due_at <= at
-    own = (
-        Device.objects.filter(vpn_server=life, vpn_connected=True)
-        if ended
-        else Device.objects.none()
-    )
+    own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
     settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
     if ended:
         life.due_at = None

@@ -126,14 +126,12 @@ SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
     SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
 ORDER BY id FOR SHARE
 """
-HEARTBEATS = (
-    "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR UPDATE"
-)
+HEARTBEATS = "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR UPDATE"
 DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 
 
 def lock_heartbeats(ids: Iterable[int], at: datetime) -> None:
-    """Lock what the heartbeats of these devices depend on: their owners whose lease ended, then their rows."""
+    """Lock their owners whose lease ended, then their rows: what their heartbeats depend on."""
     params = {"ids": list(ids), "at": at}
     with connection.cursor() as cursor:
         cursor.execute(ENDED_SERVERS, params)

@@ -52,9 +52,7 @@ class VpnServer(models.Model):
     boot = models.CharField(max_length=255, blank=True)
     last_sign_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    due_at = models.DateTimeField(
-        null=True, blank=True
-    )  # lease_until while its end is not recorded
+    due_at = models.DateTimeField(null=True, blank=True)  # lease_until while its end is not recorded
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["name", "boot"], name="vpn_server_life")]
@@ -86,18 +84,14 @@ class Device(models.Model):
         related_name="devices",
         db_index=False,
     )
-    fleet = models.ForeignKey(
-        Fleet, on_delete=models.PROTECT, related_name="devices", db_index=False
-    )
+    fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="devices", db_index=False)
     uuid = models.TextField(unique=True, validators=[RegexValidator(UUID_PATTERN)])
     name = models.CharField(max_length=255, blank=True)
     device_type = models.CharField(max_length=255, blank=True)
     notes = models.TextField(blank=True)
     tags = models.JSONField(default=dict, blank=True)
     poll_interval = poll_interval_field("Seconds; empty: the fleet's.")
-    vpn_setting = models.BooleanField(
-        "VPN", null=True, blank=True, help_text="Unknown: as the fleet says."
-    )
+    vpn_setting = models.BooleanField("VPN", null=True, blank=True, help_text="Unknown: as the fleet says.")
     created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
 
     # What the device says of itself.
@@ -165,9 +159,7 @@ class Device(models.Model):
             ),
             models.CheckConstraint(
                 name="device_progress",
-                condition=(
-                    Q(provisioning_progress__isnull=True) | Q(provisioning_progress__range=(0, 100))
-                )
+                condition=(Q(provisioning_progress__isnull=True) | Q(provisioning_progress__range=(0, 100)))
                 & (Q(update_progress__isnull=True) | Q(update_progress__range=(0, 100))),
             ),
             poll_interval_in_range("device_poll_interval"),
@@ -204,19 +196,15 @@ class Device(models.Model):
 
 
 class Heartbeat(models.Model):
-    """The last state poll of a device and the deadlines that follow: one narrow row, from its first poll on."""
+    """The last state poll of a device and the deadlines that follow; the row exists from its first poll on."""
 
-    device = models.OneToOneField(
-        Device, on_delete=models.CASCADE, primary_key=True, related_name="poll"
-    )
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="poll")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
     last_poll_at = models.DateTimeField()
     poll_interval = models.PositiveIntegerField()  # seconds, in force at that poll
     late_at = models.DateTimeField()
     lost_at = models.DateTimeField()
-    due_at = models.DateTimeField(
-        null=True
-    )  # the next deadline not yet recorded; null once lost is
+    due_at = models.DateTimeField(null=True)  # the next deadline not yet recorded; null once lost is
 
     class Meta:
         constraints = [
@@ -294,8 +282,8 @@ class StatusChange(models.Model):
     organization = _outlived(Organization)
     fleet = _outlived(Fleet)
     device = _outlived(Device)
-    before = models.CharField(max_length=17, null=True)  # noqa: DJ001  null is the absence of a device
-    after = models.CharField(max_length=17, null=True)  # noqa: DJ001
+    before = models.CharField(max_length=17, null=True)  # null: not yet
+    after = models.CharField(max_length=17, null=True)  # null: no more
     at = models.DateTimeField()
     reason = models.JSONField(default=dict)
 

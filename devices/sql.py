@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, F, Field
+from django.db.models import Expression, F, Field, Model, Q
+from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
+from psycopg.sql import Literal
 
 
 class Sql(Expression):
@@ -30,12 +33,9 @@ class Sql(Expression):
     def set_source_expressions(self, exprs: list[Any]) -> None:
         self.sources = exprs
 
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper
-    ) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
         sources = {
-            name: compiler.compile(source)
-            for name, source in zip(self.names, self.sources, strict=True)
+            name: compiler.compile(source) for name, source in zip(self.names, self.sources, strict=True)
         }
         text, params = [self.parts[0]], []
         for name, following in zip(self.parts[1::2], self.parts[2::2], strict=True):
@@ -43,3 +43,12 @@ class Sql(Expression):
             text += [sql, following]
             params += arguments
         return "".join(text), params
+
+
+def condition_sql(model: type[Model], condition: Q) -> str:
+    """A condition over a model's own columns as a template for Sql, compiled once instead of at each use."""
+    query = Query(model, alias_cols=False)
+    compiler = query.get_compiler(connection=connection)
+    sql, params = query.build_where(condition).as_sql(compiler, connection)
+    sql %= tuple(Literal(param).as_string() for param in params)
+    return re.sub(r'"(\w+)"', r"{\1}", sql)

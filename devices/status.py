@@ -9,7 +9,6 @@ status differs from the recorded one only where a deadline is due, and `moved` f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connection
 from django.db.models import (
     BooleanField,
     Case,
@@ -36,13 +34,14 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
-from django.db.models.sql import Query
 from psycopg.sql import Literal
 
-from devices import clock
-from devices.sql import Sql
+from devices import clock, live
+from devices.live import links_at
+from devices.sql import Sql, condition_sql
 
 if TYPE_CHECKING:
+    from devices.explain import Explanation
     from devices.models import Device
 
 
@@ -81,13 +80,25 @@ class Rule:
     condition: Q
     sentence: str
 
+    @property
+    def facts(self) -> set[str]:
+        """The facts that the condition looks at; the last rule, which asks for none, is about both links."""
+        return _facts(self.condition) or {"vpn", "heartbeat"}
+
+
+def _facts(condition: Q) -> set[str]:
+    names: set[str] = set()
+    for child in condition.children:
+        names |= _facts(child) if isinstance(child, Q) else {child[0].split("__")[0]}
+    return names
+
 
 RECENT = Q(heartbeat=HeartbeatState.RECENT)
 NO_HEARTBEAT = Q(heartbeat__in=[HeartbeatState.LOST, HeartbeatState.UNKNOWN])
 NEVER_ONLINE = Q(heartbeat=HeartbeatState.UNKNOWN, vpn_changed_at__isnull=True)
 CONFIGURES = Q(provisioning_progress__isnull=False)
 UPDATES = Q(update_progress__isnull=False)
-ALWAYS = Q(pk__isnull=False)
+POST_PROVISIONING_STATE = "Post-Provisioning"
 
 # First match wins (domain.md, The rules).
 RULES = (
@@ -99,7 +110,7 @@ RULES = (
     ),
     Rule(
         Status.POST_PROVISIONING,
-        Q(provisioning_state="Post-Provisioning"),
+        Q(provisioning_state=POST_PROVISIONING_STATE),
         "It reports that its system is written and waits for a restart from its own storage",
     ),
     Rule(
@@ -138,7 +149,7 @@ RULES = (
         Q(vpn=False) & ~(Q(vpn_enabled=False) & RECENT),
         "The API heard from it recently, but the {vpn} is not connected",
     ),
-    Rule(Status.ONLINE, ALWAYS, "Every link that it is meant to have is up"),
+    Rule(Status.ONLINE, Q(), "Every link that it is meant to have is up"),
 )
 
 # Default order of lists, worst first (domain.md, Needs attention); `None` stands for stalled.
@@ -169,9 +180,7 @@ def _over_recorded_links(condition: Q) -> Q:
             renamed.children.append(_over_recorded_links(child))
         else:
             name, *lookup = child[0].split("__")
-            renamed.children.append(
-                ("__".join([RECORDED_LINKS.get(name, name), *lookup]), child[1])
-            )
+            renamed.children.append(("__".join([RECORDED_LINKS.get(name, name), *lookup]), child[1]))
     return renamed
 
 
@@ -179,10 +188,7 @@ def recorded_status() -> Case:
     """The expression of the stored column `Device.recorded_status`."""
     *rules, otherwise = RULES
     return Case(
-        *(
-            When(_over_recorded_links(rule.condition), then=Value(rule.status.value))
-            for rule in rules
-        ),
+        *(When(_over_recorded_links(rule.condition), then=Value(rule.status.value)) for rule in rules),
         default=Value(otherwise.status.value),
         output_field=TextField(),
     )
@@ -190,62 +196,23 @@ def recorded_status() -> Case:
 
 @cache
 def _conditions() -> list[str]:
-    """The conditions of the rules as SQL templates with the facts as `{name}`."""
-    query = Query(apps.get_model("devices", "Device"), alias_cols=False)
-    compiler = query.get_compiler(connection=connection)
-    templates = []
-    for rule in RULES:
-        sql, params = query.build_where(_over_recorded_links(rule.condition)).as_sql(
-            compiler, connection
-        )
-        sql %= tuple(Literal(param).as_string() for param in params)
-        templates.append(re.sub(r'"(\w+)"', r"{\1}", sql))
-    return templates
+    """The conditions of the rules, but for the last, as SQL templates with the facts as `{name}`."""
+    device = apps.get_model("devices", "Device")
+    return [condition_sql(device, _over_recorded_links(rule.condition)) for rule in RULES[:-1]]
 
 
 def _by_rules(results: Sequence[object]) -> str:
     """The rule table as an SQL template that gives one of `results`, in the order of the rules."""
-    *rules, _ = zip(_conditions(), results, strict=True)
-    whens = [f"WHEN {condition} THEN {Literal(result).as_string()}" for condition, result in rules]
+    whens = [
+        f"WHEN {condition} THEN {Literal(result).as_string()}"
+        for condition, result in zip(_conditions(), results[:-1], strict=True)
+    ]
     return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
 
 
 @cache
 def _status_sql() -> str:
     return _by_rules([rule.status.value for rule in RULES])
-
-
-# The links at a clock. A device that never polled has no deadlines: what is recorded stands.
-HEARTBEAT_SQL = """(CASE WHEN {poll__late_at} IS NULL THEN {heartbeat_state}
-    WHEN {poll__lost_at} <= {at} THEN 'lost' WHEN {poll__late_at} <= {at} THEN 'late' ELSE 'recent' END)"""
-# What is recorded, unless the owner's lease ended unrecorded.
-VPN_SQL = "({vpn_connected} AND COALESCE({vpn_server__due_at} > {at}, true))"
-
-# A status that moved did so at one of the deadlines that passed unrecorded: at the first from which on
-# it is what it is now (the clock alone never brings an earlier status back).
-STATUS_SINCE_SQL = """(CASE WHEN {vpn} = {vpn_connected} AND {heartbeat} = {heartbeat_state}
-    OR {status} = {recorded_status} THEN COALESCE({recorded_status_at}, {created_at}) ELSE COALESCE((
-        SELECT MIN(passed.at) FROM unnest(ARRAY[{poll__late_at}, {poll__lost_at}, {vpn_server__due_at}])
-        AS passed(at) WHERE passed.at <= {at} AND {status_then} = {status}), {recorded_status_at}, {created_at}) END)"""
-HEARTBEAT_SINCE_SQL = """(CASE WHEN {heartbeat} = {heartbeat_state} THEN {heartbeat_changed_at}
-    WHEN {heartbeat} = 'lost' THEN {poll__lost_at} WHEN {heartbeat} = 'late' THEN {poll__late_at}
-    ELSE {poll__last_poll_at} END)"""
-VPN_SINCE_SQL = (
-    "(CASE WHEN {vpn} = {vpn_connected} THEN {vpn_changed_at} ELSE {vpn_server__due_at} END)"
-)
-# For the eye only: the next poll is due, the status does not change.
-OVERDUE_SQL = """COALESCE({heartbeat} = 'recent' AND {poll__last_poll_at}
-    + {poll__poll_interval} * interval '1 second' + {overdue_after} <= {at}, false)"""
-STALLED_SQL = """COALESCE({status} IN ('updating', 'configuring')
-    AND {progress_changed_at} + {stalled_after} <= {at}, false)"""
-
-
-def links_at(at: Expression) -> dict[str, Sql]:
-    """The two links as SQL expressions at a clock that is an SQL expression too."""
-    return {
-        "vpn": Sql(VPN_SQL, BooleanField(), at=at),
-        "heartbeat": Sql(HEARTBEAT_SQL, TextField(), at=at),
-    }
 
 
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
@@ -265,9 +232,9 @@ def moved(at: datetime) -> QuerySet[Any]:
     )
     due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
     ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).values("pk")
-    ahead = heartbeat.objects.filter(
-        Q(due_at__isnull=True) | Q(due_at=F("lost_at")), lost_at__gt=at
-    ).values("device_id")
+    ahead = heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")), lost_at__gt=at).values(
+        "device_id"
+    )
     return due.union(ended, ahead, all=True)
 
 
@@ -285,15 +252,21 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
         .annotate(**links_at(now))
         .annotate(status=status_of(F("vpn"), F("heartbeat")))
         .annotate(
-            status_since=Sql(STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
-            heartbeat_since=Sql(HEARTBEAT_SINCE_SQL, DateTimeField()),
-            vpn_since=Sql(VPN_SINCE_SQL, DateTimeField()),
+            status_since=Sql(live.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
+            heartbeat_since=Sql(live.HEARTBEAT_SINCE_SQL, DateTimeField()),
+            vpn_since=Sql(live.VPN_SINCE_SQL, DateTimeField()),
             last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
-            overdue=Sql(OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
-            stalled=Sql(STALLED_SQL, BooleanField(), at=now, stalled_after=Value(STALLED_AFTER)),
+            overdue=Sql(live.OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
+            stalled=Sql(live.STALLED_SQL, BooleanField(), at=now, stalled_after=Value(STALLED_AFTER)),
         )
         .annotate(rank=_rank())
     )
+
+
+def rule_number() -> Sql:
+    """The number of the rule that matched, from 1; on devices annotated by with_status."""
+    numbers = _by_rules(range(1, len(RULES) + 1))
+    return Sql(numbers, IntegerField(), vpn_connected=F("vpn"), heartbeat_state=F("heartbeat"))
 
 
 def _rank() -> Sql:
@@ -312,9 +285,7 @@ def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[
     devices = devices.order_by()
     yield from devices.values_list(*by, "recorded_status").annotate(n=Count("*"))
     moves = with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
-    for *key, before, status, n in moves.values_list(*by, "recorded_status", "status").annotate(
-        n=Count("*")
-    ):
+    for *key, before, status, n in moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*")):
         yield (*key, before, -n)
         yield (*key, status, n)
 
@@ -327,9 +298,7 @@ def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> di
     return counts
 
 
-def count_by_fleet(
-    devices: QuerySet[Device], at: datetime | None = None
-) -> dict[int, dict[str, int]]:
+def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
     """The same for each fleet that has any of `devices`, by its id, in the same two queries."""
     counts: dict[int, dict[str, int]] = {}
     for fleet, status, n in _tally(devices, at or clock.now(), "fleet_id"):
@@ -361,9 +330,7 @@ def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> in
     return _in_attention(devices, at).count()
 
 
-def count_attention_by_fleet(
-    devices: QuerySet[Device], at: datetime | None = None
-) -> dict[int, int]:
+def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, int]:
     """The same for each fleet that has such a device, by its id."""
     return dict(_in_attention(devices, at).values_list("fleet_id").annotate(n=Count("*")))
 
@@ -386,3 +353,10 @@ def shown(status: str) -> Status:
 def behind(status: str) -> list[Status]:
     """The statuses that a shown one stands for: what a filter for it means."""
     return [each for each in Status if shown(each) == status]
+
+
+def explain(device: Device, at: datetime | None = None) -> Explanation:
+    """Why the device has its status at `at`, and the next one that the clock will bring."""
+    from devices.explain import explain as explained  # it reads the models, which read this module
+
+    return explained(device, at)

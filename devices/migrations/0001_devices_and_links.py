@@ -55,9 +55,7 @@ class Migration(migrations.Migration):
                     "uuid",
                     models.TextField(
                         unique=True,
-                        validators=[
-                            django.core.validators.RegexValidator("^([0-9a-f]{32}|[0-9a-f]{62})$")
-                        ],
+                        validators=[django.core.validators.RegexValidator("^([0-9a-f]{32}|[0-9a-f]{62})$")],
                     ),
                 ),
                 ("name", models.CharField(blank=True, max_length=255)),
@@ -167,9 +165,7 @@ class Migration(migrations.Migration):
                                 models.Q(("frozen_reason", ""), _negated=True),
                                 then=models.Value("frozen"),
                             ),
-                            models.When(
-                                models.Q(("is_active", False)), then=models.Value("inactive")
-                            ),
+                            models.When(models.Q(("is_active", False)), then=models.Value("inactive")),
                             models.When(
                                 models.Q(("provisioning_state", "Post-Provisioning")),
                                 then=models.Value("post-provisioning"),
@@ -321,9 +317,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="device",
-            index=models.Index(
-                fields=["organization", "recorded_status"], name="device_org_status"
-            ),
+            index=models.Index(fields=["organization", "recorded_status"], name="device_org_status"),
         ),
         migrations.AddIndex(
             model_name="device",
@@ -358,9 +352,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="device",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("frozen_reason__in", ["", "unpaid", "fleet-type", "allowance"])
-                ),
+                condition=models.Q(("frozen_reason__in", ["", "unpaid", "fleet-type", "allowance"])),
                 name="device_frozen_reason",
             ),
         ),

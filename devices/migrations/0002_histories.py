@@ -121,9 +121,7 @@ class Migration(migrations.Migration):
                         ),
                     ],
                     options={
-                        "indexes": [
-                            models.Index(fields=["device", "-at", "-id"], name="record_of_device")
-                        ],
+                        "indexes": [models.Index(fields=["device", "-at", "-id"], name="record_of_device")],
                     },
                 ),
                 migrations.CreateModel(
@@ -185,9 +183,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             database_operations=[
-                migrations.RunSQL(
-                    TABLES, "DROP TABLE devices_connectivityrecord, devices_statuschange"
-                ),
+                migrations.RunSQL(TABLES, "DROP TABLE devices_connectivityrecord, devices_statuschange"),
                 migrations.RunSQL(PARTITIONS, migrations.RunSQL.noop),
             ],
         ),

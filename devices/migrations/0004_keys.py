@@ -23,9 +23,7 @@ class Migration(migrations.Migration):
                 ("deleted_at", models.DateTimeField(db_index=True)),
                 (
                     "organization",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, to="fleets.organization"
-                    ),
+                    models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="fleets.organization"),
                 ),
             ],
         ),

@@ -1,0 +1,187 @@
+"""Why a device has its status, and what the clock will bring (domain.md, Why this status)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import BooleanField, DateTimeField, F, Value
+
+from devices import clock, live, status, words
+from devices.models import Device, FrozenReason
+from devices.sql import Sql
+
+# A server's lease is named once its sign, expected every 10 s, is 20 s overdue.
+SIGN_NAMED_AFTER = timedelta(seconds=30)
+# The VPN as it is, but for a lease that is about to end.
+VPN_THEN_SQL = """CASE WHEN {vpn_server__last_sign_at} <= {named_before} THEN {then} ELSE {vpn} END"""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One fact that a rule looks at: what it is now, and what follows from it."""
+
+    name: str
+    value: str
+    effect: str
+    since: datetime | None = None
+    decides: bool = False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which rule matched and why, since when, and the next status if nothing arrives."""
+
+    status: status.Status
+    rule: int  # the number of domain.md, from 1
+    because: str
+    since: datetime
+    next_status: status.Status | None
+    next_at: datetime | None
+    inputs: tuple[Input, ...]
+
+
+def explain(device: Device, at: datetime | None = None) -> Explanation:
+    """Explain the status of `device` at the clock `at`, in one query. Raises Device.DoesNotExist."""
+    at = at or clock.now()
+    now = _read(device, at)
+    next_status, next_at = _next(now, at)
+    rule = status.RULES[now.rule - 1]
+    return Explanation(
+        status=status.Status(now.status),
+        rule=now.rule,
+        because=_because(now, rule, at),
+        since=now.status_since,
+        next_status=next_status,
+        next_at=next_at,
+        inputs=_inputs(now, rule, at),
+    )
+
+
+def _read(device: Device, at: datetime) -> Any:
+    """The device as it is, with the number of its rule and the status at each of its deadlines."""
+    devices = status.with_status(Device.objects.filter(pk=device.pk), at)
+    named_before = Value(at - SIGN_NAMED_AFTER, DateTimeField())
+    for name, deadline in DEADLINES.items():
+        then = live.links_at(F(deadline))
+        vpn = Sql(VPN_THEN_SQL, BooleanField(), named_before=named_before, then=then["vpn"])
+        devices = devices.annotate(**{f"status_at_{name}": status.status_of(vpn, then["heartbeat"])})
+    return devices.annotate(rule=status.rule_number()).select_related("fleet").get()
+
+
+DEADLINES = {"late": "poll__late_at", "lost": "poll__lost_at", "lease": "vpn_server__due_at"}
+
+
+def _next(device: Any, at: datetime) -> tuple[status.Status | None, datetime | None]:
+    """The first deadline to come at which the status changes, and to what."""
+    poll, server = getattr(device, "poll", None), device.vpn_server
+    deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
+    if device.vpn and server and server.due_at and server.last_sign_at <= at - SIGN_NAMED_AFTER:
+        deadlines["lease"] = server.due_at
+    for name, moment in sorted(
+        ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
+        key=lambda each: each[1],
+    ):
+        if (then := getattr(device, f"status_at_{name}")) != device.status:
+            return status.Status(then), moment
+    return None, None
+
+
+def _because(device: Any, rule: status.Rule, at: datetime) -> str:
+    """The sentence of the rule with the facts it used and their times in the viewer's zone."""
+    sentence = rule.sentence.format(vpn=settings.VPN_WORD)
+    facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
+    return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
+
+
+def _inputs(device: Any, rule: status.Rule, at: datetime) -> tuple[Input, ...]:
+    """Every fact the rules look at, those that decided first, then in the order they are checked."""
+    used = rule.facts
+    makers = (_locked, _activation, _provisioning, _configuration, _update, _vpn, _heartbeat)
+    inputs = [maker(device, used, at) for maker in makers]
+    return tuple(sorted(inputs, key=lambda each: not each.decides))
+
+
+def _input(name: str, value: str, gives: status.Status, *, decides: bool) -> Input:
+    effect = f"gives {gives.label}" if decides else f"not {gives.label}"
+    return Input(name, value, effect, decides=decides)
+
+
+def _locked(device: Any, used: set[str], at: datetime) -> Input:
+    reason = device.frozen_reason
+    value = f"Locked: {FrozenReason(reason).label}" if reason else "Within the allowance, not locked"
+    return _input("Allowance", value, status.Status.FROZEN, decides="frozen_reason" in used)
+
+
+def _activation(device: Any, used: set[str], at: datetime) -> Input:
+    if device.is_active:
+        value = _dated("Active", device.activated_at, at)
+    elif device.deactivated_at:
+        value = _dated("Deactivated", device.deactivated_at, at)
+    else:
+        value = f"Preregistered {words.clock(device.created_at, at)}, never in contact"
+    decides = bool(used & {"is_active", "first_contact_at"})
+    return _input("Activation", value, status.Status.INACTIVE, decides=decides)
+
+
+def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
+    if device.provisioning_state == status.POST_PROVISIONING_STATE:
+        value = "Its system is written, the restart is awaited"
+    elif device.first_contact_at:
+        value = f"First contact {words.clock(device.first_contact_at, at)}"
+    elif device.provisioned_at:
+        value = f"Registered itself {words.clock(device.provisioned_at, at)}, not online since"
+    else:
+        value = "Did not register itself"
+    decides = bool(used & {"provisioning_state", "provisioned_at"})
+    return _input("First start", value, status.Status.POST_PROVISIONING, decides=decides)
+
+
+def _configuration(device: Any, used: set[str], at: datetime) -> Input:
+    progress = device.provisioning_progress
+    value = "Nothing to apply" if progress is None else f"Applying, {progress}\u00a0%"
+    if progress is not None and device.provisioning_state:
+        value += f": {device.provisioning_state}"
+    decides = "provisioning_progress" in used
+    return _input("OS configuration", value, status.Status.CONFIGURING, decides=decides)
+
+
+def _update(device: Any, used: set[str], at: datetime) -> Input:
+    progress = device.update_progress
+    value = "No update under way" if progress is None else f"Installing, {progress}\u00a0%"
+    return _input("Release", value, status.Status.UPDATING, decides="update_progress" in used)
+
+
+def _vpn(device: Any, used: set[str], at: datetime) -> Input:
+    word = settings.VPN_WORD
+    state = "connected" if device.vpn else "not connected"
+    value = _dated(f"{word} {state}", device.vpn_since, at)
+    if not device.vpn_enabled:
+        value += ", turned off on purpose"
+    decides = "vpn" in used
+    return Input(word, value, _link_effect(decides=decides), device.vpn_since, decides)
+
+
+def _heartbeat(device: Any, used: set[str], at: datetime) -> Input:
+    poll = getattr(device, "poll", None)
+    if poll is None:
+        value = "No API contact yet"
+    else:
+        interval = words.duration(timedelta(seconds=poll.poll_interval))
+        contact = words.clock(poll.last_poll_at, at)
+        value = (
+            f"No API contact since {contact}" if device.heartbeat != "recent" else f"API contact at {contact}"
+        )
+        value += f", polls every {interval}"
+    decides = "heartbeat" in used
+    return Input("API heartbeat", value, _link_effect(decides=decides), device.heartbeat_since, decides)
+
+
+def _link_effect(*, decides: bool) -> str:
+    return "decides" if decides else "not asked: an earlier rule applies"
+
+
+def _dated(what: str, since: datetime | None, at: datetime) -> str:
+    return f"{what} since {words.clock(since, at)}" if since else what

@@ -1,0 +1,205 @@
+"""How devices come, move and go (domain.md, Lifecycle): the one place for page, API, command and admin.
+
+A person's action names its `actor`, whose role in the device's organization must allow it; None: the site
+itself, from the console. Everything is atomic and leaves its line in the history.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+
+from devices import clock, connectivity, keys
+from devices.models import UUID_PATTERN, ApiKey, Device, FormerKey
+from devices.status import HeartbeatState, with_status
+from fleets.models import Fleet, Membership, Organization, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+
+class InvalidUuid(ValueError):
+    """A UUID is 32 or 62 lower-case hexadecimal characters."""
+
+
+class UuidTaken(Exception):
+    """A device of that UUID exists."""
+
+
+class StillConnected(Exception):
+    """The device has a link at this instant, so it cannot be deactivated. Its text says which."""
+
+
+class OtherOrganization(Exception):
+    """A device moves only within its organization."""
+
+
+def register(
+    *,
+    fleet: Fleet,
+    provisioning_key: ApiKey | None = None,
+    uuid: str | None = None,
+    name: str = "",
+    device_type: str = "",
+    at: datetime | None = None,
+) -> Device:
+    """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
+
+    Raises InvalidUuid, UuidTaken.
+    """
+    at = at or clock.now()
+    facts = {"is_active": True, "provisioned_at": at, "activated_at": at}
+    reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
+    return _create(fleet, uuid, name, device_type, at, reason, **facts)
+
+
+@transaction.atomic
+def preregister(
+    *,
+    fleet: Fleet,
+    actor: User | None,
+    uuid: str | None = None,
+    name: str = "",
+    device_type: str = "",
+    at: datetime | None = None,
+) -> tuple[Device, str]:
+    """An operator creates a device before it is switched on: Inactive. Returns it with its key, shown once.
+
+    Raises PermissionDenied, InvalidUuid, UuidTaken.
+    """
+    _require(actor, Role.OPERATOR, fleet.organization)
+    at = at or clock.now()
+    device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
+    return device, keys.new_device_key(device)
+
+
+@transaction.atomic
+def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
+    """Take a device out of service; only while both its links are down at that instant.
+
+    Raises PermissionDenied, StillConnected.
+    """
+    _require(actor, Role.OPERATOR, device.organization)
+    at = at or clock.now()
+    connectivity.settle_devices([device.pk], at)
+    now = with_status(Device.objects.filter(pk=device.pk), at).get()
+    up = [
+        *(["the VPN is connected"] if now.vpn else []),
+        *([f"the heartbeat is {now.heartbeat}"] if now.heartbeat in BEATING else []),
+    ]
+    if up:
+        raise StillConnected(f"{now} cannot be deactivated: {' and '.join(up)}")
+    Device.objects.filter(pk=device.pk, is_active=True).update(
+        is_active=False,
+        activated_at=None,
+        deactivated_at=at,
+        facts_at=at,
+        facts_reason=_by("deactivated", actor),
+    )
+
+
+BEATING = [HeartbeatState.RECENT, HeartbeatState.LATE]
+
+
+@transaction.atomic
+def move(*, device: Device, fleet: Fleet, actor: User | None, at: datetime | None = None) -> None:
+    """Move a device to another fleet of its organization; it keeps its history.
+
+    Raises PermissionDenied, OtherOrganization.
+    """
+    _require(actor, Role.OPERATOR, device.organization)
+    if fleet.organization_id != device.organization_id:
+        raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
+    at = at or clock.now()
+    connectivity.settle_devices([device.pk], at)
+    own = Device.objects.only("vpn_setting").get(pk=device.pk).vpn_setting
+    Device.objects.filter(pk=device.pk).exclude(fleet=fleet).update(
+        fleet=fleet,
+        vpn_enabled=fleet.vpn_enabled if own is None else own,
+        facts_at=at,
+        facts_reason=_by("moved", actor),
+    )
+
+
+@transaction.atomic
+def delete(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
+    """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
+
+    Raises PermissionDenied.
+    """
+    _require(actor, Role.ADMINISTRATOR, device.organization)
+    at = at or clock.now()
+    connectivity.settle_devices([device.pk], at)
+    FormerKey.objects.bulk_create(
+        FormerKey(
+            digest=key.digest,
+            organization_id=device.organization_id,
+            device_uuid=device.uuid,
+            deleted_at=at,
+        )
+        for key in ApiKey.objects.filter(device=device)
+    )
+    Device.objects.filter(pk=device.pk).update(facts_at=at, facts_reason=_by("deleted", actor))
+    Device.objects.filter(pk=device.pk).delete()
+
+
+def set_fleet_vpn(*, fleet: Fleet, enabled: bool, actor: User | None, at: datetime | None = None) -> None:
+    """Whether the fleet's devices are meant to use the VPN, where they do not say so themselves.
+
+    Raises PermissionDenied.
+    """
+    _require(actor, Role.ADMINISTRATOR, fleet.organization)
+    at = at or clock.now()
+    with transaction.atomic():
+        Fleet.objects.filter(pk=fleet.pk).update(vpn_enabled=enabled)
+        following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
+        connectivity.settle_devices(following.values_list("pk", flat=True), at)
+        following.update(vpn_enabled=enabled, facts_at=at, facts_reason=_by("vpn-setting", actor))
+
+
+def _create(
+    fleet: Fleet,
+    uuid: str | None,
+    name: str,
+    device_type: str,
+    at: datetime,
+    reason: dict[str, str],
+    **facts: object,
+) -> Device:
+    uuid = uuid or secrets.token_hex(16)
+    if not re.match(UUID_PATTERN, uuid):
+        raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
+    try:
+        with transaction.atomic():
+            return Device.objects.create(
+                organization_id=fleet.organization_id,
+                fleet=fleet,
+                uuid=uuid,
+                name=name,
+                device_type=device_type or fleet.device_type,
+                vpn_enabled=fleet.vpn_enabled,
+                created_at=at,
+                facts_at=at,
+                facts_reason=reason,
+                **facts,
+            )
+    except IntegrityError as error:
+        raise UuidTaken(f"a device {uuid} exists") from error
+
+
+def _by(slug: str, actor: User | None) -> dict[str, str]:
+    return {"slug": slug} | ({"by": actor.get_username()} if actor else {})
+
+
+def _require(actor: User | None, role: Role, organization: Organization) -> None:
+    """Refuse an actor whose role in the organization does not include `role`."""
+    if actor is None:
+        return
+    membership = Membership.objects.filter(user=actor, organization=organization).first()
+    if membership is None or not Role(membership.role).includes(role):
+        raise PermissionDenied(f"this needs the role {role.label} in {organization}")

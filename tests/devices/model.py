@@ -1,0 +1,227 @@
+"""A small model of domain.md, written from its text and sharing no code with the product.
+
+It lives through events in order; reading it at a later clock plays the deadlines that pass until then.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+LEASE = timedelta(seconds=60)
+GRACE = timedelta(seconds=15)
+
+
+@dataclass
+class ModelServer:
+    name: str
+    boot: str
+    number: int
+    lease_until: datetime | None = None
+    alive: bool = True  # false once its lease ended; a server without signs has no lease to lose
+
+
+@dataclass
+class ModelDevice:
+    uuid: str
+    created: datetime
+    interval: int = 900
+    frozen: bool = False
+    active: bool = True
+    provisioned: bool = True
+    in_contact: bool = False
+    state: str = ""
+    provisioning: int | None = None
+    update: int | None = None
+    vpn_wanted: bool = True
+    vpn: bool = False
+    vpn_since: datetime | None = None
+    owner: ModelServer | None = None
+    session: str = ""
+    heartbeat: str = "unknown"
+    heartbeat_since: datetime | None = None
+    last_poll: datetime | None = None
+    late_at: datetime | None = None
+    lost_at: datetime | None = None
+    statuses: list[tuple[datetime, str]] = field(default_factory=list)
+    links: list[tuple[datetime, str, str]] = field(default_factory=list)
+
+    def status(self) -> str:
+        never_online = self.heartbeat == "unknown" and self.vpn_since is None
+        if self.frozen:
+            return "frozen"
+        if not self.active:
+            return "inactive"
+        if self.state == "Post-Provisioning":
+            return "post-provisioning"
+        if never_online:
+            if self.provisioning is not None:
+                return "configuring"
+            if self.provisioned:
+                return "post-provisioning"
+            if not self.in_contact:
+                return "inactive"
+        if not self.vpn and self.heartbeat in ("lost", "unknown"):
+            return "offline"
+        if self.provisioning is not None:
+            return "configuring"
+        if self.update is not None and self.heartbeat in ("recent", "late"):
+            return "updating"
+        if self.vpn and self.heartbeat != "recent":
+            return "vpn-only"
+        if not self.vpn and not (not self.vpn_wanted and self.heartbeat == "recent"):
+            return "heartbeat-only"
+        return "online"
+
+    def note(self, at: datetime) -> None:
+        """Remember the status if the last change changed it; times never go back."""
+        last_at, last = self.statuses[-1]
+        if self.status() != last:
+            self.statuses.append((max(at, last_at) if len(self.statuses) > 1 else at, self.status()))
+
+
+class Model:
+    """Devices and VPN servers, and what each event does to them."""
+
+    def __init__(self, devices: list[ModelDevice]) -> None:
+        self.devices = {device.uuid: device for device in devices}
+        self.servers: list[ModelServer] = []
+        for device in devices:
+            device.statuses.append((device.created, device.status()))
+
+    # What passes by the clock
+
+    def deadlines(self) -> Iterator[tuple[datetime, int, ModelServer | ModelDevice]]:
+        for server in self.servers:
+            if server.alive and server.lease_until:
+                yield server.lease_until, server.number, server
+        for number, device in enumerate(self.devices.values()):
+            if device.heartbeat == "recent" and device.late_at:
+                yield device.late_at, 1000 + number, device
+            elif device.heartbeat == "late" and device.lost_at:
+                yield device.lost_at, 1000 + number, device
+
+    def pass_until(self, at: datetime) -> None:
+        while due := sorted((each for each in self.deadlines() if each[0] <= at), key=lambda each: each[:2]):
+            moment, _, what = due[0]
+            if isinstance(what, ModelServer):
+                what.alive = False
+                for device in self.devices.values():
+                    if device.owner is what and device.vpn:
+                        self._vpn(device, up=False, at=moment)
+                        device.note(moment)
+            else:
+                self._beat(what, "late" if what.heartbeat == "recent" else "lost", moment)
+                what.note(moment)
+
+    def read(self, at: datetime) -> Model:
+        """What it is at that clock, without living until then."""
+        later = copy.deepcopy(self)
+        later.pass_until(at)
+        return later
+
+    def next_change(self, uuid: str, at: datetime) -> tuple[str, datetime] | tuple[None, None]:
+        """The first change of status that the clock brings after `at` if nothing arrives.
+
+        A lease counts only once the server's sign, due every 10 s, is 20 s overdue.
+        """
+        later = self.read(at)
+        for server in later.servers:
+            if server.lease_until and server.lease_until - LEASE > at - timedelta(seconds=30):
+                server.lease_until = None
+        before = later.devices[uuid].status()
+        while due := [moment for moment, _, _ in later.deadlines()]:
+            later.pass_until(min(due))
+            if (status := later.devices[uuid].status()) != before:
+                return status, min(due)
+        return None, None
+
+    # What is told
+
+    def poll(self, uuid: str, at: datetime) -> None:
+        self.pass_until(at)
+        device = self.devices[uuid]
+        if device.last_poll and at <= device.last_poll:
+            return
+        device.last_poll = at
+        device.late_at = at + timedelta(seconds=math.ceil(1.5 * device.interval))
+        device.lost_at = device.late_at + GRACE
+        self._contact(device)
+        if device.heartbeat != "recent":
+            self._beat(device, "recent", at)
+        device.note(at)
+
+    def connect(self, name: str, uuid: str, session: str, at: datetime) -> None:
+        self.pass_until(at)
+        device, server = self.devices[uuid], self._current(name)
+        if device.vpn and device.owner is server and device.session == session:
+            return
+        device.owner, device.session = server, session
+        self._contact(device)
+        if not device.vpn:
+            self._vpn(device, up=True, at=at)
+        device.note(at)
+
+    def disconnect(self, name: str, uuid: str, session: str, at: datetime) -> None:
+        self.pass_until(at)
+        device = self.devices[uuid]
+        if device.owner is None or device.owner.name != name:
+            return
+        if session and session != device.session:
+            return
+        device.owner, device.session = None, ""
+        if device.vpn:
+            self._vpn(device, up=False, at=at)
+        device.note(at)
+
+    def alive(self, name: str, boot: str, listed: list[str] | None, at: datetime) -> None:
+        self.pass_until(at)
+        server = self._server(name, boot)
+        sign = max(at, server.lease_until - LEASE) if server.lease_until else at
+        server.lease_until, server.alive = sign + LEASE, True
+        for device in self.devices.values():
+            own = device.owner is not None and device.owner.name == name
+            if listed is None:
+                if device.owner is server and not device.vpn:
+                    self._vpn(device, up=True, at=at)
+            elif device.uuid in listed:
+                if not device.vpn or own:
+                    device.session = device.session if device.owner is server else ""
+                    device.owner = server
+                if not device.vpn:
+                    self._vpn(device, up=True, at=at)
+            elif own and not device.vpn:
+                device.owner, device.session = None, ""
+            elif own and device.vpn_since and device.vpn_since <= at - timedelta(seconds=30):
+                device.owner, device.session = None, ""
+                self._vpn(device, up=False, at=at)
+            device.note(at)
+
+    # Helpers
+
+    def _contact(self, device: ModelDevice) -> None:
+        device.active = device.in_contact = True
+
+    def _vpn(self, device: ModelDevice, *, up: bool, at: datetime) -> None:
+        since = max(at, device.vpn_since) if device.vpn_since else at
+        device.vpn, device.vpn_since = up, since
+        device.links.append((since, "vpn", "connected" if up else "disconnected"))
+
+    def _beat(self, device: ModelDevice, state: str, at: datetime) -> None:
+        since = max(at, device.heartbeat_since) if device.heartbeat_since else at
+        device.heartbeat, device.heartbeat_since = state, since
+        device.links.append((since, "heartbeat", state))
+
+    def _server(self, name: str, boot: str) -> ModelServer:
+        for server in self.servers:
+            if (server.name, server.boot) == (name, boot):
+                return server
+        self.servers.append(ModelServer(name, boot, len(self.servers)))
+        return self.servers[-1]
+
+    def _current(self, name: str) -> ModelServer:
+        lives = [server for server in self.servers if server.name == name]
+        return lives[-1] if lives else self._server(name, "")

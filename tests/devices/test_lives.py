@@ -1,0 +1,172 @@
+"""Random lives of devices against the model: whatever happens in whatever order, the pages agree with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from devices import connectivity
+from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status import Status, count_by_status, explain, filter_by_status, with_status
+from tests.devices.model import Model, ModelDevice
+from tests.factories import T0, make_fleet, seconds
+
+pytestmark = pytest.mark.django_db(transaction=False)
+
+UUIDS = [f"{number:032x}" for number in range(1, 5)]
+# Instants that fall on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
+STEPS = st.sampled_from([0, 0, 1, 5, 10, 14.999999, 15, 15.000001, 29.999999, 30, 59.999999, 60, 61, 90])
+DELAYS = st.sampled_from([0, 0, 0, 0, 1, 20, 65])  # how late an event is told: clocks are read before locks
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: str
+    device: int
+    server: str
+    word: str  # session, or boot
+    listed: tuple[int, ...] | None
+    step: float
+    delay: float
+
+
+events = st.builds(
+    Event,
+    kind=st.sampled_from(["poll"] * 3 + ["connect"] * 2 + ["disconnect", "alive", "settle"]),
+    device=st.integers(0, 3),
+    server=st.sampled_from(["vpn-1", "vpn-2"]),
+    word=st.sampled_from(["", "", "a", "b"]),
+    listed=st.one_of(st.none(), st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
+    step=STEPS,
+    delay=DELAYS,
+)
+devices = st.builds(
+    dict,
+    frozen=st.sampled_from([False, False, False, False, True]),
+    active=st.sampled_from([True, True, True, False]),
+    provisioned=st.booleans(),
+    state=st.sampled_from(["", "", "", "", "Post-Provisioning"]),
+    provisioning=st.sampled_from([None, None, None, None, 0, 40]),
+    update=st.sampled_from([None, None, None, 0, 70]),
+    vpn_wanted=st.sampled_from([True, True, False]),
+)
+
+
+def tell(model: Model, event: Event, at: datetime) -> None:
+    """The same event to the model and to the product."""
+    uuid = UUIDS[event.device]
+    listed = None if event.listed is None else [UUIDS[number] for number in event.listed]
+    match event.kind:
+        case "poll":
+            model.poll(uuid, at)
+            device = Device.objects.only("pk").get(uuid=uuid)
+            connectivity.record_heartbeats([device.pk], at)
+        case "connect":
+            model.connect(event.server, uuid, event.word, at)
+            connectivity.vpn_connected(event.server, [uuid], at, sessions={uuid: event.word})
+        case "disconnect":
+            model.disconnect(event.server, uuid, event.word, at)
+            connectivity.vpn_disconnected(event.server, [uuid], at, sessions={uuid: event.word})
+        case "alive":
+            model.alive(event.server, event.word, listed, at)
+            connectivity.vpn_alive(event.server, listed, at, boot=event.word)
+        case "settle":  # what it records has happened, whatever is told late after it
+            model.pass_until(at)
+            connectivity.settle(at)
+
+
+def make(fields: list[dict[str, Any]]) -> Model:
+    fleet = make_fleet(poll_interval=10)
+    model = Model([ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)])
+    for device in model.devices.values():
+        Device.objects.create(
+            fleet=fleet,
+            uuid=device.uuid,
+            created_at=T0,
+            frozen_reason="allowance" if device.frozen else "",
+            is_active=device.active,
+            provisioned_at=T0 if device.provisioned else None,
+            provisioning_state=device.state,
+            provisioning_progress=device.provisioning,
+            update_progress=device.update,
+            vpn_enabled=device.vpn_wanted,
+        )
+    return model
+
+
+def check(model: Model, at: datetime) -> None:
+    """At this instant every reading agrees with the model, and with every other reading."""
+    now = model.read(at)
+    shown = {device.uuid: device for device in with_status(Device.objects.all(), at)}
+    for uuid, expected in now.devices.items():
+        device = shown[uuid]
+        assert (device.status, device.heartbeat, device.vpn) == (
+            expected.status(),
+            expected.heartbeat,
+            expected.vpn,
+        )
+        assert device.heartbeat_since == expected.heartbeat_since
+        assert device.vpn_since == expected.vpn_since
+        assert device.status_since == expected.statuses[-1][0]
+    counts = count_by_status(Device.objects.all(), at)
+    assert list(counts) == Status.values
+    assert counts == dict.fromkeys(Status.values, 0) | Counter(d.status() for d in now.devices.values())
+    for status, number in counts.items():
+        if number or status == Status.OFFLINE:
+            listed = filter_by_status(Device.objects.all(), [status], at)
+            assert sorted(device.uuid for device in listed) == [
+                uuid for uuid, device in now.devices.items() if device.status() == status
+            ]
+            assert len(listed) == number
+    first = shown[UUIDS[0]]
+    why = explain(first, at)
+    assert (why.status, why.since) == (first.status, first.status_since)
+    assert (why.next_status, why.next_at) == model.next_change(first.uuid, at)
+
+
+def check_history(model: Model, at: datetime) -> None:
+    """Settled, the histories are those of the model: every edge and every change once, dated alike."""
+    connectivity.settle(at)
+    model.pass_until(at)
+    for uuid, expected in model.devices.items():
+        device = Device.objects.get(uuid=uuid)
+        records = ConnectivityRecord.objects.filter(device=device).order_by("id")
+        for link in ("vpn", "heartbeat"):
+            assert [(r.at, r.after) for r in records if r.link == link] == [
+                (moment, after) for moment, which, after in expected.links if which == link
+            ]
+        changes = StatusChange.objects.filter(device=device).order_by("id")
+        assert [(change.at, change.after) for change in changes] == expected.statuses
+        assert all(one.after == following.before for one, following in pairwise(changes))
+
+
+@given(
+    fields=st.lists(devices, min_size=4, max_size=4),
+    lives=st.lists(events, min_size=1, max_size=14),
+    looks=st.lists(STEPS, min_size=1, max_size=3),
+)
+@hypothesis_settings(max_examples=80)
+def test_every_reading_agrees_with_the_model_at_every_instant(
+    fields: list[dict[str, Any]], lives: list[Event], looks: list[float]
+) -> None:
+    with transaction.atomic():
+        model, clock = make(fields), T0
+        for event in lives:
+            clock += seconds(event.step)
+            tell(model, event, clock - seconds(event.delay))
+            check(model, clock)
+        for look in looks:
+            clock += seconds(look)
+            check(model, clock)
+        check_history(model, clock)
+        check(model, clock)
+        transaction.set_rollback(True)
