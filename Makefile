@@ -20,7 +20,7 @@ demo: env ## Start the site with a made organization and virtual devices; Ctrl-C
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --demo --host $(HOST) --port $(PORT)
 
 test: env ## Run all tests; ARGS="-k name" chooses
-	@$(WITH_DATABASE) $(PYTEST) -n auto $(ARGS)
+	@$(PYTEST) -n logical $(ARGS)
 
 run: env ## Start the site alone
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)

@@ -1,6 +1,7 @@
-"""What all tests share: hypothesis profiles, and a clear word when no database answers."""
+"""What all tests share: hypothesis profiles, and the database."""
 
 import os
+from contextlib import ExitStack
 
 import psycopg
 import pytest
@@ -18,8 +19,18 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Without DATABASE_URL the embedded server runs as long as the tests do."""
+    if settings.EMBEDDED and not hasattr(config, "workerinput"):
+        from dashboard import postgres  # noqa: PLC0415 - not there without the extra `embedded`
+
+        server = ExitStack()
+        server.enter_context(postgres.running_server(settings.STATE_DIRECTORY))
+        config.add_cleanup(server.close)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         psycopg.connect(settings.DATABASE_OWNER_URL, connect_timeout=10).close()
     except psycopg.OperationalError as error:
-        pytest.exit(f"{error}\n{database.hint()} For the tests: make test", 3)
+        pytest.exit(f"{error}\n{database.hint()}", 3)
