@@ -193,7 +193,13 @@ def vpn_alive(
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
     life.lease_until = life.due_at = life.last_sign_at + LEASE
     life.save(update_fields=["last_sign_at", "lease_until", "due_at"])
-    params = {"ids": ids, "at": at, "server": server, "owner": life.pk, "listed": listed}
+    params: dict[str, Any] = {
+        "ids": ids,
+        "at": at,
+        "server": server,
+        "owner": life.pk,
+        "listed": listed,
+    }
     if listed is None:
         return edges.vpn_edges(edges.REVIVED, reason={"slug": "vpn-server-back", "server": server}, **params)
     claimed = edges.vpn_edges(

@@ -132,7 +132,7 @@ DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR 
 
 def lock_heartbeats(ids: Iterable[int], at: datetime) -> None:
     """Lock their owners whose lease ended, then their rows: what their heartbeats depend on."""
-    params = {"ids": list(ids), "at": at}
+    params: dict[str, Any] = {"ids": list(ids), "at": at}
     with connection.cursor() as cursor:
         cursor.execute(ENDED_SERVERS, params)
         cursor.execute(HEARTBEATS, params)
@@ -142,4 +142,4 @@ def lock_devices(ids: Iterable[int], at: datetime) -> None:
     """Lock everything that the facts of these devices depend on."""
     lock_heartbeats(ids, at)
     with connection.cursor() as cursor:
-        cursor.execute(DEVICES, {"ids": list(ids)})
+        cursor.execute(DEVICES, {"ids": list(ids), "at": at})

@@ -12,6 +12,7 @@ from django.db.models import BooleanField, DateTimeField, F, Value
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
 from devices.sql import Sql
+from devices.status import Status
 
 # A server's lease is named once its sign, expected every 10 s, is 20 s overdue.
 SIGN_NAMED_AFTER = timedelta(seconds=30)
@@ -34,11 +35,11 @@ class Input:
 class Explanation:
     """Which rule matched and why, since when, and the next status if nothing arrives."""
 
-    status: status.Status
+    status: Status
     rule: int  # the number of domain.md, from 1
     because: str
     since: datetime
-    next_status: status.Status | None
+    next_status: Status | None
     next_at: datetime | None
     inputs: tuple[Input, ...]
 
@@ -50,7 +51,7 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     next_status, next_at = _next(now, at)
     rule = status.RULES[now.rule - 1]
     return Explanation(
-        status=status.Status(now.status),
+        status=Status(now.status),
         rule=now.rule,
         because=_because(now, rule, at),
         since=now.status_since,
@@ -74,7 +75,7 @@ def _read(device: Device, at: datetime) -> Any:
 DEADLINES = {"late": "poll__late_at", "lost": "poll__lost_at", "lease": "vpn_server__due_at"}
 
 
-def _next(device: Any, at: datetime) -> tuple[status.Status | None, datetime | None]:
+def _next(device: Any, at: datetime) -> tuple[Status | None, datetime | None]:
     """The first deadline to come at which the status changes, and to what."""
     poll, server = getattr(device, "poll", None), device.vpn_server
     deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
@@ -85,7 +86,7 @@ def _next(device: Any, at: datetime) -> tuple[status.Status | None, datetime | N
         key=lambda each: each[1],
     ):
         if (then := getattr(device, f"status_at_{name}")) != device.status:
-            return status.Status(then), moment
+            return Status(then), moment
     return None, None
 
 
@@ -104,7 +105,7 @@ def _inputs(device: Any, rule: status.Rule, at: datetime) -> tuple[Input, ...]:
     return tuple(sorted(inputs, key=lambda each: not each.decides))
 
 
-def _input(name: str, value: str, gives: status.Status, *, decides: bool) -> Input:
+def _input(name: str, value: str, gives: Status, *, decides: bool) -> Input:
     effect = f"gives {gives.label}" if decides else f"not {gives.label}"
     return Input(name, value, effect, decides=decides)
 
@@ -112,7 +113,7 @@ def _input(name: str, value: str, gives: status.Status, *, decides: bool) -> Inp
 def _locked(device: Any, used: set[str], at: datetime) -> Input:
     reason = device.frozen_reason
     value = f"Locked: {FrozenReason(reason).label}" if reason else "Within the allowance, not locked"
-    return _input("Allowance", value, status.Status.FROZEN, decides="frozen_reason" in used)
+    return _input("Allowance", value, Status.FROZEN, decides="frozen_reason" in used)
 
 
 def _activation(device: Any, used: set[str], at: datetime) -> Input:
@@ -123,7 +124,7 @@ def _activation(device: Any, used: set[str], at: datetime) -> Input:
     else:
         value = f"Preregistered {words.clock(device.created_at, at)}, never in contact"
     decides = bool(used & {"is_active", "first_contact_at"})
-    return _input("Activation", value, status.Status.INACTIVE, decides=decides)
+    return _input("Activation", value, Status.INACTIVE, decides=decides)
 
 
 def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
@@ -136,7 +137,7 @@ def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
     else:
         value = "Did not register itself"
     decides = bool(used & {"provisioning_state", "provisioned_at"})
-    return _input("First start", value, status.Status.POST_PROVISIONING, decides=decides)
+    return _input("First start", value, Status.POST_PROVISIONING, decides=decides)
 
 
 def _configuration(device: Any, used: set[str], at: datetime) -> Input:
@@ -145,13 +146,13 @@ def _configuration(device: Any, used: set[str], at: datetime) -> Input:
     if progress is not None and device.provisioning_state:
         value += f": {device.provisioning_state}"
     decides = "provisioning_progress" in used
-    return _input("OS configuration", value, status.Status.CONFIGURING, decides=decides)
+    return _input("OS configuration", value, Status.CONFIGURING, decides=decides)
 
 
 def _update(device: Any, used: set[str], at: datetime) -> Input:
     progress = device.update_progress
     value = "No update under way" if progress is None else f"Installing, {progress}\u00a0%"
-    return _input("Release", value, status.Status.UPDATING, decides="update_progress" in used)
+    return _input("Release", value, Status.UPDATING, decides="update_progress" in used)
 
 
 def _vpn(device: Any, used: set[str], at: datetime) -> Input:

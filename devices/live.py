@@ -1,6 +1,6 @@
 """SQL of what fades with the clock: the two links, and since when, at a clock given as SQL."""
 
-from django.db.models import BooleanField, Expression, TextField
+from django.db.models import BooleanField, Expression, F, TextField
 
 from devices.sql import Sql
 
@@ -30,7 +30,7 @@ STALLED_SQL = """COALESCE({status} IN ('updating', 'configuring')
     AND {progress_changed_at} + {stalled_after} <= {at}, false)"""
 
 
-def links_at(at: Expression) -> dict[str, Sql]:
+def links_at(at: Expression | F) -> dict[str, Sql]:
     """The two links as SQL expressions at a clock that is an SQL expression too."""
     return {
         "vpn": Sql(VPN_SQL, BooleanField(), at=at),

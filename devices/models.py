@@ -196,7 +196,7 @@ class Device(models.Model):
 
 
 class Heartbeat(models.Model):
-    """The last state poll of a device and the deadlines that follow; the row exists from its first poll on."""
+    """The last state poll of a device and the deadlines that follow; exists from the first poll on."""
 
     device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="poll")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -25,24 +26,25 @@ class Sql(Expression):
         self.parts = re.split(r"\{(\w+)\}", template)
         names = dict.fromkeys(self.parts[1::2])
         self.names = list(names)
-        self.sources = [sources.get(name) or F(name) for name in names]
+        self.sources: list[Any] = [sources.get(name) or F(name) for name in names]
 
     def get_source_expressions(self) -> list[Any]:
         return self.sources
 
-    def set_source_expressions(self, exprs: list[Any]) -> None:
-        self.sources = exprs
+    def set_source_expressions(self, exprs: Sequence[Any]) -> None:
+        self.sources = list(exprs)
 
-    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
         sources = {
             name: compiler.compile(source) for name, source in zip(self.names, self.sources, strict=True)
         }
-        text, params = [self.parts[0]], []
+        text = [self.parts[0]]
+        params: list[Any] = []
         for name, following in zip(self.parts[1::2], self.parts[2::2], strict=True):
             sql, arguments = sources[name]
             text += [sql, following]
             params += arguments
-        return "".join(text), params
+        return "".join(text), tuple(params)
 
 
 def condition_sql(model: type[Model], condition: Q) -> str:

@@ -89,8 +89,14 @@ class Rule:
 def _facts(condition: Q) -> set[str]:
     names: set[str] = set()
     for child in condition.children:
-        names |= _facts(child) if isinstance(child, Q) else {child[0].split("__")[0]}
+        names |= _facts(child) if isinstance(child, Q) else {_lookup(child)[0].split("__")[0]}
     return names
+
+
+def _lookup(child: Any) -> tuple[str, Any]:
+    """What a leaf of a Q is: the name with its lookup, and the value."""
+    name, value = child
+    return name, value
 
 
 RECENT = Q(heartbeat=HeartbeatState.RECENT)
@@ -179,8 +185,9 @@ def _over_recorded_links(condition: Q) -> Q:
         if isinstance(child, Q):
             renamed.children.append(_over_recorded_links(child))
         else:
-            name, *lookup = child[0].split("__")
-            renamed.children.append(("__".join([RECORDED_LINKS.get(name, name), *lookup]), child[1]))
+            path, value = _lookup(child)
+            name, *lookup = path.split("__")
+            renamed.children.append(("__".join([RECORDED_LINKS.get(name, name), *lookup]), value))
     return renamed
 
 
@@ -238,7 +245,7 @@ def moved(at: datetime) -> QuerySet[Any]:
     return due.union(ended, ahead, all=True)
 
 
-def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[Device]:
+def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[Any]:
     """Annotate each device with what it is at the clock `at` (None: the database's clock).
 
     `status`, `heartbeat` (slugs), `vpn` (bool), `status_since`, `heartbeat_since`, `vpn_since` (times),
@@ -308,7 +315,7 @@ def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dic
 
 def filter_by_status(
     devices: QuerySet[Device], statuses: Iterable[str], at: datetime | None = None
-) -> QuerySet[Device]:
+) -> QuerySet[Any]:
     """Those of `devices` that have one of `statuses` at `at`, annotated as by with_status.
 
     Looks only at devices recorded so, by index, and at those that moved.
@@ -320,8 +327,9 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
-def _in_attention(devices: QuerySet[Device], at: datetime | None) -> QuerySet[Device]:
-    may = [*RANKS[:LAST_ATTENTION_RANK], Status.UPDATING, Status.CONFIGURING]
+def _in_attention(devices: QuerySet[Device], at: datetime | None) -> QuerySet[Any]:
+    worst = [status for status in RANKS[:LAST_ATTENTION_RANK] if status]
+    may = [*worst, Status.UPDATING, Status.CONFIGURING]
     return filter_by_status(devices, may, at).filter(ATTENTION)
 
 
@@ -357,6 +365,6 @@ def behind(status: str) -> list[Status]:
 
 def explain(device: Device, at: datetime | None = None) -> Explanation:
     """Why the device has its status at `at`, and the next one that the clock will bring."""
-    from devices.explain import explain as explained  # it reads the models, which read this module
+    from devices.explain import explain as explained  # noqa: PLC0415  it reads the models, which read this
 
     return explained(device, at)

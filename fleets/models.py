@@ -45,9 +45,9 @@ def poll_interval_in_range(name: str) -> models.CheckConstraint:
 class OrganizationQuerySet(models.QuerySet["Organization"]):
     def visible_to(self, user: User | AnonymousUser) -> OrganizationQuerySet:
         """The organizations this person belongs to. The one place where access is scoped."""
-        return self.filter(
-            pk__in=Membership.objects.filter(user_id=user.pk).values("organization")
-        )
+        if not user.is_authenticated:
+            return self.none()
+        return self.filter(pk__in=Membership.objects.filter(user=user).values("organization"))
 
 
 class Organization(models.Model):
@@ -78,22 +78,14 @@ class Role(models.TextChoices):
 
 
 class Membership(models.Model):
-    organization = models.ForeignKey(
-        Organization, on_delete=models.CASCADE, related_name="memberships"
-    )
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships"
-    )
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=13, choices=Role, default=Role.OBSERVER)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "user"], name="membership_once"
-            ),
-            models.CheckConstraint(
-                name="membership_role", condition=models.Q(role__in=Role.values)
-            ),
+            models.UniqueConstraint(fields=["organization", "user"], name="membership_once"),
+            models.CheckConstraint(name="membership_role", condition=models.Q(role__in=Role.values)),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
-from devices import clock, links
+from devices import advice, clock, links
 from devices.explain import explain
 from devices.history import history
 from devices.intervals import interval_of
@@ -39,6 +39,9 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         "vitals": vitals(found.metrics),
         "tags": tags(found),
         "events": history(found, at, EVENTS),
+        "works": advice.works_now(found, at),
+        "doubt": advice.doubt(found, at),
+        "checks": advice.check_next(found, at),
     }
     picture = window(found, why.next_status, why.next_at, at)
     context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture}

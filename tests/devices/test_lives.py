@@ -49,7 +49,7 @@ events = st.builds(
     step=STEPS,
     delay=DELAYS,
 )
-devices = st.builds(
+devices: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     frozen=st.sampled_from([False, False, False, False, True]),
     active=st.sampled_from([True, True, True, False]),
