@@ -20,7 +20,12 @@ from fleets.models import Fleet, Membership, Organization, Role
 
 POLL_INTERVAL = 10  # seconds: a device that falls silent is late after 15 s and lost after 30 s
 USER = "demo"
+EMAIL = "demo@halden-transit.example"
 KEYS = "demo"  # the name of the demo's keys
+
+
+class Occupied(Exception):
+    """The site has something of the same name that is not the demo's. Its text says what."""
 
 
 class Account(KeyFile, frozen=True, kw_only=True):
@@ -104,7 +109,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     """Make what is missing of the demo and write its key file at `path`.
 
     Keys and password in the file stay in force if they still are; else new ones take their place.
-    Raises msgspec.DecodeError where the file is there but not a key file.
+    Raises msgspec.DecodeError where the file is there but not the demo's, and Occupied.
     """
     at = at or clock.now()
     old = msgspec.json.decode(path.read_bytes(), type=Account) if path.exists() else None
@@ -133,11 +138,14 @@ def make(path: Path, at: datetime | None = None) -> Account:
 def _user(organization: Organization, old: Account | None) -> tuple[User, str]:
     """The person who signs in, owner of the organization, with the password of before."""
     password = old.password if old else secrets.token_urlsafe(9)
-    user, _ = User.objects.get_or_create(username=USER, defaults={"email": "demo@halden-transit.example"})
+    user, new = User.objects.get_or_create(username=USER, defaults={"email": EMAIL})
+    if new:
+        Membership.objects.create(organization=organization, user=user, role=Role.OWNER)
+    elif not Membership.objects.filter(organization=organization, user=user).exists():
+        raise Occupied(f"There is a user {USER} who is no member of {organization}.")
     if not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
-    Membership.objects.get_or_create(organization=organization, user=user, defaults={"role": Role.OWNER})
     return user, password
 
 
@@ -152,6 +160,8 @@ def _fleet(organization: Organization, plan: FleetKeys) -> Fleet:
             "vpn_enabled": plan.vpn,
         },
     )
+    if fleet.organization_id != organization.pk:
+        raise Occupied(f"There is a fleet {fleet.slug} of {fleet.organization}.")
     return fleet
 
 

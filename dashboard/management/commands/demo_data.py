@@ -20,4 +20,6 @@ class Command(BaseCommand):
             account = demo.make(path)
         except msgspec.DecodeError as error:
             raise CommandError(f"{path} is not the demo's key file: {error}") from error
+        except demo.Occupied as error:
+            raise CommandError(f"{error} The demo leaves it alone and cannot be made here.") from error
         self.stdout.write(f"Sign in as {account.user} with password {account.password}")

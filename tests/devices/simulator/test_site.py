@@ -1,0 +1,105 @@
+"""Virtual devices against the real ingest and a real database."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from dashboard import demo
+from devices.ingest.native import CALLS
+from devices.ingest.service import Ingest
+from devices.models import Device, Heartbeat, StatusChange, VpnServer
+from devices.simulator.client import Stats
+from devices.simulator.run import Options, simulate
+from devices.simulator.scenarios import SERVERS
+from devices.status import Status, with_status
+
+MOMENT = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def url(transactional_db: None) -> Iterator[str]:
+    """A site that runs in a thread, in front of the test database."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(Ingest(CALLS), lifespan="on", log_config=None, proxy_headers=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+    assert not thread.is_alive()
+
+
+def lived(url: str, directory: Path, *, devices: int, seconds: float) -> Stats:
+    """The demo's devices after some seconds at 40 times the pace, polling every second."""
+    demo.make(directory / "demo.json")
+    options = Options(
+        url=url,
+        keys=directory / "demo.json",
+        state=directory / "simulator.json",
+        devices=devices,
+        poll_interval=1,
+        speed=40,
+        duration=seconds,
+    )
+    return asyncio.run(simulate(options, lambda line: None, asyncio.Event()))
+
+
+def test_the_site_takes_what_virtual_devices_say(url: str, tmp_path: Path) -> None:
+    stats = lived(url, tmp_path, devices=24, seconds=7)
+    assert set(stats.errors) <= {"403"}  # what a frozen device reports is refused
+    assert stats.calls["register"] == 24
+    own = Device.objects.exclude(provisioned_at=None).exclude(name=demo.RETIRED)
+    assert own.count() == 24 + len(demo.FROZEN)
+    named = set(own.values_list("name", flat=True))
+    assert {"kiosk-central-01", "tram-101", "validator-01", "display-p1a", *demo.FROZEN} <= named
+    for device in own.filter(frozen_reason=""):
+        assert device.supervisor_version
+        assert device.ip_addresses
+        assert device.metrics["memory_total"] > device.metrics["memory_used"] > 0
+        assert device.first_contact_at
+    for row in with_status(own.exclude(frozen_reason="")).values():
+        assert (row["status"], row["heartbeat"], row["vpn"]) == (Status.FROZEN, "recent", True)
+    assert own.filter(vpn_enabled=False, vpn_changed_at=None).count() == 1
+    went_through = set(StatusChange.objects.filter(device__in=own).values_list("after", flat=True))
+    # Offline takes 30 s, unless the power goes before the first poll.
+    assert went_through - {Status.OFFLINE} == set(Status.values) - {Status.OFFLINE, Status.INACTIVE}
+
+
+def test_silence_shows_at_its_deadlines_to_the_moment(url: str, tmp_path: Path) -> None:
+    """The simulator is gone and nothing runs beside: every device decays by the clock."""
+    lived(url, tmp_path, devices=12, seconds=3)
+    devices = Device.objects.filter(frozen_reason="", provisioning_state="", heartbeat_state="recent")
+    polls = Heartbeat.objects.filter(device__in=devices.exclude(name=demo.RETIRED))
+    leases = [each.lease_until for each in VpnServer.objects.all() if each.lease_until]
+    assert len(leases) == len(SERVERS)
+    end = max(*leases, *(poll.lost_at for poll in polls))
+    assert polls.count() >= 8
+    for poll in polls:
+        for deadline, before, after in (
+            (poll.late_at, "recent", "late"),
+            (poll.lost_at, "late", "lost"),
+        ):
+            assert shown(poll, deadline - MOMENT)["heartbeat"] == before
+            assert shown(poll, deadline)["heartbeat"] == after
+        assert poll.late_at - poll.last_poll_at == timedelta(seconds=15)
+        assert shown(poll, end)["status"] == Status.OFFLINE
+        assert shown(poll, end)["status_since"] <= end
+
+
+def shown(poll: Heartbeat, at: datetime) -> dict[str, Any]:
+    """What a page would show of the device at this moment."""
+    return with_status(Device.objects.filter(pk=poll.device_id), at).values().get()
