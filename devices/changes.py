@@ -130,6 +130,16 @@ def _recorded_change(change: StatusChange, device: Device | None) -> Change:
     )
 
 
+def _passed(device: Any) -> dict[str, Any]:
+    """The reason that will be recorded: the deadline at which the device came to its status."""
+    server, poll = device.vpn_server, getattr(device, "poll", None)
+    if server and device.status_since == server.due_at:
+        return {"slug": "vpn-server-silent", "server": server.name}
+    if poll and device.status_since == poll.late_at:
+        return {"slug": "heartbeat-late"}
+    return {"slug": "heartbeat-lost"}
+
+
 def _unrecorded_change(device: Any) -> Change:
     return Change(
         name=str(device),
@@ -138,5 +148,5 @@ def _unrecorded_change(device: Any) -> Change:
         before=device.recorded_status,
         after=device.status,
         at=device.status_since,
-        reason="by the clock: a deadline passed",
+        reason=reason_words(_passed(device)),
     )

@@ -1,0 +1,142 @@
+"""A page that stays open: changes arrive by themselves and disturb nothing."""
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, expect
+
+from devices import connectivity
+from devices.models import Device
+from fleets.models import Fleet
+from tests.browser.conftest import sign_in
+from tests.factories import make_device, make_fleet, make_member, make_organization
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fleet(context: BrowserContext) -> Fleet:
+    organization = make_organization()
+    sign_in(context, make_member(organization))
+    return make_fleet(organization)
+
+
+@pytest.fixture
+def devices(fleet: Fleet) -> list[Device]:
+    return [make_device(fleet, name=f"device-{number:02}") for number in range(20)]
+
+
+def badge(page: Page, device: Device) -> str:
+    return page.locator(f"#device-{device.uuid} .badge-st").inner_text()
+
+
+def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    ticked, changed = devices[3], devices[15]
+    page.goto(f"/fleets/{fleet.slug}/?sort=name")
+    page.locator(f"#tick-{ticked.uuid}").check()
+    page.locator("#menu-sort summary").click()
+    page.locator("#q").press_sequentially("half ty")
+    page.evaluate("window.scrollTo(0, 300)")
+    page.evaluate("window.sameDocument = true")
+    expect(page.locator(f"#device-{changed.uuid} .badge-st")).to_have_text("Post Provisioning")
+    connectivity.record_heartbeats([changed.pk])
+    connectivity.vpn_connected("vpn-1", [changed.uuid])
+    expect(page.locator(f"#device-{changed.uuid} .badge-st")).to_have_text("Online")
+    expect(page.locator("#facet-online + span b")).to_have_text("1")
+    expect(page.locator("#announce")).to_have_text(f"{changed.name}: Online")
+    assert page.evaluate("window.sameDocument") is True
+    assert page.locator(f"#tick-{ticked.uuid}").is_checked()
+    assert page.locator("#selected-count").inner_text() == "1"
+    assert page.locator("#q").input_value() == "half ty"
+    assert page.evaluate("document.activeElement.id") == "q"
+    assert page.evaluate("document.activeElement.selectionStart") == len("half ty")
+    assert page.evaluate("window.scrollY") == 300
+
+
+def test_an_open_menu_stays_open(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    page.goto(f"/fleets/{fleet.slug}/")
+    page.locator("#menu-sort summary").click()
+    connectivity.record_heartbeats([devices[0].pk])
+    expect(page.locator("#facet-heartbeat-only + span b")).to_have_text("1")
+    assert page.locator("#menu-sort").get_attribute("open") is not None
+    page.keyboard.press("Escape")
+    assert page.locator("#menu-sort").get_attribute("open") is None
+
+
+def test_rows_keep_their_places_until_sorted_again(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    page.goto(f"/fleets/{fleet.slug}/")
+    order = page.locator("tbody tr").evaluate_all("rows => rows.map(row => row.id)")
+    last = Device.objects.get(uuid=order[-1].removeprefix("device-"))
+    connectivity.record_heartbeats([last.pk])
+    expect(page.locator(f"#device-{last.uuid} .badge-st")).to_have_text("Online (Heartbeat Only)")
+    assert page.locator("tbody tr").evaluate_all("rows => rows.map(row => row.id)") == order
+    page.get_by_role("link", name="Sort again").click()
+    expect(page.locator("tbody tr").first).to_have_attribute("id", f"device-{last.uuid}")
+
+
+def test_a_deleted_device_keeps_its_place(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    page.goto(f"/fleets/{fleet.slug}/?sort=name")
+    devices[4].delete()
+    expect(page.locator("tbody tr").nth(4)).to_contain_text("No longer here")
+    expect(page.locator("tbody tr").nth(5)).to_contain_text(devices[5].name)
+
+
+def test_unchanged_pages_are_answered_304(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    page.goto("/")
+    for _ in range(2):
+        with page.expect_response(
+            lambda response: response.request.headers.get("hx-request") == "true"
+        ) as found:
+            pass
+        assert found.value.status == 304
+
+
+def test_the_page_says_when_it_is_not_live_and_recovers(
+    page: Page, context: BrowserContext, fleet: Fleet, devices: list[Device]
+) -> None:
+    page.goto(f"/fleets/{fleet.slug}/")
+    expect(page.locator("#live-text")).to_contain_text("Live")
+    expect(page.locator("#stale")).to_be_hidden()
+    context.set_offline(True)
+    expect(page.locator("#live-text")).to_contain_text("Reconnecting")
+    expect(page.locator("#stale")).to_be_visible(timeout=30_000)
+    expect(page.locator("#live-text")).to_contain_text("Not live")
+    expect(page.locator("#announce")).to_contain_text("This page is not live")
+    expect(page.locator("tbody tr")).to_have_count(len(devices))
+    connectivity.record_heartbeats([devices[0].pk])
+    context.set_offline(False)
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator(f"#device-{devices[0].uuid} .badge-st")).to_have_text("Online (Heartbeat Only)")
+
+
+def test_a_paused_page_stands_still(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Pause live updates").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)
+    assert asked == []
+    connectivity.record_heartbeats([devices[0].pk])
+    page.get_by_role("button", name="Resume live updates").click()
+    expect(page.locator("#count-heartbeat-only b")).to_have_text("1")
+
+
+def test_signed_out_elsewhere_leads_to_the_sign_in_page(
+    page: Page, context: BrowserContext, fleet: Fleet, devices: list[Device]
+) -> None:
+    page.goto("/devices/?sort=name")
+    context.clear_cookies()
+    page.wait_for_url("**/sign-in/?next=*")
+    assert page.locator("#live").count() == 0
+
+
+def test_a_deadline_passes_before_the_eye_with_nothing_running(
+    page: Page, fleet: Fleet, devices: list[Device]
+) -> None:
+    moment = timezone.now() - timezone.timedelta(seconds=1350 + 15 - 4)
+    connectivity.record_heartbeats([devices[0].pk], moment)
+    page.goto(f"/devices/{devices[0].uuid}/")
+    expect(page.locator(".state-line .badge-st")).to_have_text("Online (Heartbeat Only)")
+    expect(page.locator(".next")).to_contain_text("Becomes Offline")
+    expect(page.locator(".state-line .badge-st")).to_have_text("Offline")
+    expect(page.locator(".next")).to_contain_text("No deadline is running")
