@@ -43,30 +43,32 @@ FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS 
       LATERAL (SELECT COALESCE(d.poll_interval, f.poll_interval, %(interval)s) AS p) AS in_force
       WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
 """
-# The common case, a device that keeps polling: its recent heartbeat moves on, nothing else is written.
-EXTEND = f"""
+# Rows that are new come before any lock: who inserts waits for no one who waits for them.
+BEGIN = f"""
+INSERT INTO devices_heartbeat
+    (device_id, organization_id, last_poll_at, poll_interval, late_at, lost_at, due_at)
+SELECT id, organization_id, at, p, late_at, lost_at, late_at FROM ({WINDOWS}) AS w
+WHERE NOT EXISTS (SELECT 1 FROM devices_heartbeat h WHERE h.device_id = w.id)
+ON CONFLICT DO NOTHING
+RETURNING device_id
+"""
+RENEW = f"""
 UPDATE devices_heartbeat h
 SET last_poll_at = w.at, poll_interval = w.p, late_at = w.late_at, lost_at = w.lost_at, due_at = w.late_at
 FROM ({WINDOWS}) AS w JOIN devices_device d ON d.id = w.id
-WHERE h.device_id = w.id AND h.last_poll_at < w.at AND h.due_at = h.late_at AND h.due_at > w.at
-  AND d.heartbeat_state = 'recent' AND d.is_active
+WHERE h.device_id = w.id AND h.last_poll_at < w.at
+"""
+# The common case, a device that keeps polling: its recent heartbeat moves on, nothing else is written.
+EXTEND = f"""{RENEW}
+AND h.due_at = h.late_at AND h.due_at > w.at AND d.heartbeat_state = 'recent' AND d.is_active
 RETURNING h.device_id
 """
-BEGIN = f"""
-INSERT INTO devices_heartbeat AS h
-    (device_id, organization_id, last_poll_at, poll_interval, late_at, lost_at, due_at)
-SELECT id, organization_id, at, p, late_at, lost_at, late_at FROM ({WINDOWS}) AS w
-ON CONFLICT (device_id) DO UPDATE
-SET last_poll_at = excluded.last_poll_at, poll_interval = excluded.poll_interval,
-    late_at = excluded.late_at, lost_at = excluded.lost_at, due_at = excluded.due_at
-WHERE h.last_poll_at < excluded.last_poll_at
-RETURNING device_id
-"""
-ADDRESSES = """
-UPDATE devices_device d SET public_address = seen.address
-FROM unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address)
-WHERE d.id = seen.id AND d.public_address IS DISTINCT FROM seen.address
-"""
+RENEW += "RETURNING h.device_id"
+SEEN = "unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address)"
+MOVED = (
+    f"SELECT id FROM {SEEN} JOIN devices_device d USING (id) WHERE public_address IS DISTINCT FROM address"
+)
+MOVE = f"UPDATE devices_device d SET public_address = address FROM {SEEN} WHERE d.id = seen.id RETURNING d.id"
 
 
 @transaction.atomic
@@ -81,24 +83,35 @@ def record_heartbeats(
     Returns how many counted: a poll that is not newer than the stored one changes nothing.
     """
     at, ids = at or clock.now(), sorted(set(device_ids))
-    edges.lock_heartbeats(ids, at)
     poll = {
         "at": at,
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
         "interval": settings.POLL_INTERVAL,
     }
-    counted = _ids(EXTEND, ids=ids, **poll)
-    if rest := sorted(set(ids) - set(counted)):
-        older = Heartbeat.objects.filter(device__in=rest, last_poll_at__gte=at).values("pk")
-        newer = list(Device.objects.filter(pk__in=rest).exclude(pk__in=older).values_list("pk", flat=True))
-        settle_devices(newer, at)
-        began = _ids(BEGIN, ids=newer, **poll)
-        edges.heartbeat_edges(edges.POLLED, contact=True, ids=began, at=at, reason={"slug": "heartbeat"})
-        counted += began
-    if addresses:
-        with connection.cursor() as cursor:
-            cursor.execute(ADDRESSES, {"ids": list(addresses), "addresses": list(addresses.values())})
-    return len(counted)
+    edges.lock_ended_servers(ids, at)
+    began = _ids(BEGIN, ids=ids, **poll)
+    edges.lock_heartbeats(ids)
+    extended = _ids(EXTEND, ids=ids, **poll)
+    others = Heartbeat.objects.filter(pk__in=set(ids) - {*began, *extended}, last_poll_at__lt=at)
+    renewed = list(others.values_list("pk", flat=True)) if len(began) + len(extended) < len(ids) else []
+    moved = _moved(addresses or {})
+    if touched := {*began, *renewed, *moved}:
+        settle_devices(touched, at)
+        _ids(RENEW, ids=renewed, **poll)
+        edges.heartbeat_edges(
+            edges.POLLED, contact=True, ids=began + renewed, at=at, reason={"slug": "heartbeat"}
+        )
+    if moved:
+        _ids(MOVE, ids=list(moved), addresses=list(moved.values()))
+    return len(began) + len(extended) + len(renewed)
+
+
+def _moved(addresses: Mapping[int, str]) -> dict[int, str]:
+    """Those of the addresses that are not the stored ones."""
+    if not addresses:
+        return {}
+    moved = _ids(MOVED, ids=list(addresses), addresses=list(addresses.values()))
+    return {device: addresses[device] for device in moved}
 
 
 def _ids(sql: str, **params: Any) -> list[int]:
@@ -265,7 +278,9 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> VpnSer
     Returns the server as it is under the lock.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
-    locked = VpnServer.objects.select_for_update().filter(Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at))
+    locked = VpnServer.objects.select_for_update(no_key=True).filter(
+        Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at)
+    )
     life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
     ended = life.due_at is not None and life.due_at <= at
     own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()

@@ -119,27 +119,37 @@ def _edges(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
         return int(cursor.fetchone()[0])
 
 
-# Locks, in the one order: servers, heartbeats by device id, devices by id.
+# Locks, in the one order: servers, heartbeats by device id, devices by id. NO KEY: the foreign keys of
+# others, checked when they commit, must not wait for them.
 
 ENDED_SERVERS = """
 SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
     SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
 ORDER BY id FOR SHARE
 """
-HEARTBEATS = "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR UPDATE"
+HEARTBEATS = (
+    "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE"
+)
 DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 
 
-def lock_heartbeats(ids: Iterable[int], at: datetime) -> None:
-    """Lock their owners whose lease ended, then their rows: what their heartbeats depend on."""
-    params: dict[str, Any] = {"ids": list(ids), "at": at}
-    with connection.cursor() as cursor:
-        cursor.execute(ENDED_SERVERS, params)
-        cursor.execute(HEARTBEATS, params)
+def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
+    """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
+    _execute(ENDED_SERVERS, ids, at)
+
+
+def lock_heartbeats(ids: Iterable[int]) -> None:
+    """Lock the heartbeats of these devices that exist."""
+    _execute(HEARTBEATS, ids)
 
 
 def lock_devices(ids: Iterable[int], at: datetime) -> None:
-    """Lock everything that the facts of these devices depend on."""
-    lock_heartbeats(ids, at)
+    """Lock everything that the facts of these devices depend on, and them."""
+    lock_ended_servers(ids, at)
+    lock_heartbeats(ids)
+    _execute(DEVICES, ids)
+
+
+def _execute(sql: str, ids: Iterable[int], at: datetime | None = None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(DEVICES, {"ids": list(ids), "at": at})
+        cursor.execute(sql, {"ids": list(ids), "at": at})

@@ -47,9 +47,7 @@ UPDATE: Final = f"""
 
 
 @transaction.atomic
-def apply_reports(
-    reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None
-) -> int:
+def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None) -> int:
     """Record these reports, each a device's id and the fields it names.
 
     Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
@@ -59,11 +57,8 @@ def apply_reports(
     at = at or clock.now()
     said = _merged(reports)
     connectivity.settle_devices(list(said), at)
-    devices = Device.objects.filter(pk__in=said).order_by("pk").select_for_update()
-    rows = [
-        {"id": row["id"]} | _after(row, said[row["id"]], at)
-        for row in devices.values("id", *WRITTEN)
-    ]
+    devices = Device.objects.filter(pk__in=said)  # locked by now
+    rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in devices.values("id", *WRITTEN)]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, {"at": at, "rows": msgspec.json.encode(rows).decode()})
         return len(rows)

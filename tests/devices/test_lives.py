@@ -23,7 +23,7 @@ from tests.factories import T0, make_fleet, seconds
 pytestmark = pytest.mark.django_db(transaction=False)
 
 UUIDS = [f"{number:032x}" for number in range(1, 5)]
-# Instants that fall on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
+# Instants on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
 STEPS = st.sampled_from([0, 0, 1, 5, 10, 14.999999, 15, 15.000001, 29.999999, 30, 59.999999, 60, 61, 90])
 DELAYS = st.sampled_from([0, 0, 0, 0, 1, 20, 65])  # how late an event is told: clocks are read before locks
 
