@@ -18,7 +18,5 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):
         constraints = [
             # Accounts made on the console may have no e-mail; those that have one never share it.
-            models.UniqueConstraint(
-                Lower("email"), name="user_email_unique", condition=~models.Q(email="")
-            ),
+            models.UniqueConstraint(Lower("email"), name="user_email_unique", condition=~models.Q(email="")),
         ]

@@ -74,7 +74,7 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
         steps.append(("Making the demo organization", manage("demo_data")))
     for what, command in steps:
         say(f"{what} ...")
-        if subprocess.run(command, env=environment, check=False).returncode:
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
             raise SystemExit(f"{what} failed.")
 
 

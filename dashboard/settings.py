@@ -31,13 +31,13 @@ else:
 DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)
 # "owner" changes the schema; manage.py sets it for `migrate`.
 DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
-# Connections a web process keeps; 0: none kept, one per thread.
-DATABASE_POOL = env.int("DATABASE_POOL", 0, validate=validate.Range(min=0))
+# Connections a process keeps at most; 0: a new one for each request.
+DATABASE_POOL = env.int("DATABASE_POOL", 20, validate=validate.Range(min=0))
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": database.django_database(
-        DATABASE_OWNER_URL if DATABASE_ROLE == "owner" else DATABASE_URL, pool_size=DATABASE_POOL
-    )
+    "default": database.django_database(DATABASE_OWNER_URL, pool_size=0)
+    if DATABASE_ROLE == "owner"
+    else database.django_database(DATABASE_URL, pool_size=DATABASE_POOL)
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
