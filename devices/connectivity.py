@@ -199,8 +199,8 @@ def vpn_alive(
     """
     at, life = at or clock.now(), _life(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
-    ids = _affected(life, listed)
-    life = _settle_with_server(life, ids, at)
+    ids = _affected(life, listed, at)
+    life, _ = _settle_with_server(life, ids, at)
     if boot is None and listed is None and life.lease_until and life.lease_until <= at:
         raise ListRequired(f"{server} was silent: its first sign after that must carry its list")
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
@@ -263,19 +263,23 @@ def _current_life(server: str, organization: Organization | None) -> VpnServer:
     return _life(server, newest or "", organization)
 
 
-def _affected(life: VpnServer, listed: list[int] | None) -> list[int]:
+def _affected(life: VpnServer, listed: list[int] | None, at: datetime) -> list[int]:
     """The devices that a sign may change: those to revive, or to claim and to drop by the list."""
-    own = Q(vpn_server=life, vpn_connected=False)
-    if listed is not None:
-        unchanged = Q(vpn_server=life, vpn_connected=True)
-        own = (Q(pk__in=listed) & ~unchanged) | (Q(vpn_server__name=life.name) & ~Q(pk__in=listed))
-    return sorted(Device.objects.filter(own).values_list("pk", flat=True))
+    lost = Q(vpn_server=life)
+    if life.due_at is None or life.due_at > at:
+        lost &= Q(vpn_connected=False)
+    if listed is None:
+        affected = lost
+    else:
+        kept = Q(vpn_server=life) & ~lost
+        affected = (Q(pk__in=listed) & ~kept) | (Q(vpn_server__name=life.name) & ~Q(pk__in=listed))
+    return sorted(Device.objects.filter(affected).values_list("pk", flat=True))
 
 
-def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> VpnServer:
+def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> tuple[VpnServer, int]:
     """Lock the server and these devices and settle them; a lease of it that ended ends for all its devices.
 
-    Returns the server as it is under the lock.
+    Returns the server as it is under the lock, and the number of edges.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
@@ -284,11 +288,11 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> VpnSer
     life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
     ended = life.due_at is not None and life.due_at <= at
     own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
-    settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
+    recorded = settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
     if ended:
         life.due_at = None
         life.save(update_fields=["due_at"])
-    return life
+    return life, recorded
 
 
 # The clock
@@ -318,17 +322,10 @@ def settle(at: datetime | None = None) -> int:
     """
     at, recorded = at or clock.now(), 0
     for server in VpnServer.objects.filter(due_at__lte=at).order_by("due_at"):
-        recorded += _settle_server(server, at)
+        with transaction.atomic():
+            recorded += _settle_with_server(server, [], at)[1]
     due = Heartbeat.objects.filter(due_at__lte=at).order_by("due_at").values_list("pk", flat=True)
     while ids := list(due[:SETTLE_BATCH]):
         with transaction.atomic():
             recorded += settle_devices(ids, at)
     return recorded
-
-
-@transaction.atomic
-def _settle_server(server: VpnServer, at: datetime) -> int:
-    devices = Device.objects.filter(vpn_server=server, vpn_connected=True)
-    before = devices.count()
-    _settle_with_server(server, [], at)
-    return before - devices.count()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
 
 from devices import clock, connectivity, keys
 from devices.models import UUID_PATTERN, ApiKey, Device, FormerKey
@@ -172,7 +173,7 @@ def _create(
     **facts: object,
 ) -> Device:
     uuid = uuid or secrets.token_hex(16)
-    if not re.match(UUID_PATTERN, uuid):
+    if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
     try:
         with transaction.atomic():
@@ -189,6 +190,8 @@ def _create(
                 **facts,
             )
     except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
         raise UuidTaken(f"a device {uuid} exists") from error
 
 

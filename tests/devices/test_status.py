@@ -44,12 +44,12 @@ def make_polled(seconds_ago: float = 0, **fields: Any) -> Device:
     return device
 
 
-UP = {"vpn_connected": True, "vpn_changed_at": T0}
-DOWN = {"vpn_connected": False, "vpn_changed_at": T0}
-BEATS = {"heartbeat_state": "recent", "heartbeat_changed_at": T0}
-LATELY = {"heartbeat_state": "late", "heartbeat_changed_at": T0}
-LOST_BEAT = {"heartbeat_state": "lost", "heartbeat_changed_at": T0}
-NEW = {"provisioned_at": None}
+UP: dict[str, Any] = {"vpn_connected": True, "vpn_changed_at": T0}
+DOWN: dict[str, Any] = {"vpn_connected": False, "vpn_changed_at": T0}
+BEATS: dict[str, Any] = {"heartbeat_state": "recent", "heartbeat_changed_at": T0}
+LATELY: dict[str, Any] = {"heartbeat_state": "late", "heartbeat_changed_at": T0}
+LOST_BEAT: dict[str, Any] = {"heartbeat_state": "lost", "heartbeat_changed_at": T0}
+NEW: dict[str, Any] = {"provisioned_at": None}
 
 # rule, facts, status: every rule, and for each the facts that a later rule would read otherwise
 TABLE: list[tuple[int, dict[str, Any], Status]] = [
@@ -186,7 +186,8 @@ def test_overdue_is_for_the_eye_from_the_interval_and_a_minute() -> None:
 
 @pytest.mark.parametrize("field", ["update_progress", "provisioning_progress"])
 def test_thirty_minutes_without_progress_need_attention(field: str) -> None:
-    device = make_device(**UP, **BEATS, **{field: 40}, progress_changed_at=T0)
+    facts = UP | BEATS | {field: 40}
+    device = make_device(**facts, progress_changed_at=T0)
     for elapsed, stalled in [(1799.999, False), (1800, True)]:
         at = T0 + seconds(elapsed)
         now = with_status(Device.objects.filter(pk=device.pk), at).get()
@@ -195,7 +196,7 @@ def test_thirty_minutes_without_progress_need_attention(field: str) -> None:
 
 
 def test_attention_sorts_the_worst_first() -> None:
-    progress = {"progress_changed_at": T0}
+    progress: dict[str, Any] = {"progress_changed_at": T0}
     expected = [
         make_device(**DOWN, **LOST_BEAT),
         make_device(**DOWN, **BEATS),

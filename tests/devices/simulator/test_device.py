@@ -167,6 +167,18 @@ def test_a_taken_uuid_is_changed() -> None:
     assert len(set(uuids)) == len(uuids) >= 3
 
 
+def test_an_answer_that_is_not_a_sites_is_an_error() -> None:
+    site = Recorder(poll_interval=0.1, fail={"register": 200})
+
+    def until(lived: Lived) -> bool:
+        if len(site.of("register")) >= 2:
+            site.fail = {}
+        return polls(1)(lived)
+
+    lived = lead(quiet(), site=site, poll_interval=0.1, until=until)
+    assert len(lived.kept) == 1
+
+
 def test_what_could_not_be_told_is_told_later() -> None:
     site = Recorder(poll_interval=0.1, fail={"heartbeat": 503, "report": 503})
     change = Step(0.2, report={"update_progress": 40})

@@ -1,0 +1,296 @@
+"""The links, event by event: ownership, sessions, leases, lists, contact (domain.md, VPN; protocol.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+from pytest_django import DjangoAssertNumQueries
+
+from devices import connectivity
+from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange, VpnServer
+from tests.factories import T0, make_device, make_fleet, make_organization, seconds
+
+pytestmark = pytest.mark.django_db
+
+
+def at(number: float) -> Any:
+    return T0 + seconds(number)
+
+
+def link(device: Device) -> tuple[bool, Any, str | None]:
+    device.refresh_from_db()
+    owner = device.vpn_server.name if device.vpn_server else None
+    return device.vpn_connected, device.vpn_changed_at, owner
+
+
+def records(device: Device) -> list[tuple[Any, str, str, str]]:
+    rows = ConnectivityRecord.objects.filter(device=device).order_by("id")
+    return [(row.at, row.before, row.after, row.reason["slug"]) for row in rows]
+
+
+# Polls
+
+
+def test_a_first_poll_is_contact_and_activates() -> None:
+    device = make_device(is_active=False, activated_at=None, provisioned_at=None)
+    assert connectivity.record_heartbeats([device.pk], at(0)) == 1
+    device.refresh_from_db()
+    assert (device.is_active, device.activated_at) == (True, T0)
+    assert (device.first_contact_at, device.last_contact_at) == (T0, T0)
+    assert records(device) == [(T0, "unknown", "recent", "heartbeat")]
+
+
+def test_a_polling_device_writes_one_row_and_nothing_else(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    device = make_device()
+    connectivity.record_heartbeats([device.pk], at(0))
+    before = Device.objects.filter(pk=device.pk).values().get()
+    with django_assert_num_queries(6):  # savepoint, servers, first polls, locks, the one UPDATE, release
+        assert connectivity.record_heartbeats([device.pk], at(900)) == 1
+    assert Device.objects.filter(pk=device.pk).values().get() == before
+    assert Heartbeat.objects.get().last_poll_at == at(900)
+    assert len(records(device)) == 1
+
+
+@pytest.mark.parametrize("moment", [0, -5])
+def test_a_poll_that_is_not_newer_changes_nothing(moment: float) -> None:
+    device = make_device()
+    connectivity.record_heartbeats([device.pk], at(0))
+    assert connectivity.record_heartbeats([device.pk], at(moment)) == 0
+    assert Heartbeat.objects.get().last_poll_at == T0
+
+
+def test_a_poll_after_unrecorded_deadlines_records_them_first() -> None:
+    device = make_device(make_fleet(poll_interval=10))
+    connectivity.record_heartbeats([device.pk], at(0))
+    connectivity.record_heartbeats([device.pk], at(100))
+    assert records(device) == [
+        (at(0), "unknown", "recent", "heartbeat"),
+        (at(15), "recent", "late", "heartbeat-late"),
+        (at(30), "late", "lost", "heartbeat-lost"),
+        (at(100), "lost", "recent", "heartbeat"),
+    ]
+    changes = StatusChange.objects.filter(device=device).order_by("id").values_list("at", "after")
+    assert list(changes) == [
+        (at(0), "post-provisioning"),
+        (at(0), "heartbeat-only"),
+        (at(30), "offline"),
+        (at(100), "heartbeat-only"),
+    ]
+
+
+def test_unknown_devices_are_passed_over() -> None:
+    assert connectivity.record_heartbeats([999_999], at(0)) == 0
+
+
+def test_the_public_address_is_written_when_it_changes() -> None:
+    device = make_device()
+    for moment, address in [(0, "203.0.113.7"), (1, "203.0.113.7"), (2, "2001:db8::7")]:
+        connectivity.record_heartbeats([device.pk], at(moment), addresses={device.pk: address})
+        device.refresh_from_db()
+        assert device.public_address == address
+
+
+# VPN
+
+
+def test_a_connect_owns_and_is_contact() -> None:
+    device = make_device(is_active=False, activated_at=None)
+    assert connectivity.vpn_connected("vpn-1", [device.uuid], at(5)) == 1
+    assert link(device) == (True, at(5), "vpn-1")
+    assert (device.is_active, device.last_contact_at) == (True, at(5))
+
+
+def test_repeating_an_event_changes_nothing() -> None:
+    device = make_device()
+    assert connectivity.vpn_connected("vpn-1", [device.uuid], at(0)) == 1
+    assert connectivity.vpn_connected("vpn-1", [device.uuid] * 2, at(1)) == 0
+    assert link(device) == (True, at(0), "vpn-1")
+    assert connectivity.vpn_disconnected("vpn-1", [device.uuid], at(2)) == 1
+    assert connectivity.vpn_disconnected("vpn-1", [device.uuid], at(3)) == 0
+    assert link(device) == (False, at(2), None)
+    assert len(records(device)) == 2
+
+
+def test_a_late_disconnect_of_a_former_owner_changes_nothing() -> None:
+    device = make_device()
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    assert connectivity.vpn_connected("vpn-2", [device.uuid], at(10)) == 1
+    assert connectivity.vpn_disconnected("vpn-1", [device.uuid], at(11)) == 0
+    assert link(device) == (True, at(0), "vpn-2")  # it roamed: connected all along
+    assert len(records(device)) == 1
+
+
+@pytest.mark.parametrize(
+    ("session", "changed"), [("old", 0), ("new", 1), ("", 1)], ids=["former", "current", "unnamed"]
+)
+def test_a_named_session_disconnects_only_itself(session: str, changed: int) -> None:
+    device = make_device()
+    for number, name in enumerate(["old", "new"]):
+        connectivity.vpn_connected("vpn-1", [device.uuid], at(number), sessions={device.uuid: name})
+    ended = connectivity.vpn_disconnected("vpn-1", [device.uuid], at(5), sessions={device.uuid: session})
+    assert (ended, link(device)[0]) == (changed, not changed)
+
+
+def test_since_never_goes_back() -> None:
+    device = make_device()
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(10))
+    connectivity.vpn_disconnected("vpn-1", [device.uuid], at(4))
+    assert link(device) == (False, at(10), None)
+
+
+def test_a_name_belongs_to_one_organization() -> None:
+    mine, theirs = make_organization(), make_organization()
+    connectivity.vpn_alive("vpn-1", at=at(0), organization=theirs)
+    for call in (connectivity.vpn_connected, connectivity.vpn_disconnected, connectivity.vpn_alive):
+        for organization in (mine, None):
+            with pytest.raises(connectivity.ForeignServer), transaction.atomic():
+                call("vpn-1", [], at(1), organization=organization)
+
+
+def test_a_server_reaches_only_the_devices_of_its_organization() -> None:
+    device, stranger = make_device(), make_device()
+    uuids = [device.uuid, stranger.uuid, "f" * 32]
+    organization = device.organization
+    assert connectivity.vpn_connected("vpn-1", uuids, at(0), organization=organization) == 1
+    assert connectivity.unknown_uuids(uuids, organization) == [stranger.uuid, "f" * 32]
+    assert link(stranger)[0] is False
+    listed = connectivity.vpn_alive("vpn-1", uuids, at(1), organization=organization)
+    assert (listed, link(stranger)[0]) == (0, False)
+
+
+# Leases
+
+
+def test_a_server_without_signs_has_no_lease() -> None:
+    device = make_device()
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    assert connectivity.settle(at(1_000_000)) == 0
+    assert link(device)[0] is True
+
+
+def test_the_next_sign_of_the_same_instance_revives_what_it_still_owns() -> None:
+    kept, left, moved = make_device(), make_device(), make_device()
+    connectivity.vpn_alive("vpn-1", at=at(0), boot="a")
+    connectivity.vpn_connected("vpn-1", [kept.uuid, left.uuid, moved.uuid], at(0))
+    connectivity.settle(at(60))
+    assert link(kept) == (False, at(60), "vpn-1")
+    connectivity.vpn_disconnected("vpn-1", [left.uuid], at(70))
+    connectivity.vpn_connected("vpn-2", [moved.uuid], at(71))
+    assert connectivity.vpn_alive("vpn-1", at=at(80), boot="a") == 1
+    assert link(kept) == (True, at(80), "vpn-1")
+    assert link(left) == (False, at(60), None)
+    assert link(moved) == (True, at(71), "vpn-2")
+    assert records(kept) == [
+        (at(0), "disconnected", "connected", "vpn-connected"),
+        (at(60), "connected", "disconnected", "vpn-server-silent"),
+        (at(80), "disconnected", "connected", "vpn-server-back"),
+    ]
+
+
+def test_a_new_instance_never_revives_the_devices_of_an_old_one() -> None:
+    device = make_device()
+    connectivity.vpn_alive("vpn-1", at=at(0), boot="a")
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    connectivity.vpn_alive("vpn-1", at=at(30), boot="b")
+    connectivity.settle(at(59.999))
+    assert link(device)[0] is True  # what the new one says does not clear the old one's devices
+    connectivity.settle(at(60))
+    assert link(device) == (False, at(60), "vpn-1")
+    assert connectivity.vpn_alive("vpn-1", at=at(70), boot="b") == 0
+    assert link(device)[0] is False
+
+
+def test_a_connect_to_a_silent_server_counts_all_the_same() -> None:
+    before, after = make_device(), make_device()
+    connectivity.vpn_alive("vpn-1", at=at(0))
+    connectivity.vpn_connected("vpn-1", [before.uuid], at(0))
+    connectivity.vpn_connected("vpn-1", [after.uuid], at(100))
+    assert link(before) == (False, at(60), "vpn-1")
+    assert link(after) == (True, at(100), "vpn-1")
+    connectivity.settle(at(1000))
+    assert link(after)[0] is True
+
+
+def test_a_list_claims_what_no_other_live_server_owns() -> None:
+    free, elsewhere, orphan = make_device(), make_device(), make_device()
+    connectivity.vpn_alive("vpn-2", at=at(0))
+    connectivity.vpn_connected("vpn-2", [elsewhere.uuid], at(0))
+    connectivity.vpn_alive("vpn-3", at=at(-60))
+    connectivity.vpn_connected("vpn-3", [orphan.uuid], at(-60))
+    uuids = [free.uuid, elsewhere.uuid, orphan.uuid]
+    assert connectivity.vpn_alive("vpn-1", uuids, at(10)) == 2
+    assert link(free) == (True, at(10), "vpn-1")
+    assert link(elsewhere) == (True, at(0), "vpn-2")
+    assert link(orphan) == (True, at(10), "vpn-1")
+    assert connectivity.vpn_alive("vpn-1", uuids, at(20)) == 0
+
+
+@pytest.mark.parametrize(("age", "stays"), [(29.999, True), (30, False)])
+def test_a_list_drops_what_it_does_not_name_unless_the_link_is_young(age: float, *, stays: bool) -> None:
+    device = make_device()
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    connectivity.vpn_alive("vpn-1", [], at(age))
+    assert link(device)[0] is stays
+    assert link(device)[2] == ("vpn-1" if stays else None)
+
+
+def test_a_list_after_a_silence_revives_only_what_it_names() -> None:
+    named, unnamed = make_device(), make_device()
+    connectivity.vpn_alive("vpn-1", at=at(0))
+    connectivity.vpn_connected("vpn-1", [named.uuid, unnamed.uuid], at(0))
+    assert connectivity.vpn_alive("vpn-1", [named.uuid], at(65), boot=None) == 2
+    assert link(named) == (True, at(65), "vpn-1")
+    assert link(unnamed) == (False, at(60), None)
+
+
+def test_who_does_not_name_its_life_must_list_after_a_silence() -> None:
+    device = make_device()
+    assert connectivity.vpn_alive("vpn-1", at=at(0), boot=None) == 0
+    assert connectivity.vpn_alive("vpn-1", at=at(59), boot=None) == 0
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(59))
+    with pytest.raises(connectivity.ListRequired), transaction.atomic():
+        connectivity.vpn_alive("vpn-1", at=at(119), boot=None)
+    assert VpnServer.objects.get().lease_until == at(119)
+    assert connectivity.vpn_alive("vpn-1", [device.uuid], at(120), boot=None) == 1
+    assert link(device) == (True, at(120), "vpn-1")
+
+
+# Settle
+
+
+def test_settle_writes_the_history_as_if_it_had_always_run() -> None:
+    fleet = make_fleet(poll_interval=10)
+    told, late = make_device(fleet), make_device(fleet)
+    for device in (told, late):
+        connectivity.record_heartbeats([device.pk], at(0))
+        connectivity.vpn_alive("vpn-1", at=at(0))
+        connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    assert connectivity.settle(at(100_000)) == 6
+    assert connectivity.settle(at(100_000)) == 0
+    expected = [
+        (at(0), "post-provisioning"),
+        (at(0), "heartbeat-only"),
+        (at(0), "online"),
+        (at(15), "vpn-only"),
+        (at(60), "offline"),
+    ]
+    for device in (told, late):
+        changes = StatusChange.objects.filter(device=device).order_by("id")
+        assert list(changes.values_list("at", "after")) == expected
+
+
+def test_edges_of_one_device_are_recorded_in_time_order_whatever_comes_first() -> None:
+    device = make_device(make_fleet(poll_interval=60))  # late at 90 s, after the lease's end at 60 s
+    connectivity.vpn_alive("vpn-1", at=at(0))
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    connectivity.record_heartbeats([device.pk], at(0))
+    connectivity.settle(at(100_000))
+    changes = StatusChange.objects.filter(device=device).order_by("id")
+    assert list(changes.values_list("at", "after"))[-2:] == [
+        (at(60), "heartbeat-only"),
+        (at(105), "offline"),
+    ]
