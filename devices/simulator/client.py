@@ -71,7 +71,12 @@ class Site:
         await self._session.close()
 
     async def register(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
-        return await self.call("register", "POST", "/api/v1/register", key, body)
+        """Returns at least the device's uuid and key; raises SiteDown where they are missing."""
+        answer = await self.call("register", "POST", "/api/v1/register", key, body)
+        if not answer.keys() >= {"uuid", "key"}:
+            self.stats.errors["not a site"] += 1
+            raise SiteDown("not a site")
+        return answer
 
     async def poll(self, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return await self.call("poll", "POST", "/api/v1/heartbeat", key, body)

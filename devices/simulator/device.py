@@ -17,7 +17,8 @@ from .scenarios import HEALTHY, Step
 from .vpn import VpnServer
 
 GONE = "gone"
-BACKOFF = 15.0  # seconds to wait after the first error, twice that after the next, at most P
+BACKOFF = 15.0  # seconds to wait after the first error, twice that after the next
+PATIENCE = 60.0  # seconds to wait at most, until the poll interval is known
 JITTER = 60.0  # seconds at most that a poll comes after its interval, as with real agents
 BOOT = 4.0  # seconds within which a device polls after it was switched on
 METRICS_EVERY = 60.0  # seconds between two reports of metrics
@@ -61,7 +62,7 @@ class Device:
         self._keep = keep
         self._doing = ""
         self._power = self._api = self._vpn = True
-        self._interval = around.poll_interval or self.identity.poll_interval or BOOT
+        self._interval = around.poll_interval or self.identity.poll_interval  # 0: not yet told
         self._failures = 0
         self._accepted = False  # has the site answered a poll of this identity?
         self._next_poll = self._next_report = self._next_metrics = 0.0
@@ -74,7 +75,7 @@ class Device:
         if not self.identity.key:
             await self._register()
         self._be(HEALTHY)
-        self._boot(now(), within=self._interval)
+        self._boot(now(), within=self._interval or BOOT)
         step = next(self._life)
         step_at = now() + step.after / self._around.speed
         while self._doing != GONE:
@@ -101,7 +102,7 @@ class Device:
         if step.power is not None and step.power != self._power:
             self._power = step.power
             if step.power:
-                self._boot(now, within=min(BOOT, self._interval))
+                self._boot(now, within=min(BOOT, self._interval or BOOT))
             else:
                 self._link(step.notice)
 
@@ -156,7 +157,7 @@ class Device:
         if now >= self._next_metrics:
             self._next_metrics = now + METRICS_EVERY
             body = body | {"metrics": hardware.metrics(self._random)}
-        self._next_poll = now + self._interval
+        self._next_poll = now + (self._interval or BACKOFF)  # in case the answer is a refusal
         try:
             answer = await self._around.site.poll(self.identity.key, body or None)
         except SiteDown:
@@ -175,7 +176,7 @@ class Device:
 
     def _backoff(self) -> float:
         """Seconds to wait after an error: longer each time, but never longer than an interval."""
-        pause: float = min(self._interval, BACKOFF * 2 ** min(self._failures, 16))
+        pause: float = min(self._interval or PATIENCE, BACKOFF * 2 ** min(self._failures, 16))
         self._failures += 1
         return pause * self._random.uniform(0.75, 1.25)
 

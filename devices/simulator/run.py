@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from .device import Device, Surroundings
 from .keyfile import FleetKeys, Identity, KeyFile, Ledger, read_keys
 from .scenarios import SCENARIOS, SERVERS, Role, deal, life, outages
 from .vpn import VpnServer
+
+Life = Coroutine[None, None, None]
 
 SAVE_EVERY = 2.0  # seconds between two looks for new identities
 
@@ -57,32 +60,46 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
     keys = read_keys(options.keys)
     fleets = choose(keys, options.fleets)
     ledger = Ledger(options.state)
-    stats = Stats()
-    async with Site(options.url, stats=stats) as site:
+    async with Site(options.url) as site:
         around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
         servers = [
             VpnServer(f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
             for each in SERVERS
         ]
-        devices = [
-            *members(options, around, fleets, servers, ledger),
-            *known(options, around, keys, fleets, servers),
+        troubles = [outages(each, seed=f"{options.seed}/{each.name}") for each in SERVERS]
+        pairs = zip(servers, troubles, strict=True)
+        lives = [
+            *(device.run() for device in members(options, around, fleets, servers, ledger)),
+            *(device.run() for device in known(options, around, keys, fleets, servers)),
+            *(server.run(trouble, speed=options.speed) for server, trouble in pairs),
+            progress.follow(around, show),
+            _keep_saving(ledger),
         ]
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(device.run()) for device in devices]
-                for server, scenario in zip(servers, SERVERS, strict=True):
-                    troubles = outages(scenario, seed=f"{options.seed}/{scenario.name}")
-                    tasks.append(group.create_task(server.run(troubles, speed=options.speed)))
-                tasks.append(group.create_task(progress.follow(around, show)))
-                tasks.append(group.create_task(_keep_saving(ledger)))
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), options.duration)
-                for task in tasks:
-                    task.cancel()
+            await _together(lives, stop, options.duration)
         finally:
             ledger.save()
-    return stats
+    return site.stats
+
+
+async def _together(lives: list[Life], stop: asyncio.Event, duration: float | None) -> None:
+    """Run all of them until `stop` or the duration; one that fails ends all and is raised.
+
+    The garbage collector is kept from looking through tens of thousands of them again and again,
+    most of all while they end: that alone would take a second.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(life) for life in lives]
+            gc.freeze()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), duration)
+            gc.disable()
+            for task in tasks:
+                task.cancel()
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def choose(keys: KeyFile, slugs: tuple[str, ...]) -> list[FleetKeys]:
