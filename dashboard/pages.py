@@ -53,12 +53,17 @@ def scope(request: HttpRequest) -> Scope:
 def signed_in(
     view: Callable[Concatenate[HttpRequest, P], HttpResponse],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    """Lead strangers to the sign-in page; a refresh by header, so that no form lands in the live region."""
+    """Show a page to people who are signed in, and let nobody keep it.
+
+    Strangers are led to the sign-in page; a refresh by header, so that no form lands in the live region.
+    """
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            add_never_cache_headers(response)
+            return response
         address = f"{reverse('sign-in')}?{urlencode({'next': request.get_full_path()})}"
         if request.headers.get("HX-Request") == "true":
             return HttpResponse(status=401, headers={"HX-Redirect": address})
@@ -110,7 +115,6 @@ def live_page(
     patch_vary_headers(
         response, ["HX-Request", "HX-History-Restore-Request", "HX-PTag", "HX-Shown", "Cookie"]
     )
-    add_never_cache_headers(response)
     return response
 
 

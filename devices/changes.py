@@ -30,11 +30,9 @@ REASONS = {
     "report": "reported by the device",
     "registered": "registered itself",
     "preregistered": "preregistered",
-    "activated": "activated",
     "deactivated": "deactivated",
     "moved": "moved to another {fleet}",
-    "frozen": "frozen",
-    "thawed": "no longer frozen",
+    "vpn-setting": "{vpn} setting changed",
     "deleted": "deleted",
 }
 
@@ -65,7 +63,8 @@ def reason_words(reason: dict[str, Any]) -> str:
         "fleet": settings.FLEET_WORD.lower(),
         "server": reason.get("server", "a server"),
     }
-    return REASONS.get(slug, slug.replace("-", " ")).format(**words)
+    phrase = REASONS.get(slug, slug.replace("-", " ")).format(**words)
+    return f"{phrase} by {reason['by']}" if "by" in reason else phrase
 
 
 def latest(organizations: Sequence[Organization], at: datetime, limit: int) -> list[Change]:

@@ -1,4 +1,4 @@
-"""A real browser against a live site: Debian's Chromium, driven by Playwright, under the strict content policy."""
+"""A real browser against a live site: Debian's Chromium, driven by Playwright, under the strict policy."""
 
 import os
 import shutil
@@ -73,6 +73,6 @@ def sign_in(context: BrowserContext, user: User) -> None:
     client.force_login(user)
     page = context.new_page()
     page.goto("/sign-in/")  # a cookie needs an address, and this page is for everybody
-    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    context.add_cookies([{**cookie, "url": page.url.removesuffix("sign-in/")}])
+    origin, session = page.url.removesuffix("sign-in/"), client.cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
     page.close()

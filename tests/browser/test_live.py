@@ -1,10 +1,11 @@
 """A page that stays open: changes arrive by themselves and disturb nothing."""
 
+from datetime import timedelta
+
 import pytest
-from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, expect
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.models import Device
 from fleets.models import Fleet
 from tests.browser.conftest import sign_in
@@ -133,7 +134,7 @@ def test_signed_out_elsewhere_leads_to_the_sign_in_page(
 def test_a_deadline_passes_before_the_eye_with_nothing_running(
     page: Page, fleet: Fleet, devices: list[Device]
 ) -> None:
-    moment = timezone.now() - timezone.timedelta(seconds=1350 + 15 - 4)
+    moment = clock.now() - timedelta(seconds=1350 + 15 - 4)
     connectivity.record_heartbeats([devices[0].pk], moment)
     page.goto(f"/devices/{devices[0].uuid}/")
     expect(page.locator(".state-line .badge-st")).to_have_text("Online (Heartbeat Only)")

@@ -1,0 +1,287 @@
+"""The Devices page, of all fleets and of one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from django.utils.html import escape
+from pytest_django import Settings
+
+from dashboard.models import User
+from devices import clock, connectivity
+from devices.models import Device
+from devices.status import Status
+from fleets.models import Fleet, Organization
+from tests.factories import make_device, make_fleet, make_organization
+from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
+
+pytestmark = pytest.mark.django_db
+
+
+def counts_on(text: str) -> dict[str, int]:
+    """The facet counts a page shows."""
+    return {status.value: int(text.split(f" {status.label} ")[1].split(maxsplit=1)[0]) for status in Status}
+
+
+def test_a_device_is_shown_with_what_it_says(reader: Client, fleet: Fleet) -> None:
+    device = make_device(
+        fleet,
+        name="kiosk-1",
+        os_version="Debian 12.8",
+        release="1.0",
+        tags={"site": "a"},
+        ip_addresses=["10.0.0.7"],
+    )
+    connectivity.record_heartbeats([device.pk])
+    words = text_of(reader.get("/devices/"))
+    for said in (
+        "kiosk-1",
+        device.uuid[:7],
+        "kiosks",
+        "Online (Heartbeat Only)",
+        "Debian 12.8",
+        "1.0",
+        "10.0.0.7",
+    ):
+        assert said in words
+    assert "site = a" in words
+    assert "VPN never seen" in words
+    assert "API on time" in words
+
+
+def test_every_facet_counts_the_list_behind_it(reader: Client, fleet: Fleet) -> None:
+    make_every_status(fleet)
+    make_device(fleet, name="another")
+    page = reader.get("/devices/")
+    counts = counts_on(text_of(page))
+    assert sum(counts.values()) == len(names_in(page)) == 10
+    for slug, number in counts.items():
+        assert len(names_in(reader.get(f"/devices/?status={slug}"))) == number > 0
+
+
+def test_facets_count_under_the_other_filters(
+    reader: Client, fleet: Fleet, organization: Organization
+) -> None:
+    make_every_status(fleet)
+    other = make_fleet(organization)
+    make_every_status(other)
+    assert set(counts_on(text_of(reader.get("/devices/"))).values()) == {2}
+    for address in ("/fleets/kiosks/?status=offline", "/devices/?fleet=kiosks&status=offline"):
+        page = reader.get(address)
+        assert set(counts_on(text_of(page)).values()) == {1}
+        assert names_in(page) == ["a-offline"]
+    found = reader.get("/devices/?q=a-offline&status=online")
+    assert counts_on(text_of(found))["offline"] == 2
+    assert names_in(found) == []
+
+
+def test_several_statuses_and_fleets_add_up(reader: Client, fleet: Fleet, organization: Organization) -> None:
+    make_every_status(fleet)
+    other, third = make_fleet(organization), make_fleet(organization)
+    make_device(other, name="b")
+    make_device(third, name="c")
+    page = reader.get("/devices/?status=offline&status=frozen&sort=name")
+    assert names_in(page) == ["a-frozen", "a-offline"]
+    page = reader.get(f"/devices/?fleet={other.slug}&fleet={third.slug}&sort=name")
+    assert names_in(page) == ["b", "c"]
+
+
+def test_those_needing_attention_come_first(reader: Client, fleet: Fleet) -> None:
+    made = make_every_status(fleet)
+    Device.objects.filter(pk=made["updating"].pk).update(
+        progress_changed_at=clock.now() - timedelta(minutes=41)
+    )
+    page = reader.get("/devices/")
+    order = ["offline", "heartbeat-only", "vpn-only", "updating", "configuring", "post-provisioning"]
+    assert names_in(page) == [f"a-{slug}" for slug in [*order, "online", "inactive", "frozen"]]
+    assert "No progress for 41 min" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "sort", ["attention", "-attention", "name", "-name", "contact", "-contact", "release", "-release"]
+)
+def test_pages_follow_one_another_in_every_order(reader: Client, fleet: Fleet, sort: str) -> None:
+    moment = clock.now() - timedelta(minutes=1)
+    devices = [make_device(fleet, name=f"d-{n % 17:02}", release=f"{n % 5}.0") for n in range(60)]
+    connectivity.record_heartbeats([device.pk for device in devices[::3]], moment)
+    seen: list[str] = []
+    path: str | None = f"/devices/?sort={sort}"
+    pages = []
+    while path:
+        page = reader.get(path)
+        pages.append(path)
+        seen += uuids_in(page).split(",")
+        path = link(page.content.decode(), "next")
+    assert len(pages) == 3
+    assert sorted(seen) == sorted(device.uuid for device in devices)
+    turned = reader.get(
+        f"/devices/?sort={sort.removeprefix('-') if sort.startswith('-') else '-' + sort}&per_page=100"
+    )
+    assert uuids_in(turned).split(",") == seen[::-1]
+    back = link(reader.get(pages[2]).content.decode(), "prev")
+    assert back
+    assert uuids_in(reader.get(back)).split(",") == seen[25:50]
+
+
+def link(html: str, rel: str) -> str | None:
+    """The address of the next or previous page, if there is one."""
+    _, found, after = html.partition(f'rel="{rel}" href="')
+    return "/devices/" + after.split('"')[0].replace("&amp;", "&") if found else None
+
+
+def test_a_page_past_the_end_is_the_last_one(reader: Client, fleet: Fleet) -> None:
+    devices = [make_device(fleet, name=f"d-{n:02}") for n in range(30)]
+    path = link(reader.get("/devices/?sort=name").content.decode(), "next")
+    assert path
+    Device.objects.filter(pk__in=[device.pk for device in devices[20:]]).delete()
+    page = reader.get(path)
+    assert names_in(page) == [f"d-{n:02}" for n in range(20)]
+    assert "this is its last page" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "%00",
+        "W10",
+        "WyJhIiwgIngiXQ",
+        "WyJcdWQ4MDAiLCAxXQ",
+        "WyJhXHUwMDAwIiwgMV0",
+        "WzEsIDk5OTk5OTk5OTk5OTk5OTk5OTk5OTld",
+    ],
+)
+def test_an_unreadable_cursor_begins_at_the_top_and_says_so(
+    reader: Client, fleet: Fleet, cursor: str
+) -> None:
+    make_device(fleet, name="d")
+    for way in ("after", "before"):
+        page = reader.get(f"/devices/?sort=name&{way}={cursor}")
+        assert page.status_code == 200
+        assert names_in(page) == ["d"]
+        assert "begins at the top" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("query", "notice"),
+    [
+        ("status=great", "There is no status “great”"),
+        ("status=Online", "There is no status “Online”"),
+        ("fleet=elsewhere", "There is no fleet “elsewhere” here"),
+        ("sort=luck", "There is no order “luck”"),
+        ("per_page=1000000", "Pages have 25, 50 or 100 rows, not “1000000”"),
+    ],
+)
+def test_what_is_unknown_is_left_out_with_a_notice(
+    reader: Client, fleet: Fleet, query: str, notice: str
+) -> None:
+    make_device(fleet, name="d")
+    page = reader.get(f"/devices/?{query}&status=post-provisioning")
+    assert names_in(page) == ["d"]
+    assert notice in text_of(page)
+
+
+def test_the_simple_vocabulary_folds_lists_counts_and_filters(
+    reader: Client, fleet: Fleet, settings: Settings
+) -> None:
+    make_every_status(fleet)
+    settings.SIMPLE_STATUSES = True
+    page = reader.get("/devices/")
+    words = text_of(page)
+    assert "Only)" not in words
+    assert "Frozen" not in words
+    folded = {
+        "online": 3,
+        "offline": 1,
+        "configuring": 1,
+        "updating": 1,
+        "post-provisioning": 1,
+        "inactive": 2,
+    }
+    for slug, number in folded.items():
+        assert f"{Status(slug).label} {number} " in words
+        assert len(names_in(reader.get(f"/devices/?status={slug}"))) == number
+    assert len(names_in(reader.get("/devices/?status=vpn-only"))) == 3
+    assert len(names_in(reader.get("/devices/?status=frozen"))) == 2
+
+
+def test_the_words_of_the_site_are_used(reader: Client, fleet: Fleet, settings: Settings) -> None:
+    settings.VPN_WORD, settings.FLEET_WORD = "Cloudlink", "Application"
+    make_device(fleet)
+    words = text_of(reader.get("/devices/?fleet=nowhere"))
+    assert "Cloudlink never seen" in words
+    assert "There is no application “nowhere”" in words
+    assert " VPN " not in words.replace("Online (VPN Only)", "")
+    assert "Applications" in words
+
+
+def test_strangers_get_404_and_see_nothing(reader: Client, fleet: Fleet) -> None:
+    foreign = make_device(name="secret")
+    make_device(fleet, name="mine")
+    assert names_in(reader.get("/devices/?q=secret")) == []
+    assert names_in(reader.get(f"/devices/?fleet={foreign.fleet.slug}")) == ["mine"]
+    assert reader.get(f"/fleets/{foreign.fleet.slug}/").status_code == 404
+    assert reader.get(f"/devices/?org={foreign.organization.slug}").status_code == 404
+    assert reader.get("/fleets/nowhere/").status_code == 404
+
+
+def test_a_superuser_who_is_no_member_sees_nothing(client: Client, fleet: Fleet) -> None:
+    make_device(fleet, name="d")
+    client.force_login(User.objects.create_superuser("root"))
+    assert names_in(client.get("/devices/")) == []
+    assert client.get("/fleets/kiosks/").status_code == 404
+
+
+def test_org_narrows_and_links_keep_it(reader: Client, user: User, fleet: Fleet) -> None:
+    other = make_organization(name="Other")
+    other.memberships.create(user=user)
+    make_device(fleet, name="here")
+    make_device(make_fleet(other), name="there")
+    assert sorted(names_in(reader.get("/devices/"))) == ["here", "there"]
+    page = reader.get(f"/devices/?org={other.slug}")
+    assert names_in(page) == ["there"]
+    assert f'href="/?org={other.slug}"' in page.content.decode()
+    assert reader.get(f"/fleets/kiosks/?org={other.slug}").status_code == 404
+
+
+def test_the_anonymous_are_led_to_sign_in(client: Client, fleet: Fleet) -> None:
+    for path in ("/devices/?q=a", "/fleets/kiosks/"):
+        response = client.get(path)
+        assert response.status_code == 302
+        assert response["Location"] == f"/sign-in/?next={quote(path, safe='')}"
+        live = refresh(client, path)
+        assert live.status_code == 401
+        assert live["HX-Redirect"] == response["Location"]
+        assert live.content == b""
+
+
+def test_empty_lists_say_why_and_what_to_do(reader: Client, fleet: Fleet) -> None:
+    words = text_of(reader.get("/fleets/kiosks/"))
+    assert "No devices in this fleet yet" in words
+    assert "curl -X POST http://testserver/api/v1/register" in words
+    make_device(fleet)
+    assert "No devices match these filters" in text_of(reader.get("/devices/?status=offline"))
+    assert "“zebra”" in text_of(reader.get("/devices/?q=zebra"))
+
+
+def test_names_are_escaped_and_nothing_is_inline(reader: Client, fleet: Fleet) -> None:
+    evil = '"><script>alert(1)</script>'
+    make_device(fleet, name=evil, notes=evil, tags={evil: evil}, os_version=evil, release=evil)
+    html = reader.get(f"/devices/?q={quote('alert')}").content.decode()
+    assert escape(evil) in html
+    assert "<script>" not in html
+    assert " style=" not in html
+    assert "onclick" not in html
+
+
+def test_writing_methods_are_refused(reader: Client, fleet: Fleet) -> None:
+    assert reader.post("/devices/").status_code == 405
+    assert reader.delete("/fleets/kiosks/").status_code == 405
+
+
+def test_nul_bytes_in_a_search_are_ignored(reader: Client, fleet: Fleet) -> None:
+    make_device(fleet, name="d")
+    assert names_in(reader.get("/devices/?q=%00d%00")) == ["d"]

@@ -1,0 +1,250 @@
+"""The Fleets page."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from dashboard.models import User
+from devices import clock, connectivity
+from devices.models import Device
+from devices.status import Status
+from fleets.models import Fleet, Organization
+from tests.factories import make_device, make_fleet, make_member, make_organization
+from tests.pages import make_every_status, names_in, refresh, text_of
+
+pytestmark = pytest.mark.django_db
+
+# session, person, organizations, clock, fleets, counts as recorded, corrections, attention; the last changes
+# of the fleets, those unrecorded and their devices; the latest changes, those unrecorded and their devices
+QUERIES = 14
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return make_organization()
+
+
+@pytest.fixture
+def user(organization: Organization) -> User:
+    return make_member(organization)
+
+
+@pytest.fixture
+def reader(client: Client, user: User) -> Client:
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def fleet(organization: Organization) -> Fleet:
+    return make_fleet(organization, name="kiosks", slug="kiosks", device_type="Raspberry Pi 4")
+
+
+def counts_in(html: str) -> dict[str, int]:
+    """The numbers of a piece of a page that link to devices of a status, by status; thin spaces left out."""
+    found = re.findall(r'status=([a-z-]+)"[^>]*>.*?<b>([^<]+)</b>', html)
+    return {slug: int(number.replace("\u2009", "")) for slug, number in found}
+
+
+def row_of(html: str, slug: str) -> str:
+    return html.split(f'id="fleet-{slug}"')[1].split("</tr>", maxsplit=1)[0]
+
+
+def test_the_numbers_sum_up_and_link_to_exactly_those_devices(
+    reader: Client, fleet: Fleet, organization: Organization
+) -> None:
+    make_every_status(fleet)
+    make_device(fleet)
+    make_every_status(make_fleet(organization))
+    html = reader.get("/").content.decode()
+    overview = counts_in(html.split("</section>")[0])
+    assert list(overview) == Status.values
+    assert sum(overview.values()) == 19
+    row = row_of(html, "kiosks")
+    counts = counts_in(row)
+    assert counts == dict.fromkeys(Status.values, 1) | {"post-provisioning": 2}
+    assert "<b>10</b>" in row
+    for slug, number in counts.items():
+        address = re.search(rf'href="([^"]*status={slug})"', row)
+        assert address
+        assert len(names_in(reader.get(address.group(1)))) == number
+
+
+def test_only_statuses_that_occur_are_in_a_row(reader: Client, fleet: Fleet) -> None:
+    make_device(fleet)
+    html = reader.get("/").content.decode()
+    assert counts_in(row_of(html, "kiosks")) == {"post-provisioning": 1}
+    assert counts_in(html.split("</section>")[0]) == dict.fromkeys(Status.values, 0) | {
+        "post-provisioning": 1
+    }
+
+
+def test_attention_counts_the_lost_the_partial_and_the_stalled(reader: Client, fleet: Fleet) -> None:
+    made = make_every_status(fleet)
+    words = text_of(reader.get("/"))
+    assert "3 need attention" in words
+    Device.objects.filter(pk=made["updating"].pk).update(progress_changed_at=clock.now() - timedelta(hours=1))
+    assert "4 need attention" in text_of(reader.get("/"))
+
+
+def test_last_and_latest_changes(reader: Client, fleet: Fleet) -> None:
+    device = make_device(fleet, name="kiosk-1")
+    make_device(fleet, name="kiosk-2").delete()
+    connectivity.record_heartbeats([device.pk])
+    words = text_of(reader.get("/"))
+    assert "kiosk-1 is Online (Heartbeat Only)" in words
+    assert "kiosks · the API heard from it" in words
+    assert "kiosk-2 was deleted" in words
+
+
+def test_a_deadline_that_nobody_recorded_is_a_change_like_any_other(reader: Client, fleet: Fleet) -> None:
+    device = make_device(fleet, name="kiosk-1")
+    polled = clock.now() - timedelta(seconds=1365 + 60)
+    connectivity.record_heartbeats([device.pk], polled)
+    before = reader.get("/")
+    assert "kiosk-1 is Offline 1 min ago" in text_of(before)
+    connectivity.settle()
+    after = reader.get("/")
+    assert text_of(after) == text_of(before)
+    assert after["HX-PTag"] == before["HX-PTag"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("attention", ["b-two", "a-one", "c-none"]),
+        ("-attention", ["a-one", "c-none", "b-two"]),
+        ("name", ["a-one", "b-two", "c-none"]),
+        ("-name", ["c-none", "b-two", "a-one"]),
+        ("devices", ["a-one", "b-two", "c-none"]),
+        ("-devices", ["c-none", "b-two", "a-one"]),
+        ("change", ["b-two", "a-one", "c-none"]),
+        ("-change", ["c-none", "a-one", "b-two"]),
+    ],
+)
+def test_every_column_sorts(reader: Client, organization: Organization, sort: str, names: list[str]) -> None:
+    one, two = (make_fleet(organization, name=name) for name in ("a-one", "b-two"))
+    make_fleet(organization, name="c-none")
+    for _ in range(3):
+        make_device(one)
+    troubled = [make_device(two) for _ in range(2)]
+    connectivity.record_heartbeats([device.pk for device in troubled])
+    assert names_in(reader.get(f"/?sort={sort}")) == names
+
+
+def test_search_finds_by_name_and_type(reader: Client, fleet: Fleet, organization: Organization) -> None:
+    make_fleet(organization, name="trams", device_type="Jetson")
+    assert names_in(reader.get("/?q=kio")) == ["kiosks"]
+    assert names_in(reader.get("/?q=JETSON")) == ["trams"]
+    page = text_of(reader.get("/?q=zebra"))
+    assert "No fleets match “zebra”" in page
+    assert "There are 2 without this filter" in page
+
+
+def test_impossible_pages_show_the_nearest(reader: Client, organization: Organization) -> None:
+    for number in range(53):
+        make_fleet(organization, name=f"f-{number:02}")
+    first = names_in(reader.get("/?sort=name"))
+    assert len(first) == 50
+    assert names_in(reader.get("/?sort=name&page=2")) == ["f-50", "f-51", "f-52"]
+    assert names_in(reader.get("/?sort=name&page=99")) == ["f-50", "f-51", "f-52"]
+    assert names_in(reader.get("/?sort=name&page=x")) == first
+
+
+def test_an_unknown_order_falls_back_with_a_notice(reader: Client, fleet: Fleet) -> None:
+    page = reader.get("/?sort=luck")
+    assert names_in(page) == ["kiosks"]
+    assert "There is no order “luck”" in text_of(page)
+
+
+def test_only_my_organizations_are_there(reader: Client, user: User, fleet: Fleet) -> None:
+    foreign = make_fleet(name="foreign")
+    make_device(foreign)
+    other = make_organization()
+    other.memberships.create(user=user)
+    make_fleet(other, name="mine-too")
+    assert sorted(names_in(reader.get("/"))) == ["kiosks", "mine-too"]
+    assert names_in(reader.get(f"/?org={other.slug}")) == ["mine-too"]
+    assert "foreign" not in text_of(reader.get("/"))
+    assert reader.get(f"/?org={foreign.organization.slug}").status_code == 404
+
+
+def test_the_anonymous_are_led_to_sign_in(client: Client) -> None:
+    assert client.get("/")["Location"] == "/sign-in/?next=%2F"
+    assert refresh(client, "/")["HX-Redirect"] == "/sign-in/?next=%2F"
+
+
+def test_query_counts_do_not_grow(
+    reader: Client, organization: Organization, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_device(make_fleet(organization))
+    for fleets, rows in ((1, 1), (5, 30)):
+        made = [make_fleet(organization) for _ in range(fleets - 1)]
+        for number in range(rows - 1):
+            make_device(made[number % 4])
+        with django_assert_num_queries(QUERIES):
+            page = reader.get("/")
+        with django_assert_num_queries(QUERIES):
+            again = refresh(reader, "/", page["HX-PTag"])
+        assert again.status_code == 304
+
+
+def test_a_refresh_is_the_live_part_alone(reader: Client, fleet: Fleet) -> None:
+    device = make_device(fleet)
+    page = reader.get("/")
+    assert refresh(reader, "/", page["HX-PTag"]).status_code == 304
+    connectivity.record_heartbeats([device.pk])
+    fresh = refresh(reader, "/", page["HX-PTag"])
+    assert fresh.status_code == 200
+    assert b"<html" not in fresh.content
+    assert names_in(fresh) == ["kiosks"]
+
+
+def test_the_simple_vocabulary_folds_the_counts(reader: Client, fleet: Fleet, settings: Settings) -> None:
+    make_every_status(fleet)
+    settings.SIMPLE_STATUSES = True
+    html = reader.get("/").content.decode()
+    folded = {
+        "online": 3,
+        "offline": 1,
+        "configuring": 1,
+        "updating": 1,
+        "post-provisioning": 1,
+        "inactive": 2,
+    }
+    assert counts_in(row_of(html, "kiosks")) == folded
+    assert counts_in(html.split("</section>")[0]) == folded
+    assert "3 need attention" in text_of(reader.get("/"))
+
+
+def test_the_words_of_the_site_are_used(reader: Client, fleet: Fleet, settings: Settings) -> None:
+    settings.FLEET_WORD = "Application"
+    make_device(fleet)
+    words = text_of(reader.get("/"))
+    assert "Applications" in words
+    assert "in 1 application" in words
+    assert "Fleet" not in words
+
+
+def test_empty_states_say_what_to_do(client: Client, organization: Organization) -> None:
+    client.force_login(make_member(organization))
+    words = text_of(client.get("/"))
+    assert "No fleets yet" in words
+    assert "curl -X POST http://testserver/api/v1/register" in words
+    make_fleet(organization)
+    assert "No devices yet" in text_of(client.get("/"))
+    client.force_login(User.objects.create_user("alone"))
+    assert "You belong to no organization yet" in text_of(client.get("/"))
+
+
+def test_nothing_is_inline(reader: Client, fleet: Fleet) -> None:
+    make_every_status(fleet)
+    html = reader.get("/").content.decode()
+    assert " style=" not in html
+    assert "<style" not in html
+    assert re.findall(r"<script(?![^>]* src=)", html) == []

@@ -1,0 +1,70 @@
+"""What tests of pages share: a signed-in reader, devices in every status, and reading what a page says."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from devices import clock, connectivity
+from devices.models import Device
+from fleets.models import Fleet
+from tests.factories import make_device, make_uuid
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
+HTMX = {"HX-Request": "true"}
+
+
+def text_of(response: Response | HttpResponse) -> str:
+    """The words of a page as they are read: no tags, one space between words."""
+    html = response.content.decode()
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def names_in(response: Response) -> list[str]:
+    """The names of the rows of a list, in order."""
+    return re.findall(r'class="name" id="name-[^"]+" href="[^"]+">([^<]*)</a>', response.content.decode())
+
+
+def refresh(client: Client, path: str, tag: str = "", shown: str = "") -> Response:
+    """A live refresh as htmx asks for it."""
+    headers = HTMX | ({"HX-PTag": tag} if tag else {}) | ({"HX-Shown": shown} if shown else {})
+    return client.get(path, headers=headers)
+
+
+def uuids_in(response: Response) -> str:
+    """What a page sends as HX-Shown with its refreshes."""
+    found = re.search(r'\{"HX-Shown": "([^"]*)"\}', response.content.decode())
+    assert found
+    return found.group(1)
+
+
+def make_every_status(fleet: Fleet) -> dict[str, Device]:
+    """A device in each of the nine statuses, as they are now."""
+    at = clock.now()
+    facts: dict[str, dict[str, Any]] = {
+        "online": {},
+        "vpn-only": {},
+        "heartbeat-only": {},
+        "offline": {},
+        "configuring": {"provisioning_progress": 40, "provisioning_state": "Applying settings"},
+        "updating": {"update_progress": 38, "update_status": "downloading", "target_release": "2.0"},
+        "post-provisioning": {},
+        "inactive": {"is_active": False, "activated_at": None},
+        "frozen": {"frozen_reason": "unpaid"},
+    }
+    made = {
+        slug: make_device(fleet, uuid=make_uuid(), name=f"a-{slug}", **fields)
+        for slug, fields in facts.items()
+    }
+    beaten = [made[slug].pk for slug in ("online", "heartbeat-only", "configuring", "updating")]
+    connectivity.record_heartbeats([made["offline"].pk], at - timedelta(days=1))
+    connectivity.record_heartbeats(beaten, at - timedelta(seconds=30))
+    tunnelled = [made[slug].uuid for slug in ("online", "vpn-only", "updating")]
+    connectivity.vpn_connected(f"vpn-{fleet.slug}", tunnelled, at - timedelta(seconds=20))
+    return made
