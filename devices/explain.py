@@ -12,6 +12,7 @@ from django.db.models import BooleanField, DateTimeField, F, Value
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
 from devices.sql import Sql
+from devices.rule_table import Rule
 from devices.status import Status
 
 # A server's lease is named once its sign, expected every 10 s, is 20 s overdue.
@@ -90,14 +91,14 @@ def _next(device: Any, at: datetime) -> tuple[Status | None, datetime | None]:
     return None, None
 
 
-def _because(device: Any, rule: status.Rule, at: datetime) -> str:
+def _because(device: Any, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
     sentence = rule.sentence.format(vpn=settings.VPN_WORD)
     facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
 
-def _inputs(device: Any, rule: status.Rule, at: datetime) -> tuple[Input, ...]:
+def _inputs(device: Any, rule: Rule, at: datetime) -> tuple[Input, ...]:
     """Every fact the rules look at, those that decided first, then in the order they are checked."""
     used = rule.facts
     makers = (_locked, _activation, _provisioning, _configuration, _update, _vpn, _heartbeat)

@@ -9,8 +9,7 @@ status differs from the recorded one only where a deadline is due, and `moved` f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -30,15 +29,14 @@ from django.db.models import (
     TextChoices,
     TextField,
     Value,
-    When,
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
-from psycopg.sql import Literal
 
 from devices import clock, live
 from devices.live import links_at
-from devices.sql import Sql, condition_sql
+from devices.rule_table import Rule, as_case, as_template
+from devices.sql import Sql
 
 if TYPE_CHECKING:
     from devices.explain import Explanation
@@ -70,33 +68,6 @@ class HeartbeatState(TextChoices):
     RECENT = "recent", "On time"
     LATE = "late", "Late"
     LOST = "lost", "Lost"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One row of the table: what must hold, the status it gives, and the sentence that says why."""
-
-    status: Status
-    condition: Q
-    sentence: str
-
-    @property
-    def facts(self) -> set[str]:
-        """The facts that the condition looks at; the last rule, which asks for none, is about both links."""
-        return _facts(self.condition) or {"vpn", "heartbeat"}
-
-
-def _facts(condition: Q) -> set[str]:
-    names: set[str] = set()
-    for child in condition.children:
-        names |= _facts(child) if isinstance(child, Q) else {_lookup(child)[0].split("__")[0]}
-    return names
-
-
-def _lookup(child: Any) -> tuple[str, Any]:
-    """What a leaf of a Q is: the name with its lookup, and the value."""
-    name, value = child
-    return name, value
 
 
 RECENT = Q(heartbeat=HeartbeatState.RECENT)
@@ -175,56 +146,29 @@ LAST_ATTENTION_RANK = RANKS.index(None)
 ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
 
 
-# The recorded facts of the two links, by the names they have in the rules.
-RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
-
-
-def _over_recorded_links(condition: Q) -> Q:
-    renamed = Q(_connector=condition.connector, _negated=condition.negated)
-    for child in condition.children:
-        if isinstance(child, Q):
-            renamed.children.append(_over_recorded_links(child))
-        else:
-            path, value = _lookup(child)
-            name, *lookup = path.split("__")
-            renamed.children.append(("__".join([RECORDED_LINKS.get(name, name), *lookup]), value))
-    return renamed
-
-
 def recorded_status() -> Case:
     """The expression of the stored column `Device.recorded_status`."""
-    *rules, otherwise = RULES
-    return Case(
-        *(When(_over_recorded_links(rule.condition), then=Value(rule.status.value)) for rule in rules),
-        default=Value(otherwise.status.value),
-        output_field=TextField(),
-    )
+    return as_case(RULES)
 
 
 @cache
-def _conditions() -> list[str]:
-    """The conditions of the rules, but for the last, as SQL templates with the facts as `{name}`."""
-    device = apps.get_model("devices", "Device")
-    return [condition_sql(device, _over_recorded_links(rule.condition)) for rule in RULES[:-1]]
-
-
-def _by_rules(results: Sequence[object]) -> str:
-    """The rule table as an SQL template that gives one of `results`, in the order of the rules."""
-    whens = [
-        f"WHEN {condition} THEN {Literal(result).as_string()}"
-        for condition, result in zip(_conditions(), results[:-1], strict=True)
-    ]
-    return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
+def _statuses() -> str:
+    return as_template(RULES, [rule.status.value for rule in RULES])
 
 
 @cache
-def _status_sql() -> str:
-    return _by_rules([rule.status.value for rule in RULES])
+def _numbers() -> str:
+    return as_template(RULES, range(1, len(RULES) + 1))
+
+
+@cache
+def _ranks() -> str:
+    return as_template(RULES, [RANKS.index(Status(rule.status)) for rule in RULES])
 
 
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
     """The status by the rules, over links given as SQL expressions."""
-    return Sql(_status_sql(), TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
+    return Sql(_statuses(), TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
 
 
 def moved(at: datetime) -> QuerySet[Any]:
@@ -233,16 +177,19 @@ def moved(at: datetime) -> QuerySet[Any]:
     The third case is a clock before what is recorded: only a caller that reads the past of today's
     facts meets it.
     """
-    heartbeat, device = (
-        apps.get_model("devices", "Heartbeat"),
-        apps.get_model("devices", "Device"),
-    )
+    heartbeat, device = apps.get_model("devices", "Heartbeat"), apps.get_model("devices", "Device")
     due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
-    ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).values("pk")
-    ahead = heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")), lost_at__gt=at).values(
-        "device_id"
-    )
+    ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).order_by().values("pk")
+    recorded = heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
+    ahead = recorded.filter(lost_at__gt=at).values("device_id")
     return due.union(ended, ahead, all=True)
+
+
+def _with_links(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+    """The least of with_status: `vpn`, `heartbeat` and `status`."""
+    linked: QuerySet[Any] = devices.annotate(**links_at(Value(at, DateTimeField())))
+    linked = linked.annotate(status=status_of(F("vpn"), F("heartbeat")))
+    return linked
 
 
 def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[Any]:
@@ -252,12 +199,11 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled` (bools), `rank` (0 worst;
     ATTENTION tells which need attention). Reads today's facts; the past is read from history.
     """
-    now = Value(at or clock.now(), DateTimeField())
-    then = status_of(**links_at(RawSQL("passed.at", ())))
-    return (
-        devices.select_related("poll", "vpn_server")
-        .annotate(**links_at(now))
-        .annotate(status=status_of(F("vpn"), F("heartbeat")))
+    at = at or clock.now()
+    now, then = Value(at, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
+    annotated: QuerySet[Any] = (
+        _with_links(devices, at)
+        .select_related("poll", "vpn_server")
         .annotate(
             status_since=Sql(live.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
             heartbeat_since=Sql(live.HEARTBEAT_SINCE_SQL, DateTimeField()),
@@ -268,18 +214,17 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
         )
         .annotate(rank=_rank())
     )
+    return annotated
 
 
 def rule_number() -> Sql:
     """The number of the rule that matched, from 1; on devices annotated by with_status."""
-    numbers = _by_rules(range(1, len(RULES) + 1))
-    return Sql(numbers, IntegerField(), vpn_connected=F("vpn"), heartbeat_state=F("heartbeat"))
+    return Sql(_numbers(), IntegerField(), vpn_connected=F("vpn"), heartbeat_state=F("heartbeat"))
 
 
 def _rank() -> Sql:
-    ranks = _by_rules([RANKS.index(rule.status) for rule in RULES])
     return Sql(
-        f"(CASE WHEN {{stalled}} THEN {RANKS.index(None)} ELSE {ranks} END)",
+        f"(CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE {_ranks()} END)",
         IntegerField(),
         vpn_connected=F("vpn"),
         heartbeat_state=F("heartbeat"),
@@ -291,7 +236,7 @@ def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[
     corrections for the few devices that moved since. Two queries."""
     devices = devices.order_by()
     yield from devices.values_list(*by, "recorded_status").annotate(n=Count("*"))
-    moves = with_status(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
+    moves = _with_links(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
     for *key, before, status, n in moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*")):
         yield (*key, before, -n)
         yield (*key, status, n)
