@@ -11,8 +11,8 @@ from django.db.models import BooleanField, DateTimeField, F, Value
 
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
-from devices.sql import Sql
 from devices.rule_table import Rule
+from devices.sql import Sql
 from devices.status import Status
 
 # A server's lease is named once its sign, expected every 10 s, is 20 s overdue.
