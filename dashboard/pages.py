@@ -96,6 +96,15 @@ def wants_fragment(request: HttpRequest) -> bool:
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
 
+def on_screen(request: HttpRequest) -> list[str]:
+    """The rows that a refresh says are on screen, in order, by what names them; none for a whole page."""
+    if not wants_fragment(request):
+        return []
+    return [name for name in dict.fromkeys(request.headers.get("HX-Shown", "").split(",")) if name][
+        :PINNED_MOST
+    ]
+
+
 def live_page(
     request: HttpRequest, template: str, context: dict[str, Any], *, at: datetime, shown: object
 ) -> HttpResponse:

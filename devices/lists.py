@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from django.db.models import QuerySet, Value
-from django.db.models.functions import Coalesce, Upper
+from django.db.models.functions import Coalesce
 
 from devices.keyset import Key, Order, page
 from devices.models import Device
@@ -29,9 +29,9 @@ PAGE_SIZES = (25, 50, 100)
 # The orders by name; each ends in the id. A leading "-" in the address turns one around.
 ORDERS: dict[str, Order] = {
     "attention": (Key("rank", int), Key("status_since", datetime, descending=True), Key("pk", int)),
-    "name": (Key("sort_name", str), Key("pk", int)),
+    "name": (Key("name", str), Key("pk", int)),
     "contact": (Key("sort_contact", datetime, descending=True), Key("pk", int)),
-    "release": (Key("sort_release", str), Key("pk", int)),
+    "release": (Key("release", str), Key("pk", int)),
 }
 
 
@@ -81,11 +81,7 @@ def _unstatused(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]
 
 
 def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
-    return devices.select_related("fleet").annotate(
-        sort_name=Upper("name"),
-        sort_release=Upper("release"),
-        sort_contact=Coalesce("last_contact", Value(LONG_AGO)),
-    )
+    return devices.select_related("fleet").annotate(sort_contact=Coalesce("last_contact", Value(LONG_AGO)))
 
 
 def facets(devices: QuerySet[Device], filters: Filters, at: datetime) -> dict[Status, int]:

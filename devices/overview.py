@@ -87,6 +87,12 @@ def overview(organizations: Sequence[Organization], text: str, sort: str, at: da
     )
 
 
+def pinned(found: Overview, slugs: Sequence[str]) -> list[FleetRow]:
+    """The rows that a page already shows, in its order; without those whose fleet is gone."""
+    rows = {row.slug: row for row in found.rows}
+    return [rows[slug] for slug in slugs if slug in rows]
+
+
 def _has(row: FleetRow, text: str) -> bool:
     """Whether every word of the search is somewhere in the fleet's name, slug or type."""
     words = f"{row.name} {row.slug} {row.device_type}".lower()

@@ -6,9 +6,9 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import live_page, scope, signed_in
+from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
-from devices.overview import SORTS, overview
+from devices.overview import SORTS, overview, pinned
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.query import address, short
 
@@ -26,15 +26,21 @@ def fleets(request: HttpRequest) -> HttpResponse:
         sort = "attention"
     found = overview(here.chosen, text, sort, at)
     page = Paginator(found.rows, PER_PAGE).get_page(request.GET.get("page"))
+    fresh = list(page.object_list)
+    rows = pinned(found, on_screen(request)) or fresh
     context = {
         "nav": "fleets",
         "scope": here,
         "found": found,
         "page": page,
+        "rows": rows,
+        "moved": rows != fresh,
         "text": text,
         "notices": notices,
         "heads": fleet_heads(request, sort),
         "sorts": fleet_sorts(request, sort),
         "clear": address(request, q=None),
     }
-    return live_page(request, "fleets/list.html", context, at=at, shown=(found, page.number, here.chosen))
+    return live_page(
+        request, "fleets/list.html", context, at=at, shown=(found, rows, page.number, here.chosen)
+    )

@@ -50,7 +50,6 @@ class Links:
     clear: str
     previous: str | None
     next: str | None
-    again: str
     kept: list[tuple[str, str]]  # what the filter form passes on
 
     @property
@@ -79,7 +78,6 @@ def list_links(request: HttpRequest, asked: Query, found: Listing, fleets: list[
         clear=address(request, q=None, status=None, fleet=None),
         previous=address(request, before=found.previous) if found.previous else None,
         next=address(request, after=found.next) if found.next else None,
-        again=request.get_full_path(),
         kept=[
             (key, value)
             for key, values in request.GET.lists()

@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import Scope, live_page, scope, signed_in, wants_fragment
+from dashboard.pages import Scope, live_page, scope, signed_in
 from devices import clock
 from devices.keyset import UnreadableCursor
 from devices.lists import Listing, in_organizations, listing, order_named
 from devices.models import Device
 from devices.views.addresses import list_links
-from devices.views.query import Query, on_screen, parse
+from devices.views.query import Query, parse, uuids_on_screen
 from fleets.models import Fleet
 
 
@@ -62,7 +62,7 @@ def _page(
 def _read(request: HttpRequest, of: QuerySet[Device], asked: Query, at: datetime) -> Listing:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
     order = order_named(asked.sort)
-    pinned = on_screen(request) if wants_fragment(request) else []
+    pinned = uuids_on_screen(request)
     try:
         found = listing(
             of,

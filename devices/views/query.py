@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
-from dashboard.pages import PINNED_MOST
+from dashboard.pages import on_screen
 from devices.lists import ORDERS, PAGE_SIZES, Filters
 from devices.models import UUID_PATTERN
 from devices.search import LONGEST
@@ -92,10 +92,9 @@ def short(value: str) -> str:
     return value if len(value) <= 40 else f"{value[:40]}…"
 
 
-def on_screen(request: HttpRequest) -> list[str]:
+def uuids_on_screen(request: HttpRequest) -> list[str]:
     """The UUIDs that a refresh says are on screen, in order; what is no UUID is dropped."""
-    uuids = request.headers.get("HX-Shown", "").split(",")
-    return [uuid for uuid in dict.fromkeys(uuids) if re.fullmatch(UUID_PATTERN, uuid)][:PINNED_MOST]
+    return [uuid for uuid in on_screen(request) if re.fullmatch(UUID_PATTERN, uuid)]
 
 
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:

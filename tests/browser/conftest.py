@@ -27,7 +27,7 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: its event loop is in the way of other tests
 def browser() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:

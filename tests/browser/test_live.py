@@ -74,6 +74,18 @@ def test_rows_keep_their_places_until_sorted_again(page: Page, fleet: Fleet, dev
     expect(page.locator("tbody tr").first).to_have_attribute("id", f"device-{last.uuid}")
 
 
+def test_fleets_keep_their_places_until_sorted_again(page: Page, fleet: Fleet, devices: list[Device]) -> None:
+    first = make_fleet(fleet.organization, name="another")
+    page.goto("/")
+    rows = page.locator(".fleets tbody tr")
+    expect(rows.first).to_have_attribute("id", f"fleet-{first.slug}")
+    connectivity.record_heartbeats([devices[0].pk])
+    expect(page.locator(f"#fleet-{fleet.slug} .c-attn")).to_contain_text("1")
+    expect(rows.first).to_have_attribute("id", f"fleet-{first.slug}")
+    page.get_by_role("link", name="Sort again").click()
+    expect(rows.first).to_have_attribute("id", f"fleet-{fleet.slug}")
+
+
 def test_a_deleted_device_keeps_its_place(page: Page, fleet: Fleet, devices: list[Device]) -> None:
     page.goto(f"/fleets/{fleet.slug}/?sort=name")
     devices[4].delete()

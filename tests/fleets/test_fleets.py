@@ -205,6 +205,19 @@ def test_a_refresh_is_the_live_part_alone(reader: Client, fleet: Fleet) -> None:
     assert names_in(fresh) == ["kiosks"]
 
 
+def test_a_refresh_keeps_the_order_and_offers_to_sort_again(
+    reader: Client, fleet: Fleet, organization: Organization
+) -> None:
+    device = make_device(make_fleet(organization, name="trams", slug="trams"))
+    assert names_in(reader.get("/")) == ["kiosks", "trams"]
+    assert "Sort again" not in text_of(refresh(reader, "/", shown="kiosks,trams"))
+    connectivity.record_heartbeats([device.pk])
+    fresh = refresh(reader, "/", shown="kiosks,trams")
+    assert names_in(fresh) == ["kiosks", "trams"]
+    assert "Sort again" in text_of(fresh)
+    assert names_in(reader.get("/")) == ["trams", "kiosks"]
+
+
 def test_the_simple_vocabulary_folds_the_counts(reader: Client, fleet: Fleet, settings: Settings) -> None:
     make_every_status(fleet)
     settings.SIMPLE_STATUSES = True
@@ -237,7 +250,7 @@ def test_empty_states_say_what_to_do(client: Client, organization: Organization)
     assert "No fleets yet" in words
     assert "curl -X POST http://testserver/api/v1/register" in words
     make_fleet(organization)
-    assert "No devices yet" in text_of(client.get("/"))
+    assert "No devices" in text_of(client.get("/"))
     client.force_login(User.objects.create_user("alone"))
     assert "You belong to no organization yet" in text_of(client.get("/"))
 
