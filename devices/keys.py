@@ -49,9 +49,7 @@ def new_device_key(device: Device, *, expires_at: datetime | None = None) -> str
     )
 
 
-def new_provisioning_key(
-    fleet: Fleet, name: str = "", *, expires_at: datetime | None = None
-) -> str:
+def new_provisioning_key(fleet: Fleet, name: str = "", *, expires_at: datetime | None = None) -> str:
     return _create(
         ApiKey.Kind.PROVISIONING,
         fleet=fleet,
@@ -73,9 +71,7 @@ def new_service_key(
 
 def digests(key: str) -> list[bytes]:
     """What the key may be stored as: one digest per pepper, the current first."""
-    return [
-        hmac.digest(pepper.encode(), key.encode(), hashlib.sha256) for pepper in settings.KEY_PEPPER
-    ]
+    return [hmac.digest(pepper.encode(), key.encode(), hashlib.sha256) for pepper in settings.KEY_PEPPER]
 
 
 def fingerprint(key: ApiKey) -> str:

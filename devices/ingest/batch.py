@@ -23,6 +23,9 @@ Result = TypeVar("Result")
 BATCH_ITEMS: Final = 500
 QUEUE_WEIGHT: Final = 32 * 1024 * 1024
 ITEM_WEIGHT: Final = 1024
+# A small batch waits this long (seconds) for company: it costs a commit as much as a large one.
+SMALL_BATCH: Final = 100
+GATHERING: Final = 0.002
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -59,10 +62,15 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
+            if len(self._waiting) < SMALL_BATCH:
+                await asyncio.sleep(GATHERING)
             size = min(BATCH_ITEMS, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(size)]
             items = [item for item, _, _ in batch]
-            results = await loop.run_in_executor(self._thread, self._commit, items)
+            try:
+                results = await loop.run_in_executor(self._thread, self._commit, items)
+            except Exception as error:  # noqa: BLE001  the queue must go on, and each be answered
+                results = [error] * size
             for (_, weight, answer), result in zip(batch, results, strict=True):
                 self._weight -= weight
                 if answer.done():

@@ -11,7 +11,7 @@ from django.db import transaction
 from devices import clock, connectivity, keys, reports
 from devices.ingest.bodies import Report
 from devices.ingest.database import in_database
-from devices.ingest.http import Refused, busy
+from devices.ingest.http import Refused, no_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
     try:
         return list(in_database(partial(_commit, contacts)))
     except Refused:
-        return [busy() for _ in contacts]
+        return [no_database() for _ in contacts]
     except Exception as error:  # noqa: BLE001  whatever it is, the others get their answer
         if len(contacts) == 1:
             return [error]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from devices.ingest.http import busy
+from devices.ingest.http import no_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def in_database(work: Callable[[], Result]) -> Result:
     except (OperationalError, InterfaceError) as error:
         if not sqlstate(error) or sqlstate(error).startswith(OUTAGE):
             connection.close()
-            raise busy() from error
+            raise no_database() from error
         raise
     finally:
         close_old_connections()

@@ -62,7 +62,11 @@ def unauthorized(error: str = "This key is not accepted here.") -> Refused:
 
 def busy() -> Refused:
     # No Retry-After: a supervisor would read its seconds as milliseconds (protocol.md).
-    return Refused(503, "Too busy or without database just now; try again later.")
+    return Refused(503, "Too many calls are waiting just now; try again later.")
+
+
+def no_database() -> Refused:
+    return Refused(503, "The database does not answer just now; try again later.")
 
 
 def too_large() -> Refused:

@@ -27,9 +27,7 @@ class Command(BaseCommand):
 
 
 def list_keys(kind: str | None, at: datetime) -> Iterator[list[str]]:
-    listed = ApiKey.objects.select_related("device", "fleet", "organization").order_by(
-        "created_at", "pk"
-    )
+    listed = ApiKey.objects.select_related("device", "fleet", "organization").order_by("created_at", "pk")
     for key in listed.filter(kind=kind) if kind else listed:
         yield [
             keys.fingerprint(key),

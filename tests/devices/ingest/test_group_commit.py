@@ -148,6 +148,21 @@ def test_the_next_batch_gathers_while_one_commits() -> None:
     assert [len(batch) for batch in batches] == [BATCH_ITEMS, 10]
 
 
+def test_a_commit_that_raises_leaves_nobody_waiting() -> None:
+    def commit(batch: list[int]) -> list[int | Exception]:
+        return [1 // item for item in batch]
+
+    async def work() -> list[str]:
+        group = GroupCommit(commit)
+        failed = await asyncio.gather(group.submit(0), group.submit(1), return_exceptions=True)
+        answers = [*map(repr, failed), repr(await group.submit(1))]
+        await group.stop()
+        return answers
+
+    error = "ZeroDivisionError('integer division or modulo by zero')"
+    assert asyncio.run(work()) == [error, error, "1"]
+
+
 def test_a_full_queue_refuses_at_once_and_recovers() -> None:
     async def work() -> None:
         group = GroupCommit(list[Any])
