@@ -78,9 +78,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("organization", "user"), name="membership_once"
-                    ),
+                    models.UniqueConstraint(fields=("organization", "user"), name="membership_once"),
                     models.CheckConstraint(
                         condition=models.Q(
                             (
