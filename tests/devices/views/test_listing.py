@@ -262,6 +262,7 @@ def test_empty_lists_say_why_and_what_to_do(reader: Client, fleet: Fleet) -> Non
     words = text_of(reader.get("/fleets/kiosks/"))
     assert "No devices in this fleet yet" in words
     assert "curl -X POST http://testserver/api/v1/register" in words
+    assert "python manage.py create_key provisioning kiosks" in words
     make_device(fleet)
     assert "No devices match these filters" in text_of(reader.get("/devices/?status=offline"))
     assert "“zebra”" in text_of(reader.get("/devices/?q=zebra"))
