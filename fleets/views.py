@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
-from devices.overview import SORTS, overview, pinned
+from devices.pages.overview import SORTS, overview, pinned
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.query import address, short
 

@@ -9,7 +9,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from devices.links import Indicator
+from devices.pages.links import Indicator
 from devices.status import Status, shown
 
 register = template.Library()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from devices.lists import ORDERS, PAGE_SIZES, Listing
+from devices.pages.lists import ORDERS, PAGE_SIZES, Listing
 from devices.views.query import Query, address
 from fleets.models import Fleet
 

@@ -9,15 +9,16 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
-from devices import advice, clock, links
+from devices import advice, clock
 from devices.explain import explain
-from devices.history import history
-from devices.intervals import interval_of
-from devices.lists import in_organizations
-from devices.rows import doing, tags
+from devices.pages import links
+from devices.pages.history import history
+from devices.pages.intervals import interval_of
+from devices.pages.lists import in_organizations
+from devices.pages.rows import doing, tags
+from devices.pages.vitals import vitals
+from devices.pages.window import window
 from devices.status import with_status
-from devices.vitals import vitals
-from devices.window import window
 
 EVENTS = 20
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import Scope, live_page, scope, signed_in
 from devices import clock
-from devices.keyset import UnreadableCursor
-from devices.lists import Listing, in_organizations, listing, order_named
 from devices.models import Device
+from devices.pages.keyset import UnreadableCursor
+from devices.pages.lists import Listing, in_organizations, listing, order_named
 from devices.views.addresses import list_links
 from devices.views.query import Query, parse, uuids_on_screen
 from fleets.models import Fleet

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
 from dashboard.pages import on_screen
-from devices.lists import ORDERS, PAGE_SIZES, Filters
 from devices.models import UUID_PATTERN
-from devices.search import LONGEST
+from devices.pages.lists import ORDERS, PAGE_SIZES, Filters
+from devices.pages.search import LONGEST
 from devices.status import Status, shown
 from fleets.models import Fleet
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import scope, signed_in
 from devices import clock
-from devices.links import HEARTBEAT_STATES, VPN_STATES
+from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
 from devices.status import RULES, behind, vocabulary
 
 

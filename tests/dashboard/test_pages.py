@@ -9,7 +9,7 @@ from django.views.defaults import bad_request, permission_denied, server_error
 
 from dashboard.models import User
 from dashboard.pages import scope
-from devices.links import HEARTBEAT_STATES, VPN_STATES
+from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
 from devices.status import Status
 from tests.factories import make_fleet, make_member, make_organization
 from tests.pages import text_of

@@ -13,9 +13,9 @@ from typing import Any
 
 from django.conf import settings
 
-from devices.changes import reason_words
-from devices.links import HEARTBEAT_STATES, VPN_STATES
 from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.pages.changes import reason_words
+from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
 from devices.status import shown, with_status
 
 Link = ConnectivityRecord.Link

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from devices.vitals import Vital, size, vitals
+from devices.pages.vitals import Vital, size, vitals
 
 
 def by_name(metrics: dict[str, Any]) -> dict[str, Vital]:

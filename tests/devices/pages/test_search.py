@@ -3,7 +3,7 @@
 import pytest
 
 from devices.models import Device
-from devices.search import search
+from devices.pages.search import search
 from tests.factories import make_device, make_uuid
 
 pytestmark = pytest.mark.django_db

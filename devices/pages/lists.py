@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from devices.keyset import Key, Order, page
 from devices.models import Device
-from devices.rows import Row, row_of
-from devices.search import search
+from devices.pages.keyset import Key, Order, page
+from devices.pages.rows import Row, row_of
+from devices.pages.search import search
 from devices.status import (
     Status,
     behind,

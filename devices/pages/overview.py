@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from devices import changes
-from devices.changes import Change
-from devices.lists import as_shown, in_organizations
+from devices.pages import changes
+from devices.pages.changes import Change
+from devices.pages.lists import as_shown, in_organizations
 from devices.status import Status, count_attention_by_fleet, count_by_fleet, vocabulary
 from fleets.models import Fleet, Organization
 

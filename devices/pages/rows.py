@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from devices import links
+from devices.pages import links
 from devices.status import Status
 
 
