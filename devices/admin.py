@@ -70,6 +70,10 @@ class DeviceAdmin(admin.ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # devices register, or are preregistered with a key
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        # Facts and keys go with their device, whatever the admin allows for them alone.
+        return [str(device) for device in objs], {"devices": len(objs)}, set(), []
+
     def delete_model(self, request: HttpRequest, obj: Device) -> None:
         lifecycle.delete(device=obj, actor=None)
 

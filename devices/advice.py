@@ -161,11 +161,13 @@ def check_next(device: Any, at: datetime) -> tuple[Check, ...]:
     """The steps for the device's status: those the server can answer first, answered. Two queries at most."""
     status = Status(device.status)
     answers = [answer for ask in ANSWERS.get(status, ()) if (answer := ask(device, at))]
-    steps = [
-        Check(title.format(vpn=settings.VPN_WORD), text.format(vpn=settings.VPN_WORD))
-        for title, text in STEPS[status]
-    ]
-    return (*answers, *steps)
+    return (*answers, *steps(status))
+
+
+def steps(status: Status) -> tuple[Check, ...]:
+    """The steps of a person for a status, in the words of the site."""
+    word = settings.VPN_WORD
+    return tuple(Check(title.format(vpn=word), text.format(vpn=word)) for title, text in STEPS[status])
 
 
 def _same_address(device: Any, at: datetime) -> Check | None:

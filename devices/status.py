@@ -79,7 +79,9 @@ POST_PROVISIONING_STATE = "Post-Provisioning"
 
 # First match wins (domain.md, The rules).
 RULES = (
-    Rule(Status.FROZEN, ~Q(frozen_reason=""), "It is locked"),
+    Rule(
+        Status.FROZEN, ~Q(frozen_reason=""), "It is locked: the allowance, the fleet type or unpaid invoices"
+    ),
     Rule(
         Status.INACTIVE,
         Q(is_active=False),
@@ -126,7 +128,7 @@ RULES = (
         Q(vpn=False) & ~(Q(vpn_enabled=False) & RECENT),
         "The API heard from it recently, but the {vpn} is not connected",
     ),
-    Rule(Status.ONLINE, Q(), "Every link that it is meant to have is up"),
+    Rule(Status.ONLINE, Q(), "Every link that it is meant to have is up: the API hears from it as expected"),
 )
 
 # Default order of lists, worst first (domain.md, Needs attention); `None` stands for stalled.

@@ -1,4 +1,4 @@
-"""The legend: every status, what it says and the rules that give it, from the rule table itself."""
+"""The legend: every status, the rules that give it, from the rule table itself, and what to check then."""
 
 from __future__ import annotations
 
@@ -9,25 +9,16 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import scope, signed_in
 from devices import clock
+from devices.advice import steps
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
-from devices.status import RULES, behind, vocabulary
+from devices.status import RULES, Status, behind, vocabulary
 
 
 @require_safe
 @signed_in
 def statuses(request: HttpRequest) -> HttpResponse:
     """All statuses as this site shows them, in their order, and the states of the two links."""
-    legend = [
-        (
-            status,
-            [
-                (number, rule.sentence.format(vpn=settings.VPN_WORD))
-                for number, rule in enumerate(RULES, 1)
-                if rule.status in behind(status)
-            ],
-        )
-        for status in vocabulary()
-    ]
+    legend = [(status, given_when(status), steps(status)) for status in vocabulary()]
     context = {
         "nav": "",
         "scope": scope(request),
@@ -39,3 +30,12 @@ def statuses(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "devices/statuses.html", context)
+
+
+def given_when(status: Status) -> list[tuple[int, str]]:
+    """The rules, by number, that give what is shown as this status."""
+    return [
+        (number, rule.sentence.format(vpn=settings.VPN_WORD))
+        for number, rule in enumerate(RULES, 1)
+        if rule.status in behind(status)
+    ]
