@@ -74,7 +74,10 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
         steps.append(("Making the demo organization", manage("demo_data")))
     for what, command in steps:
         say(f"{what} ...")
-        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.DEVNULL, check=False, start_new_session=True
+        )
+        if done.returncode:
             raise SystemExit(f"{what} failed.")
 
 
@@ -116,4 +119,7 @@ def welcome(address: str, environment: dict[str, str], *, demo: bool) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:  # before the programs run; then they are ended in order
+        sys.exit(130)
