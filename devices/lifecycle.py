@@ -54,7 +54,7 @@ def register(
     Raises InvalidUuid, UuidTaken.
     """
     at = at or clock.now()
-    facts = {"is_active": True, "provisioned_at": at, "activated_at": at}
+    facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
     return _create(fleet, uuid, name, device_type, at, reason, **facts)
 

@@ -112,6 +112,10 @@ class Device(models.Model):
     activated_at = models.DateTimeField(null=True, blank=True)  # null while inactive
     deactivated_at = models.DateTimeField(null=True, blank=True)
     provisioned_at = models.DateTimeField(null=True, blank=True)
+    # The provisioning key it registered with: that key may look it up and exchange its key for a day.
+    provisioned_by = models.ForeignKey(
+        "ApiKey", on_delete=models.SET_NULL, null=True, blank=True, db_index=False, related_name="+"
+    )
     first_contact_at = models.DateTimeField(null=True, blank=True)
     last_contact_at = models.DateTimeField(null=True, blank=True)  # newer polls: poll.last_poll_at
     provisioning_state = models.CharField(max_length=255, blank=True, default="")
@@ -332,6 +336,9 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)  # to the hour
+    last_refused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_refused_reason = models.CharField(max_length=60, blank=True, editable=False)
 
     class Meta:
         constraints = [
