@@ -234,8 +234,8 @@ def vpn_alive(
 def unknown_uuids(uuids: Iterable[str], organization: Organization | None) -> list[str]:
     """Those of `uuids` that name no device within reach, in the order given."""
     uuids = list(uuids)
-    known = _in_reach(organization).filter(uuid__in=uuids).values_list("uuid", flat=True)
-    return [uuid for uuid in uuids if uuid not in set(known)]
+    known = set(_in_reach(organization).filter(uuid__in=uuids).values_list("uuid", flat=True))
+    return [uuid for uuid in uuids if uuid not in known]
 
 
 def _in_reach(organization: Organization | None) -> Any:
@@ -247,14 +247,15 @@ def _reachable(uuids: Iterable[str], organization: Organization | None) -> list[
 
 
 def _life(server: str, boot: str, organization: Organization | None) -> VpnServer:
-    """That process life of the server, made when new."""
-    other = VpnServer.objects.filter(name=server).exclude(organization=organization)
-    if organization is None:
-        other = VpnServer.objects.filter(name=server, organization__isnull=False)
-    if other.exists():
+    """That process life of the server, made when new. A name belongs to whoever used it first."""
+    first = VpnServer.objects.filter(name=server).order_by("pk").first()
+    first = (
+        first
+        or VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})[0]
+    )
+    if first.organization_id != (organization.pk if organization else None):
         raise ForeignServer(f"{server} is another organization's VPN server")
-    life, _ = VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})
-    return life
+    return VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})[0]
 
 
 def _current_life(server: str, organization: Organization | None) -> VpnServer:
