@@ -9,6 +9,7 @@ by; None: the database's clock.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,6 +44,17 @@ FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS 
       LATERAL (SELECT COALESCE(d.poll_interval, f.poll_interval, %(interval)s) AS p) AS in_force
       WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
 """
+# What a batch of polls finds beside recent heartbeats, as a rule nothing: first polls, owners whose lease
+# ended unrecorded, addresses that moved. Only looked at: what it decides is decided again under the locks.
+LOOK = """
+SELECT d.id, first, ended, moved
+FROM (SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(addresses)s::inet[]) AS address) AS seen
+JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
+LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected AND s.due_at <= %(at)s,
+LATERAL (SELECT h.device_id IS NULL AS first, s.id IS NOT NULL AS ended,
+                address IS NOT NULL AND public_address IS DISTINCT FROM address AS moved) AS found
+WHERE first OR ended OR moved
+"""
 # Rows that are new come before any lock: who inserts waits for no one who waits for them.
 BEGIN = f"""
 INSERT INTO devices_heartbeat
@@ -64,11 +76,10 @@ AND h.due_at = h.late_at AND h.due_at > w.at AND d.heartbeat_state = 'recent' AN
 RETURNING h.device_id
 """
 RENEW += "RETURNING h.device_id"
-SEEN = "unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address)"
-MOVED = (
-    f"SELECT id FROM {SEEN} JOIN devices_device d USING (id) WHERE public_address IS DISTINCT FROM address"
-)
-MOVE = f"UPDATE devices_device d SET public_address = address FROM {SEEN} WHERE d.id = seen.id RETURNING d.id"
+MOVE = """
+UPDATE devices_device d SET public_address = address
+FROM unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address) WHERE d.id = seen.id RETURNING d.id
+"""
 
 
 @transaction.atomic
@@ -88,36 +99,57 @@ def record_heartbeats(
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
         "interval": settings.POLL_INTERVAL,
     }
-    edges.lock_ended_servers(ids, at)
-    began = _ids(BEGIN, ids=ids, **poll)
+    look = _look(ids, addresses or {}, at)
+    if look.ended:
+        edges.lock_ended_servers(ids, at)
+    began = _ids(BEGIN, ids=ids, **poll) if look.first else []
     edges.lock_heartbeats(ids)
     extended = _ids(EXTEND, ids=ids, **poll)
-    others = Heartbeat.objects.filter(pk__in=set(ids) - {*began, *extended}, last_poll_at__lt=at)
-    renewed = list(others.values_list("pk", flat=True)) if len(began) + len(extended) < len(ids) else []
-    moved = _moved(addresses or {})
-    if touched := {*began, *renewed, *moved}:
+    renewed = _newer(set(ids) - {*began, *extended}, at)
+    if touched := {*began, *renewed, *look.moved}:
         settle_devices(touched, at)
         _ids(RENEW, ids=renewed, **poll)
         edges.heartbeat_edges(
             edges.POLLED, contact=True, ids=began + renewed, at=at, reason={"slug": "heartbeat"}
         )
-    if moved:
-        _ids(MOVE, ids=list(moved), addresses=list(moved.values()))
+    if look.moved:
+        _ids(MOVE, ids=list(look.moved), addresses=list(look.moved.values()))
     return len(began) + len(extended) + len(renewed)
 
 
-def _moved(addresses: Mapping[int, str]) -> dict[int, str]:
-    """Those of the addresses that are not the stored ones."""
-    if not addresses:
-        return {}
-    moved = _ids(MOVED, ids=list(addresses), addresses=list(addresses.values()))
-    return {device: addresses[device] for device in moved}
+@dataclass(frozen=True)
+class Look:
+    """What a batch of polls holds besides recent heartbeats."""
+
+    first: bool
+    ended: bool
+    moved: dict[int, str]
+
+
+def _look(ids: list[int], addresses: Mapping[int, str], at: datetime) -> Look:
+    rows = _rows(LOOK, ids=ids, addresses=[addresses.get(device) for device in ids], at=at)
+    return Look(
+        first=any(first for _, first, _, _ in rows),
+        ended=any(ended for _, _, ended, _ in rows),
+        moved={device: addresses[device] for device, _, _, moved in rows if moved},
+    )
+
+
+def _newer(ids: set[int], at: datetime) -> list[int]:
+    """Those of these devices, whose heartbeats are locked, whose stored poll is older than `at`."""
+    older = Heartbeat.objects.filter(pk__in=ids, last_poll_at__lt=at)
+    return list(older.values_list("pk", flat=True)) if ids else []
+
+
+def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _ids(sql: str, **params: Any) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return [row[0] for row in cursor.fetchall()]
+    return [row[0] for row in _rows(sql, **params)]
 
 
 # VPN servers
