@@ -1,0 +1,20 @@
+"""What is out there: devices, their two links, the history of both, and keys.
+
+Every row carries its organization, so that access is scoped and the tables can be distributed by it.
+"""
+
+from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
+from devices.models.history import ConnectivityRecord, StatusChange
+from devices.models.keys import ApiKey, FormerKey
+
+__all__ = [
+    "UUID_PATTERN",
+    "ApiKey",
+    "ConnectivityRecord",
+    "Device",
+    "FormerKey",
+    "FrozenReason",
+    "Heartbeat",
+    "StatusChange",
+    "VpnServer",
+]

@@ -1,0 +1,76 @@
+"""What happened to devices and their links; it outlives them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from devices.models.device import Device
+from fleets.models import Fleet, Organization
+
+
+def _outlived(
+    model: type[models.Model],
+) -> models.ForeignKey[models.Model, models.Model]:
+    """A reference from a history, which outlives what it names: by id, without a constraint."""
+    return models.ForeignKey(
+        model,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+
+
+class ConnectivityRecord(models.Model):
+    """One change of one link. Partitioned by month; written by devices/connectivity.py."""
+
+    class Link(models.TextChoices):
+        VPN = "vpn"
+        HEARTBEAT = "heartbeat"
+
+    organization = _outlived(Organization)
+    fleet = _outlived(Fleet)
+    device = _outlived(Device)
+    link = models.CharField(max_length=9, choices=Link)
+    before = models.CharField(max_length=12)
+    after = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    reason = models.JSONField(default=dict)
+
+    class Meta:
+        # The primary key in the database is (id, at): a partitioned table's must hold its range.
+        indexes = [
+            # The Device Summary: what happened to this device, newest first.
+            models.Index(fields=["device", "-at", "-id"], name="record_of_device"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.link} of {self.device_id}: {self.before} to {self.after} at {self.at}"
+
+
+class StatusChange(models.Model):
+    """One change of status or fleet; `before` null: created, `after` null: deleted.
+
+    Partitioned by month; written by the trigger on Device, so that no path can forget it.
+    """
+
+    organization = _outlived(Organization)
+    fleet = _outlived(Fleet)
+    device = _outlived(Device)
+    before = models.CharField(max_length=17, null=True)  # null: not yet
+    after = models.CharField(max_length=17, null=True)  # null: no more
+    at = models.DateTimeField()
+    reason = models.JSONField(default=dict)
+
+    class Meta:
+        # The primary key in the database is (id, at), as above.
+        indexes = [
+            # The Device Summary: what happened to this device, newest first.
+            models.Index(fields=["device", "-at", "-id"], name="change_of_device"),
+            # The Fleets page: the latest changes of an organization, and of each fleet.
+            models.Index(fields=["organization", "-at", "-id"], name="change_of_organization"),
+            models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id}: {self.before} to {self.after} at {self.at}"
