@@ -188,7 +188,7 @@ def _device_key(device: Device, old: Account | None, at: datetime) -> str:
         holder = keys.find_devices([known.key], at).get(known.key)
         if holder and holder.device_id == device.pk:
             return known.key
-    return keys.new_device_key(device)
+    return keys.replace_device_key(device, at)
 
 
 # Devices

@@ -10,14 +10,17 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from psycopg.errors import UniqueViolation
 
 from devices import clock
-from devices.models import ApiKey
+from devices.models import ApiKey, Device, FormerKey, Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,8 +28,28 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from devices.models import Device
     from fleets.models import Fleet, Organization
+
+
+CHOSEN_LENGTH: Final = 32  # characters that a key chosen by a device has at least
+LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for what it registered
+LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
+
+
+class TooShort(ValueError):
+    """A key chosen by a device has 32 characters or more."""
+
+
+class KeyTaken(Exception):
+    """The chosen key is, or was, a key of somebody already."""
+
+
+class NotAllowed(Exception):
+    """The key is live but not for this."""
+
+
+class TooMany(Exception):
+    """The device has two live keys already: one must go before a third comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +63,69 @@ class KeyHolder:
     poll_interval: int  # seconds, in force: device over fleet over site
 
 
-def new_device_key(device: Device, *, expires_at: datetime | None = None) -> str:
-    return _create(
-        ApiKey.Kind.DEVICE,
-        device=device,
-        organization_id=device.fleet.organization_id,
-        expires_at=expires_at,
+@transaction.atomic
+def new_device_key(device: Device, *, at: datetime | None = None, expires_at: datetime | None = None) -> str:
+    """A key for the device, beside the one it may have. Raises TooMany."""
+    key = secrets.token_urlsafe(32)
+    _keep_device_key(device, key, at or clock.now(), expires_at)
+    return key
+
+
+@transaction.atomic
+def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> None:
+    """Take over a key that the device chose. Raises TooShort, KeyTaken, TooMany."""
+    if len(key) < CHOSEN_LENGTH:
+        raise TooShort(f"A key has {CHOSEN_LENGTH} characters or more.")
+    if ApiKey.objects.filter(digest__in=digests(key)).exists():
+        raise KeyTaken("This key is in use already.")
+    _keep_device_key(device, key, at or clock.now())
+
+
+@transaction.atomic
+def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | None = None) -> None:
+    """The device's key is from now on the one it chose, and no other.
+
+    `caller` is the live key that asks: the device's own, or the provisioning key it registered with as long
+    as that may look it up. Repeating an exchange changes nothing. Raises NotAllowed (also where there is no
+    such device), TooShort, KeyTaken.
+    """
+    at = at or clock.now()
+    device = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk=device_id).first()
+    if device is None or not (caller.device_id == device.pk or may_look_up(caller, device, at)):
+        raise NotAllowed("This key cannot exchange that device's key.")
+    if not live_keys(ApiKey.Kind(caller.kind), at).filter(pk=caller.pk).exists():
+        raise NotAllowed("This key was replaced meanwhile.")
+    live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
+    live.exclude(digest__in=digests(new_key)).update(revoked_at=at)
+    if not live.exists():
+        keep_device_key(device, new_key, at=at)
+
+
+def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
+    """Whether this provisioning key may still act for a device: one that it registered less than a day ago.
+
+    And that never polled: the key sits on every card of the fleet, whose devices it must not take over.
+    """
+    return (
+        provisioning.kind == ApiKey.Kind.PROVISIONING
+        and device.provisioned_by_id == provisioning.pk
+        and device.provisioned_at is not None
+        and at - device.provisioned_at < LOOK_UP
+        and not Heartbeat.objects.filter(device=device).exists()
     )
 
 
 def new_provisioning_key(fleet: Fleet, name: str = "", *, expires_at: datetime | None = None) -> str:
-    return _create(
+    key = secrets.token_urlsafe(32)
+    _create(
+        key,
         ApiKey.Kind.PROVISIONING,
         fleet=fleet,
         organization_id=fleet.organization_id,
         name=name,
         expires_at=expires_at,
     )
+    return key
 
 
 def new_service_key(
@@ -66,7 +135,9 @@ def new_service_key(
     expires_at: datetime | None = None,
 ) -> str:
     """A key for the VPN servers of an organization; of the whole site where it is None."""
-    return _create(ApiKey.Kind.SERVICE, organization=organization, name=name, expires_at=expires_at)
+    key = secrets.token_urlsafe(32)
+    _create(key, ApiKey.Kind.SERVICE, organization=organization, name=name, expires_at=expires_at)
+    return key
 
 
 def digests(key: str) -> list[bytes]:
@@ -129,7 +200,35 @@ def revoke(key: ApiKey, at: datetime | None = None) -> bool:
     return live.update(revoked_at=at or clock.now()) == 1
 
 
-def _create(kind: ApiKey.Kind, **facts: Any) -> str:
-    key = secrets.token_urlsafe(32)
-    ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
-    return key
+@transaction.atomic
+def replace_device_key(device: Device, at: datetime | None = None) -> str:
+    """A new key for the device in place of all it had."""
+    at = at or clock.now()
+    live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).update(revoked_at=at)
+    return new_device_key(device, at=at)
+
+
+def former(key: str) -> FormerKey | None:
+    """The deleted device's key that this is. A key that is live again is asked for first."""
+    return FormerKey.objects.filter(digest__in=digests(key)).first()
+
+
+def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> None:
+    # Locked, so that two who add a key at once count each other's.
+    organization_id = (
+        Device.objects.select_for_update(no_key=True).values_list("organization", flat=True).get(pk=device.pk)
+    )
+    if live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).count() >= LIVE_DEVICE_KEYS:
+        raise TooMany(f"{device} has {LIVE_DEVICE_KEYS} live keys already: revoke one first.")
+    _create(key, ApiKey.Kind.DEVICE, device=device, organization_id=organization_id, expires_at=expires_at)
+    FormerKey.objects.filter(digest__in=digests(key)).delete()
+
+
+def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> None:
+    try:
+        with transaction.atomic():
+            ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise KeyTaken("This key is in use already.") from error

@@ -33,7 +33,7 @@ def stored(key: str) -> ApiKey:
 
 def test_keys_are_random_and_only_their_digest_is_kept(world: World, settings: Settings) -> None:
     settings.KEY_PEPPER = ["salt", "older"]
-    key, other = (keys.new_device_key(world.device) for _ in range(2))
+    key, other = (keys.new_device_key(world.stranger) for _ in range(2))
     assert re.fullmatch(r"[\w-]{32,}", key)
     assert key != other
     assert bytes(stored(key).digest) == hmac.new(b"salt", key.encode(), hashlib.sha256).digest()
@@ -64,9 +64,9 @@ def test_each_kind_is_for_what_it_is_for(world: World) -> None:
 
 def test_a_change_of_pepper_keeps_older_keys(world: World, settings: Settings) -> None:
     settings.KEY_PEPPER = ["old"]
-    old = keys.new_device_key(world.device)
+    old = keys.new_device_key(world.stranger)
     settings.KEY_PEPPER = ["new", "old"]
-    new = keys.new_device_key(world.device)
+    new = keys.new_device_key(world.stranger)
     at = clock.now()
     assert set(keys.find_devices([old, new], at)) == {old, new}
     assert keys.find(old, Kind.DEVICE, at) is not None
