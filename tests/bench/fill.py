@@ -1,0 +1,151 @@
+"""Many devices, quickly: copies of one that registered and polled through the real services.
+
+Device n has the id n, the UUID n in hexadecimal, and a key that follows from n, so that load.lua can
+speak for it.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import ProgrammingError, connection, models, transaction
+
+from devices import clock, connectivity, keys, lifecycle
+from devices.models import ApiKey, Device, Heartbeat
+from fleets.models import Fleet, Organization
+
+BATCH = 50_000
+FLEET_SIZE = 1000
+ADDRESS = "127.0.0.1"  # where the load will come from
+
+DEVICES = """
+INSERT INTO devices_device ({columns})
+SELECT {values} FROM devices_device AS model, generate_series(%(first)s::int, %(last)s) AS n
+WHERE model.id = 1
+"""
+KEYS = """
+INSERT INTO devices_apikey ({columns})
+SELECT {values} FROM devices_apikey AS model, made WHERE model.id = 1
+"""
+# Each polled at some moment of the last half interval: none is due while we measure.
+HEARTBEATS = """
+INSERT INTO devices_heartbeat ({columns})
+SELECT {values} FROM devices_heartbeat AS model,
+    (SELECT id, random() * %(longest)s * interval '1 second' AS age FROM devices_device ORDER BY id) AS device
+WHERE model.device_id = 1 AND device.id > 1
+"""
+
+
+def key_of(number: int) -> str:
+    """The key of device `number`; load.lua makes the same."""
+    return f"benchmark-{number:032d}"
+
+
+def uuid_of(number: int) -> str:
+    return f"{number:032x}"
+
+
+def fill(devices: int) -> None:
+    """Migrates, and makes that many devices unless they are there; all are polling just now."""
+    call_command("migrate", verbosity=0)
+    if not filled(devices):
+        execute("TRUNCATE devices_device, fleets_fleet, fleets_organization RESTART IDENTITY CASCADE")
+        make_model(devices)
+        in_batches("devices", devices, copy_devices, first=2)
+        in_batches("keys", devices, copy_keys)
+        execute("VACUUM ANALYZE devices_device, devices_apikey")
+    refresh_heartbeats()
+    checkpoint()
+
+
+def filled(devices: int) -> bool:
+    """Whether that many are there, complete to the last key: it is made last."""
+    last = key_of(devices)
+    return Device.objects.count() == devices and last in keys.find_devices([last], clock.now())
+
+
+@transaction.atomic
+def make_model(devices: int) -> None:
+    """The fleets, and device 1, of which the others are copies."""
+    organization = Organization.objects.create(name="Benchmark", slug="benchmark")
+    numbers = range(1, devices // FLEET_SIZE + 2)
+    fleets = Fleet.objects.bulk_create(
+        [Fleet(organization=organization, name=f"Fleet {n}", slug=f"fleet-{n}") for n in numbers]
+    )
+    device = lifecycle.register(fleet=fleets[0], uuid=uuid_of(1), name="device")
+    keys.new_device_key(device)
+    connectivity.record_heartbeats([device.pk], addresses={device.pk: ADDRESS})
+
+
+def in_batches(what: str, devices: int, make: Callable[[int, int], None], *, first: int = 1) -> None:
+    """Makes number `first` to the last, saying how it goes."""
+    began = time.monotonic()
+    for start in range(first, devices + 1, BATCH):
+        last = min(start + BATCH - 1, devices)
+        make(start, last)
+        rate = (last - first + 1) / (time.monotonic() - began)
+        sys.stdout.write(f"\r  {what}: {last:,} of {devices:,} ({rate:,.0f}/s) ")
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+@transaction.atomic
+def copy_devices(first: int, last: int) -> None:
+    columns, values = copied(
+        Device, id="n", uuid="lpad(to_hex(n), 32, '0')", fleet_id=f"1 + n / {FLEET_SIZE}"
+    )
+    # Their history would begin with a row for each, which no poll and no report meets.
+    execute("ALTER TABLE devices_device DISABLE TRIGGER USER")
+    execute(DEVICES.format(columns=columns, values=values), first=first, last=last)
+    execute("SET CONSTRAINTS ALL IMMEDIATE")
+    execute("ALTER TABLE devices_device ENABLE TRIGGER USER")
+
+
+@transaction.atomic
+def copy_keys(first: int, last: int) -> None:
+    columns, values = copied(ApiKey, id=None, device_id="made.device", digest="made.digest")
+    execute("CREATE TEMPORARY TABLE made (device bigint, digest bytea) ON COMMIT DROP")
+    with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY made FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types(["int8", "bytea"])
+        for number in range(first, last + 1):
+            copy.write_row([number, keys.digests(key_of(number))[0]])
+    execute(KEYS.format(columns=columns, values=values))
+
+
+def refresh_heartbeats() -> None:
+    """As after an interval of polls: the rows in a new order of time, no deadline near."""
+    times = ("last_poll_at", "late_at", "lost_at", "due_at")
+    columns, values = copied(
+        Heartbeat, device_id="device.id", **{name: f"model.{name} - device.age" for name in times}
+    )
+    execute("TRUNCATE devices_heartbeat")
+    connectivity.record_heartbeats([1], addresses={1: ADDRESS})
+    execute(HEARTBEATS.format(columns=columns, values=values), longest=settings.POLL_INTERVAL / 2)
+    execute("VACUUM ANALYZE devices_heartbeat")
+
+
+def checkpoint() -> None:
+    """So that none of the fill's falls into what is measured; where our role may not ask, so be it."""
+    with suppress(ProgrammingError):
+        execute("CHECKPOINT")
+
+
+def copied(model: type[models.Model], **values: str | None) -> tuple[str, str]:
+    """Columns and expressions that copy the row `model` but for `values`; None: the database's default."""
+    columns = [field.column or "" for field in model._meta.concrete_fields if not field.generated]
+    given = {column: values.get(column, f'model."{column}"') for column in columns}
+    kept = {column: value for column, value in given.items() if value is not None}
+    return ", ".join(f'"{column}"' for column in kept), ", ".join(kept.values())
+
+
+def execute(sql: str, **params: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params or None)

@@ -1,0 +1,65 @@
+-- Calls for wrk: each request is another device's, in an order that has no neighbours.
+-- Arguments: CALL DEVICES FIRST STRIDE [ETAGS]; device n is made by fill.py.
+
+local calls = {}
+local key = "Authorization: Bearer benchmark-%032d\r\n"
+
+local heartbeat = "POST /api/v1/heartbeat HTTP/1.1\r\nHost: localhost\r\n" .. key .. "Content-Length: 0\r\n\r\n"
+
+function calls.heartbeat(n)
+    return heartbeat:format(n)
+end
+
+local report = "PATCH /api/v1/report HTTP/1.1\r\nHost: localhost\r\n" .. key
+    .. "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+local body = '{"os_version":"Lookout OS 6.%d","release":"1f2e3d4c5b6a79880f1e2d3c4b5a6978",'
+    .. '"update_status":"downloading","update_progress":%d,"ip_addresses":["192.0.2.17","2001:db8::17"],'
+    .. '"metrics":{"cpu_percent":%d.5,"memory_used":412316860,"memory_total":1073741824,"temperature":51.5}}'
+local said = 0
+
+function calls.report(n)
+    said = said + 1
+    local what = body:format(said % 10, said % 100, said % 100)
+    return report:format(n, #what, what)
+end
+
+local poll = "GET /device/v3/%032x/state HTTP/1.1\r\nHost: localhost\r\n" .. key .. "If-None-Match: %s\r\n\r\n"
+local etags = {}
+
+function calls.poll(n)
+    return poll:format(n, n, etags[n])
+end
+
+local call, devices, device, stride
+sent = 0
+
+function init(arguments)
+    call, devices, device, stride = calls[arguments[1]], unpack(arguments, 2, 4)
+    devices, device, stride = tonumber(devices), tonumber(device), tonumber(stride)
+    if arguments[5] then
+        for line in io.lines(arguments[5]) do
+            etags[#etags + 1] = line
+        end
+    end
+end
+
+function request()
+    sent = sent + 1
+    device = (device + stride) % devices
+    return call(device + 1)
+end
+
+local threads = {}
+
+function setup(thread)
+    threads[#threads + 1] = thread
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        '\nRESULT {"sent":%d,"answered":%d,"microseconds":%d,"bytes":%d,"refused":%d,"broken":%d,"p50":%d,"p99":%d}\n',
+        threads[1]:get("sent"), summary.requests, summary.duration, summary.bytes, errors.status,
+        errors.connect + errors.read + errors.write + errors.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end

@@ -1,0 +1,96 @@
+"""The server processes under load, and what they and PostgreSQL take from the machine."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+from django.db import connection
+
+from tests.bench.options import ROOT
+from tests.bench.serve import HOST, listener
+
+START_PATIENCE = 60.0  # seconds
+
+
+class Servers:
+    """Processes of one ASGI app that share a port: the kernel spreads connections over them."""
+
+    def __init__(self, port: int, processes: list[psutil.Popen]) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self.processes = processes
+
+    def cpu(self) -> float:
+        """Seconds of processor time used so far."""
+        return sum(sum(process.cpu_times()[:2]) for process in self.processes)
+
+    def peak_memory(self) -> float:
+        """The most megabytes that any of them ever had in memory."""
+        return max(peak_of(process.pid) for process in self.processes) / 1e6
+
+
+def peak_of(pid: int) -> int:
+    """Bytes, as Linux keeps it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+@contextmanager
+def serving(app: str, processes: int) -> Iterator[Servers]:
+    """These many processes serve `app` inside this block; RuntimeError where they do not start."""
+    with listener(0) as reserved:  # holds the port, and never listens
+        port = reserved.getsockname()[1]
+        started = [start(app, port) for _ in range(processes)]
+        try:
+            for process in started:
+                wait_until_listening(process)
+            yield Servers(port, started)
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait(30)
+
+
+def start(app: str, port: int) -> psutil.Popen:
+    command = [sys.executable, "-m", "tests.bench.serve", app, str(port)]
+    return psutil.Popen(command, env=os.environ | {"DATABASE_ROLE": "application"}, cwd=ROOT)
+
+
+def wait_until_listening(process: psutil.Popen) -> None:
+    for _ in range(int(START_PATIENCE / 0.05)):
+        if process.poll() is not None:
+            break
+        if any(each.status == psutil.CONN_LISTEN for each in process.net_connections("tcp")):
+            return
+        time.sleep(0.05)
+    raise RuntimeError("A server process did not start.")
+
+
+class Postgres:
+    """The server we are connected to, where it runs on this machine."""
+
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid(), inet_server_addr() IS NULL")
+            pid, near = cursor.fetchone()
+        self.postmaster = psutil.Process(pid).parent() if near and psutil.pid_exists(pid) else None
+
+    def cpu(self) -> float | None:
+        """Seconds of processor time of all its processes so far, ended ones included; None: elsewhere."""
+        if self.postmaster is None:
+            return None
+        of_ended = sum(self.postmaster.cpu_times()[2:4])
+        living = [self.postmaster, *self.postmaster.children()]
+        return of_ended + sum(sum(process.cpu_times()[:2]) for process in living)
+
+
+def wal_position() -> int:
+    """Bytes that the server has written to its log so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
+        return int(cursor.fetchone()[0])

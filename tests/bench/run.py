@@ -1,0 +1,66 @@
+"""A whole run: fill, loads, ceilings, the count afterwards, the table."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from devices import clock
+from tests.bench import ceilings, fill, report
+from tests.bench.acknowledged import Count, count
+from tests.bench.load import Drive
+from tests.bench.measure import Figures, of_load, of_updates
+from tests.bench.options import Options
+from tests.bench.processes import Postgres, serving
+from tests.bench.states import entity_tags
+
+INGEST = "devices.ingest.asgi:app"
+EMPTY = "tests.bench.empty:app"
+WARM_UP = 1  # seconds, for connections, caches and plans
+
+
+def run(options: Options) -> int:
+    """Measures, prints and keeps. The code to exit with: 1 where something failed or was lost."""
+    say(f"{options.devices:,} devices in the database {options.database}:")
+    fill.fill(options.devices)
+    say(f"Loads of {options.seconds} s over {options.connections} connections ...")
+    lines, counts = ingest(options)
+    lines += ceiling(options)
+    kept = report.keep(options, lines, counts)
+    say(f"\n{report.table(lines)}\n\n{report.conclusions(lines, counts)}\n\nKept in {kept}")
+    return int(any(line.errors for line in lines) or not all(each.right for each in counts.values()))
+
+
+def ingest(options: Options) -> tuple[list[Figures], dict[str, Count]]:
+    """The calls of a device, each for itself; for polls also whether what was acknowledged is there."""
+    postgres, lines, counts = Postgres(), [], {}
+    with serving(INGEST, options.processes) as servers, entity_tags(servers.url, options.devices) as etags:
+        drive = Drive(servers.url, options.devices, options.connections, etags)
+        calls = {"heartbeat": "heartbeat (native)", "report": "report (native)"}
+        if etags is not None:
+            calls["poll"] = "state poll, unchanged (supervisor)"
+        for call, name in calls.items():
+            drive.run(call, WARM_UP)
+            since = clock.now()
+            figures, load = of_load(name, partial(drive.run, call, options.seconds), postgres, servers)
+            lines.append(figures)
+            if call != "report":
+                counts[name] = count(load, options.devices, since)
+    return lines, counts
+
+
+def ceiling(options: Options) -> list[Figures]:
+    """What the machine can do at most, measured in the same way."""
+    postgres = Postgres()
+    with serving(EMPTY, options.processes) as servers:
+        drive = Drive(servers.url, options.devices, options.connections)
+        empty, _ = of_load(
+            "empty ASGI app", partial(drive.run, "heartbeat", options.seconds), postgres, servers
+        )
+    update = partial(ceilings.update_heartbeats, options.devices, options.seconds, options.processes)
+    return [empty, of_updates(f"PostgreSQL, {ceilings.BATCH} heartbeats a batch", update, postgres)]
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
