@@ -1,6 +1,6 @@
 """How a change of a link is written: the device's row and its ConnectivityRecord in one statement.
 
-Only devices/connectivity.py calls this, with the rows locked and settled.
+Behind devices/connectivity.py, which calls this with the rows locked and settled (settle_devices).
 """
 
 from __future__ import annotations
@@ -153,3 +153,17 @@ def lock_devices(ids: Iterable[int], at: datetime) -> None:
 def _execute(sql: str, ids: Iterable[int], at: datetime | None = None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"ids": list(ids), "at": at})
+
+
+def settle_devices(ids: Iterable[int], at: datetime) -> int:
+    """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
+
+    Takes every lock that writing their facts needs; called first by whoever does, in its transaction.
+    Returns the number of
+    """
+    ids = sorted(ids)
+    lock_devices(ids, at)
+    recorded = 0
+    while moved := heartbeat_edges(PASSED, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):
+        recorded += moved
+    return recorded
