@@ -9,7 +9,6 @@ from typing import Any
 from django.db import transaction
 
 from devices import clock, connectivity, keys, reports
-from devices.ingest.bodies import Report
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
 
@@ -18,13 +17,15 @@ from devices.ingest.http import Refused, no_database
 class Contact:
     """One call of a device: a poll, a report, or a poll with a report, which count both or neither.
 
-    Where the body could not be read, `report` says why: whose key it is comes first.
+    `report` is what it says, as `devices.reports` takes it; where the body could not be read, why: whose
+    key it is comes first. `uuid` is the device it must be, if the call names one.
     """
 
     key: str
     is_poll: bool
-    report: Report | Refused | None
+    report: dict[str, Any] | Refused | None
     address: str
+    uuid: str | None = None
 
 
 def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
@@ -48,7 +49,8 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
 def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     at = clock.now()
     found = keys.find_devices({contact.key for contact in contacts}, at)
-    known = [(found[contact.key], contact) for contact in contacts if contact.key in found]
+    holders = [_holder(found, contact) for contact in contacts]
+    known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
     if reported:  # takes the locks for both, in their one order
         connectivity.settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
@@ -57,7 +59,12 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
         connectivity.record_heartbeats(polls, at, addresses=addresses)
     if reported:
         reports.apply_reports(reported, at)
-    return [found.get(contact.key) for contact in contacts]
+    return holders
+
+
+def _holder(found: dict[str, keys.KeyHolder], contact: Contact) -> keys.KeyHolder | None:
+    device = found.get(contact.key)
+    return device if device and contact.uuid in {None, device.uuid} else None
 
 
 def _polls(known: list[tuple[keys.KeyHolder, Contact]]) -> dict[int, str]:
@@ -75,7 +82,7 @@ def _polls(known: list[tuple[keys.KeyHolder, Contact]]) -> dict[int, str]:
 def _reports(known: list[tuple[keys.KeyHolder, Contact]]) -> list[tuple[int, dict[str, Any]]]:
     """What the devices said. A frozen device's report is refused and no contact."""
     return [
-        (device.device_id, contact.report.changes())
+        (device.device_id, contact.report)
         for device, contact in known
-        if isinstance(contact.report, Report) and not device.frozen_reason
+        if isinstance(contact.report, dict) and not device.frozen_reason
     ]

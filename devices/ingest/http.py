@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -15,6 +16,7 @@ BODY_LIMIT: Final = 512 * 1024
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = b"application/json"
+TEXT: Final = b"text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,14 @@ class Reply:
     status: int
     body: bytes = b""
     headers: Headers = ()
+    content_type: bytes = JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    method: str
-    path: str
+    scope: HTTPScope
+    receive: ASGIReceiveCallable  # the body of a call that takes it as a stream
+    named: dict[str, str]  # what the path names
     key: str
     body: bytes
     address: str
@@ -86,6 +90,28 @@ def bearer_key(scope: HTTPScope) -> str:
     return key.decode("latin-1")
 
 
+def header_or_query_key(scope: HTTPScope) -> str:
+    """The key of the Authorization header, else of the query's `apikey`; raises Refused (401)."""
+    if header(scope, b"authorization") is None and (key := query(scope).get("apikey")):
+        return key
+    return bearer_key(scope)
+
+
+def no_key(scope: HTTPScope) -> str:
+    """For what anybody may call."""
+    return ""
+
+
+def query(scope: HTTPScope) -> dict[str, str]:
+    """The parameters of the query; of those that come twice the last."""
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+
+
+async def leave_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
+    """For a call that takes its body as a stream, or needs none."""
+    return b""
+
+
 async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
     """The whole body; raises Refused (413) as soon as it is known to be too large.
 
@@ -108,10 +134,10 @@ async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
 
 async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
     headers = [*reply.headers]
-    if reply.status != 204:
+    if reply.status not in {204, 304}:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.body:
-        headers.append((b"content-type", JSON))
+        headers.append((b"content-type", reply.content_type))
     await send(
         {
             "type": "http.response.start",

@@ -10,7 +10,8 @@ from devices import clock, connectivity, keys, lifecycle
 from devices.ingest.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.contacts import Contact
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
-from devices.ingest.service import Call, in_a_thread
+from devices.ingest.routes import Call
+from devices.ingest.service import in_a_thread
 from devices.models import ApiKey
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ async def _accepted(contact: Contact, request: Request, ingest: Ingest) -> keys.
     return device
 
 
-def _report_or_refusal(body: bytes) -> Report | Refused:
+def _report_or_refusal(body: bytes) -> dict[str, Any] | Refused:
     try:
-        return parse(Report, body)
+        return parse(Report, body).changes()
     except Refused as refusal:
         return refusal
 

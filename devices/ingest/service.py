@@ -6,7 +6,6 @@ import asyncio
 import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +17,12 @@ from devices.ingest.http import (
     Refused,
     Reply,
     Request,
-    bearer_key,
     busy,
     json_reply,
-    read_body,
     send_reply,
 )
 from devices.ingest.peers import public_address
+from devices.ingest.routes import Call, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -45,13 +43,6 @@ THREADS: Final = 4
 CALLS_UNDER_WAY: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    method: str
-    path: str
-    handle: Callable[[Request, Ingest], Awaitable[Reply]]
-
-
 class Ingest:
     """The ASGI app of these calls, with the queues and the few threads they share."""
 
@@ -60,9 +51,7 @@ class Ingest:
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = ThreadPoolExecutor(THREADS, "ingest")
         self._under_way = 0
-        self._routes: dict[str, dict[str, Call]] = {}
-        for call in calls:
-            self._routes.setdefault(call.path, {})[call.method] = call
+        self._routes = Routes(calls)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -99,20 +88,11 @@ class Ingest:
         await send_reply(send, reply)
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
-        call = self._route(scope)
-        key = bearer_key(scope)
-        body = await read_body(scope, receive)
-        request = Request(call.method, call.path, key, body, public_address(scope))
+        call, named = self._routes.find(scope)
+        key = call.key(scope)
+        body = await call.read(scope, receive)
+        request = Request(scope, receive, named, key, body, public_address(scope))
         return await call.handle(request, self)
-
-    def _route(self, scope: HTTPScope) -> Call:
-        methods = self._routes.get(scope["path"])
-        if methods is None:
-            raise Refused(404, "There is no such call.", "path")
-        if scope["method"] not in methods:
-            allow = ", ".join(methods)
-            raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
-        return methods[scope["method"]]
 
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
         """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.

@@ -1,0 +1,56 @@
+"""Which call a request makes: by path, then by method."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devices.ingest.http import Refused, Reply, Request, bearer_key, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from asgiref.typing import ASGIReceiveCallable, HTTPScope
+
+    from devices.ingest.service import Ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is done where. A path with brackets is a regular expression, whose groups name things."""
+
+    method: str
+    path: str
+    handle: Callable[[Request, Ingest], Awaitable[Reply]]
+    key: Callable[[HTTPScope], str] = bearer_key
+    read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
+
+
+class Routes:
+    """Finds calls: those of fixed paths at once, the others in the order given."""
+
+    def __init__(self, calls: Iterable[Call]) -> None:
+        self._fixed: dict[str, dict[str, Call]] = {}
+        patterns: dict[str, dict[str, Call]] = {}
+        for call in calls:
+            routes = patterns if "(" in call.path else self._fixed
+            routes.setdefault(call.path, {})[call.method] = call
+        self._patterns = [(re.compile(path), methods) for path, methods in patterns.items()]
+
+    def find(self, scope: HTTPScope) -> tuple[Call, dict[str, str]]:
+        """The call, and what its path names. Raises Refused (404, 405)."""
+        methods, named = self._at(scope["path"])
+        call = methods.get(scope["method"])
+        if call is None:
+            allow = ", ".join(methods)
+            raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
+        return call, named
+
+    def _at(self, path: str) -> tuple[dict[str, Call], dict[str, str]]:
+        if methods := self._fixed.get(path):
+            return methods, {}
+        for pattern, methods in self._patterns:
+            if match := pattern.fullmatch(path):
+                return methods, match.groupdict()
+        raise Refused(404, "There is no such call.", "path")
