@@ -1,0 +1,140 @@
+"""The site that is told, and the names by which it knows the devices."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from devices.vpn import journal
+
+TIMEOUT = 10  # seconds for one call: nobody but the watcher waits
+BATCH = 2000  # devices in one call, well below the site's limit of 512 kB
+UUID = re.compile(r"[0-9a-f]{32}([0-9a-f]{30})?")
+
+Device = dict[str, str] | str
+
+
+class NotHeard(Exception):
+    """The site did not take it: say it again later."""
+
+
+class WrongSettings(Exception):
+    """What a person has to put right, in words."""
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirected POST becomes a GET, whose 200 would say nothing."""
+
+    def redirect_request(self, *args: Any) -> None:
+        return None
+
+
+class Site:
+    def __init__(self, url: str, server: str, key_file: Path) -> None:
+        if not re.match(r"https?://", url):
+            raise WrongSettings(f"{url} is no http:// or https:// address.")
+        self._url = url.rstrip("/")
+        self._server = server
+        self._key = read_key(key_file)
+        self._opener = build_opener(_NoRedirect)
+
+    def connect(self, devices: Sequence[Device]) -> None:
+        self._links("connect", devices)
+
+    def disconnect(self, devices: Sequence[Device]) -> None:
+        self._links("disconnect", devices)
+
+    def alive(self, connected: Iterable[str], **more: str) -> None:
+        """A sign of life with the whole list of connected devices."""
+        self._call("alive", connected=sorted(set(connected)), **more)
+
+    def _links(self, call: str, devices: Sequence[Device]) -> None:
+        for start in range(0, len(devices), BATCH):
+            reply = self._call(call, devices=devices[start : start + BATCH])
+            for unknown in reply.get("unknown", ()):
+                journal.once(unknown, f"The site knows no device {unknown}")
+
+    def _call(self, call: str, **body: Any) -> dict[str, Any]:
+        """What the site replied. Raises NotHeard unless it is a reply of success."""
+        request = Request(  # noqa: S310  the scheme is checked above
+            f"{self._url}/api/v1/vpn/{call}",
+            json.dumps({"server": self._server} | body).encode(),
+            {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT) as response:
+                reply = json.load(response)
+        except HTTPError as error:
+            with error:
+                said = error.read(500).decode(errors="replace")
+            raise NotHeard(f"{call}: {error.code} {said}") from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise NotHeard(f"{call}: {error}") from error
+        if not isinstance(reply, dict) or "changed" not in reply:
+            raise NotHeard(f"{call}: this is not the site's reply: {reply!r:.100}")
+        return reply
+
+
+def read_key(path: Path) -> str:
+    """The key in this file. Raises WrongSettings, also where others may read it."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise WrongSettings(f"{path} is open to others: chmod 600 {path}")
+        key = path.read_text().strip()
+    except OSError as error:
+        raise WrongSettings(str(error)) from error
+    if not re.fullmatch(r"[!-~]+", key):
+        raise WrongSettings(f"{path} should hold a key and nothing else.")
+    return key
+
+
+class Names:
+    """Which device has which common name or public key: a file of lines `NAME UUID`, read when it changes.
+
+    Without a file a name is a device's UUID itself.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._read_at = 0
+        self._uuids: dict[str, str] = {}
+        if path:
+            self._read(path)
+
+    def uuids(self, names: Iterable[str]) -> dict[str, str]:
+        """The UUIDs of those names that are a device's."""
+        if self._path is None:
+            return {name: name for name in names if UUID.fullmatch(name)}
+        try:
+            self._read(self._path)
+        except WrongSettings as error:
+            journal.once("names", f"{error} The names stay as they were.")
+        return {name: self._uuids[name] for name in names if name in self._uuids}
+
+    def _read(self, path: Path) -> None:
+        try:
+            changed_at = path.stat().st_mtime_ns
+            if changed_at != self._read_at:
+                self._read_at = changed_at
+                self._uuids = read_names(path.read_text(), path)
+        except OSError as error:
+            raise WrongSettings(f"{error}.") from error
+
+
+def read_names(text: str, path: Path) -> dict[str, str]:
+    """Raises WrongSettings with the line that is none."""
+    uuids = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2 or not UUID.fullmatch(words[1]):
+            raise WrongSettings(f"{path}, line {number}: a name and a UUID (32 or 62 digits a-f, 0-9).")
+        uuids[words[0]] = words[1]
+    return uuids
