@@ -51,9 +51,10 @@ FROM (
     SELECT d.id, d.heartbeat_state AS was, h.due_at AS at,
            CASE WHEN h.due_at = h.late_at THEN 'late' ELSE 'lost' END AS now,
            CASE WHEN h.due_at = h.late_at THEN h.lost_at END AS next
-    FROM devices_device d JOIN devices_heartbeat h ON h.device_id = d.id
+    FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
+    JOIN devices_heartbeat h ON h.device_id = d.id
     LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
-    WHERE d.id = ANY(%(ids)s) AND h.due_at <= %(at)s AND COALESCE(h.due_at <= s.due_at, true)
+    WHERE h.due_at <= %(at)s AND COALESCE(h.due_at <= s.due_at, true)
 ) AS due
 WHERE h.device_id = due.id
 RETURNING due.id, due.was, due.now, due.at, jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
@@ -62,9 +63,9 @@ VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was
 ENDED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
        jsonb_build_object('slug', 'vpn-server-silent', 'server', s.name) AS reason
-FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
-LEFT JOIN devices_heartbeat h ON h.device_id = d.id
-WHERE d.id = ANY(%(ids)s) AND d.vpn_connected AND s.due_at <= %(at)s AND COALESCE(s.due_at < h.due_at, true)
+FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
+JOIN devices_vpnserver s ON s.id = d.vpn_server_id LEFT JOIN devices_heartbeat h ON h.device_id = d.id
+WHERE d.vpn_connected AND s.due_at <= %(at)s AND COALESCE(s.due_at < h.due_at, true)
 """
 CONNECTED = f"""
 SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason, named.session
