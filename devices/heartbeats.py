@@ -16,12 +16,15 @@ from django.db import connection, transaction
 from devices import clock, edges
 from devices.models import Heartbeat
 
+SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
+
 # The window of a poll: P in force, then when it is late and when lost (domain.md, Heartbeat).
 WINDOWS = """
 SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at
 FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS late
       FROM devices_device d JOIN fleets_fleet f ON f.id = d.fleet_id,
-      LATERAL (SELECT COALESCE(d.poll_interval, f.poll_interval, %(interval)s) AS p) AS in_force
+      LATERAL (SELECT GREATEST(COALESCE(d.poll_interval, f.poll_interval, %(interval)s),
+                               CASE WHEN d.id = ANY(%(supervisors)s) THEN %(least)s END) AS p) AS in_force
       WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
 """
 # What a batch of polls finds beside recent heartbeats, as a rule nothing: first polls, owners whose lease
@@ -68,16 +71,20 @@ def record_heartbeats(
     at: datetime | None = None,
     *,
     addresses: Mapping[int, str] | None = None,
+    supervisors: Iterable[int] = (),
 ) -> int:
     """State polls of these devices at `at` (protocol.md, heartbeat), and the public addresses they came from.
 
-    Returns how many counted: a poll that is not newer than the stored one changes nothing.
+    `supervisors` are those of the devices that a supervisor polled for. Returns how many counted: a poll
+    that is not newer than the stored one changes nothing.
     """
     at, ids = at or clock.now(), sorted(set(device_ids))
     poll = {
         "at": at,
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
         "interval": settings.POLL_INTERVAL,
+        "supervisors": list(supervisors),
+        "least": SUPERVISOR_LEAST,
     }
     look = _look(ids, addresses or {}, at)
     if look.ended:

@@ -58,8 +58,10 @@ class KeyHolder:
 
     device_id: int
     uuid: str
+    name: str
     organization_id: int
     frozen_reason: str
+    vpn_enabled: bool
     poll_interval: int  # seconds, in force: device over fleet over site
 
 
@@ -171,8 +173,10 @@ def find_devices(keys: Collection[str], at: datetime) -> dict[str, KeyHolder]:
             "digest",
             "device_id",
             "device__uuid",
+            "device__name",
             "organization_id",
             "device__frozen_reason",
+            "device__vpn_enabled",
             Coalesce(
                 F("device__poll_interval"),
                 F("device__fleet__poll_interval"),

@@ -26,6 +26,7 @@ class Contact:
     report: dict[str, Any] | Refused | None
     address: str
     uuid: str | None = None
+    supervisor: bool = False
 
 
 def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
@@ -56,7 +57,8 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
         connectivity.settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
-        connectivity.record_heartbeats(polls, at, addresses=addresses)
+        supervisors = {device.device_id for device, contact in known if contact.supervisor}
+        connectivity.record_heartbeats(polls, at, addresses=addresses, supervisors=supervisors)
     if reported:
         reports.apply_reports(reported, at)
     return holders

@@ -55,6 +55,17 @@ def test_a_polling_device_writes_one_row_and_nothing_else(
     assert len(records(device)) == 1
 
 
+@pytest.mark.parametrize(("interval", "in_force"), [(60, 180), (180, 180), (200, 200), (None, 900)])
+def test_a_supervisor_s_interval_is_never_below_three_minutes(interval: int | None, in_force: int) -> None:
+    supervisor, native = make_device(poll_interval=interval), make_device(poll_interval=60)
+    for moment in (0, 30):  # the first poll, and one that extends
+        ids = [supervisor.pk, native.pk]
+        assert connectivity.record_heartbeats(ids, at(moment), supervisors=[supervisor.pk]) == 2
+        poll = Heartbeat.objects.get(device=supervisor)
+        assert (poll.poll_interval, poll.late_at) == (in_force, at(moment + 1.5 * in_force))
+        assert Heartbeat.objects.get(device=native).poll_interval == 60
+
+
 @pytest.mark.parametrize("moment", [0, -5])
 def test_a_poll_that_is_not_newer_changes_nothing(moment: float) -> None:
     device = make_device()
