@@ -136,8 +136,8 @@ def _not_yours() -> Refused:
 CALLS = (
     Call("POST", "/api/v1/heartbeat", heartbeat),
     Call("PATCH", "/api/v1/report", report),
-    Call("POST", "/api/v1/register", in_a_thread(register)),
-    Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect)),
-    Call("POST", "/api/v1/vpn/disconnect", in_a_thread(vpn_disconnect)),
-    Call("POST", "/api/v1/vpn/alive", in_a_thread(vpn_alive)),
+    Call("POST", "/api/v1/register", in_a_thread(register), kind=ApiKey.Kind.PROVISIONING),
+    Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect), kind=ApiKey.Kind.SERVICE),
+    Call("POST", "/api/v1/vpn/disconnect", in_a_thread(vpn_disconnect), kind=ApiKey.Kind.SERVICE),
+    Call("POST", "/api/v1/vpn/alive", in_a_thread(vpn_alive), kind=ApiKey.Kind.SERVICE),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from devices.ingest.http import Refused, Reply, Request, bearer_key, read_body
+from devices.models import ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is done where. A path with brackets is a regular expression, whose groups name things."""
+    """What is done where. A path with brackets is a regular expression, whose groups name things.
+
+    `kind` is the kind of key it is for, by which the brakes know how often it may come.
+    """
 
     method: str
     path: str
     handle: Callable[[Request, Ingest], Awaitable[Reply]]
     key: Callable[[HTTPScope], str] = bearer_key
     read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
+    kind: ApiKey.Kind = ApiKey.Kind.DEVICE
 
 
 class Routes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from devices.ingest.batch import GroupCommit
 from devices.ingest.contacts import Contact, commit
 from devices.ingest.database import in_database
+from devices.ingest.guard import Guard
 from devices.ingest.http import (
     Disconnected,
     Refused,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         Scope,
     )
 
+    from devices.ingest.brakes import Brakes
     from devices.keys import KeyHolder
 
 logger = logging.getLogger("devices.ingest")
@@ -46,12 +48,13 @@ CALLS_UNDER_WAY: Final = 64
 class Ingest:
     """The ASGI app of these calls, with the queues and the few threads they share."""
 
-    def __init__(self, calls: Iterable[Call]) -> None:
+    def __init__(self, calls: Iterable[Call], brakes: Brakes | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = ThreadPoolExecutor(THREADS, "ingest")
         self._under_way = 0
         self._routes = Routes(calls)
+        self._guard = Guard(brakes)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -64,7 +67,10 @@ class Ingest:
     async def _live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
+        notes = asyncio.create_task(self._guard.keep_notes(self._threads))
         await receive()
+        notes.cancel()
+        await self._guard.write_notes(self._threads)
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -89,10 +95,13 @@ class Ingest:
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
         call, named = self._routes.find(scope)
-        key = call.key(scope)
-        body = await call.read(scope, receive)
-        request = Request(scope, receive, named, key, body, public_address(scope))
-        return await call.handle(request, self)
+        key, address = call.key(scope), public_address(scope)
+
+        async def handle() -> Reply:
+            body = await call.read(scope, receive)
+            return await call.handle(Request(scope, receive, named, key, body, address), self)
+
+        return await self._guard.admit(key, address, call.kind, handle)
 
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
         """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.
@@ -124,6 +133,8 @@ def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest],
 
 
 def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
+    if refusal.status == 429:  # a flood of calls makes no flood of lines
+        return
     level = logging.WARNING if refusal.status >= 500 else logging.INFO
     logger.log(level, "%s %r: %d %s", scope["method"], scope["path"], refusal.status, refusal)
 

@@ -13,6 +13,7 @@ import uvicorn
 from devices.ingest.native import CALLS
 from devices.ingest.service import Ingest
 from tests.devices.ingest.client import Client
+from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.world import World, make_world
 
 
@@ -26,7 +27,7 @@ def client(world: World) -> Iterator[Client]:
     """A client of a server that runs in a thread, and stops as a real one does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            Ingest(CALLS), lifespan="on", log_config=None, proxy_headers=False, http="httptools"
+            Ingest(CALLS, unbraked()), lifespan="on", log_config=None, proxy_headers=False, http="httptools"
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],))

@@ -12,8 +12,10 @@ import psycopg
 from asgiref.typing import HTTPScope
 from django.db import connection
 
+from devices.ingest.brakes import Brakes, Size
 from devices.ingest.native import CALLS
 from devices.ingest.service import Ingest
+from devices.models import ApiKey
 from tests.devices.ingest.client import Answer
 
 
@@ -71,11 +73,17 @@ async def heartbeat(app: Ingest, key: str, body: Any = b"", **headers: str) -> A
     return answer
 
 
+def unbraked() -> Brakes:
+    """For tests that call much more than anybody would."""
+    unlimited = Size(rate=1e6, burst=10**6)
+    return Brakes(dict.fromkeys(ApiKey.Kind, unlimited), unlimited)
+
+
 def run(work: Callable[[Ingest], Awaitable[Any]]) -> Any:
     """Runs `work` with an app of its own, which is stopped as a server would stop it."""
 
     async def main() -> Any:
-        app = Ingest(CALLS)
+        app = Ingest(CALLS, unbraked())
         try:
             return await work(app)
         finally:

@@ -1,0 +1,164 @@
+"""Brakes: they stop what floods, never a fleet that behaves, and cost neither database nor memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import dataclass, field
+
+import pytest
+
+from devices.ingest.brakes import BUCKETS, CALLS, FAILURES, Brakes, Buckets, Kind, Size, origin
+from devices.ingest.http import Refused
+
+NAT = "198.51.100.1"
+
+
+@dataclass
+class Gate:
+    """Brakes with a clock of their own, in front of keys that are good if they say so."""
+
+    brakes: Brakes = field(default_factory=Brakes)
+    now: float = 1000.0
+
+    def call(self, key: str, address: str = NAT, kind: Kind = Kind.DEVICE, status: int = 0) -> int:
+        try:
+            self.brakes.check(key, address, kind, self.now)
+        except Refused as refusal:
+            return refusal.status
+        status = status or (200 if key.startswith("good") else 401)
+        self.brakes.note(key, address, kind, self.now, status)
+        return status
+
+    def calls(self, number: int, key: str, kind: Kind = Kind.DEVICE, status: int = 0) -> list[int]:
+        return [self.call(key, kind=kind, status=status) for _ in range(number)]
+
+
+def test_a_bucket_gives_its_burst_then_its_rate() -> None:
+    buckets = Buckets(Size(rate=10, burst=300))
+    for _ in range(300):
+        assert not buckets.is_empty("a", 7)
+        buckets.take("a", 7)
+    assert buckets.is_empty("a", 7)
+    assert not buckets.is_empty("b", 7)
+    assert buckets.is_empty("a", 7.04)
+    for moment in (7.1, 7.2, 7.3):
+        assert not buckets.is_empty("a", moment)
+        buckets.take("a", moment)
+        assert buckets.is_empty("a", moment)
+    for _ in range(300):
+        assert not buckets.is_empty("a", 100)
+        buckets.take("a", 100)
+    assert buckets.is_empty("a", 100)
+
+
+def test_who_takes_more_than_there_is_waits_no_longer_than_for_an_empty_bucket() -> None:
+    buckets = Buckets(Size(rate=1, burst=10))
+    for _ in range(5):
+        buckets.take("a", 0, tokens=50)
+    assert buckets.is_empty("a", 0.4)
+    assert not buckets.is_empty("a", 1)
+
+
+def test_full_buckets_are_forgotten_and_emptied_ones_never_for_them() -> None:
+    buckets = Buckets(Size(rate=1, burst=10), limit=100)
+    buckets.take("greedy", 0, tokens=10)
+    for number in range(1000):
+        buckets.take(number, 0)
+        assert len(buckets) <= 100
+    assert buckets.is_empty("greedy", 0)
+    for number in range(200):
+        buckets.take(number, 20)
+    assert len(buckets) == 98  # without the greedy one, full again at 10, and what was full at 20
+    assert not buckets.is_empty("greedy", 20)
+
+
+def test_a_key_that_calls_without_end_is_stopped_and_no_other() -> None:
+    gate = Gate()
+    rate, burst = CALLS[Kind.DEVICE]
+    answers = gate.calls(burst + 1000, "good-wild")
+    assert answers == [200] * burst + [429] * 1000
+    assert gate.call("good-other") == 200
+    gate.now += 10
+    assert gate.calls(100, "good-wild").count(200) == 10 * rate
+
+
+def test_a_fleet_of_thousands_behind_one_address_is_never_stopped() -> None:
+    """Five thousand at the shortest interval, each with a report, some deleted meanwhile, all at once."""
+    gate = Gate()
+    fleet = [f"good-{number}" for number in range(5000)]
+    stopped = [gate.call("good-provisioning", kind=Kind.PROVISIONING) for _ in fleet].count(429)
+    deleted = [f"deleted-{number}" for number in range(40)]
+    for _ in range(18):  # three minutes
+        stopped += [gate.call(key) for key in [*fleet, *fleet, *deleted]].count(429)
+        gate.now += 10
+    assert stopped == 0
+
+
+def test_wrong_keys_from_one_address_are_stopped_and_no_key_that_was_accepted() -> None:
+    gate = Gate()
+    assert gate.call("good-before") == 200
+    flood = [gate.call(f"wrong-{number}") for number in range(2000)]
+    assert flood == [401] * FAILURES.burst + [429] * (2000 - FAILURES.burst)
+    assert gate.call("good-before") == 200  # its neighbour behind the same address
+    assert gate.call("good-new") == 429  # who can tell it from the flood without looking it up?
+    assert gate.call("wrong", "203.0.113.9") == 401
+    gate.now += 1
+    assert gate.call("good-new") == 200
+    again = [gate.call(f"wrong-{number}") for number in range(100)]
+    assert again.count(401) == FAILURES.rate
+
+
+def test_a_key_that_is_accepted_no_more_counts_as_any_other() -> None:
+    gate = Gate()
+    assert gate.call("good") == 200
+    for number in range(FAILURES.burst):
+        gate.call(f"wrong-{number}")
+    assert gate.call("good", status=401) == 401  # revoked meanwhile
+    assert gate.call("good", status=401) == 429
+
+
+def test_good_calls_and_bad_bodies_are_no_failures_of_an_address() -> None:
+    gate = Gate()
+    for number in range(2 * FAILURES.burst):
+        for status in (200, 400, 403, 404, 413, 503):
+            assert gate.call(f"good-{number}", status=status) == status
+    assert gate.call("wrong") == 401
+
+
+def test_conflicts_wear_out_the_key_they_come_with() -> None:
+    """A key from somebody's card does not find out which UUIDs are taken."""
+    gate = Gate()
+    answers = gate.calls(1000, "good-stolen", Kind.PROVISIONING, status=409)
+    assert answers.count(409) < 130
+    assert gate.call("good-other", kind=Kind.PROVISIONING) == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "other", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("198.51.100.1", "198.51.100.2", False),
+    ],
+)
+def test_one_site_has_one_address(address: str, other: str, *, same: bool) -> None:
+    assert (origin(address) == origin(other)) is same
+
+
+def test_a_caller_on_a_socket_has_no_address_to_be_stopped_by() -> None:
+    gate = Gate()
+    assert {gate.call(f"wrong-{number}", "") for number in range(2 * FAILURES.burst)} == {401}
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """A flood of different keys from different addresses, good ones and wrong ones."""
+    gate = Gate()
+    tracemalloc.start()
+    try:
+        for number in range(4 * BUCKETS):
+            address = f"2001:db8:{number % 50_000:x}::1"
+            gate.call(f"{'good' if number % 2 else 'wrong'}-{number}", address, status=0)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 20 * 1024 * 1024
