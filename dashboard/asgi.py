@@ -16,6 +16,7 @@ django_application = get_asgi_application()
 from django.conf import settings  # noqa: E402 - Django is set up above
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
+from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
 
 # The caller's address and HTTPS as our own proxies tell them; anybody else's word is not taken.
@@ -26,7 +27,7 @@ pages: Any = ProxyHeadersMiddleware(unproxied, trusted_hosts=settings.TRUSTED_PR
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Routes by path. The lifespan is the ingest's, which finishes its batches before the end."""
-    if scope["type"] == "lifespan" or scope["path"].startswith("/api/v1/"):
+    if scope["type"] == "lifespan" or scope["path"].startswith(PATHS):
         await ingest(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -47,16 +48,17 @@ def register(
     uuid: str | None = None,
     name: str = "",
     device_type: str = "",
+    said: Mapping[str, Any] | None = None,
     at: datetime | None = None,
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
 
-    Raises InvalidUuid, UuidTaken.
+    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken.
     """
     at = at or clock.now()
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    return _create(fleet, uuid, name, device_type, at, reason, **facts)
+    return _create(fleet, uuid, name, device_type, at, reason, **facts, **(said or {}))
 
 
 @transaction.atomic

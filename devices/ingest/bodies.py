@@ -101,7 +101,7 @@ class Alive(Struct):
     connected: list[Text] | None = None
 
 
-Body = TypeVar("Body", bound=Struct)
+Body = TypeVar("Body")
 
 
 def parse(type_: type[Body], body: bytes) -> Body:

@@ -35,14 +35,28 @@ def ask(path: str) -> tuple[int, str, bytes]:
     return start["status"], types[0].split(";")[0], body["body"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1/heartbeat", "/api/v1/nothing"])
+SUPERVISOR = ("/device/register", "/device/v3/x/state", "/v7/nothing", "/api-key/", "/services/vpn/auth/")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/heartbeat", "/api/v1/nothing", *SUPERVISOR])
 def test_calls_of_devices_never_meet_django(path: str) -> None:
     status, content_type, body = ask(path)
-    assert (status in {404, 405}, content_type) == (True, "application/json")
+    assert (status in {401, 404, 405}, content_type) == (True, "application/json")
     assert body.startswith(b'{"error":')
 
 
-@pytest.mark.parametrize("path", ["/api/v1", "/api/", "/nothing/"])
+def test_anybody_may_ping() -> None:
+    assert ask("/ping") == (200, "text/plain", b"OK")
+
+
+@pytest.mark.parametrize("path", ["/devices/", f"/devices/{'a' * 32}/"])
+def test_pages_about_devices_are_pages(path: str) -> None:
+    """A stranger is sent to sign in."""
+    status, _, _ = ask(path)
+    assert status == 302
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/", "/nothing/", "/device", "/v8/device", "/service/"])
 def test_everything_else_is_djangos(path: str) -> None:
     status, content_type, _ = ask(path)
     assert (status, content_type) == (404, "text/html")

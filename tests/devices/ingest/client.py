@@ -21,12 +21,13 @@ class Answer:
 
 
 class Client:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, base: str = "/api/v1/") -> None:
         self.port = port
+        self.base = base
         self.connection = HTTPConnection("127.0.0.1", port, timeout=10)
 
     def another(self) -> Client:
-        return Client(self.port)
+        return Client(self.port, self.base)
 
     def close(self) -> None:
         self.connection.close()
@@ -37,13 +38,13 @@ class Client:
         """The answer; `body` is sent as it is if it is bytes, else as JSON."""
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         sent = {"Authorization": f"Bearer {key}"} if key is not None else {}
-        self.connection.request(method, f"/api/v1/{path}", raw, sent | headers)
+        self.connection.request(method, f"{self.base}{path}", raw, sent | headers)
         return self._answer()
 
     def stream(self, method: str, path: str, key: str, chunks: Iterable[bytes]) -> Answer:
         """Sends the body in chunks, without saying beforehand how long it is."""
         headers = {"Authorization": f"Bearer {key}", "Transfer-Encoding": "chunked"}
-        url = f"/api/v1/{path}"
+        url = f"{self.base}{path}"
         self.connection.request(method, url, iter(chunks), headers, encode_chunked=True)
         return self._answer()
 

@@ -1,0 +1,84 @@
+"""How a supervisor's device comes to an id and a key (protocol.md, Register)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from devices import clock, keys, lifecycle
+from devices.ingest.bodies import parse
+from devices.ingest.http import TEXT, Refused, Reply, json_reply, unauthorized
+from devices.ingest.supervisor_bodies import KeyExchange, Registration, filtered_uuid
+from devices.ingest.supervisor_reports import changes
+from devices.models import ApiKey, Device
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from devices.ingest.http import Request
+
+
+def register(request: Request) -> Reply:
+    """The fleet is the key's: `application` is a number of the cloud that the device came from."""
+    at = clock.now()
+    key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at)
+    if key is None:
+        raise unauthorized()
+    body = parse(Registration, request.body)
+    try:
+        device, device_key = _registered(key, body, at)
+    except lifecycle.UuidTaken:
+        return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
+    except (keys.TooShort, keys.KeyTaken) as refused:
+        raise Refused(400, str(refused), "api_key") from refused
+    return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})
+
+
+@transaction.atomic
+def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, str]:
+    assert key.fleet is not None  # by the constraint api_key_owner
+    device = lifecycle.register(
+        fleet=key.fleet,
+        provisioning_key=key,
+        uuid=body.uuid,
+        device_type=body.device_type,
+        said=changes(body.state()),
+        at=at,
+    )
+    if body.api_key is None:
+        return device, keys.new_device_key(device, at=at)
+    keys.keep_device_key(device, body.api_key, at=at)
+    return device, body.api_key
+
+
+def look_up(request: Request) -> Reply:
+    """The device's id, for its own key or the provisioning key that may still act for it."""
+    at = clock.now()
+    key = _caller(request, at)
+    device = Device.objects.filter(uuid=filtered_uuid(request.scope)).first()
+    if device is None or not (key.device_id == device.pk or keys.may_look_up(key, device, at)):
+        raise unauthorized()
+    return json_reply(200, {"d": [{"id": device.pk}]})
+
+
+def exchange(request: Request) -> Reply:
+    """From now on the key that the device chose, or else one of ours, is its only one."""
+    at = clock.now()
+    caller = _caller(request, at)
+    chosen = parse(KeyExchange, request.body).api_key or secrets.token_urlsafe(32)
+    try:
+        keys.exchange(device_id=int(request.named["id"]), caller=caller, new_key=chosen, at=at)
+    except keys.NotAllowed as refused:
+        raise unauthorized() from refused
+    except (keys.TooShort, keys.KeyTaken) as refused:
+        raise Refused(400, str(refused), "apiKey") from refused
+    return json_reply(200, chosen)
+
+
+def _caller(request: Request, at: datetime) -> ApiKey:
+    for kind in (ApiKey.Kind.DEVICE, ApiKey.Kind.PROVISIONING):
+        if key := keys.find(request.key, kind, at):
+            return key
+    raise unauthorized()

@@ -1,0 +1,152 @@
+"""State polls and reports of supervisors, batched with those of the native dialect (protocol.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from devices import keys
+from devices.heartbeats import SUPERVISOR_LEAST
+from devices.ingest.bodies import parse
+from devices.ingest.contacts import Contact
+from devices.ingest.http import Refused, Reply, header, unauthorized
+from devices.ingest.supervisor_bodies import Report2, State2, State3, filtered_uuid, parse_by_uuid, parse_form
+from devices.ingest.supervisor_reports import changes, changes2, changes3
+
+if TYPE_CHECKING:
+    from devices.ingest.http import Request
+    from devices.ingest.service import Ingest
+    from devices.keys import KeyHolder
+
+POLL_INTERVAL: Final = "BALENA_SUPERVISOR_POLL_INTERVAL"  # in milliseconds
+VPN_CONTROL: Final = "BALENA_SUPERVISOR_VPN_CONTROL"
+
+Said = tuple[str | None, dict[str, Any]]
+
+
+# Polls
+
+
+async def state3(request: Request, ingest: Ingest) -> Reply:
+    return await _poll(request, ingest, _target3)
+
+
+async def state2(request: Request, ingest: Ingest) -> Reply:
+    return await _poll(request, ingest, _target2)
+
+
+async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], dict[str, Any]]) -> Reply:
+    device = await _contact(request, ingest, request.named["uuid"], None, is_poll=True)
+    if device is None:
+        await _require_former(request, ingest, request.named["uuid"])
+        return Reply(304)
+    if device.frozen_reason:
+        return Reply(304)
+    body = msgspec.json.encode(target(device))
+    tag = b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+    tagged = ((b"etag", tag),)
+    if _matches(header(request.scope, b"if-none-match") or b"", tag):
+        return Reply(304, headers=tagged)
+    return Reply(200, body, tagged)
+
+
+def _matches(asked: bytes, tag: bytes) -> bool:
+    return any(each.strip().removeprefix(b"W/") in {tag, b"*"} for each in asked.split(b","))
+
+
+def _target3(device: KeyHolder) -> dict[str, Any]:
+    return {device.uuid: {"name": _name(device), "config": _config(device), "apps": {}}}
+
+
+def _target2(device: KeyHolder) -> dict[str, Any]:
+    local = {"name": _name(device), "config": _config(device), "apps": {}}
+    return {"local": local, "dependent": {"apps": {}, "devices": {}}}
+
+
+def _name(device: KeyHolder) -> str:
+    return device.name or device.uuid[:7]
+
+
+def _config(device: KeyHolder) -> dict[str, str]:
+    config = {POLL_INTERVAL: str(1000 * max(SUPERVISOR_LEAST, device.poll_interval))}
+    # What is not named is on.
+    return config if device.vpn_enabled else config | {VPN_CONTROL: "false"}
+
+
+# Reports
+
+
+async def report3(request: Request, ingest: Ingest) -> Reply:
+    return await _report(request, ingest, _said3)
+
+
+async def report2(request: Request, ingest: Ingest) -> Reply:
+    """As report3; but a deleted device's agent is told that all is well."""
+    try:
+        return await _report(request, ingest, _said2, request.named["uuid"])
+    except Refused as refusal:
+        if refusal.status == 401:
+            await _require_former(request, ingest, request.named["uuid"])
+            return Reply(200)
+        raise
+
+
+async def flasher(request: Request, ingest: Ingest) -> Reply:
+    return await _report(request, ingest, _said_in_form)
+
+
+async def _report(
+    request: Request, ingest: Ingest, read: Callable[[Request], Said], uuid: str | None = None
+) -> Reply:
+    said: dict[str, Any] | Refused
+    try:
+        uuid, said = read(request)
+    except Refused as refusal:
+        said = refusal
+    device = await _contact(request, ingest, uuid, said, is_poll=False)
+    if device is None or device.frozen_reason:
+        raise unauthorized()
+    if isinstance(said, Refused):
+        raise said
+    return Reply(200)
+
+
+def _said3(request: Request) -> Said:
+    uuid, state = parse_by_uuid(State3, request.body)
+    return uuid, changes3(state)
+
+
+def _said2(request: Request) -> Said:
+    return request.named["uuid"], changes2(parse(Report2, request.body).local or State2())
+
+
+def _said_in_form(request: Request) -> Said:
+    return filtered_uuid(request.scope), changes(parse_form(request.body))
+
+
+async def _contact(
+    request: Request,
+    ingest: Ingest,
+    uuid: str | None,
+    said: dict[str, Any] | Refused | None,
+    *,
+    is_poll: bool,
+) -> KeyHolder | None:
+    contact = Contact(request.key, is_poll, said, request.address, uuid, supervisor=True)
+    return await ingest.contact(contact, len(request.body))
+
+
+async def _require_former(request: Request, ingest: Ingest, uuid: str) -> None:
+    """Raises Refused (401) unless this was the key of a device of that UUID, deleted since."""
+    await ingest.in_a_thread(partial(_former, request.key, uuid))
+
+
+def _former(key: str, uuid: str) -> Reply:
+    former = keys.former(key)
+    if former is None or former.device_uuid != uuid:
+        raise unauthorized()
+    return Reply(304)

@@ -1,0 +1,22 @@
+"""A real server of the supervisor dialect, and somebody to call it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devices.ingest import supervisor
+from devices.ingest.service import Ingest
+from tests.devices.ingest.client import Client
+from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.server import serving
+from tests.devices.ingest.world import World
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[Client]:
+    with serving(Ingest(supervisor.CALLS, unbraked())) as port:
+        client = Client(port, base="/")
+        yield client
+        client.close()
