@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from msgspec import UNSET
 
 from devices import clock, connectivity, keys, lifecycle
+from devices.ingest import openapi
 from devices.ingest.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.contacts import Contact
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
+from devices.ingest.replies import Changed, Frozen, Polled, Registered
 from devices.ingest.routes import Call
 from devices.ingest.service import in_a_thread
 from devices.models import ApiKey
@@ -27,12 +30,9 @@ async def heartbeat(request: Request, ingest: Ingest) -> Reply:
     report = _report_or_refusal(request.body) if request.body else None
     contact = Contact(request.key, is_poll=True, report=report, address=request.address)
     device = await _accepted(contact, request, ingest)
-    reply: dict[str, Any] = {"poll_interval": device.poll_interval}
-    if device.frozen_reason:
-        return json_reply(200, reply | {"frozen": device.frozen_reason})
-    if isinstance(report, Refused):
+    if isinstance(report, Refused) and not device.frozen_reason:
         raise report
-    return json_reply(200, reply)
+    return json_reply(200, Polled(device.poll_interval, device.frozen_reason or UNSET))
 
 
 async def report(request: Request, ingest: Ingest) -> Reply:
@@ -41,7 +41,7 @@ async def report(request: Request, ingest: Ingest) -> Reply:
     device = await _accepted(contact, request, ingest)
     if device.frozen_reason:
         error = "This device is frozen: its reports are refused."
-        return json_reply(403, {"error": error, "reason": device.frozen_reason})
+        return json_reply(403, Frozen(error, device.frozen_reason))
     if isinstance(said, Refused):
         raise said
     return Reply(204)
@@ -80,7 +80,7 @@ def register(request: Request) -> Reply:
         raise Refused(409, "This UUID is registered already.", "uuid") from taken
     device_key = keys.new_device_key(device)
     interval = keys.find_devices([device_key], at)[device_key].poll_interval
-    return json_reply(201, {"uuid": device.uuid, "key": device_key, "poll_interval": interval})
+    return json_reply(201, Registered(device.uuid, device_key, interval))
 
 
 def vpn_connect(request: Request) -> Reply:
@@ -118,8 +118,7 @@ def _links(request: Request, record: Callable[..., int]) -> Reply:
 
 
 def _changed(changed: int, uuids: list[str], reach: Organization | None) -> Reply:
-    unknown = connectivity.unknown_uuids(uuids, reach)
-    return json_reply(200, {"changed": changed, "unknown": unknown})
+    return json_reply(200, Changed(changed, connectivity.unknown_uuids(uuids, reach)))
 
 
 def _caller(request: Request, kind: ApiKey.Kind, at: datetime) -> ApiKey:
@@ -140,4 +139,5 @@ CALLS = (
     Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect), kind=ApiKey.Kind.SERVICE),
     Call("POST", "/api/v1/vpn/disconnect", in_a_thread(vpn_disconnect), kind=ApiKey.Kind.SERVICE),
     Call("POST", "/api/v1/vpn/alive", in_a_thread(vpn_alive), kind=ApiKey.Kind.SERVICE),
+    openapi.CALL,
 )
