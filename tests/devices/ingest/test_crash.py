@@ -140,6 +140,7 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
             told.polled[uuid] = sent_at
             if body:
                 told.release[uuid] = number
+            await asyncio.sleep(0.1)  # no agent comes as often as the brakes allow at most
         else:
             assert answer.status == 503
             told.refused += 1
