@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
-from typing import IO
+from typing import TextIO
 
 ANSWER_WITHIN = 5.0  # seconds
 
@@ -17,7 +16,8 @@ class Management:
         """`address` is the path of a unix socket, or HOST:PORT."""
         self._address = address
         self._password = password
-        self._stream: IO[str] | None = None
+        self._connection: socket.socket | None = None
+        self._lines: TextIO | None = None
 
     def boot(self) -> str:
         """Names the life of the server: its process, and when that began to serve.
@@ -25,7 +25,7 @@ class Management:
         A restart from within (SIGHUP, SIGUSR1) drops all tunnels as well, so it begins another life.
         """
         pid = self._ask("pid", "SUCCESS: pid=")[-1].partition("=")[2]
-        began, state, *_ = self._ask("state", "END")[0].split(",")
+        began, state, *_ = *self._ask("state", "END")[0].split(","), ""
         if state != "CONNECTED":
             raise ConnectionError(f"the server is not serving yet: {state}")
         return f"{pid}-{began}"
@@ -35,32 +35,29 @@ class Management:
         return clients(self._ask("status 3", "END"))
 
     def close(self) -> None:
-        if self._stream:
-            with contextlib.suppress(OSError):
-                self._stream.close()
-            self._stream = None
+        for each in (self._lines, self._connection):
+            if each:
+                each.close()
+        self._connection = self._lines = None
 
     def _ask(self, command: str, last: str) -> list[str]:
         """The lines of the answer up to the one that begins with `last`."""
         try:
-            if self._stream is None:
-                self._stream = _connect(self._address)
-                self._say(self._password) if self._password else None
-            self._say(command)
+            if self._connection is None:
+                self._connection = _connect(self._address)
+                self._lines = self._connection.makefile(encoding="utf-8", errors="replace")
+                if self._password:
+                    self._connection.sendall(f"{self._password}\n".encode())
+            self._connection.sendall(f"{command}\n".encode())
             return self._answer(last)
         except OSError:
             self.close()
             raise
 
-    def _say(self, line: str) -> None:
-        assert self._stream
-        self._stream.write(f"{line}\n")
-        self._stream.flush()
-
     def _answer(self, last: str) -> list[str]:
-        assert self._stream
+        assert self._lines
         lines = []
-        for line in self._stream:
+        for line in self._lines:
             if line.startswith("ERROR:"):
                 raise ConnectionError(line.strip())
             if not line.startswith(">"):  # what it says unasked
@@ -76,14 +73,14 @@ def clients(status: list[str]) -> set[str]:
     return {row[1] for row in rows if row[0] == "CLIENT_LIST" and len(row) > 1} - {"", "UNDEF"}
 
 
-def _connect(address: str) -> IO[str]:
-    tcp = re.fullmatch(r"(.+):([0-9]+)", address)
-    if tcp:
-        connection = socket.create_connection((tcp[1], int(tcp[2])), ANSWER_WITHIN)
-    else:
-        connection = socket.socket(socket.AF_UNIX)
+def _connect(address: str) -> socket.socket:
+    if tcp := re.fullmatch(r"(.+):([0-9]+)", address):
+        return socket.create_connection((tcp[1], int(tcp[2])), ANSWER_WITHIN)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
         connection.settimeout(ANSWER_WITHIN)
-    with connection:  # the stream keeps it open
-        if not tcp:
-            connection.connect(address)
-        return connection.makefile("rw", encoding="utf-8", errors="replace", newline=None)
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection

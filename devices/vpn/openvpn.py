@@ -19,31 +19,44 @@ class OpenVpn:
         self._spool = spool
         self._management = management
         self._names = names
-        self._boot = ""
         self._sign_at = 0.0
 
     def look(self, now: float) -> None:
         """Tell the site what is due; `now` in seconds of any clock. Raises NotHeard.
 
-        A new life of the server comes before the events of its clients, which then belong to it.
+        What happened comes before the list, so that the history gives the right reasons; but a new life
+        of the server is made known first: its clients' sessions are to belong to it.
         """
-        notes = self._spool.pending()
-        if notes or now >= self._sign_at:
-            self._sign(now)
+        notes, due = self._spool.pending(), now >= self._sign_at
+        if not notes and not due:
+            return
+        boot = self._boot(now)
+        if boot and boot != self._spool.boot:
+            self._sign(boot, now)
+            due = False
         self._send(notes)
+        if boot and due:
+            self._sign(boot, now)
 
-    def _sign(self, now: float) -> None:
+    def _boot(self, now: float) -> str:
+        """Empty while OpenVPN does not answer: no sign then, so that the lease of a dead server ends."""
         try:
             boot = self._management.boot()
-            if boot == self._boot and now < self._sign_at:
-                return
-            connected = self._names.uuids(self._management.clients()).values()
         except OSError as error:
             journal.once("VPN", f"OpenVPN does not answer: {error}")
-            return  # no sign without it: the lease of a dead server shall end
-        self._site.alive(connected, boot=boot)
-        journal.once("VPN", f"OpenVPN answers, process and start {boot}")
-        self._boot, self._sign_at = boot, now + watch.SIGN_EVERY
+            self._sign_at = now + watch.RETRY
+            return ""
+        journal.once("VPN", f"OpenVPN answers (process and start: {boot})")
+        return boot
+
+    def _sign(self, boot: str, now: float) -> None:
+        try:
+            clients = self._management.clients()
+        except OSError:
+            return  # the next look asks again
+        self._site.alive(self._names.uuids(clients).values(), boot=boot)
+        self._spool.boot = boot
+        self._sign_at = now + watch.SIGN_EVERY
 
     def _send(self, notes: dict[str, Note]) -> None:
         uuids = self._names.uuids(notes)

@@ -3,6 +3,7 @@
     wanted/NAME   written by the hook
     taken/NAME    on its way from there to
     sending/NAME  what is sent until the site has it; only the watcher writes here
+    boot          the life of the server that the site was last told of
 
 Everything moves by renaming. The watcher may be killed anywhere and goes on from what it finds; the
 hook never waits for it.
@@ -57,8 +58,18 @@ class Spool:
         self._wanted, self._taken, self._sending = (
             directory / name for name in ("wanted", "taken", "sending")
         )
+        self._boot = directory / "boot"
         for each in (self._wanted, self._taken, self._sending):
             each.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def boot(self) -> str:
+        return self._boot.read_text() if self._boot.exists() else ""
+
+    @boot.setter
+    def boot(self, boot: str) -> None:
+        if boot != self.boot:
+            self._boot.write_text(boot)
 
     def pending(self) -> dict[str, Note]:
         """What the site has yet to hear, by common name."""
