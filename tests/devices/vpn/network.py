@@ -1,4 +1,4 @@
-"""OpenVPN for real: servers and a client in network namespaces of their own, set up as docs/openvpn.md says.
+"""Real VPNs: hosts in network namespaces of their own, and OpenVPN on them as docs/openvpn.md says.
 
 Nothing leaves the machine: the namespaces know only each other, the watchers speak to the loopback.
 """
@@ -43,6 +43,34 @@ def unusable(*programs: str) -> str:
     return ""
 
 
+def namespace(name: str) -> str:
+    """What the namespace of the host of this name is called, beside those of tests in parallel."""
+    return f"lk{os.getpid()}{name}"
+
+
+@contextmanager
+def hosts(**numbers: int) -> Iterator[None]:
+    """The client's host "c", and those of servers, each at 10.99.NUMBER.1 from there."""
+    try:
+        run("ip", "netns", "add", namespace("c"))
+        for name, number in numbers.items():
+            run("ip", "netns", "add", namespace(name))
+            _wire(name, number)
+        yield
+    finally:
+        for name in ("c", *numbers):
+            with suppress(AssertionError):
+                run("ip", "netns", "delete", namespace(name))
+
+
+def _wire(name: str, number: int) -> None:
+    here, client, link = namespace(name), namespace("c"), f"to-{name}"
+    run("ip", "-n", here, "link", "add", link, "type", "veth", "peer", "name", link, "netns", client)
+    for space, last in ((here, 1), (client, 2)):
+        run("ip", "-n", space, "address", "add", f"10.99.{number}.{last}/24", "dev", link)
+        run("ip", "-n", space, "link", "set", link, "up")
+
+
 @dataclass
 class Process:
     """A program of ours, with what it printed."""
@@ -70,21 +98,6 @@ class Network:
     url: str
     started: list[Process] = field(default_factory=list)
 
-    def namespace(self, name: str) -> str:
-        return f"lk{os.getpid()}{name}"
-
-    def add_namespace(self, name: str) -> None:
-        run("ip", "netns", "add", self.namespace(name))
-
-    def add_host(self, name: str, number: int) -> None:
-        """A host for an OpenVPN server, wired to the client's."""
-        self.add_namespace(name)
-        here, client, link = self.namespace(name), self.namespace("c"), f"to-{name}"
-        run("ip", "-n", here, "link", "add", link, "type", "veth", "peer", "name", link, "netns", client)
-        for space, last in ((here, 1), (client, 2)):
-            run("ip", "-n", space, "address", "add", f"10.99.{number}.{last}/24", "dev", link)
-            run("ip", "-n", space, "link", "set", link, "up")
-
     def start(self, name: str, *command: str, user: str | None = None) -> Process:
         log = self.directory / f"{name}.{len(self.started)}.log"
         with log.open("wb") as output:
@@ -105,7 +118,7 @@ class Network:
         """An OpenVPN process in the namespace of this name."""
         path = self.directory / f"{name}.conf"
         path.write_text(config)
-        space = self.namespace(name[0])
+        space = namespace(name[0])
         return self.start(name, "ip", "netns", "exec", space, "openvpn", "--verb", "3", "--config", str(path))
 
     def server(self, name: str, number: int) -> Process:
@@ -185,18 +198,13 @@ def _block(kind: str, number: int = 0) -> str:
 
 @contextmanager
 def network(directory: Path, uuid: str, key: str, url: str) -> Iterator[Network]:
-    """The hosts "a" and "b", and the client's; everything ends with it."""
+    """The hosts "a" and "b" for servers, and the client's; everything ends with it."""
     made = Network(directory, uuid, key, url)
-    try:
-        made.install()
-        made.certify()
-        made.add_namespace("c")
-        made.add_host("a", 1)
-        made.add_host("b", 2)
-        yield made
-    finally:
-        for process in made.started:
-            process.end(signal.SIGKILL)
-        for name in ("a", "b", "c"):
-            with suppress(AssertionError):
-                run("ip", "netns", "delete", made.namespace(name))
+    made.install()
+    made.certify()
+    with hosts(a=1, b=2):
+        try:
+            yield made
+        finally:
+            for process in made.started:
+                process.end(signal.SIGKILL)
