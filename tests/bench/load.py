@@ -46,12 +46,12 @@ class Drive:
     url: str
     devices: int
     connections: int
-    etags: Path | None = None
+    tags: Path | None = None  # of states, for `poll`
 
     def run(self, call: str, seconds: int) -> Load:
         """Makes `call` (a name in load.lua) for that long."""
         stride = stride_for(self.devices)
-        arguments = [call, self.devices, random.randrange(self.devices), stride, self.etags or ""]
+        arguments = [call, self.devices, random.randrange(self.devices), stride, self.tags or ""]
         command = ["wrk", "--threads", "1", "--connections", str(self.connections)]
         command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT), self.url, "--"]
         command += [str(argument) for argument in arguments if argument != ""]

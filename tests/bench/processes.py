@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -84,9 +84,11 @@ class Postgres:
         """Seconds of processor time of all its processes so far, ended ones included; None: elsewhere."""
         if self.postmaster is None:
             return None
-        of_ended = sum(self.postmaster.cpu_times()[2:4])
-        living = [self.postmaster, *self.postmaster.children()]
-        return of_ended + sum(sum(process.cpu_times()[:2]) for process in living)
+        seconds = sum(self.postmaster.cpu_times()[:4])  # with its ended children
+        for process in self.postmaster.children():
+            with suppress(psutil.NoSuchProcess):
+                seconds += sum(process.cpu_times()[:2])
+        return seconds
 
 
 def wal_position() -> int:
