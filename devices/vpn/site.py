@@ -102,7 +102,7 @@ class Names:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._read_at = 0
+        self._version = (0, 0)
         self._uuids: dict[str, str] = {}
         if path:
             self._read(path)
@@ -119,9 +119,10 @@ class Names:
 
     def _read(self, path: Path) -> None:
         try:
-            changed_at = path.stat().st_mtime_ns
-            if changed_at != self._read_at:
-                self._read_at = changed_at
+            found = path.stat()
+            version = (found.st_mtime_ns, found.st_size)
+            if version != self._version:
+                self._version = version
                 self._uuids = read_names(path.read_text(), path)
         except OSError as error:
             raise WrongSettings(f"{error}.") from error
