@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
@@ -21,6 +22,7 @@ from psycopg.errors import UniqueViolation
 
 from devices import clock
 from devices.models import ApiKey, Device, FormerKey, Heartbeat
+from fleets.models import Membership, Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
+    from dashboard.models import User
     from fleets.models import Fleet, Organization
 
 
 CHOSEN_LENGTH: Final = 32  # characters that a key chosen by a device has at least
 LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for what it registered
+FORMER_KEPT: Final = timedelta(days=90)  # how long a deleted device's agent is told from a stranger
 LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
 
 
@@ -117,16 +121,14 @@ def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
     )
 
 
-def new_provisioning_key(fleet: Fleet, name: str = "", *, expires_at: datetime | None = None) -> str:
+def new_provisioning_key(
+    fleet: Fleet, name: str = "", *, actor: User | None = None, expires_at: datetime | None = None
+) -> str:
+    """A key with which the fleet's devices register. Raises PermissionDenied."""
+    _require_administrator(actor, fleet.organization)
     key = secrets.token_urlsafe(32)
-    _create(
-        key,
-        ApiKey.Kind.PROVISIONING,
-        fleet=fleet,
-        organization_id=fleet.organization_id,
-        name=name,
-        expires_at=expires_at,
-    )
+    facts = {"fleet": fleet, "organization_id": fleet.organization_id}
+    _create(key, ApiKey.Kind.PROVISIONING, name=name, expires_at=expires_at, **facts)
     return key
 
 
@@ -134,9 +136,14 @@ def new_service_key(
     organization: Organization | None,
     name: str = "",
     *,
+    actor: User | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """A key for the VPN servers of an organization; of the whole site where it is None."""
+    """A key for the VPN servers of an organization; of the whole site where it is None.
+
+    `actor` is the person who asks; None: the console. Raises PermissionDenied.
+    """
+    _require_administrator(actor, organization)
     key = secrets.token_urlsafe(32)
     _create(key, ApiKey.Kind.SERVICE, organization=organization, name=name, expires_at=expires_at)
     return key
@@ -217,6 +224,11 @@ def former(key: str) -> FormerKey | None:
     return FormerKey.objects.filter(digest__in=digests(key)).first()
 
 
+def forget_former(at: datetime | None = None) -> int:
+    """Drop the former keys of devices deleted long ago; returns how many."""
+    return FormerKey.objects.filter(deleted_at__lte=(at or clock.now()) - FORMER_KEPT).delete()[0]
+
+
 def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> None:
     # Locked, so that two who add a key at once count each other's.
     organization_id = (
@@ -226,6 +238,15 @@ def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetim
         raise TooMany(f"{device} has {LIVE_DEVICE_KEYS} live keys already: revoke one first.")
     _create(key, ApiKey.Kind.DEVICE, device=device, organization_id=organization_id, expires_at=expires_at)
     FormerKey.objects.filter(digest__in=digests(key)).delete()
+
+
+def _require_administrator(actor: User | None, organization: Organization | None) -> None:
+    """Of the organization; of the site where the key is for all of them."""
+    if actor is None or (organization is None and actor.is_superuser):
+        return
+    membership = Membership.objects.filter(user=actor, organization=organization).first()
+    if membership is None or not Role(membership.role).includes(Role.ADMINISTRATOR):
+        raise PermissionDenied(f"this needs an administrator of {organization or 'the site'}")
 
 
 def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> None:

@@ -1,7 +1,7 @@
 """Brakes: a call that comes too often is refused before it costs anything (protocol.md, Common).
 
 One per key counts calls. One per address counts failed authentications only, as one address may be a whole
-fleet's, and never stops a key that this process has accepted. Each process has its own.
+fleet's, and never stops a key that this process has accepted, nor a VPN server. Each process has its own.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ CONFLICT_COST: Final = 50
 # What is remembered at most, at some 100 bytes each: buckets of each kind, and half of the accepted keys.
 BUCKETS: Final = 20_000
 ACCEPTED: Final = 50_000
+SERVERS: Final = 10_000
 
 
 def too_many(error: str) -> Refused:
@@ -91,6 +92,8 @@ class Brakes:
         # Two generations, by hash: when the newer is full, the older goes.
         self._accepted: set[int] = set()
         self._accepted_before: set[int] = set()
+        # Where VPN servers are: they ask about keys that others gave them.
+        self._servers: set[str] = set()
 
     def check(self, key: str, address: str, kind: Kind, now: float) -> None:
         """Count this call, which is for keys of this kind; raises Refused (429)."""
@@ -107,11 +110,14 @@ class Brakes:
         if status == 401:
             self._accepted.discard(who)
             self._accepted_before.discard(who)
-            if address:  # none on a socket: who is in front of us has brakes of its own
+            # None on a socket: who is in front of us has brakes of its own.
+            if address and origin(address) not in self._servers:
                 self._failures.take(origin(address), now)
         elif status == 409:
             self._calls[kind].take(who, now, CONFLICT_COST)
         elif status < 400:
+            if kind == Kind.SERVICE and len(self._servers) < SERVERS:
+                self._servers.add(origin(address))
             self._accepted.add(who)
             if len(self._accepted) >= ACCEPTED:
                 self._accepted, self._accepted_before = set(), self._accepted

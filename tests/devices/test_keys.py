@@ -163,6 +163,22 @@ def test_commands_make_list_and_revoke_keys(world: World) -> None:
     assert not any(key in run("list_keys") for key in made.values())
 
 
+def test_a_key_may_be_made_to_expire_and_tells_how_it_was_used(world: World) -> None:
+    at = clock.now()
+    key = run("create_key", "--days", "2.5", "provisioning", "kiosks")
+    end = stored(key).expires_at
+    assert end is not None
+    assert timedelta(0) <= end - at - timedelta(days=2.5) < timedelta(minutes=1)
+    ApiKey.objects.filter(pk=stored(key).pk).update(
+        last_used_at=at.replace(minute=0, second=0, microsecond=0),
+        last_refused_at=at.replace(microsecond=0),
+        last_refused_reason="revoked",
+    )
+    (line,) = [line for line in run("list_keys").splitlines() if keys.fingerprint(stored(key)) in line]
+    hour, refused = at.strftime("%Y-%m-%dT%H:00:00+00:00"), at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    assert line.split("\t")[6:] == [hour, f"{refused} revoked"]
+
+
 @pytest.mark.parametrize(
     "command",
     [

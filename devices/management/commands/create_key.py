@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import keys
+from devices import clock, keys
 from devices.models import Device
 from fleets.models import Fleet, Organization
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
     help = "Makes a key and prints it. Keep it: only a digest is stored."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--days", type=float, help="it expires after so many")
         kinds = parser.add_subparsers(dest="kind", required=True)
         device = kinds.add_parser("device", help="for one device: polls and reports")
         device.add_argument("uuid")
@@ -34,16 +36,17 @@ class Command(BaseCommand):
         self.stdout.write(create_key(**options))
 
 
-def create_key(kind: str, **options: Any) -> str:
-    """The new key. Raises CommandError where what it is for does not exist."""
+def create_key(kind: str, *, days: float | None = None, **options: Any) -> str:
+    """The new key. Raises CommandError where what it is for does not exist, or has keys enough."""
+    end = None if days is None else clock.now() + timedelta(days=days)
     try:
         if kind == "device":
-            return keys.new_device_key(Device.objects.get(uuid=options["uuid"]))
+            return keys.new_device_key(Device.objects.get(uuid=options["uuid"]), expires_at=end)
         if kind == "provisioning":
             fleet = Fleet.objects.get(slug=options["fleet"])
-            return keys.new_provisioning_key(fleet, options["name"])
+            return keys.new_provisioning_key(fleet, options["name"], expires_at=end)
         slug = options["organization"]
         organization = Organization.objects.get(slug=slug) if slug else None
-        return keys.new_service_key(organization, options["name"])
-    except (Device.DoesNotExist, Fleet.DoesNotExist, Organization.DoesNotExist) as missing:
-        raise CommandError(str(missing)) from missing
+        return keys.new_service_key(organization, options["name"], expires_at=end)
+    except (Device.DoesNotExist, Fleet.DoesNotExist, Organization.DoesNotExist, keys.TooMany) as problem:
+        raise CommandError(str(problem)) from problem

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Lists keys: fingerprint, kind, what for, name, when made, whether it is accepted."
+    help = (
+        "Lists keys: fingerprint, kind, what for, name, when made, whether it is accepted, the hour it was"
+        " last used, when and why it was last refused."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--kind", choices=ApiKey.Kind.values)
@@ -34,9 +37,15 @@ def list_keys(kind: str | None, at: datetime) -> Iterator[list[str]]:
             key.kind,
             purpose(key),
             key.name,
-            key.created_at.isoformat(timespec="seconds"),
+            said(key.created_at),
             state(key, at),
+            said(key.last_used_at),
+            f"{said(key.last_refused_at)} {key.last_refused_reason}".strip(),
         ]
+
+
+def said(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""
 
 
 def purpose(key: ApiKey) -> str:

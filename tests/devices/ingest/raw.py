@@ -79,11 +79,11 @@ def unbraked() -> Brakes:
     return Brakes(dict.fromkeys(ApiKey.Kind, unlimited), unlimited)
 
 
-def run(work: Callable[[Ingest], Awaitable[Any]]) -> Any:
+def run(work: Callable[[Ingest], Awaitable[Any]], brakes: Brakes | None = None) -> Any:
     """Runs `work` with an app of its own, which is stopped as a server would stop it."""
 
     async def main() -> Any:
-        app = Ingest(CALLS, unbraked())
+        app = Ingest(CALLS, brakes or unbraked())
         try:
             return await work(app)
         finally:

@@ -9,6 +9,10 @@ import pytest
 
 from devices.ingest.brakes import BUCKETS, CALLS, FAILURES, Brakes, Buckets, Kind, Size, origin
 from devices.ingest.http import Refused
+from devices.ingest.service import Ingest
+from tests.devices.ingest import raw
+from tests.devices.ingest.client import Answer
+from tests.devices.ingest.world import World, everything
 
 NAT = "198.51.100.1"
 
@@ -150,6 +154,13 @@ def test_a_caller_on_a_socket_has_no_address_to_be_stopped_by() -> None:
     assert {gate.call(f"wrong-{number}", "") for number in range(2 * FAILURES.burst)} == {401}
 
 
+def test_a_vpn_server_may_ask_about_any_number_of_strangers() -> None:
+    gate = Gate()
+    assert gate.call("good-service", kind=Kind.SERVICE) == 200
+    assert {gate.call(f"wrong-{number}") for number in range(2 * FAILURES.burst)} == {401}
+    assert gate.call("good-new") == 200
+
+
 def test_what_is_remembered_is_bounded() -> None:
     """A flood of different keys from different addresses, good ones and wrong ones."""
     gate = Gate()
@@ -162,3 +173,47 @@ def test_what_is_remembered_is_bounded() -> None:
     finally:
         tracemalloc.stop()
     assert used < 20 * 1024 * 1024
+
+
+# At the door
+
+
+def test_a_stopped_flood_costs_no_database(world: World) -> None:
+    """Threads are how the database is reached; without them a braked call is answered all the same."""
+
+    async def calls(app: Ingest) -> list[tuple[int, dict[str, str]]]:
+        wrong = [raw.scope("POST", "heartbeat", key) for key in ("wrong", "wrong-2")]
+        answers = [await raw.ask(app, call) for call in wrong * 3]
+        await app.stop()
+        answers.append(await raw.ask(app, raw.scope("PATCH", "report", "wrong-3")))
+        return [(answer.status, answer.headers) for answer in answers if answer]
+
+    answers = raw.run(calls, Brakes(failures=Size(rate=0.001, burst=4)))
+    assert [status for status, _ in answers] == [401] * 4 + [429] * 3
+    assert not any("retry-after" in headers for _, headers in answers)
+
+
+def test_a_key_that_calls_too_often_is_told_so_in_json(world: World) -> None:
+    slow = dict.fromkeys(Kind, Size(rate=0.001, burst=2))
+
+    async def calls(app: Ingest) -> list[Answer | None]:
+        return [await raw.ask(app, raw.scope("POST", "heartbeat", world.device_key)) for _ in range(3)]
+
+    answers = raw.run(calls, Brakes(slow))
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert answers[2].json == {"error": "This key calls too often."}
+    assert answers[2].headers["content-type"] == "application/json"
+
+
+def test_taken_uuids_count_for_much_at_registration(world: World) -> None:
+    before = everything()
+    registering = {**CALLS, Kind.PROVISIONING: Size(rate=0.001, burst=200)}
+
+    async def calls(app: Ingest) -> list[int]:
+        call = raw.scope("POST", "register", world.provisioning_key)
+        bodies = [raw.body_message({"uuid": world.device.uuid}) for _ in range(10)]
+        answers = [await raw.ask(app, call, body) for body in bodies]
+        return [answer.status for answer in answers if answer]
+
+    assert raw.run(calls, Brakes(registering)) == [409] * 4 + [429] * 6
+    assert everything() == before

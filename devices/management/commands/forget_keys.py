@@ -1,0 +1,16 @@
+"""Drop the hashes of deleted devices' keys that nobody needs any more; `settle --watch` does it daily."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from devices import keys
+
+
+class Command(BaseCommand):
+    help = f"Drops hashes of the keys of devices deleted more than {keys.FORMER_KEPT.days} days ago."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"{keys.forget_former()} hashes dropped")
