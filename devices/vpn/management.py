@@ -7,6 +7,7 @@ import socket
 from typing import TextIO
 
 ANSWER_WITHIN = 5.0  # seconds
+PROMPT = "ENTER PASSWORD:"  # answered unseen; no line of its own
 
 
 class Management:
@@ -57,7 +58,8 @@ class Management:
     def _answer(self, last: str) -> list[str]:
         assert self._lines
         lines = []
-        for line in self._lines:
+        for each in self._lines:
+            line = each.removeprefix(PROMPT)
             if line.startswith("ERROR:"):
                 raise ConnectionError(line.strip())
             if not line.startswith(">"):  # what it says unasked

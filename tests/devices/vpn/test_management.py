@@ -32,8 +32,8 @@ ANSWERS = {
     "pid": "SUCCESS: pid=27861\r\n",
     "state": STATE,
     "status 3": f">CLIENT:ESTABLISHED,1\r\n{STATUS}",
-    "secret": "SUCCESS: password is correct\r\n",
-    "wrong": "ERROR: bad password\r\n",
+    "secret": "ENTER PASSWORD:SUCCESS: password is correct\r\n",
+    "wrong": "ENTER PASSWORD:ERROR: bad password\r\n",
 }
 WELCOME = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info\r\n"
 
