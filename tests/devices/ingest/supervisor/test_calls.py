@@ -1,0 +1,312 @@
+"""Reports, settings and the odds and ends over HTTP: what they write, whom they refuse (protocol.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from devices import connectivity, keys, lifecycle
+from devices.models import Device, Heartbeat, StatusChange
+from tests.devices.ingest.client import Answer, Client
+from tests.devices.ingest.world import World, everything
+
+NO_OBJECT = (b"{", b"nonsense", b"[]", b"null", b"7", b" ", b'{"x": ' + b"[" * 100_000)
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def report(client: Client, form: int, device: Device, key: str | None, said: Any) -> Answer:
+    if form == 3:
+        return client.call("PATCH", "device/v3/state", key, {device.uuid: said})
+    return client.call("PATCH", f"device/v2/{device.uuid}/state", key, {"local": said})
+
+
+def flash(client: Client, device: Device, key: str | None, **fields: str) -> Answer:
+    path = f"v{fields.pop('version', '6')}/device?$filter=uuid%20eq%20'{device.uuid}'"
+    return client.call("PATCH", path, key, urlencode(fields).encode(), **FORM)
+
+
+every_form = pytest.mark.parametrize("form", [2, 3])
+
+
+@every_form
+def test_a_report_is_written_and_is_no_poll(world: World, client: Client, form: int) -> None:
+    said = {"os_version": "6", "provisioning_progress": 5, "ip_address": "192.0.2.7 192.0.2.8"}
+    said |= {"memory_usage": 100, "api_secret": "hidden", "apps": {}}
+    answer = report(client, form, world.device, world.device_key, said)
+    assert (answer.status, answer.text) == (200, "")
+    world.device.refresh_from_db()
+    assert (world.device.os_version, world.device.provisioning_progress) == ("6", 5)
+    assert world.device.ip_addresses == ["192.0.2.7", "192.0.2.8"]
+    assert world.device.metrics == {"memory_used": 100 * 1024 * 1024}
+    assert world.device.last_contact_at is not None
+    assert not Heartbeat.objects.exists()
+    assert "hidden" not in str(everything())
+
+
+@every_form
+def test_who_may_not_report(world: World, client: Client, form: int) -> None:
+    stranger_key = keys.new_device_key(world.stranger)
+    before = everything()
+    for key in (None, "nonsense", world.provisioning_key, world.service_key, stranger_key):
+        for said in ({"os_version": "6"}, {"os_version": 6}):
+            assert report(client, form, world.device, key, said).status in {400, 401}
+        assert report(client, form, world.device, key, {"os_version": "6"}).status == 401
+    assert everything() == before
+
+
+@every_form
+def test_a_frozen_device_s_report_is_refused(world: World, client: Client, form: int) -> None:
+    Device.objects.filter(pk=world.device.pk).update(frozen_reason="unpaid")
+    before = everything()
+    for said in ({"os_version": "6"}, {"os_version": 6}):
+        assert report(client, form, world.device, world.device_key, said).status == 401
+    assert flash(client, world.device, world.device_key, status="x").status == 401
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("form", "status"), [(3, 401), (2, 200)])
+def test_a_deleted_device_s_report(world: World, client: Client, form: int, status: int) -> None:
+    lifecycle.delete(device=world.device, actor=None)
+    before = everything()
+    assert report(client, form, world.device, world.device_key, {"os_version": "6"}).status == status
+    assert report(client, form, world.stranger, world.device_key, {"os_version": "6"}).status == 401
+    assert everything() == before
+
+
+BAD: list[tuple[Any, str]] = [
+    *(({name: 6}, name) for name in ("status", "os_version", "provisioning_state", "ip_address")),
+    *(({name: "a\0b"}, name) for name in ("status", "supervisor_version", "mac_address", "cpu_id")),
+    *(
+        ({name: value}, name)
+        for name in ("provisioning_progress", "cpu_usage", "memory_total", "api_port")
+        for value in ("50", "", True, [50])
+    ),
+    ({"os_variant": "test"}, "os_variant"),
+    ({"is_undervolted": 0}, "is_undervolted"),
+    ({"apps": []}, "apps"),
+    ({"apps": {"1": []}}, "apps[...]"),
+    ({"apps": {"1": {"services": 5, "releases": 5}}}, ""),
+]
+
+
+@every_form
+def test_bad_reports(world: World, client: Client, form: int) -> None:
+    assert report(client, form, world.device, world.device_key, {}).status == 200
+    before, port = everything(), client.local_port
+    for said, field in BAD:
+        answer = report(client, form, world.device, world.device_key, {"os_version": "6", **said})
+        named = answer.json["field"].removeprefix("local.")
+        assert (answer.status, named) == (400, field or named), said
+    path = "device/v3/state" if form == 3 else f"device/v2/{world.device.uuid}/state"
+    for body in NO_OBJECT:
+        answer = client.call("PATCH", path, world.device_key, body)
+        assert (answer.status, answer.json["field"]) == (400, "body"), body
+    assert client.call("PATCH", path, "nonsense", b"{").status == 401
+    assert client.local_port == port
+    assert everything() == before
+
+
+V3_BAD: list[tuple[Any, str]] = [
+    ({"releases": {"c": {"update_status": "exploding"}}}, "update_status"),
+    ({"releases": {"c": {"services": {"s": {"download_progress": "5"}}}}}, "download_progress"),
+    ({"releases": {"c": {"services": {"s": {"status": 5}}}}}, "status"),
+    ({"releases": {"c": {"services": []}}}, "services"),
+    ({"release_uuid": 5}, "release_uuid"),
+]
+
+
+def test_bad_apps(world: World, client: Client) -> None:
+    before = everything()
+    for app, field in V3_BAD:
+        answer = report(client, 3, world.device, world.device_key, {"os_version": "6", "apps": {"1": app}})
+        assert (answer.status, answer.json["field"].rpartition(".")[2]) == (400, field)
+    both: dict[str, Any] = {world.device.uuid: {}, world.stranger.uuid: {}}
+    bad: list[Any] = [{}, both, {"x": {}}, {world.device.uuid.upper(): {}}, {world.device.uuid: []}]
+    for body in bad:
+        answer = client.call("PATCH", "device/v3/state", world.device_key, body)
+        assert (answer.status, answer.json["field"]) == (400, "body"), body
+    assert everything() == before
+
+
+@pytest.mark.parametrize("version", ["5", "6", "7"])
+def test_a_flasher_reports(world: World, client: Client, version: str) -> None:
+    fields = {"provisioning_progress": "40", "provisioning_state": "Flashing", "status": "configuring"}
+    answer = flash(client, world.device, world.device_key, version=version, **fields)
+    assert (answer.status, answer.text) == (200, "")
+    world.device.refresh_from_db()
+    assert (world.device.provisioning_progress, world.device.provisioning_state) == (40, "Flashing")
+    assert world.device.recorded_status == "configuring"
+    assert flash(client, world.device, world.device_key, provisioning_state="Post-Provisioning").status == 200
+    world.device.refresh_from_db()
+    assert (world.device.provisioning_progress, world.device.recorded_status) == (40, "post-provisioning")
+    ended = {"provisioning_progress": "", "provisioning_state": ""}
+    assert flash(client, world.device, world.device_key, **ended).status == 200
+    world.device.refresh_from_db()
+    assert (world.device.provisioning_progress, world.device.provisioning_state) == (None, "")
+
+
+@pytest.mark.parametrize(("told", "kept"), [("140", 100), ("-1", 0), ("40.5", 41), ("null", None), ("0", 0)])
+def test_progress_in_a_form(world: World, client: Client, told: str, kept: int | None) -> None:
+    assert flash(client, world.device, world.device_key, provisioning_progress=told).status == 200
+    world.device.refresh_from_db()
+    assert world.device.provisioning_progress == kept
+
+
+def test_bad_forms(world: World, client: Client) -> None:
+    before = everything()
+    for told in ("x", "nan", "inf", "1e3", "9" * 400, " "):
+        answer = flash(client, world.device, world.device_key, provisioning_progress=told)
+        assert (answer.status, answer.json["field"]) == (400, "provisioning_progress"), told
+    answer = flash(client, world.device, world.device_key, provisioning_state="a\0b")
+    assert (answer.status, answer.json["field"]) == (400, "provisioning_state")
+    path = f"v6/device?$filter=uuid%20eq%20'{world.device.uuid}'"
+    assert client.call("PATCH", path, world.device_key, b"status=\xff", **FORM).status == 400
+    for query in ("", "?$filter=id%20eq%201"):
+        answer = client.call("PATCH", f"v6/device{query}", world.device_key, b"status=x", **FORM)
+        assert (answer.status, answer.json["field"]) == (400, "$filter")
+    assert flash(client, world.stranger, world.device_key, status="x").status == 401
+    assert flash(client, world.device, world.provisioning_key, status="x").status == 401
+    assert everything() == before
+
+
+# Settings
+
+
+def post_variable(client: Client, device: int, key: str | None, name: str, value: Any) -> Answer:
+    body = {"device": device, "name": name, "value": value}
+    return client.call("POST", "v7/device_config_variable", key, body)
+
+
+VARIABLES: list[tuple[str, Any, dict[str, Any]]] = [
+    ("BALENA_SUPERVISOR_POLL_INTERVAL", "600000", {"poll_interval": 600}),
+    ("RESIN_SUPERVISOR_POLL_INTERVAL", 600000, {"poll_interval": 600}),
+    ("BALENA_SUPERVISOR_POLL_INTERVAL", "1000", {"poll_interval": 180}),
+    ("BALENA_SUPERVISOR_POLL_INTERVAL", "-1", {"poll_interval": 180}),
+    ("BALENA_SUPERVISOR_POLL_INTERVAL", "99999999999999", {"poll_interval": 86400}),
+    ("RESIN_SUPERVISOR_VPN_CONTROL", "false", {"vpn_setting": False, "vpn_enabled": False}),
+    ("BALENA_SUPERVISOR_VPN_CONTROL", "0", {"vpn_setting": False, "vpn_enabled": False}),
+    ("BALENA_SUPERVISOR_VPN_CONTROL", True, {"vpn_setting": True, "vpn_enabled": True}),
+    ("RESIN_SUPERVISOR_LOCAL_MODE", "false", {"poll_interval": None, "vpn_setting": None}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "then"), VARIABLES)
+def test_variables(world: World, client: Client, name: str, value: Any, then: dict[str, Any]) -> None:
+    assert post_variable(client, world.device.pk, world.device_key, name, value).status == 201
+    world.device.refresh_from_db()
+    assert {field: getattr(world.device, field) for field in then} == then
+    assert world.device.first_contact_at is None
+
+
+def test_bad_variables(world: World, client: Client) -> None:
+    before = everything()
+    interval, control = "BALENA_SUPERVISOR_POLL_INTERVAL", "BALENA_SUPERVISOR_VPN_CONTROL"
+    for name, value, field in (
+        (interval, "soon", "value"),
+        (interval, "", "value"),
+        (interval, True, "value"),
+        (interval, 1.5, "value"),
+        (interval, None, "value"),
+        (interval, "9" * 30, "value"),
+        (control, "maybe", "value"),
+        (control, 7, "value"),
+        ("", "x", "name"),
+        ("a\0b", "x", "name"),
+    ):
+        answer = post_variable(client, world.device.pk, world.device_key, name, value)
+        assert (answer.status, answer.json["field"]) == (400, field), (name, value)
+    for device, key in (
+        (world.stranger.pk, world.device_key),
+        (10**17, world.device_key),
+        (world.device.pk, world.provisioning_key),
+        (world.device.pk, world.service_key),
+        (world.device.pk, None),
+    ):
+        assert post_variable(client, device, key, control, "false").status == 401
+        assert client.call("PATCH", f"v7/device({device})", key, {control: "false"}).status == 401
+    patched = client.call("PATCH", f"v7/device({world.device.pk})", world.device_key, {control: "maybe"})
+    assert (patched.status, patched.json["field"]) == (400, control)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("version", [5, 6, 7])
+def test_a_device_names_itself_before_its_first_contact(world: World, client: Client, version: int) -> None:
+    path = f"v{version}/device({world.device.pk})"
+    for name, kept in (("Door", "Door"), ("n" * 300, "n" * 255), ("", "n" * 255), (None, "n" * 255)):
+        body = {"device_name": name, "should_be_running__release": 7}
+        answer = client.call("PATCH", path, world.device_key, body)
+        assert (answer.status, answer.text) == (200, "")
+        world.device.refresh_from_db()
+        assert world.device.name == kept
+    connectivity.record_heartbeats([world.device.pk])
+    assert client.call("PATCH", path, world.device_key, {"device_name": "Late"}).status == 200
+    world.device.refresh_from_db()
+    assert world.device.name == "n" * 255
+
+
+def test_of_two_names_of_a_variable_the_newer_counts(world: World, client: Client) -> None:
+    body = {"RESIN_SUPERVISOR_POLL_INTERVAL": "700000", "BALENA_SUPERVISOR_POLL_INTERVAL": "600000"}
+    assert client.call("PATCH", f"v7/device({world.device.pk})", world.device_key, body).status == 200
+    world.device.refresh_from_db()
+    assert world.device.poll_interval == 600
+
+
+def test_a_vpn_turned_off_changes_the_status_and_says_why(world: World, client: Client) -> None:
+    connectivity.record_heartbeats([world.device.pk])
+    control = "RESIN_SUPERVISOR_VPN_CONTROL"
+    for value, status in (("false", "online"), ("true", "heartbeat-only")):
+        assert post_variable(client, world.device.pk, world.device_key, control, value).status == 201
+        change = StatusChange.objects.filter(device=world.device).order_by("-id")[0]
+        assert (change.after, change.reason["slug"]) == (status, "vpn-setting")
+
+
+# Odds and ends
+
+
+def test_anybody_may_ask_whether_we_are_there(world: World, client: Client) -> None:
+    checked = client.call("GET", "connectivity-check")
+    assert (checked.status, checked.text) == (204, "")
+    answer = client.call("GET", "ping")
+    assert (answer.status, answer.text) == (200, "OK")
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_tags_are_accepted_and_not_kept(world: World, client: Client) -> None:
+    before, tags = everything(), {"place": "door", "gone": None}
+    for uuid, key, status in (
+        (world.device.uuid, world.device_key, 200),
+        (world.stranger.uuid, world.device_key, 401),
+        (world.device.uuid, "nonsense", 401),
+        (world.device.uuid, None, 401),
+    ):
+        assert client.call("PATCH", "device/v3/tags", key, {uuid: tags}).status == status
+    bad: list[Any] = [{}, {world.device.uuid: []}, {world.device.uuid: {"k": 5}}, b"{"]
+    for body in bad:
+        assert client.call("PATCH", "device/v3/tags", world.device_key, body).status == 400
+    assert everything() == before
+
+
+def test_logs_are_read_to_their_end_and_dropped(world: World, client: Client) -> None:
+    before, path = everything(), f"device/v2/{world.device.uuid}/log-stream"
+    chunks = (b"x" * 50_000 for _ in range(40))  # far more than any other body may have
+    answer = client.stream("POST", path, world.device_key, chunks)
+    assert (answer.status, answer.text) == (201, "")
+    assert client.call("POST", path, "nonsense", b"x").status == 401
+    other = f"device/v2/{world.stranger.uuid}/log-stream"
+    assert client.call("POST", other, world.device_key, b"x").status == 401
+    assert everything() == before
+
+
+def test_paths_and_methods(world: World, client: Client) -> None:
+    for method, path, allow in (
+        ("POST", f"device/v3/{world.device.uuid}/state", "GET"),
+        ("DELETE", f"device/v2/{world.device.uuid}/state", "GET, PATCH"),
+        ("POST", "v6/device?$filter=x", "PATCH, GET"),
+        ("GET", f"v7/device({world.device.pk})", "PATCH"),
+    ):
+        answer = client.call(method, path, world.device_key)
+        assert (answer.status, answer.headers["allow"]) == (405, allow)
+    for path in ("v4/device", "v8/device", "device/v3//state", "device/v4/x/state", "v7/device(x)", "ping/"):
+        assert client.call("GET", path, world.device_key).status == 404
