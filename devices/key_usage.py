@@ -50,7 +50,7 @@ WHERE k.id = refused.id
 
 
 class Usage:
-    """The notes of one process. Only `write` speaks to the database; it may run in any thread."""
+    """The notes of one process since the last writing: taken in one thread, then written in any."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
@@ -67,19 +67,17 @@ class Usage:
 
     def write(self, at: datetime | None = None) -> int:
         """Take the notes to the database; returns how many keys' rows were written."""
-        used, self._used = self._used, set()
-        refused, self._refused = self._refused, {}
-        if not used and not refused:
+        if not self._used and not self._refused:
             return 0
         at = at or clock.now()
         hour = at.replace(minute=0, second=0, microsecond=0)
         written = 0
-        for some in _portions(digest for key in used for digest in keys.digests(key)):
+        for some in _portions(digest for key in self._used for digest in keys.digests(key)):
             written += _execute(MARK_USED, {"digests": some, "hour": hour})
         now = time.monotonic()
         for some in _portions(
             (digest, at - timedelta(seconds=now - then), reason)
-            for key, (then, reason) in refused.items()
+            for key, (then, reason) in self._refused.items()
             for digest in keys.digests(key)
         ):
             digests, times, reasons = map(list, zip(*some, strict=True))

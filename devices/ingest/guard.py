@@ -24,7 +24,7 @@ logger = logging.getLogger("devices.ingest")
 
 class Guard:
     def __init__(self, brakes: Brakes | None = None) -> None:
-        self.usage = Usage()
+        self._usage = Usage()
         self._brakes = brakes or Brakes()
 
     async def admit(
@@ -45,10 +45,10 @@ class Guard:
     def _note(self, key: str, address: str, kind: ApiKey.Kind, status: int, field: str = "") -> None:
         self._brakes.note(key, address, kind, time.monotonic(), status)
         if status < 400:
-            self.usage.note_used(key)
+            self._usage.note_used(key)
         elif status == 401:
             reason = "another organization's server" if field == "server" else "not for this call"
-            self.usage.note_refused(key, reason)
+            self._usage.note_refused(key, reason)
 
     async def keep_notes(self, threads: Executor) -> None:
         """Write them now and then, for ever."""
@@ -58,7 +58,8 @@ class Guard:
 
     async def write_notes(self, threads: Executor) -> None:
         """Write them; what cannot be written is let go, as it is no fact that anybody waits for."""
+        usage, self._usage = self._usage, Usage()  # what comes meanwhile is for the next time
         try:
-            await asyncio.get_running_loop().run_in_executor(threads, in_database, self.usage.write)
+            await asyncio.get_running_loop().run_in_executor(threads, in_database, usage.write)
         except Exception as error:  # noqa: BLE001  the next writing may do better
             logger.warning("the use of keys was not written: %s", str(error).partition("\n")[0])

@@ -118,7 +118,11 @@ def document() -> dict[str, Any]:
         paths.setdefault(each.path, {})[each.method] = _operation(each, refs)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lookout: what devices and VPN servers call", "version": "1"},
+        "info": {
+            "title": "Lookout: what devices and VPN servers call",
+            "version": "1",
+            "description": "Integers are written without a fraction: 32, not 32.0.",
+        },
         "paths": paths,
         "components": {
             "schemas": components,
