@@ -1,4 +1,4 @@
-"""A real server of the ingest on the loopback."""
+"""A real server on the loopback."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 
-from devices.ingest.service import Ingest
-
 
 @contextmanager
-def serving(app: Ingest) -> Iterator[int]:
+def serving(app: Any) -> Iterator[int]:
     """The port of a server that runs in a thread, and stops as a real one does."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, lifespan="on", log_config=None, proxy_headers=False, http="httptools")
