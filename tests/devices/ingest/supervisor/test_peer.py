@@ -26,7 +26,7 @@ PEER = Path(__file__).parent / "peer"
 
 @pytest.fixture(scope="module")
 def node() -> str:
-    """Node, where the package is there too; else these tests are skipped, or fail where peers are required."""
+    """Node, with the package; without them these tests are skipped, or fail where peers are required."""
     path = shutil.which("node")
     missing = "" if path else "no node in PATH"
     if not (PEER / "node_modules" / "balena-register-device").is_dir():
