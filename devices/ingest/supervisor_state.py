@@ -32,11 +32,11 @@ Said = tuple[str | None, dict[str, Any]]
 
 
 async def state3(request: Request, ingest: Ingest) -> Reply:
-    return await _poll(request, ingest, _target3)
+    return await _poll(request, ingest, target3)
 
 
 async def state2(request: Request, ingest: Ingest) -> Reply:
-    return await _poll(request, ingest, _target2)
+    return await _poll(request, ingest, target2)
 
 
 async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], dict[str, Any]]) -> Reply:
@@ -46,23 +46,28 @@ async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], 
         return Reply(304)
     if device.frozen_reason:
         return Reply(304)
-    body = msgspec.json.encode(target(device))
-    tag = b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+    body, tag = with_tag(target(device))
     tagged = ((b"etag", tag),)
     if _matches(header(request.scope, b"if-none-match") or b"", tag):
         return Reply(304, headers=tagged)
     return Reply(200, body, tagged)
 
 
+def with_tag(target: dict[str, Any]) -> tuple[bytes, bytes]:
+    """A target state as it is sent, and its entity tag."""
+    body = msgspec.json.encode(target)
+    return body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+
+
 def _matches(asked: bytes, tag: bytes) -> bool:
     return any(each.strip().removeprefix(b"W/") in {tag, b"*"} for each in asked.split(b","))
 
 
-def _target3(device: KeyHolder) -> dict[str, Any]:
+def target3(device: KeyHolder) -> dict[str, Any]:
     return {device.uuid: {"name": _name(device), "config": _config(device), "apps": {}}}
 
 
-def _target2(device: KeyHolder) -> dict[str, Any]:
+def target2(device: KeyHolder) -> dict[str, Any]:
     local = {"name": _name(device), "config": _config(device), "apps": {}}
     return {"local": local, "dependent": {"apps": {}, "devices": {}}}
 

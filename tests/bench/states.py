@@ -6,11 +6,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-
-import msgspec
 
 from devices import clock, keys
 from devices.ingest import supervisor_state
@@ -37,8 +34,8 @@ def entity_tags(url: str, devices: int) -> Iterator[Path]:
 def tags_of(numbers: range) -> list[str]:
     """Worked out here: asking the server for a million of them takes minutes."""
     found = keys.find_devices([key_of(number) for number in numbers], clock.now())
-    states = (supervisor_state._target3(found[key_of(number)]) for number in numbers)
-    return [f'"{blake2b(msgspec.json.encode(state), digest_size=12).hexdigest()}"' for state in states]
+    states = (supervisor_state.target3(found[key_of(number)]) for number in numbers)
+    return [supervisor_state.with_tag(state)[1].decode() for state in states]
 
 
 def require_unchanged(url: str, device: int, tag: str) -> None:
