@@ -20,8 +20,10 @@ SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, H
 
 # The window of a poll: P in force, then when it is late and when lost (domain.md, Heartbeat).
 WINDOWS = """
-SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at
-FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS late
+SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at,
+       keeps_polling
+FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS late,
+             d.heartbeat_state = 'recent' AND d.is_active AS keeps_polling
       FROM devices_device d JOIN fleets_fleet f ON f.id = d.fleet_id,
       LATERAL (SELECT GREATEST(COALESCE(d.poll_interval, f.poll_interval, %(interval)s),
                                CASE WHEN d.id = ANY(%(supervisors)s) THEN %(least)s END) AS p) AS in_force
@@ -50,12 +52,12 @@ RETURNING device_id
 RENEW = f"""
 UPDATE devices_heartbeat h
 SET last_poll_at = w.at, poll_interval = w.p, late_at = w.late_at, lost_at = w.lost_at, due_at = w.late_at
-FROM ({WINDOWS}) AS w JOIN devices_device d ON d.id = w.id
+FROM ({WINDOWS}) AS w
 WHERE h.device_id = w.id AND h.last_poll_at < w.at
 """
 # The common case, a device that keeps polling: its recent heartbeat moves on, nothing else is written.
 EXTEND = f"""{RENEW}
-AND h.due_at = h.late_at AND h.due_at > w.at AND d.heartbeat_state = 'recent' AND d.is_active
+AND h.due_at = h.late_at AND h.due_at > w.at AND keeps_polling
 RETURNING h.device_id
 """
 RENEW += "RETURNING h.device_id"
