@@ -78,7 +78,10 @@ def too_large() -> Refused:
 
 
 def header(scope: HTTPScope, name: bytes) -> bytes | None:
-    return next((value for known, value in scope["headers"] if known == name), None)
+    for known, value in scope["headers"]:
+        if known == name:
+            return value
+    return None
 
 
 def bearer_key(scope: HTTPScope) -> str:
