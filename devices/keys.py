@@ -172,7 +172,7 @@ def find(key: str, kind: ApiKey.Kind, at: datetime) -> ApiKey | None:
 def find_devices(keys: Collection[str], at: datetime) -> dict[str, KeyHolder]:
     """Whose live device keys these are, by key, in one query; the others are left out."""
     by_digest = {digest: key for key in keys for digest in digests(key)}
-    params = {"digests": list(by_digest), "at": at, "interval": settings.POLL_INTERVAL}
+    params: dict[str, Any] = {"digests": list(by_digest), "at": at, "interval": settings.POLL_INTERVAL}
     with connection.cursor() as cursor:
         cursor.execute(FIND_DEVICES, params)
         return {by_digest[digest]: KeyHolder(*facts) for digest, *facts in cursor.fetchall()}
