@@ -1,5 +1,6 @@
 """`make bench`: see options.py for what can be chosen."""
 
+import signal
 import sys
 
 import django
@@ -8,6 +9,8 @@ from tests.bench import database
 from tests.bench.load import require_wrk
 from tests.bench.options import from_environment
 
+# As Ctrl-C does: the processes that we started end with us.
+signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 require_wrk()
 options = from_environment()
 database.choose(options)
