@@ -160,7 +160,7 @@ def settle_devices(ids: Iterable[int], at: datetime) -> int:
     """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
 
     Takes every lock that writing their facts needs; called first by whoever does, in its transaction.
-    Returns the number of
+    Returns the number of edges.
     """
     ids = sorted(ids)
     lock_devices(ids, at)

@@ -41,29 +41,31 @@ CHANGED = pgtrigger.Trigger(
     operation=pgtrigger.Update,
     referencing=pgtrigger.Referencing(old="old_rows", new="new_rows"),
     func="""
-        -- The second UPDATE below comes here too, with nothing to say.
+        -- The UPDATE below comes here too, with nothing to say.
         IF pg_trigger_depth() > 1 THEN
             RETURN NULL;
         END IF;
-        INSERT INTO devices_statuschange
-            (organization_id, fleet_id, device_id, before, after, at, reason)
-        SELECT n.organization_id, n.fleet_id, n.id, o.recorded_status, n.recorded_status,
-               GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at),
-               n.facts_reason
-        FROM old_rows o JOIN new_rows n ON n.id = o.id
-        WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id;
-        IF NOT FOUND THEN
-            RETURN NULL;
-        END IF;
-        UPDATE devices_device d
-        SET recorded_status_at =
-            GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at)
-        FROM old_rows o JOIN new_rows n ON n.id = o.id
-        WHERE d.id = n.id AND o.recorded_status <> n.recorded_status;
-        PERFORM pg_notify('status_changed', n.organization_id::text)
-        FROM old_rows o JOIN new_rows n ON n.id = o.id
-        WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id
-        GROUP BY n.organization_id;
+        -- Planned at each call: a plan kept from a call with few rows joins many by nested loop.
+        EXECUTE $sql$
+            WITH changed AS MATERIALIZED (
+                SELECT n.organization_id, n.fleet_id, n.id, n.facts_reason AS reason,
+                       o.recorded_status AS before, n.recorded_status AS after,
+                       GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at) AS at
+                FROM old_rows o JOIN new_rows n ON n.id = o.id
+                WHERE o.recorded_status <> n.recorded_status OR o.fleet_id <> n.fleet_id
+            ),
+            recorded AS (
+                INSERT INTO devices_statuschange
+                    (organization_id, fleet_id, device_id, before, after, at, reason)
+                SELECT organization_id, fleet_id, id, before, after, at, reason FROM changed
+            ),
+            dated AS (
+                UPDATE devices_device d SET recorded_status_at = changed.at
+                FROM changed WHERE d.id = changed.id AND before <> after
+            )
+            SELECT pg_notify('status_changed', organization_id::text)
+            FROM changed GROUP BY organization_id
+        $sql$;
         RETURN NULL;
     """,
 )

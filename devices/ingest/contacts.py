@@ -53,7 +53,7 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
-    if reported:  # takes the locks for both, in their one order
+    if polls and reported:  # takes the locks for both, in their one order
         connectivity.settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
