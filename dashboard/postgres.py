@@ -48,6 +48,7 @@ unix_socket_directories = '{sockets}'
 max_connections = 200
 jit = off
 log_checkpoints = off
+max_wal_size = 2GB  # the first change of a page after a checkpoint writes the whole page
 log_min_error_statement = panic  # statements hold what devices sent
 """
 

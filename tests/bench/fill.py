@@ -1,4 +1,4 @@
-"""Many devices, quickly: copies of one that registered and polled through the real services.
+"""Many devices, quickly: copies of one that registered, polled and reported through the real services.
 
 Device n has the id n, the UUID n in hexadecimal, and a key that follows from n, so that load.lua can
 speak for it.
@@ -14,13 +14,23 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, models, transaction
 
-from devices import clock, connectivity, keys, lifecycle
+from devices import clock, connectivity, keys, lifecycle, reports
 from devices.models import ApiKey, Device, Heartbeat
 from fleets.models import Fleet, Organization
 
 BATCH = 50_000
 FLEET_SIZE = 1000
 ADDRESS = "127.0.0.1"  # where the load will come from
+SAID = {
+    "os_version": "Lookout OS 6.0",
+    "supervisor_version": "17.0.1",
+    "release": "0f1e2d3c4b5a69788f1e2d3c4b5a6978",
+    "ip_addresses": ["192.0.2.17", "2001:db8::17"],
+    "mac_addresses": ["02:00:00:00:00:17"],
+    "update_status": "downloading",
+    "update_progress": 50,
+    "metrics": {"cpu_percent": 12.5, "memory_used": 412316860, "memory_total": 1073741824},
+}
 
 DEVICES = """
 INSERT INTO devices_device ({columns})
@@ -59,13 +69,15 @@ def fill(devices: int) -> None:
         in_batches("keys", devices, copy_keys)
         execute("VACUUM ANALYZE devices_device, devices_apikey")
     refresh_heartbeats()
+    refresh_updates()
     checkpoint()
 
 
 def filled(devices: int) -> bool:
     """Whether that many are there, complete to the last key: it is made last."""
     last = key_of(devices)
-    return Device.objects.count() == devices and last in keys.find_devices([last], clock.now())
+    reported = Device.objects.filter(os_version=SAID["os_version"]).exists()
+    return reported and Device.objects.count() == devices and last in keys.find_devices([last], clock.now())
 
 
 @transaction.atomic
@@ -79,6 +91,7 @@ def make_model(devices: int) -> None:
     device = lifecycle.register(fleet=fleets[0], uuid=uuid_of(1), name="device")
     keys.new_device_key(device)
     connectivity.record_heartbeats([device.pk], addresses={device.pk: ADDRESS})
+    reports.apply_reports([(device.pk, SAID)])
 
 
 def in_batches(what: str, devices: int, make: Callable[[int, int], None], *, first: int = 1) -> None:
@@ -130,6 +143,14 @@ def refresh_heartbeats() -> None:
     connectivity.record_heartbeats([1], addresses={1: ADDRESS})
     execute(HEARTBEATS.format(columns=columns, values=values), longest=settings.POLL_INTERVAL / 2)
     execute("VACUUM ANALYZE devices_heartbeat")
+
+
+def refresh_updates() -> None:
+    """Each is installing a release, as at first, whatever the last run had it report."""
+    execute("ALTER TABLE devices_device DISABLE TRIGGER USER")
+    execute("UPDATE devices_device SET update_progress = 50 WHERE update_progress IS NULL")
+    execute("ALTER TABLE devices_device ENABLE TRIGGER USER")
+    execute("VACUUM ANALYZE devices_device")
 
 
 def checkpoint() -> None:

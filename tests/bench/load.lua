@@ -23,6 +23,12 @@ function calls.report(n)
     return report:format(n, #what, what)
 end
 
+local ended = '{"release":"1f2e3d4c5b6a79880f1e2d3c4b5a6978","update_status":"done","update_progress":null}'
+
+function calls.end_of_update(n)
+    return report:format(n, #ended, ended)
+end
+
 local poll = "GET /device/v3/%032x/state HTTP/1.1\r\nHost: localhost\r\n" .. key .. "If-None-Match: %s\r\n\r\n"
 local tags, width  -- a line for each device, all of one width
 

@@ -19,8 +19,10 @@ INGEST = "devices.ingest.asgi:app"
 CALLS = {  # of load.lua
     "heartbeat": "heartbeat (native)",
     "poll": "state poll, 304 (supervisor)",
-    "report": "report (native)",
+    "report": "report of progress (native)",
+    "end_of_update": "report that changes the status (native)",
 }
+POLLS = ("heartbeat", "poll")
 EMPTY = "tests.bench.empty:app"
 WARM_UP = 1  # seconds, for connections, caches and plans
 PAUSE = 0.5  # seconds, in which what the warm-up left under way ends
@@ -49,7 +51,7 @@ def ingest(options: Options) -> tuple[list[Figures], dict[str, Count]]:
             since = clock.now()
             figures, load = of_load(name, partial(drive.run, call, options.seconds), postgres, servers)
             lines.append(figures)
-            if call != "report":
+            if call in POLLS:
                 counts[name] = count(load, options.devices, since)
     return lines, counts
 
