@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from types import FrameType
 from typing import NoReturn
 
@@ -24,7 +26,7 @@ def say(text: str) -> None:
 
 @dataclass
 class Program:
-    """One program of the group, and the process it runs in."""
+    """One program of the group, and the process it runs in; several of one name run side by side."""
 
     name: str
     command: Sequence[str]
@@ -54,17 +56,31 @@ class Program:
         elif now >= self.again_at:
             self.start()
 
-    def stop(self) -> None:
-        """Asks the program to end and waits; one that does not within its time is killed."""
-        if self.process is None or self.process.poll() is not None:
+    def ask_to_end(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+
+    def wait_for_end(self, until: float) -> None:
+        """Waits for a program that was asked to end; one that does not within its time is killed."""
+        if self.process is None:
             return
-        self.process.terminate()
         try:
-            self.process.wait(PATIENCE)
+            self.process.wait(max(until - time.monotonic(), 0))
         except subprocess.TimeoutExpired:
             say(f"{self.name} does not end; killing it.")
             self.process.kill()
             self.process.wait()
+
+
+def end(programs: Sequence[Program]) -> None:
+    """The last started first; those of one name, which are one program's processes, all at once."""
+    for _, alike in groupby(reversed(programs), key=attrgetter("name")):
+        processes = list(alike)
+        for process in processes:
+            process.ask_to_end()
+        until = time.monotonic() + PATIENCE
+        for process in processes:
+            process.wait_for_end(until)
 
 
 def watch(programs: Sequence[Program]) -> NoReturn:
@@ -99,5 +115,4 @@ def run_together(programs: Sequence[Program], started: Callable[[Program], None]
     except Stopped:
         say("Stopping.")
     finally:
-        for program in reversed(programs):
-            program.stop()
+        end(programs)
