@@ -7,7 +7,6 @@ must be there: see dashboard.postgres.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,19 +14,26 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from dashboard import listen
 from dashboard.processes import Program, run_together, say
 
 ROOT = Path(__file__).resolve().parent.parent
+SITE = "dashboard.asgi:application"
 START_PATIENCE = 60.0  # seconds the site has to answer for the first time
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--host", default=listen.HOST)
+    parser.add_argument("--port", type=int, default=listen.PORT)
+    parser.add_argument("--processes", type=listen.count, default=1, help="of the site itself")
     parser.add_argument("--demo", action="store_true", help="with a made organization and devices")
     options = parser.parse_args()
-    refuse_taken_port(options.host, options.port)
+    with listen.available(options.host, options.port, options.processes):
+        run(options)
+
+
+def run(options: argparse.Namespace) -> None:
     environment = local_environment()
     prepare(environment, demo=options.demo)
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
@@ -39,20 +45,9 @@ def main() -> None:
         if program is group[-1]:
             welcome(address, environment, demo=options.demo)
 
-    group = programs(options.host, options.port, address, environment, demo=options.demo)
+    site = listen.programs("site", SITE, options.host, options.port, options.processes, environment)
+    group = [*site, *beside(address, environment, demo=options.demo)]
     run_together(group, started)
-
-
-def refuse_taken_port(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SystemExit(
-                f"Port {port} of {host} cannot be used: {error.strerror}."
-                f" Is Lookout running already? Choose another port: PORT={port + 1}"
-            ) from error
 
 
 def local_environment() -> dict[str, str]:
@@ -81,14 +76,9 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
             raise SystemExit(f"{what} failed.")
 
 
-def programs(host: str, port: int, address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
-    site = [sys.executable, "-m", "uvicorn", "dashboard.asgi:application", "--host", host]
-    site += ["--port", str(port), "--no-access-log", "--no-proxy-headers", "--no-server-header"]
-    site += ["--log-level", "warning", "--timeout-graceful-shutdown", "5"]
-    group = [
-        Program("site", site, environment),
-        Program("settle", manage("settle", "--watch"), environment),
-    ]
+def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
+    """What runs beside the site."""
+    group = [Program("settle", manage("settle", "--watch"), environment)]
     if demo:  # not started again: its end shows how devices decay
         group.append(Program("simulator", manage("simulate", "--url", address), environment, restart=False))
     return group

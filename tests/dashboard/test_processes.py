@@ -1,15 +1,12 @@
 """Programs that run together: started again when they end, ended together when we are asked to."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-
-from dashboard.serve import refuse_taken_port
 
 RUNNER = """
 import sys
@@ -47,14 +44,3 @@ def test_what_ends_is_started_again_until_all_is_ended(tmp_path: Path, number: s
     assert said.endswith("Stopping.\n")
     assert len(lines(lives)) == 1
     assert not Path(f"/proc/{lines(lives)[0]}").exists()
-
-
-def test_a_taken_port_is_named() -> None:
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(SystemExit, match=f"Port {port} of 127.0.0.1 .* PORT={port + 1}"):
-            refuse_taken_port("127.0.0.1", port)
-    refuse_taken_port("127.0.0.1", port)

@@ -1,0 +1,149 @@
+"""Serves an ASGI app, in one process or several: `python -m dashboard.listen APP [--processes N]`.
+
+Several listen on one port, each on a socket of its own, and the kernel spreads connections over them
+(SO_REUSEPORT). uvicorn's own ways do not: its workers accept from one queue, where the first awake takes
+all, and a socket by --fd counts as a Unix one, so that answers wait 40 ms for Nagle.
+"""
+
+import argparse
+import pkgutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+
+from dashboard.processes import Program, run_together
+
+HOST, PORT = "127.0.0.1", 8000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("app", help="as module:name, such as devices.ingest.asgi:app")
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--port", type=int, default=PORT)
+    number = parser.add_mutually_exclusive_group()
+    number.add_argument("--processes", type=count, default=1, help="one that dies is started again")
+    number.add_argument("--share", action="store_true", help="the port, with others that say so too")
+    options = parser.parse_args()
+    app, host, port = options.app, options.host, options.port
+    if options.processes == 1:
+        serve(app, bind(host, port, share=options.share))
+        return
+    with reserved(host, port):
+        group = programs(app, app, host, port, options.processes)
+        run_together(group, lambda program: wait_until_listening(group[0], host, port))
+
+
+def count(text: str) -> int:
+    """A number of processes."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def serve(app: str, bound: socket.socket) -> None:
+    """Until a signal; then what was accepted is answered, for as long as uvicorn is patient."""
+    server = uvicorn.Server(configuration(pkgutil.resolve_name(app)))
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[bound])
+
+
+def configuration(app: Any) -> uvicorn.Config:
+    """As everywhere. An app, not its name: loading it sets up logging, and what this sets must last."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def bind(host: str, port: int, *, share: bool = False) -> socket.socket:
+    """A socket that is yet to listen, at any free port for 0; SystemExit where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # Connections that ended a minute ago do not count as somebody who has the port.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if share:  # with processes of the same user only
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:  # else addresses of IPv4 come in another spelling
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # goes to what it accepts
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise SystemExit(
+            f"Port {port} of {host} cannot be used: {error.strerror}. Is Lookout running already?"
+            f" Choose another port: --port {port + 1}, or make's PORT={port + 1}"
+        ) from error
+    return bound
+
+
+@contextmanager
+def reserved(host: str, port: int) -> Iterator[int]:
+    """Holds the port for processes that share it; SystemExit where anybody has it, sharing or not.
+
+    Held by a socket that never listens. It was bound alone, so whoever has the port is met; and only who
+    shares can join it, so a second launcher is refused, even before the first process listens.
+    """
+    if sys.platform != "linux":
+        raise SystemExit(
+            "Only Linux spreads connections over several processes. Run one, or several at ports of"
+            " their own behind a load balancer."
+        )
+    with bind(host, port) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield holder.getsockname()[1]
+
+
+@contextmanager
+def available(host: str, port: int, processes: int) -> Iterator[None]:
+    """Inside this block the port can be used by these many; SystemExit where it cannot."""
+    if processes == 1:
+        bind(host, port).close()
+        yield
+    else:
+        with reserved(host, port):
+            yield
+
+
+def programs(
+    name: str,
+    app: str,
+    host: str,
+    port: int,
+    processes: int,
+    environment: Mapping[str, str] | None = None,
+) -> list[Program]:
+    """One for each process; several need the port `reserved`."""
+    shared = processes > 1
+    return [Program(name, command(app, host, port, share=shared), environment) for _ in range(processes)]
+
+
+def command(app: str, host: str, port: int, *, share: bool) -> list[str]:
+    alone = [sys.executable, "-m", "dashboard.listen", app, "--host", host, "--port", str(port)]
+    return [*alone, "--share"] if share else alone
+
+
+def wait_until_listening(program: Program, host: str, port: int) -> None:
+    """Returns when somebody listens; SystemExit where the program ends first, as none like it will do."""
+    while program.process is not None and program.process.poll() is None:
+        with suppress(OSError), socket.create_connection((host, port), 1):
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"{program.name} did not start.")
+
+
+if __name__ == "__main__":
+    main()
