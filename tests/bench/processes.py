@@ -1,7 +1,6 @@
 """The server processes under load, and what they and PostgreSQL take from the machine."""
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,8 +9,8 @@ from pathlib import Path
 import psutil
 from django.db import connection
 
+from dashboard import listen
 from tests.bench.options import ROOT
-from tests.bench.serve import HOST, listener
 
 START_PATIENCE = 60.0  # seconds
 
@@ -20,7 +19,7 @@ class Servers:
     """Processes of one ASGI app that share a port: the kernel spreads connections over them."""
 
     def __init__(self, port: int, processes: list[psutil.Popen]) -> None:
-        self.url = f"http://{HOST}:{port}"
+        self.url = f"http://{listen.HOST}:{port}"
         self.processes = processes
 
     def cpu(self) -> float:
@@ -42,8 +41,7 @@ def peak_of(pid: int) -> int:
 @contextmanager
 def serving(app: str, processes: int) -> Iterator[Servers]:
     """These many processes serve `app` inside this block; RuntimeError where they do not start."""
-    with listener(0) as reserved:  # holds the port, and never listens
-        port = reserved.getsockname()[1]
+    with listen.reserved(listen.HOST, 0) as port:
         started = [start(app, port) for _ in range(processes)]
         try:
             for process in started:
@@ -57,7 +55,7 @@ def serving(app: str, processes: int) -> Iterator[Servers]:
 
 
 def start(app: str, port: int) -> psutil.Popen:
-    command = [sys.executable, "-m", "tests.bench.serve", app, str(port)]
+    command = listen.command(app, listen.HOST, port, share=True)
     return psutil.Popen(command, env=os.environ | {"DATABASE_ROLE": "application"}, cwd=ROOT)
 
 
