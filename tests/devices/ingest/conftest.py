@@ -1,8 +1,14 @@
-"""A real server on the loopback, in front of the test database, and somebody to call it."""
+"""A real server on the loopback, in front of the test database or of its own, and somebody to call it."""
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +16,7 @@ from devices.ingest.native import CALLS
 from devices.ingest.service import Ingest
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.real_site import MAKE, PATIENCE, ROOT, Site, database
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
 
@@ -25,3 +32,32 @@ def client(world: World) -> Iterator[Client]:
         client = Client(port)
         yield client
         client.close()
+
+
+@pytest.fixture(scope="session")
+def holder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A state directory whose embedded server is up and migrated."""
+    state = tmp_path_factory.mktemp("site")
+    environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state)}
+    watcher = [sys.executable, "-m", "dashboard.postgres"]
+    with subprocess.Popen([*watcher, "sleep", "600"], cwd=ROOT, env=environment) as process:
+        migrate = [*watcher, sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=4 * PATIENCE)
+        yield state
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def site(holder: Path) -> Site:
+    with database(holder) as connection:
+        connection.execute(
+            "TRUNCATE fleets_organization, devices_statuschange, devices_connectivityrecord CASCADE"
+        )
+    environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(holder)}
+    made = subprocess.run(
+        [sys.executable, "-c", MAKE], cwd=ROOT, env=environment, check=True, capture_output=True
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    return Site(holder, json.loads(made.stdout), port)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -11,13 +10,14 @@ from typing import Any
 
 import uvicorn
 
+from dashboard.listen import HOST, bind, configuration
+
 
 @contextmanager
 def serving(app: Any) -> Iterator[int]:
     """The port of a server that runs in a thread, and stops as a real one does."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, lifespan="on", log_config=None, proxy_headers=False, http="httptools")
-        server = uvicorn.Server(config)
+    with bind(HOST, 0) as listener:
+        server = uvicorn.Server(configuration(app))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         while not server.started:

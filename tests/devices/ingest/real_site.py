@@ -1,0 +1,166 @@
+"""A site of its own: a database server, ingest processes, and a load that remembers what it was told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+import psycopg
+
+from dashboard.database import OWNER, url
+
+ROOT = Path(__file__).resolve().parents[3]
+DEVICES = 120
+PATIENCE = 30.0  # seconds until a process on a busy machine is up
+SECONDS = 3.0  # of load; what is killed is killed in the middle
+
+MAKE = f"""
+import json, os
+os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+import django; django.setup()
+from devices import keys, lifecycle
+from fleets.models import Fleet, Organization
+fleet = Fleet.objects.create(organization=Organization.objects.create(name="o", slug="o"), name="f", slug="f")
+devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
+print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
+"""
+SERVE = """
+import sys
+from dashboard.listen import HOST, bind, serve
+from devices.ingest import batch
+batch.QUEUE_WEIGHT = int(sys.argv[2])
+serve("devices.ingest.asgi:app", bind(HOST, int(sys.argv[1])))
+"""
+
+
+@dataclass
+class Told:
+    """What the devices were told, as they remember it."""
+
+    release: dict[str, int] = field(default_factory=dict)  # the last acknowledged report of each
+    polled: dict[str, datetime] = field(default_factory=dict)  # when the last acknowledged poll was sent
+    sent: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Site:
+    """An ingest process of its own, in front of an embedded server of its own."""
+
+    state: Path
+    keys: dict[str, str]
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(self.state), "DATABASE_POOL": "4"}
+
+    def serve(self, queue: int = 32 * 1024 * 1024) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", SERVE, str(self.port), str(queue)]
+        process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+        began = time.monotonic()
+        while time.monotonic() - began < PATIENCE:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return process
+        raise AssertionError("the ingest does not answer")
+
+
+@contextmanager
+def database(state: Path) -> Iterator[psycopg.Connection]:
+    """A connection, as soon as the server answers (again)."""
+    began = time.monotonic()
+    while True:
+        try:
+            connection = psycopg.connect(url(state, OWNER), autocommit=True)
+        except psycopg.OperationalError:
+            assert time.monotonic() - began < PATIENCE
+            time.sleep(0.1)
+        else:
+            break
+    with connection:
+        yield connection
+
+
+async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told, until: float) -> None:
+    """A device that polls, and with every other poll reports a higher release number."""
+    headers = {"Authorization": f"Bearer {site.keys[uuid]}"}
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        body = {"release": str(number)} if number % 2 else None
+        sent_at = datetime.now(UTC)
+        told.sent += 1
+        try:
+            async with session.post(
+                f"http://127.0.0.1:{site.port}/api/v1/heartbeat", headers=headers, json=body
+            ) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            told.failed += 1
+            await asyncio.sleep(0.05)
+            continue
+        if answer.status == 200:
+            told.polled[uuid] = sent_at
+            if body:
+                told.release[uuid] = number
+            await asyncio.sleep(0.1)  # no agent comes as often as the brakes allow at most
+        else:
+            assert answer.status == 503
+            told.refused += 1
+            await asyncio.sleep(0.02)
+
+
+def load(site: Site, then: Callable[[], None] | None = None) -> Told:
+    """All devices at once for a while; `then` is done in the middle."""
+    told = Told()
+
+    async def run() -> None:
+        until = time.monotonic() + SECONDS
+        timeout = aiohttp.ClientTimeout(total=3)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+            lives = [asyncio.create_task(live(site, uuid, session, told, until)) for uuid in site.keys]
+            await asyncio.sleep(SECONDS / 3)
+            if then:
+                await asyncio.to_thread(then)
+            await asyncio.gather(*lives)
+
+    asyncio.run(run())
+    return told
+
+
+def check(site: Site, told: Told) -> None:
+    """Every acknowledged poll and report is in the database, and every edge is there once."""
+    with database(site.state) as connection:
+        rows = connection.execute(
+            "SELECT d.uuid, d.release, h.last_poll_at FROM devices_device d"
+            " LEFT JOIN devices_heartbeat h ON h.device_id = d.id"
+        ).fetchall()
+        edges = connection.execute("SELECT count(*) FROM devices_connectivityrecord").fetchone()
+        changes = connection.execute(
+            "SELECT count(*), count(*) FILTER (WHERE before IS NULL) FROM devices_statuschange"
+        ).fetchone()
+    kept = {uuid: (int(release or 0), polled) for uuid, release, polled in rows}
+    assert len(kept) == DEVICES
+    assert len(told.polled) == DEVICES  # the load reached everybody
+    for uuid, sent_at in told.polled.items():
+        assert kept[uuid][1] >= sent_at
+    for uuid, number in told.release.items():
+        assert kept[uuid][0] >= number
+    assert edges == (DEVICES,)
+    assert changes == (2 * DEVICES, DEVICES)
