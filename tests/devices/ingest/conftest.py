@@ -56,7 +56,7 @@ def site(holder: Path) -> Site:
         )
     environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(holder)}
     made = subprocess.run(
-        [sys.executable, "-c", MAKE], cwd=ROOT, env=environment, check=True, capture_output=True
+        [sys.executable, "-c", MAKE], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
