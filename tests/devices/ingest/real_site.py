@@ -49,7 +49,7 @@ class Told:
 
     release: dict[str, int] = field(default_factory=dict)  # the last acknowledged report of each
     polled: dict[str, datetime] = field(default_factory=dict)  # when the last acknowledged poll was sent
-    sent: int = 0
+    under_way: int = 0  # calls that wait for their answer
     refused: int = 0
     failed: int = 0
 
@@ -104,17 +104,20 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
         number += 1
         body = {"release": str(number)} if number % 2 else None
         sent_at = datetime.now(UTC)
-        told.sent += 1
+        told.under_way += 1
         try:
             async with session.post(
                 f"http://127.0.0.1:{site.port}/api/v1/heartbeat", headers=headers, json=body
             ) as answer:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError):
+            answer = None
+        finally:
+            told.under_way -= 1
+        if answer is None:
             told.failed += 1
             await asyncio.sleep(0.05)
-            continue
-        if answer.status == 200:
+        elif answer.status == 200:
             told.polled[uuid] = sent_at
             if body:
                 told.release[uuid] = number
@@ -125,7 +128,7 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
             await asyncio.sleep(0.02)
 
 
-def load(site: Site, then: Callable[[], None] | None = None) -> Told:
+def load(site: Site, then: Callable[[Told], None] | None = None) -> Told:
     """All devices at once for a while; `then` is done in the middle."""
     told = Told()
 
@@ -137,7 +140,7 @@ def load(site: Site, then: Callable[[], None] | None = None) -> Told:
             lives = [asyncio.create_task(live(site, uuid, session, told, until)) for uuid in site.keys]
             await asyncio.sleep(SECONDS / 3)
             if then:
-                await asyncio.to_thread(then)
+                await asyncio.to_thread(then, told)
             await asyncio.gather(*lives)
 
     asyncio.run(run())

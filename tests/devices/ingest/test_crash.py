@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 
-from tests.devices.ingest.real_site import PATIENCE, Site, check, load
+from tests.devices.ingest.real_site import PATIENCE, Site, Told, check, load
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -17,7 +17,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 def test_a_killed_ingest_process_loses_nothing_acknowledged(site: Site) -> None:
     processes = [site.serve()]
 
-    def kill_and_replace() -> None:
+    def kill_and_replace(told: Told) -> None:
         processes[0].kill()
         processes[0].wait(PATIENCE)
         processes.append(site.serve())
@@ -32,7 +32,7 @@ def test_a_killed_database_loses_nothing_acknowledged_and_needs_no_restart(site:
     process = site.serve()
 
     killed = postmaster(site)
-    told = load(site, lambda: os.kill(killed, signal.SIGKILL))
+    told = load(site, lambda _: os.kill(killed, signal.SIGKILL))
     check(site, told)
     assert postmaster(site) != killed
     after = load(site)
@@ -57,7 +57,7 @@ def test_a_full_queue_refuses_at_once_and_keeps_what_it_accepted(site: Site) -> 
 def test_a_graceful_stop_answers_what_it_accepted(site: Site) -> None:
     process = site.serve()
 
-    def stop() -> None:
+    def stop(told: Told) -> None:
         process.terminate()
         process.wait(PATIENCE)
 
