@@ -1,9 +1,9 @@
 """The only writer of link facts: state polls, VPN connect and disconnect, server leases, the clock.
 
-Every function is atomic, idempotent and safe beside itself. It locks in one order, VpnServer, Heartbeat
-by device id, Device by id, then records what the clock has done to its devices (settle_devices), then
-what it was told; so no deadline that nobody recorded is ever skipped. `at` is the moment a fact is dated
-by; None: the database's clock.
+Every function is atomic, idempotent and safe beside itself. It locks in one order, Organization (where a
+contact activates), VpnServer, Heartbeat by device id, Device by id, then records what the clock has done
+to its devices (settle_devices), then what it was told; so no deadline that nobody recorded is ever
+skipped. `at` is the moment a fact is dated by; None: the database's clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from devices import clock, edges
+from devices import clock, edges, freezing
 from devices.edges import settle_devices
 from devices.heartbeats import record_heartbeats
 from devices.models import Device, Heartbeat, VpnServer
@@ -66,8 +66,10 @@ def vpn_connected(
     """
     at, uuids = at or clock.now(), sorted(set(device_uuids))
     life, ids = _current_life(server, organization), _reachable(uuids, organization)
+    freezing.hold_for_contact(ids)
     _settle_with_server(life, ids, at)
-    return edges.vpn_edges(
+    activated = list(Device.objects.filter(pk__in=ids, is_active=False).values_list("pk", flat=True))
+    changed = edges.vpn_edges(
         edges.CONNECTED,
         sets=f"vpn_server_id = %(owner)s, vpn_session = moves.session, {edges.CONTACT}",
         ids=ids,
@@ -77,6 +79,8 @@ def vpn_connected(
         uuids=uuids,
         sessions=[(sessions or {}).get(uuid, "") for uuid in uuids],
     )
+    freezing.refreeze_activated(activated, at)
+    return changed
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from devices import clock, edges
+from devices import clock, edges, freezing
 from devices.models import Heartbeat
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
@@ -30,15 +30,17 @@ FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS 
       WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
 """
 # What a batch of polls finds beside recent heartbeats, as a rule nothing: first polls, owners whose lease
-# ended unrecorded, addresses that moved. Only looked at: what it decides is decided again under the locks.
+# ended unrecorded, addresses that moved, devices to activate. Only looked at: what it decides is decided
+# again under the locks.
 LOOK = """
-SELECT d.id, first, ended, moved
+SELECT d.id, d.organization_id, first, ended, moved, inactive
 FROM (SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(addresses)s::inet[]) AS address) AS seen
 JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
 LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected AND s.due_at <= %(at)s,
 LATERAL (SELECT h.device_id IS NULL AS first, s.id IS NOT NULL AS ended,
-                address IS NOT NULL AND public_address IS DISTINCT FROM address AS moved) AS found
-WHERE first OR ended OR moved
+                address IS NOT NULL AND public_address IS DISTINCT FROM address AS moved,
+                NOT d.is_active AS inactive) AS found
+WHERE first OR ended OR moved OR inactive
 """
 # Rows that are new come before any lock: who inserts waits for no one who waits for them.
 BEGIN = f"""
@@ -61,6 +63,7 @@ AND h.due_at = h.late_at AND h.due_at > w.at AND keeps_polling
 RETURNING h.device_id
 """
 RENEW += "RETURNING h.device_id"
+INACTIVE = "SELECT id FROM devices_device WHERE id = ANY(%(ids)s) AND NOT is_active"
 MOVE = """
 UPDATE devices_device d SET public_address = address
 FROM unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address) WHERE d.id = seen.id RETURNING d.id
@@ -89,6 +92,7 @@ def record_heartbeats(
         "least": SUPERVISOR_LEAST,
     }
     look = _look(ids, addresses or {}, at)
+    freezing.hold(look.activating)
     if look.ended:
         edges.lock_ended_servers(ids, at)
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []
@@ -97,10 +101,12 @@ def record_heartbeats(
     renewed = _newer(set(ids) - {*began, *extended}, at)
     if touched := {*began, *renewed, *look.moved}:
         edges.settle_devices(touched, at)
+        activated = _ids(INACTIVE, ids=began + renewed)
         _ids(RENEW, ids=renewed, **poll)
         edges.heartbeat_edges(
             edges.POLLED, contact=True, ids=began + renewed, at=at, reason={"slug": "heartbeat"}
         )
+        freezing.refreeze_activated(activated, at)
     if look.moved:
         _ids(MOVE, ids=list(look.moved), addresses=list(look.moved.values()))
     return len(began) + len(extended) + len(renewed)
@@ -113,14 +119,16 @@ class Look:
     first: bool
     ended: bool
     moved: dict[int, str]
+    activating: set[int]  # the organizations of devices to activate
 
 
 def _look(ids: list[int], addresses: Mapping[int, str], at: datetime) -> Look:
     rows = _rows(LOOK, ids=ids, addresses=[addresses.get(device) for device in ids], at=at)
     return Look(
-        first=any(first for _, first, _, _ in rows),
-        ended=any(ended for _, _, ended, _ in rows),
-        moved={device: addresses[device] for device, _, _, moved in rows if moved},
+        first=any(first for _, _, first, _, _, _ in rows),
+        ended=any(ended for _, _, _, ended, _, _ in rows),
+        moved={device: addresses[device] for device, _, _, _, moved, _ in rows if moved},
+        activating={organization for _, organization, _, _, _, inactive in rows if inactive},
     )
 
 

@@ -21,7 +21,8 @@ from psycopg.errors import UniqueViolation
 
 from devices import clock
 from devices.models import ApiKey, Device, FormerKey, Heartbeat
-from fleets.models import Membership, Role
+from fleets import roles
+from fleets.models import Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -236,11 +237,10 @@ def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetim
 
 def _require_administrator(actor: User | None, organization: Organization | None) -> None:
     """Of the organization; of the site where the key is for all of them."""
-    if actor is None or (organization is None and actor.is_superuser):
-        return
-    membership = Membership.objects.filter(user=actor, organization=organization).first()
-    if membership is None or not Role(membership.role).includes(Role.ADMINISTRATOR):
-        raise PermissionDenied(f"this needs an administrator of {organization or 'the site'}")
+    if organization is not None:
+        roles.require(actor, Role.ADMINISTRATOR, organization)
+    elif actor is not None and not actor.is_superuser:
+        raise PermissionDenied("This needs an administrator of the site.")
 
 
 def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> None:

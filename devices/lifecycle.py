@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, connectivity, keys
+from devices import clock, connectivity, freezing, keys
 from devices.models import UUID_PATTERN, ApiKey, Device, FormerKey
 from devices.status import HeartbeatState, with_status
-from fleets.models import Fleet, Membership, Organization, Role
+from fleets import audit, roles
+from fleets.models import Fleet, Role
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -41,6 +41,7 @@ class OtherOrganization(Exception):
     """A device moves only within its organization."""
 
 
+@transaction.atomic
 def register(
     *,
     fleet: Fleet,
@@ -75,9 +76,10 @@ def preregister(
 
     Raises PermissionDenied, InvalidUuid, UuidTaken.
     """
-    _require(actor, Role.OPERATOR, fleet.organization)
+    roles.require(actor, Role.OPERATOR, fleet.organization)
     at = at or clock.now()
     device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
+    _audit("device-preregistered", actor, device, at, after={"fleet": fleet.slug})
     return device, keys.new_device_key(device)
 
 
@@ -87,8 +89,9 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
 
     Raises PermissionDenied, StillConnected.
     """
-    _require(actor, Role.OPERATOR, device.organization)
+    roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
+    freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
     now = with_status(Device.objects.filter(pk=device.pk), at).get()
     up = [
@@ -97,13 +100,16 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
     ]
     if up:
         raise StillConnected(f"{now} cannot be deactivated: {' and '.join(up)}")
-    Device.objects.filter(pk=device.pk, is_active=True).update(
+    taken = Device.objects.filter(pk=device.pk, is_active=True).update(
         is_active=False,
         activated_at=None,
         deactivated_at=at,
         facts_at=at,
         facts_reason=_by("deactivated", actor),
     )
+    if taken:
+        freezing.refreeze(device.organization_id, at, [device.pk])
+        _audit("device-deactivated", actor, device, at)
 
 
 BEATING = [HeartbeatState.RECENT, HeartbeatState.LATE]
@@ -115,18 +121,28 @@ def move(*, device: Device, fleet: Fleet, actor: User | None, at: datetime | Non
 
     Raises PermissionDenied, OtherOrganization.
     """
-    _require(actor, Role.OPERATOR, device.organization)
+    roles.require(actor, Role.OPERATOR, device.organization)
     if fleet.organization_id != device.organization_id:
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
     at = at or clock.now()
+    freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
-    own = Device.objects.only("vpn_setting").get(pk=device.pk).vpn_setting
-    Device.objects.filter(pk=device.pk).exclude(fleet=fleet).update(
-        fleet=fleet,
-        vpn_enabled=fleet.vpn_enabled if own is None else own,
-        facts_at=at,
-        facts_reason=_by("moved", actor),
+    before = Device.objects.select_related("fleet").only("vpn_setting", "fleet__slug").get(pk=device.pk)
+    own = before.vpn_setting
+    moved = (
+        Device.objects.filter(pk=device.pk)
+        .exclude(fleet=fleet)
+        .update(
+            fleet=fleet,
+            vpn_enabled=fleet.vpn_enabled if own is None else own,
+            facts_at=at,
+            facts_reason=_by("moved", actor),
+        )
     )
+    if moved:
+        freezing.refreeze(device.organization_id, at, [device.pk])
+        was, now = {"fleet": before.fleet.slug}, {"fleet": fleet.slug}
+        _audit("device-moved", actor, device, at, before=was, after=now)
 
 
 @transaction.atomic
@@ -135,8 +151,9 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
 
     Raises PermissionDenied.
     """
-    _require(actor, Role.ADMINISTRATOR, device.organization)
+    roles.require(actor, Role.ADMINISTRATOR, device.organization)
     at = at or clock.now()
+    freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
     FormerKey.objects.bulk_create(
         FormerKey(
@@ -149,20 +166,8 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
     )
     Device.objects.filter(pk=device.pk).update(facts_at=at, facts_reason=_by("deleted", actor))
     Device.objects.filter(pk=device.pk).delete()
-
-
-def set_fleet_vpn(*, fleet: Fleet, enabled: bool, actor: User | None, at: datetime | None = None) -> None:
-    """Whether the fleet's devices are meant to use the VPN, where they do not say so themselves.
-
-    Raises PermissionDenied.
-    """
-    _require(actor, Role.ADMINISTRATOR, fleet.organization)
-    at = at or clock.now()
-    with transaction.atomic():
-        Fleet.objects.filter(pk=fleet.pk).update(vpn_enabled=enabled)
-        following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
-        connectivity.settle_devices(following.values_list("pk", flat=True), at)
-        following.update(vpn_enabled=enabled, facts_at=at, facts_reason=_by("vpn-setting", actor))
+    freezing.refreeze(device.organization_id, at, [device.pk])
+    _audit("device-deleted", actor, device, at, before={"fleet": device.fleet.slug})
 
 
 def _create(
@@ -177,9 +182,10 @@ def _create(
     uuid = uuid or secrets.token_hex(16)
     if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
+    freezing.hold([fleet.organization_id])
     try:
         with transaction.atomic():
-            return Device.objects.create(
+            device = Device.objects.create(
                 organization_id=fleet.organization_id,
                 fleet=fleet,
                 uuid=uuid,
@@ -195,16 +201,30 @@ def _create(
         if not isinstance(error.__cause__, UniqueViolation):
             raise
         raise UuidTaken(f"a device {uuid} exists") from error
+    if freezing.refreeze(fleet.organization_id, at, [device.pk]):
+        device.refresh_from_db(fields=["frozen_reason"])
+    return device
 
 
 def _by(slug: str, actor: User | None) -> dict[str, str]:
     return {"slug": slug} | ({"by": actor.get_username()} if actor else {})
 
 
-def _require(actor: User | None, role: Role, organization: Organization) -> None:
-    """Refuse an actor whose role in the organization does not include `role`."""
-    if actor is None:
-        return
-    membership = Membership.objects.filter(user=actor, organization=organization).first()
-    if membership is None or not Role(membership.role).includes(role):
-        raise PermissionDenied(f"this needs the role {role.label} in {organization}")
+def _audit(
+    action: str,
+    actor: User | None,
+    device: Device,
+    at: datetime,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    audit.record(
+        action,
+        actor=actor,
+        organization=device.organization,
+        subject=("device", device.uuid, device.name),
+        at=at,
+        before=before,
+        after=after,
+    )

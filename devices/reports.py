@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from django.db import connection, transaction
 
-from devices import clock, connectivity, edges
+from devices import clock, connectivity, edges, freezing
 from devices.models import Device
 
 if TYPE_CHECKING:
@@ -56,12 +56,14 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     """
     at = at or clock.now()
     said = _merged(reports)
+    freezing.hold_for_contact(said)
     connectivity.settle_devices(list(said), at)
-    devices = Device.objects.filter(pk__in=said)  # locked by now
-    rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in devices.values("id", *WRITTEN)]
+    before = list(Device.objects.filter(pk__in=said).values("id", "is_active", *WRITTEN))  # locked by now
+    rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in before]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, {"at": at, "rows": msgspec.json.encode(rows).decode()})
-        return len(rows)
+    freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
+    return len(rows)
 
 
 def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:

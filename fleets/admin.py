@@ -34,6 +34,8 @@ class OrganizationAdmin(admin.ModelAdmin):
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
+    # Freezing follows them in the same transaction (devices.freezing.change_plan).
+    readonly_fields = ["plan", "allowance", "unpaid"]
     inlines = [MembershipInline]
 
 
@@ -45,5 +47,5 @@ class FleetAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Fleet | None = None) -> list[str]:
-        # A change must rewrite its devices in the same transaction (devices.lifecycle.set_fleet_vpn).
-        return ["vpn_enabled", "organization"] if obj else []
+        # A change must rewrite its devices in the same transaction (devices.fleet_settings.change_fleet).
+        return ["type", "vpn_enabled", "organization"] if obj else []

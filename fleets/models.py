@@ -1,9 +1,10 @@
-"""Who owns what: organizations, their members and their fleets."""
+"""Who owns what: organizations, their members and their fleets; and who did what to them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pgtrigger
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -50,15 +51,29 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         return self.filter(pk__in=Membership.objects.filter(user=user).values("organization"))
 
 
+class Plan(models.TextChoices):
+    FREE = "free", "Free"
+    PAID = "paid", "Paid"
+
+
 class Organization(models.Model):
+    """Owns fleets. Plan, allowance and invoices decide which of its devices freeze (devices/freezing.py)."""
+
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
+    plan = models.CharField(max_length=4, choices=Plan, default=Plan.FREE)
+    # Active devices that may work at once; null: any number.
+    allowance = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: any number of devices.")
+    unpaid = models.BooleanField(default=False, help_text="Invoices are open: all its devices freeze.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(name="organization_plan", condition=models.Q(plan__in=Plan.values)),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -92,10 +107,75 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization}: {self.role}"
 
 
+class Invitation(models.Model):
+    """A link by which one person becomes a member; only a digest of its secret is kept."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=13, choices=Role, default=Role.OBSERVER)
+    email = models.EmailField(
+        "e-mail address", blank=True, help_text="For whom; empty: for who has the link."
+    )
+    digest = models.BinaryField(unique=True, editable=False)
+    invited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(name="invitation_role", condition=models.Q(role__in=Role.values)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.organization} for {self.email or 'who has the link'}"
+
+
+class AuditEntry(models.Model):
+    """What a person or a key did, kept for ever: the database lets nobody change it (fleets/audit.py).
+
+    Names are copied and nothing is a foreign key, so that it outlives what it speaks of.
+    """
+
+    at = models.DateTimeField()
+    organization_id = models.BigIntegerField(null=True)  # null: the site
+    organization_name = models.CharField(max_length=100, blank=True)
+    actor_id = models.BigIntegerField(null=True)  # null: the console, a key, or nobody known
+    actor_name = models.CharField(max_length=255)
+    address = models.GenericIPAddressField(null=True)  # null: the console
+    action = models.CharField(max_length=40)
+    subject_kind = models.CharField(max_length=20)  # device, fleet, organization, member, invitation, key
+    subject_id = models.CharField(max_length=100)  # as in addresses: a UUID, a slug, a name
+    subject_name = models.CharField(max_length=255, blank=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [
+            # The audit log of an organization, newest first.
+            models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_time"),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name}: {self.action} {self.subject_name or self.subject_id}"
+
+
 class FleetQuerySet(models.QuerySet["Fleet"]):
     def visible_to(self, user: User | AnonymousUser) -> FleetQuerySet:
         """The fleets of the organizations this person belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
+
+
+class FleetType(models.TextChoices):
+    STANDARD = "standard", "Standard"
+    PAID = "paid", "Paid"  # only for organizations with a paid plan: elsewhere its devices freeze
 
 
 class Fleet(models.Model):
@@ -104,6 +184,7 @@ class Fleet(models.Model):
     )
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
+    type = models.CharField(max_length=8, choices=FleetType, default=FleetType.STANDARD)
     device_type = models.CharField(max_length=100, blank=True)
     poll_interval = poll_interval_field("Seconds; empty: the site's.")
     vpn_enabled = models.BooleanField(
@@ -120,7 +201,10 @@ class Fleet(models.Model):
             # The Fleets page: the fleets of my organizations by name.
             models.Index(fields=["organization", "name"], name="fleet_by_name"),
         ]
-        constraints = [poll_interval_in_range("fleet_poll_interval")]
+        constraints = [
+            poll_interval_in_range("fleet_poll_interval"),
+            models.CheckConstraint(name="fleet_type", condition=models.Q(type__in=FleetType.values)),
+        ]
 
     def __str__(self) -> str:
         return self.name

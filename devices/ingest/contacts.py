@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from devices import clock, connectivity, keys, reports
+from devices import clock, connectivity, freezing, keys, reports
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
 
@@ -54,7 +54,9 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
     if polls and reported:  # takes the locks for both, in their one order
-        connectivity.settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
+        both = {*polls, *(device_id for device_id, _ in reported)}
+        freezing.hold_for_contact(both)
+        connectivity.settle_devices(both, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
         supervisors = {device.device_id for device, contact in known if contact.supervisor}

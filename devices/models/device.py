@@ -177,6 +177,13 @@ class Device(models.Model):
             # Devices by name, of one fleet and of all.
             models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
             models.Index(fields=["organization", "name", "id"], name="device_org_name"),
+            # The places in line for an allowance: the border, and who is next to it (devices/freezing.py).
+            models.Index(
+                fields=["organization", "activated_at", "id"],
+                include=["fleet"],
+                name="device_place",
+                condition=Q(is_active=True),
+            ),
             # A VPN server's devices: its full list, the end of its lease.
             models.Index(
                 fields=["vpn_server"],

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
 
 from devices import connectivity, keys, lifecycle
+from devices.fleet_settings import change_fleet
 from devices.models import ApiKey, ConnectivityRecord, Device, FormerKey, StatusChange
 from devices.status import Status, with_status
 from fleets.models import Role
@@ -141,7 +142,7 @@ def test_a_fleets_vpn_setting_rewrites_the_devices_that_follow_it() -> None:
     follows, insists = make_device(fleet), make_device(fleet, vpn_setting=True)
     for device in (follows, insists):
         connectivity.record_heartbeats([device.pk], T0)
-    lifecycle.set_fleet_vpn(fleet=fleet, enabled=False, actor=None, at=T0 + seconds(1))
+    change_fleet(fleet=fleet, vpn_enabled=False, actor=None, at=T0 + seconds(1))
     assert (shown(follows), shown(insists)) == (Status.ONLINE, Status.HEARTBEAT_ONLY)
 
 

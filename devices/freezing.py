@@ -1,0 +1,164 @@
+"""Which devices are locked, and the order they lock and free in (domain.md, Freezing).
+
+Whatever changes an input calls `hold` before it takes any other lock and `refreeze` at its end, in one
+transaction: the organization's row is what such changes wait for each other at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection, transaction
+
+from devices import clock, edges
+from fleets import audit, roles
+from fleets.models import FleetType, Organization, Plan, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+# A device has a place in line while it is active and nothing else freezes it.
+IN_LINE: Final = "d.organization_id = %(organization)s AND d.is_active AND d.fleet_id <> ALL(%(paid_fleets)s)"
+# The last place within the allowance: that device's (activated_at, id); none where all fit.
+LAST_PLACE: Final = f"""
+SELECT d.activated_at, d.id FROM devices_device d WHERE {IN_LINE}
+ORDER BY d.activated_at, d.id OFFSET %(allowance)s - 1 LIMIT 1
+"""
+# The rule. First match wins.
+REASON: Final = """CASE
+    WHEN %(unpaid)s THEN 'unpaid'
+    WHEN d.fleet_id = ANY(%(paid_fleets)s) THEN 'fleet-type'
+    WHEN d.is_active AND (d.activated_at, d.id) > (%(last_at)s::timestamptz, %(last_id)s::bigint)
+        THEN 'allowance'
+    ELSE '' END"""
+CHANGES: Final = (
+    f"SELECT d.id, {REASON} AS reason FROM devices_device d WHERE {{which}} AND d.frozen_reason <> {REASON}"
+)
+ALL: Final = "d.organization_id = %(organization)s"
+# When k devices come, go or change their place, only they and the k next to the border can change sides.
+BORDER: Final = f"""d.id IN (
+    SELECT unnest(%(ids)s::bigint[])
+    UNION (SELECT d.id FROM devices_device d
+           WHERE {IN_LINE} AND d.frozen_reason = '' AND NOT d.id = ANY(%(ids)s)
+           ORDER BY d.activated_at DESC, d.id DESC LIMIT cardinality(%(ids)s::bigint[]))
+    UNION (SELECT d.id FROM devices_device d
+           WHERE {IN_LINE} AND d.frozen_reason = 'allowance' AND NOT d.id = ANY(%(ids)s)
+           ORDER BY d.activated_at, d.id LIMIT cardinality(%(ids)s::bigint[])))"""
+WRITE: Final = """
+UPDATE devices_device d SET frozen_reason = moves.reason, facts_at = %(at)s,
+    facts_reason = jsonb_build_object('slug', CASE moves.reason WHEN '' THEN 'thawed' ELSE 'frozen' END,
+                                      'reason', COALESCE(NULLIF(moves.reason, ''), d.frozen_reason))
+FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS moves(id, reason)
+WHERE d.id = moves.id
+"""
+
+
+def hold(organizations: Iterable[int]) -> None:
+    """Lock these organizations, in the order of their ids: the first lock of whoever changes an input."""
+    if wanted := set(organizations):
+        held = Organization.objects.select_for_update(no_key=True).filter(pk__in=wanted)
+        list(held.order_by("pk").values_list("pk", flat=True))
+
+
+def hold_for_contact(ids: Collection[int]) -> None:
+    """Lock the organizations of those of these devices that a contact will activate, as a rule none."""
+    if found := _rows(INACTIVE, ids=list(ids)):
+        hold(organization_id for (organization_id,) in found)
+
+
+INACTIVE: Final = """
+SELECT DISTINCT d.organization_id FROM devices_device d WHERE d.id = ANY(%(ids)s) AND NOT d.is_active
+"""
+
+
+def refreeze(organization_id: int, at: datetime, devices: Collection[int] | None = None) -> int:
+    """Freeze and thaw what the rule says now that something changed; the organization is held.
+
+    `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
+    organization's or a fleet's did, so all its devices are looked at. Returns how many changed.
+    """
+    line = _line(organization_id, at)
+    which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
+    changes = _rows(CHANGES.format(which=which), ids=ids, **line)
+    if not changes:
+        return 0
+    reasons = dict(sorted(changes))
+    edges.settle_devices(reasons, at)
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, {"ids": list(reasons), "reasons": list(reasons.values()), "at": at})
+    return len(changes)
+
+
+def refreeze_activated(devices: Collection[int], at: datetime) -> None:
+    """After contact activated these devices.
+
+    Their organizations are held since hold_for_contact, but for one whose device was deactivated since:
+    that is held too late, which may end in a deadlock, and the caller's second attempt.
+    """
+    found = _rows(BY_ORGANIZATION, ids=list(devices)) if devices else []
+    hold(organization_id for organization_id, _ in found)
+    for organization_id, ids in found:
+        refreeze(organization_id, at, ids)
+
+
+BY_ORGANIZATION: Final = """
+SELECT d.organization_id, array_agg(d.id) FROM devices_device d
+WHERE d.id = ANY(%(ids)s) GROUP BY 1 ORDER BY 1
+"""
+
+
+@transaction.atomic
+def change_plan(
+    *,
+    organization: Organization,
+    actor: User | None,
+    plan: Plan,
+    allowance: int | None,
+    unpaid: bool,
+    at: datetime | None = None,
+) -> int:
+    """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
+
+    Raises PermissionDenied.
+    """
+    roles.require(actor, Role.OWNER, organization)
+    at = at or clock.now()
+    hold([organization.pk])
+    after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
+    before = Organization.objects.filter(pk=organization.pk).values(*after).get()
+    if before == after:
+        return 0
+    Organization.objects.filter(pk=organization.pk).update(**after)
+    subject = ("organization", organization.slug, organization.name)
+    change = {"before": before, "after": after}
+    audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)
+    return refreeze(organization.pk, at)
+
+
+def _line(organization_id: int, at: datetime) -> dict[str, Any]:
+    """What the rule needs to know of the organization: its flags and the border of its allowance."""
+    organization = Organization.objects.get(pk=organization_id)
+    paid_fleets: list[int] = []
+    if organization.plan == Plan.FREE:
+        paid_fleets = list(organization.fleets.filter(type=FleetType.PAID).values_list("pk", flat=True))
+    line: dict[str, Any] = {
+        "organization": organization_id,
+        "unpaid": organization.unpaid,
+        "paid_fleets": paid_fleets,
+        "allowance": organization.allowance,
+    }
+    last: tuple[Any, Any] = (None, None)
+    if organization.allowance == 0:
+        last = ("-infinity", 0)
+    elif organization.allowance is not None:
+        last = next(iter(_rows(LAST_PLACE, **line)), last)
+    return line | {"last_at": last[0], "last_id": last[1]}
+
+
+def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows

@@ -1,0 +1,50 @@
+"""Who may do what: the one place where a role is asked for (product.md, People and safety)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+
+from fleets.models import Membership, Organization, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from dashboard.models import User
+
+
+def role_in(user: User | AnonymousUser, organization: Organization) -> Role | None:
+    """This person's role in the organization; None: no member."""
+    if not user.is_authenticated:
+        return None
+    role = Membership.objects.filter(user=user, organization=organization).values_list("role", flat=True)
+    return Role(role[0]) if role else None
+
+
+@dataclass(frozen=True)
+class May:
+    """What a person's role allows, for buttons: each role includes the ones before."""
+
+    observer: bool = False
+    operator: bool = False
+    administrator: bool = False
+    owner: bool = False
+
+
+def allowed(role: Role | None) -> May:
+    """The roles that this one includes; none for no member."""
+    return May(**{str(each): role is not None and role.includes(each) for each in Role})
+
+
+def require(actor: User | None, role: Role, organization: Organization) -> None:
+    """Refuse an actor whose role in the organization does not include `role`: PermissionDenied.
+
+    None is the site itself, from the console.
+    """
+    if actor is None:
+        return
+    own = role_in(actor, organization)
+    if own is None or not own.includes(role):
+        raise PermissionDenied(f"This needs the role {role.label} in {organization}.")
