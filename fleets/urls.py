@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fleets import views
+from fleets.views import listing
 
 app_name = "fleets"
-urlpatterns = [path("", views.fleets, name="list")]
+urlpatterns = [path("", listing.fleets, name="list")]
