@@ -132,7 +132,7 @@ def test_a_platform_without_the_package_is_told_what_to_do(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db
-def test_the_application_uses_every_table_and_makes_none() -> None:
+def test_the_application_uses_every_table_changes_no_audit_entry_and_makes_none() -> None:
     if settings.DATABASE_URL == settings.DATABASE_OWNER_URL:
         pytest.skip("DATABASE_URL and DATABASE_OWNER_URL name the same role")
     with psycopg.connect(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"]) as application:
@@ -146,6 +146,12 @@ def test_the_application_uses_every_table_and_makes_none() -> None:
             " has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')"
             " AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))"
         )
-        assert tables.fetchall() == []
+        assert tables.fetchall() == [("fleets_auditentry",)]
+        for change in ("UPDATE fleets_auditentry SET action = ''", "DELETE FROM fleets_auditentry"):
+            with (
+                application.transaction(force_rollback=True),
+                pytest.raises(psycopg.errors.InsufficientPrivilege),
+            ):
+                application.execute(change)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             application.execute("CREATE TABLE mine (number int)")

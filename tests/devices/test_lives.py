@@ -91,13 +91,14 @@ def tell(model: Model, event: Event, at: datetime) -> None:
 
 def make(fields: list[dict[str, Any]]) -> Model:
     fleet = make_fleet(poll_interval=10)
+    paid = make_fleet(fleet.organization, poll_interval=10, type="paid")  # freezes, as the plan is free
     model = Model([ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)])
     for device in model.devices.values():
         Device.objects.create(
-            fleet=fleet,
+            fleet=paid if device.frozen else fleet,
             uuid=device.uuid,
             created_at=T0,
-            frozen_reason="allowance" if device.frozen else "",
+            frozen_reason="fleet-type" if device.frozen else "",
             is_active=device.active,
             provisioned_at=T0 if device.provisioned else None,
             provisioning_state=device.state,
