@@ -18,7 +18,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from dashboard import __version__
-from fleets.models import Organization
+from fleets.models import Organization, Role
+from fleets.roles import May, allowed
 
 P = ParamSpec("P")
 THEMES = ("light", "dark")
@@ -27,26 +28,41 @@ PINNED_MOST = 100  # rows on the longest page
 
 @dataclass(frozen=True)
 class Scope:
-    """The organizations of the signed-in person, and the one the page is narrowed to, if any."""
+    """The organizations of the signed-in person, and the one the page is narrowed to, if any.
+
+    `roles` are the person's, by organization: for buttons. What may be done the services decide.
+    """
 
     organizations: list[Organization]
     organization: Organization | None
+    roles: dict[int, Role]
 
     @property
     def chosen(self) -> list[Organization]:
         """What the page is about: the one organization, or all of mine."""
         return [self.organization] if self.organization else self.organizations
 
+    def may(self, organization_id: int) -> May:
+        """What the person's role in this organization allows."""
+        return allowed(self.roles.get(organization_id))
+
+    @property
+    def administered(self) -> list[Organization]:
+        """Those of the chosen ones that the person administers."""
+        return [each for each in self.chosen if self.may(each.pk).administrator]
+
 
 def scope(request: HttpRequest) -> Scope:
     """The scope of this page; Http404 where `?org=` names no organization of mine."""
-    mine = list(Organization.objects.visible_to(request.user))
+    user = request.user
+    mine = list(Organization.objects.with_role_of(user)) if user.is_authenticated else []
+    roles = {each.pk: Role(each.role) for each in mine}
     slug = request.GET.get("org")
     if not slug:
-        return Scope(mine, None)
+        return Scope(mine, None, roles)
     for organization in mine:
         if organization.slug == slug:
-            return Scope(mine, organization)
+            return Scope(mine, organization, roles)
     raise Http404("No such organization")
 
 

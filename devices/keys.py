@@ -200,8 +200,15 @@ def named(text: str) -> ApiKey | None:
     return found[0] if len(found) == 1 else None
 
 
-def revoke(key: ApiKey, at: datetime | None = None) -> bool:
-    """Accept the key no more, from this moment on; false if it was revoked before."""
+def revoke(key: ApiKey, at: datetime | None = None, *, actor: User | None = None) -> bool:
+    """Accept the key no more, from this moment on; false if it was revoked before. Raises PermissionDenied.
+
+    A device's key is an operator's business, the others an administrator's.
+    """
+    if key.kind == ApiKey.Kind.DEVICE and key.organization is not None:
+        roles.require(actor, Role.OPERATOR, key.organization)
+    else:
+        _require_administrator(actor, key.organization)
     live = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
     return live.update(revoked_at=at or clock.now()) == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.conf import settings
@@ -49,6 +49,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         if not user.is_authenticated:
             return self.none()
         return self.filter(pk__in=Membership.objects.filter(user=user).values("organization"))
+
+    def with_role_of(self, user: User) -> models.QuerySet[Any]:
+        """Those this person belongs to, each with `role`: the person's role in it."""
+        return self.filter(memberships__user=user).annotate(role=models.F("memberships__role"))
 
 
 class Plan(models.TextChoices):
