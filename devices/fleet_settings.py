@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -18,17 +20,47 @@ if TYPE_CHECKING:
 CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
 
 
+class ChangedMeanwhile(Exception):
+    """The settings are no longer those that the change was made up from; they are `now`."""
+
+    def __init__(self, fleet: Fleet, now: dict[str, Any]) -> None:
+        super().__init__(f"The settings of {fleet} were changed meanwhile.")
+        self.now = now
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Names these settings, so that a change can tell whether it was made up from them."""
+    said = repr([settings[name] for name in CHANGEABLE])
+    return blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def settings_of(fleet: Fleet) -> dict[str, Any]:
+    """Its settings as they stand in the database."""
+    found: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
+    return found
+
+
 @transaction.atomic
-def change_fleet(*, fleet: Fleet, actor: User | None, at: datetime | None = None, **settings: Any) -> None:
+def change_fleet(
+    *,
+    fleet: Fleet,
+    actor: User | None,
+    at: datetime | None = None,
+    seen: str | None = None,
+    **settings: Any,
+) -> None:
     """Set those of `CHANGEABLE` that are named; the values are valid (a form's).
 
     A type freezes or thaws its devices; VPN on or off reaches those that do not say so themselves; a poll
-    interval counts from each device's next poll. Raises PermissionDenied.
+    interval counts from each device's next poll. `seen` is the `version` that the values were made up from.
+    Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
     """
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     at = at or clock.now()
     freezing.hold([fleet.organization_id])
-    before = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
+    before = settings_of(fleet)
+    if seen is not None and seen != version(before):
+        raise ChangedMeanwhile(fleet, before)
     after = {name: value for name, value in settings.items() if before[name] != value}
     if not after:
         return

@@ -1,0 +1,97 @@
+"""How fleets come and go. What a fleet says about its devices is changed by devices/fleet_settings.py."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
+
+from devices import clock, freezing
+from devices.models import ApiKey, Device
+from fleets import audit, roles
+from fleets.models import Fleet, FleetType, Organization, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+
+class SlugTaken(Exception):
+    """A fleet of this site has the slug: addresses name fleets by it alone."""
+
+
+class HasDevices(Exception):
+    """A fleet that has devices stays. `devices` says how many."""
+
+    def __init__(self, fleet: Fleet, devices: int) -> None:
+        super().__init__(f"{fleet} has {devices} devices.")
+        self.devices = devices
+
+
+@transaction.atomic
+def create(
+    *,
+    organization: Organization,
+    actor: User | None,
+    name: str,
+    slug: str,
+    type: str = FleetType.STANDARD,  # noqa: A002 - the fact's name
+    device_type: str = "",
+    poll_interval: int | None = None,
+    vpn_enabled: bool = True,
+    at: datetime | None = None,
+) -> Fleet:
+    """A fleet without devices; the values are valid (a form's), `poll_interval` in seconds.
+
+    Raises PermissionDenied, SlugTaken.
+    """
+    roles.require(actor, Role.ADMINISTRATOR, organization)
+    said = {
+        "name": name,
+        "type": str(type),
+        "device_type": device_type,
+        "poll_interval": poll_interval,
+        "vpn_enabled": vpn_enabled,
+    }
+    try:
+        with transaction.atomic():
+            fleet = Fleet.objects.create(organization=organization, slug=slug, **said)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise SlugTaken(f"A fleet {slug} exists on this site.") from error
+    subject = ("fleet", slug, name)
+    audit.record(
+        "fleet-created",
+        actor=actor,
+        organization=organization,
+        subject=subject,
+        at=at or clock.now(),
+        after=said,
+    )
+    return fleet
+
+
+@transaction.atomic
+def delete(*, fleet: Fleet, actor: User | None, at: datetime | None = None) -> None:
+    """Delete a fleet without devices, and its provisioning keys with it.
+
+    Raises PermissionDenied, HasDevices.
+    """
+    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
+    # Devices that register or move wait here, and then for a fleet that is gone.
+    freezing.hold([fleet.organization_id])
+    if devices := Device.objects.filter(fleet=fleet).count():
+        raise HasDevices(fleet, devices)
+    keys = ApiKey.objects.filter(fleet=fleet, revoked_at=None).order_by("pk")
+    said = {"name": fleet.name, "keys": list(keys.values_list("name", flat=True))}
+    Fleet.objects.filter(pk=fleet.pk).delete()
+    audit.record(
+        "fleet-deleted",
+        actor=actor,
+        organization=fleet.organization,
+        subject=("fleet", fleet.slug, fleet.name),
+        at=at or clock.now(),
+        before=said,
+    )
