@@ -14,9 +14,10 @@ from django.db import transaction
 
 from dashboard.models import User
 from devices import clock, connectivity, keys, lifecycle, reports
-from devices.models import ApiKey, Device, FrozenReason
+from devices.fleet_settings import change_fleet
+from devices.models import ApiKey, Device
 from devices.simulator.keyfile import FleetKeys, KeyFile, KnownDevice, write_private
-from fleets.models import Fleet, Membership, Organization, Role
+from fleets.models import Fleet, FleetType, Membership, Organization, Role
 
 POLL_INTERVAL = 10  # seconds: a device that falls silent is late after 15 s and lost after 30 s
 USER = "demo"
@@ -118,6 +119,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     )
     user, password = _user(organization, old)
     fleets = [_fleet(organization, plan) for plan in FLEETS]
+    _frozen_fleet(at)
     _awaited(user)
     _retired(user, at)
     account = Account(
@@ -129,7 +131,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
             msgspec.structs.replace(plan, provisioning_key=_provisioning_key(fleet, old, at))
             for plan, fleet in zip(FLEETS, fleets, strict=True)
         ),
-        devices=tuple(_frozen(name, old, at) for name in FROZEN),
+        devices=tuple(_known(name, old, at) for name in FROZEN),
     )
     write_private(path, msgspec.json.format(msgspec.json.encode(account), indent=2))
     return account
@@ -194,24 +196,27 @@ def _device_key(device: Device, old: Account | None, at: datetime) -> str:
 # Devices
 
 
-def _frozen(name: str, old: Account | None, at: datetime) -> KnownDevice:
-    """A device that had just begun to work when its fleet was frozen; it polls on."""
-    fleet = Fleet.objects.get(slug="depot-vision")
-    device = Device.objects.filter(fleet=fleet, name=name).first()
-    if device is None:
-        begun = at - timedelta(days=9)
-        device = _registered(fleet, name, begun)
+def _frozen_fleet(at: datetime) -> None:
+    """Devices that had just begun to work when their fleet became a paid one, which this plan lacks."""
+    fleet, begun = Fleet.objects.get(slug="depot-vision"), at - timedelta(days=9)
+    missing = [name for name in FROZEN if not Device.objects.filter(fleet=fleet, name=name).exists()]
+    made = [_registered(fleet, name, begun) for name in missing]
+    for device in made:
         _worked(device, begun, release="0.8.0", os_version="Ubuntu 22.04")
         Device.objects.filter(pk=device.pk).update(
-            frozen_reason=FrozenReason.FLEET_TYPE,
-            facts_at=begun + timedelta(seconds=15),
-            facts_reason={"slug": "frozen", "reason": FrozenReason.FLEET_TYPE},
-            tags={"site": "depot", "camera": name.removeprefix("vision-")},
+            tags={"site": "depot", "camera": device.name.removeprefix("vision-")},
             notes="Vision needs the paid plan; see the request to purchasing.",
         )
+    change_fleet(fleet=fleet, actor=None, at=begun + timedelta(seconds=15), type=FleetType.PAID)
+    for device in made:
         _lost_its_vpn(device, begun + timedelta(minutes=2))
+
+
+def _known(name: str, old: Account | None, at: datetime) -> KnownDevice:
+    """A frozen device for the simulator: it polls on."""
+    device = Device.objects.select_related("fleet").get(fleet__slug="depot-vision", name=name)
     key = _device_key(device, old, at)
-    return KnownDevice(uuid=device.uuid, key=key, fleet=fleet.slug, name=name)
+    return KnownDevice(uuid=device.uuid, key=key, fleet=device.fleet.slug, name=name)
 
 
 def _awaited(user: User) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from devices.models import Device, StatusChange
+from devices.models import Device, FrozenReason, StatusChange
 from devices.status import moved, with_status
 from fleets.models import Fleet, Organization
 
@@ -31,10 +31,13 @@ REASONS = {
     "registered": "registered itself",
     "preregistered": "preregistered",
     "deactivated": "deactivated",
+    "frozen": "frozen: {reason}",
+    "thawed": "thawed: no longer {reason}",
     "moved": "moved to another {fleet}",
     "vpn-setting": "{vpn} setting changed",
     "deleted": "deleted",
 }
+FROZEN = dict(FrozenReason.choices)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ def reason_words(reason: dict[str, Any]) -> str:
         "vpn": settings.VPN_WORD,
         "fleet": settings.FLEET_WORD.lower(),
         "server": reason.get("server", "a server"),
+        "reason": FROZEN.get(reason.get("reason", ""), "locked"),
     }
     phrase = REASONS.get(slug, slug.replace("-", " ")).format(**words)
     return f"{phrase} by {reason['by']}" if "by" in reason else phrase
