@@ -95,12 +95,14 @@ def test_a_deleted_device_keeps_its_place(page: Page, fleet: Fleet, devices: lis
 
 def test_unchanged_pages_are_answered_304(page: Page, fleet: Fleet, devices: list[Device]) -> None:
     page.goto("/")
-    for _ in range(2):
+    refreshes = []
+    for _ in range(3):  # the first one may still bring the browser's time zone, of which a cookie tells
         with page.expect_response(
             lambda response: response.request.headers.get("hx-request") == "true"
         ) as found:
             pass
-        assert found.value.status == 304
+        refreshes.append(found.value.status)
+    assert refreshes[1:] == [304, 304]
 
 
 def test_the_page_says_when_it_is_not_live_and_recovers(

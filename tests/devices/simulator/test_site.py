@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ from devices.status import Status, with_status
 MOMENT = timedelta(microseconds=1)
 
 
-@pytest.fixture
-def url(transactional_db: None) -> Iterator[str]:
-    """A site that runs in a thread, in front of the test database."""
+@contextmanager
+def site() -> Iterator[str]:
+    """A site that runs in a thread, in front of the test database; it ends with all it accepted answered."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(Ingest(CALLS), lifespan="on", log_config=None, proxy_headers=False)
         server = uvicorn.Server(config)
@@ -41,6 +42,12 @@ def url(transactional_db: None) -> Iterator[str]:
             server.should_exit = True
             thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def url(transactional_db: None) -> Iterator[str]:
+    with site() as address:
+        yield address
 
 
 def lived(url: str, directory: Path, *, devices: int, seconds: float) -> Stats:
@@ -79,9 +86,10 @@ def test_the_site_takes_what_virtual_devices_say(url: str, tmp_path: Path) -> No
     assert went_through - {Status.OFFLINE} == set(Status.values) - {Status.OFFLINE, Status.INACTIVE}
 
 
-def test_silence_shows_at_its_deadlines_to_the_moment(url: str, tmp_path: Path) -> None:
-    """The simulator is gone and nothing runs beside: every device decays by the clock."""
-    lived(url, tmp_path, devices=12, seconds=3)
+def test_silence_shows_at_its_deadlines_to_the_moment(transactional_db: None, tmp_path: Path) -> None:
+    """Simulator and site are gone and nothing runs beside: every device decays by the clock."""
+    with site() as url:
+        lived(url, tmp_path, devices=12, seconds=3)
     devices = Device.objects.filter(frozen_reason="", provisioning_state="", heartbeat_state="recent")
     polls = Heartbeat.objects.filter(device__in=devices.exclude(name=demo.RETIRED))
     leases = [each.lease_until for each in VpnServer.objects.all() if each.lease_until]
