@@ -1,11 +1,13 @@
 """What every page shares: who may see it, whose devices it is about, and how its live region is answered."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from hashlib import blake2b
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -20,6 +22,9 @@ from django.views.decorators.http import require_POST
 from dashboard import __version__
 from fleets.models import Organization, Role
 from fleets.roles import May, allowed
+
+if TYPE_CHECKING:
+    from dashboard.models import User
 
 P = ParamSpec("P")
 THEMES = ("light", "dark")
@@ -86,6 +91,11 @@ def signed_in(
         return HttpResponseRedirect(address)
 
     return wrapper
+
+
+def person(request: HttpRequest) -> User:
+    """Who asks for a page that is `signed_in`."""
+    return cast("User", request.user)
 
 
 def tag_of(shown: object, at: datetime) -> str:

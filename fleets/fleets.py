@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
 from devices import clock, freezing
+from devices.fleet_settings import settings_of
 from devices.models import ApiKey, Device
 from fleets import audit, roles
-from fleets.models import Fleet, FleetType, Organization, Role
+from fleets.models import Fleet, Organization, Role
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -36,39 +37,28 @@ def create(
     actor: User | None,
     name: str,
     slug: str,
-    type: str = FleetType.STANDARD,  # noqa: A002 - the fact's name
-    device_type: str = "",
-    poll_interval: int | None = None,
-    vpn_enabled: bool = True,
     at: datetime | None = None,
+    **settings: Any,
 ) -> Fleet:
-    """A fleet without devices; the values are valid (a form's), `poll_interval` in seconds.
+    """A fleet without devices; its settings are those of fleet_settings.CHANGEABLE, and valid (a form's).
 
     Raises PermissionDenied, SlugTaken.
     """
     roles.require(actor, Role.ADMINISTRATOR, organization)
-    said = {
-        "name": name,
-        "type": str(type),
-        "device_type": device_type,
-        "poll_interval": poll_interval,
-        "vpn_enabled": vpn_enabled,
-    }
     try:
         with transaction.atomic():
-            fleet = Fleet.objects.create(organization=organization, slug=slug, **said)
+            fleet = Fleet.objects.create(organization=organization, name=name, slug=slug, **settings)
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise
         raise SlugTaken(f"A fleet {slug} exists on this site.") from error
-    subject = ("fleet", slug, name)
     audit.record(
         "fleet-created",
         actor=actor,
         organization=organization,
-        subject=subject,
+        subject=("fleet", slug, name),
         at=at or clock.now(),
-        after=said,
+        after=settings_of(fleet),
     )
     return fleet
 

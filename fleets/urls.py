@@ -1,8 +1,33 @@
-"""The Fleets page."""
+"""The Fleets page, and the settings of organizations and fleets."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
-from fleets.views import listing
+from devices.views import keys
+from fleets.views import fleet_new, fleet_settings, listing
+
+
+class FingerprintConverter:
+    """What names a key in addresses (devices.keys.fingerprint): the key itself is a secret."""
+
+    regex = "[0-9a-f]{12}"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(FingerprintConverter, "key")
 
 app_name = "fleets"
-urlpatterns = [path("", listing.fleets, name="list")]
+urlpatterns = [
+    path("", listing.fleets, name="list"),
+    path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
+    path("settings/<slug:organization>/keys/", keys.service, name="keys"),
+    path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
+    path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),
+    path("fleets/<slug:slug>/delete/", fleet_settings.delete, name="fleet-delete"),
+    path("fleets/<slug:slug>/keys/", keys.provisioning, name="fleet-keys"),
+    path("fleets/<slug:slug>/keys/<key:key>/revoke/", keys.revoke_provisioning, name="fleet-key-revoke"),
+]

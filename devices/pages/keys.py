@@ -1,0 +1,54 @@
+"""What a page of keys shows: each key's name, times and state, never the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db.models import Q, QuerySet
+
+from devices import keys
+from devices.models import ApiKey
+
+REVOKED_SHOWN: Final = timedelta(days=30)  # how long a revoked key stays in the list
+
+
+@dataclass(frozen=True)
+class KeyRow:
+    name: str
+    fingerprint: str
+    state: str  # live, expired or revoked
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None  # to the hour
+    last_refused_at: datetime | None
+    last_refused_reason: str
+
+
+def listed(of: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
+    """The newest first; without those that were revoked long ago."""
+    shown = of.filter(Q(revoked_at=None) | Q(revoked_at__gt=at - REVOKED_SHOWN)).order_by(
+        "-created_at", "-pk"
+    )
+    return [
+        KeyRow(
+            key.name,
+            keys.fingerprint(key),
+            _state(key, at),
+            key.created_at,
+            key.expires_at,
+            key.revoked_at,
+            key.last_used_at,
+            key.last_refused_at,
+            key.last_refused_reason,
+        )
+        for key in shown
+    ]
+
+
+def _state(key: ApiKey, at: datetime) -> str:
+    if key.revoked_at:
+        return "revoked"
+    return "expired" if key.expires_at and key.expires_at <= at else "live"

@@ -1,0 +1,135 @@
+"""The keys of a fleet and of an organization: made, listed, revoked. A new key is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from django import forms
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.pages import person, signed_in
+from devices import clock, keys
+from devices.models import ApiKey
+from devices.pages.keys import listed
+from fleets.models import Role
+from fleets.views.fleet_settings import administered
+from fleets.views.settings import place
+
+Maker = Callable[..., str]
+PERIODS: Final = {
+    "": "Never",
+    "1": "After a day",
+    "7": "After a week",
+    "30": "After 30 days",
+    "90": "After 90 days",
+    "365": "After a year",
+}
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(
+        max_length=100,
+        help_text="What you will know it by. The key itself is never shown again.",
+        widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),
+    )
+    days = forms.ChoiceField(
+        label="Expires",
+        required=False,
+        choices=list(PERIODS.items()),
+        widget=forms.Select({"class": "form-control"}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
+    """The keys with which devices of this fleet register; for its administrators."""
+    fleet, here = administered(request, slug)
+
+    def make(**said: Any) -> str:
+        return keys.new_provisioning_key(fleet, actor=person(request), **said)
+
+    of = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
+    return _page(request, "settings/fleet_keys.html", of, make, here.context(f"fleet:{slug}", fleet=fleet))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def service(request: HttpRequest, organization: str) -> HttpResponse:
+    """The keys of this organization's VPN servers; for its administrators."""
+    here = place(request, organization, Role.ADMINISTRATOR)
+    owner = here.organization
+
+    def make(**said: Any) -> str:
+        return keys.new_service_key(owner, actor=person(request), **said)
+
+    of = ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner)
+    return _page(request, "settings/keys.html", of, make, here.context("keys"))
+
+
+@require_POST
+@signed_in
+def revoke_provisioning(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Accept the key no more."""
+    fleet, _ = administered(request, slug)
+    _revoke(request, key, ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet))
+    return redirect("fleets:fleet-keys", slug)
+
+
+@require_POST
+@signed_in
+def revoke_service(request: HttpRequest, organization: str, key: str) -> HttpResponse:
+    """Accept the key no more."""
+    owner = place(request, organization, Role.ADMINISTRATOR).organization
+    _revoke(request, key, ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner))
+    return redirect("fleets:keys", organization)
+
+
+def _page(
+    request: HttpRequest, template: str, of: QuerySet[ApiKey], make: Maker, context: dict[str, Any]
+) -> HttpResponse:
+    """The list, and after a POST the new key: in that one answer, which nobody stores, and never again.
+
+    The form names the newest key it knows of. A second POST of the same form, as a reload sends it, names
+    an older one: it makes nothing and leads back to the list.
+    """
+    at, new = clock.now(), ""
+    rows = listed(of, at)
+    form = KeyForm(request.POST or None)
+    if form.is_valid():
+        if request.POST.get("newest", "") != _newest(of):
+            messages.error(request, TWICE)
+            return redirect(request.path)
+        days = form.cleaned_data["days"]
+        name, end = form.cleaned_data["name"], at + timedelta(days=int(days)) if days else None
+        new, form, rows = make(name=name, expires_at=end), KeyForm(), listed(of, clock.now())
+    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": _newest(of)}
+    return render(request, template, context)
+
+
+TWICE: Final = (
+    "No key was made: since this form was opened, one was. A key is shown only in the moment it is made; if "
+    "it was not kept, revoke it and make another."
+)
+
+
+def _newest(of: QuerySet[ApiKey]) -> str:
+    newest = of.order_by("-pk").first()
+    return keys.fingerprint(newest) if newest else ""
+
+
+def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> None:
+    """Revoke the key of this fingerprint, and say so; Http404 where `of` has none."""
+    found = keys.named(fingerprint)
+    if found is None or not of.filter(pk=found.pk).exists():
+        raise Http404("No such key")
+    done = keys.revoke(found, actor=person(request))
+    messages.success(
+        request, f"The key {found.name or fingerprint} {'is' if done else 'was already'} revoked."
+    )

@@ -1,0 +1,40 @@
+"""A new fleet of an organization."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from dashboard.pages import person, signed_in
+from devices import clock
+from fleets import fleets
+from fleets.models import Role
+from fleets.views.fleet_forms import NewFleetForm
+from fleets.views.fleet_words import about, taken
+from fleets.views.settings import place
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def new(request: HttpRequest, organization: str) -> HttpResponse:
+    """Administrators make a fleet here, and come to its keys; 404 to strangers, 403 to other members."""
+    here, at = place(request, organization, Role.ADMINISTRATOR), clock.now()
+    form = NewFleetForm(request.POST or None)
+    if form.is_valid():
+        try:
+            fleet = fleets.create(
+                organization=here.organization,
+                actor=person(request),
+                slug=form.cleaned_data["slug"],
+                at=at,
+                **form.settings,
+            )
+        except fleets.SlugTaken:
+            form.add_error("slug", taken(form.cleaned_data["slug"]))
+        else:
+            messages.success(request, f"{fleet} was made. With a key its devices can register.")
+            return redirect("fleets:fleet-keys", fleet.slug)
+    context = here.context("fleet-new", at=at, form=form, about=about(here.organization))
+    return render(request, "settings/fleet_new.html", context)

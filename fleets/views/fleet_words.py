@@ -1,0 +1,93 @@
+"""What the settings of a fleet mean, in words and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from django.conf import settings
+
+from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Fleet, FleetType, Organization, Plan
+
+LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A poll interval, and how long it may hide that a device was switched off, both in words."""
+
+    words: str
+    hides: str
+    long: bool
+
+
+@dataclass(frozen=True)
+class About:
+    """What the form says beside its fields; `chosen` is the fleet's own interval."""
+
+    site: Interval
+    longest: Interval
+    chosen: Interval | None
+    free: bool
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What others saved while a form was open: who last, and what now differs from the form."""
+
+    entry: AuditEntry | None
+    differs: list[tuple[str, str]]
+
+
+def about(organization: Organization, seconds: int | None = None) -> About:
+    """For a fleet of this organization, whose own interval is `seconds`."""
+    return About(
+        site=interval(settings.POLL_INTERVAL),
+        longest=interval(POLL_INTERVAL_MAX),
+        chosen=None if seconds is None else interval(seconds),
+        free=organization.plan == Plan.FREE,
+    )
+
+
+def interval(seconds: int) -> Interval:
+    """The heartbeat is lost 1.5 intervals and the period of grace after a device's last poll (domain.md)."""
+    hides = timedelta(seconds=-(-seconds * 3 // 2) + settings.HEARTBEAT_GRACE)
+    return Interval(in_words(seconds), _to_the_second(hides), seconds >= LONG)
+
+
+def in_words(seconds: int) -> str:
+    return "24\u00a0h" if seconds == POLL_INTERVAL_MAX else _to_the_second(timedelta(seconds=seconds))
+
+
+def _to_the_second(span: timedelta) -> str:
+    """Exact, where the durations of the pages keep two units: "36 h 15 s"."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
+
+
+def taken(slug: str) -> str:
+    return f"Another {settings.FLEET_WORD.lower()} of this site has the address “{slug}”: choose another one."
+
+
+def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Meanwhile:
+    """What stands `now` where a form `wanted` something else."""
+    entries = AuditEntry.objects.filter(
+        organization_id=fleet.organization_id,
+        action="fleet-changed",
+        subject_kind="fleet",
+        subject_id=fleet.slug,
+    )
+    shown = {
+        "name": ("Name", now["name"]),
+        "device_type": ("Device type", now["device_type"] or "none"),
+        "type": ("Type", FleetType(now["type"]).label),
+        "poll_interval": (
+            "Poll interval",
+            in_words(now["poll_interval"]) if now["poll_interval"] else "the site's",
+        ),
+        "vpn_enabled": (settings.VPN_WORD, "on" if now["vpn_enabled"] else "off"),
+    }
+    return Meanwhile(entries.first(), [shown[name] for name in wanted if wanted[name] != now[name]])
