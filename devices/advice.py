@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from devices import words
-from devices.models import Device, StatusChange
+from devices import freezing, words
+from devices.models import Device, FrozenReason, StatusChange
 from devices.status import HeartbeatState, Status, with_status
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
@@ -250,6 +250,27 @@ def _why_inactive(device: Any, at: datetime) -> Check:
     return Check("Deactivated or never seen?", text, answered=True)
 
 
+def _why_frozen(device: Any, at: datetime) -> Check:
+    """Which reason, and what would free it (domain.md, Freezing)."""
+    organization = device.organization
+    if device.frozen_reason == FrozenReason.UNPAID:
+        text = f"Invoices of {organization} are open. Once they are settled, all its devices thaw."
+    elif device.frozen_reason == FrozenReason.FLEET_TYPE:
+        text = (
+            f"{device.fleet} is of a paid type, and {organization} has the free plan. It thaws in a"
+            " standard one, or when the type or the plan changes."
+        )
+    else:
+        place, allowance = freezing.place_in_line(device), organization.allowance or 0
+        before = place - allowance
+        text = (
+            f"It is number {place} in line by activation, and the allowance of {organization} is {allowance}."
+            f" It thaws once {before} {'device' if before == 1 else 'devices'} before it"
+            f" {'is' if before == 1 else 'are'} deactivated or deleted, or the allowance is {place}."
+        )
+    return Check("Why is it frozen, and what frees it?", text, answered=True)
+
+
 ANSWERS = {
     Status.ONLINE: (_behind_target,),
     Status.HEARTBEAT_ONLY: (_vpn_purpose, _last_poll, _same_address),
@@ -257,6 +278,7 @@ ANSWERS = {
     Status.CONFIGURING: (_progress,),
     Status.UPDATING: (_progress,),
     Status.INACTIVE: (_why_inactive,),
+    Status.FROZEN: (_why_frozen,),
 }
 
 

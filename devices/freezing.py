@@ -18,6 +18,7 @@ from fleets.models import FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
     from dashboard.models import User
+    from devices.models import Device
 
 # A device has a place in line while it is active and nothing else freezes it.
 IN_LINE: Final = "d.organization_id = %(organization)s AND d.is_active AND d.fleet_id <> ALL(%(paid_fleets)s)"
@@ -79,7 +80,7 @@ def refreeze(organization_id: int, at: datetime, devices: Collection[int] | None
     `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
     organization's or a fleet's did, so all its devices are looked at. Returns how many changed.
     """
-    line = _line(organization_id, at)
+    line = _line(organization_id)
     which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
     changes = _rows(CHANGES.format(which=which), ids=ids, **line)
     if not changes:
@@ -137,7 +138,24 @@ def change_plan(
     return refreeze(organization.pk, at)
 
 
-def _line(organization_id: int, at: datetime) -> dict[str, Any]:
+def place_in_line(device: Device) -> int:
+    """Which place this active device has among those that nothing but the allowance may freeze, from 1.
+
+    One query of the index device_place, as long as the line before it.
+    """
+    line = _line(device.organization_id)
+    own = {"own_at": device.activated_at, "own_id": device.pk}
+    ((place,),) = _rows(PLACE, **line, **own)
+    return int(place)
+
+
+PLACE: Final = f"""
+SELECT count(*) FROM devices_device d
+WHERE {IN_LINE} AND (d.activated_at, d.id) <= (%(own_at)s, %(own_id)s)
+"""
+
+
+def _line(organization_id: int) -> dict[str, Any]:
     """What the rule needs to know of the organization: its flags and the border of its allowance."""
     organization = Organization.objects.get(pk=organization_id)
     paid_fleets: list[int] = []

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from devices import connectivity
+from devices import connectivity, lifecycle
 from devices.advice import STEPS, check_next, doubt, works_now
 from devices.models import Device
 from devices.status import Status, with_status
-from tests.factories import T0, make_device, make_fleet, seconds
+from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +52,33 @@ def test_a_frozen_device_gets_no_releases_though_its_links_are_up() -> None:
 
 def test_every_status_but_online_names_a_step() -> None:
     assert [status for status in Status if not STEPS[status]] == [Status.ONLINE]
+
+
+@pytest.mark.parametrize(
+    ("organization", "fleet_type", "answer"),
+    [
+        ({"unpaid": True}, "standard", "Invoices of Halden are open. Once they are settled"),
+        ({}, "paid", "depot is of a paid type, and Halden has the free plan."),
+        (
+            {"allowance": 1},
+            "standard",
+            "number 3 in line by activation, and the allowance of Halden is 1",
+        ),
+        (
+            {"allowance": 1},
+            "standard",
+            "2 devices before it are deactivated or deleted, or the allowance is 3",
+        ),
+        ({"allowance": 2}, "standard", "once 1 device before it is deactivated or deleted"),
+    ],
+)
+def test_a_frozen_device_says_why_and_what_frees_it(
+    organization: dict[str, Any], fleet_type: str, answer: str
+) -> None:
+    fleet = make_fleet(make_organization("Halden", **organization), name="depot", type=fleet_type)
+    for number in range(3):
+        device = lifecycle.register(fleet=fleet, at=T0 - seconds(9 - number))
+    assert answer in answers(read(device))["Why is it frozen, and what frees it?"]
 
 
 def answers(device: Any) -> dict[str, str]:
