@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Least
 
-from devices import clock, keys
+from devices import clock, key_audit, keys
 from devices.models import ApiKey, Device
+from fleets import roles
+from fleets.models import Role
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
+
+    from dashboard.models import User
 
 
 class NotUsedYet(Exception):
@@ -24,30 +28,55 @@ class NotRotating(Exception):
 
 
 @transaction.atomic
-def rotate(*, device: Device, overlap: timedelta | None = None, at: datetime | None = None) -> str:
+def rotate(
+    *,
+    device: Device,
+    overlap: timedelta | None = None,
+    actor: User | None = None,
+    at: datetime | None = None,
+) -> str:
     """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
 
-    Raises keys.TooMany while it is rotating already.
+    Raises PermissionDenied, and keys.TooMany while it is rotating already.
     """
+    roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
-    key = keys.new_device_key(device, at=at)
+    made, key = keys.issue(device, at=at)
+    older = _live(device, at).exclude(pk=made.pk)
+    before = _said(older)
     if overlap is not None:
-        older = _live(device, at).exclude(digest__in=keys.digests(key))
         older.update(expires_at=Least("expires_at", at + overlap))  # PostgreSQL's ignores nulls
+    after = _said(older) | {"key": made.fingerprint}
+    key_audit.record("key-rotated", made, actor=actor, at=at, before=before, after=after)
     return key
 
 
+def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:
+    key = older.first()
+    if key is None:
+        return {"key": None}
+    return {"key": key.fingerprint, "older_key_expires_at": key_audit.moment(key.expires_at)}
+
+
 @transaction.atomic
-def finish(*, device: Device, unused: bool = False, at: datetime | None = None) -> None:
-    """Revoke the older key. Raises NotRotating, and NotUsedYet unless `unused` says otherwise."""
+def finish(
+    *, device: Device, unused: bool = False, actor: User | None = None, at: datetime | None = None
+) -> None:
+    """Revoke the older key.
+
+    Raises PermissionDenied, NotRotating, and NotUsedYet unless `unused` says otherwise.
+    """
+    roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
     Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
-    newest, *older = _live(device, at).order_by("-created_at", "-pk") or [None]
-    if newest is None or not older:
+    live = list(_live(device, at).order_by("-created_at", "-pk"))
+    if len(live) < 2:
         raise NotRotating(f"{device} has no second live key.")
+    newest, *older = live
     if newest.last_used_at is None and not unused:
         raise NotUsedYet(f"{device} has not used its new key yet.")
-    _live(device, at).exclude(pk=newest.pk).update(revoked_at=at)
+    for key in older:
+        keys.revoke(key, at, actor=actor)
 
 
 def _live(device: Device, at: datetime) -> QuerySet[ApiKey]:

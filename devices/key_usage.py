@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 
-from devices import clock, keys
+from devices import clock, key_audit, keys
+from devices.models import ApiKey
+from fleets import audit
 
 WRITE_EVERY: Final = 60.0  # seconds between two writings of a process
 # Keys remembered between two writings; who is left out calls again, within the hour that is kept.
@@ -39,13 +41,15 @@ SET last_refused_at = refused.at, last_refused_reason =
     CASE WHEN revoked_at <= refused.at THEN 'revoked' WHEN expires_at <= refused.at THEN 'expired'
          ELSE refused.reason END
 FROM (
-    SELECT id, said.at, said.reason FROM devices_apikey
-    JOIN unnest(%(digests)s::bytea[], %(times)s::timestamptz[], %(reasons)s::text[])
-        AS said(digest, at, reason) USING (digest)
+    SELECT id, said.at, said.reason, said.address, last_refused_at AS before FROM devices_apikey
+    JOIN unnest(%(digests)s::bytea[], %(times)s::timestamptz[], %(reasons)s::text[], %(addresses)s::text[])
+        AS said(digest, at, reason, address) USING (digest)
     WHERE last_refused_at IS NULL OR last_refused_at < said.at
     ORDER BY id FOR NO KEY UPDATE OF devices_apikey SKIP LOCKED
 ) AS refused
 WHERE k.id = refused.id
+RETURNING k.id, refused.at, refused.address,
+    date_trunc('minute', refused.at) > date_trunc('minute', COALESCE(refused.before, '-infinity'))
 """
 
 
@@ -54,16 +58,16 @@ class Usage:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
-        self._refused: dict[str, tuple[float, str]] = {}
+        self._refused: dict[str, tuple[float, str, str]] = {}
 
     def note_used(self, key: str) -> None:
         if len(self._used) < USED_LIMIT:
             self._used.add(key)
 
-    def note_refused(self, key: str, reason: str) -> None:
+    def note_refused(self, key: str, reason: str, address: str = "") -> None:
         """`reason` counts for a key that is live; of an unknown key nothing is ever written."""
         if len(self._refused) < REFUSED_LIMIT or key in self._refused:
-            self._refused[key] = (time.monotonic(), reason)
+            self._refused[key] = (time.monotonic(), reason, address)
 
     def write(self, at: datetime | None = None) -> int:
         """Take the notes to the database; returns how many keys' rows were written."""
@@ -76,13 +80,34 @@ class Usage:
             written += _execute(MARK_USED, {"digests": some, "hour": hour})
         now = time.monotonic()
         for some in _portions(
-            (digest, at - timedelta(seconds=now - then), reason)
-            for key, (then, reason) in self._refused.items()
+            (digest, at - timedelta(seconds=now - then), reason, address)
+            for key, (then, reason, address) in self._refused.items()
             for digest in keys.digests(key)
         ):
-            digests, times, reasons = map(list, zip(*some, strict=True))
-            written += _execute(MARK_REFUSED, {"digests": digests, "times": times, "reasons": reasons})
+            written += _write_refused(some)
         return written
+
+
+@transaction.atomic
+def _write_refused(notes: list[tuple[bytes, datetime, str, str]]) -> int:
+    """Write when and why these keys were refused last, and a line each in the audit log.
+
+    A key has one line in a minute at most, whichever processes refuse it: a flood of calls makes no flood of
+    lines. The locked row says when the last one was.
+    """
+    digests, times, reasons, addresses = map(list, zip(*notes, strict=True))
+    params = {"digests": digests, "times": times, "reasons": reasons, "addresses": addresses}
+    with connection.cursor() as cursor:
+        cursor.execute(MARK_REFUSED, params)
+        marked = cursor.fetchall()
+    told = {key_id: (at, address) for key_id, at, address, is_new in marked if is_new}
+    for key in ApiKey.objects.filter(pk__in=told).select_related("device", "organization") if told else ():
+        at, address = told[key.pk]
+        after = {"kind": str(key.kind), "key": key.fingerprint, "reason": key.last_refused_reason}
+        with audit.coming_from(address or None):
+            by = key_audit.holder(key)
+            key_audit.record("key-refused", key, actor=None, at=at, after=after, by=by)
+    return len(marked)
 
 
 def _portions(items: Iterator[Any]) -> Iterator[list[Any]]:

@@ -19,7 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from psycopg.errors import UniqueViolation
 
-from devices import clock
+from devices import clock, key_audit
 from devices.models import ApiKey, Device, FormerKey, Heartbeat
 from fleets import roles
 from fleets.models import Role
@@ -70,11 +70,25 @@ class KeyHolder:
 
 
 @transaction.atomic
-def new_device_key(device: Device, *, at: datetime | None = None, expires_at: datetime | None = None) -> str:
-    """A key for the device, beside the one it may have. Raises TooMany."""
-    key = secrets.token_urlsafe(32)
-    _keep_device_key(device, key, at or clock.now(), expires_at)
+def new_device_key(
+    device: Device,
+    *,
+    actor: User | None = None,
+    at: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """A key for the device, beside the one it may have. Raises PermissionDenied, TooMany."""
+    roles.require(actor, Role.OPERATOR, device.organization)
+    at = at or clock.now()
+    made, key = issue(device, at=at, expires_at=expires_at)
+    key_audit.record("key-created", made, actor=actor, at=at, after=key_audit.facts(made))
     return key
+
+
+def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """The same as a part of something larger, which stands in the audit log itself. Raises TooMany."""
+    key = secrets.token_urlsafe(32)
+    return _keep_device_key(device, key, at, expires_at), key
 
 
 @transaction.atomic
@@ -102,9 +116,17 @@ def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | Non
     if not live_keys(ApiKey.Kind(caller.kind), at).filter(pk=caller.pk).exists():
         raise NotAllowed("This key was replaced meanwhile.")
     live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
-    live.exclude(digest__in=digests(new_key)).update(revoked_at=at)
-    if not live.exists():
+    others = live.exclude(digest__in=digests(new_key))
+    before = {"key": [key.fingerprint for key in others.order_by("pk")]}
+    others.update(revoked_at=at)
+    own = live.first()
+    if own is not None and not before["key"]:
+        return
+    if own is None:
         keep_device_key(device, new_key, at=at)
+        own = live.get()
+    after, by = {"key": own.fingerprint}, key_audit.holder(caller)
+    key_audit.record("key-exchanged", own, actor=None, at=at, before=before, after=after, by=by)
 
 
 def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
@@ -121,17 +143,20 @@ def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
     )
 
 
+@transaction.atomic
 def new_provisioning_key(
     fleet: Fleet, name: str = "", *, actor: User | None = None, expires_at: datetime | None = None
 ) -> str:
     """A key with which the fleet's devices register. Raises PermissionDenied."""
     _require_administrator(actor, fleet.organization)
     key = secrets.token_urlsafe(32)
-    facts = {"fleet": fleet, "organization_id": fleet.organization_id}
-    _create(key, ApiKey.Kind.PROVISIONING, name=name, expires_at=expires_at, **facts)
+    facts = {"fleet": fleet, "organization": fleet.organization}
+    made = _create(key, ApiKey.Kind.PROVISIONING, name=name, expires_at=expires_at, **facts)
+    key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
     return key
 
 
+@transaction.atomic
 def new_service_key(
     organization: Organization | None,
     name: str = "",
@@ -145,7 +170,9 @@ def new_service_key(
     """
     _require_administrator(actor, organization)
     key = secrets.token_urlsafe(32)
-    _create(key, ApiKey.Kind.SERVICE, organization=organization, name=name, expires_at=expires_at)
+    facts = {"organization": organization, "expires_at": expires_at}
+    made = _create(key, ApiKey.Kind.SERVICE, name=name, **facts)
+    key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
     return key
 
 
@@ -156,7 +183,7 @@ def digests(key: str) -> list[bytes]:
 
 def fingerprint(key: ApiKey) -> str:
     """Names a key without helping to guess it."""
-    return bytes(key.digest).hex()[:12]
+    return key.fingerprint
 
 
 def live_keys(kind: ApiKey.Kind, at: datetime) -> QuerySet[ApiKey]:
@@ -200,6 +227,7 @@ def named(text: str) -> ApiKey | None:
     return found[0] if len(found) == 1 else None
 
 
+@transaction.atomic
 def revoke(key: ApiKey, at: datetime | None = None, *, actor: User | None = None) -> bool:
     """Accept the key no more, from this moment on; false if it was revoked before. Raises PermissionDenied.
 
@@ -209,16 +237,23 @@ def revoke(key: ApiKey, at: datetime | None = None, *, actor: User | None = None
         roles.require(actor, Role.OPERATOR, key.organization)
     else:
         _require_administrator(actor, key.organization)
-    live = ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True)
-    return live.update(revoked_at=at or clock.now()) == 1
+    at = at or clock.now()
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=at):
+        return False
+    key_audit.record("key-revoked", key, actor=actor, at=at, before=key_audit.facts(key))
+    return True
 
 
 @transaction.atomic
 def replace_device_key(device: Device, at: datetime | None = None) -> str:
     """A new key for the device in place of all it had."""
     at = at or clock.now()
-    live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).update(revoked_at=at)
-    return new_device_key(device, at=at)
+    live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
+    before = {"key": [each.fingerprint for each in live.order_by("pk")]}
+    live.update(revoked_at=at)
+    made, key = issue(device, at=at)
+    key_audit.record("key-rotated", made, actor=None, at=at, before=before, after={"key": made.fingerprint})
+    return key
 
 
 def former(key: str) -> FormerKey | None:
@@ -231,15 +266,17 @@ def forget_former(at: datetime | None = None) -> int:
     return FormerKey.objects.filter(deleted_at__lte=(at or clock.now()) - FORMER_KEPT).delete()[0]
 
 
-def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> None:
+def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> ApiKey:
     # Locked, so that two who add a key at once count each other's.
     organization_id = (
         Device.objects.select_for_update(no_key=True).values_list("organization", flat=True).get(pk=device.pk)
     )
     if live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).count() >= LIVE_DEVICE_KEYS:
         raise TooMany(f"{device} has {LIVE_DEVICE_KEYS} live keys already: revoke one first.")
-    _create(key, ApiKey.Kind.DEVICE, device=device, organization_id=organization_id, expires_at=expires_at)
+    facts = {"device": device, "organization_id": organization_id, "expires_at": expires_at}
+    made = _create(key, ApiKey.Kind.DEVICE, **facts)
     FormerKey.objects.filter(digest__in=digests(key)).delete()
+    return made
 
 
 def _require_administrator(actor: User | None, organization: Organization | None) -> None:
@@ -250,10 +287,10 @@ def _require_administrator(actor: User | None, organization: Organization | None
         raise PermissionDenied("This needs an administrator of the site.")
 
 
-def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> None:
+def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> ApiKey:
     try:
         with transaction.atomic():
-            ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
+            return ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, connectivity, freezing, keys
+from devices import clock, connectivity, freezing, key_audit, keys
 from devices.models import UUID_PATTERN, ApiKey, Device, FormerKey
 from devices.status import HeartbeatState, with_status
 from fleets import audit, roles
@@ -59,7 +59,13 @@ def register(
     at = at or clock.now()
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    return _create(fleet, uuid, name, device_type, at, reason, **facts, **(said or {}))
+    device = _create(fleet, uuid, name, device_type, at, reason, **facts, **(said or {}))
+    after, by = {"fleet": fleet.slug}, audit.CONSOLE
+    if provisioning_key:
+        after["provisioning_key"] = provisioning_key.fingerprint
+        by = key_audit.holder(provisioning_key)
+    _audit("device-registered", None, device, at, after=after, by=by)
+    return device
 
 
 @transaction.atomic
@@ -80,7 +86,7 @@ def preregister(
     at = at or clock.now()
     device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
     _audit("device-preregistered", actor, device, at, after={"fleet": fleet.slug})
-    return device, keys.new_device_key(device)
+    return device, keys.issue(device, at=at)[1]
 
 
 @transaction.atomic
@@ -218,6 +224,7 @@ def _audit(
     *,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    by: str = audit.CONSOLE,
 ) -> None:
     audit.record(
         action,
@@ -227,4 +234,5 @@ def _audit(
         at=at,
         before=before,
         after=after,
+        by=by,
     )

@@ -48,7 +48,7 @@ class Guard:
             self._usage.note_used(key)
         elif status == 401:
             reason = "another organization's server" if field == "server" else "not for this call"
-            self._usage.note_refused(key, reason)
+            self._usage.note_refused(key, reason, address)
 
     async def keep_notes(self, threads: Executor) -> None:
         """Write them now and then, for ever."""

@@ -78,7 +78,7 @@ def register(request: Request) -> Reply:
         )
     except lifecycle.UuidTaken as taken:
         raise Refused(409, "This UUID is registered already.", "uuid") from taken
-    device_key = keys.new_device_key(device)
+    _, device_key = keys.issue(device, at=at)
     interval = keys.find_devices([device_key], at)[device_key].poll_interval
     return json_reply(201, Registered(device.uuid, device_key, interval))
 

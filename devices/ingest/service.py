@@ -25,6 +25,7 @@ from devices.ingest.http import (
 )
 from devices.ingest.peers import public_address
 from devices.ingest.routes import Call, Routes
+from fleets import audit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -126,12 +127,20 @@ class Ingest:
 
 
 def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest], Awaitable[Reply]]:
-    """A call that waits for the database in a thread of its own, not in a batch."""
+    """A call that waits for the database in a thread of its own, not in a batch.
+
+    What it records there comes from the caller's address.
+    """
 
     async def handle(request: Request, ingest: Ingest) -> Reply:
-        return await ingest.in_a_thread(partial(work, request))
+        return await ingest.in_a_thread(partial(_from_its_address, work, request))
 
     return handle
+
+
+def _from_its_address(work: Callable[[Request], Reply], request: Request) -> Reply:
+    with audit.coming_from(request.address or None):  # in the thread: it has a context of its own
+        return work(request)
 
 
 def spare_the_collector() -> None:

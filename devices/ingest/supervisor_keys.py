@@ -48,7 +48,7 @@ def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, 
         at=at,
     )
     if body.api_key is None:
-        return device, keys.new_device_key(device, at=at)
+        return device, keys.issue(device, at=at)[1]
     keys.keep_device_key(device, body.api_key, at=at)
     return device, body.api_key
 

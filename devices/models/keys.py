@@ -68,6 +68,11 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} key {self.name or self.pk}"
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the key without helping to guess it."""
+        return bytes(self.digest).hex()[:12]
+
 
 class FormerKey(models.Model):
     """The digest of a deleted device's key, kept 90 days to tell its agent from a stranger."""

@@ -1,0 +1,69 @@
+"""Keys in the audit log: made, revoked, rotated, exchanged, refused. Never a key, and of its digest only
+the fingerprint that names it.
+
+What happens to a device's key stands in the log as the device's, so that one filter shows all of a device.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from devices.models import ApiKey
+from fleets import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from dashboard.models import User
+
+
+def record(
+    action: str,
+    key: ApiKey,
+    *,
+    actor: User | None,
+    at: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: str = audit.CONSOLE,
+) -> None:
+    """Write one line about this key, within the caller's transaction."""
+    audit.record(
+        action,
+        actor=actor,
+        organization=key.organization,
+        subject=_subject(key),
+        at=at,
+        before=before,
+        after=after,
+        by=by,
+    )
+
+
+def _subject(key: ApiKey) -> tuple[str, str, str]:
+    if key.device is not None:
+        return "device", key.device.uuid, key.device.name
+    return "key", key.fingerprint, key.name
+
+
+def facts(key: ApiKey) -> dict[str, Any]:
+    """What is told of a key that comes or goes."""
+    said: dict[str, Any] = {"kind": str(key.kind), "key": key.fingerprint}
+    if key.name:
+        said["name"] = key.name
+    if key.fleet is not None:
+        said["fleet"] = key.fleet.slug
+    return said | {"expires_at": moment(key.expires_at)}
+
+
+def holder(key: ApiKey) -> str:
+    """Who acts with this key, where no person does."""
+    if key.device is not None:
+        return f"device {key.device}"
+    return f"{key.kind} key {key.name or key.fingerprint}"
+
+
+def moment(at: datetime | None) -> str | None:
+    """A time as the log keeps it."""
+    return at.isoformat() if at else None
