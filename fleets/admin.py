@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from fleets.models import Fleet, Membership, Organization
+from fleets.models import AuditEntry, Fleet, Membership, Organization
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -49,3 +49,12 @@ class FleetAdmin(admin.ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Fleet | None = None) -> list[str]:
         # A change must rewrite its devices in the same transaction (devices.fleet_settings.change_fleet).
         return ["type", "vpn_enabled", "organization"] if obj else []
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """The log of all organizations, and of the site: sign-ins have no organization."""
+
+    list_display = ["at", "organization_name", "actor_name", "action", "subject_name", "address"]
+    search_fields = ["=actor_name", "=subject_id", "=action"]
+    ordering = ["-at", "-pk"]

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from fleets.audit_words import Action, Kind
 from fleets.models import AuditEntry, Organization
 
 if TYPE_CHECKING:
@@ -44,18 +45,19 @@ def record(
 ) -> None:
     """Write one line, within the caller's transaction.
 
-    `subject` is (kind, id as in addresses, name); `before` and `after` hold what changed, never a
-    secret. `by` names who acts where no person does: a key, or the console.
+    `action` and the kind of `subject`, which is (kind, id as in addresses, name), are of the vocabulary:
+    ValueError where they are not (add them to fleets/audit_words.py). `before` and `after` hold what
+    changed, never a secret. `by` names who acts where no person does: a key, or the console.
     """
     AuditEntry.objects.create(
         at=at,
         organization_id=organization.pk if organization else None,
         organization_name=organization.name if organization else "",
         actor_id=actor.pk if actor else None,
-        actor_name=actor.get_username() if actor else by,
+        actor_name=(actor.get_username() if actor else by)[:255],
         address=_address.get(),
-        action=action,
-        subject_kind=subject[0],
+        action=Action(action),
+        subject_kind=Kind(subject[0]),
         subject_id=subject[1][:100],
         subject_name=subject[2][:255],
         before=dict(before) if before is not None else None,

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Cast, Concat, Upper
+
+from fleets.text_search import WordVector
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -139,6 +145,27 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"{self.role} of {self.organization} for {self.email or 'who has the link'}"
 
+    @property
+    def fingerprint(self) -> str:
+        """Names it in addresses without helping to guess its link."""
+        return bytes(self.digest).hex()[:12]
+
+
+def audit_text() -> Concat:
+    """What a search in the audit log looks at; spelled with functions that an index may hold."""
+    return Concat(
+        "actor_name",
+        Value(" "),
+        "subject_name",
+        Value(" "),
+        "subject_id",
+        Value(" "),
+        Cast("before", models.TextField()),
+        Value(" "),
+        Cast("after", models.TextField()),
+        output_field=models.TextField(),
+    )
+
 
 class AuditEntry(models.Model):
     """What a person or a key did, kept for ever: the database lets nobody change it (fleets/audit.py).
@@ -152,18 +179,31 @@ class AuditEntry(models.Model):
     actor_id = models.BigIntegerField(null=True)  # null: the console, a key, or nobody known
     actor_name = models.CharField(max_length=255)
     address = models.GenericIPAddressField(null=True)  # null: the console
-    action = models.CharField(max_length=40)
-    subject_kind = models.CharField(max_length=20)  # device, fleet, organization, member, invitation, key
+    action = models.CharField(max_length=40)  # audit_words.Action
+    subject_kind = models.CharField(max_length=20)  # audit_words.Kind
     subject_id = models.CharField(max_length=100)  # as in addresses: a UUID, a slug, a name
     subject_name = models.CharField(max_length=255, blank=True)
-    before = models.JSONField(null=True)
-    after = models.JSONField(null=True)
+    before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
 
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
             # The audit log of an organization, newest first.
             models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_time"),
+            # The same of one who, whatever the case it is typed in (fleets/audit_log.py).
+            models.Index(
+                "organization_id", Upper("actor_name"), F("at").desc(), F("id").desc(), name="audit_by_actor"
+            ),
+            # Of one action.
+            models.Index(fields=["organization_id", "action", "-at", "-id"], name="audit_by_action"),
+            # About one device, key or member: the link of a Device Summary.
+            models.Index(
+                fields=["organization_id", "subject_kind", "subject_id", "-at", "-id"],
+                name="audit_by_subject",
+            ),
+            # Holding certain words.
+            GinIndex(WordVector(audit_text()), name="audit_by_word"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

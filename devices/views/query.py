@@ -13,9 +13,9 @@ from django.http import HttpRequest, QueryDict
 from dashboard.pages import on_screen
 from devices.models import UUID_PATTERN
 from devices.pages.lists import ORDERS, PAGE_SIZES, Filters
-from devices.pages.search import LONGEST
 from devices.status import Status, shown
 from fleets.models import Fleet
+from fleets.text_search import LONGEST
 
 
 @dataclass
