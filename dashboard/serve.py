@@ -97,14 +97,27 @@ def wait_until_healthy(program: Program, address: str) -> None:
     raise SystemExit("The site did not start.")
 
 
+def first_code(environment: dict[str, str]) -> str:
+    """The code that makes the first account (dashboard/first_run.py); empty where there is one."""
+    done = subprocess.run(
+        manage("first_code"),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def welcome(address: str, environment: dict[str, str], *, demo: bool) -> None:
     say(f"\n  Lookout is running:  {address}/")
     if demo:
         state = Path(environment.get("STATE_DIRECTORY") or ROOT / "var")
         account = json.loads((state / "demo.json").read_text())
         say(f"  Sign in as:          {account['user']}  with password  {account['password']}")
-    else:
-        say("  First account:       .venv/bin/python manage.py createsuperuser")
+    elif code := first_code(environment):
+        say(f"  First account:       open that page; it asks for the code  {code}")
     say("  Ctrl-C stops it.\n")
 
 

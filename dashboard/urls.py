@@ -5,6 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 from dashboard import health, pages
+from fleets.views import welcome
 
 urlpatterns = [
     path("", include("fleets.urls")),
@@ -15,6 +16,7 @@ urlpatterns = [
         name="sign-in",
     ),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", pages.theme, name="theme"),
     path("healthz", health.healthz, name="healthz"),
     path("admin/", admin.site.urls),

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from devices.views import keys
-from fleets.views import fleet_new, fleet_settings, listing
+from fleets.views import fleet_new, fleet_settings, invitations, listing, members, organizations
 
 
 class FingerprintConverter:
@@ -23,6 +23,22 @@ register_converter(FingerprintConverter, "key")
 app_name = "fleets"
 urlpatterns = [
     path("", listing.fleets, name="list"),
+    path("settings/", organizations.mine, name="organizations"),
+    path("settings/organizations/new/", organizations.new, name="organization-new"),
+    path("settings/<slug:organization>/", organizations.general, name="organization"),
+    path("settings/<slug:organization>/delete/", organizations.delete, name="organization-delete"),
+    path("settings/<slug:organization>/leave/", members.leave, name="leave"),
+    path("settings/<slug:organization>/members/", members.listed, name="members"),
+    path("settings/<slug:organization>/members/invite/", members.invite, name="member-invite"),
+    path("settings/<slug:organization>/members/<str:username>/", members.member, name="member"),
+    path("settings/<slug:organization>/members/<str:username>/remove/", members.remove, name="member-remove"),
+    path(
+        "settings/<slug:organization>/invitations/<key:invitation>/revoke/",
+        invitations.revoke,
+        name="invitation-revoke",
+    ),
+    path("invitations/accept/", invitations.accept, name="invitation-accept"),
+    path("invitations/<str:secret>/", invitations.opened, name="invitation"),
     path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
     path("settings/<slug:organization>/keys/", keys.service, name="keys"),
     path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),

@@ -9,7 +9,7 @@ from django.conf import settings
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from dashboard import database
+from dashboard import database, first_run
 
 # No deadline: the first example pays for warming up, and the machine may be busy.
 hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,3 +34,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         psycopg.connect(settings.DATABASE_OWNER_URL, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         pytest.exit(f"{error}\n{database.hint()}", 3)
+
+
+@pytest.fixture(autouse=True)
+def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests are about a site that has been set up, whether or not their database holds a person."""
+    monkeypatch.setattr(first_run._Seen, "account", True)

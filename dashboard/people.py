@@ -1,0 +1,86 @@
+"""How accounts are made by people themselves: at the first run, and by an invitation."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
+
+from dashboard.models import User
+
+PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
+
+
+class Taken(Exception):
+    """An account has this user name or e-mail address. `field` says which."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} is taken")
+        self.field = field
+
+
+@transaction.atomic
+def create(*, username: str, email: str, password: str, superuser: bool = False) -> User:
+    """An account with values that are valid (an AccountForm's). Raises Taken."""
+    # Asked first, for the words; the unique indexes decide.
+    if User.objects.filter(username__iexact=username).exists():
+        raise Taken("username")
+    if User.objects.filter(email__iexact=email).exists():
+        raise Taken("email")
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(
+                username, email, password, is_staff=superuser, is_superuser=superuser
+            )
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise Taken("username" if "username" in str(error) else "email") from error
+
+
+class AccountForm(forms.Form):
+    """A new account: user name, e-mail address, password."""
+
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        validators=[UnicodeUsernameValidator()],
+        widget=forms.TextInput({**PLAIN, "autocomplete": "username"}),
+    )
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput({**PLAIN, "autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        max_length=4096,
+        strip=False,
+        help_text="10 characters or more.",
+        widget=forms.PasswordInput({**PLAIN, "autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        username, email = said.get("username", ""), said.get("email", "")
+        # People also sign in by e-mail address: a name must not look like somebody else's.
+        if "@" in username and username.casefold() != email.casefold():
+            self.add_error("username", "A user name has no @, unless it is your e-mail address.")
+        if "password" in said:
+            try:
+                validate_password(said["password"], User(username=username, email=email))
+            except ValidationError as error:
+                self.add_error("password", error)
+        return said
+
+    def add_taken(self, error: Taken) -> None:
+        """Say which value another account has."""
+        words = {
+            "username": "This user name is taken: choose another.",
+            "email": "An account with this address exists: sign in with it instead.",
+        }
+        self.add_error(error.field, words[error.field])

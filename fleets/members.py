@@ -1,0 +1,235 @@
+"""Who belongs to an organization: invited by a link, with a role that Owners change (product.md).
+
+Every change holds the organization's row, so that two who act at once see what the other did: an
+organization always keeps an Owner, and a link makes one member.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+
+from devices import clock, freezing, keys
+from fleets import audit, roles
+from fleets.models import Invitation, Membership, Organization, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+SESSION_KEY: Final = "invitation"  # in a session: the digest of the invitation that its person opened
+DAYS: Final = 7  # how long a link is good unless its maker says otherwise
+
+
+class LastOwner(Exception):
+    """An organization keeps an Owner: the last one can neither leave nor be lowered."""
+
+
+class NotAMember(Exception):
+    """The person left meanwhile, or was removed."""
+
+
+class AlreadyMember(Exception):
+    """A member has the e-mail address that an invitation is for."""
+
+
+class NotGood(Exception):
+    """The invitation was used, has expired or was revoked. Its text says which."""
+
+
+class OtherAddress(Exception):
+    """The invitation is for another e-mail address than the account's."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What accepting an invitation did: a person who was a member keeps the higher role."""
+
+    organization: Organization
+    role: Role
+    before: Role | None
+
+
+@transaction.atomic
+def invite(
+    *,
+    organization: Organization,
+    role: Role,
+    actor: User | None,
+    email: str = "",
+    days: int = DAYS,
+    at: datetime | None = None,
+) -> tuple[Invitation, str]:
+    """A link for one person, and for one e-mail address where it is given; its secret is shown once.
+
+    Raises PermissionDenied, AlreadyMember.
+    """
+    roles.require(actor, Role.OWNER, organization)
+    at = at or clock.now()
+    if email and Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
+        raise AlreadyMember(f"{email} is the address of a member.")
+    secret = secrets.token_urlsafe(32)
+    invitation = Invitation.objects.create(
+        organization=organization,
+        role=role,
+        email=email,
+        digest=keys.digests(secret)[0],
+        invited_by=actor,
+        created_at=at,
+        expires_at=at + timedelta(days=days),
+    )
+    after = {"role": str(role), "email": email, "expires": invitation.expires_at.isoformat()}
+    _audit("member-invited", actor, organization, _invitation_subject(invitation), at, after=after)
+    return invitation, secret
+
+
+@transaction.atomic
+def revoke(*, organization: Organization, named: str, actor: User | None, at: datetime | None = None) -> bool:
+    """Make the link of this fingerprint good for nothing; false where it was used or revoked before.
+
+    Raises PermissionDenied.
+    """
+    freezing.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
+    start = bytes.fromhex(named)
+    named_so = Invitation.objects.filter(digest__range=(start, start.ljust(32, b"\xff")))
+    invitation = named_so.filter(organization=organization, used_at=None).first()
+    if invitation is None:
+        return False
+    subject = _invitation_subject(invitation)
+    Invitation.objects.filter(pk=invitation.pk).delete()
+    before = {"role": invitation.role, "email": invitation.email}
+    _audit("invitation-revoked", actor, organization, subject, at or clock.now(), before=before)
+    return True
+
+
+def opened(secret: str) -> Invitation | None:
+    """The invitation whose link this is, good or not."""
+    return Invitation.objects.filter(digest__in=keys.digests(secret)).first()
+
+
+def remembered(session: Mapping[str, Any]) -> Invitation | None:
+    """The invitation that the person of this session opened, good or not."""
+    digest = session.get(SESSION_KEY)
+    if not digest:
+        return None
+    found = Invitation.objects.select_related("organization", "invited_by")
+    return found.filter(digest=bytes.fromhex(digest)).first()
+
+
+def pending_invitation(session: Mapping[str, Any], at: datetime | None = None) -> Invitation | None:
+    """The invitation that the person of this session opened, if it can still be accepted."""
+    invitation = remembered(session)
+    return invitation if invitation and not fault(invitation, at or clock.now()) else None
+
+
+def fault(invitation: Invitation, at: datetime) -> str:
+    """Why the invitation can no longer be accepted, as a sentence; empty where it can."""
+    if invitation.used_at:
+        return "This invitation was used already."
+    return "This invitation has expired." if invitation.expires_at <= at else ""
+
+
+def suits(invitation: Invitation, email: str) -> bool:
+    """Whether an account with this e-mail address may accept the invitation."""
+    return not invitation.email or invitation.email.casefold() == email.casefold()
+
+
+@transaction.atomic
+def accept(*, invitation: Invitation, user: User, at: datetime | None = None) -> Joined:
+    """Make the person a member, once. Who is a member already keeps the higher role.
+
+    A link that gives its person nothing is not used up. Raises NotGood, OtherAddress.
+    """
+    at = at or clock.now()
+    freezing.hold([invitation.organization_id])
+    current = Invitation.objects.select_related("organization").filter(pk=invitation.pk).first()
+    if current is None or (wrong := fault(current, at)):
+        raise NotGood("This invitation was revoked." if current is None else wrong)
+    if not suits(current, user.email):
+        raise OtherAddress(f"This invitation is for {current.email}.")
+    organization, role = current.organization, Role(current.role)
+    before = roles.role_in(user, organization)
+    if before and before.includes(role):
+        return Joined(organization, before, before)
+    Invitation.objects.filter(pk=current.pk).update(used_at=at, used_by=user)
+    Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
+    change = {"before": {"role": str(before)} if before else None, "after": {"role": str(role)}}
+    action = "role-changed" if before else "member-joined"
+    _audit(action, user, organization, _member_subject(user), at, **change)
+    return Joined(organization, role, before)
+
+
+@transaction.atomic
+def change_role(
+    *,
+    organization: Organization,
+    user: User,
+    role: Role,
+    actor: User | None,
+    at: datetime | None = None,
+) -> None:
+    """Give a member another role. Raises PermissionDenied, NotAMember, LastOwner."""
+    freezing.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
+    before = _role_of(user, organization)
+    if before == role:
+        return
+    _keep_an_owner(organization, before)
+    Membership.objects.filter(organization=organization, user=user).update(role=role)
+    change = {"before": {"role": str(before)}, "after": {"role": str(role)}}
+    _audit("role-changed", actor, organization, _member_subject(user), at or clock.now(), **change)
+
+
+@transaction.atomic
+def remove(*, organization: Organization, user: User, actor: User | None, at: datetime | None = None) -> None:
+    """End a membership: an Owner anybody's, everybody their own. The account stays.
+
+    Raises PermissionDenied, NotAMember, LastOwner.
+    """
+    freezing.hold([organization.pk])
+    roles.require(actor, Role.OBSERVER if actor == user else Role.OWNER, organization)
+    before = _role_of(user, organization)
+    _keep_an_owner(organization, before)
+    Membership.objects.filter(organization=organization, user=user).delete()
+    subject, change = _member_subject(user), {"before": {"role": str(before)}}
+    _audit("member-removed", actor, organization, subject, at or clock.now(), **change)
+
+
+def _role_of(user: User, organization: Organization) -> Role:
+    role = roles.role_in(user, organization)
+    if role is None:
+        raise NotAMember(f"{user} is no member of {organization} any more.")
+    return role
+
+
+def _keep_an_owner(organization: Organization, role: Role) -> None:
+    """A member of this role is about to lose it; the organization is held."""
+    owners = Membership.objects.filter(organization=organization, role=Role.OWNER)
+    if role == Role.OWNER and owners.count() == 1:
+        raise LastOwner(f"{organization} needs an Owner: make somebody else Owner first.")
+
+
+def _member_subject(user: User) -> tuple[str, str, str]:
+    return "member", user.get_username(), user.get_full_name() or user.get_username()
+
+
+def _invitation_subject(invitation: Invitation) -> tuple[str, str, str]:
+    return "invitation", invitation.fingerprint, invitation.email or "who has the link"
+
+
+def _audit(
+    action: str,
+    actor: User | None,
+    organization: Organization,
+    subject: tuple[str, str, str],
+    at: datetime,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    facts: dict[str, Any] = {"actor": actor, "organization": organization, "subject": subject, "at": at}
+    audit.record(action, before=before, after=after, **facts)

@@ -1,0 +1,134 @@
+"""Who belongs to an organization. Members see each other; Owners change it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.models import User
+from dashboard.pages import person, signed_in
+from devices import clock
+from fleets import members
+from fleets.models import Invitation, Membership, Role
+from fleets.views.member_forms import MEANING, InvitationForm, RoleForm
+from fleets.views.settings import Place, place
+
+PER_PAGE = 50
+MEANINGS = [(role.value, words) for role, words in MEANING.items()]
+
+
+@require_safe
+@signed_in
+def listed(request: HttpRequest, organization: str) -> HttpResponse:
+    """The members with their roles; to Owners also when they signed in last, and the open invitations."""
+    here, at = place(request, organization), clock.now()
+    found = Membership.objects.filter(organization=here.organization).select_related("user")
+    page = Paginator(found.order_by("user__username"), PER_PAGE).get_page(request.GET.get("page"))
+    invitations = _open_invitations(here) if here.may.owner else []
+    context = here.context("members", at=at, page=page, invitations=invitations)
+    return render(request, "settings/members.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def invite(request: HttpRequest, organization: str) -> HttpResponse:
+    """Owners make a link here. It is shown in the answer to the POST, which nobody stores, and never again.
+
+    The form names the newest invitation it knows of, so that a reload of the answer makes no second one.
+    """
+    here, link = place(request, organization, Role.OWNER), ""
+    form = InvitationForm(request.POST or None)
+    if form.is_valid():
+        if request.POST.get("newest", "") != _newest(here):
+            messages.error(request, TWICE)
+            return redirect("fleets:members", organization)
+        said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
+        try:
+            _, secret = members.invite(organization=here.organization, actor=person(request), **said)
+        except members.AlreadyMember as error:
+            form.add_error("email", f"{error} Change their role on the members page instead.")
+        else:
+            link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
+    context = here.context("members", form=form, link=link, meanings=MEANINGS, newest=_newest(here))
+    return render(request, "settings/invite.html", context)
+
+
+TWICE = (
+    "No link was made: since this form was opened, one was. A link is shown only in the moment it is made; "
+    "if it was not kept, revoke it and make another."
+)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def member(request: HttpRequest, organization: str, username: str) -> HttpResponse:
+    """Owners change the role of a member here, or remove them."""
+    here, user = _member(request, organization, username)
+    membership = Membership.objects.get(organization=here.organization, user=user)
+    form = RoleForm(request.POST or None, initial={"role": membership.role})
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            members.change_role(organization=here.organization, user=user, role=role, actor=person(request))
+        except (members.LastOwner, members.NotAMember) as error:
+            form.add_error("role", f"{error} Nothing was changed.")
+        else:
+            messages.success(request, f"{user} is {role.label} now.")
+            return redirect("fleets:members", organization)
+    context = here.context("members", member=membership, form=form, meanings=MEANINGS)
+    return render(request, "settings/member.html", context)
+
+
+@require_POST
+@signed_in
+def remove(request: HttpRequest, organization: str, username: str) -> HttpResponse:
+    """End a membership."""
+    here, user = _member(request, organization, username)
+    try:
+        members.remove(organization=here.organization, user=user, actor=person(request))
+    except (members.LastOwner, members.NotAMember) as error:
+        messages.error(request, f"{error} Nobody was removed.")
+    else:
+        messages.success(request, f"{user} is no member of {here.organization} any more.")
+    if user == request.user:
+        return redirect("fleets:organizations")
+    return redirect("fleets:members", organization)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def leave(request: HttpRequest, organization: str) -> HttpResponse:
+    """Any member leaves here, but the last Owner."""
+    here = place(request, organization)
+    fault = ""
+    if request.method == "POST":
+        try:
+            members.remove(organization=here.organization, user=person(request), actor=person(request))
+        except members.LastOwner as error:
+            fault = f"{error} You are still a member."
+        else:
+            messages.success(request, f"You left {here.organization}.")
+            return redirect("fleets:organizations")
+    return render(request, "settings/leave.html", here.context("general", fault=fault))
+
+
+def _member(request: HttpRequest, organization: str, username: str) -> tuple[Place, User]:
+    """The member of this address, for Owners: Http404, PermissionDenied."""
+    here = place(request, organization, Role.OWNER)
+    return here, get_object_or_404(
+        User.objects.filter(memberships__organization=here.organization), username=username
+    )
+
+
+def _open_invitations(here: Place) -> list[Invitation]:
+    found = Invitation.objects.filter(organization=here.organization, used_at=None)
+    return list(found.select_related("invited_by"))
+
+
+def _newest(here: Place) -> str:
+    newest = Invitation.objects.filter(organization=here.organization).first()
+    return newest.fingerprint if newest else ""
