@@ -11,7 +11,7 @@ from devices.pages import changes
 from devices.pages.changes import Change
 from devices.pages.lists import as_shown, in_organizations
 from devices.status import Status, count_attention_by_fleet, count_by_fleet, vocabulary
-from fleets.models import Fleet, Organization
+from fleets.models import Fleet, FleetType, Organization
 
 LATEST = 8  # changes below the table
 NOTHING = dict.fromkeys(Status.values, 0)
@@ -24,6 +24,7 @@ class FleetRow:
 
     slug: str
     name: str
+    type: FleetType
     device_type: str
     counts: dict[Status, int]
     attention: int
@@ -59,7 +60,7 @@ SORTS: dict[str, Any] = {
 
 
 def overview(organizations: Sequence[Organization], text: str, sort: str, at: datetime) -> Overview:
-    """The Fleets page in the order `sort` (a key of SORTS); `text` is looked for in name and type."""
+    """The Fleets page in the order `sort` (a key of SORTS); `text` is looked for in name and types."""
     fleets = list(changes.with_last_change(Fleet.objects.filter(organization__in=organizations), at))
     devices = in_organizations(organizations)
     counts, attention = count_by_fleet(devices, at), count_attention_by_fleet(devices, at)
@@ -68,6 +69,7 @@ def overview(organizations: Sequence[Organization], text: str, sort: str, at: da
         FleetRow(
             fleet.slug,
             fleet.name,
+            FleetType(fleet.type),
             fleet.device_type,
             as_shown(counts.get(fleet.pk, NOTHING)),
             attention.get(fleet.pk, 0),
@@ -94,8 +96,8 @@ def pinned(found: Overview, slugs: Sequence[str]) -> list[FleetRow]:
 
 
 def _has(row: FleetRow, text: str) -> bool:
-    """Whether every word of the search is somewhere in the fleet's name, slug or type."""
-    words = f"{row.name} {row.slug} {row.device_type}".lower()
+    """Whether every word of the search is somewhere in the fleet's name, slug or types."""
+    words = f"{row.name} {row.slug} {row.device_type} {row.type.label}".lower()
     return all(word in words for word in text.lower().split())
 
 

@@ -44,18 +44,19 @@ def _page(
     fleets: list[Fleet],
     fleet: Fleet | None = None,
 ) -> HttpResponse:
-    at = clock.now()
+    at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
     asked = parse(request, fleets)
     found = _read(request, of, asked, at)
     context = {
         "nav": "fleets" if fleet else "devices",
         "scope": here,
         "fleet": fleet,
+        "may": may,
         "asked": asked,
         "found": found,
         "links": list_links(request, asked, found, fleets),
     }
-    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type))
+    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), may)
     return live_page(request, "devices/list.html", context, at=at, shown=shown)
 
 

@@ -40,7 +40,8 @@ def fleets(request: HttpRequest) -> HttpResponse:
         "heads": fleet_heads(request, sort),
         "sorts": fleet_sorts(request, sort),
         "clear": address(request, q=None),
+        "administered": here.administered,
     }
     return live_page(
-        request, "fleets/list.html", context, at=at, shown=(found, rows, page.number, here.chosen)
+        request, "fleets/list.html", context, at=at, shown=(found, rows, page.number, here.chosen, here.roles)
     )

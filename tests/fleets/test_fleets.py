@@ -13,7 +13,7 @@ from dashboard.models import User
 from devices import clock, connectivity
 from devices.models import Device
 from devices.status import Status
-from fleets.models import Fleet, Organization
+from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import make_every_status, names_in, refresh, text_of
 
@@ -137,13 +137,38 @@ def test_every_column_sorts(reader: Client, organization: Organization, sort: st
     assert names_in(reader.get(f"/?sort={sort}")) == names
 
 
-def test_search_finds_by_name_and_type(reader: Client, fleet: Fleet, organization: Organization) -> None:
-    make_fleet(organization, name="trams", device_type="Jetson")
+def test_search_finds_by_name_and_types(reader: Client, fleet: Fleet, organization: Organization) -> None:
+    make_fleet(organization, name="trams", device_type="Jetson", type="paid")
     assert names_in(reader.get("/?q=kio")) == ["kiosks"]
+    assert names_in(reader.get("/?q=paid")) == ["trams"]
     assert names_in(reader.get("/?q=JETSON")) == ["trams"]
     page = text_of(reader.get("/?q=zebra"))
     assert "No fleets match “zebra”" in page
     assert "There are 2 without this filter" in page
+
+
+def test_a_row_says_both_types(reader: Client, fleet: Fleet, organization: Organization) -> None:
+    make_fleet(organization, slug="trams", type="paid")
+    html = reader.get("/").content.decode()
+    assert "Raspberry Pi 4 · Standard" in row_of(html, "kiosks")
+    assert "No device type · Paid" in row_of(html, "trams")
+
+
+def test_administrators_find_where_fleets_are_made(client: Client, organization: Organization) -> None:
+    def offered() -> list[str]:
+        return re.findall(r'href="/settings/([^/]+)/fleets/new/"', client.get("/").content.decode())
+
+    client.force_login(make_member(organization, Role.OPERATOR))
+    assert offered() == []
+    admin = make_member(organization, Role.ADMINISTRATOR)
+    client.force_login(admin)
+    assert offered() == [organization.slug] * 2  # above the list, and where it is empty
+    make_fleet(organization)
+    assert offered() == [organization.slug]
+    other = make_organization()
+    other.memberships.create(user=admin, role=Role.OWNER)
+    make_organization().memberships.create(user=admin, role=Role.OBSERVER)
+    assert sorted(offered()) == sorted([organization.slug, other.slug])
 
 
 def test_impossible_pages_show_the_nearest(reader: Client, organization: Organization) -> None:

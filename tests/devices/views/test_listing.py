@@ -14,8 +14,8 @@ from dashboard.models import User
 from devices import clock, connectivity
 from devices.models import Device
 from devices.status import Status
-from fleets.models import Fleet, Organization
-from tests.factories import make_device, make_fleet, make_organization
+from fleets.models import Fleet, Organization, Role
+from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
@@ -262,10 +262,21 @@ def test_empty_lists_say_why_and_what_to_do(reader: Client, fleet: Fleet) -> Non
     words = text_of(reader.get("/fleets/kiosks/"))
     assert "No devices in this fleet yet" in words
     assert "curl -X POST http://testserver/api/v1/register" in words
-    assert "python manage.py create_key provisioning kiosks" in words
+    assert "An administrator makes the key." in words
     make_device(fleet)
     assert "No devices match these filters" in text_of(reader.get("/devices/?status=offline"))
     assert "“zebra”" in text_of(reader.get("/devices/?q=zebra"))
+
+
+def test_administrators_find_the_settings_and_the_keys_of_a_fleet(
+    client: Client, organization: Organization, fleet: Fleet
+) -> None:
+    settings, keys = 'href="/fleets/kiosks/settings/"', 'href="/fleets/kiosks/keys/"'
+    for role, shown in ((Role.OPERATOR, False), (Role.ADMINISTRATOR, True), (Role.OWNER, True)):
+        client.force_login(make_member(organization, role))
+        html = client.get("/fleets/kiosks/").content.decode()
+        assert (settings in html, keys in html) == (shown, shown)
+        assert settings not in client.get("/devices/").content.decode()
 
 
 def test_names_are_escaped_and_nothing_is_inline(reader: Client, fleet: Fleet) -> None:
