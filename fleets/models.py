@@ -150,11 +150,6 @@ class Invitation(models.Model):
         """Names it in addresses without helping to guess its link."""
         return bytes(self.digest).hex()[:12]
 
-    @property
-    def fingerprint(self) -> str:
-        """Names it in addresses without helping to guess its link."""
-        return bytes(self.digest).hex()[:12]
-
 
 def audit_text() -> Concat:
     """What a search in the audit log looks at; spelled with functions that an index may hold."""
