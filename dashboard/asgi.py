@@ -16,12 +16,13 @@ django_application = get_asgi_application()
 from django.conf import settings  # noqa: E402 - Django is set up above
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
+from dashboard.limits import Limits  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
 
 # The caller's address and HTTPS as our own proxies tell them; anybody else's word is not taken.
 # Any: uvicorn, asgiref and Django each spell the types of ASGI their own way.
-unproxied: Any = django_application
+unproxied: Any = Limits(django_application)
 pages: Any = ProxyHeadersMiddleware(unproxied, trusted_hosts=settings.TRUSTED_PROXIES)
 
 

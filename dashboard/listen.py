@@ -17,8 +17,10 @@ from typing import Any
 import uvicorn
 
 from dashboard.processes import Program, run_together
+from dashboard.slow_clients import Protocol
 
 HOST, PORT = "127.0.0.1", 8000
+UNREAD = 30_000  # milliseconds in which a caller takes nothing of its answer, and is let go
 
 
 def main() -> None:
@@ -58,6 +60,8 @@ def configuration(app: Any) -> uvicorn.Config:
     """As everywhere. An app, not its name: loading it sets up logging, and what this sets must last."""
     return uvicorn.Config(
         app,
+        http=Protocol,
+        ws="none",
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -77,7 +81,9 @@ def bind(host: str, port: int, *, share: bool = False) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     if family == socket.AF_INET6:  # else addresses of IPv4 come in another spelling
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # goes to what it accepts
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # goes to what it accepts, as the next does
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
     try:
         bound.bind((host, port))
     except OSError as error:

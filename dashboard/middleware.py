@@ -1,4 +1,4 @@
-"""Static files as WhiteNoise finds them, and the viewer's time zone."""
+"""Static files as WhiteNoise finds them, headers that every answer has, and the viewer's time zone."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from urllib.parse import unquote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -27,6 +28,30 @@ class StaticFiles(WhiteNoiseMiddleware):
         for name, value in found.headers:
             response[name] = value
         return response
+
+
+# What pages do not use, nobody can make them use; publickey-credentials-* are left to passkeys.
+UNUSED = (
+    *("accelerometer", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation"),
+    *("gyroscope", "magnetometer", "microphone", "midi", "payment", "serial", "usb"),
+)
+PERMISSIONS = ", ".join(f"{name}=()" for name in UNUSED)
+
+
+def headers(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Beside Django's own security headers; a page that does not say otherwise is kept by nobody."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
+
+    return middleware
 
 
 def time_zone(

@@ -21,3 +21,4 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("admin/", admin.site.urls),
 ]
+handler400 = "dashboard.limits.bad_request"

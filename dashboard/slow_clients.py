@@ -1,0 +1,92 @@
+"""HTTP as uvicorn speaks it, for a caller that must get to the point.
+
+uvicorn waits for ever for the rest of a request's headers, of any length: a few thousand callers that send a
+byte now and then would take every connection there is. What a body may take, the apps know
+(dashboard.limits, devices.ingest.http).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+HEAD_PATIENCE: Final = 10.0  # seconds from a connection, or a request's first byte, to the end of its headers
+HEAD_LIMIT: Final = 64 * 1024  # bytes of a request line and its headers, give or take one read
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. Its deadline runs while a head is awaited or half there; whole ones cost nothing."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _head_size = 0
+    _in_head = False
+    _in_body = False
+    _got_head = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        was_in_body, self._got_head = self._in_body, False
+        super().data_received(data)
+        if self.transport.is_closing():
+            self._head_is_there()
+        elif self._in_head or not (was_in_body or self._got_head):  # empty lines before a head are of it
+            self._head_size += len(data)
+            if self._head_size > HEAD_LIMIT:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            elif self._deadline is None:
+                self._wait_for_head()
+        elif self._deadline is not None:
+            self._head_is_there()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head, self._in_body, self._got_head, self._head_size = False, True, True, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def _wait_for_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_PATIENCE, self._too_slow)
+
+    def _head_is_there(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        # While an answer is under way, the head of the next request has time.
+        if self._is_answering():
+            self._wait_for_head()
+        elif self._head_size:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
+        return cycle is not None and not cycle.response_complete
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        self._head_is_there()
+        # Not in the middle of an answer to the request before.
+        if not self._is_answering():
+            line = (
+                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(line.encode())
+        self.transport.close()

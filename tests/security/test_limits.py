@@ -1,0 +1,136 @@
+"""Pages have limits of size, time and number, seen from outside a real server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from dashboard import limits
+from dashboard.limits import BODY_LIMIT
+from tests.security.sockets import Answer, answer, ask, calling, head, site
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def port(transactional_db: None) -> Iterator[int]:
+    with site() as port:
+        yield port
+
+
+def is_refused(said: Answer, status: int, words: str) -> None:
+    """By a page of ours, which says what to do and ends the connection."""
+    assert (said.status, words in said.text, "Nothing was changed." in said.text) == (status, True, True)
+    assert said.headers["Connection"] == "close"
+    assert said.headers["X-Frame-Options"] == "DENY"
+    assert "script-src 'self'" in said.headers["Content-Security-Policy"]
+
+
+def test_what_is_announced_as_too_large_is_not_read(port: int) -> None:
+    said = ask(port, head("POST", "/theme/", Content_Length=str(BODY_LIMIT + 1), Expect="100-continue"))
+    is_refused(said, 413, "At most 5 MB are taken at once")
+
+
+def test_what_turns_out_to_be_too_large(port: int) -> None:
+    with calling(port) as caller:
+        caller.sendall(head("POST", "/theme/", Transfer_Encoding="chunked"))
+        piece = b"%x\r\n" % 2**16 + b"x" * 2**16 + b"\r\n"
+        for _ in range(BODY_LIMIT // 2**16 + 1):
+            caller.sendall(piece)
+        is_refused(answer(caller), 413, "At most 5 MB are taken at once")
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"a=" + b"x" * 2**20, FORM),
+        (b"&".join(b"a=1" for _ in range(1001)), FORM),
+        (
+            b"".join(
+                b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\nx\r\n'
+                for _ in range(3)
+            )
+            + b"--b--\r\n",
+            "multipart/form-data; boundary=b",
+        ),
+    ],
+    ids=["long fields", "many fields", "many files"],
+)
+def test_a_form_that_has_too_much_in_it(port: int, body: bytes, content_type: str) -> None:
+    cookie = f"csrftoken={'c' * 32}"  # with which the token is looked for in the form
+    asked = head("POST", "/theme/", Content_Length=str(len(body)), Content_Type=content_type, Cookie=cookie)
+    is_refused(ask(port, asked + body), 413, "This is too large")
+
+
+def test_a_form_that_cannot_be_read(port: int) -> None:
+    asked = head("POST", "/theme/", Content_Length="3", Content_Type="multipart/form-data; boundary=")
+    assert ask(port, asked + b"abc").status in {400, 403}
+
+
+def test_a_body_that_does_not_arrive(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.5)
+    with calling(port) as caller:
+        began = time.monotonic()
+        caller.sendall(head("POST", "/theme/", Content_Length="1000"))
+        is_refused(answer(caller), 408, "This took too long to arrive")
+        assert time.monotonic() - began < 5
+
+
+def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.5)
+    with calling(port) as caller:
+        caller.sendall(head("POST", "/theme/", Content_Length="1000"))
+        for _ in range(4):
+            caller.sendall(b"x")
+            time.sleep(0.1)
+        is_refused(answer(caller), 408, "This took too long to arrive")
+
+
+def test_a_slow_line_is_given_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes at the least pace is waited for."""
+    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.3)
+    monkeypatch.setattr(limits, "BODY_PACE", 1000)
+    with calling(port) as caller:
+        caller.sendall(head("POST", "/theme/", Content_Length="1000", Content_Type=FORM))
+        for _ in range(5):
+            caller.sendall(b"x" * 200)
+            time.sleep(0.15)
+        assert answer(caller).status == 403  # no CSRF token: it was read
+
+
+def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNDER_WAY", 2)
+    with ExitStack() as slow:
+        for _ in range(10):
+            caller = slow.enter_context(calling(port))
+            caller.sendall(head("POST", "/theme/", Content_Length="1000"))
+        assert ask(port, head("GET", "/healthz")).status == 200
+
+
+def test_more_pages_than_can_be_made_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNDER_WAY", 0)
+    said = ask(port, head("GET", "/sign-in/"))
+    is_refused(said, 503, "The server has too much to do")
+    assert said.headers["Retry-After"] == "10"
+    monkeypatch.undo()
+    assert ask(port, head("GET", "/healthz")).status == 200
+
+
+def test_the_count_of_pages_under_way_ends_with_them(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "UNDER_WAY", 1)
+    for _ in range(3):
+        assert ask(port, head("GET", "/healthz")).status == 200
+        with calling(port) as caller:
+            caller.sendall(head("GET", "/healthz"))
+        time.sleep(0.3)
+    assert ask(port, head("GET", "/no-such-page/")).status == 404
+
+
+def test_who_goes_away_in_the_middle_of_a_body_leaves_nothing(port: int) -> None:
+    with calling(port) as caller:
+        caller.sendall(head("POST", "/theme/", Content_Length="1000") + b"x")
+    time.sleep(0.2)
+    assert ask(port, head("GET", "/healthz")).status == 200
