@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 
 from devices.views import keys
-from fleets.views import fleet_new, fleet_settings, invitations, listing, members, organizations
+from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations
 
 
 class FingerprintConverter:
@@ -40,6 +40,9 @@ urlpatterns = [
     path("invitations/accept/", invitations.accept, name="invitation-accept"),
     path("invitations/<str:secret>/", invitations.opened, name="invitation"),
     path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
+    path("settings/<slug:organization>/audit/", audit.log, name="audit"),
+    path("settings/<slug:organization>/audit/entries.csv", audit.csv, name="audit-csv"),
+    path("settings/<slug:organization>/audit/entries.json", audit.json, name="audit-json"),
     path("settings/<slug:organization>/keys/", keys.service, name="keys"),
     path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
     path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),

@@ -88,7 +88,8 @@ def _after(order: Order, values: list[Value]) -> Q:
     for key, value in zip(order, values, strict=True):
         beyond |= same & Q(**{f"{key.name}__{'lt' if key.descending else 'gt'}": value})
         same &= Q(**{key.name: value})
-    return beyond
+    first = order[0]  # an index on it can begin there, which the alternatives below do not tell it
+    return Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]}) & beyond
 
 
 def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None) -> list[M]:
