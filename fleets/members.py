@@ -68,8 +68,9 @@ def invite(
 
     Raises PermissionDenied, AlreadyMember.
     """
-    roles.require(actor, Role.OWNER, organization)
     at = at or clock.now()
+    freezing.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
     if email and Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
         raise AlreadyMember(f"{email} is the address of a member.")
     secret = secrets.token_urlsafe(32)
@@ -100,11 +101,15 @@ def revoke(*, organization: Organization, named: str, actor: User | None, at: da
     invitation = named_so.filter(organization=organization, used_at=None).first()
     if invitation is None:
         return False
+    _revoke(invitation, actor, at or clock.now())
+    return True
+
+
+def _revoke(invitation: Invitation, actor: User | None, at: datetime) -> None:
     subject = _invitation_subject(invitation)
     Invitation.objects.filter(pk=invitation.pk).delete()
     before = {"role": invitation.role, "email": invitation.email}
-    _audit("invitation-revoked", actor, organization, subject, at or clock.now(), before=before)
-    return True
+    _audit("invitation-revoked", actor, invitation.organization, subject, at, before=before)
 
 
 def opened(secret: str) -> Invitation | None:
@@ -174,15 +179,17 @@ def change_role(
     at: datetime | None = None,
 ) -> None:
     """Give a member another role. Raises PermissionDenied, NotAMember, LastOwner."""
+    at = at or clock.now()
     freezing.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     before = _role_of(user, organization)
     if before == role:
         return
-    _keep_an_owner(organization, before)
+    if before == Role.OWNER:
+        _end_ownership(organization, user, actor, at)
     Membership.objects.filter(organization=organization, user=user).update(role=role)
     change = {"before": {"role": str(before)}, "after": {"role": str(role)}}
-    _audit("role-changed", actor, organization, _member_subject(user), at or clock.now(), **change)
+    _audit("role-changed", actor, organization, _member_subject(user), at, **change)
 
 
 @transaction.atomic
@@ -191,13 +198,14 @@ def remove(*, organization: Organization, user: User, actor: User | None, at: da
 
     Raises PermissionDenied, NotAMember, LastOwner.
     """
+    at = at or clock.now()
     freezing.hold([organization.pk])
     roles.require(actor, Role.OBSERVER if actor == user else Role.OWNER, organization)
     before = _role_of(user, organization)
-    _keep_an_owner(organization, before)
+    if before == Role.OWNER:
+        _end_ownership(organization, user, actor, at)
     Membership.objects.filter(organization=organization, user=user).delete()
-    subject, change = _member_subject(user), {"before": {"role": str(before)}}
-    _audit("member-removed", actor, organization, subject, at or clock.now(), **change)
+    _audit("member-removed", actor, organization, _member_subject(user), at, before={"role": str(before)})
 
 
 def _role_of(user: User, organization: Organization) -> Role:
@@ -207,11 +215,16 @@ def _role_of(user: User, organization: Organization) -> Role:
     return role
 
 
-def _keep_an_owner(organization: Organization, role: Role) -> None:
-    """A member of this role is about to lose it; the organization is held."""
-    owners = Membership.objects.filter(organization=organization, role=Role.OWNER)
-    if role == Role.OWNER and owners.count() == 1:
+def _end_ownership(organization: Organization, user: User, actor: User | None, at: datetime) -> None:
+    """An Owner is about to be none; the organization is held.
+
+    Their open links end with their right to make any. Raises LastOwner.
+    """
+    if Membership.objects.filter(organization=organization, role=Role.OWNER).count() == 1:
         raise LastOwner(f"{organization} needs an Owner: make somebody else Owner first.")
+    open_ones = Invitation.objects.filter(organization=organization, invited_by=user, used_at=None)
+    for invitation in open_ones.select_related("organization"):
+        _revoke(invitation, actor, at)
 
 
 def _member_subject(user: User) -> tuple[str, str, str]:

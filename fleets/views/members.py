@@ -11,7 +11,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.models import User
 from dashboard.pages import person, signed_in
-from devices import clock
 from fleets import members
 from fleets.models import Invitation, Membership, Role
 from fleets.views.member_forms import MEANING, InvitationForm, RoleForm
@@ -25,11 +24,11 @@ MEANINGS = [(role.value, words) for role, words in MEANING.items()]
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
     """The members with their roles; to Owners also when they signed in last, and the open invitations."""
-    here, at = place(request, organization), clock.now()
+    here = place(request, organization)
     found = Membership.objects.filter(organization=here.organization).select_related("user")
     page = Paginator(found.order_by("user__username"), PER_PAGE).get_page(request.GET.get("page"))
     invitations = _open_invitations(here) if here.may.owner else []
-    context = here.context("members", at=at, page=page, invitations=invitations)
+    context = here.context("members", page=page, invitations=invitations)
     return render(request, "settings/members.html", context)
 
 

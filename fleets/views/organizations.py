@@ -33,13 +33,9 @@ def new(request: HttpRequest) -> HttpResponse:
     """Anybody who is signed in makes an organization here, and becomes its Owner."""
     form = NameForm(request.POST or None)
     if form.is_valid():
-        try:
-            made = organizations.create(name=form.cleaned_data["name"], actor=person(request))
-        except organizations.TooMany as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, f"{made} was made. You are its Owner.")
-            return redirect("fleets:organization", made.slug)
+        made = organizations.create(name=form.cleaned_data["name"], actor=person(request))
+        messages.success(request, f"{made} was made. You are its Owner.")
+        return redirect("fleets:organization", made.slug)
     context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
     return render(request, "settings/organization_new.html", context)
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard import first_run
 from dashboard.people import PLAIN, AccountForm
 from devices import clock
-from devices.ingest.brakes import Buckets, Size
+from devices.ingest.brakes import Buckets, Size, origin
 
 # Wrong codes from an address: ten at once, then one in 30 s. Each process counts its own.
 WRONG: Final = Size(1 / 30, 10)
@@ -41,15 +41,15 @@ class WelcomeForm(AccountForm):
 
     def __init__(self, address: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.address = address
+        self.origin = origin(address) if address else address
 
     def clean_code(self) -> str:
         now = clock.now().timestamp()
-        if _wrong_codes.is_empty(self.address, now):
+        if _wrong_codes.is_empty(self.origin, now):
             raise forms.ValidationError("Too many wrong codes. Wait a minute, then try again.")
         entered: str = self.cleaned_data["code"]
         if not first_run.is_code(entered):
-            _wrong_codes.take(self.address, now)
+            _wrong_codes.take(self.origin, now)
             raise forms.ValidationError("This is not the code. Nothing was made.")
         return entered
 

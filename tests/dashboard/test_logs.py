@@ -21,3 +21,15 @@ def test_other_records_stay_as_they_are() -> None:
     record = logging.LogRecord("devices", logging.INFO, __file__, 1, "why? %s", ("so",), None)
     assert WithoutQuery().filter(record)
     assert record.getMessage() == "why? so"
+
+
+def test_the_secret_of_an_invitation_reaches_no_log() -> None:
+    path = "/invitations/s3cr3t-_x/"
+    record = logging.LogRecord(
+        "django.request", logging.WARNING, __file__, 1, "%s: %s", ("Not Found", path), None
+    )
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == "Not Found: /invitations/…/"
+    record = logging.LogRecord("uvicorn.access", logging.INFO, __file__, 1, "/invitations/accept/", (), None)
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == "/invitations/accept/"
