@@ -45,6 +45,9 @@ class Protocol(HttpToolsProtocol):
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             elif self._deadline is None:
                 self._wait_for_head()
+        elif self._in_body and not self._is_answering():  # the rest of a body that was refused: it is dropped
+            if self._deadline is None:
+                self._wait_for_head()
         elif self._deadline is not None:
             self._head_is_there()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 BODY_LIMIT: Final = 512 * 1024
+BODY_PATIENCE: Final = 30.0  # seconds for all of it
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -77,6 +79,10 @@ def too_large() -> Refused:
     return Refused(413, f"A body has at most {BODY_LIMIT} bytes.", "body")
 
 
+def too_slow() -> Refused:
+    return Refused(408, "The body did not arrive in time.", "body", ((b"connection", b"close"),))
+
+
 def header(scope: HTTPScope, name: bytes) -> bytes | None:
     for known, value in scope["headers"]:
         if known == name:
@@ -116,13 +122,21 @@ async def leave_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
 
 
 async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
-    """The whole body; raises Refused (413) as soon as it is known to be too large.
+    """The whole body; raises Refused (413) as soon as it is known to be too large, and 408 where it lingers.
 
     What is left unread then is read and dropped by the server, so the connection stays usable.
     """
     announced = header(scope, b"content-length")
     if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
         raise too_large()
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            return await _arrived(receive)
+    except TimeoutError:
+        raise too_slow() from None
+
+
+async def _arrived(receive: ASGIReceiveCallable) -> bytes:
     body = bytearray()
     while True:
         message = await receive()

@@ -11,16 +11,19 @@ from typing import Any
 import pytest
 
 from dashboard import listen, slow_clients
+from devices.ingest import http
+from devices.ingest.native import CALLS
+from devices.ingest.service import Ingest
 from tests.devices.ingest.server import serving
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 
 async def app(scope: Any, receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
-    """Reads a request whole, and answers with as many bytes as its path says."""
+    """Reads a request whole unless it is a PUT, and answers with as many bytes as its path says."""
     if scope["type"] == "lifespan":
         return
-    while (await receive()).get("more_body"):
+    while scope["method"] != "PUT" and (await receive()).get("more_body"):
         pass
     body = b"x" * int(scope["path"].strip("/") or 2)
     headers = [(b"content-length", str(len(body)).encode())]
@@ -119,6 +122,27 @@ def test_in_pieces_but_in_time(caller: socket.socket) -> None:
         caller.sendall(piece)
         time.sleep(0.1)
     assert caller.recv(65536).count(b"HTTP/1.1 200") == 2
+
+
+def test_what_comes_after_a_refusal_comes_soon(caller: socket.socket) -> None:
+    """A body that was not wanted is dropped, so that the connection stays usable; but not for ever."""
+    caller.sendall(b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n")
+    assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+    caller.sendall(b"12345" + HEAD + b"\r\n")
+    assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+    caller.sendall(b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n")
+    assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+    assert trickle(caller, b"") == b""
+
+
+def test_bodies_of_calls_have_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "BODY_PATIENCE", 0.5)
+    with serving(Ingest(CALLS)) as port, calling(port) as caller:
+        caller.sendall(b"POST /api/v1/heartbeat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\n")
+        caller.sendall(b"Content-Length: 100\r\n\r\n{")
+        said = rest(caller)
+        assert said.startswith(b"HTTP/1.1 408 ")
+        assert b'"The body did not arrive in time."' in said
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux lets go of such callers")
