@@ -72,10 +72,12 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             return _joined(request, members.accept(invitation=invitation, user=user))
         except (members.NotGood, members.OtherAddress) as error:
             return _not_good(request, str(error), 410)
+    role, own = Role(invitation.role), role_in(user, invitation.organization)
     context = {
         "invitation": invitation,
-        "role": Role(invitation.role),
-        "own": role_in(user, invitation.organization),
+        "role": role,
+        "own": own,
+        "gains": own is None or not own.includes(role),
         "suits": members.suits(invitation, user.email),
     }
     return render(request, "invitations/join.html", context)

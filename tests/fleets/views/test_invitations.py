@@ -133,7 +133,9 @@ def test_a_member_keeps_the_higher_role_and_is_told(
     user = make_member(organization, own)
     client.force_login(user)
     client.get(link(organization, offered))
-    assert own.label in text_of(client.get(ACCEPT))
+    page = text_of(client.get(ACCEPT))
+    assert own.label in page
+    assert ("pass it on" in page) == (own.includes(offered))
     assert words in text_of(client.post(ACCEPT, follow=True))
     assert role_in(user, organization) == max(own, offered, key=list(Role).index)
 
