@@ -87,7 +87,7 @@ def new_device_key(
 
 def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """The same as a part of something larger, which stands in the audit log itself. Raises TooMany."""
-    key = secrets.token_urlsafe(32)
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
     return _keep_device_key(device, key, at, expires_at), key
 
 
@@ -149,7 +149,7 @@ def new_provisioning_key(
 ) -> str:
     """A key with which the fleet's devices register. Raises PermissionDenied."""
     _require_administrator(actor, fleet.organization)
-    key = secrets.token_urlsafe(32)
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
     facts = {"fleet": fleet, "organization": fleet.organization}
     made = _create(key, ApiKey.Kind.PROVISIONING, name=name, expires_at=expires_at, **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
@@ -169,7 +169,7 @@ def new_service_key(
     `actor` is the person who asks; None: the console. Raises PermissionDenied.
     """
     _require_administrator(actor, organization)
-    key = secrets.token_urlsafe(32)
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
     facts = {"organization": organization, "expires_at": expires_at}
     made = _create(key, ApiKey.Kind.SERVICE, name=name, **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
