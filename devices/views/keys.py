@@ -35,7 +35,7 @@ PERIODS: Final = {
 class KeyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
-        help_text="What you will know it by. The key itself is never shown again.",
+        help_text="What you will know it by: the key itself is shown once, when it is made.",
         widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),
     )
     days = forms.ChoiceField(
