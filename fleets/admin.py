@@ -26,16 +26,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class MembershipInline(admin.TabularInline):
     model = Membership
     extra = 0
-    autocomplete_fields = ["user"]
+    can_delete = False
+    readonly_fields = ["user", "role"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Organization)
-class OrganizationAdmin(admin.ModelAdmin):
+class OrganizationAdmin(ReadOnlyAdmin):
+    """Changed on its settings pages, which keep an Owner and the audit log; see also make_owner."""
+
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
-    prepopulated_fields = {"slug": ["name"]}
-    # Freezing follows them in the same transaction (devices.freezing.change_plan).
-    readonly_fields = ["plan", "allowance", "unpaid"]
     inlines = [MembershipInline]
 
 

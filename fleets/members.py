@@ -162,11 +162,22 @@ def accept(*, invitation: Invitation, user: User, at: datetime | None = None) ->
     if before and before.includes(role):
         return Joined(organization, before, before)
     Invitation.objects.filter(pk=current.pk).update(used_at=at, used_by=user)
-    Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
-    change = {"before": {"role": str(before)} if before else None, "after": {"role": str(role)}}
-    action = "role-changed" if before else "member-joined"
-    _audit(action, user, organization, _member_subject(user), at, **change)
+    _give(organization, user, role, before, actor=user, at=at)
     return Joined(organization, role, before)
+
+
+@transaction.atomic
+def make_owner(*, organization: Organization, user: User, at: datetime | None = None) -> bool:
+    """The site itself makes somebody Owner, member or not: where no Owner can be reached any more.
+
+    False where they are Owner already.
+    """
+    freezing.hold([organization.pk])
+    before = roles.role_in(user, organization)
+    if before == Role.OWNER:
+        return False
+    _give(organization, user, Role.OWNER, before, actor=None, at=at or clock.now())
+    return True
 
 
 @transaction.atomic
@@ -206,6 +217,21 @@ def remove(*, organization: Organization, user: User, actor: User | None, at: da
         _end_ownership(organization, user, actor, at)
     Membership.objects.filter(organization=organization, user=user).delete()
     _audit("member-removed", actor, organization, _member_subject(user), at, before={"role": str(before)})
+
+
+def _give(
+    organization: Organization,
+    user: User,
+    role: Role,
+    before: Role | None,
+    *,
+    actor: User | None,
+    at: datetime,
+) -> None:
+    Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
+    change = {"before": {"role": str(before)} if before else None, "after": {"role": str(role)}}
+    action = "role-changed" if before else "member-joined"
+    _audit(action, actor, organization, _member_subject(user), at, **change)
 
 
 def _role_of(user: User, organization: Organization) -> Role:

@@ -57,3 +57,21 @@ def test_an_email_is_one_persons_whatever_its_case() -> None:
         make_member(make_organization(), email=nobody)
     with pytest.raises(IntegrityError):
         User.objects.create_user("other", email="ida@example.ORG")
+
+
+def test_organizations_and_members_are_changed_by_their_pages_alone(superuser: Client) -> None:
+    organization = make_organization("Halden")
+    member = make_member(organization)
+    address = reverse("admin:fleets_organization_change", args=[organization.pk])
+    assert str(member) in superuser.get(address).content.decode()
+    membership = member.memberships.get()
+    form = {
+        "name": "renamed",
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": str(membership.pk),
+        "memberships-0-role": "owner",
+    }
+    assert superuser.post(address, form).status_code == 403
+    for name, row in (("delete", [organization.pk]), ("add", [])):
+        assert superuser.get(reverse(f"admin:fleets_organization_{name}", args=row)).status_code == 403

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from dashboard.models import User
@@ -206,6 +207,26 @@ def test_the_last_owner_stays_owner(organization: Organization, owner: User) -> 
         with pytest.raises(members.LastOwner):
             members.change_role(organization=organization, user=owner, role=Role.OPERATOR, actor=actor)
     assert actions() == []
+
+
+def test_the_console_makes_an_owner_where_none_can_be_reached(
+    organization: Organization, guest: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    member = make_member(organization, Role.OBSERVER, "bob")
+    slug = organization.slug
+    for name in ("bob", "guest", "guest"):
+        call_command("make_owner", slug, name)
+    assert roles.role_in(member, organization) == roles.role_in(guest, organization) == Role.OWNER
+    assert actions() == [("role-changed", "the console", "bob"), ("member-joined", "the console", "guest")]
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{who} of Halden{end}." for who, end in SAID]
+    with pytest.raises(CommandError, match="There is no organization nowhere"):
+        call_command("make_owner", "nowhere", "bob")
+    with pytest.raises(CommandError, match="There is no user nobody"):
+        call_command("make_owner", slug, "nobody")
+
+
+SAID = [("bob is Owner", ""), ("guest is Owner", ""), ("guest is Owner", " already")]
 
 
 @pytest.mark.parametrize("lowered", [True, False])

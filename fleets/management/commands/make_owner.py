@@ -1,0 +1,31 @@
+"""Make somebody Owner of an organization whose Owners cannot be reached any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from dashboard.models import User
+from fleets import members
+from fleets.models import Organization
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
+
+class Command(BaseCommand):
+    help = "Makes a person Owner of an organization, member or not; the audit log says that the console did."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("organization", help="its address, as below /settings/")
+        parser.add_argument("user", help="the user name")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        organization = Organization.objects.filter(slug=options["organization"]).first()
+        user = User.objects.filter(username=options["user"]).first()
+        if organization is None or user is None:
+            missing = "organization" if organization is None else "user"
+            raise CommandError(f"There is no {missing} {options[missing]}.")
+        made = members.make_owner(organization=organization, user=user)
+        self.stdout.write(f"{user} is Owner of {organization}{'' if made else ' already'}.")

@@ -1,0 +1,76 @@
+"""Inviting and joining in a browser, on a phone and without JavaScript."""
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from dashboard import first_run
+from dashboard.models import User
+from fleets.models import Membership, Organization, Role
+from fleets.roles import role_in
+from tests.browser.conftest import sign_in
+from tests.factories import make_member, make_organization
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAGES = ("", "delete/", "leave/", "members/", "members/invite/", "members/bob/")
+
+
+@pytest.fixture
+def organization(context: BrowserContext) -> Organization:
+    organization = make_organization("An organization with quite a long name for a phone", slug="halden")
+    make_member(organization, username="bob", email="a-rather-long-name-of-a-person@long.example.com")
+    sign_in(context, make_member(organization, Role.OWNER, "ada"))
+    return organization
+
+
+@pytest.mark.parametrize("width", [320, 390, 820, 1440])
+def test_nothing_scrolls_sideways(page: Page, organization: Organization, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in (
+        "/settings/",
+        "/settings/organizations/new/",
+        *(f"/settings/halden/{name}" for name in PAGES),
+    ):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_one_invites_another_joins(
+    page: Page, organization: Organization, browser: Browser, live_server: LiveServer
+) -> None:
+    page.goto("/settings/halden/members/")
+    page.get_by_role("link", name="Invite…").click()
+    page.get_by_label("E-mail address").fill("eve@example.com")
+    page.get_by_label("Administrator").check()
+    page.get_by_role("button", name="Make the link").click()
+    link = page.locator("#new-link").inner_text()
+    plain = browser.new_context(base_url=live_server.url, java_script_enabled=False)
+    plain.set_default_timeout(15_000)
+    guest = plain.new_page()
+    guest.goto(link)
+    assert guest.url == f"{live_server.url}/invitations/accept/"
+    guest.get_by_label("User name").fill("eve")
+    guest.get_by_label("Password").fill("tangled-otter-41")
+    guest.get_by_role("button", name="Make the account and join").click()
+    expect(guest.get_by_text("You are a member of")).to_be_visible()
+    plain.close()
+    eve = User.objects.get(username="eve")
+    assert (eve.email, role_in(eve, organization)) == ("eve@example.com", Role.ADMINISTRATOR)
+    page.goto("/settings/halden/members/eve/")
+    page.locator("summary", has_text="Remove…").click()
+    page.get_by_role("button", name="Remove eve").click()
+    expect(page.get_by_text("eve is no member of")).to_be_visible()
+    assert role_in(eve, organization) is None
+
+
+def test_a_new_site_is_set_up_with_the_code(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_run._Seen, "account", False)
+    page.goto("/devices/")
+    page.get_by_label("Code").fill(first_run.code())
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("E-mail address").fill("ada@example.com")
+    page.get_by_label("Password").fill("tangled-otter-41")
+    page.get_by_label("Organization").fill("Halden Rail")
+    page.get_by_role("button", name="Set up Lookout").click()
+    expect(page.get_by_text("Welcome. Halden Rail is yours.")).to_be_visible()
+    assert Membership.objects.get().role == Role.OWNER
