@@ -1,0 +1,88 @@
+"""Who may: one entry for each address of the site (tests/test_access.py).
+
+A new address needs an entry here. Its parameters and what is posted are facts of tests.access.world.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fleets.models import Role
+from tests.access.rules import NO, SIGN_IN, Page, Who, everybody, members, signed_in
+
+OBSERVER, OPERATOR, ADMINISTRATOR, OWNER = Role
+
+FLEET: Final = {"name": "Kiosks", "type": "standard", "every": "5", "unit": "min"}
+ACCOUNT: Final = {
+    "username": "newcomer",
+    "email": "newcomer@people.example",
+    "password": "a-long-password-77",
+}
+INVITED: Final = {"invitation": "{invitation_digest}"}
+
+PAGES: Final[dict[str, Page]] = {
+    # Fleets and devices
+    "fleets:list": Page(signed_in(200)),
+    "devices:list": Page(signed_in(200)),
+    "devices:detail": Page(members(OBSERVER, 200)),
+    "devices:fleet": Page(members(OBSERVER, 200)),
+    "devices:statuses": Page(signed_in(200)),
+    # Organizations
+    "fleets:organizations": Page(signed_in(200)),
+    "fleets:organization-new": Page(signed_in(200), signed_in(302), {"name": "New"}),
+    "fleets:organization": Page(members(OBSERVER, 200), members(OWNER, 302), {"name": "Renamed"}),
+    "fleets:organization-delete": Page(
+        members(OWNER, 200), members(OWNER, 200), {"confirm": "{organization}"}
+    ),
+    # Members. The only Owner may not leave: the page says why.
+    "fleets:leave": Page(members(OBSERVER, 200), members(OBSERVER, 302) | {Who.OWNER: 200}),
+    "fleets:members": Page(members(OBSERVER, 200)),
+    "fleets:member-invite": Page(
+        members(OWNER, 200), members(OWNER, 200), {"role": "owner", "days": "7", "newest": "{invitation}"}
+    ),
+    "fleets:member": Page(members(OWNER, 200), members(OWNER, 302), {"role": "administrator"}),
+    "fleets:member-remove": Page(NO, members(OWNER, 302)),
+    "fleets:invitation-revoke": Page(NO, members(OWNER, 302)),
+    # Whoever has the link; it leads on to the page that accepts.
+    "fleets:invitation": Page(everybody(302)),
+    "fleets:invitation-accept": Page(everybody(200), everybody(302), ACCOUNT, session=INVITED),
+    # Fleets' settings and keys
+    "fleets:fleet-new": Page(
+        members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 302), {**FLEET, "slug": "new"}
+    ),
+    "fleets:fleet-settings": Page(
+        members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 302), {**FLEET, "seen": "{seen}"}
+    ),
+    "fleets:fleet-delete": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 302),
+        {"confirm": "{empty}"},
+        named={"slug": "{empty}"},
+    ),
+    "fleets:fleet-keys": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 200),
+        {"name": "cards", "days": "", "newest": "{provisioning_key}"},
+    ),
+    "fleets:fleet-key-revoke": Page(NO, members(ADMINISTRATOR, 302), named={"key": "{provisioning_key}"}),
+    "fleets:keys": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 200),
+        {"name": "vpn", "days": "", "newest": "{service_key}"},
+    ),
+    "fleets:key-revoke": Page(NO, members(ADMINISTRATOR, 302), named={"key": "{service_key}"}),
+    # The audit log
+    "fleets:audit": Page(members(ADMINISTRATOR, 200)),
+    "fleets:audit-csv": Page(members(ADMINISTRATOR, 200)),
+    "fleets:audit-json": Page(members(ADMINISTRATOR, 200)),
+    # The site
+    "welcome": Page(everybody(302), everybody(302)),  # the first run is over
+    "sign-in": Page(
+        everybody(302) | {Who.ANONYMOUS: 200},
+        everybody(302),
+        {"username": "owner", "password": "{password}"},
+    ),
+    "sign-out": Page(NO, everybody(SIGN_IN)),
+    "theme": Page(NO, everybody(302), {"theme": "dark"}),
+    "healthz": Page(everybody(200)),
+}

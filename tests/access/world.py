@@ -1,0 +1,146 @@
+"""An organization with all that an address can be about, and everybody who may ask for it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection, transaction
+from django.test import Client
+
+from dashboard.models import User
+from devices import keys
+from devices.fleet_settings import settings_of, version
+from fleets import members
+from fleets.models import Membership, Organization, Role
+from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
+from tests.factories import make_device, make_fleet, make_member, make_organization
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
+    from tests.access.rules import Page
+
+PASSWORD = "correct horse battery staple"
+# What is about sessions, and may be written by who only looks.
+SESSIONS = {"django_session", "usersessions_usersession", "account_usersession"}
+
+
+@dataclass(frozen=True)
+class World:
+    organization: Organization
+    people: dict[Who, User]
+    facts: dict[str, str]  # by name, for addresses and for what is posted
+
+    cookies: dict[Who, str] = field(default_factory=dict)  # of who is signed in
+
+    def clients(self, page: Page | None = None) -> dict[Who, Client]:
+        """Everybody at a browser, signed in."""
+        return {who: self.client(who, page) for who in Who}
+
+    def client(self, who: Who, page: Page | None = None) -> Client:
+        client = Client()
+        if who in self.people:
+            if who not in self.cookies:
+                client.force_login(self.people[who])
+                self.cookies[who] = client.cookies["sessionid"].value
+            client.cookies["sessionid"] = self.cookies[who]
+        if page and page.session:
+            session = client.session
+            session.update({name: text.format(**self.facts) for name, text in page.session.items()})
+            session.save()
+            client.cookies["sessionid"] = str(session.session_key)
+        return client
+
+
+def make_world() -> World:
+    organization = make_organization("Ours", slug="ours")
+    people = {who: make_member(organization, role, str(role)) for role, who in MEMBERS.items()}
+    people[Who.STRANGER] = make_member(make_organization("Theirs", slug="theirs"), Role.OWNER, "stranger")
+    people[Who.SUPERUSER] = User.objects.create_superuser("superuser", "superuser@site.example", PASSWORD)
+    for who, user in people.items():
+        user.email = user.email or f"{who.name.lower()}@people.example"
+        user.set_password(PASSWORD)
+        user.save()
+    make_device(make_fleet(Organization.objects.get(slug="theirs"), name="Far", slug="far"), name="buoy")
+    world = World(organization, people, _facts(organization, people))
+    world.clients()  # signed in now: that is written down
+    return world
+
+
+@contextmanager
+def a_world() -> Iterator[World]:
+    """A world for several tests, each of which takes back what it writes."""
+    with undone():
+        yield make_world()
+
+
+def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str]:
+    fleet = make_fleet(organization, name="Kiosks", slug="kiosks")
+    seen = version(settings_of(fleet))
+    empty = make_fleet(organization, name="Empty", slug="empty")
+    device = make_device(fleet, name="kiosk-1")
+    member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
+    invitation, secret = members.invite(
+        organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]
+    )
+    provisioning = keys.named(keys.new_provisioning_key(fleet))
+    service = keys.named(keys.new_service_key(organization))
+    own = keys.named(keys.new_device_key(device))
+    assert provisioning
+    assert service
+    assert own
+    return {
+        "organization": organization.slug,
+        "slug": fleet.slug,
+        "seen": seen,
+        "empty": empty.slug,
+        "uuid": device.uuid,
+        "device_name": device.name,
+        "username": member.username,
+        "member_id": str(Membership.objects.get(user=member).pk),
+        "invitation": invitation.fingerprint,
+        "invitation_digest": bytes(invitation.digest).hex(),
+        "secret": secret,
+        "provisioning_key": provisioning.fingerprint,
+        "service_key": service.fingerprint,
+        "device_key": own.fingerprint,
+        "password": PASSWORD,
+        # The admin's
+        "object_id": str(people[Who.OWNER].pk),
+        "id": str(people[Who.OWNER].pk),
+        "app_label": "devices",
+        "content_type_id": "1",
+        "url": "nothing",
+    }
+
+
+def outcome(response: Response) -> Outcome:
+    """What the table says of an answer."""
+    if response.status_code != 302:
+        return response.status_code
+    path = response["Location"].partition("?")[0]
+    return {"/sign-in/": SIGN_IN, "/account/login/": SIGN_IN, "/admin/login/": ADMIN_SIGN_IN}.get(path, 302)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What is written in this block is taken back, so that the next one finds the same world."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def everything() -> dict[str, Any]:
+    """A digest of each table, except of those about sessions."""
+    tables = sorted(set(connection.introspection.table_names()) - SESSIONS)
+    each = " UNION ALL ".join(
+        f"SELECT '{table}', md5(string_agg(t::text, '|' ORDER BY t::text)) FROM \"{table}\" t"  # noqa: S608
+        for table in tables
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(each)
+        return dict(cursor.fetchall())
