@@ -5,7 +5,6 @@ heartbeat.
 """
 
 import os
-from typing import Any
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from django.core.asgi import get_asgi_application
@@ -13,17 +12,12 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django_application = get_asgi_application()
 
-from django.conf import settings  # noqa: E402 - Django is set up above
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
-
+from dashboard.addresses import Proxied  # noqa: E402 - Django is set up above
 from dashboard.limits import Limits  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
 
-# The caller's address and HTTPS as our own proxies tell them; anybody else's word is not taken.
-# Any: uvicorn, asgiref and Django each spell the types of ASGI their own way.
-unproxied: Any = Limits(django_application)
-pages: Any = ProxyHeadersMiddleware(unproxied, trusted_hosts=settings.TRUSTED_PROXIES)
+pages = Proxied(Limits(django_application))
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
