@@ -23,6 +23,10 @@ class NotUsedYet(Exception):
     """The device has not used its new key: without the old one it could not speak."""
 
 
+class RotatedMeanwhile(Exception):
+    """The device got another key since the newest one that the caller knows of."""
+
+
 class NotRotating(Exception):
     """The device has one live key, or none."""
 
@@ -32,15 +36,21 @@ def rotate(
     *,
     device: Device,
     overlap: timedelta | None = None,
+    seen: str | None = None,
     actor: User | None = None,
     at: datetime | None = None,
 ) -> str:
     """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
 
-    Raises PermissionDenied, and keys.TooMany while it is rotating already.
+    `seen` is the fingerprint of the newest key known to who asks ("": none), so that asking twice makes no
+    second one. Raises PermissionDenied, RotatedMeanwhile, keys.TooMany while it is rotating already, and
+    Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
+    Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
+    if seen is not None and seen != newest(device):
+        raise RotatedMeanwhile(f"{device} got another key meanwhile.")
     made, key = keys.issue(device, at=at)
     older = _live(device, at).exclude(pk=made.pk)
     before = _said(older)
@@ -49,6 +59,12 @@ def rotate(
     after = _said(older) | {"key": made.fingerprint}
     key_audit.record("key-rotated", made, actor=actor, at=at, before=before, after=after)
     return key
+
+
+def newest(device: Device) -> str:
+    """The fingerprint of the device's newest key, live or not; empty where it never had one."""
+    key = ApiKey.objects.filter(device=device).order_by("-pk").first()
+    return key.fingerprint if key else ""
 
 
 def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
@@ -41,6 +42,18 @@ class OtherOrganization(Exception):
     """A device moves only within its organization."""
 
 
+class MovedMeanwhile(Exception):
+    """The device is no longer in the fleet that it was to be moved from, but in `fleet`."""
+
+    def __init__(self, device: Device, fleet: Fleet) -> None:
+        super().__init__(f"{device} is in {fleet} now")
+        self.fleet = fleet
+
+
+class FleetGone(Exception):
+    """The fleet was deleted meanwhile."""
+
+
 @transaction.atomic
 def register(
     *,
@@ -54,7 +67,7 @@ def register(
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
 
-    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken.
+    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone.
     """
     at = at or clock.now()
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
@@ -80,7 +93,7 @@ def preregister(
 ) -> tuple[Device, str]:
     """An operator creates a device before it is switched on: Inactive. Returns it with its key, shown once.
 
-    Raises PermissionDenied, InvalidUuid, UuidTaken.
+    Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
     """
     roles.require(actor, Role.OPERATOR, fleet.organization)
     at = at or clock.now()
@@ -89,23 +102,32 @@ def preregister(
     return device, keys.issue(device, at=at)[1]
 
 
+def links_up(device: Any) -> str:
+    """Why a device read by with_status cannot be deactivated, in words; nothing where both links are down."""
+    up = [
+        *([f"the {settings.VPN_WORD} is connected"] if device.vpn else []),
+        *([f"the heartbeat is {device.heartbeat}"] if device.heartbeat in BEATING else []),
+    ]
+    return " and ".join(up)
+
+
+BEATING = [HeartbeatState.RECENT, HeartbeatState.LATE]
+
+
 @transaction.atomic
-def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
+def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> bool:
     """Take a device out of service; only while both its links are down at that instant.
 
-    Raises PermissionDenied, StillConnected.
+    Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
+    was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
     freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
     now = with_status(Device.objects.filter(pk=device.pk), at).get()
-    up = [
-        *(["the VPN is connected"] if now.vpn else []),
-        *([f"the heartbeat is {now.heartbeat}"] if now.heartbeat in BEATING else []),
-    ]
-    if up:
-        raise StillConnected(f"{now} cannot be deactivated: {' and '.join(up)}")
+    if up := links_up(now):
+        raise StillConnected(f"{now} cannot be deactivated: {up}")
     taken = Device.objects.filter(pk=device.pk, is_active=True).update(
         is_active=False,
         activated_at=None,
@@ -116,16 +138,17 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
     if taken:
         freezing.refreeze(device.organization_id, at, [device.pk])
         _audit("device-deactivated", actor, device, at)
-
-
-BEATING = [HeartbeatState.RECENT, HeartbeatState.LATE]
+    return bool(taken)
 
 
 @transaction.atomic
-def move(*, device: Device, fleet: Fleet, actor: User | None, at: datetime | None = None) -> None:
-    """Move a device to another fleet of its organization; it keeps its history.
+def move(
+    *, device: Device, fleet: Fleet, actor: User | None, seen: str | None = None, at: datetime | None = None
+) -> bool:
+    """Move a device to another fleet of its organization; it keeps its history. False: it was there.
 
-    Raises PermissionDenied, OtherOrganization.
+    `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
+    FleetGone, MovedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     if fleet.organization_id != device.organization_id:
@@ -133,34 +156,36 @@ def move(*, device: Device, fleet: Fleet, actor: User | None, at: datetime | Non
     at = at or clock.now()
     freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
-    before = Device.objects.select_related("fleet").only("vpn_setting", "fleet__slug").get(pk=device.pk)
-    own = before.vpn_setting
-    moved = (
-        Device.objects.filter(pk=device.pk)
-        .exclude(fleet=fleet)
-        .update(
-            fleet=fleet,
-            vpn_enabled=fleet.vpn_enabled if own is None else own,
-            facts_at=at,
-            facts_reason=_by("moved", actor),
-        )
+    before = Device.objects.select_related("fleet").only("vpn_setting", "fleet__name", "fleet__slug")
+    was = before.get(pk=device.pk)
+    vpn_enabled, _ = _now(fleet)
+    if was.fleet_id == fleet.pk:
+        return False
+    if seen is not None and was.fleet.slug != seen:
+        raise MovedMeanwhile(device, was.fleet)
+    Device.objects.filter(pk=device.pk).update(
+        fleet=fleet,
+        vpn_enabled=vpn_enabled if was.vpn_setting is None else was.vpn_setting,
+        facts_at=at,
+        facts_reason=_by("moved", actor),
     )
-    if moved:
-        freezing.refreeze(device.organization_id, at, [device.pk])
-        was, now = {"fleet": before.fleet.slug}, {"fleet": fleet.slug}
-        _audit("device-moved", actor, device, at, before=was, after=now)
+    freezing.refreeze(device.organization_id, at, [device.pk])
+    left, joined = {"fleet": was.fleet.slug}, {"fleet": fleet.slug}
+    _audit("device-moved", actor, device, at, before=left, after=joined)
+    return True
 
 
 @transaction.atomic
 def delete(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
     """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
 
-    Raises PermissionDenied.
+    Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.ADMINISTRATOR, device.organization)
     at = at or clock.now()
     freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
+    was = Device.objects.select_related("fleet").only("fleet__slug").get(pk=device.pk)
     FormerKey.objects.bulk_create(
         FormerKey(
             digest=key.digest,
@@ -173,7 +198,7 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
     Device.objects.filter(pk=device.pk).update(facts_at=at, facts_reason=_by("deleted", actor))
     Device.objects.filter(pk=device.pk).delete()
     freezing.refreeze(device.organization_id, at, [device.pk])
-    _audit("device-deleted", actor, device, at, before={"fleet": device.fleet.slug})
+    _audit("device-deleted", actor, device, at, before={"fleet": was.fleet.slug})
 
 
 def _create(
@@ -189,6 +214,7 @@ def _create(
     if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
     freezing.hold([fleet.organization_id])
+    vpn_enabled, fleets_type = _now(fleet)
     try:
         with transaction.atomic():
             device = Device.objects.create(
@@ -196,8 +222,8 @@ def _create(
                 fleet=fleet,
                 uuid=uuid,
                 name=name,
-                device_type=device_type or fleet.device_type,
-                vpn_enabled=fleet.vpn_enabled,
+                device_type=device_type or fleets_type,
+                vpn_enabled=vpn_enabled,
                 created_at=at,
                 facts_at=at,
                 facts_reason=reason,
@@ -210,6 +236,14 @@ def _create(
     if freezing.refreeze(fleet.organization_id, at, [device.pk]):
         device.refresh_from_db(fields=["frozen_reason"])
     return device
+
+
+def _now(fleet: Fleet) -> tuple[bool, str]:
+    """What the fleet says of its devices' VPN and type, now that its organization is held."""
+    says = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
+    if says is None:
+        raise FleetGone(f"{fleet} was deleted meanwhile")
+    return says
 
 
 def _by(slug: str, actor: User | None) -> dict[str, str]:

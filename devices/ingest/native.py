@@ -78,6 +78,8 @@ def register(request: Request) -> Reply:
         )
     except lifecycle.UuidTaken as taken:
         raise Refused(409, "This UUID is registered already.", "uuid") from taken
+    except lifecycle.FleetGone as gone:
+        raise unauthorized() from gone  # its keys went with it
     _, device_key = keys.issue(device, at=at)
     interval = keys.find_devices([device_key], at)[device_key].poll_interval
     return json_reply(201, Registered(device.uuid, device_key, interval))

@@ -31,6 +31,8 @@ def register(request: Request) -> Reply:
         device, device_key = _registered(key, body, at)
     except lifecycle.UuidTaken:
         return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
+    except lifecycle.FleetGone as gone:
+        raise unauthorized() from gone  # its keys went with it
     except (keys.TooShort, keys.KeyTaken) as refused:
         raise Refused(400, str(refused), "api_key") from refused
     return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})
