@@ -2,10 +2,14 @@
 
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
 from dashboard import health, pages
+from devices import converters
 from fleets.views import welcome
+
+register_converter(converters.Uuid, "device")
+register_converter(converters.Fingerprint, "key")
 
 urlpatterns = [
     path("", include("fleets.urls")),

@@ -1,29 +1,19 @@
 """Pages about devices. Fleets are named by slug, devices by UUID."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
-from devices.models import UUID_PATTERN
-from devices.views import detail, listing, statuses
-
-
-class UuidConverter:
-    """A device's UUID as it is stored; anything else is no page."""
-
-    regex = UUID_PATTERN.strip("^$")
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-register_converter(UuidConverter, "device")
+from devices.views import detail, device_keys, lifecycle, listing, preregister, statuses
 
 app_name = "devices"
 urlpatterns = [
     path("devices/", listing.devices, name="list"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
+    path("devices/<device:uuid>/deactivate/", lifecycle.deactivate, name="deactivate"),
+    path("devices/<device:uuid>/move/", lifecycle.move, name="move"),
+    path("devices/<device:uuid>/delete/", lifecycle.delete, name="delete"),
+    path("devices/<device:uuid>/key/", device_keys.rotate, name="key"),
+    path("devices/<device:uuid>/key/<key:key>/revoke/", device_keys.revoke, name="key-revoke"),
     path("fleets/<slug:slug>/", listing.fleet, name="fleet"),
+    path("fleets/<slug:slug>/preregister/", preregister.preregister, name="preregister"),
     path("statuses/", statuses.statuses, name="statuses"),
 ]

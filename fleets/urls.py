@@ -1,24 +1,9 @@
 """The Fleets page, and the settings of organizations and fleets."""
 
-from django.urls import path, register_converter
+from django.urls import path
 
 from devices.views import keys
 from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations
-
-
-class FingerprintConverter:
-    """What names a key in addresses (devices.keys.fingerprint): the key itself is a secret."""
-
-    regex = "[0-9a-f]{12}"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
-
-
-register_converter(FingerprintConverter, "key")
 
 app_name = "fleets"
 urlpatterns = [

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from devices.models import Device
 from devices.words import duration
+from fleets.models import Fleet
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class Interval:
     source: str
 
 
-def interval_of(device: Device) -> Interval:
-    """The device's own setting, else its fleet's, else the site's."""
+def interval_of(device: Device, fleet: Fleet | None = None) -> Interval:
+    """The device's own setting, else its fleet's (or that of `fleet`, were it there), else the site's."""
     choices = (
         (device.poll_interval, "at this device"),
-        (device.fleet.poll_interval, f"by the {settings.FLEET_WORD.lower()}"),
+        ((fleet or device.fleet).poll_interval, f"by the {settings.FLEET_WORD.lower()}"),
         (settings.POLL_INTERVAL, "by the site"),
     )
     seconds, source = next((seconds, source) for seconds, source in choices if seconds is not None)

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from dashboard.pages import live_page, scope, signed_in
 from devices import advice, clock
 from devices.explain import explain
+from devices.lifecycle import links_up
 from devices.pages import links
 from devices.pages.history import history
 from devices.pages.intervals import interval_of
@@ -43,6 +44,8 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         "works": advice.works_now(found, at),
         "doubt": advice.doubt(found, at),
         "checks": advice.check_next(found, at),
+        "may": here.may(found.organization_id),
+        "up": links_up(found),
     }
     picture = window(found, why.next_status, why.next_at, at)
     context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture}

@@ -47,16 +47,18 @@ def _page(
     at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
     asked = parse(request, fleets)
     found = _read(request, of, asked, at)
+    about = [fleet] if fleet else fleets
     context = {
         "nav": "fleets" if fleet else "devices",
         "scope": here,
         "fleet": fleet,
         "may": may,
+        "operated": [each for each in about if here.may(each.organization_id).operator],
         "asked": asked,
         "found": found,
         "links": list_links(request, asked, found, fleets),
     }
-    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), may)
+    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), here.roles)
     return live_page(request, "devices/list.html", context, at=at, shown=shown)
 
 

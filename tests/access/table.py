@@ -27,6 +27,15 @@ PAGES: Final[dict[str, Page]] = {
     "devices:detail": Page(members(OBSERVER, 200)),
     "devices:fleet": Page(members(OBSERVER, 200)),
     "devices:statuses": Page(signed_in(200)),
+    # What is done to one device. The one of the world never had contact, so that both its links are down.
+    "devices:preregister": Page(members(OPERATOR, 200), members(OPERATOR, 201), {"name": "new"}),
+    "devices:deactivate": Page(members(OPERATOR, 200), members(OPERATOR, 302)),
+    "devices:move": Page(members(OPERATOR, 200), members(OPERATOR, 302), {"from": "{slug}", "to": "{empty}"}),
+    "devices:delete": Page(
+        members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 302), {"confirm": "{device_name}"}
+    ),
+    "devices:key": Page(members(OPERATOR, 200), members(OPERATOR, 201), {"newest": "{device_key}"}),
+    "devices:key-revoke": Page(NO, members(OPERATOR, 302), named={"key": "{device_key}"}),
     # Organizations
     "fleets:organizations": Page(signed_in(200)),
     "fleets:organization-new": Page(signed_in(200), signed_in(302), {"name": "New"}),

@@ -1,0 +1,27 @@
+"""What names a device and a key in addresses; dashboard/urls.py registers them."""
+
+from devices.models import UUID_PATTERN
+
+
+class TextConverter:
+    """A text that an address holds as it is stored; anything that its pattern does not match is no page."""
+
+    regex = ""
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class Uuid(TextConverter):
+    """A device's UUID."""
+
+    regex = UUID_PATTERN.strip("^$")
+
+
+class Fingerprint(TextConverter):
+    """A key's fingerprint (devices.keys.fingerprint): the key itself is a secret."""
+
+    regex = "[0-9a-f]{12}"
