@@ -1,0 +1,79 @@
+"""Who may: every address of the site, asked for by everybody, against one table.
+
+The addresses come from the URL configuration: one that is not in the table fails, with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoDbBlocker
+
+from tests.access.rules import ADMIN_SIGN_IN, SIGN_IN, Page, Rule, Who
+from tests.access.table import PAGES
+from tests.access.urls import Address, addresses
+from tests.access.world import World, a_world, everything, outcome, undone
+
+pytestmark = pytest.mark.django_db
+
+ADMIN: Final = "admin/"
+# What the admin shows to who is not signed in to it.
+ADMIN_OPEN: Final = {"admin:login", "admin:logout"}
+
+ALL: Final = addresses()
+OWN: Final = [address for address in ALL if not address.route.startswith(ADMIN)]
+STAFF: Final = [address for address in ALL if address.route.startswith(ADMIN)]
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with django_db_blocker.unblock(), a_world() as made:
+        yield made
+
+
+def ask(client: Client, method: str, path: str, page: Page | None, world: World) -> int | str:
+    data = {name: text.format(**world.facts) for name, text in page.data.items()} if page else {}
+    return outcome(client.get(path) if method == "GET" else client.post(path, data))
+
+
+def refused(result: int | str) -> bool:
+    return isinstance(result, str) or result in {403, 404, 405, 410}
+
+
+def test_every_address_is_in_the_table_and_no_other() -> None:
+    assert sorted(address.name for address in OWN) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("address", OWN, ids=lambda address: address.name)
+def test_who_may(world: World, address: Address, method: str) -> None:
+    """And who may not, changes nothing; nor does who only looks."""
+    page = PAGES[address.name]
+    path, clients, before = address.path(world), world.clients(page), everything()
+    expected: Rule = page.get if method == "GET" else page.post
+    results = {}
+    for who, client in clients.items():
+        with undone():
+            results[who] = ask(client, method, path, page, world)
+            if method == "GET" or refused(results[who]):
+                assert everything() == before, who
+    assert results == expected
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("address", STAFF, ids=lambda address: address.name)
+def test_only_staff_may_in_the_admin(world: World, address: Address, method: str) -> None:
+    path, clients, before = address.path(world), world.clients(), everything()
+    for who, client in clients.items():
+        with undone():
+            result = ask(client, method, path, None, world)
+            if address.name in ADMIN_OPEN:
+                assert result in {200, 302, 405, SIGN_IN, ADMIN_SIGN_IN}
+            elif who == Who.SUPERUSER:
+                assert result != ADMIN_SIGN_IN
+            else:
+                assert (result, who) == (ADMIN_SIGN_IN, who)
+                assert everything() == before, who
