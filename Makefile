@@ -1,7 +1,7 @@
 PYTHON_BIN := .venv/bin/python
 WITH_DATABASE := $(PYTHON_BIN) -m dashboard.postgres
 PYTEST := $(PYTHON_BIN) -m pytest
-LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml
+LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 TEMPLATES = $(shell find templates -name '*.html')
 # What production sets, to check that nothing else is missing there; no database is asked.
 PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS=lookout.example \
@@ -11,7 +11,7 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock lint format test bench run demo
+.PHONY: help env lock audit lint format test bench run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,5 +45,9 @@ format: env ## Put code and templates into their format
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
 lock: env ## Remake the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
-	$(LOCK) $(UPGRADE) --output-file requirements/production.txt
-	$(LOCK) $(UPGRADE) --extra embedded --group dev --output-file requirements/development.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements/production.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra embedded --group dev --output-file requirements/development.txt
+	$(LOCK) $(UPGRADE) --group audit --output-file requirements/audit.txt
+
+audit: env ## Look for known vulnerabilities in the packages that are pinned; asks pypi.org, over the internet
+	@scripts/audit.sh
