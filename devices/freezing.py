@@ -80,7 +80,7 @@ def refreeze(organization_id: int, at: datetime, devices: Collection[int] | None
     `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
     organization's or a fleet's did, so all its devices are looked at. Returns how many changed.
     """
-    line = _line(organization_id)
+    line = _line(Organization.objects.get(pk=organization_id))
     which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
     changes = _rows(CHANGES.format(which=which), ids=ids, **line)
     if not changes:
@@ -143,9 +143,8 @@ def place_in_line(device: Device) -> int:
 
     One query of the index device_place, as long as the line before it.
     """
-    line = _line(device.organization_id)
     own = {"own_at": device.activated_at, "own_id": device.pk}
-    ((place,),) = _rows(PLACE, **line, **own)
+    ((place,),) = _rows(PLACE, **_inputs(Organization.objects.get(pk=device.organization_id)), **own)
     return int(place)
 
 
@@ -155,24 +154,28 @@ WHERE {IN_LINE} AND (d.activated_at, d.id) <= (%(own_at)s, %(own_id)s)
 """
 
 
-def _line(organization_id: int) -> dict[str, Any]:
+def _line(organization: Organization) -> dict[str, Any]:
     """What the rule needs to know of the organization: its flags and the border of its allowance."""
-    organization = Organization.objects.get(pk=organization_id)
-    paid_fleets: list[int] = []
-    if organization.plan == Plan.FREE:
-        paid_fleets = list(organization.fleets.filter(type=FleetType.PAID).values_list("pk", flat=True))
-    line: dict[str, Any] = {
-        "organization": organization_id,
-        "unpaid": organization.unpaid,
-        "paid_fleets": paid_fleets,
-        "allowance": organization.allowance,
-    }
+    inputs = _inputs(organization)
     last: tuple[Any, Any] = (None, None)
     if organization.allowance == 0:
         last = ("-infinity", 0)
     elif organization.allowance is not None:
-        last = next(iter(_rows(LAST_PLACE, **line)), last)
-    return line | {"last_at": last[0], "last_id": last[1]}
+        last = next(iter(_rows(LAST_PLACE, **inputs)), last)
+    return inputs | {"last_at": last[0], "last_id": last[1]}
+
+
+def _inputs(organization: Organization) -> dict[str, Any]:
+    """What the organization says of its devices: plan, allowance and invoices."""
+    paid_fleets: list[int] = []
+    if organization.plan == Plan.FREE:
+        paid_fleets = list(organization.fleets.filter(type=FleetType.PAID).values_list("pk", flat=True))
+    return {
+        "organization": organization.pk,
+        "unpaid": organization.unpaid,
+        "paid_fleets": paid_fleets,
+        "allowance": organization.allowance,
+    }
 
 
 def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:
