@@ -1,11 +1,12 @@
-"""Calls made at the same moment, each on a database connection of its own."""
+"""Calls made at the same moment, or while another is under way, each on a database connection of its own."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from django.db import connections
+from django.db import connection, connections, transaction
 
 WAIT = 20  # seconds until a test that hangs gives up
 
@@ -31,3 +32,58 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
         thread.join(WAIT)
         assert not thread.is_alive()
     return results
+
+
+@contextmanager
+def held_open(write: Callable[[], object]) -> Iterator[None]:
+    """`write` in a transaction of its own connection, held open while the body runs, then committed."""
+    written, commit = threading.Event(), threading.Event()
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with transaction.atomic():
+                write()
+                written.set()
+                commit.wait(WAIT)
+        except BaseException as error:  # noqa: BLE001  told to the test's own thread
+            failures.append(error)
+            written.set()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert written.wait(WAIT)
+    try:
+        yield
+    finally:
+        commit.set()
+        thread.join(WAIT)
+    assert not failures
+
+
+def in_background(write: Callable[[], object]) -> threading.Thread:
+    """`write` in a thread that waits for a lock; returns once it does."""
+
+    def run() -> None:
+        try:
+            write()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until_blocked(thread)
+    return thread
+
+
+def wait_until_blocked(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN"
+                " (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            )
+            if cursor.fetchone()[0]:
+                return

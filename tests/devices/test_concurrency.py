@@ -3,79 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections
 
 from devices import connectivity, lifecycle
 from devices.ingest.database import in_database
 from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
 from devices.status import Status, with_status
+from tests.at_once import WAIT, held_open, in_background
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LATE = T0 + seconds(15)  # of a device that polls every 10 s and did so at T0
-WAIT = 10  # seconds until a test that hangs gives up
-
-
-@contextmanager
-def held_open(write: Callable[[], object]) -> Iterator[None]:
-    """`write` in a transaction of its own connection, held open while the body runs, then committed."""
-    written, commit = threading.Event(), threading.Event()
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            with transaction.atomic():
-                write()
-                written.set()
-                commit.wait(WAIT)
-        except BaseException as error:  # noqa: BLE001  told to the test's own thread
-            failures.append(error)
-            written.set()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert written.wait(WAIT)
-    try:
-        yield
-    finally:
-        commit.set()
-        thread.join(WAIT)
-    assert not failures
-
-
-def in_background(write: Callable[[], object]) -> threading.Thread:
-    """`write` in a thread that waits for a lock; returns once it does."""
-
-    def run() -> None:
-        try:
-            write()
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    wait_until_blocked(thread)
-    return thread
-
-
-def wait_until_blocked(thread: threading.Thread) -> None:
-    while thread.is_alive():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN"
-                " (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
-            )
-            if cursor.fetchone()[0]:
-                return
 
 
 def make_polling(**fields: object) -> Device:
