@@ -1,31 +1,73 @@
-"""Where a device's poll interval comes from."""
+"""Poll intervals in words: how long they are, where a device's comes from, and what they hide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, Final
 
 from django.conf import settings
 
-from devices.models import Device
-from devices.words import duration
 from fleets.models import Fleet
+
+LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The interval that the next poll brings in force, in words, and what sets it."""
+    """A poll interval, and how long it may hide that a device was switched off, both in words."""
 
     words: str
+    hides: str
+    long: bool
+
+
+@dataclass(frozen=True)
+class OwnInterval:
+    """The interval that a device's next poll is to bring in force, and what sets it."""
+
+    seconds: int
+    interval: Interval
     source: str
+    in_force: str = ""  # since the last poll, where that is another one
+
+    @property
+    def words(self) -> str:
+        return self.interval.words
 
 
-def interval_of(device: Device, fleet: Fleet | None = None) -> Interval:
+def interval(seconds: int) -> Interval:
+    """The heartbeat is lost 1.5 intervals and the period of grace after a device's last poll (domain.md)."""
+    hides = timedelta(seconds=-(-seconds * 3 // 2) + settings.HEARTBEAT_GRACE)
+    return Interval(in_words(seconds), _exactly(hides), seconds >= LONG)
+
+
+def in_words(seconds: int) -> str:
+    return _exactly(timedelta(seconds=seconds))
+
+
+def _exactly(span: timedelta) -> str:
+    """To the second, where the durations of the pages keep two units: "36 h 15 s"."""
+    minutes, seconds = divmod(int(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
+
+
+def interval_of(device: Any, fleet: Fleet | None = None) -> OwnInterval:
     """The device's own setting, else its fleet's (or that of `fleet`, were it there), else the site's."""
-    choices = (
-        (device.poll_interval, "at this device"),
-        ((fleet or device.fleet).poll_interval, f"by the {settings.FLEET_WORD.lower()}"),
-        (settings.POLL_INTERVAL, "by the site"),
+    own, poll = device.poll_interval, getattr(device, "poll", None)
+    found = (
+        inherited(fleet or device.fleet) if own is None else OwnInterval(own, interval(own), "at this device")
     )
-    seconds, source = next((seconds, source) for seconds, source in choices if seconds is not None)
-    return Interval(duration(timedelta(seconds=seconds), precise=True), source)
+    if poll is None or poll.poll_interval == found.seconds:
+        return found
+    return replace(found, in_force=in_words(poll.poll_interval))
+
+
+def inherited(fleet: Fleet) -> OwnInterval:
+    """What a device of this fleet has where it says nothing itself."""
+    if fleet.poll_interval is not None:
+        source = f"by the {settings.FLEET_WORD.lower()}"
+        return OwnInterval(fleet.poll_interval, interval(fleet.poll_interval), source)
+    return OwnInterval(settings.POLL_INTERVAL, interval(settings.POLL_INTERVAL), "by the site")

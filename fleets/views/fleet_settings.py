@@ -14,8 +14,9 @@ from devices.fleet_settings import ChangedMeanwhile, change_fleet, settings_of, 
 from devices.models import ApiKey, Device
 from fleets import fleets
 from fleets.models import Fleet, Role
-from fleets.views.fleet_forms import PLAIN, FleetForm, as_initial
+from fleets.views.fleet_forms import FleetForm
 from fleets.views.fleet_words import about, meanwhile
+from fleets.views.interval_form import PLAIN, as_initial
 from fleets.views.settings import Place, place
 
 
@@ -32,7 +33,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
     (fleet, here), at, others = administered(request, slug), clock.now(), None
     said = settings_of(fleet)
-    form = FleetForm(request.POST or None, initial=as_initial(said))
+    form = FleetForm(request.POST or None, initial=said | as_initial(said["poll_interval"]))
     if form.is_valid():
         seen = request.POST.get("seen", "")
         try:

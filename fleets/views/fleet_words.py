@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from django.conf import settings
 
+from devices.pages.intervals import Interval, in_words, interval
 from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Fleet, FleetType, Organization, Plan
-
-LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A poll interval, and how long it may hide that a device was switched off, both in words."""
-
-    words: str
-    hides: str
-    long: bool
 
 
 @dataclass(frozen=True)
@@ -48,24 +37,6 @@ def about(organization: Organization, seconds: int | None = None) -> About:
         chosen=None if seconds is None else interval(seconds),
         free=organization.plan == Plan.FREE,
     )
-
-
-def interval(seconds: int) -> Interval:
-    """The heartbeat is lost 1.5 intervals and the period of grace after a device's last poll (domain.md)."""
-    hides = timedelta(seconds=-(-seconds * 3 // 2) + settings.HEARTBEAT_GRACE)
-    return Interval(in_words(seconds), _to_the_second(hides), seconds >= LONG)
-
-
-def in_words(seconds: int) -> str:
-    return "24\u00a0h" if seconds == POLL_INTERVAL_MAX else _to_the_second(timedelta(seconds=seconds))
-
-
-def _to_the_second(span: timedelta) -> str:
-    """Exact, where the durations of the pages keep two units: "36 h 15 s"."""
-    minutes, seconds = divmod(int(span.total_seconds()), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
-    return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
 
 
 def taken(slug: str) -> str:
