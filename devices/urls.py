@@ -2,12 +2,18 @@
 
 from django.urls import path
 
-from devices.views import detail, device_keys, lifecycle, listing, preregister, statuses
+from devices.views import detail, device_keys, editing, lifecycle, listing, preregister, statuses
 
 app_name = "devices"
 urlpatterns = [
     path("devices/", listing.devices, name="list"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
+    path("devices/<device:uuid>/name/", editing.edit, {"field": "name"}, name="name"),
+    path("devices/<device:uuid>/notes/", editing.edit, {"field": "notes"}, name="notes"),
+    path("devices/<device:uuid>/tags/", editing.edit, {"field": "tags"}, name="tags"),
+    path(
+        "devices/<device:uuid>/poll-interval/", editing.edit, {"field": "poll_interval"}, name="poll_interval"
+    ),
     path("devices/<device:uuid>/deactivate/", lifecycle.deactivate, name="deactivate"),
     path("devices/<device:uuid>/move/", lifecycle.move, name="move"),
     path("devices/<device:uuid>/delete/", lifecycle.delete, name="delete"),

@@ -96,9 +96,15 @@ def _value(value: Any) -> Value:
             return Value("on" if value else "off")
         case list():
             return Value(", ".join(_value(each).words for each in value))
+        case dict():
+            return Value(", ".join(_pair(key, each) for key, each in value.items()) or "none")
         case str() if moment := _moment(value):
             return Value(value, moment)
     return Value(str(value))
+
+
+def _pair(key: str, value: Any) -> str:
+    return key if value in (None, "") else f"{key} = {value}"
 
 
 def _moment(text: str) -> datetime | None:

@@ -10,6 +10,7 @@ class Action(TextChoices):
 
     DEVICE_REGISTERED = "device-registered", "Registered a device"
     DEVICE_PREREGISTERED = "device-preregistered", "Preregistered a device"
+    DEVICE_CHANGED = "device-changed", "Changed a device"
     DEVICE_MOVED = "device-moved", "Moved a device"
     DEVICE_DEACTIVATED = "device-deactivated", "Deactivated a device"
     DEVICE_DELETED = "device-deleted", "Deleted a device"

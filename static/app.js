@@ -114,14 +114,16 @@
       say(changed.length > 3 ? `${changed.length} ${region.dataset.sayMany}` : changed.join(". "));
     };
 
-    region.addEventListener("htmx:after:request", ({ detail: { ctx } }) => {
+    // What is edited inside the region asks for itself: only the region's own answers count here.
+    const own = (handle) => (event) => { if (event.target === region) handle(event); };
+    region.addEventListener("htmx:after:request", own(({ detail: { ctx } }) => {
       setNow(Number(ctx.response.headers.get("Lookout-Now")));
       if (answered(ctx.response)) succeed(); else fail();
-    });
-    region.addEventListener("htmx:error", fail);
-    region.addEventListener("htmx:before:swap", (event) => { if (event.target === region) before = sentences(); });
-    region.addEventListener("htmx:after:swap", () => { summarise(); ticked(); tick(); });
-    region.addEventListener("htmx:finally:request", () => { schedule(); draw(); });
+    }));
+    region.addEventListener("htmx:error", own(fail));
+    region.addEventListener("htmx:before:swap", own(() => { before = sentences(); }));
+    region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); }));
+    region.addEventListener("htmx:finally:request", own(() => { schedule(); draw(); }));
     document.addEventListener("visibilitychange", () => { if (!paused) { if (document.hidden) schedule(); else ask(); } });
     pause.addEventListener("click", () => {
       paused = !paused;
@@ -193,6 +195,11 @@
   });
   document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });
   document.addEventListener("focusin", () => { delete root.dataset.tips; });
+
+  // ---- a form in the place of what it edits: where it could not be saved, it says so and keeps what was typed -----------
+  const notSaved = (event) => { const words = event.target.closest?.("form")?.querySelector("[data-failed]"); if (words) words.hidden = false; };
+  document.addEventListener("htmx:error", notSaved);
+  document.addEventListener("htmx:after:request", (event) => { if (event.detail.ctx.response.status >= 400) notSaved(event); });
 
   // ---- filter forms: a short address, and the focus where it was on the page that follows ---------------------------
   document.addEventListener("formdata", ({ formData, target }) => {

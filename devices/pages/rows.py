@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -81,5 +82,10 @@ def doing(device: Any) -> str:
 
 
 def tags(device: Any) -> list[str]:
-    """The tags of a device as they read: "site = central", or the key alone."""
-    return [f"{key} = {value}" if value not in ("", None) else str(key) for key, value in device.tags.items()]
+    """The tags of a device as they read."""
+    return tag_words(device.tags)
+
+
+def tag_words(held: Mapping[str, Any]) -> list[str]:
+    """Each tag as it reads: "site = central", or the key alone."""
+    return [f"{key} = {value}" if value not in ("", None) else str(key) for key, value in held.items()]

@@ -20,6 +20,12 @@ ACCOUNT: Final = {
 }
 INVITED: Final = {"invitation": "{invitation_digest}"}
 
+
+def edited(said: dict[str, str]) -> Page:
+    """What an operator says of a device."""
+    return Page(members(OPERATOR, 200), members(OPERATOR, 302), said)
+
+
 PAGES: Final[dict[str, Page]] = {
     # Fleets and devices
     "fleets:list": Page(signed_in(200)),
@@ -29,6 +35,10 @@ PAGES: Final[dict[str, Page]] = {
     "devices:statuses": Page(signed_in(200)),
     # What is done to one device. The one of the world never had contact, so that both its links are down.
     "devices:preregister": Page(members(OPERATOR, 200), members(OPERATOR, 201), {"name": "new"}),
+    "devices:name": edited({"name": "kiosk-9", "seen": "{seen_name}"}),
+    "devices:notes": edited({"notes": "Left.", "seen": "{seen_notes}"}),
+    "devices:tags": edited({"tags": "site = a", "seen": "{seen_tags}"}),
+    "devices:poll_interval": edited({"every": "5", "unit": "min", "seen": "{seen_interval}"}),
     "devices:deactivate": Page(members(OPERATOR, 200), members(OPERATOR, 302)),
     "devices:move": Page(members(OPERATOR, 200), members(OPERATOR, 302), {"from": "{slug}", "to": "{empty}"}),
     "devices:delete": Page(

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import keys
+from devices import editing, keys
 from devices.fleet_settings import settings_of, version
 from fleets import members
 from fleets.models import Membership, Organization, Role
@@ -100,6 +100,10 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "empty": empty.slug,
         "uuid": device.uuid,
         "device_name": device.name,
+        "seen_name": editing.version(device.name),
+        "seen_notes": editing.version(""),
+        "seen_tags": editing.version({}),
+        "seen_interval": editing.version(None),
         "username": member.username,
         "member_id": str(Membership.objects.get(user=member).pk),
         "invitation": invitation.fingerprint,

@@ -193,7 +193,8 @@ def test_what_is_not_in_the_vocabulary_is_not_written(wrong: dict[str, Any]) -> 
         ({"fleet": "a"}, {"fleet": "b"}, [Change("Fleet", Value("a"), Value("b"))]),
         (None, {"expires_at": T0.isoformat()}, [Change("Expires", None, Value(T0.isoformat(), T0))]),
         (None, {"name": "2026-03-02"}, [Change("Name", None, Value("2026-03-02"))]),
-        (None, {"a": {"b": 1}}, [Change("A", None, Value("{'b': 1}"))]),
+        (None, {"a": {"b": 1, "c": ""}}, [Change("A", None, Value("b = 1, c"))]),
+        ({"tags": {}}, {"tags": {"b": "1"}}, [Change("Tags", Value("none"), Value("b = 1"))]),
     ],
 )
 def test_a_change_reads_as_each_field_old_and_new(before: Any, after: Any, read: list[Change]) -> None:
