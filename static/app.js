@@ -179,7 +179,7 @@
   document.addEventListener("change", ({ target }) => {
     if (target.id === "select-all") for (const box of boxes()) box.checked = target.checked;
     if (target.id === "select-all" || target.name === "sel") ticked();
-    else if (target.form?.matches("[data-auto]") && target.type === "checkbox") target.form.requestSubmit();
+    else if (target.form?.matches("[data-auto]") && (target.type === "checkbox" || target.type === "radio")) target.form.requestSubmit();
   });
   let dismissed = null;
   document.addEventListener("keydown", (event) => {

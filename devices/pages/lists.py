@@ -1,27 +1,20 @@
-"""What the Devices pages read: what the filters name, facets, orders, and rows pinned by UUID."""
+"""What the Devices pages read: a page of what the filters name, facets, orders, and rows pinned by UUID."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db.models import QuerySet, Value
+from django.db.models import Count, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from devices.models import Device
+from devices.pages.filters import Filters, in_organizations, matching, unchanging
 from devices.pages.keyset import Key, Order, page
 from devices.pages.rows import Row, row_of
-from devices.pages.search import search
-from devices.status import (
-    Status,
-    behind,
-    count_by_status,
-    filter_by_status,
-    vocabulary,
-    with_status,
-)
-from fleets.models import Fleet, Organization
+from devices.status import Status, behind, count_by_status, vocabulary, with_status
+from fleets.models import Organization
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
 PAGE_SIZES = (25, 50, 100)
@@ -35,22 +28,6 @@ ORDERS: dict[str, Order] = {
 }
 
 
-@dataclass(frozen=True)
-class Filters:
-    """What a Devices page is asked for, parsed: nothing in it is unknown."""
-
-    fleets: Sequence[Fleet] = ()
-    statuses: tuple[Status, ...] = ()
-    text: str = ""
-
-    @property
-    def any(self) -> bool:
-        return bool(self.fleets or self.statuses or self.text)
-
-    def without_statuses(self) -> Filters:
-        return replace(self, statuses=())
-
-
 def order_named(name: str) -> Order:
     """The order of that name, turned around by a leading "-"; raises KeyError."""
     if name.startswith("-"):
@@ -58,35 +35,13 @@ def order_named(name: str) -> Order:
     return ORDERS[name]
 
 
-def in_organizations(organizations: Iterable[Organization]) -> QuerySet[Device]:
-    """The devices of these organizations, which are the viewer's own (dashboard.pages.scope)."""
-    return Device.objects.filter(organization__in=list(organizations))
-
-
-def filtered(devices: QuerySet[Device], filters: Filters, at: datetime) -> QuerySet[Device]:
-    """Those of `devices` that the filters name at `at`, with status and the keys of all orders."""
-    devices = _unstatused(devices, filters)
-    if filters.statuses:
-        meant = [status for shown in filters.statuses for status in behind(shown)]
-        devices = filter_by_status(devices, meant, at)
-    else:
-        devices = with_status(devices, at)
-    return _with_sort_keys(devices)
-
-
-def _unstatused(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]:
-    if filters.fleets:
-        devices = devices.filter(fleet__in=filters.fleets)
-    return search(devices, filters.text)
-
-
-def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
-    return devices.select_related("fleet").annotate(sort_contact=Coalesce("last_contact", Value(LONG_AGO)))
-
-
-def facets(devices: QuerySet[Device], filters: Filters, at: datetime) -> dict[Status, int]:
+def facets(organizations: Iterable[Organization], filters: Filters, at: datetime) -> dict[Status, int]:
     """A count per status as shown, under all the filters but that for the status."""
-    return as_shown(count_by_status(_unstatused(devices, filters), at))
+    filters = filters.without_statuses()
+    if filters.of_the_present:
+        live = matching(organizations, filters, at).order_by().values_list("status")
+        return as_shown(dict.fromkeys(Status.values, 0) | dict(live.annotate(n=Count("*"))))
+    return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at))
 
 
 def as_shown(counts: dict[str, int]) -> dict[Status, int]:
@@ -108,7 +63,7 @@ class Listing:
 
 
 def listing(
-    devices: QuerySet[Device],
+    organizations: Iterable[Organization],
     filters: Filters,
     order: Order,
     size: int,
@@ -122,9 +77,14 @@ def listing(
 
     Raises keyset.UnreadableCursor.
     """
-    fresh = page(filtered(devices, filters, at), order, size, after=after, before=before)
-    rows: list[Device | str] = pinned(devices, on_screen, at) if on_screen else list(fresh.rows)
-    counts = facets(devices, filters, at)
+    organizations = list(organizations)
+    found = _with_sort_keys(matching(organizations, filters, at))
+    fresh = page(found, order, size, after=after, before=before)
+    rows: list[Device | str] = list(fresh.rows)
+    if on_screen:
+        within = unchanging(in_organizations(organizations), Filters(fleets=filters.fleets))
+        rows = pinned(within, on_screen, at)
+    counts = facets(organizations, filters, at)
     return Listing(
         rows=[row_of(row) for row in rows],
         counts=counts,
@@ -134,6 +94,10 @@ def listing(
         past_end=fresh.past_end,
         moved=bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen),
     )
+
+
+def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
+    return devices.select_related("fleet").annotate(sort_contact=Coalesce("last_contact", Value(LONG_AGO)))
 
 
 def pinned(devices: QuerySet[Device], uuids: Sequence[str], at: datetime) -> list[Device | str]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from devices.pages import changes
 from devices.pages.changes import Change
-from devices.pages.lists import as_shown, in_organizations
+from devices.pages.filters import in_organizations
+from devices.pages.lists import as_shown
 from devices.status import Status, count_attention_by_fleet, count_by_fleet, vocabulary
 from fleets.models import Fleet, FleetType, Organization
 

@@ -16,7 +16,7 @@ from dashboard.pages import Scope, scope
 from devices import clock
 from devices.models import Device
 from devices.pages import links
-from devices.pages.lists import in_organizations
+from devices.pages.filters import in_organizations
 from devices.status import with_status
 from fleets.models import Organization, Role
 

@@ -8,7 +8,6 @@ from django.http import HttpRequest
 
 from devices.pages.lists import ORDERS, PAGE_SIZES, Listing
 from devices.views.query import Query, address
-from fleets.models import Fleet
 
 FLEET_SORT_NAMES = {
     "attention": "Needs attention",
@@ -43,28 +42,20 @@ class Sort:
 
 @dataclass(frozen=True)
 class Links:
-    fleets: list[Choice]
     sorts: list[Choice]
     sizes: list[Choice]
     heads: dict[str, Sort]
-    clear: str
     previous: str | None
     next: str | None
-    kept: list[tuple[str, str]]  # what the filter form passes on
 
     @property
     def sort(self) -> Choice:
         return next(choice for choice in self.sorts if choice.chosen)
 
 
-def list_links(request: HttpRequest, asked: Query, found: Listing, fleets: list[Fleet]) -> Links:
+def list_links(request: HttpRequest, asked: Query, found: Listing) -> Links:
     """All links of this page; each begins a list at its first page, but for those between pages."""
-    named = [fleet.slug for fleet in asked.filters.fleets]
     return Links(
-        fleets=[
-            Choice(fleet.name, address(request, fleet=_toggled(named, fleet.slug)), fleet.slug in named)
-            for fleet in fleets
-        ],
         sorts=_sorts(request, SORT_NAMES, asked.sort),
         sizes=[
             Choice(
@@ -75,24 +66,13 @@ def list_links(request: HttpRequest, asked: Query, found: Listing, fleets: list[
             for size in PAGE_SIZES
         ],
         heads={name: _head(request, name, asked.sort) for name in ORDERS},
-        clear=address(request, q=None, status=None, fleet=None),
         previous=address(request, before=found.previous) if found.previous else None,
         next=address(request, after=found.next) if found.next else None,
-        kept=[
-            (key, value)
-            for key, values in request.GET.lists()
-            if key in ("org", "fleet", "sort", "per_page")
-            for value in values
-        ],
     )
 
 
 def _default(value: str, default: str) -> str | None:
     return None if value == default else value
-
-
-def _toggled(values: list[str], value: str) -> list[str]:
-    return [each for each in values if each != value] if value in values else [*values, value]
 
 
 def _sorts(request: HttpRequest, names: dict[str, str], sort: str) -> list[Choice]:

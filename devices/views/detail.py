@@ -13,9 +13,9 @@ from devices import advice, clock
 from devices.explain import explain
 from devices.lifecycle import links_up
 from devices.pages import links
+from devices.pages.filters import in_organizations
 from devices.pages.history import history
 from devices.pages.intervals import interval_of
-from devices.pages.lists import in_organizations
 from devices.pages.rows import doing, tags
 from devices.pages.vitals import vitals
 from devices.pages.window import window

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import Scope, live_page, scope, signed_in
 from devices import clock
-from devices.models import Device
+from devices.pages.filters import Filters
 from devices.pages.keyset import UnreadableCursor
-from devices.pages.lists import Listing, in_organizations, listing, order_named
+from devices.pages.lists import Listing, listing, order_named
 from devices.views.addresses import list_links
+from devices.views.filter_links import MENU_FLEETS, filter_form
 from devices.views.query import Query, parse, uuids_on_screen
 from fleets.models import Fleet
+
+KEPT = ("org", "sort", "per_page")  # what the form of the filters passes on
 
 
 @require_safe
@@ -24,8 +26,8 @@ from fleets.models import Fleet
 def devices(request: HttpRequest) -> HttpResponse:
     """Every device of the viewer's organizations."""
     here = scope(request)
-    fleets = list(Fleet.objects.filter(organization__in=here.chosen))
-    return _page(request, here, in_organizations(here.chosen), fleets)
+    fleets = Fleet.objects.filter(organization__in=here.chosen)
+    return _page(request, here, list(fleets[: MENU_FLEETS + 1]))
 
 
 @require_safe
@@ -34,19 +36,13 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
     here = scope(request)
     found = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
-    return _page(request, here, Device.objects.filter(fleet=found), [], found)
+    return _page(request, here, [], found)
 
 
-def _page(
-    request: HttpRequest,
-    here: Scope,
-    of: QuerySet[Device],
-    fleets: list[Fleet],
-    fleet: Fleet | None = None,
-) -> HttpResponse:
+def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet | None = None) -> HttpResponse:
     at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
-    asked = parse(request, fleets)
-    found = _read(request, of, asked, at)
+    asked = parse(request, here.chosen, fleet)
+    found = _read(request, here, asked, at)
     about = [fleet] if fleet else fleets
     context = {
         "nav": "fleets" if fleet else "devices",
@@ -55,20 +51,22 @@ def _page(
         "may": may,
         "operated": [each for each in about if here.may(each.organization_id).operator],
         "asked": asked,
+        "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "found": found,
-        "links": list_links(request, asked, found, fleets),
+        "links": list_links(request, asked, found),
+        "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
     shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), here.roles)
     return live_page(request, "devices/list.html", context, at=at, shown=shown)
 
 
-def _read(request: HttpRequest, of: QuerySet[Device], asked: Query, at: datetime) -> Listing:
+def _read(request: HttpRequest, here: Scope, asked: Query, at: datetime) -> Listing:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
     order = order_named(asked.sort)
     pinned = uuids_on_screen(request)
     try:
         found = listing(
-            of,
+            here.chosen,
             asked.filters,
             order,
             asked.size,
@@ -79,7 +77,7 @@ def _read(request: HttpRequest, of: QuerySet[Device], asked: Query, at: datetime
         )
     except UnreadableCursor:
         asked.notices.append("The address names no place in this list, so it begins at the top.")
-        return listing(of, asked.filters, order, asked.size, at, on_screen=pinned)
+        return listing(here.chosen, asked.filters, order, asked.size, at, on_screen=pinned)
     if found.past_end:
         asked.notices.append("There is nothing behind that place in the list: this is its last page.")
     return found

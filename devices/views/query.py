@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.http import HttpRequest, QueryDict
 
 from dashboard.pages import on_screen
 from devices.models import UUID_PATTERN
-from devices.pages.lists import ORDERS, PAGE_SIZES, Filters
-from devices.status import Status, shown
-from fleets.models import Fleet
-from fleets.text_search import LONGEST
+from devices.pages.filters import Filters
+from devices.pages.lists import ORDERS, PAGE_SIZES
+from devices.views.filter_query import filters_in, short
+from fleets.models import Fleet, Organization
 
 
 @dataclass
@@ -30,43 +29,17 @@ class Query:
     notices: list[str] = field(default_factory=list)
 
 
-def parse(request: HttpRequest, fleets: Iterable[Fleet]) -> Query:
-    """Read the address; `fleets` are those that a filter may name."""
+def parse(request: HttpRequest, organizations: Sequence[Organization], fleet: Fleet | None = None) -> Query:
+    """Read the address of a list of these organizations or, on its own page, of one fleet."""
     notices: list[str] = []
-    filters = Filters(
-        fleets=tuple(_fleets(request.GET, fleets, notices)),
-        statuses=tuple(_statuses(request.GET, notices)),
-        text=request.GET.get("q", "").replace("\0", "").strip()[:LONGEST],
-    )
     return Query(
-        filters,
+        filters_in(request.GET, organizations, notices, fleet=fleet),
         sort=_sort(request.GET, notices),
         size=_size(request.GET, notices),
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
         notices=notices,
     )
-
-
-def _fleets(asked: QueryDict, fleets: Iterable[Fleet], notices: list[str]) -> Iterable[Fleet]:
-    known = {fleet.slug: fleet for fleet in fleets}
-    for slug in dict.fromkeys(filter(None, asked.getlist("fleet"))):
-        if slug in known:
-            yield known[slug]
-        else:
-            notices.append(
-                f"There is no {settings.FLEET_WORD.lower()} “{short(slug)}” here: it was left out."
-            )
-
-
-def _statuses(asked: QueryDict, notices: list[str]) -> Iterable[Status]:
-    found = set()
-    for slug in dict.fromkeys(filter(None, asked.getlist("status"))):
-        if slug in Status.values:
-            found.add(shown(slug))
-        else:
-            notices.append(f"There is no status “{short(slug)}”, so it was left out of the filter.")
-    return [status for status in Status if status in found]
 
 
 def _sort(asked: QueryDict, notices: list[str]) -> str:
@@ -85,11 +58,6 @@ def _size(asked: QueryDict, notices: list[str]) -> int:
         f"Pages have {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} rows, not “{short(size)}”."
     )
     return PAGE_SIZES[0]
-
-
-def short(value: str) -> str:
-    """What somebody wrote into an address, cut for a notice."""
-    return value if len(value) <= 40 else f"{value[:40]}…"
 
 
 def uuids_on_screen(request: HttpRequest) -> list[str]:

@@ -10,7 +10,8 @@ from django.db.models import TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 
-from devices.views.query import address, short
+from devices.views.filter_query import short
+from devices.views.query import address
 from fleets.audit_lines import kind_words
 from fleets.audit_log import Filters
 from fleets.audit_words import Action, Kind

@@ -10,7 +10,8 @@ from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
 from devices.pages.overview import SORTS, overview, pinned
 from devices.views.addresses import fleet_heads, fleet_sorts
-from devices.views.query import address, short
+from devices.views.filter_query import short
+from devices.views.query import address
 
 PER_PAGE = 50
 

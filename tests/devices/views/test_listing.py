@@ -173,6 +173,14 @@ def test_an_unreadable_cursor_begins_at_the_top_and_says_so(
         ("fleet=elsewhere", "There is no fleet “elsewhere” here"),
         ("sort=luck", "There is no order “luck”"),
         ("per_page=1000000", "Pages have 25, 50 or 100 rows, not “1000000”"),
+        ("vpn=up", "There is no VPN state “up”"),
+        ("heartbeat=weak", "There is no heartbeat state “weak”"),
+        ("tag==x", "“=x” names no tag"),
+        ("no-tag==", "“=” names no tag"),
+        ("silent=long", "“long” is no span of silence"),
+        ("silent=0m", "“0m” is no span of silence"),
+        ("silent=999999d", "“999999d” is no span of silence"),
+        ("&".join(f"vpn={n}" for n in range(60)), "Of “vpn” the first 50 values count"),
     ],
 )
 def test_what_is_unknown_is_left_out_with_a_notice(
@@ -182,6 +190,76 @@ def test_what_is_unknown_is_left_out_with_a_notice(
     page = reader.get(f"/devices/?{query}&status=post-provisioning")
     assert names_in(page) == ["d"]
     assert notice in text_of(page)
+
+
+def test_every_filter_is_an_address_of_its_own(reader: Client, fleet: Fleet) -> None:
+    made = make_every_status(fleet)
+    Device.objects.filter(pk=made["frozen"].pk).update(
+        tags={"site": "a", "line": 1}, device_type="Pi 5", os_version="6.1", release="2.0", vpn_enabled=False
+    )
+    connected = ["a-online", "a-updating", "a-vpn-only"]
+    for query, found in {
+        "vpn=connected": connected,
+        "vpn=off": ["a-frozen"],
+        "vpn=off&vpn=connected": ["a-frozen", *connected],
+        "heartbeat=lost": ["a-offline"],
+        "heartbeat=recent&vpn=never": ["a-configuring", "a-heartbeat-only"],
+        "tag=site": ["a-frozen"],
+        "tag=site=a&tag=line=1": ["a-frozen"],
+        "tag=site=b": [],
+        "no-tag=site&vpn=connected&status=online": ["a-online"],
+        "type=Pi+5": ["a-frozen"],
+        "os=6.1&os=6.2": ["a-frozen"],
+        "release=2.0&release=1.0": ["a-frozen"],
+        "silent=1h&heartbeat=lost": ["a-offline"],
+        "silent=1d&vpn=connected": [],
+        "q=a-off": ["a-offline"],
+        f"q={made['offline'].uuid[-30:]}": [],
+    }.items():
+        page = reader.get(f"/fleets/kiosks/?sort=name&{query}")
+        assert names_in(page) == found, query
+        words = text_of(page)
+        assert sum(counts_on(words).values()) == len(found) or "status=" in query, query
+        assert ("No devices match these filters" in words) == (not found), query
+
+
+def test_what_is_in_force_is_shown_and_each_can_be_removed(reader: Client, fleet: Fleet) -> None:
+    make_device(fleet)
+    page = reader.get(
+        "/devices/?fleet=kiosks&vpn=never&heartbeat=overdue&tag=site%3Da&no-tag=x&type=Pi"
+        "&os=6.1&os=6.2&release=2.0&silent=7d&status=offline&q=zebra&sort=name"
+    )
+    html = page.content.decode()
+    for words, rest in {
+        "Fleet: kiosks": "vpn=never",
+        "VPN never seen": "fleet=kiosks",
+        "API overdue": "fleet=kiosks",
+        "tag site = a": "fleet=kiosks",
+        "not tag x": "fleet=kiosks",
+        "Type Pi": "fleet=kiosks",
+        "OS 6.1": "os=6.2",
+        "OS 6.2": "os=6.1",
+        "Release 2.0": "fleet=kiosks",
+        "Silent for more than 7\u00a0d": "fleet=kiosks",
+    }.items():
+        token = html.split(f'<li class="token">{words}<a href="')[1].split('"')[0]
+        assert rest in token, words
+        assert "sort=name" in token, words
+    assert '<a class="btn" href="?sort=name">Clear filters</a>' in html
+    assert '<input type="hidden" name="os" value="6.1">' in html
+    assert '<input type="hidden" name="sort" value="name">' in html
+
+
+def test_a_fleet_beyond_the_menu_is_named_by_its_slug(reader: Client, organization: Organization) -> None:
+    fleets = [make_fleet(organization, name=f"fleet {n:03}") for n in range(23)]
+    make_device(fleets[22], name="d")
+    page = reader.get(f"/devices/?fleet={fleets[22].slug}")
+    assert names_in(page) == ["d"]
+    html = page.content.decode()
+    assert f'id="fleet-{fleets[22].slug}" name="fleet" value="{fleets[22].slug}" checked' in html
+    assert f'id="fleet-{fleets[19].slug}"' in html
+    assert f'id="fleet-{fleets[20].slug}"' not in html
+    assert "Another fleet, as its address names it" in text_of(page)
 
 
 def test_the_simple_vocabulary_folds_lists_counts_and_filters(

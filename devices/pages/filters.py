@@ -1,0 +1,147 @@
+"""What the filters of a list mean: the devices that an address names, for lists, counts, exports and actions.
+
+A filter by status or by a link is about the present, so it is asked over what with_status annotates; every
+other one is about columns that no clock changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import isfinite
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from devices.models import Device
+from devices.pages.search import search
+from devices.status import HeartbeatState, Status, behind, filter_by_status, with_status
+from fleets.models import Fleet, Organization
+
+# The states of the two links as their icons show them; every device has exactly one of each.
+VPN = {
+    "connected": Q(vpn=True),
+    "disconnected": Q(vpn=False, vpn_enabled=True, vpn_changed_at__isnull=False),
+    "never": Q(vpn=False, vpn_enabled=True, vpn_changed_at__isnull=True),
+    "off": Q(vpn=False, vpn_enabled=False),
+}
+HEARTBEAT = {
+    "recent": Q(heartbeat=HeartbeatState.RECENT, overdue=False),
+    "overdue": Q(overdue=True),
+    "late": Q(heartbeat=HeartbeatState.LATE),
+    "lost": Q(heartbeat=HeartbeatState.LOST),
+    "unknown": Q(heartbeat=HeartbeatState.UNKNOWN),
+}
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A tag that a device must have, or not have; `value` None: whatever its value."""
+
+    key: str
+    value: str | None = None
+    has: bool = True
+
+    @property
+    def words(self) -> str:
+        """As it is written in an address: "site" or "site=central"."""
+        return self.key if self.value is None else f"{self.key}={self.value}"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a list is asked for, parsed: nothing in it is unknown, and nothing asked for is an empty tuple.
+
+    Several values of one filter are alternatives, but tags add up; the filters narrow one another.
+    """
+
+    fleets: tuple[Fleet, ...] = ()
+    statuses: tuple[Status, ...] = ()
+    vpn: tuple[str, ...] = ()  # keys of VPN
+    heartbeat: tuple[str, ...] = ()  # keys of HEARTBEAT
+    tags: tuple[Tag, ...] = ()
+    types: tuple[str, ...] = ()
+    os_versions: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    silent: timedelta | None = None  # without any contact for longer than that
+    text: str = ""
+
+    @property
+    def any(self) -> bool:
+        return self != Filters()
+
+    @property
+    def of_the_present(self) -> bool:
+        """Whether they ask what the clock changes, besides the status."""
+        return bool(self.vpn or self.heartbeat or self.silent is not None)
+
+    def without_statuses(self) -> Filters:
+        return replace(self, statuses=())
+
+
+def in_organizations(organizations: Iterable[Organization]) -> QuerySet[Device]:
+    """The devices of these organizations, which are the viewer's own (dashboard.pages.scope)."""
+    return Device.objects.filter(organization__in=list(organizations))
+
+
+def matching(organizations: Iterable[Organization], filters: Filters, at: datetime) -> QuerySet[Any]:
+    """The devices of these organizations that the filters name at `at`, annotated as by with_status."""
+    devices = unchanging(in_organizations(organizations), filters)
+    if filters.statuses:
+        meant = [status for shown in filters.statuses for status in behind(shown)]
+        devices = filter_by_status(devices, meant, at)
+    else:
+        devices = with_status(devices, at)
+    return devices.filter(present(filters, at))
+
+
+def unchanging(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]:
+    """Those of `devices` that the filters name, but for what the clock changes."""
+    if filters.fleets:
+        devices = devices.filter(fleet__in=filters.fleets)
+    for name, values in (
+        ("device_type", filters.types),
+        ("os_version", filters.os_versions),
+        ("release", filters.releases),
+    ):
+        if values:
+            devices = devices.filter(**{f"{name}__in": values})
+    for tag in filters.tags:
+        devices = devices.filter(_tagged(tag))
+    return search(devices, filters.text)
+
+
+def present(filters: Filters, at: datetime) -> Q:
+    """What the filters ask of the links and of the last contact, over devices annotated by with_status."""
+    asked = _one_of(VPN, filters.vpn) & _one_of(HEARTBEAT, filters.heartbeat)
+    if filters.silent is not None:
+        asked &= Q(last_contact__lt=at - filters.silent) | Q(last_contact__isnull=True)
+    return asked
+
+
+def _one_of(conditions: dict[str, Q], names: Sequence[str]) -> Q:
+    asked = Q()
+    for name in names:
+        asked |= conditions[name]
+    return asked
+
+
+def _tagged(tag: Tag) -> Q:
+    if tag.value is None:
+        found = Q(tags__has_key=tag.key)
+    else:
+        found = Q()
+        for value in _values(tag.value):
+            found |= Q(tags__contains={tag.key: value})
+    return found if tag.has else ~found
+
+
+def _values(text: str) -> list[Any]:
+    """What a tag's value that reads like this is in JSON: the text, or the number or truth it spells."""
+    try:
+        value = json.loads(text, parse_constant=str)
+    except ValueError:
+        return [text]
+    return [text, value] if isinstance(value, bool | int | float) and isfinite(value) else [text]
