@@ -1,7 +1,7 @@
 """Starts everything a site on one machine needs: `python -m dashboard.serve [--demo]`.
 
-The site itself and `settle`; for the demo also a made organization and the simulator. The database
-must be there: see dashboard.postgres.
+The site itself, `settle` and a worker for background jobs; for the demo also a made organization and the
+simulator. The database must be there: see dashboard.postgres.
 """
 
 import argparse
@@ -78,7 +78,10 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
 
 def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
     """What runs beside the site."""
-    group = [Program("settle", manage("settle", "--watch"), environment)]
+    group = [
+        Program("settle", manage("settle", "--watch"), environment),
+        Program("worker", manage("work"), environment),
+    ]
     if demo:  # not started again: its end shows how devices decay
         group.append(Program("simulator", manage("simulate", "--url", address), environment, restart=False))
     return group

@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "csp",
     "django_htmx",
     "pgtrigger",
+    "procrastinate.contrib.django",
     "template_partials",
 ]
 MIDDLEWARE = [
@@ -202,5 +203,6 @@ LOGGING = {
         },  # Django's own handlers would mail and print whole requests
         "django.server": {"handlers": [], "propagate": True},
         "uvicorn.access": {"handlers": [], "propagate": True},
+        "procrastinate": {"level": "WARNING"},  # says each job, which the site shows itself
     },
 }

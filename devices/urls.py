@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from devices.views import detail, device_keys, editing, lifecycle, listing, preregister, statuses
+from devices.views import detail, device_keys, editing, jobs, lifecycle, listing, preregister, statuses
 
 app_name = "devices"
 urlpatterns = [
@@ -21,5 +21,7 @@ urlpatterns = [
     path("devices/<device:uuid>/key/<key:key>/revoke/", device_keys.revoke, name="key-revoke"),
     path("fleets/<slug:slug>/", listing.fleet, name="fleet"),
     path("fleets/<slug:slug>/preregister/", preregister.preregister, name="preregister"),
+    path("jobs/<uuid:job>/", jobs.job, name="job"),
+    path("jobs/<uuid:job>/cancel/", jobs.cancel, name="job-cancel"),
     path("statuses/", statuses.statuses, name="statuses"),
 ]

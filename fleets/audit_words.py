@@ -31,6 +31,7 @@ class Action(TextChoices):
     ORGANIZATION_RENAMED = "organization-renamed", "Renamed the organization"
     ORGANIZATION_DELETED = "organization-deleted", "Deleted the organization"
     PLAN_CHANGED = "plan-changed", "Changed the plan"
+    JOB_CANCELLED = "job-cancelled", "Cancelled a job"
 
 
 class Kind(TextChoices):
@@ -42,3 +43,4 @@ class Kind(TextChoices):
     MEMBER = "member", "Member"
     INVITATION = "invitation", "Invitation"
     ORGANIZATION = "organization", "Organization"
+    JOB = "job", "Job"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from devices.views import keys
+from devices.views import jobs, keys
 from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations
 
 app_name = "fleets"
@@ -30,6 +30,7 @@ urlpatterns = [
     path("settings/<slug:organization>/audit/entries.json", audit.json, name="audit-json"),
     path("settings/<slug:organization>/keys/", keys.service, name="keys"),
     path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
+    path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),
     path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),
     path("fleets/<slug:slug>/delete/", fleet_settings.delete, name="fleet-delete"),
     path("fleets/<slug:slug>/keys/", keys.provisioning, name="fleet-keys"),

@@ -1,10 +1,11 @@
-"""What is out there: devices, their two links, the history of both, and keys.
+"""What is out there: devices, their two links, the history of both, keys, and jobs in the background.
 
 Every row carries its organization, so that access is scoped and the tables can be distributed by it.
 """
 
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
 from devices.models.history import ConnectivityRecord, StatusChange
+from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "FormerKey",
     "FrozenReason",
     "Heartbeat",
+    "Job",
+    "JobResult",
     "StatusChange",
     "VpnServer",
 ]

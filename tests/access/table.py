@@ -46,6 +46,10 @@ PAGES: Final[dict[str, Page]] = {
     ),
     "devices:key": Page(members(OPERATOR, 200), members(OPERATOR, 201), {"newest": "{device_key}"}),
     "devices:key-revoke": Page(NO, members(OPERATOR, 302), named={"key": "{device_key}"}),
+    # Jobs in the background
+    "devices:job": Page(members(OPERATOR, 200)),
+    "devices:job-cancel": Page(NO, members(OPERATOR, 302)),
+    "fleets:jobs": Page(members(OPERATOR, 200)),
     # Organizations
     "fleets:organizations": Page(signed_in(200)),
     "fleets:organization-new": Page(signed_in(200), signed_in(302), {"name": "New"}),

@@ -10,8 +10,9 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import editing, keys
+from devices import editing, jobs, keys
 from devices.fleet_settings import settings_of, version
+from devices.models import Job
 from fleets import members
 from fleets.models import Membership, Organization, Role
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
@@ -90,6 +91,9 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     provisioning = keys.named(keys.new_provisioning_key(fleet))
     service = keys.named(keys.new_service_key(organization))
     own = keys.named(keys.new_device_key(device))
+    job = jobs.start(
+        kind=Job.Kind.PREREGISTER, organization=organization, title="Many", actor=None, parameters={}
+    )
     assert provisioning
     assert service
     assert own
@@ -112,6 +116,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "provisioning_key": provisioning.fingerprint,
         "service_key": service.fingerprint,
         "device_key": own.fingerprint,
+        "job": str(job.uuid),
         "password": PASSWORD,
         # The admin's
         "object_id": str(people[Who.OWNER].pk),

@@ -1,0 +1,125 @@
+"""What runs in the background: who started it, how far it is, and what came of each device."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from fleets.models import Organization, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from dashboard.models import User
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: User | AnonymousUser) -> JobQuerySet:
+        """The jobs of the organizations this person belongs to."""
+        return self.filter(organization__in=Organization.objects.visible_to(user))
+
+
+class Job(models.Model):
+    """One piece of work for a worker, written in the transaction that wants it (devices/jobs.py)."""
+
+    class Kind(models.TextChoices):
+        """What is done; devices/tasks.py names the function."""
+
+        PREREGISTER = "preregister", "Preregister devices"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="jobs", db_index=False
+    )
+    kind = models.CharField(max_length=20)  # Kind
+    title = models.CharField(max_length=255)  # what it does, in words: "Move 38 devices to Kiosks"
+    parameters = models.JSONField(default=dict)  # never a secret
+    # Nothing or all of it is applied, in one transaction; else what is done before it ends stays.
+    whole = models.BooleanField(default=True)
+    least_role = models.CharField(max_length=13, choices=Role, default=Role.OPERATOR)  # who may cancel it
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    started_by_name = models.CharField(max_length=255)  # outlives the account; the console has none
+    state = models.CharField(max_length=9, choices=State, default=State.WAITING)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(null=True)  # null: not known yet
+    words = models.TextField(blank=True)  # what came of it, once it ended
+    # How often it was begun. A run may write only while this is its own number, so that one which was taken
+    # for dead does nothing beside its successor.
+    attempt = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)  # of the last attempt
+    finished_at = models.DateTimeField(null=True)
+    cancel_at = models.DateTimeField(null=True)  # when it was asked to stop
+    cancelled_by_name = models.CharField(max_length=255, blank=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            # The jobs of an organization, newest first.
+            models.Index(fields=["organization", "-created_at", "-id"], name="job_by_time"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="job_finished",
+                condition=Q(state__in=["waiting", "running"], finished_at__isnull=True)
+                | Q(state__in=["done", "failed", "cancelled"], finished_at__isnull=False),
+            ),
+            models.CheckConstraint(name="job_role", condition=Q(least_role__in=Role.values)),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in {self.State.WAITING, self.State.RUNNING}
+
+
+class JobResult(models.Model):
+    """What a job did with one device. Names are copied: it outlives the device."""
+
+    class Outcome(models.TextChoices):
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+        FAILED = "failed", "Failed"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="results", db_index=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
+    device_id = models.BigIntegerField()
+    device_uuid = models.TextField()
+    device_name = models.CharField(max_length=255)
+    outcome = models.CharField(max_length=7, choices=Outcome)
+    why = models.CharField(max_length=255, blank=True)  # why it was skipped or failed
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            # A job that goes on after its worker died does a device once.
+            models.UniqueConstraint(fields=["job", "device_id"], name="job_result_once"),
+        ]
+        indexes = [
+            # The results of a job, what went wrong apart from the rest, in the order it was done.
+            models.Index(fields=["job", "outcome", "id"], name="job_result_by_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_name or self.short_uuid}: {self.outcome}"
+
+    @property
+    def short_uuid(self) -> str:
+        return self.device_uuid[:7]

@@ -1,0 +1,9 @@
+"""What jobs do, by kind. A function is given its Run, and returns what came of it in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from devices import runs
+
+KINDS: Final[dict[str, runs.Doing]] = {}

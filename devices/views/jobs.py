@@ -1,0 +1,72 @@
+"""Jobs in the background: the recent ones of an organization, one with its progress, and its cancelling."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.pages import live_page, person, signed_in
+from devices import clock, jobs
+from devices.models import Job
+from devices.pages.jobs import RECENT, how_far, results, what_came
+from fleets.models import Role
+from fleets.views.settings import Place, place
+
+
+def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
+    """The job of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    mine = Job.objects.visible_to(request.user).select_related("organization")
+    job = get_object_or_404(mine, uuid=uuid)
+    return job, place(request, job.organization.slug, Role.OPERATOR)
+
+
+@require_safe
+@signed_in
+def job(request: HttpRequest, job: UUID) -> HttpResponse:
+    """How far it is and what came of each device, by itself."""
+    found, here = operated(request, job)
+    after = request.GET.get("after", "")
+    listed = results(found, request.GET.get("outcome", ""), int(after) if after.isdecimal() else 0)
+    said: dict[str, Any] = {
+        "job": found,
+        "far": how_far(found),
+        "words": what_came(found),
+        "results": listed,
+        "may_cancel": not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
+    }
+    shown = (
+        vars(found) | {"_state": None},
+        found.organization.name,
+        said["may_cancel"],
+        listed.counts,
+        [row.pk for row in listed.rows],
+    )
+    context = said | {"nav": "settings", "scope": here.scope, "organization": here.organization}
+    return live_page(request, "devices/job.html", context, at=clock.now(), shown=shown)
+
+
+@require_POST
+@signed_in
+def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
+    """Ask it to stop."""
+    found, _ = operated(request, job)
+    try:
+        jobs.cancel(job=found, actor=person(request))
+    except jobs.Ended:
+        messages.info(request, f"“{found}” had ended already: there was nothing to cancel.")
+    return redirect("devices:job", found.uuid)
+
+
+@require_safe
+@signed_in
+def recent(request: HttpRequest, organization: str) -> HttpResponse:
+    """The newest jobs of the organization; for its operators."""
+    here = place(request, organization, Role.OPERATOR)
+    newest = Job.objects.filter(organization=here.organization)[:RECENT]
+    rows = [(each, how_far(each)) for each in newest]
+    return render(request, "settings/jobs.html", here.context("jobs", rows=rows))

@@ -1,0 +1,50 @@
+"""A real worker in a process of its own, in the database of the test, with the application's role."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE = 60.0  # seconds for what a process on a busy machine does
+
+
+def start_worker(*command: str) -> subprocess.Popen[bytes]:
+    """`manage.py work`, or another program of Python's."""
+    database = make_conninfo(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"])
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LOCAL": "1",
+        "STATE_DIRECTORY": str(settings.STATE_DIRECTORY),
+        "DATABASE_URL": database,
+        "DATABASE_POOL": "4",
+    }
+    arguments = [sys.executable, *(command or ("manage.py", "work"))]
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment)
+
+
+@contextmanager
+def a_worker(*command: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = start_worker(*command)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def wait_until(true: Callable[[], object]) -> None:
+    """Returns once it is true; another process makes it so."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < PATIENCE
+        time.sleep(0.02)
