@@ -157,7 +157,6 @@ def refusal(request: HttpRequest, status: int) -> HttpResponse:
     heading, words = WORDS[status]
     response = render(request, "refused.html", {"heading": heading, "words": words}, status=status)
     response["Connection"] = "close"
-    response["Cache-Control"] = "no-store"
     if status in {429, 503}:
         response["Retry-After"] = "10"
     return response

@@ -1,0 +1,154 @@
+"""What a passive scanner would look at, on every page of the site.
+
+The addresses come from the URL configuration (tests/access/urls.py), so that none can be forgotten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import path as route
+from pytest_django import DjangoDbBlocker
+
+import dashboard.urls
+from dashboard import __version__
+from tests.access.rules import Who
+from tests.access.table import PAGES
+from tests.access.urls import Address, addresses
+from tests.access.world import World, a_world, undone
+from tests.pages import HTMX
+from tests.security.hostile import make_hostile
+from tests.security.html import Html
+from tests.security.scan import HOSTILE, wrong_with
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+pytestmark = pytest.mark.django_db
+
+# Those who see different pages: what the other roles see is part of what the Owner does.
+WHO: Final = (Who.ANONYMOUS, Who.OBSERVER, Who.OWNER, Who.STRANGER)
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+APPS: Final = ("dashboard", "devices", "fleets")
+# All that any page reads from an address; those that lead to no page where they name nothing stand alone.
+PARAMETERS: Final = {"q", "fleet", "status", "sort", "per_page", "who", "action", "kind", "id", "from"}
+ALONE: Final = {"org", "after", "before", "page", "to", "next"}
+
+ALL: Final = addresses()
+OWN: Final = [address for address in ALL if not address.route.startswith("admin/")]
+STAFF: Final = [address for address in ALL if address.route.startswith("admin/")]
+each_page = pytest.mark.parametrize("address", OWN, ids=lambda address: address.name)
+each_staff_page = pytest.mark.parametrize("address", STAFF, ids=lambda address: address.name)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    with django_db_blocker.unblock(), a_world() as made:
+        make_hostile()
+        yield made
+
+
+@each_page
+def test_every_page(world: World, address: Address) -> None:
+    page, path = PAGES[address.name], address.path(world)
+    wrong = {who: wrong_with(world.client(who, page).get(path)) for who in WHO}
+    assert wrong == {who: [] for who in WHO}
+
+
+@each_page
+def test_every_fragment_and_form(world: World, address: Address) -> None:
+    """Fragments as htmx asks for them, forms sent as they should be, empty, and full of what breaks out."""
+    page, path = PAGES[address.name], address.path(world)
+    data = {name: text.format(**world.facts) for name, text in page.data.items()}
+    client = world.client(Who.OWNER, page)
+    assert wrong_with(client.get(path, headers=HTMX)) == []
+    for posted in ({}, data, dict.fromkeys(data, HOSTILE)):
+        with undone():
+            response = client.post(path, posted)
+            assert wrong_with(response) == []
+            if response.status_code == 302:
+                assert wrong_with(client.get(response["Location"])) == []
+
+
+@each_page
+def test_no_page_gives_back_what_its_address_says(world: World, address: Address) -> None:
+    """Parameters that pages know, those that this one links to, and one that none knows."""
+    path, client = address.path(world), world.client(Who.OWNER, PAGES[address.name])
+    together = dict.fromkeys(PARAMETERS, HOSTILE) | {HOSTILE: HOSTILE}
+    alone = [{name: HOSTILE} for name in own_parameters(client, path) & ALONE | {"org"}]
+    for query in [together, *alone]:
+        assert wrong_with(client.get(path, query)) == [], query
+
+
+def own_parameters(client: Client, path: str) -> set[str]:
+    """Those in the links of a page, and the fields of the forms that ask."""
+    response = client.get(path)
+    if response.streaming:
+        return set()
+    page = Html(response.content.decode())
+    linked = {name for address in page.addresses for name in parse_qs(urlsplit(address).query)}
+    return linked.union(*(form.fields for form in page.forms if form.method == "get"))
+
+
+def test_these_parameters_are_all_that_the_code_asks_for() -> None:
+    code = "".join(path.read_text() for app in APPS for path in (ROOT / app / "views").rglob("*.py"))
+    code += (ROOT / "dashboard" / "pages.py").read_text()
+    named = set(re.findall(r"""(?:GET|asked)(?:\.get|\.getlist)?[(\[]"(\w+)"|request, "(\w+)", """, code))
+    assert {name for pair in named for name in pair if name} <= PARAMETERS | ALONE
+    assert {("org", ""), ("fleet", ""), ("", "from")} <= named
+
+
+@each_page
+def test_no_page_gives_back_its_path(world: World, address: Address) -> None:
+    """Each part of an address that names something names this instead."""
+    path, client, named = address.path(world), world.client(Who.OWNER), {}
+    if address.name in PAGES:
+        named = {name: text.format(**world.facts) for name, text in PAGES[address.name].named.items()}
+    for value in {(world.facts | named)[name] for name in address.parameters}:
+        assert wrong_with(client.get(path.replace(value, quote(HOSTILE, safe="")))) == [], value
+    assert wrong_with(client.get(f"{path}{quote(HOSTILE)}")) == []
+
+
+@each_staff_page
+def test_the_admin(world: World, address: Address) -> None:
+    """Django's own pages keep to the same."""
+    assert wrong_with(world.client(Who.SUPERUSER).get(address.path(world))) == []
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError(HOSTILE)
+
+
+urlpatterns = [*dashboard.urls.urlpatterns, route("broken/", broken)]
+handler400 = dashboard.urls.handler400
+
+
+@pytest.mark.urls(__name__)
+def test_errors(world: World) -> None:
+    """As who is signed in sees them, and who is not."""
+    for who in (Who.ANONYMOUS, Who.OWNER):
+        client = world.client(who)
+        client.raise_request_exception = False
+        answers = {
+            500: client.get("/broken/"),
+            404: client.get("/nothing/"),
+            405: client.delete("/theme/"),
+            413: client.post("/theme/", {str(number): "" for number in range(1001)}),
+            400: client.get("/sign-in/", headers={"Host": "evil.example"}),
+        }
+        assert {status: answer.status_code for status, answer in answers.items()} == {n: n for n in answers}
+        assert {status: wrong_with(answer) for status, answer in answers.items()} == {n: [] for n in answers}
+        assert "Traceback" not in answers[500].content.decode()
+
+
+def test_the_version_is_not_for_strangers(world: World) -> None:
+    for address in OWN:
+        client = world.client(Who.ANONYMOUS, PAGES[address.name])
+        response = client.get(address.path(world), follow=True)
+        assert __version__ not in response.content.decode(), address.name
