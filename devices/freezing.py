@@ -7,6 +7,7 @@ transaction: the organization's row is what such changes wait for each other at.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,7 +66,7 @@ def hold(organizations: Iterable[int]) -> None:
 
 def hold_for_contact(ids: Collection[int]) -> None:
     """Lock the organizations of those of these devices that a contact will activate, as a rule none."""
-    if found := _rows(INACTIVE, ids=list(ids)):
+    if found := rows_of(INACTIVE, ids=list(ids)):
         hold(organization_id for (organization_id,) in found)
 
 
@@ -80,9 +81,9 @@ def refreeze(organization_id: int, at: datetime, devices: Collection[int] | None
     `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
     organization's or a fleet's did, so all its devices are looked at. Returns how many changed.
     """
-    line = _line(Organization.objects.get(pk=organization_id))
+    line = line_of(Organization.objects.get(pk=organization_id))
     which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
-    changes = _rows(CHANGES.format(which=which), ids=ids, **line)
+    changes = rows_of(CHANGES.format(which=which), ids=ids, **line)
     if not changes:
         return 0
     reasons = dict(sorted(changes))
@@ -98,7 +99,7 @@ def refreeze_activated(devices: Collection[int], at: datetime) -> None:
     Their organizations are held since hold_for_contact, but for one whose device was deactivated since:
     that is held too late, which may end in a deadlock, and the caller's second attempt.
     """
-    found = _rows(BY_ORGANIZATION, ids=list(devices)) if devices else []
+    found = rows_of(BY_ORGANIZATION, ids=list(devices)) if devices else []
     hold(organization_id for organization_id, _ in found)
     for organization_id, ids in found:
         refreeze(organization_id, at, ids)
@@ -110,6 +111,15 @@ WHERE d.id = ANY(%(ids)s) GROUP BY 1 ORDER BY 1
 """
 
 
+class PlanChangedMeanwhile(Exception):
+    """The plan is no longer the one that the change was made up from."""
+
+
+def plan_version(organization: Organization) -> str:
+    """Names plan, allowance and invoices as they were read, so that a change can tell whether they hold."""
+    return f"{organization.plan} {organization.allowance} {organization.unpaid}"
+
+
 @transaction.atomic
 def change_plan(
     *,
@@ -118,22 +128,27 @@ def change_plan(
     plan: Plan,
     allowance: int | None,
     unpaid: bool,
+    seen: str | None = None,
     at: datetime | None = None,
 ) -> int:
     """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
 
-    Raises PermissionDenied.
+    `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
+    PlanChangedMeanwhile where the plan is another one since.
     """
     roles.require(actor, Role.OWNER, organization)
     at = at or clock.now()
     hold([organization.pk])
     after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
-    before = Organization.objects.filter(pk=organization.pk).values(*after).get()
+    now = Organization.objects.get(pk=organization.pk)
+    if seen is not None and seen != plan_version(now):
+        raise PlanChangedMeanwhile(f"The plan of {now} was changed meanwhile.")
+    before: dict[str, Any] = {name: getattr(now, name) for name in after}
     if before == after:
         return 0
     Organization.objects.filter(pk=organization.pk).update(**after)
     subject = ("organization", organization.slug, organization.name)
-    change = {"before": before, "after": after}
+    change: dict[str, Any] = {"before": before, "after": after}
     audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)
     return refreeze(organization.pk, at)
 
@@ -144,7 +159,7 @@ def place_in_line(device: Device) -> int:
     One query of the index device_place, as long as the line before it.
     """
     own = {"own_at": device.activated_at, "own_id": device.pk}
-    ((place,),) = _rows(PLACE, **_inputs(Organization.objects.get(pk=device.organization_id)), **own)
+    ((place,),) = rows_of(PLACE, **_inputs(Organization.objects.get(pk=device.organization_id)), **own)
     return int(place)
 
 
@@ -154,14 +169,49 @@ WHERE {IN_LINE} AND (d.activated_at, d.id) <= (%(own_at)s, %(own_id)s)
 """
 
 
-def _line(organization: Organization) -> dict[str, Any]:
-    """What the rule needs to know of the organization: its flags and the border of its allowance."""
+@dataclass(frozen=True)
+class Named:
+    """A device by the name that it is shown by."""
+
+    uuid: str
+    name: str
+
+
+def next_turns(organization: Organization) -> tuple[Named | None, Named | None]:
+    """Who freezes next, should a place go, and who thaws next, should one come; in one query.
+
+    Both stand beside the border as it is recorded, so that each is found by its index at once.
+    """
+    if organization.allowance is None or organization.unpaid:
+        return None, None
+    found = {kind: Named(uuid, name or uuid[:7]) for kind, uuid, name in rows_of(TURNS, own=organization.pk)}
+    return found.get("freezes"), found.get("thaws")
+
+
+TURNS: Final = """
+WITH thaws AS (
+    SELECT d.uuid, d.name, d.activated_at, d.id FROM devices_device d
+    WHERE d.organization_id = %(own)s AND d.is_active AND d.frozen_reason = 'allowance'
+    ORDER BY d.activated_at, d.id LIMIT 1
+), freezes AS (
+    SELECT d.uuid, d.name FROM devices_device d
+    WHERE d.organization_id = %(own)s AND d.is_active AND d.frozen_reason = ''
+      AND (d.activated_at, d.id) < (COALESCE((SELECT activated_at FROM thaws), 'infinity'),
+                                    COALESCE((SELECT id FROM thaws), 0))
+    ORDER BY d.activated_at DESC, d.id DESC LIMIT 1
+)
+SELECT 'freezes', uuid, name FROM freezes UNION ALL SELECT 'thaws', uuid, name FROM thaws
+"""
+
+
+def line_of(organization: Organization) -> dict[str, Any]:
+    """What REASON needs to know of the organization: its flags and the border of its allowance."""
     inputs = _inputs(organization)
     last: tuple[Any, Any] = (None, None)
     if organization.allowance == 0:
         last = ("-infinity", 0)
     elif organization.allowance is not None:
-        last = next(iter(_rows(LAST_PLACE, **inputs)), last)
+        last = next(iter(rows_of(LAST_PLACE, **inputs)), last)
     return inputs | {"last_at": last[0], "last_id": last[1]}
 
 
@@ -178,7 +228,8 @@ def _inputs(organization: Organization) -> dict[str, Any]:
     }
 
 
-def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:
+def rows_of(sql: str, **params: Any) -> list[tuple[Any, ...]]:
+    """What a statement of this rule finds."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
