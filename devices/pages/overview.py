@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from devices.pages import changes
+from devices.pages.allowance import Allowance, of_counts
 from devices.pages.changes import Change
 from devices.pages.filters import in_organizations
 from devices.pages.lists import as_shown
@@ -45,6 +46,7 @@ class Overview:
     counts: dict[Status, int]
     attention: int
     latest: list[tuple[Change, str]]
+    allowances: list[Allowance]  # of the chosen organizations that have one, the fullest first
 
     @property
     def total(self) -> int:
@@ -79,6 +81,7 @@ def overview(organizations: Sequence[Organization], text: str, sort: str, at: da
         for fleet in fleets
     ]
     names = {fleet.pk: fleet.name for fleet in fleets}
+    owned = [(fleet.organization_id, row.counts) for fleet, row in zip(fleets, rows, strict=True)]
     return Overview(
         rows=_sorted([row for row in rows if _has(row, text)], sort),
         fleets=len(fleets),
@@ -87,7 +90,20 @@ def overview(organizations: Sequence[Organization], text: str, sort: str, at: da
         latest=[
             (change, names.get(change.fleet_id, "")) for change in changes.latest(organizations, at, LATEST)
         ],
+        allowances=_allowances(organizations, owned),
     )
+
+
+def _allowances(
+    organizations: Sequence[Organization], owned: Sequence[tuple[int, dict[Status, int]]]
+) -> list[Allowance]:
+    """The allowances by the counts of their fleets; of a single one also whose turn is next."""
+    limited = [each for each in organizations if each.allowance is not None or each.unpaid]
+    found = [
+        of_counts(each, _sum(n for pk, n in owned if pk == each.pk), turns=len(organizations) == 1)
+        for each in limited
+    ]
+    return sorted(found, key=lambda each: (not each.full, each.left or 0))
 
 
 def pinned(found: Overview, slugs: Sequence[str]) -> list[FleetRow]:
