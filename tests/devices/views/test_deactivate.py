@@ -28,7 +28,7 @@ def address(device: Device) -> str:
 def test_an_offline_device_is_deactivated(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet, name="kiosk-1")
     page = text_of(reader.get(address(device)))
-    assert "It becomes Inactive : nobody is told that it is missing." in page
+    assert "It becomes Inactive and nobody is told that it is missing." in page
     assert "Its history, keys, tags and notes stay." in page
     assert "activates it again" in page
     answer = reader.post(address(device), follow=True)
@@ -68,7 +68,7 @@ def test_frozen_for_another_reason_it_stays_frozen_and_the_page_says_so(
     paid = make_fleet(organization, type=FleetType.PAID)
     device = lifecycle.register(fleet=paid)
     words = (
-        "It stays shown as Frozen , since that has another reason: a paid fleet type in a free organization."
+        "It stays shown as Frozen because that has another reason: a paid fleet type in a free organization."
     )
     assert words in text_of(reader.get(address(device)))
     answer = reader.post(address(device), follow=True)
