@@ -3,7 +3,7 @@
 from django.urls import path
 
 from devices.views import jobs, keys
-from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations
+from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations, plan
 
 app_name = "fleets"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("settings/<slug:organization>/", organizations.general, name="organization"),
     path("settings/<slug:organization>/delete/", organizations.delete, name="organization-delete"),
     path("settings/<slug:organization>/leave/", members.leave, name="leave"),
+    path("settings/<slug:organization>/plan/", plan.shown, name="plan"),
+    path("settings/<slug:organization>/plan/change/", plan.change, name="plan-change"),
     path("settings/<slug:organization>/members/", members.listed, name="members"),
     path("settings/<slug:organization>/members/invite/", members.invite, name="member-invite"),
     path("settings/<slug:organization>/members/<str:username>/", members.member, name="member"),

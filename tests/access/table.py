@@ -18,6 +18,7 @@ ACCOUNT: Final = {
     "email": "newcomer@people.example",
     "password": "a-long-password-77",
 }
+PLAN: Final = {"plan": "paid", "allowance": "5", "seen": "{plan}"}
 INVITED: Final = {"invitation": "{invitation_digest}"}
 
 
@@ -57,6 +58,8 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:organization-delete": Page(
         members(OWNER, 200), members(OWNER, 200), {"confirm": "{organization}"}
     ),
+    "fleets:plan": Page(members(OBSERVER, 200)),
+    "fleets:plan-change": Page(members(OWNER, 200), members(OWNER, 302), PLAN),
     # Members. The only Owner may not leave: the page says why.
     "fleets:leave": Page(members(OBSERVER, 200), members(OBSERVER, 302) | {Who.OWNER: 200}),
     "fleets:members": Page(members(OBSERVER, 200)),

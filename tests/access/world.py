@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import editing, jobs, keys
+from devices import editing, freezing, jobs, keys
 from devices.fleet_settings import settings_of, version
 from devices.models import Job
 from fleets import members
@@ -99,6 +99,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     assert own
     return {
         "organization": organization.slug,
+        "plan": freezing.plan_version(organization),
         "slug": fleet.slug,
         "seen": seen,
         "empty": empty.slug,
