@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -15,7 +15,7 @@ from django.http import StreamingHttpResponse
 RUN: Final = ("=", "+", "-", "@", "\t", "\r")
 
 Row = dict[str, Any]
-Batches = AsyncIterator[list[Row]]
+Batches = AsyncIterable[list[Row]]  # may have a close(), for what it holds
 
 
 def csv_file(name: str, columns: Iterable[str], batches: Batches) -> StreamingHttpResponse:
@@ -27,7 +27,7 @@ def csv_file(name: str, columns: Iterable[str], batches: Batches) -> StreamingHt
         async for rows in batches:
             yield csv_lines([row[column] for column in names] for row in rows)
 
-    return _file(f"{name}.csv", "text/csv; charset=utf-8", text)
+    return _file(f"{name}.csv", "text/csv; charset=utf-8", Text(text(), batches))
 
 
 def json_file(name: str, batches: Batches) -> StreamingHttpResponse:
@@ -36,12 +36,12 @@ def json_file(name: str, batches: Batches) -> StreamingHttpResponse:
     async def text() -> AsyncIterator[str]:
         before = "[\n"
         async for rows in batches:
-            for row in rows:
-                yield before + json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False)
+            if rows:
+                yield before + ",\n".join(map(_words, rows))
                 before = ",\n"
         yield "[]\n" if before == "[\n" else "\n]\n"
 
-    return _file(f"{name}.json", "application/json", text)
+    return _file(f"{name}.json", "application/json", Text(text(), batches))
 
 
 def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
@@ -62,7 +62,22 @@ def _words(value: Any) -> str:
     return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
-def _file(name: str, kind: str, text: Callable[[], AsyncIterator[str]]) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(text(), content_type=kind)
+class Text:
+    """The text of a file as it is sent. Whether or not somebody reads it to its end, its rows are closed."""
+
+    def __init__(self, parts: AsyncIterator[str], batches: Batches) -> None:
+        self._parts, self._batches = parts, batches
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._parts
+
+    def close(self) -> None:
+        """What Django calls once the answer is over, in the thread of the request."""
+        if close := getattr(self._batches, "close", None):
+            close()
+
+
+def _file(name: str, kind: str, text: Text) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(text, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

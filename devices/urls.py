@@ -2,11 +2,23 @@
 
 from django.urls import path
 
-from devices.views import detail, device_keys, editing, jobs, lifecycle, listing, preregister, statuses
+from devices.views import (
+    detail,
+    device_keys,
+    editing,
+    export,
+    jobs,
+    lifecycle,
+    listing,
+    preregister,
+    statuses,
+)
 
 app_name = "devices"
 urlpatterns = [
     path("devices/", listing.devices, name="list"),
+    path("devices/devices.csv", export.csv, name="csv"),
+    path("devices/devices.json", export.json, name="json"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
     path("devices/<device:uuid>/name/", editing.edit, {"field": "name"}, name="name"),
     path("devices/<device:uuid>/notes/", editing.edit, {"field": "notes"}, name="notes"),

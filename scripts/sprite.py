@@ -44,7 +44,7 @@ PLAIN = (
     "clock-exclamation",
     "clock-hour-4",
     "cloud-off",
-    "columns",
+    "columns-3",
     "copy",
     "device-desktop-plus",
     "download",

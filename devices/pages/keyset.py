@@ -95,7 +95,12 @@ def _after(order: Order, values: list[Value]) -> Q:
 def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None) -> list[M]:
     if values is not None:
         rows = rows.filter(_after(order, values))
-    return list(rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))[:size])
+    return list(ordered(rows, order)[:size])
+
+
+def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
+    """All of them, in the order of the pages."""
+    return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
 def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db.models import Count, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from devices.models import Device
 from devices.pages.filters import Filters, in_organizations, matching, unchanging
-from devices.pages.keyset import Key, Order, page
+from devices.pages.keyset import Key, Order, ordered, page
 from devices.pages.rows import Row, row_of
 from devices.status import Status, behind, count_by_status, vocabulary, with_status
 from fleets.models import Organization
@@ -94,6 +95,13 @@ def listing(
         past_end=fresh.past_end,
         moved=bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen),
     )
+
+
+def whole(
+    organizations: Iterable[Organization], filters: Filters, order: Order, at: datetime
+) -> QuerySet[Any]:
+    """The list that the pages show piece by piece, in one: for files and actions."""
+    return ordered(_with_sort_keys(matching(organizations, filters, at)), order)
 
 
 def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:

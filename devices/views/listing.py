@@ -15,7 +15,7 @@ from devices.pages.keyset import UnreadableCursor
 from devices.pages.lists import Listing, listing, order_named
 from devices.views.addresses import list_links
 from devices.views.filter_links import MENU_FLEETS, filter_form
-from devices.views.query import Query, parse, uuids_on_screen
+from devices.views.query import Query, meant, parse, uuids_on_screen
 from fleets.models import Fleet
 
 KEPT = ("org", "sort", "per_page")  # what the form of the filters passes on
@@ -54,6 +54,7 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "found": found,
         "links": list_links(request, asked, found),
+        "meant": meant(request, fleet),
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
     shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), here.roles)

@@ -74,3 +74,9 @@ def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
     pairs = {key: [value for value in values if value] for key, values in asked.items()}
     query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
     return f"?{query}" if query else request.path
+
+
+def meant(request: HttpRequest, fleet: Fleet | None = None) -> str:
+    """The query by which the list of all devices, its files and its actions mean what this page lists."""
+    query = address(request, **({"fleet": fleet.slug} if fleet else {}))
+    return query.removeprefix(request.path)

@@ -31,6 +31,8 @@ PAGES: Final[dict[str, Page]] = {
     # Fleets and devices
     "fleets:list": Page(signed_in(200)),
     "devices:list": Page(signed_in(200)),
+    "devices:csv": Page(signed_in(200)),
+    "devices:json": Page(signed_in(200)),
     "devices:detail": Page(members(OBSERVER, 200)),
     "devices:fleet": Page(members(OBSERVER, 200)),
     "devices:statuses": Page(signed_in(200)),

@@ -1,0 +1,42 @@
+"""The devices that an address means, as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard.export import csv_file, json_file
+from dashboard.pages import scope, signed_in
+from devices import clock
+from devices.pages.exports import COLUMNS, Batches
+from devices.pages.lists import order_named, whole
+from devices.views.query import parse
+
+
+@require_safe
+@signed_in
+def csv(request: HttpRequest) -> StreamingHttpResponse:
+    """The filtered list as a spreadsheet reads it."""
+    name, devices = _meant(request)
+    return csv_file(name, COLUMNS, Batches(devices))
+
+
+@require_safe
+@signed_in
+def json(request: HttpRequest) -> StreamingHttpResponse:
+    """The filtered list as programs read it."""
+    name, devices = _meant(request)
+    return json_file(name, Batches(devices))
+
+
+def _meant(request: HttpRequest) -> tuple[str, QuerySet[Any]]:
+    """The name of the file, and the devices of the list with this address, in its order."""
+    at, here = clock.now(), scope(request)
+    asked = parse(request, here.chosen)
+    of = [fleet.slug for fleet in asked.filters.fleets] or [each.slug for each in here.chosen]
+    name = "-".join(["devices", *(of if len(of) == 1 else []), str(timezone.localdate(at))])
+    return name, whole(here.chosen, asked.filters, order_named(asked.sort), at)
