@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from devices import clock, edges, freezing
+from devices import clock, counters, edges, freezing
 from devices.edges import settle_devices
 from devices.heartbeats import record_heartbeats
 from devices.models import Device, Heartbeat, VpnServer
@@ -233,8 +233,8 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> tuple[
 def settle(at: datetime | None = None) -> int:
     """Record every deadline that passed until `at`, in batches; safe anywhere, twice and in parallel.
 
-    Reading never needs it: it keeps the recorded columns near the present and writes the history.
-    Returns the number of edges.
+    Reading never needs it: it keeps the recorded columns near the present, writes the history and folds
+    the counters. Returns the number of edges.
     """
     at, recorded = at or clock.now(), 0
     for server in VpnServer.objects.filter(due_at__lte=at).order_by("due_at"):
@@ -244,4 +244,5 @@ def settle(at: datetime | None = None) -> int:
     while ids := list(due[:SETTLE_BATCH]):
         with transaction.atomic():
             recorded += settle_devices(ids, at)
+    counters.fold()
     return recorded

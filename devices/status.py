@@ -33,7 +33,7 @@ from django.db.models import (
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Greatest
 
-from devices import clock, live
+from devices import clock, counters, live
 from devices.live import links_at
 from devices.rule_table import Rule, as_case, as_template
 from devices.sql import Sql
@@ -145,6 +145,8 @@ RANKS: tuple[Status | None, ...] = (
     Status.FROZEN,
 )
 LAST_ATTENTION_RANK = RANKS.index(None)
+WORST = [status for status in RANKS[:LAST_ATTENTION_RANK] if status]  # need attention, whatever else
+PROGRESSING = (Status.CONFIGURING, Status.UPDATING)  # may have stalled
 ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
 
 
@@ -234,18 +236,21 @@ def _rank() -> Sql:
 
 
 def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[Any, ...]]:
-    """Yields (*by, status, number) to be added up: what is recorded, by an index-only scan, then
-    corrections for the few devices that moved since. Two queries."""
-    devices = devices.order_by()
-    yield from devices.values_list(*by, "recorded_status").annotate(n=Count("*"))
-    moves = _with_links(devices.filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
-    for *key, before, status, n in moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*")):
-        yield (*key, before, -n)
+    """Yields (*by, status, number) to be added up: what is recorded, then corrections for the few devices
+    that moved since. One statement, so that nothing comes between."""
+    moves = _with_links(devices.order_by().filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
+    corrections = moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*"))
+    for *key, before, status, n in counters.recorded(devices, *by).union(corrections, all=True):
+        if before:
+            yield (*key, before, -n)
         yield (*key, status, n)
 
 
 def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> dict[str, int]:
-    """How many of `devices` have each status at `at`: all nine keys in display order, two queries."""
+    """How many of `devices` have each status at `at`: all nine keys in display order, one query.
+
+    Of whole fleets and organizations, it reads the counters.
+    """
     counts = dict.fromkeys(Status.values, 0)
     for status, n in _tally(devices, at or clock.now()):
         counts[status] += n
@@ -253,7 +258,7 @@ def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> di
 
 
 def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
-    """The same for each fleet that has any of `devices`, by its id, in the same two queries."""
+    """The same for each fleet that has any of `devices`, by its id, in one query."""
     counts: dict[int, dict[str, int]] = {}
     for fleet, status, n in _tally(devices, at or clock.now(), "fleet_id"):
         counts.setdefault(fleet, dict.fromkeys(Status.values, 0))[status] += n
@@ -274,20 +279,36 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
-def _in_attention(devices: QuerySet[Device], at: datetime | None) -> QuerySet[Any]:
-    worst = [status for status in RANKS[:LAST_ATTENTION_RANK] if status]
-    may = [*worst, Status.UPDATING, Status.CONFIGURING]
-    return filter_by_status(devices, may, at).filter(ATTENTION)
+def stalled(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+    """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
+
+    Looks only at those recorded so long without progress, by index, and at those that moved.
+    """
+    long = devices.order_by().filter(
+        recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER
+    )
+    candidates = long.values("pk").union(moved(at), all=True)
+    return with_status(devices.filter(pk__in=candidates), at).filter(stalled=True)
+
+
+def always_attended(counts: dict[str, int]) -> int:
+    """How many of these counts need attention without having stalled."""
+    return sum(counts[status] for status in WORST)
 
 
 def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> int:
-    """How many of `devices` need attention at `at` (domain.md, Needs attention)."""
-    return _in_attention(devices, at).count()
+    """How many of `devices` need attention at `at` (domain.md, Needs attention). Two queries."""
+    at = at or clock.now()
+    return always_attended(count_by_status(devices, at)) + stalled(devices, at).count()
 
 
 def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, int]:
-    """The same for each fleet that has such a device, by its id."""
-    return dict(_in_attention(devices, at).values_list("fleet_id").annotate(n=Count("*")))
+    """The same for each fleet that has such a device, by its id. Two queries."""
+    at = at or clock.now()
+    attended = {fleet: always_attended(counts) for fleet, counts in count_by_fleet(devices, at).items()}
+    for fleet, n in stalled(devices, at).order_by().values_list("fleet_id").annotate(n=Count("*")):
+        attended[fleet] = attended.get(fleet, 0) + n
+    return {fleet: n for fleet, n in attended.items() if n}
 
 
 def vocabulary() -> list[Status]:

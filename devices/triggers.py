@@ -1,4 +1,4 @@
-"""Triggers on Device: its organization follows its fleet, and its history writes itself.
+"""Triggers on Device: its organization follows its fleet, and its history and its counts write themselves.
 
 The history trigger works per statement, on transition tables, so that a batch of any size costs one
 pass; it dates a change by the `facts_at` and gives the `facts_reason` the writer set in the same UPDATE.
@@ -28,6 +28,9 @@ CREATED = pgtrigger.Trigger(
             (organization_id, fleet_id, device_id, before, after, at, reason)
         SELECT organization_id, fleet_id, id, NULL, recorded_status, created_at, facts_reason
         FROM new_rows;
+        INSERT INTO devices_fleetcount (organization_id, fleet_id, status, number, changed_at, folded)
+        SELECT organization_id, fleet_id, recorded_status, count(*), max(created_at), false
+        FROM new_rows GROUP BY organization_id, fleet_id, recorded_status;
         PERFORM pg_notify('status_changed', organization_id::text)
         FROM new_rows GROUP BY organization_id;
         RETURN NULL;
@@ -49,6 +52,7 @@ CHANGED = pgtrigger.Trigger(
         EXECUTE $sql$
             WITH changed AS MATERIALIZED (
                 SELECT n.organization_id, n.fleet_id, n.id, n.facts_reason AS reason,
+                       o.organization_id AS left_organization, o.fleet_id AS left_fleet,
                        o.recorded_status AS before, n.recorded_status AS after,
                        GREATEST(COALESCE(n.facts_at, statement_timestamp()), o.recorded_status_at) AS at
                 FROM old_rows o JOIN new_rows n ON n.id = o.id
@@ -58,6 +62,18 @@ CHANGED = pgtrigger.Trigger(
                 INSERT INTO devices_statuschange
                     (organization_id, fleet_id, device_id, before, after, at, reason)
                 SELECT organization_id, fleet_id, id, before, after, at, reason FROM changed
+            ),
+            counted AS (
+                INSERT INTO devices_fleetcount
+                    (organization_id, fleet_id, status, number, changed_at, folded)
+                SELECT organization_id, fleet_id, status, sum(number), max(at), false
+                FROM (
+                    SELECT left_organization, left_fleet, before, -1,
+                           CASE WHEN left_fleet = fleet_id THEN at END FROM changed
+                    UNION ALL
+                    SELECT organization_id, fleet_id, after, 1, at FROM changed
+                ) AS part (organization_id, fleet_id, status, number, at)
+                GROUP BY organization_id, fleet_id, status
             ),
             dated AS (
                 UPDATE devices_device d SET recorded_status_at = changed.at
@@ -84,6 +100,11 @@ DELETED = pgtrigger.Trigger(
                     THEN GREATEST(facts_at, recorded_status_at) ELSE statement_timestamp() END,
                jsonb_build_object('slug', 'deleted', 'name', name, 'uuid', uuid)
         FROM old_rows;
+        INSERT INTO devices_fleetcount (organization_id, fleet_id, status, number, changed_at, folded)
+        SELECT organization_id, fleet_id, recorded_status, -count(*),
+               max(CASE WHEN facts_reason ->> 'slug' = 'deleted'
+                        THEN GREATEST(facts_at, recorded_status_at) ELSE statement_timestamp() END), false
+        FROM old_rows GROUP BY organization_id, fleet_id, recorded_status;
         PERFORM pg_notify('status_changed', organization_id::text)
         FROM old_rows GROUP BY organization_id;
         RETURN NULL;

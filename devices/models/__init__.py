@@ -3,6 +3,7 @@
 Every row carries its organization, so that access is scoped and the tables can be distributed by it.
 """
 
+from devices.models.counts import FleetCount
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
@@ -13,6 +14,7 @@ __all__ = [
     "ApiKey",
     "ConnectivityRecord",
     "Device",
+    "FleetCount",
     "FormerKey",
     "FrozenReason",
     "Heartbeat",

@@ -244,7 +244,7 @@ def test_queries_do_not_grow_with_devices(
     fleet = make_fleet()
     connectivity.record_heartbeats([make_device(fleet).pk for _ in range(number)], T0)
     at = T0 + seconds(LOST)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         assert count_by_status(Device.objects.all(), at)[Status.OFFLINE] == number
     with django_assert_num_queries(1):
         assert len(filter_by_status(Device.objects.all(), [Status.OFFLINE], at)) == number
@@ -269,12 +269,12 @@ def test_counts_and_filters_of_a_fleet_use_its_status_index() -> None:
         cursor.execute("VACUUM ANALYZE devices_device")
     devices = Device.objects.filter(fleet=fleets[0])
     with CaptureQueriesContext(connection) as queries:
-        count_by_status(devices, T0)
+        count_by_status(devices.exclude(recorded_status="frozen"), T0)  # not whole: no counter knows
         list(filter_by_status(devices, [Status.OFFLINE], T0))
-    counts, corrections, rows = (plan(query["sql"]) for query in queries)
+    counts, rows = (plan(query["sql"]) for query in queries)
     assert "Index Only Scan using device_fleet_status" in counts
     assert "device_fleet_status" in rows
-    for each in (counts, corrections, rows):
+    for each in (counts, rows):
         assert "Seq Scan on devices_device" not in each
 
 

@@ -19,7 +19,7 @@ from tests.pages import make_every_status, names_in, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock, fleets, counts as recorded, corrections, attention; the last changes
+# session, person, organizations, clock, fleets, counts, counts again and stalled; the last changes
 # of the fleets, those unrecorded and their devices; the latest changes, those unrecorded and their devices
 QUERIES = 14
 

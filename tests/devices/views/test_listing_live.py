@@ -13,10 +13,10 @@ from tests.pages import HTMX, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, fleets (or the fleet), clock; page, counts as recorded, corrections
-QUERIES = 8
+# session, person, organizations, fleets (or the fleet), clock; page, counts
+QUERIES = 7
 # the same, and the rows on screen
-REFRESH_QUERIES = 9
+REFRESH_QUERIES = 8
 
 
 def test_query_counts_do_not_grow(
