@@ -27,6 +27,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from dashboard import __version__
+from devices import clock
 from fleets.models import Organization, Role
 from fleets.roles import May, allowed
 
@@ -145,12 +146,13 @@ def live_page(
 
     `at` is the clock of everything in `context`; `shown` is what decides the polling tag (see tag_of).
     """
-    tag = tag_of(shown, at)
+    silence = clock.told(at)
+    tag = tag_of((silence, shown), at)
     fragment = wants_fragment(request)
     if fragment and request.headers.get("HX-PTag") == tag:
         response: HttpResponse = HttpResponseNotModified()
     else:
-        context |= {"at": at, "tag": tag}
+        context |= {"at": at, "tag": tag, "silence": silence}
         response = render(request, f"{template}#live" if fragment else template, context)
     response["HX-PTag"] = tag
     response["Lookout-Now"] = str(int(at.timestamp() * 1000))

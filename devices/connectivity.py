@@ -16,12 +16,13 @@ from django.db import transaction
 from django.db.models import Q
 
 from devices import clock, counters, edges, freezing
+from devices.clock import Moment
 from devices.edges import settle_devices
 from devices.heartbeats import record_heartbeats
+from devices.listening import LEASE
 from devices.models import Device, Heartbeat, VpnServer
 from fleets.models import Organization
 
-LEASE = timedelta(seconds=60)  # from a server's last sign
 UNLISTED_AFTER = timedelta(seconds=30)  # a younger link may be missing from a list made before it
 SETTLE_BATCH = 2000  # devices per transaction
 
@@ -64,7 +65,7 @@ def vpn_connected(
     `organization` owns the server and limits which devices it reaches; None: the whole site. `sessions`
     names the session per UUID. Returns how many changed; unknown UUIDs are passed over. Raises ForeignServer.
     """
-    at, uuids = at or clock.now(), sorted(set(device_uuids))
+    at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
     life, ids = _current_life(server, organization), _reachable(uuids, organization)
     freezing.hold_for_contact(ids)
     _settle_with_server(life, ids, at)
@@ -96,7 +97,7 @@ def vpn_disconnected(
 
     With a session named, only where it is the current one. Otherwise as vpn_connected.
     """
-    at, uuids = at or clock.now(), sorted(set(device_uuids))
+    at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
     life, ids = _current_life(server, organization), _reachable(uuids, organization)
     _settle_with_server(life, ids, at)
     return edges.vpn_edges(
@@ -128,11 +129,11 @@ def vpn_alive(
     `boot` names the process life; None: the caller does not know, then the first sign after a silence needs
     the list, else ListRequired. Returns how many devices changed. Raises ForeignServer.
     """
-    at, life = at or clock.now(), _life(server, boot or "", organization)
+    at, life = clock.known(at or clock.now()), _life(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
     ids = _affected(life, listed, at)
     life, _ = _settle_with_server(life, ids, at)
-    if boot is None and listed is None and life.lease_until and life.lease_until <= at:
+    if boot is None and listed is None and life.lease_until and life.lease_until <= at.heard:
         raise ListRequired(f"{server} was silent: its first sign after that must carry its list")
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
     life.lease_until = life.due_at = life.last_sign_at + LEASE
@@ -195,10 +196,10 @@ def _current_life(server: str, organization: Organization | None) -> VpnServer:
     return _life(server, newest or "", organization)
 
 
-def _affected(life: VpnServer, listed: list[int] | None, at: datetime) -> list[int]:
+def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int]:
     """The devices that a sign may change: those to revive, or to claim and to drop by the list."""
     lost = Q(vpn_server=life)
-    if life.due_at is None or life.due_at > at:
+    if life.due_at is None or life.due_at > at.heard:
         lost &= Q(vpn_connected=False)
     if listed is None:
         affected = lost
@@ -208,17 +209,17 @@ def _affected(life: VpnServer, listed: list[int] | None, at: datetime) -> list[i
     return sorted(Device.objects.filter(affected).values_list("pk", flat=True))
 
 
-def _settle_with_server(life: VpnServer, ids: list[int], at: datetime) -> tuple[VpnServer, int]:
+def _settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[VpnServer, int]:
     """Lock the server and these devices and settle them; a lease of it that ended ends for all its devices.
 
     Returns the server as it is under the lock, and the number of edges.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
-        Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at)
+        Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at.heard)
     )
     life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
-    ended = life.due_at is not None and life.due_at <= at
+    ended = life.due_at is not None and life.due_at <= at.heard
     own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
     recorded = settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
     if ended:
@@ -234,9 +235,10 @@ def settle(at: datetime | None = None) -> int:
     """Record every deadline that passed until `at`, in batches; safe anywhere, twice and in parallel.
 
     Reading never needs it: it keeps the recorded columns near the present, writes the history and folds
-    the counters. Returns the number of edges.
+    the counters. What passed since the newest pulse waits for the next one: an outage may have begun there.
+    Returns the number of edges.
     """
-    at, recorded = at or clock.now(), 0
+    at, recorded = clock.known(at or clock.now()).concluded, 0
     for server in VpnServer.objects.filter(due_at__lte=at).order_by("due_at"):
         with transaction.atomic():
             recorded += _settle_with_server(server, [], at)[1]

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from devices import clock
 from devices.models import ConnectivityRecord
 
 # `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
@@ -159,10 +160,10 @@ def _execute(sql: str, ids: Iterable[int], at: datetime | None = None) -> None:
 def settle_devices(ids: Iterable[int], at: datetime) -> int:
     """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
 
-    Takes every lock that writing their facts needs; called first by whoever does, in its transaction.
-    Returns the number of edges.
+    In an outage of ours that is nothing. Takes every lock that writing their facts needs; called first by
+    whoever does, in its transaction. Returns the number of edges.
     """
-    ids = sorted(ids)
+    ids, at = sorted(ids), clock.heard(at)
     lock_devices(ids, at)
     recorded = 0
     while moved := heartbeat_edges(PASSED, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):

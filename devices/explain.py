@@ -15,10 +15,10 @@ from devices.rule_table import Rule
 from devices.sql import Sql
 from devices.status import Status
 
-# A server's lease is named once its sign, expected every 10 s, is 20 s overdue.
-SIGN_NAMED_AFTER = timedelta(seconds=30)
+# A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
+LEASE_NAMED = timedelta(seconds=30)  # before its end
 # The VPN as it is, but for a lease that is about to end.
-VPN_THEN_SQL = """CASE WHEN {vpn_server__last_sign_at} <= {named_before} THEN {then} ELSE {vpn} END"""
+VPN_THEN_SQL = """CASE WHEN {vpn_server__due_at} <= {named_until} THEN {then} ELSE {vpn} END"""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Explanation:
 
 def explain(device: Device, at: datetime | None = None) -> Explanation:
     """Explain the status of `device` at the clock `at`, in one query. Raises Device.DoesNotExist."""
-    at = at or clock.now()
+    at = clock.known(at or clock.now())
     now = _read(device, at)
-    next_status, next_at = _next(now, at)
+    next_status, next_at = _next(now, at) if at.heard == at else (None, None)  # not in an outage of ours
     rule = status.RULES[now.rule - 1]
     return Explanation(
         status=Status(now.status),
@@ -65,10 +65,10 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
 def _read(device: Device, at: datetime) -> Any:
     """The device as it is, with the number of its rule and the status at each of its deadlines."""
     devices = status.with_status(Device.objects.filter(pk=device.pk), at)
-    named_before = Value(at - SIGN_NAMED_AFTER, DateTimeField())
+    named_until = Value(at + LEASE_NAMED, DateTimeField())
     for name, deadline in DEADLINES.items():
         then = live.links_at(F(deadline))
-        vpn = Sql(VPN_THEN_SQL, BooleanField(), named_before=named_before, then=then["vpn"])
+        vpn = Sql(VPN_THEN_SQL, BooleanField(), named_until=named_until, then=then["vpn"])
         devices = devices.annotate(**{f"status_at_{name}": status.status_of(vpn, then["heartbeat"])})
     return devices.annotate(rule=status.rule_number()).select_related("fleet").get()
 
@@ -80,7 +80,7 @@ def _next(device: Any, at: datetime) -> tuple[Status | None, datetime | None]:
     """The first deadline to come at which the status changes, and to what."""
     poll, server = getattr(device, "poll", None), device.vpn_server
     deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
-    if device.vpn and server and server.due_at and server.last_sign_at <= at - SIGN_NAMED_AFTER:
+    if device.vpn and server and server.due_at and server.due_at <= at + LEASE_NAMED:
         deadlines["lease"] = server.due_at
     for name, moment in sorted(
         ((name, moment) for name, moment in deadlines.items() if moment and moment > at),

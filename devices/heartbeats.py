@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from devices import clock, edges, freezing
+from devices.clock import Moment
 from devices.models import Heartbeat
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
@@ -36,7 +37,7 @@ LOOK = """
 SELECT d.id, d.organization_id, first, ended, moved, inactive
 FROM (SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(addresses)s::inet[]) AS address) AS seen
 JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
-LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected AND s.due_at <= %(at)s,
+LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected AND s.due_at <= %(heard)s,
 LATERAL (SELECT h.device_id IS NULL AS first, s.id IS NOT NULL AS ended,
                 address IS NOT NULL AND public_address IS DISTINCT FROM address AS moved,
                 NOT d.is_active AS inactive) AS found
@@ -59,7 +60,7 @@ WHERE h.device_id = w.id AND h.last_poll_at < w.at
 """
 # The common case, a device that keeps polling: its recent heartbeat moves on, nothing else is written.
 EXTEND = f"""{RENEW}
-AND h.due_at = h.late_at AND h.due_at > w.at AND keeps_polling
+AND h.due_at = h.late_at AND h.due_at > %(heard)s AND keeps_polling
 RETURNING h.device_id
 """
 RENEW += "RETURNING h.device_id"
@@ -83,9 +84,10 @@ def record_heartbeats(
     `supervisors` are those of the devices that a supervisor polled for. Returns how many counted: a poll
     that is not newer than the stored one changes nothing.
     """
-    at, ids = at or clock.now(), sorted(set(device_ids))
+    at, ids = clock.known(at or clock.now()), sorted(set(device_ids))
     poll = {
         "at": at,
+        "heard": at.heard,
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
         "interval": settings.POLL_INTERVAL,
         "supervisors": list(supervisors),
@@ -94,7 +96,7 @@ def record_heartbeats(
     look = _look(ids, addresses or {}, at)
     freezing.hold(look.activating)
     if look.ended:
-        edges.lock_ended_servers(ids, at)
+        edges.lock_ended_servers(ids, at.heard)
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []
     edges.lock_heartbeats(ids)
     extended = _ids(EXTEND, ids=ids, **poll)
@@ -122,8 +124,8 @@ class Look:
     activating: set[int]  # the organizations of devices to activate
 
 
-def _look(ids: list[int], addresses: Mapping[int, str], at: datetime) -> Look:
-    rows = _rows(LOOK, ids=ids, addresses=[addresses.get(device) for device in ids], at=at)
+def _look(ids: list[int], addresses: Mapping[int, str], at: Moment) -> Look:
+    rows = _rows(LOOK, ids=ids, addresses=[addresses.get(device) for device in ids], heard=at.heard)
     return Look(
         first=any(first for _, _, first, _, _, _ in rows),
         ended=any(ended for _, _, _, ended, _, _ in rows),

@@ -5,6 +5,7 @@ links. Over the recorded links the table gives the stored column `Device.recorde
 links as they are at a clock `at` it gives the live status. Two deadlines fade with the clock,
 `Heartbeat.due_at` and `VpnServer.due_at`: null once what they announce is recorded. So the live
 status differs from the recorded one only where a deadline is due, and `moved` finds those by index.
+In an outage of ours every reading is the one at its start: `at` then stands for `at.heard`.
 """
 
 from __future__ import annotations
@@ -182,6 +183,7 @@ def moved(at: datetime) -> QuerySet[Any]:
     facts meets it.
     """
     heartbeat, device = apps.get_model("devices", "Heartbeat"), apps.get_model("devices", "Device")
+    at = clock.heard(at)
     due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
     ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).order_by().values("pk")
     recorded = heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
@@ -203,7 +205,7 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled` (bools), `rank` (0 worst;
     ATTENTION tells which need attention). Reads today's facts; the past is read from history.
     """
-    at = at or clock.now()
+    at = clock.heard(at or clock.now())
     now, then = Value(at, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
     annotated: QuerySet[Any] = (
         _with_links(devices, at)
@@ -238,6 +240,7 @@ def _rank() -> Sql:
 def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[Any, ...]]:
     """Yields (*by, status, number) to be added up: what is recorded, then corrections for the few devices
     that moved since. One statement, so that nothing comes between."""
+    at = clock.heard(at)
     moves = _with_links(devices.order_by().filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
     corrections = moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*"))
     for *key, before, status, n in counters.recorded(devices, *by).union(corrections, all=True):
@@ -272,7 +275,7 @@ def filter_by_status(
 
     Looks only at devices recorded so, by index, and at those that moved.
     """
-    at = at or clock.now()
+    at = clock.heard(at or clock.now())
     statuses = list(statuses)
     recorded = devices.order_by().filter(recorded_status__in=statuses).values("pk")
     candidates = recorded.union(moved(at), all=True)

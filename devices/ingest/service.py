@@ -24,6 +24,7 @@ from devices.ingest.http import (
     send_reply,
 )
 from devices.ingest.peers import public_address
+from devices.ingest.pulse import pulsing
 from devices.ingest.routes import Call, Routes
 from fleets import audit
 
@@ -71,7 +72,8 @@ class Ingest:
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         notes = asyncio.create_task(self._guard.keep_notes(self._threads))
-        await receive()
+        async with pulsing():
+            await receive()
         notes.cancel()
         await self._guard.write_notes(self._threads)
         await self.stop()

@@ -8,6 +8,7 @@ from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat,
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
+from devices.models.listening import Listening, Outage
 
 __all__ = [
     "UUID_PATTERN",
@@ -20,6 +21,8 @@ __all__ = [
     "Heartbeat",
     "Job",
     "JobResult",
+    "Listening",
+    "Outage",
     "StatusChange",
     "VpnServer",
 ]

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from devices import clock
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.pages.changes import reason_words
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
@@ -53,6 +54,7 @@ def _recorded(model: type[Any], device: Device, at: datetime, limit: int) -> Ite
 def _passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
     """The edges that the clock has brought and nobody recorded, newest first."""
     poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
+    at = clock.heard(at)
     if poll and poll.due_at and poll.due_at <= at:
         if poll.due_at == poll.late_at:
             edges.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))

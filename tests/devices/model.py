@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 LEASE = timedelta(seconds=60)
 GRACE = timedelta(seconds=15)
+GAP = timedelta(seconds=10)
 
 
 @dataclass
@@ -89,6 +90,8 @@ class Model:
     def __init__(self, devices: list[ModelDevice]) -> None:
         self.devices = {device.uuid: device for device in devices}
         self.servers: list[ModelServer] = []
+        self.pulsed: datetime | None = None
+        self.outages: list[tuple[datetime, datetime]] = []
         for device in devices:
             device.statuses.append((device.created, device.status()))
 
@@ -104,7 +107,14 @@ class Model:
             elif device.heartbeat == "late" and device.lost_at:
                 yield device.lost_at, 1000 + number, device
 
+    def heard(self, at: datetime) -> datetime:
+        """The clock of a reading: in an outage of ours its start."""
+        if self.pulsed and at - self.pulsed > GAP:
+            return self.pulsed
+        return next((start for start, end in self.outages if start < at < end), at)
+
     def pass_until(self, at: datetime) -> None:
+        at = self.heard(at)
         while due := sorted((each for each in self.deadlines() if each[0] <= at), key=lambda each: each[:2]):
             moment, _, what = due[0]
             if isinstance(what, ModelServer):
@@ -129,6 +139,9 @@ class Model:
         A lease counts only once the server's sign, due every 10 s, is 20 s overdue.
         """
         later = self.read(at)
+        if self.heard(at) != at:
+            return None, None
+        later.pulsed = None  # from now on we listen
         for server in later.servers:
             if server.lease_until and server.lease_until - LEASE > at - timedelta(seconds=30):
                 server.lease_until = None
@@ -140,6 +153,23 @@ class Model:
         return None, None
 
     # What is told
+
+    def pulse(self, at: datetime) -> None:
+        """We listen. After an outage, what had not passed at its start begins anew."""
+        if self.pulsed and at - self.pulsed > GAP:
+            self.pass_until(at)
+            self.outages.append((self.pulsed, at))
+            for device in self.devices.values():
+                if device.heartbeat == "recent" and device.late_at:
+                    window = timedelta(seconds=math.ceil(1.5 * device.interval))
+                    device.late_at = max(device.late_at, at + window)
+                    device.lost_at = device.late_at + GRACE
+                elif device.heartbeat == "late":
+                    device.lost_at = at + GRACE
+            for server in self.servers:
+                if server.alive and server.lease_until:
+                    server.lease_until = max(server.lease_until, at + LEASE)
+        self.pulsed = at
 
     def poll(self, uuid: str, at: datetime) -> None:
         self.pass_until(at)

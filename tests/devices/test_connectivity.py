@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange, VpnServer
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
@@ -47,9 +47,9 @@ def test_a_polling_device_writes_one_row_and_nothing_else(
 ) -> None:
     device = make_device()
     connectivity.record_heartbeats([device.pk], at(0))
-    before = Device.objects.filter(pk=device.pk).values().get()
+    before, later = Device.objects.filter(pk=device.pk).values().get(), clock.known(at(900))
     with django_assert_num_queries(5):  # savepoint, a look, locks, the one UPDATE, release
-        assert connectivity.record_heartbeats([device.pk], at(900)) == 1
+        assert connectivity.record_heartbeats([device.pk], later) == 1
     assert Device.objects.filter(pk=device.pk).values().get() == before
     assert Heartbeat.objects.get().last_poll_at == at(900)
     assert len(records(device)) == 1

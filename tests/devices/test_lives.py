@@ -1,6 +1,7 @@
 """Random lives of devices against the model: whatever happens in whatever order, the pages agree with it.
 
 Events are told in any order, doubled, and late (a former owner's disconnect); times are those of receipt.
+In half of the lives the ingest leaves its pulse, and falls silent now and then.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from devices import connectivity
+from devices import connectivity, listening
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.status import Status, count_by_status, explain, filter_by_status, with_status
 from tests.devices.model import Model, ModelDevice
@@ -38,18 +39,20 @@ class Event:
     word: str  # session, or boot
     listed: tuple[int, ...] | None
     step: float
+    pulse: bool  # left where the ingest did not fall silent
 
 
 events = st.builds(
     Event,
     kind=st.sampled_from(
-        ["poll"] * 3 + ["connect"] * 3 + ["stale", "disconnect", "alive", "alive", "settle"]
+        ["poll"] * 3 + ["connect"] * 3 + ["stale", "disconnect", "alive", "alive", "settle", "pulse"]
     ),
     device=st.integers(0, 3),
     server=st.sampled_from(["vpn-1", "vpn-2"]),
     word=st.sampled_from(["", "", "a", "b"]),
     listed=st.one_of(st.none(), st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
     step=STEPS,
+    pulse=st.booleans(),
 )
 devices: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
@@ -87,6 +90,20 @@ def tell(model: Model, event: Event, at: datetime) -> None:
             connectivity.vpn_alive(event.server, listed, at, boot=event.word)
         case "settle":  # changes nothing that is shown
             connectivity.settle(at)
+        case "pulse":
+            pulse(model, at)
+
+
+def pulse(model: Model, at: datetime) -> None:
+    model.pulse(at)
+    listening.pulse(at)
+
+
+def listen(model: Model, since: datetime, at: datetime) -> None:
+    """A pulse every few seconds, as long as nobody is away."""
+    while since < at:
+        since = min(at, since + seconds(5))
+        pulse(model, since)
 
 
 def make(fields: list[dict[str, Any]]) -> Model:
@@ -141,6 +158,8 @@ def check(model: Model, at: datetime) -> None:
 
 def check_history(model: Model, at: datetime) -> None:
     """Settled, the histories are those of the model: every edge and every change once, dated alike."""
+    if model.pulsed:
+        pulse(model, at)
     connectivity.settle(at)
     model.pass_until(at)
     for uuid, expected in model.devices.items():
@@ -159,15 +178,20 @@ def check_history(model: Model, at: datetime) -> None:
     fields=st.lists(devices, min_size=4, max_size=4),
     lives=st.lists(events, min_size=1, max_size=14),
     looks=st.lists(STEPS, min_size=1, max_size=3),
+    listens=st.booleans(),
 )
 @hypothesis_settings(max_examples=80)
 def test_every_reading_agrees_with_the_model_at_every_instant(
-    fields: list[dict[str, Any]], lives: list[Event], looks: list[float]
+    fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
 ) -> None:
     with transaction.atomic():
         model, clock = make(fields), T0
         for event in lives:
+            if listens and event.pulse:
+                listen(model, clock, clock + seconds(event.step))
             clock += seconds(event.step)
+            if model.pulsed and model.heard(clock) == clock:
+                pulse(model, clock)  # whoever receives an event is there
             tell(model, event, clock)
             check(model, clock)
         for look in looks:

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.models import Device, Heartbeat, VpnServer
 from devices.status import (
     RULES,
@@ -243,7 +243,7 @@ def test_queries_do_not_grow_with_devices(
 ) -> None:
     fleet = make_fleet()
     connectivity.record_heartbeats([make_device(fleet).pk for _ in range(number)], T0)
-    at = T0 + seconds(LOST)
+    at = clock.known(T0 + seconds(LOST))
     with django_assert_num_queries(1):
         assert count_by_status(Device.objects.all(), at)[Status.OFFLINE] == number
     with django_assert_num_queries(1):
@@ -267,10 +267,10 @@ def test_counts_and_filters_of_a_fleet_use_its_status_index() -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE devices_device")
-    devices = Device.objects.filter(fleet=fleets[0])
+    devices, at = Device.objects.filter(fleet=fleets[0]), clock.known(T0)
     with CaptureQueriesContext(connection) as queries:
-        count_by_status(devices.exclude(recorded_status="frozen"), T0)  # not whole: no counter knows
-        list(filter_by_status(devices, [Status.OFFLINE], T0))
+        count_by_status(devices.exclude(recorded_status="frozen"), at)  # not whole: no counter knows
+        list(filter_by_status(devices, [Status.OFFLINE], at))
     counts, rows = (plan(query["sql"]) for query in queries)
     assert "Index Only Scan using device_fleet_status" in counts
     assert "device_fleet_status" in rows
