@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -35,18 +36,25 @@ UNUSED = (
     *("accelerometer", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation"),
     *("gyroscope", "magnetometer", "microphone", "midi", "payment", "serial", "usb"),
 )
-PERMISSIONS = ", ".join(f"{name}=()" for name in UNUSED)
+ALWAYS = {
+    "Permissions-Policy": ", ".join(f"{name}=()" for name in UNUSED),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Django's SecurityMiddleware gives these to what it lets through, not to what it refuses.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def headers(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Beside Django's own security headers; a page that does not say otherwise is kept by nobody."""
+    """Stands around all that refuses or fails; a page that does not say otherwise is kept by nobody."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
-        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        for name, value in ALWAYS.items():
+            response.headers.setdefault(name, value)
         if not response.has_header("Cache-Control"):
             add_never_cache_headers(response)
         return response

@@ -19,6 +19,12 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
+# An answer may hold a key: no cache on the way keeps it, and no browser takes it for a page.
+PRIVATE: Final = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
     if reply.status not in {204, 304}:
         headers.append((b"content-length", b"%d" % len(reply.body)))
     if reply.body:
-        headers.append((b"content-type", reply.content_type))
+        headers += [(b"content-type", reply.content_type), *PRIVATE]
     await send(
         {
             "type": "http.response.start",

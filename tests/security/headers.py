@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http.client import HTTPMessage
 from typing import Final
+
+Headers = Mapping[str, str] | HTTPMessage  # whatever the case of their names
 
 POLICY: Final = {
     "default-src": "'none'",
@@ -28,12 +31,12 @@ NOT_ALLOWED: Final = {"camera=()", "microphone=()", "geolocation=()", "payment=(
 BANNERS: Final = ("Server", "X-Powered-By", "X-Generator", "Via", "X-AspNet-Version", "X-Runtime")
 
 
-def policy_of(headers: Mapping[str, str]) -> dict[str, str]:
+def policy_of(headers: Headers) -> dict[str, str]:
     directives = headers.get("Content-Security-Policy", "").split(";")
     return dict(directive.strip().split(" ", 1) for directive in directives if directive.strip())
 
 
-def faults(headers: Mapping[str, str]) -> list[str]:
+def faults(headers: Headers) -> list[str]:
     """What these headers lack, or say too much of."""
     found = [f"{name}: {headers.get(name)}" for name, value in ALWAYS.items() if headers.get(name) != value]
     if policy_of(headers) != POLICY:
@@ -46,6 +49,6 @@ def faults(headers: Mapping[str, str]) -> list[str]:
     return found
 
 
-def is_kept_by_nobody(headers: Mapping[str, str]) -> bool:
+def is_kept_by_nobody(headers: Headers) -> bool:
     said = {word.strip() for word in headers.get("Cache-Control", "").split(",")}
     return {"no-store", "private"} <= said

@@ -8,6 +8,7 @@ from typing import Final
 
 # Attributes that hold an address, by which a page loads, leads or sends.
 ADDRESSES: Final = {"href", "src", "action", "formaction", "poster", "data", "hx-get", "hx-post", "srcset"}
+FIELDS: Final = {"input", "select", "textarea", "button"}
 HTMX_THAT_RUNS: Final = ("hx-vals", "hx-vars", "hx-headers")
 
 
@@ -15,7 +16,8 @@ HTMX_THAT_RUNS: Final = ("hx-vals", "hx-vars", "hx-headers")
 class Form:
     action: str
     method: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, str] = field(default_factory=dict)  # what it sends as it stands
+    names: set[str] = field(default_factory=set)  # of all that it could send
 
 
 class Html(HTMLParser):
@@ -27,7 +29,7 @@ class Html(HTMLParser):
         self.addresses: list[str] = []
         self.forms: list[Form] = []
         self.texts: list[str] = []
-        self._inside = ""
+        self._inside = self._select = ""
         self.feed(text)
         self.close()
 
@@ -40,8 +42,18 @@ class Html(HTMLParser):
         self.addresses += [value for name, value in attributes.items() if name in ADDRESSES and value]
         if tag == "form":
             self.forms.append(Form(attributes.get("action", ""), attributes.get("method", "get").lower()))
-        elif tag in {"input", "select", "textarea", "button"} and self.forms and attributes.get("name"):
-            self.forms[-1].fields[attributes["name"]] = attributes.get("value", "")
+        elif self.forms:
+            self._fill(self.forms[-1], tag, attributes)
+
+    def _fill(self, form: Form, tag: str, attributes: dict[str, str]) -> None:
+        if tag == "option" and ("selected" in attributes or self._select not in form.fields):
+            form.fields[self._select] = attributes.get("value", "")
+        elif tag in FIELDS and attributes.get("name"):
+            form.names.add(attributes["name"])
+            self._select = attributes["name"]
+            chosen = "checked" in attributes or attributes.get("type") not in {"radio", "checkbox"}
+            if tag in {"input", "textarea"} and chosen:
+                form.fields[attributes["name"]] = attributes.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
@@ -54,7 +66,9 @@ class Html(HTMLParser):
 
     def form_with(self, name: str) -> Form:
         """The form that has a field of this name."""
-        return next(form for form in self.forms if name in form.fields)
+        found = [form for form in self.forms if name in form.names]
+        assert found, f"no form has {name}: {' '.join(' '.join(self.texts).split())}"
+        return found[0]
 
 
 def runs(name: str, value: str) -> bool:

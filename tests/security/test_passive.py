@@ -132,7 +132,7 @@ def test_no_page_gives_back_its_path(world: World, address: Address) -> None:
 
 @each_staff_page
 def test_the_admin(world: World, address: Address) -> None:
-    """Django's own pages keep to the same; procrastinate's would paint with styles, which the policy stops."""
+    """Django's own pages keep to the same; procrastinate's would paint with styles; the policy stops it."""
     found = wrong_with(world.client(Who.SUPERUSER).get(address.path(world)))
     if address.name.startswith("admin:procrastinate_"):
         found = [fault for fault in found if not re.fullmatch("inline [a-z]+ style", fault)]

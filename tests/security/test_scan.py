@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from django.http import HttpResponse
 
-from dashboard.middleware import headers
 from tests.security.headers import faults, is_kept_by_nobody
 from tests.security.scan import HOSTILE, wrong_in
 
@@ -52,4 +51,8 @@ def test_an_answer_without_headers() -> None:
     assert not is_kept_by_nobody(bare.headers)
     bare["Server"], bare["Access-Control-Allow-Origin"] = "uvicorn", "*"
     assert len(faults(bare.headers)) == 9
-    assert is_kept_by_nobody(headers(lambda request: HttpResponse())(None).headers)  # type: ignore[arg-type]
+
+
+def test_what_is_kept_by_nobody() -> None:
+    for said, nobody in (("no-store, private", True), ("no-store", False), ("private", False), ("", False)):
+        assert is_kept_by_nobody({"Cache-Control": said}) == nobody

@@ -1,0 +1,287 @@
+"""The whole site from outside, as in production behind a proxy, while everything that is secret is in use."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from django.urls import Resolver404, resolve
+
+from tests.access.rules import Who
+from tests.access.table import PAGES
+from tests.security.headers import faults, is_kept_by_nobody
+from tests.security.scan import wrong_in
+from tests.security.visitor import HOST, PROXIED, Seen, Visitor, call
+from tests.security.whole_site import CONFIGURED, WholeSite, whole_site
+
+PASSWORD: Final = "password-of-the-first-0123"
+TYPED_WRONG: Final = "password-typed-wrong-0123"
+OTHER_PASSWORD: Final = "password-of-the-guest-0123"
+API_SECRET: Final = "api-secret-in-a-report-0123456789"
+CHOSEN: Final = "a-key-that-a-device-chose-0123456789-0123456789"
+WRONG_KEY: Final = "a-key-that-nobody-accepts-0123456789"
+UUID: Final = "ab" * 16
+
+
+@dataclass
+class Story:
+    """What was done, and every secret that was in play."""
+
+    site: WholeSite
+    owner: Visitor
+    guest: Visitor
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    def keep(self, what: str, secret: str) -> str:
+        assert len(secret) > 10, what
+        self.secrets[what] = secret
+        return secret
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with whole_site(tmp_path_factory.mktemp("site")) as site:
+        story = Story(site, Visitor(site.port), Visitor(site.port))
+        story.secrets |= CONFIGURED | {"API secret": API_SECRET, "wrong key": WRONG_KEY, "chosen key": CHOSEN}
+        people_come(story)
+        devices_call(story)
+        virtual_devices_live(story)
+        for visitor in (story.owner, story.guest):
+            story.secrets |= {f"token {token[:8]}": token for token in visitor.tokens}
+        yield story
+
+
+def people_come(story: Story) -> None:
+    """The first account, a fleet, keys, a device, an invitation that is accepted, a wrong password."""
+    owner, keep = story.owner, story.keep
+    welcome = owner.get("/")
+    code = keep("code of the first run", story.site.run("first_code"))
+    account = {"username": "first", "email": "first@people.example", "organization": "Ours"}
+    account["password"] = keep("password", PASSWORD)
+    wrong = owner.submit(welcome, "code", code=keep("wrong code", "AAAA-BBBB-CCCC"), **account)
+    assert "This is not the code" in wrong.text
+    assert owner.submit(wrong, "code", code=code, **account).address == "/"
+    owner.submit(owner.get("/settings/ours/fleets/new/"), "slug", name="Pumps", slug="pumps")
+    keys = owner.submit(owner.get("/fleets/pumps/keys/"), "days", name="image")
+    keep("provisioning key", keys.shown("new-key"))
+    keep("service key", owner.submit(owner.get("/settings/ours/keys/"), "days", name="vpn").shown("new-key"))
+    made = owner.submit(owner.get("/fleets/pumps/preregister/"), "uuid", name="pump-1", uuid=UUID)
+    keep("device key", made.shown("new-key"))
+    invite = owner.submit(owner.get("/settings/ours/members/invite/"), "days", role="observer")
+    link = urlsplit(invite.shown("new-link"))
+    keep("invitation", link.path.split("/")[2])
+    join = story.guest.get(link.path)
+    assert join.address == "/invitations/accept/"
+    guest = {"username": "guest", "email": "guest@people.example"}
+    story.guest.submit(join, "username", password=keep("other password", OTHER_PASSWORD), **guest)
+    assert "This invitation is not valid" in Visitor(story.site.port).get("/invitations/made-up/").text
+    used = Visitor(story.site.port).get(link.path)
+    assert used.status == 410
+    story.guest.submit(story.guest.get("/"), "csrfmiddlewaretoken")
+    stranger = Visitor(story.site.port)
+    sign_in = stranger.get("/")
+    names = [name for name in sign_in.page().form_with("password").names if name in {"username", "login"}]
+    said = {names[0]: "first", "password": keep("wrong password", TYPED_WRONG)}
+    assert stranger.submit(sign_in, "password", **said).status in {200, 400}
+    story.secrets |= {f"stranger's token {token[:8]}": token for token in stranger.tokens}
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Host": HOST, "Authorization": f"Bearer {key}"}
+
+
+def devices_call(story: Story) -> None:
+    """Every way in which a key comes, granted and refused, at both doors."""
+    known, doors = dict(story.secrets), (story.site.port, story.site.ingest)
+    for number, port in enumerate(doors):
+        kept = devices_register(story, port, number)
+        for key in (known["device key"], kept, WRONG_KEY):
+            report = json.dumps({UUID: {"os_version": "1", "api_secret": API_SECRET, "api_port": 48484}})
+            for path in (f"/device/v3/{UUID}/state", f"/v7/device?$select=id&$filter=uuid%20eq%20'{UUID}'"):
+                call(port, "GET", f"{path}{'&' if '?' in path else '?'}apikey={key}", headers={"Host": HOST})
+                call(port, "GET", path, headers=bearer(key))
+            call(port, "PATCH", f"/device/v3/state?apikey={key}", report, {"Host": HOST})
+            call(port, "PATCH", "/device/v3/state", report, bearer(key))
+            call(port, "PATCH", "/api/v1/report", '{"release": 7}', bearer(key))
+            call(port, "PATCH", "/api/v1/report", '{"api_secret": "' + API_SECRET, bearer(key))
+            call(port, "POST", f"/api/v1/nothing?apikey={key}", "", bearer(key))
+            call(port, "POST", f"/nothing/?apikey={key}", "", bearer(key))
+            call(port, "GET", f"/sign-in/?next=/?apikey={key}", headers=PROXIED)
+        server = json.dumps({"server": "vpn-1", "devices": [UUID]})
+        assert call(port, "POST", "/api/v1/vpn/connect", server, bearer(known["service key"])).status == 200
+        assert call(port, "POST", "/api/v1/heartbeat", "", bearer(known["device key"])).status == 200
+
+
+def devices_register(story: Story, port: int, number: int) -> str:
+    """By both dialects, the second with a key of the device's own, also one that is taken."""
+    provisioning = story.secrets["provisioning key"]
+    native = call(port, "POST", "/api/v1/register", '{"name": "pump-2"}', bearer(provisioning))
+    key = story.keep(f"key of a device that registered {number}", json.loads(native.body)["key"])
+    for chosen in (f"{CHOSEN}{number}", CHOSEN * 10 + "\0", "short"):
+        said = {"application": 1, "uuid": f"{number:032x}", "device_type": "pi", "api_key": chosen}
+        call(port, "POST", f"/device/register?apikey={provisioning}", json.dumps(said), {"Host": HOST})
+    return key
+
+
+def virtual_devices_live(story: Story) -> None:
+    """The demo's organization, and its devices for some seconds at the site."""
+    site = story.site
+    site.run("demo_data")
+    made = json.loads((site.state / "demo.json").read_text())
+    story.secrets |= {f"of the demo: {what}": secret for what, secret in secrets_in(made)}
+    url = f"http://127.0.0.1:{site.port}"
+    lives = ("--devices", "8", "--duration", "4", "--speed", "40", "--poll-interval", "1")
+    assert site.start("simulator", "manage.py", "simulate", "--url", url, *lives).wait(60) == 0
+    kept = json.loads((site.state / "simulator.json").read_text())
+    story.secrets |= {f"of the simulator: {what}": secret for what, secret in secrets_in(kept)}
+
+
+def secrets_in(kept: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """What a file of keys calls a key or a password."""
+    if isinstance(kept, str):
+        if re.search("key|password|secret", name):
+            yield f"{name} {kept[:6]}", kept
+    elif isinstance(kept, dict | list):
+        for part, value in kept.items() if isinstance(kept, dict) else enumerate(kept):
+            yield from secrets_in(value, name if isinstance(kept, list) else str(part))
+
+
+def test_no_secret_is_in_a_log(story: Story) -> None:
+    logs = story.site.logs()
+    assert set(logs) == {"site", "ingest", "settle", "worker", "simulator", "commands"}
+    assert all(logs[name] for name in ("site", "ingest", "simulator", "commands"))
+    assert " DEBUG " in "".join(logs.values())
+    found = [(what, name) for what, secret in story.secrets.items() for name in logs if secret in logs[name]]
+    assert len(story.secrets) > 30
+    assert found == []
+
+
+def test_no_secret_is_in_an_address(story: Story) -> None:
+    """Neither asked for nor led to, beside an invitation's when its link is opened."""
+    asked = [*story.owner.addresses, *story.guest.addresses]
+    found = {what for what, secret in story.secrets.items() if any(secret in each for each in asked)}
+    assert found == {"invitation"}
+    assert [each for each in asked if story.secrets["invitation"] in each] == [
+        f"/invitations/{story.secrets['invitation']}/"
+    ]
+
+
+def spider(visitor: Visitor, *starts: str) -> dict[str, Seen]:
+    """All pages that links lead to, three of each kind at most."""
+    seen: dict[str, Seen] = {}
+    kinds: dict[str, int] = {}
+    ways = list(starts)
+    while ways:
+        path = ways.pop()
+        kind = kind_of(path)
+        if path in seen or kinds.get(kind, 0) >= 3:
+            continue
+        kinds[kind] = kinds.get(kind, 0) + 1
+        seen[path] = visitor.get(path)
+        if seen[path].kind == "text/html":
+            ways += [urljoin(path, each).partition("#")[0] for each in seen[path].page().addresses]
+    return seen
+
+
+def kind_of(path: str) -> str:
+    try:
+        return resolve(urlsplit(path).path).view_name
+    except Resolver404:
+        return path  # static files are all looked at
+
+
+def test_every_answer_is_guarded(story: Story) -> None:
+    """All pages that an Owner can walk to, and every file they are made of."""
+    seen = spider(story.owner, "/", "/nothing/")
+    visited = {kind_of(path) for path in seen}
+    assert {name for name, page in PAGES.items() if page.get[Who.OWNER] == 200} - visited <= NOT_LINKED
+    assert any(path.endswith(".woff2") for path in seen)
+    wrong = {path: wrong_with(answer) for path, answer in seen.items()}
+    assert {path: faults for path, faults in wrong.items() if faults} == {}
+
+
+# What no page of an Owner leads to.
+NOT_LINKED: Final = {"healthz", "fleets:invitation-accept", "devices:job"}
+
+
+def wrong_with(seen: Seen) -> list[str]:
+    found = faults(seen.headers)
+    if seen.headers["Strict-Transport-Security"] != "max-age=31536000; includeSubDomains; preload":
+        found.append(f"Strict-Transport-Security: {seen.headers['Strict-Transport-Security']}")
+    if (seen.status == 200 and seen.address.startswith("/static/")) == is_kept_by_nobody(seen.headers):
+        found.append(f"Cache-Control: {seen.headers['Cache-Control']}")
+    found += [f"cookie {cookie}" for cookie in seen.cookies if not is_flagged(cookie)]
+    return found + (wrong_in(seen.text) if seen.kind == "text/html" else [])
+
+
+def is_flagged(cookie: str) -> bool:
+    return {"HttpOnly", "Secure", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+
+
+def test_cookies_of_everybody_are_flagged(story: Story) -> None:
+    visitor = Visitor(story.site.port)
+    sign_in = visitor.get("/sign-in/")
+    made = [*sign_in.cookies, *visitor.submit(sign_in, "password", username="nobody").cookies]
+    theme = call(story.site.port, "GET", "/", headers=PROXIED)
+    assert made
+    assert [cookie for cookie in [*made, *theme.cookies] if not is_flagged(cookie)] == []
+    assert visitor.cookies.keys() <= {"csrftoken", "sessionid", "messages"}
+
+
+ERRORS: Final = [
+    ("GET", "/nothing/", PROXIED, 404),
+    ("GET", "//evil.example/%2f..", PROXIED, 404),
+    ("DELETE", "/sign-in/", PROXIED, 403),
+    ("TRACE", "/sign-in/", PROXIED, 405),
+    ("POST", "/sign-in/", PROXIED, 403),
+    ("POST", "/theme/", PROXIED | {"Content-Length": "99999999"}, 413),
+    ("GET", "/sign-in/", PROXIED | {"Host": "evil.example"}, 400),
+    ("GET", "/sign-in/", PROXIED | {"Host": "evil.example", "X-Forwarded-Proto": "http"}, 400),
+    ("GET", "/static/nothing.css", PROXIED, 404),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "status"), ERRORS)
+def test_refusals_are_guarded_too(
+    story: Story, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    seen = call(story.site.port, method, path, headers=headers)
+    assert seen.status == status
+    assert "evil.example" not in f"{seen.text}{seen.headers}"
+    assert wrong_with(seen) == ([] if headers.get("X-Forwarded-Proto") == "https" else [HSTS_MISSING])
+
+
+HSTS_MISSING: Final = "Strict-Transport-Security: None"  # of no use over plain HTTP
+
+
+def test_plain_http_is_led_to_https_on_our_own_name(story: Story) -> None:
+    for more in ({}, {"X-Forwarded-Host": "evil.example"}, {"Forwarded": "host=evil.example"}):
+        seen = call(story.site.port, "GET", "/?q=1", headers={"Host": HOST, **more})
+        assert (seen.status, seen.headers["Location"]) == (301, f"https://{HOST}/?q=1")
+
+
+def test_what_devices_get_is_kept_by_nobody_and_no_page(story: Story) -> None:
+    key = story.secrets["device key"]
+    for port in (story.site.port, story.site.ingest):
+        for method, path in (("POST", "/api/v1/heartbeat"), ("GET", "/api/v1/nothing"), ("GET", "/ping")):
+            seen = call(port, method, path, headers=bearer(key))
+            assert seen.kind in {"application/json", "text/plain"}
+            assert seen.headers["Cache-Control"] == "no-store"
+            assert seen.headers["X-Content-Type-Options"] == "nosniff"
+            assert seen.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+            assert [name for name in ("Server", "X-Powered-By", "Via") if name in seen.headers] == []
+
+
+def test_no_path_brings_two_answers(story: Story) -> None:
+    """A line end in a path or a parameter makes no header."""
+    for path in (
+        "/%0d%0aX-Made-Up:%201/",
+        "/sign-in/?next=/%0d%0aX-Made-Up:%201",
+        "/api/v1/%0d%0aX-Made-Up:1",
+    ):
+        assert "X-Made-Up" not in call(story.site.port, "GET", path, headers=PROXIED).headers
