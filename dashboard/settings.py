@@ -186,6 +186,7 @@ VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
 POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
 HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
+HISTORY_DAYS = env.int("HISTORY_DAYS", 90, validate=validate.Range(min=31))  # kept at least, in whole months
 
 # Logs go to standard error and carry paths, never query strings: those may hold keys.
 

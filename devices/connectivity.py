@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from devices import clock, counters, edges, freezing
 from devices.clock import Moment
@@ -30,6 +30,7 @@ SETTLE_BATCH = 2000  # devices per transaction
 __all__ = [
     "ForeignServer",
     "ListRequired",
+    "lag",
     "record_heartbeats",
     "settle",
     "settle_devices",
@@ -248,3 +249,13 @@ def settle(at: datetime | None = None) -> int:
             recorded += settle_devices(ids, at)
     counters.fold()
     return recorded
+
+
+def lag(at: datetime | None = None) -> timedelta:
+    """How far the history is behind: since the oldest deadline that passed unrecorded; by two indexes."""
+    at = clock.known(at or clock.now()).concluded
+    passed = [due.filter(due_at__lte=at).aggregate(first=Min("due_at"))["first"] for due in DUE]
+    return at - min((each for each in passed if each), default=at)
+
+
+DUE: tuple[Any, ...] = (Heartbeat.objects, VpnServer.objects)

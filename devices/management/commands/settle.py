@@ -4,15 +4,19 @@ import signal
 import threading
 import time
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
-from devices import connectivity, keys
+from devices import clock, connectivity, keys, retention, words
+from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
 PAUSE = 1.0  # seconds between two looks: how far the history may lag, never what is shown
+LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a line
 
 
 class Command(BaseCommand):
@@ -20,27 +24,50 @@ class Command(BaseCommand):
     clean_at = 0.0  # of the monotonic clock
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--watch", action="store_true", help="go on until told to stop")
+        parser.add_argument(
+            "--watch", action="store_true", help="go on until told to stop; of several, one works"
+        )
 
     def handle(self, *, watch: bool, **options: Any) -> None:
         if not watch:
             self.stdout.write(f"{connectivity.settle()} changes recorded")
             return
-        stopped = threading.Event()
+        stopped, leader, led = threading.Event(), Leader(SETTLING), False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         while not stopped.is_set():
-            self.settle_once()
+            leads = self.look(leader)
+            if leads and not led:
+                self.stdout.write("this process settles")
+            led = leads
             stopped.wait(PAUSE)
+        leader.resign()
 
-    def settle_once(self) -> None:
-        """One look; a database that is away is waited for, since deadlines do not run away."""
+    def look(self, leader: Leader) -> bool:
+        """One look, where this process leads; returns whether it does.
+
+        A database that is away is waited for, since deadlines do not run away.
+        """
         try:
-            if recorded := connectivity.settle():
-                self.stdout.write(f"{recorded} changes recorded")
-            if time.monotonic() >= self.clean_at:
-                keys.forget_former()
-                self.clean_at = time.monotonic() + DAY
-        except OperationalError as error:
+            if not leader.leads():
+                return False
+            self.settle_once()
+        except (OperationalError, psycopg.OperationalError) as error:
+            leader.resign()
             connection.close()
             self.stderr.write(f"waiting for the database: {error}")
+            return False
+        return True
+
+    def settle_once(self) -> None:
+        """Record what passed, saying how far the history was behind where that is much; clean up daily."""
+        lag = connectivity.lag()
+        recorded = connectivity.settle()
+        if recorded:
+            behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
+            self.stdout.write(f"{recorded} changes recorded{behind}")
+        if time.monotonic() >= self.clean_at:
+            keys.forget_former()
+            for name in retention.keep(clock.now()):
+                self.stdout.write(f"history: made or dropped {name}")
+            self.clean_at = time.monotonic() + DAY
