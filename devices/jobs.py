@@ -6,6 +6,7 @@ only then. Those of one organization run one after the other, in the order they 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dashboard.models import User
     from fleets.models import Organization
 
+KEPT = timedelta(days=90)  # how long a job that has ended is listed
 TASK = "devices.job"  # what procrastinate knows it by (devices/tasks.py)
 
 
@@ -89,3 +91,9 @@ def cancel(*, job: Job, actor: User | None, at: datetime | None = None) -> None:
     Job.objects.filter(pk=job.pk).update(**asked)
     subject = ("job", str(job.uuid), job.title)
     audit.record("job-cancelled", actor=actor, organization=job.organization, subject=subject, at=at)
+
+
+def forget(at: datetime | None = None) -> int:
+    """Drop jobs that ended long ago, with their results; returns how many."""
+    old = Job.objects.filter(finished_at__lte=(at or clock.now()) - KEPT)
+    return old.delete()[1].get("devices.Job", 0)

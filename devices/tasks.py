@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from devices import runs
+from devices import imports, runs
+from devices.models import Job
 
-KINDS: Final[dict[str, runs.Doing]] = {}
+KINDS: Final[dict[str, runs.Doing]] = {
+    Job.Kind.PREREGISTER: imports.do,
+}

@@ -7,6 +7,7 @@ from devices.views import (
     device_keys,
     editing,
     export,
+    imports,
     jobs,
     lifecycle,
     listing,
@@ -33,7 +34,10 @@ urlpatterns = [
     path("devices/<device:uuid>/key/<key:key>/revoke/", device_keys.revoke, name="key-revoke"),
     path("fleets/<slug:slug>/", listing.fleet, name="fleet"),
     path("fleets/<slug:slug>/preregister/", preregister.preregister, name="preregister"),
+    path("fleets/<slug:slug>/preregister/file/", imports.upload, name="import"),
+    path("fleets/<slug:slug>/preregister/file/<uuid:listed>/", imports.preview, name="import-preview"),
     path("jobs/<uuid:job>/", jobs.job, name="job"),
     path("jobs/<uuid:job>/cancel/", jobs.cancel, name="job-cancel"),
+    path("jobs/<uuid:job>/keys/", imports.keys, name="job-keys"),
     path("statuses/", statuses.statuses, name="statuses"),
 ]

@@ -6,9 +6,10 @@ The addresses come from the URL configuration: one that is not in the table fail
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
@@ -35,7 +36,10 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 
 def ask(client: Client, method: str, path: str, page: Page | None, world: World) -> int | str:
-    data = {name: text.format(**world.facts) for name, text in page.data.items()} if page else {}
+    data: dict[str, Any] = {}
+    if page:
+        data = {name: text.format(**world.facts) for name, text in page.data.items()}
+        data |= {name: SimpleUploadedFile(name, text.encode()) for name, text in page.files.items()}
     return outcome(client.get(path) if method == "GET" else client.post(path, data))
 
 

@@ -5,6 +5,7 @@ Every row carries its organization, so that access is scoped and the tables can 
 
 from devices.models.counts import FleetCount
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
+from devices.models.device_lists import DeviceList
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
@@ -15,6 +16,7 @@ __all__ = [
     "ApiKey",
     "ConnectivityRecord",
     "Device",
+    "DeviceList",
     "FleetCount",
     "FormerKey",
     "FrozenReason",

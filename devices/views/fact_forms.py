@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from django import forms
 
 from devices.pages.rows import tag_words
+from devices.tags import LONGEST_TAG, MOST_TAGS, tags_in
 from fleets.views.interval_form import CONTROL, PLAIN, IntervalForm, as_initial
 
 LONGEST_NOTES: Final = 20_000  # characters
-LONGEST_TAG: Final = 100  # characters of a name, and of a value
-MOST_TAGS: Final = 50
 
 
 class NameForm(forms.Form):
@@ -80,26 +78,3 @@ def initial(field: str, value: Any) -> dict[str, Any]:
     if field == "poll_interval":
         return as_initial(value)
     return {field: "\n".join(tag_words(value)) if field == "tags" else value}
-
-
-def tags_in(text: str) -> dict[str, str]:
-    """The tags that a text names, a line each; ValidationError where it does not."""
-    tags: dict[str, str] = {}
-    for line in filter(None, map(str.strip, text.splitlines())):
-        name, value = (part.strip() for part in (*line.split("=", 1), "")[:2])
-        if not name:
-            raise forms.ValidationError(f"“{line}” has no name before the =.")
-        if max(len(name), len(value)) > LONGEST_TAG:
-            raise forms.ValidationError(
-                f"“{name[:40]}” is too long: names and values have up to {LONGEST_TAG} characters."
-            )
-        if name in tags:
-            raise forms.ValidationError(f"“{name}” is there twice, and a tag has one value.")
-        tags[name] = value
-    _bounded(tags)
-    return tags
-
-
-def _bounded(tags: Mapping[str, str]) -> None:
-    if len(tags) > MOST_TAGS:
-        raise forms.ValidationError(f"A device has up to {MOST_TAGS} tags, not {len(tags)}.")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.pages import live_page, person, signed_in
 from devices import clock, jobs
-from devices.models import Job
+from devices.models import DeviceList, Job
 from devices.pages.jobs import RECENT, how_far, results, what_came
 from fleets.models import Role
 from fleets.views.settings import Place, place
@@ -37,17 +37,26 @@ def job(request: HttpRequest, job: UUID) -> HttpResponse:
         "far": how_far(found),
         "words": what_came(found),
         "results": listed,
+        "listed": listed_of(found),
         "may_cancel": not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
     }
     shown = (
         vars(found) | {"_state": None},
         found.organization.name,
+        said["listed"] and said["listed"].keys_at,
         said["may_cancel"],
         listed.counts,
         [row.pk for row in listed.rows],
     )
     context = said | {"nav": "settings", "scope": here.scope, "organization": here.organization}
     return live_page(request, "devices/job.html", context, at=clock.now(), shown=shown)
+
+
+def listed_of(job: Job) -> DeviceList | None:
+    """The list whose devices the job has made, and whose keys it therefore hands out."""
+    if job.kind != Job.Kind.PREREGISTER or job.state != Job.State.DONE:
+        return None
+    return DeviceList.objects.defer("lines").filter(job=job).first()
 
 
 @require_POST

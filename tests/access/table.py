@@ -53,6 +53,9 @@ PAGES: Final[dict[str, Page]] = {
     "devices:job": Page(members(OPERATOR, 200)),
     "devices:job-cancel": Page(NO, members(OPERATOR, 302)),
     "fleets:jobs": Page(members(OPERATOR, 200)),
+    "devices:job-keys": Page(NO, members(OPERATOR, 200), named={"job": "{list_job}"}),
+    "devices:import": Page(members(OPERATOR, 200), members(OPERATOR, 302), files={"file": "name\npump-1\n"}),
+    "devices:import-preview": Page(members(OPERATOR, 200), members(OPERATOR, 302)),
     # Organizations
     "fleets:organizations": Page(signed_in(200)),
     "fleets:organization-new": Page(signed_in(200), signed_in(302), {"name": "New"}),

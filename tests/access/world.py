@@ -10,13 +10,14 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import editing, freezing, jobs, keys
+from devices import editing, freezing, imports, jobs, keys
+from devices.device_list import Line
 from devices.fleet_settings import settings_of, version
 from devices.models import Job
 from fleets import members
 from fleets.models import Membership, Organization, Role
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
-from tests.factories import make_device, make_fleet, make_member, make_organization
+from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +95,12 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     job = jobs.start(
         kind=Job.Kind.PREREGISTER, organization=organization, title="Many", actor=None, parameters={}
     )
+    listed, made = (
+        imports.keep(fleet=fleet, lines=[Line(2)], file_name="many.csv", actor=people[Who.OWNER])
+        for _ in range(2)
+    )
+    list_job = imports.confirm(listed=made, actor=people[Who.OWNER])
+    Job.objects.filter(pk=list_job.pk).update(state=Job.State.DONE, finished_at=T0)
     assert provisioning
     assert service
     assert own
@@ -118,6 +125,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "service_key": service.fingerprint,
         "device_key": own.fingerprint,
         "job": str(job.uuid),
+        "listed": str(listed.uuid),
+        "list_job": str(list_job.uuid),
         "password": PASSWORD,
         # The admin's
         "object_id": str(people[Who.OWNER].pk),

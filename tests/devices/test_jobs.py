@@ -15,7 +15,7 @@ from devices.models import Device, Job, JobResult
 from devices.runs import BROKE, MOST_ATTEMPTS, WORN, Refused, Run, run
 from devices.worker import hand_over_lost
 from fleets.models import AuditEntry, Organization, Role
-from tests.factories import T0, make_device, make_fleet, make_member, make_organization
+from tests.factories import T0, make_device, make_fleet, make_member, make_organization, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -312,7 +312,26 @@ def test_a_worker_that_is_to_end_gives_the_job_back_undone() -> None:
     assert not Device.objects.exists()
 
 
-# Lost and found
+# Lost, found and forgotten
+
+
+def test_what_ended_long_ago_is_forgotten_with_its_results() -> None:
+    fleet = make_fleet()
+    device, old, kept = make_device(fleet), make_job(fleet.organization), make_job(fleet.organization)
+
+    def doing(at: Run) -> str:
+        at.all_done([device.pk])
+        return ""
+
+    for each in (old, kept):
+        do(each, doing)
+    make_job(fleet.organization)
+    Job.objects.filter(pk=old.pk).update(finished_at=T0)
+    Job.objects.filter(pk=kept.pk).update(finished_at=T0 + seconds(1))
+    assert jobs.forget(T0 + jobs.KEPT) == 1
+    assert Job.objects.count() == 2
+    result = JobResult.objects.get()
+    assert (result.job, result.device_uuid, result.outcome) == (kept, device.uuid, "done")
 
 
 def test_a_job_that_the_workers_do_not_know_is_handed_over_again() -> None:

@@ -11,7 +11,7 @@ import psycopg
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
-from devices import clock, connectivity, keys, retention, words
+from devices import clock, connectivity, imports, jobs, keys, retention, words
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -68,6 +68,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{recorded} changes recorded{behind}")
         if time.monotonic() >= self.clean_at:
             keys.forget_former()
+            imports.forget_unconfirmed()
+            jobs.forget()
             for name in retention.keep(clock.now()):
                 self.stdout.write(f"history: made or dropped {name}")
             self.clean_at = time.monotonic() + DAY

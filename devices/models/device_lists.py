@@ -1,0 +1,42 @@
+"""Lists of devices that people upload, to preregister them all at once."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from devices.models.jobs import Job
+from fleets.models import Fleet, Organization
+
+
+class DeviceList(models.Model):
+    """A file that was read and found good. Its lines wait here until a job has made them devices."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
+    fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="+")
+    file_name = models.CharField(max_length=255)
+    lines = models.JSONField(default=list)  # of devices.device_list.Line; none once they are devices
+    count = models.PositiveIntegerField()
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    job = models.OneToOneField(Job, on_delete=models.CASCADE, null=True, related_name="device_list")
+    # The devices' keys are handed out once, as a file, and are stored nowhere.
+    keys_at = models.DateTimeField(null=True)
+    keys_by_name = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        indexes = [
+            # The clean-up of those that were never confirmed.
+            models.Index(
+                fields=["created_at"], name="device_list_unconfirmed", condition=Q(job__isnull=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.file_name

@@ -1,0 +1,126 @@
+"""Many devices from a file: uploaded and read, looked at, confirmed; and their keys, once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.export import Row, csv_file
+from dashboard.limits import BODY_LIMIT
+from dashboard.pages import Scope, person, scope, signed_in
+from devices import clock, device_list, imports, list_keys
+from devices.device_list import Fault
+from devices.models import DeviceList
+from devices.views.acting import lead_to, require
+from devices.views.jobs import operated
+from fleets.models import Fleet, Role
+
+SHOWN_FAULTS: Final = 100
+SHOWN_LINES: Final = 10
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        widget=forms.ClearableFileInput({"class": "form-control", "accept": ".csv,text/csv"}),
+        error_messages={
+            "required": "Choose a file.",
+            "invalid": "Choose a file.",
+            "empty": "This file is empty.",
+        },
+    )
+
+
+def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
+    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    here = scope(request)
+    mine = Fleet.objects.filter(organization__in=here.chosen).select_related("organization")
+    fleet = get_object_or_404(mine, slug=slug)
+    require(here, fleet.organization, Role.OPERATOR)
+    return fleet, here
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def upload(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet."""
+    fleet, here = operated_fleet(request, slug)
+    sent = request.method == "POST"
+    form = UploadForm(request.POST if sent else None, request.FILES if sent else None)
+    faults: Sequence[Fault] = ()
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        read = device_list.read(file.read())
+        faults = read.faults or device_list.taken(read.lines)
+        if not faults:
+            said = {"lines": read.lines, "file_name": file.name, "actor": person(request)}
+            listed = imports.keep(fleet=fleet, **said)
+            return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
+    context = {
+        "nav": "fleets",
+        "scope": here,
+        "at": clock.now(),
+        "fleet": fleet,
+        "form": form,
+        "faults": faults[:SHOWN_FAULTS],
+        "faulty": len(faults),
+        "most": device_list.MOST,
+        "megabytes": BODY_LIMIT // 1024**2,
+    }
+    return render(request, "devices/import.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def preview(request: HttpRequest, slug: str, listed: UUID) -> HttpResponse:
+    """What the file says, before it is done; confirming starts the job, and leads to it."""
+    fleet, here = operated_fleet(request, slug)
+    lists = DeviceList.objects.select_related("job", "organization", "fleet")
+    found = get_object_or_404(lists, uuid=listed, fleet=fleet)
+    if request.method == "POST":
+        return redirect("devices:job", imports.confirm(listed=found, actor=person(request)).uuid)
+    if found.job is not None:
+        return redirect("devices:job", found.job.uuid)
+    context = {"nav": "fleets", "scope": here, "at": clock.now(), "fleet": fleet, "listed": found}
+    return render(request, "devices/import_preview.html", context | counts(found, fleet))
+
+
+def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
+    """What is told of a list: its beginning, and how many have what."""
+    types = Counter(line["device_type"] or fleet.device_type for line in listed.lines)
+    return {
+        "lines": listed.lines[:SHOWN_LINES],
+        "more": max(0, listed.count - SHOWN_LINES),
+        "with_uuid": sum(bool(line["uuid"]) for line in listed.lines),
+        "with_name": sum(bool(line["name"]) for line in listed.lines),
+        "with_tags": sum(bool(line["tags"]) for line in listed.lines),
+        "types": types.most_common(5),
+        "more_types": max(0, len(types) - 5),
+    }
+
+
+@require_POST
+@signed_in
+def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
+    """The keys of the devices that this job made, as a file: once."""
+    found, _ = operated(request, job)
+    listed = get_object_or_404(DeviceList.objects.select_related("organization", "job", "fleet"), job=found)
+    try:
+        keyed = list_keys.hand_out(listed=listed, actor=person(request))
+    except list_keys.HandedOut:
+        listed.refresh_from_db()
+        return render(request, "devices/job_keys_gone.html", {"job": found, "listed": listed}, status=409)
+
+    async def batches() -> AsyncIterator[list[Row]]:
+        yield [asdict(each) for each in keyed]
+
+    name = f"keys-{listed.fleet.slug}-{timezone.localdate(clock.now())}"
+    return csv_file(name, list_keys.COLUMNS, batches())

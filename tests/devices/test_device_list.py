@@ -1,0 +1,122 @@
+"""Reading a list of devices: what it may look like, and every kind of bad line by number and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from devices.device_list import MOST, UNBALANCED, Fault, Line, read, taken
+from tests.factories import make_device
+
+UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
+OTHER = "a" * 62
+NOT_A_UUID = "A UUID has 32 or 62 characters, each 0 to 9 or a to f."
+
+
+def test_all_columns() -> None:
+    text = f'uuid,name,device_type,tags,notes\n{UUID},pump-1,rpi,"site = north; spare",Behind the door\n'
+    line = Line(2, UUID, "pump-1", "rpi", {"site": "north", "spare": ""}, "Behind the door")
+    assert read(text.encode()) == read(text.rstrip().encode())
+    assert read(text.encode()).lines == [line]
+    assert read(text.encode()).faults == []
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("name\npump-1\npump-2\n", [Line(2, name="pump-1"), Line(3, name="pump-2")]),
+        ("NAME , Device Type\npump-1, rpi \n", [Line(2, name="pump-1", device_type="rpi")]),
+        ("\ufeffname\npump-1\n", [Line(2, name="pump-1")]),
+        ("name\r\npump-1\r\n", [Line(2, name="pump-1")]),
+        ("name\rpump-1\r", [Line(2, name="pump-1")]),
+        ("notes;name\nhere;pump-1\n", [Line(2, name="pump-1", notes="here")]),
+        ("notes\tname\nhere\tpump-1\n", [Line(2, name="pump-1", notes="here")]),
+        ('name\n"pump, the ""big"" one"\n', [Line(2, name='pump, the "big" one')]),
+        ('name,notes\na,"two\nlines"\nb,\n', [Line(2, name="a", notes="two\nlines"), Line(4, name="b")]),
+        ('name,tags\na,"site=north\nspare"\n', [Line(2, name="a", tags={"site": "north", "spare": ""})]),
+        ("name,notes\n\na,\n,\n  ,\nb,\n", [Line(3, name="a"), Line(6, name="b")]),
+        (f"uuid\n{UUID.upper()}\n", [Line(2, UUID)]),
+        ("uuid\n4C5BD1A0-F3DE-4D0E-9F2B-6A7C8D9E0F11\n", [Line(2, UUID)]),
+        (f"uuid,name\n{OTHER},\n,pump-1\n", [Line(2, OTHER), Line(3, name="pump-1")]),
+        ("name\npumpe-ä-漢\n", [Line(2, name="pumpe-ä-漢")]),
+        ("name\n=1+1\n", [Line(2, name="=1+1")]),
+    ],
+)
+def test_what_it_may_look_like(content: str, expected: list[Line]) -> None:
+    assert (read(content.encode()).lines, read(content.encode()).faults) == (expected, [])
+
+
+NAMES = "uuid, name, device_type, tags, notes"
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        (b"", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
+        (b"pump-1\npump-2\n", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
+        (b"name\n", [Fault(0, "", "It names no device: below the header is nothing.")]),
+        (b"name,colour\na,red\n", [Fault(1, "colour", f"There are {NAMES}, not this.")]),
+        (b"name,\na,\n", [Fault(1, "without a name", f"There are {NAMES}, not this.")]),
+        (b"name,Name\na,b\n", [Fault(1, "name", "It is there twice.")]),
+        ("name\na\n".encode("utf-16"), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")]),
+        (b"name\na\n\xe4\n", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
+        (b"name,notes\na\n", [Fault(2, "", "It has 1 cells, the header 2.")]),
+        (b"name,notes\na,b,c\n", [Fault(2, "", "It has 3 cells, the header 2.")]),
+        (b'name\na\n"b\n', [Fault(3, "", UNBALANCED)]),
+        (b'name\n"a"b\n', [Fault(2, "", UNBALANCED)]),
+        (b"notes\n" + b"x" * 140_000 + b"\n", [Fault(2, "", "A cell is too long.")]),
+        (b"uuid\n123\n", [Fault(2, "uuid", NOT_A_UUID)]),
+        (b"uuid\n" + b"g" * 32 + b"\n", [Fault(2, "uuid", NOT_A_UUID)]),
+        (
+            f"uuid\n{UUID}\n{OTHER}\n{UUID.upper()}\n".encode(),
+            [Fault(4, "uuid", "4c5bd1a is on line 2 already.")],
+        ),
+        (b"name\n" + b"x" * 256 + b"\n", [Fault(2, "name", "It has 256 characters; up to 255 are kept.")]),
+        (
+            b"device_type\n" + b"x" * 256 + b"\n",
+            [Fault(2, "device_type", "It has 256 characters; up to 255 are kept.")],
+        ),
+        (
+            b"notes\n" + b"x" * 20_001 + b"\n",
+            [Fault(2, "notes", "It has 20001 characters; up to 20000 are kept.")],
+        ),
+        (b'name\n"a\nb"\n', [Fault(2, "name", "It holds a line break, or a character that does not show.")]),
+        (b"name\na\x00\n", [Fault(2, "name", "It holds a line break, or a character that does not show.")]),
+        (b"notes\na\x1b[31m\n", [Fault(2, "notes", "It holds a character that does not show.")]),
+        (b"name,tags\na,= north\n", [Fault(2, "tags", "“= north” has no name before the =.")]),
+        (b"name,tags\na,a=1;a=2\n", [Fault(2, "tags", "“a” is there twice, and a tag has one value.")]),
+        (
+            f"uuid,name,tags\n123,{'x' * 256},=\n\n,ok,\n4,,\n".encode(),
+            [
+                Fault(2, "name", "It has 256 characters; up to 255 are kept."),
+                Fault(2, "tags", "“=” has no name before the =."),
+                Fault(2, "uuid", NOT_A_UUID),
+                Fault(5, "uuid", NOT_A_UUID),
+            ],
+        ),
+    ],
+)
+def test_every_fault_is_named_by_line_and_column(content: bytes, faults: list[Fault]) -> None:
+    assert read(content).faults == faults
+
+
+def test_ten_thousand_devices_and_one_bad_line() -> None:
+    rows = [f"pump-{number}," for number in range(10_000)]
+    rows[6_999] = "pump-6999,="
+    got = read(("name,tags\n" + "\n".join(rows)).encode())
+    assert got.faults == [Fault(7_001, "tags", "“=” has no name before the =.")]
+    assert str(got.faults[0]) == "Line 7001, column tags: “=” has no name before the =."
+
+
+def test_there_is_a_limit() -> None:
+    assert read(b"name\n" + b"a\n" * MOST).faults == []
+    assert read(b"name\n" + b"a\n" * (MOST + 1)).faults == [
+        Fault(MOST + 2, "", f"More than {MOST} devices: divide the file.")
+    ]
+
+
+@pytest.mark.django_db
+def test_what_the_site_has_already() -> None:
+    make_device(uuid=UUID)
+    assert taken([Line(2), Line(3, OTHER), Line(4, UUID)]) == [
+        Fault(4, "uuid", "A device of this site has 4c5bd1a already.")
+    ]

@@ -1,0 +1,254 @@
+"""Many devices from a list: made by a job, all or none; their keys handed out once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import connection, connections, transaction
+
+from dashboard.models import User
+from devices import imports, keys, lifecycle, list_keys
+from devices.device_list import Fault, Line
+from devices.models import ApiKey, Device, DeviceList, Job, JobResult, StatusChange
+from devices.runs import run
+from devices.tasks import KINDS
+from fleets.models import AuditEntry, Fleet, FleetType, Role
+from tests.factories import T0, make_device, make_fleet, make_member, make_organization, make_uuid, seconds
+from tests.worker import PATIENCE, a_worker, start_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    return make_fleet(device_type="rpi", vpn_enabled=False)
+
+
+@pytest.fixture
+def operator(fleet: Fleet) -> User:
+    return make_member(fleet.organization, Role.OPERATOR, "olga")
+
+
+def keep(fleet: Fleet, operator: User, *lines: Line) -> DeviceList:
+    return imports.keep(fleet=fleet, lines=lines, file_name="pumps.csv", actor=operator, at=T0)
+
+
+def make(fleet: Fleet, operator: User, *lines: Line) -> Job:
+    job = imports.confirm(listed=keep(fleet, operator, *lines), actor=operator)
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    return job
+
+
+def test_devices_are_made_as_the_lines_and_the_fleet_say(fleet: Fleet, operator: User) -> None:
+    full = Line(2, UUID, "pump-1", "x86", {"site": "north"}, "Behind the door")
+    job = make(fleet, operator, full, Line(3))
+    assert (job.state, job.done, job.total, job.words) == ("done", 2, 2, "2 devices are preregistered.")
+    first, second = Device.objects.order_by("pk")
+    facts = (first.uuid, first.name, first.device_type, first.tags, first.notes)
+    assert facts == (UUID, "pump-1", "x86", {"site": "north"}, "Behind the door")
+    assert (second.name, second.device_type, second.tags, len(second.uuid)) == ("", "rpi", {}, 32)
+    for device in (first, second):
+        assert (device.fleet, device.organization) == (fleet, fleet.organization)
+        assert (device.recorded_status, device.vpn_enabled) == ("inactive", False)
+    assert (
+        list(StatusChange.objects.values_list("before", "after", "reason"))
+        == [(None, "inactive", {"slug": "preregistered", "by": "olga"})] * 2
+    )
+    assert list(JobResult.objects.values_list("device_uuid", "outcome")) == [
+        (first.uuid, "done"),
+        (second.uuid, "done"),
+    ]
+    assert DeviceList.objects.get().lines == []
+    assert not ApiKey.objects.exists()
+
+
+def test_the_audit_log_has_one_line_for_all(fleet: Fleet, operator: User) -> None:
+    job = make(fleet, operator, Line(2), Line(3))
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_name, entry.subject_id) == ("devices-preregistered", "olga", fleet.slug)
+    assert entry.after == {"devices": 2, "file": "pumps.csv", "job": str(job.uuid)}
+
+
+def test_ten_thousand_devices(fleet: Fleet, operator: User) -> None:
+    lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 10_002)]
+    job = make(fleet, operator, *lines)
+    assert (job.state, job.done) == ("done", 10_000)
+    made = Device.objects.values_list("uuid", "name").order_by("pk")
+    assert list(made) == [(line.uuid, line.name) for line in lines]
+    keyed = list_keys.hand_out(listed=DeviceList.objects.get(), actor=operator)
+    assert len({each.key for each in keyed}) == 10_000
+
+
+def test_confirming_twice_makes_one_job(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    first = imports.confirm(listed=listed, actor=operator)
+    assert imports.confirm(listed=listed, actor=operator) == first
+    assert Job.objects.count() == 1
+
+
+def test_a_uuid_taken_meanwhile_is_named_and_nothing_is_made(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2, name="pump-1"), Line(3, UUID))
+    lifecycle.register(fleet=make_fleet(), uuid=UUID)
+    job = imports.confirm(listed=listed, actor=operator)
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    words = "Line 3, column uuid: A device of this site has 4c5bd1a already."
+    assert (job.state, job.words, job.done) == ("failed", words, 0)
+    assert list(Device.objects.values_list("uuid", flat=True)) == [UUID]
+    assert not JobResult.objects.exists()
+
+
+def test_many_taken_uuids_are_told_by_number() -> None:
+    faults = [Fault(number, "uuid", "It is taken.") for number in range(2, 7)]
+    assert str(imports.Taken(faults)).endswith("Line 4, column uuid: It is taken. And 2 more.")
+
+
+def test_a_fleet_deleted_meanwhile_refuses_the_job(fleet: Fleet, operator: User) -> None:
+    job = imports.confirm(listed=keep(fleet, operator, Line(2)), actor=operator)
+    fleet.delete()
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    assert (job.state, job.words) == ("failed", "Its fleet was deleted meanwhile.")
+
+
+def test_inactive_devices_take_no_place_but_freeze_with_their_fleet() -> None:
+    organization = make_organization(allowance=0)
+    operator = make_member(organization)
+    make(make_fleet(organization), operator, Line(2))
+    assert Device.objects.get().frozen_reason == ""
+    make(make_fleet(organization, type=FleetType.PAID), operator, Line(2))
+    assert Device.objects.latest("pk").frozen_reason == "fleet-type"
+
+
+def test_observers_and_strangers_may_not(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    for actor in (
+        make_member(fleet.organization, Role.OBSERVER),
+        make_member(make_organization(), Role.OWNER),
+    ):
+        with pytest.raises(PermissionDenied):
+            keep(fleet, actor, Line(2))
+        with pytest.raises(PermissionDenied):
+            imports.confirm(listed=listed, actor=actor)
+        with pytest.raises(PermissionDenied):
+            list_keys.hand_out(listed=listed, actor=actor)
+
+
+def test_lists_that_nobody_confirms_are_forgotten_after_a_day(fleet: Fleet, operator: User) -> None:
+    keep(fleet, operator, Line(2))
+    make(fleet, operator, Line(2))
+    assert imports.forget_unconfirmed(T0 + imports.KEPT - seconds(1)) == 0
+    assert imports.forget_unconfirmed(T0 + imports.KEPT) == 1
+    assert DeviceList.objects.get().job is not None
+
+
+# Keys
+
+
+def test_keys_are_handed_out_once_and_work(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2, name="pump-1"), Line(3))
+    listed, device = DeviceList.objects.get(), Device.objects.earliest("pk")
+    keyed = list_keys.hand_out(listed=listed, actor=operator, at=T0)
+    assert [(each.uuid, each.name, each.remark) for each in keyed] == [
+        (each.uuid, each.name, "") for each in Device.objects.order_by("pk")
+    ]
+    found = keys.find(keyed[0].key, ApiKey.Kind.DEVICE, T0)
+    assert found is not None
+    assert (found.device, found.organization) == (device, fleet.organization)
+    with pytest.raises(list_keys.HandedOut):
+        list_keys.hand_out(listed=listed, actor=operator)
+    listed.refresh_from_db()
+    assert (listed.keys_at, listed.keys_by_name) == (T0, "olga")
+    assert ApiKey.objects.count() == 2
+    entry = AuditEntry.objects.get(action="keys-handed-out")
+    assert (entry.subject_id, entry.after) == (
+        "pumps.csv",
+        {"keys": 2, "job": str(listed.job and listed.job.uuid)},
+    )
+
+
+def test_a_device_that_has_a_key_already_keeps_it(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    first = Device.objects.earliest("pk")
+    keys.new_device_key(first)
+    keyed = list_keys.hand_out(listed=DeviceList.objects.get(), actor=operator)
+    assert [(bool(each.key), each.remark) for each in keyed] == [(False, "has a key already"), (True, "")]
+
+
+def test_a_device_that_was_deleted_gets_none(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    lifecycle.delete(device=Device.objects.earliest("pk"), actor=None)
+    assert len(list_keys.hand_out(listed=DeviceList.objects.get(), actor=operator)) == 1
+
+
+def test_there_are_no_keys_before_there_are_devices(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    imports.confirm(listed=listed, actor=operator)
+    with pytest.raises(list_keys.HandedOut):
+        list_keys.hand_out(listed=listed, actor=operator)
+
+
+# A worker that is killed
+
+
+@contextmanager
+def about_to_take(uuid: str) -> Iterator[None]:
+    """Another transaction has a device of this UUID, and in the end takes it back."""
+    there, over = threading.Event(), threading.Event()
+    fleet = make_fleet()
+
+    def run() -> None:
+        with transaction.atomic():
+            make_device(fleet, uuid=uuid)
+            there.set()
+            over.wait(PATIENCE)
+            transaction.set_rollback(True)
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert there.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(PATIENCE)
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid IN"
+            " (SELECT pid FROM pg_stat_activity WHERE datname = current_database()))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_an_import_whose_worker_is_killed_leaves_nothing_behind_and_is_done_by_the_next(
+    fleet: Fleet, operator: User
+) -> None:
+    """Killed in the middle, where it waits for what becomes of a UUID that another transaction took."""
+    lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 1_502)]
+    job = imports.confirm(listed=keep(fleet, operator, *lines), actor=operator)
+    with about_to_take(lines[-1].uuid):
+        killed = start_worker()
+        wait_until(somebody_waits)
+        killed.kill()
+        killed.wait(PATIENCE)
+        assert not Device.objects.exists()
+        job.refresh_from_db()
+        assert job.state == "running"
+    with a_worker():
+        wait_until(lambda: Job.objects.get().ended)
+    job.refresh_from_db()
+    assert (job.state, job.done, job.attempt) == ("done", 1_500, 2)
+    assert Device.objects.count() == 1_500
