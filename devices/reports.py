@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,7 +13,6 @@ from devices.models import Device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
 # A change of nothing but metrics is stored at most this often (protocol.md, Timing of real agents).
 METRICS_EVERY: Final = timedelta(minutes=1)
@@ -61,9 +60,14 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     before = list(Device.objects.filter(pk__in=said).values("id", "is_active", *WRITTEN))  # locked by now
     rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in before]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, {"at": at, "rows": msgspec.json.encode(rows).decode()})
+        cursor.execute(UPDATE, {"at": at, "rows": _json(rows)})
     freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
     return len(rows)
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    """As msgspec writes it, which takes a datetime, but none of a kind of its own as clock.Moment is."""
+    return msgspec.json.encode(rows, enc_hook=datetime.isoformat).decode()
 
 
 def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:

@@ -73,6 +73,13 @@ def test_no_time_given_is_the_database_s_clock(world: World) -> None:
     assert before <= contact <= clock.now()
 
 
+def test_a_moment_of_the_clock_is_written_like_any_time(world: World) -> None:
+    at = clock.now()
+    assert apply_reports([(world.device.pk, {"update_progress": 3, "metrics": {"cpu_percent": 1}})], at) == 1
+    world.device.refresh_from_db()
+    assert (world.device.progress_changed_at, world.device.metrics_at) == (at, at)
+
+
 def test_progress_changes_when_either_progress_really_does(world: World, at: datetime) -> None:
     steps: list[tuple[dict[str, Any], bool]] = [
         ({}, False),
