@@ -223,6 +223,13 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     return annotated
 
 
+def unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+    """Those of `devices` that have another `status` at `at` than is recorded: few, by index."""
+    at = clock.heard(at)
+    moves = with_status(devices.order_by().filter(pk__in=moved(at)), at)
+    return moves.exclude(status=F("recorded_status"))
+
+
 def rule_number() -> Sql:
     """The number of the rule that matched, from 1; on devices annotated by with_status."""
     return Sql(_numbers(), IntegerField(), vpn_connected=F("vpn"), heartbeat_state=F("heartbeat"))
@@ -240,9 +247,7 @@ def _rank() -> Sql:
 def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[Any, ...]]:
     """Yields (*by, status, number) to be added up: what is recorded, then corrections for the few devices
     that moved since. One statement, so that nothing comes between."""
-    at = clock.heard(at)
-    moves = _with_links(devices.order_by().filter(pk__in=moved(at)), at).exclude(status=F("recorded_status"))
-    corrections = moves.values_list(*by, "recorded_status", "status").annotate(n=Count("*"))
+    corrections = unrecorded(devices, at).values_list(*by, "recorded_status", "status").annotate(n=Count("*"))
     for *key, before, status, n in counters.recorded(devices, *by).union(corrections, all=True):
         if before:
             yield (*key, before, -n)
@@ -262,9 +267,18 @@ def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> di
 
 def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
     """The same for each fleet that has any of `devices`, by its id, in one query."""
+    return _count_by("fleet_id", devices, at)
+
+
+def count_by_organization(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
+    """The same for each organization that has any of `devices`, by its id, in one query."""
+    return _count_by("organization_id", devices, at)
+
+
+def _count_by(whose: str, devices: QuerySet[Device], at: datetime | None) -> dict[int, dict[str, int]]:
     counts: dict[int, dict[str, int]] = {}
-    for fleet, status, n in _tally(devices, at or clock.now(), "fleet_id"):
-        counts.setdefault(fleet, dict.fromkeys(Status.values, 0))[status] += n
+    for each, status, n in _tally(devices, at or clock.now(), whose):
+        counts.setdefault(each, dict.fromkeys(Status.values, 0))[status] += n
     return counts
 
 
@@ -287,6 +301,7 @@ def stalled(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
 
     Looks only at those recorded so long without progress, by index, and at those that moved.
     """
+    at = clock.heard(at)
     long = devices.order_by().filter(
         recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER
     )

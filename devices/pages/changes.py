@@ -11,11 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from devices.models import Device, FrozenReason, StatusChange
-from devices.status import moved, with_status
-from fleets.models import Fleet, Organization
+from devices.status import unrecorded
+from fleets.models import Organization
 
 REASONS = {
     "heartbeat": "the API heard from it",
@@ -77,47 +76,41 @@ def latest(organizations: Sequence[Organization], at: datetime, limit: int) -> l
     recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at)
     changes = _changes(
         recorded.order_by("-at", "-id")[:limit],
-        _unrecorded(devices, at).order_by("-status_since", "-pk")[:limit],
+        unrecorded(devices, at).order_by("-status_since", "-pk")[:limit],
     )
     return changes[:limit]
 
 
-def with_last_change(fleets: QuerySet[Fleet], at: datetime) -> QuerySet[Fleet]:
-    """Annotate `last_change`: the id of the newest recorded change in each fleet, by its index."""
-    newest = StatusChange.objects.filter(fleet=OuterRef("pk"), at__lte=at).order_by("-at", "-id")
-    return fleets.annotate(last_change=Subquery(newest.values("pk")[:1]))
-
-
-def last_of_fleets(fleets: Iterable[Any], at: datetime) -> dict[int, Change]:
-    """The newest change in each of these fleets, read by with_last_change, by the fleet's id."""
+def last_of_fleets(fleets: Sequence[int], at: datetime) -> dict[int, Change]:
+    """The newest change in each of these fleets, by the fleet's id."""
     fleets = list(fleets)
-    recorded = StatusChange.objects.filter(
-        pk__in=[fleet.last_change for fleet in fleets if fleet.last_change]
-    )
-    unrecorded = _unrecorded(Device.objects.filter(fleet__in=fleets), at)
-    newest = unrecorded.order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
+    recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at})
+    devices = Device.objects.filter(fleet__in=fleets)
+    newest = unrecorded(devices, at).order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
     # Oldest first, so that the newest one of each fleet stays.
     return {change.fleet_id: change for change in reversed(_changes(recorded, newest))}
+
+
+NEWEST = """
+SELECT newest.* FROM unnest(%(fleets)s::bigint[]) AS fleet (id) CROSS JOIN LATERAL (
+    SELECT * FROM devices_statuschange
+    WHERE fleet_id = fleet.id AND at <= %(at)s ORDER BY at DESC, id DESC LIMIT 1
+) AS newest
+"""
 
 
 def of_device(device: Device, at: datetime, limit: int) -> list[Change]:
     """The newest changes of one device, newest first."""
     recorded = StatusChange.objects.filter(device=device, at__lte=at).order_by("-at", "-id")[:limit]
-    return _changes(recorded, _unrecorded(Device.objects.filter(pk=device.pk), at))[:limit]
+    return _changes(recorded, unrecorded(Device.objects.filter(pk=device.pk), at))[:limit]
 
 
-def _unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
-    """Devices that the clock has moved to another status since anything was recorded of them."""
-    annotated: QuerySet[Any] = with_status(devices.filter(pk__in=moved(at)), at)
-    return annotated.exclude(status=F("recorded_status"))
-
-
-def _changes(recorded: Iterable[StatusChange], unrecorded: Iterable[Any]) -> list[Change]:
+def _changes(recorded: Iterable[StatusChange], passed: Iterable[Any]) -> list[Change]:
     """Both kinds as changes, newest first, with the present names of their devices."""
     recorded = list(recorded)
     devices = Device.objects.in_bulk({change.device_id for change in recorded})
     changes = [_recorded_change(change, devices.get(change.device_id)) for change in recorded]
-    changes += [_unrecorded_change(device) for device in unrecorded]
+    changes += [_unrecorded_change(device) for device in passed]
     return sorted(changes, key=lambda change: change.at, reverse=True)
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
@@ -103,26 +105,34 @@ def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
     return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
+Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]  # as _take, from somewhere
+
+
 def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
     """The page of `size` rows after or before a cursor, else the first one.
 
     `order` ends in a unique key and no key is null. Past the end is the last page.
     Raises UnreadableCursor.
     """
+    return page_of(partial(_take, rows), order, size, after=after, before=before)
+
+
+def page_of(take: Take[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
+    """The same of rows that `take` finds: so many, in an order, behind the values of a row if given."""
     backwards = tuple(key.reversed() for key in order)
     if before:
-        found = _take(rows, backwards, size + 1, decode(before, order))[::-1]
+        found = take(backwards, size + 1, decode(before, order))[::-1]
         if found:
             more, found = len(found) > size, found[-size:]
             return _page(found, order, more_before=more, more_after=True)
     elif after:
-        found = _take(rows, order, size + 1, decode(after, order))
+        found = take(order, size + 1, decode(after, order))
         if found:
             return _page(found[:size], order, more_before=True, more_after=len(found) > size)
-        found = _take(rows, backwards, size + 1, None)[::-1]
+        found = take(backwards, size + 1, None)[::-1]
         more, found = len(found) > size, found[-size:]
         return _page(found, order, more_before=more, more_after=False, past_end=True)
-    found = _take(rows, order, size + 1, None)
+    found = take(order, size + 1, None)
     return _page(found[:size], order, more_before=False, more_after=len(found) > size)
 
 

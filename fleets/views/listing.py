@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
+from datetime import datetime
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import live_page, on_screen, scope, signed_in
+from dashboard.pages import Scope, live_page, on_screen, scope, signed_in
 from devices import clock
-from devices.pages.overview import SORTS, overview, pinned
+from devices.pages.keyset import Page, UnreadableCursor
+from devices.pages.overview import overview, rows
+from devices.pages.standings import SORTS, order_named, standings, standings_of
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.filter_query import short
 from devices.views.query import address
+from fleets.text_search import LONGEST
 
 PER_PAGE = 50
 
@@ -20,29 +25,50 @@ PER_PAGE = 50
 @signed_in
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
-    at, here, notices = clock.now(), scope(request), []
-    sort, text = request.GET.get("sort") or "attention", request.GET.get("q", "").strip()
-    if sort.removeprefix("-") not in SORTS:
-        notices = [f"There is no order “{short(sort)}”: those needing attention come first."]
-        sort = "attention"
-    found = overview(here.chosen, text, sort, at)
-    page = Paginator(found.rows, PER_PAGE).get_page(request.GET.get("page"))
-    fresh = list(page.object_list)
-    rows = pinned(found, on_screen(request)) or fresh
+    at, here, notices = clock.now(), scope(request), list[str]()
+    sort, text = _sort(request, notices), request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
+    fresh = _page(request, here, text, sort, at, notices)
+    slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
+    moved = bool(wanted) and wanted != slugs
+    shown = rows(standings_of(here.chosen, wanted, at) if moved else fresh.rows, at)
     context = {
         "nav": "fleets",
         "scope": here,
-        "found": found,
-        "page": page,
-        "rows": rows,
-        "moved": rows != fresh,
+        "found": overview(here.chosen, at),
+        "rows": shown,
+        "moved": moved,
         "text": text,
         "notices": notices,
         "heads": fleet_heads(request, sort),
         "sorts": fleet_sorts(request, sort),
         "clear": address(request, q=None),
+        "previous": address(request, before=fresh.previous) if fresh.previous else None,
+        "next": address(request, after=fresh.next) if fresh.next else None,
         "administered": here.administered,
     }
-    return live_page(
-        request, "fleets/list.html", context, at=at, shown=(found, rows, page.number, here.chosen, here.roles)
-    )
+    said = (context["found"], shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
+    return live_page(request, "fleets/list.html", context, at=at, shown=said)
+
+
+def _sort(request: HttpRequest, notices: list[str]) -> str:
+    sort = request.GET.get("sort") or "attention"
+    if sort.removeprefix("-") in SORTS:
+        return sort
+    notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
+    return "attention"
+
+
+def _page(
+    request: HttpRequest, here: Scope, text: str, sort: str, at: datetime, notices: list[str]
+) -> Page[Any]:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
+    order = order_named(sort)
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    try:
+        found = standings(here.chosen, text, order, PER_PAGE, at, after=after, before=before)
+    except UnreadableCursor:
+        notices.append("The address names no place in this list, so it begins at the top.")
+        return standings(here.chosen, text, order, PER_PAGE, at)
+    if found.past_end:
+        notices.append("There is nothing behind that place in the list: this is its last page.")
+    return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from html import unescape
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
@@ -17,11 +19,15 @@ from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import make_every_status, names_in, refresh, text_of
 
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock, fleets, counts, counts again and stalled; the last changes
-# of the fleets, those unrecorded and their devices; the latest changes, those unrecorded and their devices
-QUERIES = 14
+# session, person, organizations, clock; fleets and how they stand; the last changes in them, those
+# unrecorded and their devices; counts, fleets, stalled; the latest changes, those unrecorded, their devices
+# and fleets
+QUERIES = 15
 
 
 @pytest.fixture
@@ -171,14 +177,47 @@ def test_administrators_find_where_fleets_are_made(client: Client, organization:
     assert sorted(offered()) == sorted([organization.slug, other.slug])
 
 
-def test_impossible_pages_show_the_nearest(reader: Client, organization: Organization) -> None:
+@pytest.mark.parametrize("sort", ["name", "-name", "attention", "-attention", "-devices", "change"])
+def test_pages_lead_through_all_fleets_and_back(
+    reader: Client, organization: Organization, sort: str
+) -> None:
+    for number in range(103):
+        make_fleet(organization, name=f"f-{number:03}")
+    for number in (7, 60, 61):
+        make_device(Fleet.objects.get(name=f"f-{number:03}"))
+    pages, address = [], f"/?sort={sort}"
+    while address:
+        page = reader.get(address)
+        pages.append(names_in(page))
+        address = link_to("next", page)
+    assert [len(page) for page in pages] == [50, 50, 3]
+    assert sorted(name for page in pages for name in page) == [f"f-{number:03}" for number in range(103)]
+    if "name" in sort:
+        names = [name for page in pages for name in page]
+        assert names == sorted(names, reverse=sort.startswith("-"))
+    assert names_in(reader.get(link_to("prev", page))) == pages[1]
+    assert link_to("prev", reader.get(f"/?sort={sort}")) == ""
+
+
+def link_to(which: str, page: Response) -> str:
+    """The address of a neighbouring page; none where there is no such page."""
+    found = re.search(rf'rel="{which}" href="([^"]+)"', page.content.decode())
+    return "/" + unescape(found.group(1)) if found else ""
+
+
+def test_a_place_that_is_none_or_gone_shows_the_nearest_page(
+    reader: Client, organization: Organization
+) -> None:
     for number in range(53):
         make_fleet(organization, name=f"f-{number:02}")
-    first = names_in(reader.get("/?sort=name"))
-    assert len(first) == 50
-    assert names_in(reader.get("/?sort=name&page=2")) == ["f-50", "f-51", "f-52"]
-    assert names_in(reader.get("/?sort=name&page=99")) == ["f-50", "f-51", "f-52"]
-    assert names_in(reader.get("/?sort=name&page=x")) == first
+    first, cursor = reader.get("/?sort=name"), link_to("next", reader.get("/?sort=name"))
+    wrong = reader.get("/?sort=name&after=nonsense")
+    assert names_in(wrong) == names_in(first)
+    assert "The address names no place in this list" in text_of(wrong)
+    Fleet.objects.filter(name__gte="f-50").delete()
+    last = reader.get(cursor)
+    assert names_in(last) == [f"f-{number:02}" for number in range(50)]
+    assert "this is its last page" in text_of(last)
 
 
 def test_an_unknown_order_falls_back_with_a_notice(reader: Client, fleet: Fleet) -> None:
