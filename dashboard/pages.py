@@ -60,6 +60,12 @@ class Scope:
         return allowed(self.roles.get(organization_id))
 
     @property
+    def may_somewhere(self) -> May:
+        """What the person may do in one of the chosen ones at least."""
+        held = [self.roles[each.pk] for each in self.chosen]
+        return allowed(max(held, key=list(Role).index, default=None))
+
+    @property
     def administered(self) -> list[Organization]:
         """Those of the chosen ones that the person administers."""
         return [each for each in self.chosen if self.may(each.pk).administrator]

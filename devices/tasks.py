@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from devices import imports, runs
+from devices import bulk_run, imports, runs
 from devices.models import Job
 
 KINDS: Final[dict[str, runs.Doing]] = {
     Job.Kind.PREREGISTER: imports.do,
+    Job.Kind.BULK: bulk_run.do,
 }

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from devices.views import (
+    bulk,
     detail,
     device_keys,
     editing,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("devices/", listing.devices, name="list"),
     path("devices/devices.csv", export.csv, name="csv"),
     path("devices/devices.json", export.json, name="json"),
+    path("devices/selections/", bulk.select, name="select"),
+    path("devices/selections/<uuid:selection>/<slug:action>/", bulk.act, name="bulk"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
     path("devices/<device:uuid>/name/", editing.edit, {"field": "name"}, name="name"),
     path("devices/<device:uuid>/notes/", editing.edit, {"field": "notes"}, name="notes"),

@@ -145,7 +145,9 @@
     const on = boxes().filter((box) => box.checked).length;
     all.checked = on > 0 && on === boxes().length;
     all.indeterminate = on > 0 && !all.checked;
-    if (count) count.textContent = on;
+    const matching = $("#select-matching"), total = $("#total");
+    if (total && $("#matching-count")) $("#matching-count").textContent = total.textContent;
+    if (count) count.textContent = matching?.checked && total ? total.textContent : on;
   };
   const copy = async (text, done) => {
     try {
@@ -173,12 +175,14 @@
       copier.dataset.copied = "";
       setTimeout(() => delete copier.dataset.copied, 1500);
     }
-    if (event.target.closest("[data-untick]")) { for (const box of boxes()) box.checked = false; ticked(); }
+    if (event.target.closest("[data-untick]")) { for (const box of [...boxes(), ...$$("#select-matching")]) box.checked = false; ticked(); }
     if (event.target.closest("[data-dismiss]")) event.target.closest(".flash, .banner").remove();
   });
   document.addEventListener("change", ({ target }) => {
     if (target.id === "select-all") for (const box of boxes()) box.checked = target.checked;
-    if (target.id === "select-all" || target.name === "sel") ticked();
+    // A row that is unticked is not meant: then neither are all that match.
+    if (target.name === "sel" && !target.checked) for (const box of $$("#select-matching")) box.checked = false;
+    if (target.id === "select-all" || target.id === "select-matching" || target.name === "sel") ticked();
     else if (target.form?.matches("[data-auto]") && (target.type === "checkbox" || target.type === "radio")) target.form.requestSubmit();
   });
   let dismissed = null;

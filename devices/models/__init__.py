@@ -10,6 +10,7 @@ from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
 from devices.models.listening import Listening, Outage
+from devices.models.selection import SelectedDevice, Selection
 
 __all__ = [
     "UUID_PATTERN",
@@ -25,6 +26,8 @@ __all__ = [
     "JobResult",
     "Listening",
     "Outage",
+    "SelectedDevice",
+    "Selection",
     "StatusChange",
     "VpnServer",
 ]

@@ -30,6 +30,7 @@ class Job(models.Model):
         """What is done; devices/tasks.py names the function."""
 
         PREREGISTER = "preregister", "Preregister devices"
+        BULK = "bulk", "Change devices"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

@@ -97,6 +97,16 @@ def matching(organizations: Iterable[Organization], filters: Filters, at: dateti
     return devices.filter(present(filters, at))
 
 
+def still_matching(
+    ids: Iterable[int], organizations: Iterable[Organization], filters: Filters, at: datetime
+) -> QuerySet[Any]:
+    """Those of a few devices, by their ids, that `matching` would name: asked of each row by itself."""
+    devices = unchanging(in_organizations(organizations).filter(pk__in=list(ids)), filters)
+    meant = [status for shown in filters.statuses for status in behind(shown)]
+    asked = present(filters, at) & (Q(status__in=meant) if meant else Q())
+    return with_status(devices, at).filter(asked)
+
+
 def unchanging(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]:
     """Those of `devices` that the filters name, but for what the clock changes."""
     if filters.fleets:

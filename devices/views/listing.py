@@ -55,6 +55,7 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "found": found,
         "links": list_links(request, asked, found),
         "meant": meant(request, fleet),
+        "may_bulk": may or here.may_somewhere,
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
     shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), here.roles)

@@ -33,6 +33,13 @@ PAGES: Final[dict[str, Page]] = {
     "devices:list": Page(signed_in(200)),
     "devices:csv": Page(signed_in(200)),
     "devices:json": Page(signed_in(200)),
+    # Several at once. Whoever is no member names no device, and is led back to the list.
+    "devices:select": Page(
+        NO,
+        members(OPERATOR, 302) | {Who.STRANGER: 302, Who.SUPERUSER: 302},
+        {"action": "deactivate", "sel": "{uuid}"},
+    ),
+    "devices:bulk": Page(members(OPERATOR, 200), members(OPERATOR, 302), {"preview": "1"}),
     "devices:detail": Page(members(OBSERVER, 200)),
     "devices:fleet": Page(members(OBSERVER, 200)),
     "devices:statuses": Page(signed_in(200)),

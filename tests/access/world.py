@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import editing, freezing, imports, jobs, keys
+from devices import bulk, editing, freezing, imports, jobs, keys
 from devices.device_list import Line
 from devices.fleet_settings import settings_of, version
-from devices.models import Job
+from devices.models import Device, Job
 from fleets import members
 from fleets.models import Membership, Organization, Role
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
@@ -85,6 +85,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     seen = version(settings_of(fleet))
     empty = make_fleet(organization, name="Empty", slug="empty")
     device = make_device(fleet, name="kiosk-1")
+    chosen = Device.objects.filter(pk=device.pk)
+    selection = bulk.select(organization=organization, devices=chosen, query=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
     invitation, secret = members.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]
@@ -116,6 +118,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_notes": editing.version(""),
         "seen_tags": editing.version({}),
         "seen_interval": editing.version(None),
+        "selection": str(selection.uuid),
+        "action": "deactivate",
         "username": member.username,
         "member_id": str(Membership.objects.get(user=member).pk),
         "invitation": invitation.fingerprint,

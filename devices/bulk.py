@@ -1,0 +1,187 @@
+"""Actions over many devices: what each needs, whom it skips and why, and what it does to one of them.
+
+The devices are those of a Selection. A job does them one after another (devices/bulk_run.py), each by the
+service that its own page uses, so that nothing may be done to many that may not be done to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from devices import clock, editing, jobs, lifecycle
+from devices.models import Device, Job, SelectedDevice, Selection
+from fleets import roles
+from fleets.models import Fleet, Organization, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+KEPT: Final = timedelta(days=7)  # how long a selection is there
+
+# What an action is told: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, {}.
+Said = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Action:
+    """`skips` are the devices that it leaves alone, each reason with its condition, the first one counts;
+    over devices annotated by with_status. `do` says of one device whether anything changed."""
+
+    least: Role
+    skips: Callable[[Said], list[tuple[str, Q]]]
+    do: Callable[..., bool]  # (device=, actor=, at=, said=)
+    unchanged: Callable[[Said], str]  # why nothing changed, where `do` says so
+
+
+def _move(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
+    return lifecycle.move(device=device, fleet=said["fleet"], actor=actor, at=at)
+
+
+def _retag(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
+    return editing.retag(device=device, actor=actor, put=said["put"], drop=said["drop"], at=at)
+
+
+def _set_interval(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
+    value = said["poll_interval"]
+    return editing.edit(device=device, actor=actor, field="poll_interval", value=value, at=at)
+
+
+def _deactivate(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
+    return lifecycle.deactivate(device=device, actor=actor, at=at)
+
+
+def _delete(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
+    lifecycle.delete(device=device, actor=actor, at=at)
+    return True
+
+
+def _tagged(said: Said) -> Q:
+    return Q(tags__contains=said["put"]) & ~Q(tags__has_any_keys=said["drop"])
+
+
+LINKED: Final = "A link is up"
+ACTIONS: Final[dict[str, Action]] = {
+    "move": Action(
+        Role.OPERATOR,
+        lambda said: [(f"In {said['fleet']} already", Q(fleet=said["fleet"]))],
+        _move,
+        lambda said: f"In {said['fleet']} already",
+    ),
+    "tag": Action(
+        Role.OPERATOR,
+        lambda said: [("Tagged so already", _tagged(said))],
+        _retag,
+        lambda said: "Tagged so already",
+    ),
+    "poll-interval": Action(
+        Role.OPERATOR,
+        lambda said: [("Set so already", Q(**_held(said["poll_interval"])))],
+        _set_interval,
+        lambda said: "Set so already",
+    ),
+    "deactivate": Action(
+        Role.OPERATOR,
+        lambda said: [
+            ("Inactive already", Q(is_active=False)),
+            (LINKED, Q(vpn=True) | Q(heartbeat__in=lifecycle.BEATING)),
+        ],
+        _deactivate,
+        lambda said: "Inactive already",
+    ),
+    "delete": Action(
+        Role.ADMINISTRATOR,
+        lambda said: [],
+        _delete,
+        lambda said: "",
+    ),
+}
+
+
+def _held(interval: int | None) -> dict[str, Any]:
+    return {"poll_interval__isnull": True} if interval is None else {"poll_interval": interval}
+
+
+def as_parameters(said: Said) -> dict[str, Any]:
+    """What an action is told, as a job keeps it."""
+    return {name: value.slug if isinstance(value, Fleet) else value for name, value in said.items()}
+
+
+def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict[str, Any]:
+    """The other way round. Raises Fleet.DoesNotExist where the fleet was deleted meanwhile."""
+    if "fleet" not in kept:
+        return dict(kept)
+    return {**kept, "fleet": Fleet.objects.get(organization=organization, slug=kept["fleet"])}
+
+
+@transaction.atomic
+def select(
+    *, organization: Organization, devices: QuerySet[Any], query: str | None, at: datetime | None = None
+) -> Selection:
+    """Fix which devices of the organization an action will be about; `query` names them, None: ticks did.
+
+    Also forgets selections that nobody needs any more.
+    """
+    at = at or clock.now()
+    Selection.objects.filter(organization=organization, created_at__lt=at - KEPT).delete()
+    selection = Selection.objects.create(organization=organization, query=query, total=0, created_at=at)
+    chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
+    sql, params = chosen.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT.format(devices=sql), [selection.pk, *params])
+        selection.total = cursor.rowcount
+    selection.save(update_fields=["total"])
+    return selection
+
+
+INSERT: Final = """
+INSERT INTO devices_selecteddevice (selection_id, organization_id, device_id, device_uuid)
+SELECT %s, chosen.organization_id, chosen.id, chosen.uuid
+FROM ({devices}) AS chosen (organization_id, id, uuid)
+"""
+
+
+def devices_in(selection: Selection) -> QuerySet[Device]:
+    """Those of its devices that are still there."""
+    ids = SelectedDevice.objects.filter(selection=selection).values("device_id")
+    return Device.objects.filter(organization=selection.organization_id, pk__in=ids)
+
+
+@transaction.atomic
+def start(
+    *, selection: Selection, action: str, said: Said, title: str, actor: User, at: datetime | None = None
+) -> Job:
+    """Have the action done by a worker; the same job again where it was started with this selection before.
+
+    Raises PermissionDenied.
+    """
+    of = ACTIONS[action]
+    roles.require(actor, of.least, selection.organization)
+    held = Selection.objects.select_for_update(of=("self",)).select_related("job").get(pk=selection.pk)
+    if held.job:
+        return held.job
+    job = jobs.start(
+        kind=Job.Kind.BULK,
+        organization=selection.organization,
+        title=title[:255],
+        actor=actor,
+        parameters={"selection": str(selection.uuid), "action": action, "said": as_parameters(said)},
+        total=selection.total,
+        whole=False,
+        least=of.least,
+        at=at,
+    )
+    Selection.objects.filter(pk=selection.pk).update(job=job)
+    return job
+
+
+def rest(selection: Selection, after: int, most: int) -> Iterable[SelectedDevice]:
+    """The next devices of a selection, by their ids."""
+    return SelectedDevice.objects.filter(selection=selection, device_id__gt=after).order_by("device_id")[
+        :most
+    ]
