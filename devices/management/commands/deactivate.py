@@ -1,0 +1,31 @@
+"""Take devices out of service."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import lifecycle
+from devices.management.devices import each, found
+from devices.models import Device
+
+
+class Command(BaseCommand):
+    help = "Deactivates devices, each only while both its links are down. Contact activates it again."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("uuid", nargs="+")
+
+    def handle(self, *, uuid: list[str], **options: Any) -> None:
+        told, refused = each(found(uuid), deactivate, (lifecycle.StillConnected, Device.DoesNotExist))
+        self.stdout.write("\n".join(told))
+        if refused:
+            raise CommandError(f"{refused} of {len(told)} were not deactivated.")
+
+
+def deactivate(device: Device) -> str:
+    """What was done. Raises StillConnected, Device.DoesNotExist."""
+    done = lifecycle.deactivate(device=device, actor=None)
+    return f"{device.uuid}: {'deactivated' if done else 'was inactive already'}"

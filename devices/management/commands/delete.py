@@ -1,0 +1,43 @@
+"""Delete devices; without --yes it only says which."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import lifecycle
+from devices.management.devices import each, found
+from devices.models import Device
+
+
+class Command(BaseCommand):
+    help = "Says what deleting these devices would end; with --yes it deletes them, which cannot be undone."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("uuid", nargs="+")
+        parser.add_argument("--yes", action="store_true", help="delete them")
+
+    def handle(self, *, uuid: list[str], yes: bool, **options: Any) -> None:
+        devices = found(uuid)
+        if not yes:
+            self.stdout.write("\n".join(map(foreseen, devices)))
+            self.stdout.write("Nothing was deleted: add --yes to delete, which cannot be undone.")
+            return
+        told, refused = each(devices, delete, (Device.DoesNotExist,))
+        self.stdout.write("\n".join(told))
+        if refused:
+            raise CommandError(f"{refused} of {len(told)} were gone already.")
+
+
+def foreseen(device: Device) -> str:
+    contact = f"last contact {device.last_contact_at:%Y-%m-%d %H:%M} UTC" if device.last_contact_at else ""
+    facts = [str(device), f"fleet {device.fleet.slug}", f"organization {device.organization.slug}", contact]
+    return f"{device.uuid}: would be deleted: {', '.join(filter(None, facts))}"
+
+
+def delete(device: Device) -> str:
+    """What was done. Raises Device.DoesNotExist."""
+    lifecycle.delete(device=device, actor=None)
+    return f"{device.uuid}: deleted"

@@ -1,0 +1,35 @@
+"""Move devices to another fleet of their organization."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from devices import lifecycle
+from devices.management.devices import each, fleet_of, found
+from devices.models import Device
+from fleets.models import Fleet
+
+
+class Command(BaseCommand):
+    help = "Moves devices to a fleet of the same organization; they keep their history."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("fleet", help="the address of the fleet, as in /fleets/ADDRESS/")
+        parser.add_argument("uuid", nargs="+")
+
+    def handle(self, *, fleet: str, uuid: list[str], **options: Any) -> None:
+        to = fleet_of(fleet)
+        refusals = (lifecycle.OtherOrganization, lifecycle.FleetGone, Device.DoesNotExist)
+        told, refused = each(found(uuid), lambda device: move(device, to), refusals)
+        self.stdout.write("\n".join(told))
+        if refused:
+            raise CommandError(f"{refused} of {len(told)} were not moved.")
+
+
+def move(device: Device, to: Fleet) -> str:
+    """What was done. Raises OtherOrganization, FleetGone, Device.DoesNotExist."""
+    done = lifecycle.move(device=device, fleet=to, actor=None)
+    return f"{device.uuid}: {'moved to' if done else 'was already in'} {to.slug}"

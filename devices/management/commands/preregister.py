@@ -1,0 +1,96 @@
+"""Make devices before they are switched on: one, or all of a list."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from dashboard.export import csv_lines
+from devices import clock, device_list, imports, lifecycle, list_keys
+from devices.device_list import Line
+from devices.management.devices import fleet_of
+from devices.models import Device
+from fleets.models import Fleet
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes a device and prints its UUID and key; or with --file all devices of a CSV file, or none,"
+        " and writes their keys to a new file that only you can read."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("fleet", help="the address of the fleet, as in /fleets/ADDRESS/")
+        parser.add_argument("--uuid", help="32 or 62 hexadecimal characters; without it one is made up")
+        parser.add_argument("--name", default="")
+        parser.add_argument("--device-type", default="")
+        parser.add_argument("--file", type=Path, help="CSV; the header names some of uuid, name, ...")
+        parser.add_argument("--keys", type=Path, help="where the keys of --file go; must not be there yet")
+
+    def handle(self, *, fleet: str, file: Path | None, keys: Path | None, **options: Any) -> None:
+        into = fleet_of(fleet)
+        if file is None:
+            one = {name: options[name] for name in ("uuid", "name", "device_type")}
+            self.stdout.write(preregister(into, **one))
+            return
+        if keys is None:
+            raise CommandError("--file needs --keys, for the keys are stored nowhere. Nothing was done.")
+        number = preregister_file(into, file, keys, self.tell)
+        self.stdout.write(f"{number} devices are preregistered; their keys are in {keys}.")
+
+    def tell(self, done: int, total: int) -> None:
+        self.stderr.write(f"{done} of {total}")
+
+
+def preregister(fleet: Fleet, **facts: Any) -> str:
+    """The UUID and the key of the device. Raises CommandError where there is none."""
+    try:
+        device, key = lifecycle.preregister(fleet=fleet, actor=None, **facts)
+    except (lifecycle.InvalidUuid, lifecycle.UuidTaken, lifecycle.FleetGone) as problem:
+        raise CommandError(f"{problem}. Nothing was done.") from problem
+    return f"{device.uuid} {key}"
+
+
+def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, int], None]) -> int:
+    """How many devices were made. Raises CommandError where none was; then there is no file of keys."""
+    lines, at = lines_of(file), clock.now()
+    try:
+        out = os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandError(f"{keys} cannot be made: {error.strerror}. Nothing was done.") from error
+    try:
+        # The keys are on the disk before the devices are there for good.
+        with os.fdopen(out, "w", newline="") as written, transaction.atomic():
+            say = {"told": lambda done: tell(done, len(lines))}
+            made = imports.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
+            devices = list(Device.objects.filter(pk__in=made).order_by("pk"))
+            imports.record(fleet, made, None, at, file=file.name)
+            keyed = list_keys.make(devices, at)
+            list_keys.record(fleet.organization, file.name, keyed, None, at)
+            written.write(csv_lines([("uuid", "name", "key"), *((k.uuid, k.name, k.key) for k in keyed)]))
+            written.flush()
+            os.fsync(written.fileno())
+    except BaseException as error:
+        keys.unlink()
+        if isinstance(error, imports.Taken | lifecycle.FleetGone | OSError):
+            raise CommandError(f"{str(error).rstrip('.')}. Nothing was done.") from error
+        raise
+    return len(made)
+
+
+def lines_of(file: Path) -> Sequence[Line]:
+    """The devices of the file. Raises CommandError that tells every fault."""
+    try:
+        read = device_list.read(file.read_bytes())
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}. Nothing was done.") from error
+    if read.faults:
+        faults = "\n".join(map(str, read.faults))
+        raise CommandError(f"{faults}\nNothing was done.")
+    return read.lines
