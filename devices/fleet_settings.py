@@ -47,6 +47,7 @@ def change_fleet(
     actor: User | None,
     at: datetime | None = None,
     seen: str | None = None,
+    tell: freezing.Tell | None = None,
     **settings: Any,
 ) -> None:
     """Set those of `CHANGEABLE` that are named; the values are valid (a form's).
@@ -68,7 +69,7 @@ def change_fleet(
     if "vpn_enabled" in after:
         _follow_vpn(fleet, actor, at, enabled=after["vpn_enabled"])
     if "type" in after:
-        freezing.refreeze(fleet.organization_id, at)
+        freezing.refreeze(fleet.organization_id, at, tell=tell)
     audit.record(
         "fleet-changed",
         actor=actor,

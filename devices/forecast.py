@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from devices.freezing import ALL, REASON, Named, line_of, rows_of
-from fleets.models import Organization, Plan
+from fleets.models import Fleet, FleetType, Organization, Plan
 
 NAMED: Final = 8  # devices of each kind that are named, the others are counted
 
@@ -58,7 +58,17 @@ def forecast(organization: Organization, *, plan: Plan, allowance: int | None, u
     """What this plan would do to the organization's devices as they are, in four queries at most."""
     supposed = copy(organization)
     supposed.plan, supposed.allowance, supposed.unpaid = plan, allowance, unpaid
-    line = line_of(supposed)
+    return _forecast(line_of(supposed))
+
+
+def forecast_type(fleet: Fleet, fleet_type: FleetType) -> Forecast:
+    """What another type of this fleet would do to the devices of its organization, in four queries."""
+    supposed = copy(fleet)
+    supposed.type = fleet_type
+    return _forecast(line_of(fleet.organization, supposed))
+
+
+def _forecast(line: dict[str, Any]) -> Forecast:
     counts = {(before, after): int(n) for before, after, n in rows_of(COUNTS, **line)}
     names = [
         (kind, Named(uuid, name or uuid[:7])) for kind, uuid, name in rows_of(NAMES, **line, named=NAMED)

@@ -6,7 +6,7 @@ transaction: the organization's row is what such changes wait for each other at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from devices import clock, edges
 from fleets import audit, roles
-from fleets.models import FleetType, Organization, Plan, Role
+from fleets.models import Fleet, FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -56,6 +56,9 @@ FROM unnest(%(ids)s::bigint[], %(reasons)s::text[]) AS moves(id, reason)
 WHERE d.id = moves.id
 """
 
+Tell = Callable[[int, int | None], None]  # how many are done, and once how many there are
+BATCH: Final = 2000  # devices written by one statement
+
 
 def hold(organizations: Iterable[int]) -> None:
     """Lock these organizations, in the order of their ids: the first lock of whoever changes an input."""
@@ -75,21 +78,35 @@ SELECT DISTINCT d.organization_id FROM devices_device d WHERE d.id = ANY(%(ids)s
 """
 
 
-def refreeze(organization_id: int, at: datetime, devices: Collection[int] | None = None) -> int:
+def refreeze(
+    organization_id: int, at: datetime, devices: Collection[int] | None = None, tell: Tell | None = None
+) -> int:
     """Freeze and thaw what the rule says now that something changed; the organization is held.
 
     `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
-    organization's or a fleet's did, so all its devices are looked at. Returns how many changed.
+    organization's or a fleet's did, so all its devices are looked at. `tell` hears how many are written, and
+    at first of how many. Returns how many changed.
     """
     line = line_of(Organization.objects.get(pk=organization_id))
     which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
     changes = rows_of(CHANGES.format(which=which), ids=ids, **line)
     if not changes:
         return 0
-    reasons = dict(sorted(changes))
-    edges.settle_devices(reasons, at)
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE, {"ids": list(reasons), "reasons": list(reasons.values()), "at": at})
+    changes.sort()
+    if tell:
+        tell(0, len(changes))
+    edges.settle_devices([pk for pk, _ in changes], at)
+    for start in range(0, len(changes), BATCH):
+        batch = changes[start : start + BATCH]
+        said: dict[str, Any] = {
+            "ids": [pk for pk, _ in batch],
+            "reasons": [reason for _, reason in batch],
+            "at": at,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(WRITE, said)
+        if tell:
+            tell(start + len(batch), None)
     return len(changes)
 
 
@@ -130,6 +147,7 @@ def change_plan(
     unpaid: bool,
     seen: str | None = None,
     at: datetime | None = None,
+    tell: Tell | None = None,
 ) -> int:
     """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
 
@@ -150,7 +168,7 @@ def change_plan(
     subject = ("organization", organization.slug, organization.name)
     change: dict[str, Any] = {"before": before, "after": after}
     audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)
-    return refreeze(organization.pk, at)
+    return refreeze(organization.pk, at, tell=tell)
 
 
 def place_in_line(device: Device) -> int:
@@ -204,9 +222,12 @@ SELECT 'freezes', uuid, name FROM freezes UNION ALL SELECT 'thaws', uuid, name F
 """
 
 
-def line_of(organization: Organization) -> dict[str, Any]:
-    """What REASON needs to know of the organization: its flags and the border of its allowance."""
-    inputs = _inputs(organization)
+def line_of(organization: Organization, fleet: Fleet | None = None) -> dict[str, Any]:
+    """What REASON needs to know of the organization: its flags and the border of its allowance.
+
+    The organization as it is given, and `fleet`, are taken at their word: they may be a supposition.
+    """
+    inputs = _inputs(organization, fleet)
     last: tuple[Any, Any] = (None, None)
     if organization.allowance == 0:
         last = ("-infinity", 0)
@@ -215,11 +236,14 @@ def line_of(organization: Organization) -> dict[str, Any]:
     return inputs | {"last_at": last[0], "last_id": last[1]}
 
 
-def _inputs(organization: Organization) -> dict[str, Any]:
+def _inputs(organization: Organization, fleet: Fleet | None = None) -> dict[str, Any]:
     """What the organization says of its devices: plan, allowance and invoices."""
     paid_fleets: list[int] = []
     if organization.plan == Plan.FREE:
-        paid_fleets = list(organization.fleets.filter(type=FleetType.PAID).values_list("pk", flat=True))
+        types = dict(organization.fleets.values_list("pk", "type")) | (
+            {fleet.pk: fleet.type} if fleet else {}
+        )
+        paid_fleets = sorted(pk for pk, type_ in types.items() if type_ == FleetType.PAID)
     return {
         "organization": organization.pk,
         "unpaid": organization.unpaid,

@@ -31,6 +31,8 @@ class Job(models.Model):
 
         PREREGISTER = "preregister", "Preregister devices"
         BULK = "bulk", "Change devices"
+        PLAN = "plan", "Change the plan"
+        FLEET = "fleet", "Change a fleet's type"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, signed_in
 from devices import clock
-from devices.fleet_settings import ChangedMeanwhile, change_fleet, settings_of, version
+from devices.fleet_settings import ChangedMeanwhile, settings_of, version
+from devices.long_changes import change_fleet
 from devices.models import ApiKey, Device
 from fleets import fleets
 from fleets.models import Fleet, Role
@@ -37,10 +38,12 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         seen = request.POST.get("seen", "")
         try:
-            change_fleet(fleet=fleet, actor=person(request), at=at, seen=seen, **form.settings)
+            job = change_fleet(fleet=fleet, actor=person(request), seen=seen, **form.settings)
         except ChangedMeanwhile as changed:
             said, others = changed.now, meanwhile(fleet, changed.now, form.settings)
         else:
+            if job:
+                return redirect("devices:job", job.uuid)
             messages.success(request, f"The settings of {form.settings['name']} are saved.")
             return redirect("fleets:fleet-settings", slug)
     context = here.context(

@@ -10,9 +10,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.pages import person, signed_in
-from devices import clock
+from devices import clock, long_changes
 from devices.forecast import forecast
-from devices.freezing import PlanChangedMeanwhile, change_plan, plan_version
+from devices.freezing import PlanChangedMeanwhile, plan_version
+from devices.models import Job
 from devices.pages.allowance import allowance_of, frozen_for
 from fleets.models import Role
 from fleets.views.organization_forms import PlanForm
@@ -39,23 +40,31 @@ def change(request: HttpRequest, organization: str) -> HttpResponse:
     if request.method == "POST":
         seen = request.POST.get("seen", "")
         try:
-            n = change_plan(
+            made = long_changes.change_plan(
                 organization=here.organization, actor=person(request), seen=seen, **form.plan_wanted
             )
         except PlanChangedMeanwhile:
             here, refused = place(request, organization, Role.OWNER), True
         else:
-            messages.success(request, done(here.organization, n))
-            return redirect("fleets:plan", organization)
+            return _made(request, here, made)
     context = here.context(
         "plan",
         form=form,
         refused=refused,
         seen=plan_version(here.organization),
         changes=differences(here.organization, form.plan_wanted),
+        at_once=long_changes.AT_ONCE,
         forecast=forecast(here.organization, **form.plan_wanted),
     )
     return render(request, "settings/plan_change.html", context, status=409 if refused else 200)
+
+
+def _made(request: HttpRequest, here: Place, made: int | Job) -> HttpResponse:
+    """Lead to the plan, or to the job that changes it."""
+    if isinstance(made, Job):
+        return redirect("devices:job", made.uuid)
+    messages.success(request, done(here.organization, made))
+    return redirect("fleets:plan", here.organization.slug)
 
 
 def _context(here: Place, form: PlanForm) -> dict[str, Any]:
