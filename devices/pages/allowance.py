@@ -68,7 +68,7 @@ def of_counts(organization: Organization, counts: Mapping[Status, int], *, turns
 
 
 def allowance_of(organization: Organization, at: datetime) -> Allowance:
-    """The allowance of one organization at the clock `at`, in three queries."""
+    """The allowance of one organization at the clock `at`: its counts, and one query more."""
     counts = as_shown(count_by_status(in_organizations([organization]), at))
     return of_counts(organization, counts, turns=True)
 

@@ -21,9 +21,9 @@ pytestmark = pytest.mark.django_db
 PATH = "/settings/halden/plan/"
 CHANGE = f"{PATH}change/"
 
-# session, person, organizations, clock, counts as recorded, corrections, whose turn is next, the reasons of
-# the frozen; clock and fleets of the side
-QUERIES = 10
+# session, person, organizations, clock, counts, whose turn is next, the reasons of the frozen; clock and
+# fleets of the side
+QUERIES = 9
 # session, person, organizations; clock and fleets of the side; paid fleets, the border, counts, names
 PREVIEW = 9
 
