@@ -20,6 +20,7 @@ from devices.simulator.keyfile import FleetKeys, KeyFile, KnownDevice, write_pri
 from fleets.models import Fleet, FleetType, Membership, Organization, Role
 
 POLL_INTERVAL = 10  # seconds: a device that falls silent is late after 15 s and lost after 30 s
+ALLOWANCE = 63  # places: nearly full with the 60 devices that the simulator registers
 USER = "demo"
 EMAIL = "demo@halden-transit.example"
 KEYS = "demo"  # the name of the demo's keys
@@ -115,7 +116,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     at = at or clock.now()
     old = msgspec.json.decode(path.read_bytes(), type=Account) if path.exists() else None
     organization, _ = Organization.objects.get_or_create(
-        slug="halden-transit", defaults={"name": "Halden Transit"}
+        slug="halden-transit", defaults={"name": "Halden Transit", "allowance": ALLOWANCE}
     )
     user, password = _user(organization, old)
     fleets = [_fleet(organization, plan) for plan in FLEETS]

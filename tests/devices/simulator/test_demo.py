@@ -1,5 +1,6 @@
 """The demo organization: made once, made again, and as promised."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from dashboard.models import User
 from devices import clock, keys
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange
 from devices.simulator.keyfile import read_keys
+from devices.simulator.run import Options
 from devices.status import Status, count_by_status, with_status
 from fleets.models import Fleet, Membership, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -92,6 +94,13 @@ def test_it_has_what_virtual_devices_cannot_do(path: Path) -> None:
     awaited = shown(Device.objects.filter(provisioned_at=None))
     assert [each["name"] for each in awaited] == ["bench-zero-1", "kiosk-depot-01"]
     assert all(each["first_contact_at"] is None and each["notes"] for each in awaited)
+
+
+def test_its_allowance_is_nearly_full_with_the_devices_that_register(path: Path) -> None:
+    demo.make(path)
+    (registering,) = (each.default for each in fields(Options) if each.name == "devices")
+    assert registering == demo.ALLOWANCE - 3
+    assert Organization.objects.get().allowance == demo.ALLOWANCE
 
 
 def test_the_retired_device_has_a_past(path: Path) -> None:
