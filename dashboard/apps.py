@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin_apps
 
 
 class DashboardConfig(AppConfig):
@@ -6,3 +7,8 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from dashboard import checks  # noqa: F401, PLC0415 - registers them
+
+
+class AdminConfig(admin_apps.AdminConfig):
+    default = False  # not this app's own
+    default_site = "dashboard.admin_site.Site"

@@ -162,6 +162,12 @@ def refusal(request: HttpRequest, status: int) -> HttpResponse:
     return response
 
 
+def too_many_tries(request: HttpRequest) -> HttpResponse:
+    """Of signing in and what belongs to it, where no form is there to say so."""
+    words = "Nothing was changed, and who is signed in stays signed in. Wait a minute, then try again."
+    return render(request, "refused.html", {"heading": "Too many tries", "words": words}, status=429)
+
+
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's 400, except for a form that has too much in it."""
     if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):

@@ -4,8 +4,8 @@ import logging
 import re
 
 QUERY = re.compile(r"\?[^\s\"']*")
-# An invitation's link carries its secret until it is opened (fleets/views/invitations.py).
-LINK = re.compile(r"(/invitations/)(?!accept/)[^\s\"'/]+")
+# Links carry their secret until they are opened: an invitation's, a forgotten password's.
+LINK = re.compile(r"(/invitations/|/sign-in/new-password/)(?!accept/|done/)[^\s\"'/]+")
 
 
 class WithoutQuery(logging.Filter):

@@ -99,7 +99,7 @@ def signed_in(
             response = view(request, *args, **kwargs)
             add_never_cache_headers(response)
             return response
-        address = f"{reverse('sign-in')}?{urlencode({'next': request.get_full_path()})}"
+        address = f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}"
         if request.headers.get("HX-Request") == "true":
             return HttpResponse(status=401, headers={"HX-Redirect": address})
         return HttpResponseRedirect(address)

@@ -16,6 +16,15 @@ from dashboard.models import User
 PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
 
 
+def named(login: str) -> User | None:
+    """Whose e-mail address or, else, user name this is, whatever its case; None: nobody's."""
+    login = login.strip()
+    return (
+        User.objects.filter(email=login.lower()).exclude(email="").first()
+        or User.objects.filter(username__iexact=login).first()
+    )
+
+
 class Taken(Exception):
     """An account has this user name or e-mail address. `field` says which."""
 
@@ -41,6 +50,12 @@ def create(*, username: str, email: str, password: str, superuser: bool = False)
         if not isinstance(error.__cause__, UniqueViolation):
             raise
         raise Taken("username" if "username" in str(error) else "email") from error
+
+
+def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
+    """How a person is called, and in which time zone times are shown; empty: the browser's."""
+    user.first_name, user.last_name, user.time_zone = first_name, last_name, time_zone
+    user.save(update_fields=["first_name", "last_name", "time_zone"])
 
 
 class AccountForm(forms.Form):

@@ -96,10 +96,16 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 2
 # The site.
 
 INSTALLED_APPS = [
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "dashboard",
     "fleets",
     "devices",
-    "django.contrib.admin",
+    "dashboard.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -128,6 +134,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.time_zone",
+    "allauth.account.middleware.AccountMiddleware",
     "dashboard.first_run.middleware",
 ]
 ROOT_URLCONF = "dashboard.urls"
@@ -149,7 +156,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "dashboard.User"
-AUTHENTICATION_BACKENDS = ["dashboard.authentication.NameOrEmail"]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
     for name, options in (
@@ -159,9 +166,35 @@ AUTH_PASSWORD_VALIDATORS = [
         ("NumericPasswordValidator", {}),
     )
 ]
-LOGIN_URL = "sign-in"
+LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"
 LOGIN_REDIRECT_URL = "fleets:list"
-LOGOUT_REDIRECT_URL = "sign-in"
+
+# Signing in (dashboard.account).
+
+ACCOUNT_ADAPTER = "dashboard.account.adapter.Adapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # nobody signs up; what proves an address is dashboard.account's
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to addresses that strangers type
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+PASSWORD_RESET_TIMEOUT = 3600  # seconds
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_RATE_LIMITS = {
+    # Wrong passwords and codes: of an account, and from an address, which may be a whole company's.
+    "login_failed": "30/5m/ip,5/5m/key",
+    "login": "60/m/ip",
+    "reauthenticate": "10/5m/user",
+    "change_password": "10/5m/user",
+}
+# Counts and marks that all processes share, where the database is all that they share.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "dashboard_shared",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody pushes a count out by making others
+    }
+}
 
 LANGUAGE_CODE = "en"
 USE_I18N = False
@@ -187,6 +220,19 @@ SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
 POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
 HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
 HISTORY_DAYS = env.int("HISTORY_DAYS", 90, validate=validate.Range(min=31))  # kept at least, in whole months
+
+# Mail: for forgotten passwords and notices; empty EMAIL_HOST: none is sent, and pages say what to do.
+
+EMAIL_HOST = env.str("EMAIL_HOST", "")
+EMAIL_PORT = env.int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = env.str("EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_PASSWORD", "")
+_email_security = env.str("EMAIL_SECURITY", "starttls", validate=validate.OneOf(["starttls", "tls", "none"]))
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security == "tls"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+    "EMAIL_FROM", f"Lookout <{EMAIL_HOST_USER or 'lookout@localhost'}>"
+)
 
 # Logs go to standard error and carry paths, never query strings: those may hold keys.
 

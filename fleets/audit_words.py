@@ -34,6 +34,18 @@ class Action(TextChoices):
     ORGANIZATION_DELETED = "organization-deleted", "Deleted the organization"
     PLAN_CHANGED = "plan-changed", "Changed the plan"
     JOB_CANCELLED = "job-cancelled", "Cancelled a job"
+    SIGNED_IN = "signed-in", "Signed in"
+    SIGN_IN_FAILED = "sign-in-failed", "Failed to sign in"
+    SIGNED_OUT = "signed-out", "Signed out"
+    SESSIONS_ENDED = "sessions-ended", "Ended sessions elsewhere"
+    PASSWORD_CHANGED = "password-changed", "Changed the password"
+    PASSWORD_RESET = "password-reset", "Set a new password by a link"
+    FACTOR_ADDED = "factor-added", "Added a second factor"
+    FACTOR_REMOVED = "factor-removed", "Removed a second factor"
+    CODES_RENEWED = "recovery-codes-renewed", "Made new recovery codes"
+    EMAIL_CHANGED = "email-changed", "Changed the e-mail address"
+    CONNECTED = "sign-in-connected", "Connected a sign-in"
+    DISCONNECTED = "sign-in-disconnected", "Disconnected a sign-in"
 
 
 class Kind(TextChoices):
@@ -47,3 +59,4 @@ class Kind(TextChoices):
     ORGANIZATION = "organization", "Organization"
     JOB = "job", "Job"
     LIST = "list", "List of devices"
+    ACCOUNT = "account", "Account"

@@ -28,7 +28,7 @@ def main(address: str, keyfile: Path) -> None:
         raise SystemExit("The sign-in page has no form.")
     fields = {
         "csrfmiddlewaretoken": token[1],
-        "username": account["user"],
+        "login": account["user"],
         "password": account["password"],
     }
     request = urllib.request.Request(

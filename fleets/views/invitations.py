@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
+from allauth.account.utils import perform_login
 from django.contrib import messages
-from django.contrib.auth import login
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -93,7 +92,7 @@ def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         except members.NotGood as error:
             return _not_good(request, str(error), 410)
         else:
-            login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+            perform_login(request, user)
             return _joined(request, joined)
     context = {"invitation": invitation, "role": Role(invitation.role), "form": form}
     return render(request, "invitations/register.html", context)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from allauth.account.utils import perform_login
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
@@ -68,7 +68,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
         except first_run.Over:
             messages.error(request, "Somebody else has set up this site just now. Sign in, or ask them.")
             return redirect(settings.LOGIN_REDIRECT_URL)
-        login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        perform_login(request, user)
         messages.success(request, f"Welcome. {organization} is yours.")
         return redirect(settings.LOGIN_REDIRECT_URL)
     response = render(request, "welcome.html", {"form": form})

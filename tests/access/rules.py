@@ -72,4 +72,5 @@ class Page:
     data: Mapping[str, str] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     session: Mapping[str, str] = field(default_factory=dict)
+    signs_out: bool = False  # leading to the sign-in page is then no refusal
     files: Mapping[str, str] = field(default_factory=dict)  # the content of each

@@ -113,14 +113,36 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),
     "fleets:audit-csv": Page(members(ADMINISTRATOR, 200)),
     "fleets:audit-json": Page(members(ADMINISTRATOR, 200)),
+    # The person's own account
+    "account": Page(signed_in(200), signed_in(302), {"time_zone": "Asia/Tokyo"}),
+    "account_change_password": Page(
+        signed_in(200),
+        signed_in(302),
+        {
+            "oldpassword": "{password}",
+            "password1": "tangled-otter-41",
+            "password2": "tangled-otter-41",
+        },
+    ),
+    "account_set_password": Page(signed_in(302), signed_in(302)),  # who has one is led to changing it
+    "account_reauthenticate": Page(signed_in(200), signed_in(302), {"password": "{password}"}),
+    "account_sessions": Page(signed_in(200)),
+    "account_sessions_end": Page(NO, signed_in(302)),
+    "account_session_end": Page(NO, signed_in(302)),
     # The site
     "welcome": Page(everybody(302), everybody(302)),  # the first run is over
-    "sign-in": Page(
+    # Signing in and out
+    "account_login": Page(
         everybody(302) | {Who.ANONYMOUS: 200},
         everybody(302),
-        {"username": "owner", "password": "{password}"},
+        {"login": "owner", "password": "{password}"},
     ),
-    "sign-out": Page(NO, everybody(SIGN_IN)),
+    "account_inactive": Page(everybody(200)),
+    "account_reset_password": Page(everybody(200), everybody(302), {"email": "nobody@people.example"}),
+    "account_reset_password_done": Page(everybody(200)),
+    "account_reset_password_from_key": Page(everybody(200), everybody(200), {"password1": "x"}),
+    "account_reset_password_from_key_done": Page(everybody(200)),
+    "account_logout": Page(NO, everybody(SIGN_IN), signs_out=True),
     "theme": Page(NO, everybody(302), {"theme": "dark"}),
     "healthz": Page(everybody(200)),
 }

@@ -30,19 +30,19 @@ def user() -> User:
 
 @pytest.mark.parametrize("name", ["ida", "ida@example.org", "IDA@Example.org"])
 def test_signing_in_leads_to_where_one_wanted(client: Client, user: User, name: str) -> None:
-    form = {"username": name, "password": "open sesame 42", "next": "/devices/?q=a"}
+    form = {"login": name, "password": "open sesame 42", "next": "/devices/?q=a"}
     assert client.post("/sign-in/", form)["Location"] == "/devices/?q=a"
     assert client.get("/").status_code == 200
     assert client.get("/sign-in/")["Location"] == "/"
 
 
 def test_a_foreign_address_is_not_where_one_wanted(client: Client, user: User) -> None:
-    form = {"username": "ida", "password": "open sesame 42", "next": "https://elsewhere.example/"}
+    form = {"login": "ida", "password": "open sesame 42", "next": "https://elsewhere.example/"}
     assert client.post("/sign-in/", form)["Location"] == "/"
 
 
 def test_a_wrong_password_is_said_and_the_name_kept(client: Client, user: User) -> None:
-    page = client.post("/sign-in/", {"username": "ida", "password": "guess"})
+    page = client.post("/sign-in/", {"login": "ida", "password": "guess"})
     assert 'role="alert"' in page.content.decode()
     assert 'value="ida"' in page.content.decode()
     assert client.get("/").status_code == 302

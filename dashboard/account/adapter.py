@@ -1,0 +1,118 @@
+"""What allauth asks of us about signing in: our words, brakes per account, and lines in the audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.db import transaction
+
+from dashboard import people
+from dashboard.account import lines, sessions
+from fleets.audit_words import Action
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+    from dashboard.models import User
+
+WRONG: Final = "This user name or e-mail address and this password do not belong together."
+LOCKED: Final = (
+    "Too many wrong passwords for this account or from this address. Nothing was changed, and who is"
+    " signed in stays signed in. Wait five minutes, then try again."
+)
+# What is said after an action, by the template in which allauth would look for it; others say nothing.
+MESSAGES: Final = {
+    "account/messages/password_changed.txt": "The password is changed. Sessions elsewhere were ended.",
+    "account/messages/password_set.txt": "The password is set. Sessions elsewhere were ended.",
+}
+
+
+class Adapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "account_inactive": "This account is switched off. Ask an administrator of the site.",
+        "email_password_mismatch": WRONG,
+        "username_password_mismatch": WRONG,
+        "enter_current_password": "This is not your password.",
+        "incorrect_password": "This is not your password.",
+        "incorrect_code": "This code is not right, or was used before.",
+        "invalid_password_reset": "This link was used before, or has expired.",
+        "too_many_login_attempts": LOCKED,
+        "rate_limited": "Too many tries. Wait a minute, then try again.",
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Accounts come from the first run and from invitations (fleets/views)."""
+        return False
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """As dashboard.addresses tells it; on a socket there is none, and all callers count as one."""
+        return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104 - nothing listens here
+
+    def is_ajax(self, request: HttpRequest) -> bool:
+        """Forms are answered by pages; only a passkey's challenge is fetched by a script."""
+        match = request.resolver_match
+        return bool(match and match.url_name == "mfa_login_webauthn" and super().is_ajax(request))
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Tries are counted for an account, not for each of the names it can be called by.
+
+        No public hook: allauth's own would give who guesses twice as many tries.
+        """
+        login = credentials.get("username") or credentials.get("email") or ""
+        user = people.named(login)
+        return f"account:{user.pk}" if user else f"nobody:{login.casefold()}"
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        user = people.named(credentials.get("username") or credentials.get("email") or "")
+        if user:
+            lines.write(Action.SIGN_IN_FAILED, user, actor=None, after={"how": "password"})
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """A signed-in person's own password, with the view's own brake.
+
+        Not counted with sign-ins: strangers who guess must not be able to stop the person at work.
+        """
+        if user.check_password(password):
+            return True
+        lines.write(Action.SIGN_IN_FAILED, user, after={"how": "confirming it is you: password"})
+        return False
+
+    def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
+        """Every way to sign in ends here."""
+        response: HttpResponse = super().post_login(request, user, **details)
+        how = lines.how(request)
+        lines.write(Action.SIGNED_IN, user, after={"how": how} if how else None)
+        return response
+
+    def logout(self, request: HttpRequest) -> None:
+        if request.user.is_authenticated:
+            lines.write(Action.SIGNED_OUT, request.user)
+            sessions.forget(request.session.session_key)
+        super().logout(request)
+
+    @transaction.atomic
+    def set_password(self, user: User, password: str) -> None:
+        """A password of one's own choice, also by the link of a mail; it ends what others have open."""
+        super().set_password(user, password)
+        own = self.request is not None and self.request.user == user
+        lines.write(Action.PASSWORD_CHANGED if own else Action.PASSWORD_RESET, user)
+        sessions.end_all(user, but=self.request.session.session_key if own else None)
+
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        message_context: dict[str, Any] | None = None,
+        extra_tags: str = "",
+        message: str | None = None,
+    ) -> None:
+        message = message or MESSAGES.get(message_template or "")
+        super().add_message(request, level, extra_tags=extra_tags, message=message)
+
+    def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
+        """Tells of changes to an account by e-mail, where mail is set up."""
+        if settings.EMAIL_HOST:
+            super().send_notification_mail(*args, **kwargs)

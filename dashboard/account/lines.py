@@ -1,0 +1,56 @@
+"""The audit log's lines about accounts: of no organization, for the administrators of the site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from allauth.account.authentication import get_authentication_records
+
+from devices import clock
+from fleets import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest
+
+    from dashboard.models import User
+    from fleets.audit_words import Action
+
+SELF: Final = object()
+HOW: Final = {
+    "password": "password",
+    "password_reset": "a link by e-mail",
+    "socialaccount": "OpenID Connect",
+    "totp": "authenticator app",
+    "recovery_codes": "recovery code",
+    "webauthn": "passkey or security key",
+}
+
+
+def write(
+    action: Action,
+    user: User,
+    *,
+    actor: User | object | None = SELF,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """A line about this account; by its own person, or where `actor` is None by nobody known."""
+    audit.record(
+        action,
+        actor=user if actor is SELF else None,
+        organization=None,
+        subject=("account", user.username, user.get_full_name()),
+        at=clock.now(),
+        before=before,
+        after=after,
+        by="somebody",
+    )
+
+
+def how(request: HttpRequest) -> str:
+    """By what the person of this session has shown to be that person, in order; empty: it was made."""
+    records = get_authentication_records(request, request.user)
+    said = (HOW.get(record.get("type") or record["method"], record["method"]) for record in records)
+    return ", ".join(dict.fromkeys(said))

@@ -1,0 +1,90 @@
+"""The sessions of a person: which are open, and ending them. allauth keeps the list, Django the sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import transaction
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dashboard.models import User
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open session, as its person sees it."""
+
+    pk: int
+    since: datetime
+    address: str
+    browser: str
+    is_current: bool
+
+
+def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
+    """Those that have neither ended nor expired; the one at hand first, then the newest."""
+    alive = Session.objects.filter(expire_date__gt=at).values("session_key")
+    kept = UserSession.objects.filter(user=user, session_key__in=alive).order_by("-created_at", "-pk")
+    found = [
+        Open(each.pk, each.created_at, each.ip, browser_of(each.user_agent), each.session_key == current)
+        for each in kept
+    ]
+    return sorted(found, key=lambda each: not each.is_current)
+
+
+@transaction.atomic
+def end(user: User, pk: int, *, but: str | None) -> int:
+    """End one session of this person, unless it is the one at hand. Returns how many ended: 0 or 1."""
+    return _end(user, but, pk=pk)
+
+
+@transaction.atomic
+def end_all(user: User, *, but: str | None) -> int:
+    """End every session of this person except the one at hand. Returns how many ended."""
+    return _end(user, but)
+
+
+def forget(key: str | None) -> None:
+    """A session ended by itself: take it from the list."""
+    UserSession.objects.filter(session_key=key).delete()
+
+
+def _end(user: User, but: str | None, **wanted: int) -> int:
+    ending = UserSession.objects.filter(user=user, **wanted).exclude(session_key=but)
+    keys = list(ending.values_list("session_key", flat=True))
+    ended, _ = Session.objects.filter(session_key__in=keys).delete()
+    ending.filter(session_key__in=keys).delete()
+    return ended
+
+
+# The first that a browser's own description holds; later ones name earlier ones for compatibility.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrom", "Chrome"),
+    ("Safari", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser_of(description: str) -> str:
+    """What a browser calls itself, in two words; the beginning of it where it is none that we know."""
+    browser = next((name for mark, name in BROWSERS if mark in description), "")
+    system = next((name for mark, name in SYSTEMS if mark in description), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return description[:60] or "An unknown browser"

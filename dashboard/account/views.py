@@ -1,0 +1,105 @@
+"""Pages of the account that allauth has none for: the profile, and the list of sessions."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any, Final
+
+from allauth.account import views as allauth
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard import people
+from dashboard.account import lines, sessions
+from dashboard.account.pages import context
+from dashboard.pages import person, signed_in
+from fleets.audit_words import Action
+
+CONTROL: Final = {"class": "form-control"}
+
+
+class ProfileForm(forms.Form):
+    """How a person is called, and in which time zone times are shown."""
+
+    first_name = forms.CharField(
+        label="First name",
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(CONTROL | {"autocomplete": "given-name"}),
+    )
+    last_name = forms.CharField(
+        label="Last name",
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(CONTROL | {"autocomplete": "family-name"}),
+    )
+    time_zone = forms.ChoiceField(
+        label="Time zone",
+        required=False,
+        help_text="Of every time that you are shown.",
+        widget=forms.Select(CONTROL),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
+        field = self.fields["time_zone"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", "As the browser's"), *((zone, zone.replace("_", " ")) for zone in zones)]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def profile(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    now = {name: getattr(user, name) for name in ("first_name", "last_name", "time_zone")}
+    form = ProfileForm(request.POST or None, initial=now)
+    if form.is_valid():
+        people.describe(user, **form.cleaned_data)
+        messages.success(request, "Your profile is saved.")
+        return redirect("account")
+    return render(request, "account/profile.html", context(request, "profile") | {"form": form})
+
+
+@require_safe
+@signed_in
+def listed(request: HttpRequest) -> HttpResponse:
+    here = context(request, "sessions")
+    found = sessions.open_ones(person(request), request.session.session_key, here["at"])
+    return render(request, "account/sessions.html", here | {"sessions": found})
+
+
+def forgotten(request: HttpRequest) -> HttpResponseBase:
+    """Asks for the link to a new password; where no mail is set up the page says what else to do."""
+    if request.method == "POST" and not settings.EMAIL_HOST:
+        return redirect("account_reset_password")
+    answer: HttpResponseBase = allauth.password_reset(request)
+    return answer
+
+
+@require_POST
+@signed_in
+def end_one(request: HttpRequest, session: int) -> HttpResponse:
+    ended = sessions.end(person(request), session, but=request.session.session_key)
+    return _ended(request, ended)
+
+
+@require_POST
+@signed_in
+def end_others(request: HttpRequest) -> HttpResponse:
+    ended = sessions.end_all(person(request), but=request.session.session_key)
+    return _ended(request, ended)
+
+
+def _ended(request: HttpRequest, ended: int) -> HttpResponse:
+    if ended:
+        lines.write(Action.SESSIONS_ENDED, person(request), after={"sessions": ended})
+        words = "One session was ended." if ended == 1 else f"{ended} sessions were ended."
+        messages.success(request, words)
+    else:
+        messages.info(request, "Nothing was ended: no other session was open any more.")
+    return redirect("account_sessions")

@@ -1,0 +1,16 @@
+"""Fields of forms that are not ours, in our clothes."""
+
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def control(field: BoundField, **attributes: Any) -> SafeString:
+    """The field itself, with our class; underscores in the names of attributes are hyphens."""
+    dressed = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return field.as_widget(attrs={"class": "form-control", "placeholder": ""} | dressed)

@@ -1,0 +1,40 @@
+"""A person with a password, and reading what the log says about the person's account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from dashboard.models import User
+from fleets.models import AuditEntry
+from tests.factories import make_member, make_organization
+
+PASSWORD = "open sesame 42"
+Lines = Callable[[], list[tuple[str, str, Any]]]
+
+
+@pytest.fixture
+def user() -> User:
+    return make_member(make_organization(), username="ida", password=PASSWORD, email="ida@example.org")
+
+
+@pytest.fixture
+def signed_in(client: Client, user: User) -> Client:
+    """Through the sign-in page, so that the session is listed."""
+    assert client.post("/sign-in/", {"login": "ida", "password": PASSWORD})["Location"] == "/"
+    return client
+
+
+@pytest.fixture
+def lines() -> Lines:
+    """Every line about accounts, oldest first: who, what, and what it says besides."""
+
+    def read() -> list[tuple[str, str, Any]]:
+        found = AuditEntry.objects.filter(subject_kind="account", subject_id="ida").order_by("pk")
+        assert {line.organization_id for line in found} <= {None}
+        return [(line.actor_name, line.action, line.after) for line in found]
+
+    return read
