@@ -7,6 +7,9 @@ class DashboardConfig(AppConfig):
 
     def ready(self) -> None:
         from dashboard import checks  # noqa: F401, PLC0415 - registers them
+        from dashboard.account import events  # noqa: PLC0415 - needs the models
+
+        events.connect()
 
 
 class AdminConfig(admin_apps.AdminConfig):

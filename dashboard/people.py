@@ -9,6 +9,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from psycopg.errors import UniqueViolation
 
 from dashboard.models import User
@@ -22,6 +23,18 @@ def named(login: str) -> User | None:
     return (
         User.objects.filter(email=login.lower()).exclude(email="").first()
         or User.objects.filter(username__iexact=login).first()
+    )
+
+
+def proven(addresses: list[str]) -> User | None:
+    """Whose proven e-mail address one of these is; None: nobody's who is active."""
+    return User.objects.filter(email__in=addresses, proven_email=F("email"), is_active=True).first()
+
+
+def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
+    """An account without a password, for who signs in elsewhere; its address is proven."""
+    return User.objects.create_user(
+        username, email, first_name=first_name, last_name=last_name, proven_email=email
     )
 
 

@@ -53,6 +53,8 @@ else:
     SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
     KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
     ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+# Former ones, which still read sessions and second factors.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", [])
 for network in TRUSTED_PROXIES:
@@ -187,6 +189,24 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/5m/user",
     "change_password": "10/5m/user",
 }
+MFA_ADAPTER = "dashboard.account.factors.Factors"
+MFA_FORMS = {
+    "authenticate": "dashboard.account.forms.AuthenticateForm",
+    "reauthenticate": "dashboard.account.forms.ReauthenticateForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1  # a step of 30 s before and after: clocks differ, and typing takes time
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
+SOCIALACCOUNT_ADAPTER = "dashboard.account.openid.Connections"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # more is asked: dashboard.account.openid
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True}}
+# One OpenID Connect provider; without an issuer there is none.
+OIDC_ISSUER = env.str("OIDC_ISSUER", "", validate=validate.Regexp("" if LOCAL else r"^(https://.+)?$"))
+OIDC_NAME = env.str("OIDC_NAME", "single sign-on")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", "") if not OIDC_ISSUER else env.str("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", "") if not OIDC_ISSUER else env.str("OIDC_CLIENT_SECRET")
+OIDC_CREATE_ACCOUNTS = env.bool("OIDC_CREATE_ACCOUNTS", False)
 # Counts and marks that all processes share, where the database is all that they share.
 CACHES = {
     "default": {

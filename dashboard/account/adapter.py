@@ -10,7 +10,6 @@ from django.db import transaction
 
 from dashboard import people
 from dashboard.account import lines, sessions
-from fleets.audit_words import Action
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -26,6 +25,10 @@ LOCKED: Final = (
 MESSAGES: Final = {
     "account/messages/password_changed.txt": "The password is changed. Sessions elsewhere were ended.",
     "account/messages/password_set.txt": "The password is set. Sessions elsewhere were ended.",
+    "socialaccount/messages/account_connected.txt": "It is connected: you can sign in with it from now on.",
+    "socialaccount/messages/account_connected_updated.txt": "It was connected already.",
+    "socialaccount/messages/account_connected_other.txt": "Nothing was changed: another account has it.",
+    "socialaccount/messages/account_disconnected.txt": "It is disconnected: it signs you in no more.",
 }
 
 
@@ -67,7 +70,7 @@ class Adapter(DefaultAccountAdapter):
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         user = people.named(credentials.get("username") or credentials.get("email") or "")
         if user:
-            lines.write(Action.SIGN_IN_FAILED, user, actor=None, after={"how": "password"})
+            lines.write("sign-in-failed", user, actor=None, after={"how": "password"})
 
     def reauthenticate(self, user: User, password: str) -> bool:
         """A signed-in person's own password, with the view's own brake.
@@ -76,19 +79,19 @@ class Adapter(DefaultAccountAdapter):
         """
         if user.check_password(password):
             return True
-        lines.write(Action.SIGN_IN_FAILED, user, after={"how": "confirming it is you: password"})
+        lines.write("sign-in-failed", user, after={"how": "confirming it is you: password"})
         return False
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
         """Every way to sign in ends here."""
         response: HttpResponse = super().post_login(request, user, **details)
         how = lines.how(request)
-        lines.write(Action.SIGNED_IN, user, after={"how": how} if how else None)
+        lines.write("signed-in", user, after={"how": how} if how else None)
         return response
 
     def logout(self, request: HttpRequest) -> None:
         if request.user.is_authenticated:
-            lines.write(Action.SIGNED_OUT, request.user)
+            lines.write("signed-out", request.user)
             sessions.forget(request.session.session_key)
         super().logout(request)
 
@@ -97,7 +100,7 @@ class Adapter(DefaultAccountAdapter):
         """A password of one's own choice, also by the link of a mail; it ends what others have open."""
         super().set_password(user, password)
         own = self.request is not None and self.request.user == user
-        lines.write(Action.PASSWORD_CHANGED if own else Action.PASSWORD_RESET, user)
+        lines.write("password-changed" if own else "password-reset", user)
         sessions.end_all(user, but=self.request.session.session_key if own else None)
 
     def add_message(

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from dashboard.models import User
-    from fleets.audit_words import Action
 
 SELF: Final = object()
 HOW: Final = {
@@ -29,14 +28,15 @@ HOW: Final = {
 
 
 def write(
-    action: Action,
+    action: str,
     user: User,
     *,
     actor: User | object | None = SELF,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    by: str = "somebody",
 ) -> None:
-    """A line about this account; by its own person, or where `actor` is None by nobody known."""
+    """A line about this account; by its own person, or where `actor` is None by whom `by` names."""
     audit.record(
         action,
         actor=user if actor is SELF else None,
@@ -45,7 +45,7 @@ def write(
         at=clock.now(),
         before=before,
         after=after,
-        by="somebody",
+        by=by,
     )
 
 

@@ -6,18 +6,20 @@ import zoneinfo
 from typing import Any, Final
 
 from allauth.account import views as allauth
+from allauth.socialaccount.providers.openid_connect import views as openid
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from requests import RequestException
 
 from dashboard import people
 from dashboard.account import lines, sessions
 from dashboard.account.pages import context
 from dashboard.pages import person, signed_in
-from fleets.audit_words import Action
 
 CONTROL: Final = {"class": "form-control"}
 
@@ -82,6 +84,23 @@ def forgotten(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_POST
+def leave(request: HttpRequest, provider_id: str) -> HttpResponseBase:
+    """Leads to the OpenID Connect provider, by a page and not by a redirection.
+
+    A form's redirection to another site would have to be allowed in the content policy of every page.
+    """
+    try:
+        answer: HttpResponseBase = openid.login(request, provider_id)
+    except RequestException:
+        return render(request, "socialaccount/authentication_error.html", status=502)
+    if isinstance(answer, HttpResponseRedirect) and not answer.url.startswith("/"):
+        response = render(request, "socialaccount/leaving.html", {"address": answer.url})
+        add_never_cache_headers(response)
+        return response
+    return answer
+
+
+@require_POST
 @signed_in
 def end_one(request: HttpRequest, session: int) -> HttpResponse:
     ended = sessions.end(person(request), session, but=request.session.session_key)
@@ -97,7 +116,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
 
 def _ended(request: HttpRequest, ended: int) -> HttpResponse:
     if ended:
-        lines.write(Action.SESSIONS_ENDED, person(request), after={"sessions": ended})
+        lines.write("sessions-ended", person(request), after={"sessions": ended})
         words = "One session was ended." if ended == 1 else f"{ended} sessions were ended."
         messages.success(request, words)
     else:

@@ -27,6 +27,9 @@ def edited(said: dict[str, str]) -> Page:
     return Page(members(OPERATOR, 200), members(OPERATOR, 302), said)
 
 
+# The second step of signing in: who has not done the first one is led there.
+LATER: Final = everybody(302) | {Who.ANONYMOUS: SIGN_IN}
+
 PAGES: Final[dict[str, Page]] = {
     # Fleets and devices
     "fleets:list": Page(signed_in(200)),
@@ -126,6 +129,20 @@ PAGES: Final[dict[str, Page]] = {
     ),
     "account_set_password": Page(signed_in(302), signed_in(302)),  # who has one is led to changing it
     "account_reauthenticate": Page(signed_in(200), signed_in(302), {"password": "{password}"}),
+    # Nobody in the world has a second factor; what changes one asks first who it is.
+    "mfa_reauthenticate": Page(signed_in(302), signed_in(302)),
+    "mfa_reauthenticate_webauthn": Page(signed_in(302), signed_in(302)),
+    "mfa_index": Page(signed_in(200)),
+    "mfa_activate_totp": Page(signed_in(302), signed_in(302)),
+    "mfa_deactivate_totp": Page(signed_in(404), signed_in(404)),
+    "mfa_view_recovery_codes": Page(signed_in(404)),
+    "mfa_generate_recovery_codes": Page(signed_in(302), signed_in(302)),
+    "mfa_download_recovery_codes": Page(signed_in(404)),
+    "mfa_list_webauthn": Page(signed_in(200)),
+    "mfa_add_webauthn": Page(signed_in(302), signed_in(302)),
+    "mfa_edit_webauthn": Page(signed_in(302), signed_in(302)),
+    "mfa_remove_webauthn": Page(signed_in(302), signed_in(302)),
+    "socialaccount_connections": Page(signed_in(200), signed_in(200), {"account": "0"}),
     "account_sessions": Page(signed_in(200)),
     "account_sessions_end": Page(NO, signed_in(302)),
     "account_session_end": Page(NO, signed_in(302)),
@@ -138,6 +155,11 @@ PAGES: Final[dict[str, Page]] = {
         {"login": "owner", "password": "{password}"},
     ),
     "account_inactive": Page(everybody(200)),
+    "openid_connect_login": Page(NO, everybody(404)),  # no provider is named
+    "openid_connect_callback": Page(everybody(404)),
+    "socialaccount_login_cancelled": Page(everybody(200)),
+    "mfa_authenticate": Page(LATER, LATER),
+    "mfa_login_webauthn": Page(LATER, LATER),
     "account_reset_password": Page(everybody(200), everybody(302), {"email": "nobody@people.example"}),
     "account_reset_password_done": Page(everybody(200)),
     "account_reset_password_from_key": Page(everybody(200), everybody(200), {"password1": "x"}),

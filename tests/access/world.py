@@ -134,6 +134,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "password": PASSWORD,
         "key": "set-password",
         "session": "0",
+        "pk": "0",
+        "provider_id": "none",
         "uidb36": "1",
         # The admin's
         "object_id": str(people[Who.OWNER].pk),
