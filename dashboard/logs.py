@@ -4,8 +4,10 @@ import logging
 import re
 
 QUERY = re.compile(r"\?[^\s\"']*")
-# Links carry their secret until they are opened: an invitation's, a forgotten password's.
-LINK = re.compile(r"(/invitations/|/sign-in/new-password/)(?!accept/|done/)[^\s\"'/]+")
+# Links carry their secret until they are opened: an invitation's, a forgotten password's, an address's.
+LINK = re.compile(
+    r"(/invitations/|/sign-in/new-password/|/account/email/)(?!accept/|done/|confirm/)[^\s\"'/]+"
+)
 
 
 class WithoutQuery(logging.Filter):

@@ -188,6 +188,7 @@ ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     "reauthenticate": "10/5m/user",
     "change_password": "10/5m/user",
+    "manage_email": "5/5m/user",
 }
 MFA_ADAPTER = "dashboard.account.factors.Factors"
 MFA_FORMS = {

@@ -13,7 +13,7 @@ from allauth.socialaccount.providers.openid_connect import views as openid
 from django.urls import path, re_path
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.account import views
+from dashboard.account import address_views, views
 from dashboard.account.pages import placed
 
 urlpatterns = [
@@ -42,6 +42,9 @@ urlpatterns = [
     path("account/", views.profile, name="account"),
     path("account/password/", placed(allauth.password_change, "password"), name="account_change_password"),
     path("account/password/set/", placed(allauth.password_set, "password"), name="account_set_password"),
+    path("account/email/", address_views.change, name="account_email_change"),
+    path("account/email/confirm/", address_views.prove, name="account_email_prove"),
+    path("account/email/<str:secret>/", address_views.opened, name="account_email_link"),
     path("account/confirm/", placed(allauth.reauthenticate, "confirm"), name="account_reauthenticate"),
     path("account/confirm/code/", placed(factors.reauthenticate, "confirm"), name="mfa_reauthenticate"),
     path(

@@ -118,6 +118,9 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:audit-json": Page(members(ADMINISTRATOR, 200)),
     # The person's own account
     "account": Page(signed_in(200), signed_in(302), {"time_zone": "Asia/Tokyo"}),
+    "account_email_change": Page(signed_in(200), signed_in(200), {"email": "else@people.example"}),
+    "account_email_link": Page(everybody(302)),
+    "account_email_prove": Page(signed_in(302), signed_in(302)),  # nobody has opened a link
     "account_change_password": Page(
         signed_in(200),
         signed_in(302),

@@ -1,0 +1,56 @@
+"""Showing that an e-mail address is one's own: by opening a link that was sent there.
+
+An account made by an invitation or at the first run has an address that somebody only typed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from allauth.account.adapter import get_adapter
+from django.core import signing
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from psycopg.errors import UniqueViolation
+
+from dashboard import people
+from dashboard.account import lines
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from dashboard.models import User
+
+SALT: Final = "lookout.address"
+GOOD_FOR: Final = 3600  # seconds
+
+
+def send_link(request: HttpRequest, user: User, email: str) -> None:
+    """Send the link to this address. It is good while the account's address is what it is now."""
+    secret = signing.dumps([user.pk, user.email, user.proven_email, email], salt=SALT)
+    link = request.build_absolute_uri(reverse("account_email_link", args=[secret]))
+    get_adapter().send_mail("account/email/prove", email, {"user": user, "link": link})
+
+
+def proven(secret: str, user: User) -> str:
+    """The address that this link proves to be this person's; empty: none (any more)."""
+    try:
+        told: Any = signing.loads(secret, salt=SALT, max_age=GOOD_FOR)
+    except signing.BadSignature:
+        return ""
+    return str(told[3]) if told[:3] == [user.pk, user.email, user.proven_email] else ""
+
+
+def prove(user: User, email: str) -> None:
+    """Make this the account's address, as proven. Raises people.Taken where another account has it."""
+    before = user.email
+    user.email = user.proven_email = email.lower()
+    try:
+        with transaction.atomic():
+            user.save(update_fields=["email", "proven_email"])
+            lines.write("email-proven", user, before={"address": before}, after={"address": user.email})
+    except IntegrityError as error:
+        user.refresh_from_db()
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise people.Taken("email") from error

@@ -1,0 +1,79 @@
+"""The pages by which a person shows, or changes, the e-mail address of the account."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
+from allauth.core.ratelimit import consume_or_429
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard import people
+from dashboard.account import address
+from dashboard.account.pages import context
+from dashboard.pages import person, signed_in
+
+SESSION_KEY: Final = "account-email"
+
+
+class AddressForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        help_text="A link is sent there. The address is yours once you open it.",
+        widget=forms.EmailInput({"class": "form-control", "autocomplete": "email"}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def change(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    form = AddressForm(request.POST or None, initial={"email": user.email})
+    if settings.EMAIL_HOST and form.is_valid():
+        raise_if_reauthentication_required(request, app="allauth.account")
+        refused: HttpResponse | None = consume_or_429(request, action="manage_email", user=user)
+        if refused:
+            return refused
+        email = form.cleaned_data["email"].lower()
+        address.send_link(request, user, email)
+        messages.success(request, f"A link was sent to {email}. It is good for an hour.")
+        return redirect("account_email_change")
+    return render(request, "account/address.html", context(request, "email") | {"form": form})
+
+
+@require_safe
+def opened(request: HttpRequest, secret: str) -> HttpResponse:
+    """Keep in the session which link was opened, so that its secret leaves the address bar."""
+    request.session[SESSION_KEY] = secret
+    response = redirect("account_email_prove")
+    add_never_cache_headers(response)
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def prove(request: HttpRequest) -> HttpResponse:
+    user = person(request)
+    email = address.proven(request.session.get(SESSION_KEY, ""), user)
+    if not email:
+        messages.error(
+            request, "Nothing was changed: the link was used, or expired, or is another account's."
+        )
+        return redirect("account_email_change")
+    if request.method == "POST":
+        del request.session[SESSION_KEY]
+        try:
+            address.prove(user, email)
+        except people.Taken:
+            messages.error(request, "Nothing was changed: another account has this address.")
+        else:
+            messages.success(request, f"{email} is your address.")
+        return redirect("account_email_change")
+    return render(request, "account/address_prove.html", context(request, "email") | {"email": email})
