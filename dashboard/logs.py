@@ -14,6 +14,6 @@ class WithoutQuery(logging.Filter):
     """Cuts the query string off every path in a record of an HTTP server, and the secret of a link out."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name in ("django.server", "uvicorn.access") or record.name.startswith("django.request"):
+        if record.name.startswith(("django.request", "django.security", "django.server", "uvicorn")):
             record.msg, record.args = LINK.sub(r"\1…", QUERY.sub("", record.getMessage())), None
         return True

@@ -33,3 +33,17 @@ def test_the_secret_of_an_invitation_reaches_no_log() -> None:
     record = logging.LogRecord("uvicorn.access", logging.INFO, __file__, 1, "/invitations/accept/", (), None)
     assert WithoutQuery().filter(record)
     assert record.getMessage() == "/invitations/accept/"
+
+
+def test_nor_where_a_form_was_refused_at_its_address() -> None:
+    record = logging.LogRecord(
+        "django.security.csrf",
+        logging.WARNING,
+        __file__,
+        1,
+        "Forbidden (%s): %s",
+        ("none", "/invitations/s3cr3t-_x/"),
+        None,
+    )
+    assert WithoutQuery().filter(record)
+    assert record.getMessage() == "Forbidden (none): /invitations/…/"
