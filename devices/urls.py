@@ -4,6 +4,7 @@ from django.urls import path
 
 from devices.views import (
     bulk,
+    changes,
     detail,
     device_keys,
     editing,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("devices/selections/", bulk.select, name="select"),
     path("devices/selections/<uuid:selection>/<slug:action>/", bulk.act, name="bulk"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
+    path("devices/<device:uuid>/changes.csv", changes.csv, name="changes-csv"),
     path("devices/<device:uuid>/name/", editing.edit, {"field": "name"}, name="name"),
     path("devices/<device:uuid>/notes/", editing.edit, {"field": "notes"}, name="notes"),
     path("devices/<device:uuid>/tags/", editing.edit, {"field": "tags"}, name="tags"),

@@ -38,20 +38,42 @@ class Event:
     until: datetime | None = None
 
 
-def history(device: Any, at: datetime, limit: int) -> list[Event]:
-    """The newest `limit` events of a device read by with_status, newest first."""
-    changes = [*_passed_statuses(device, at), *_recorded(StatusChange, device, at, limit)]
-    edges = [*_passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, limit)]
+@dataclass(frozen=True)
+class Page:
+    """Some events, newest first; `older` is the `until` of the next page, None where there is none."""
+
+    events: tuple[Event, ...]
+    older: datetime | None
+
+
+def history(device: Any, at: datetime, limit: int, until: datetime | None = None) -> Page:
+    """Some `limit` events of a device read by with_status: the newest, or the newest before `until`.
+
+    Events of one instant stay together.
+    """
+    changes = [*passed_statuses(device, at), *_recorded(StatusChange, device, at, until, limit)]
+    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, until, limit)]
     told = {change.at for change in changes}
-    events = _statuses(changes) + [_edge(edge) for edge in edges if edge.at not in told]
-    return sorted(events, key=lambda event: event.at, reverse=True)[:limit]
+    following = None if until is None else _first_from(device, until)
+    events = _statuses(changes, following) + [_edge(edge) for edge in edges if edge.at not in told]
+    events = [event for event in events if until is None or event.at < until]
+    events.sort(key=lambda event: event.at, reverse=True)
+    if len(events) <= limit:
+        return Page(tuple(events), None)
+    page = [event for event in events[:limit] if event.at > events[limit].at] or events[:limit]
+    return Page(tuple(page), page[-1].at)
 
 
-def _recorded(model: type[Any], device: Device, at: datetime, limit: int) -> Iterator[Any]:
-    yield from model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")[:limit]
+def _recorded(
+    model: type[Any], device: Device, at: datetime, until: datetime | None, limit: int | None
+) -> Iterator[Any]:
+    """Rows, newest first; one more than `limit` tells whether there are older ones."""
+    rows = model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")
+    rows = rows if until is None else rows.filter(at__lt=until)
+    yield from rows if limit is None else rows[: limit + 1]
 
 
-def _passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
+def passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
     """The edges that the clock has brought and nobody recorded, newest first."""
     poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
     at = clock.heard(at)
@@ -70,10 +92,10 @@ def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> Connectivi
     return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
 
 
-def _passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
+def passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
     """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
     changes, before = [], device.recorded_status
-    for edge in reversed(_passed_edges(device, at)):
+    for edge in reversed(passed_edges(device, at)):
         then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
         after = then.status
         if after != before:
@@ -82,9 +104,15 @@ def _passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
     return changes[::-1]
 
 
-def _statuses(changes: list[StatusChange]) -> list[Event]:
+def _first_from(device: Device, until: datetime) -> datetime | None:
+    """When the status first changed from `until` on: the end of the newest one before it."""
+    later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
+    return later.values_list("at", flat=True).first()
+
+
+def _statuses(changes: list[StatusChange], following: datetime | None) -> list[Event]:
     """Changes, newest first, as events that know how long each status lasted."""
-    ends = [None, *(change.at for change in changes)]
+    ends = [following, *(change.at for change in changes)]
     return [_status(change, end) for change, end in zip(changes, ends, strict=False)]
 
 
@@ -105,3 +133,17 @@ def _edge(edge: ConnectivityRecord) -> Event:
         state = "connected" if edge.after == "connected" else "lost"
         return Event("vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at)
     return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)
+
+
+COLUMNS = ("at", "what", "before", "after", "reason")
+
+
+def lines(device: Any, at: datetime) -> Iterator[tuple[str, ...]]:
+    """Everything that is kept of a device read by with_status, newest first, as COLUMNS."""
+    statuses = [*passed_statuses(device, at), *_recorded(StatusChange, device, at, None, None)]
+    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, None, None)]
+    told = [(change.at, "status", change) for change in statuses] + [
+        (edge.at, edge.link, edge) for edge in edges
+    ]
+    for moment, what, row in sorted(told, key=lambda each: each[0], reverse=True):
+        yield moment.isoformat(), what, row.before or "", row.after or "", reason_words(row.reason)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
@@ -17,6 +19,7 @@ from devices.pages.filters import in_organizations
 from devices.pages.history import history
 from devices.pages.intervals import interval_of
 from devices.pages.rows import doing, tags
+from devices.pages.timeline import RANGES, timeline
 from devices.pages.vitals import vitals
 from devices.pages.window import window
 from devices.status import with_status
@@ -29,6 +32,7 @@ EVENTS = 20
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
+    of, until = RANGES.get(request.GET.get("range", ""), RANGES["24h"]), moment(request.GET.get("until", ""))
     devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
     why = explain(found, at)
@@ -40,7 +44,9 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         "interval": interval_of(found),
         "vitals": vitals(found.metrics),
         "tags": tags(found),
-        "events": history(found, at, EVENTS),
+        "timeline": timeline(found, of, at),
+        "until": until,
+        "page": history(found, at, EVENTS, until),
         "works": advice.works_now(found, at),
         "doubt": advice.doubt(found, at),
         "checks": advice.check_next(found, at),
@@ -48,7 +54,7 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         "up": links_up(found),
     }
     picture = window(found, why.next_status, why.next_at, at)
-    context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture}
+    context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture, "ranges": RANGES}
     shown = (
         facts(found),
         found.fleet.name,
@@ -57,6 +63,15 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         picture and picture.fixed,
     )
     return live_page(request, "devices/detail.html", context, at=at, shown=shown)
+
+
+def moment(text: str) -> datetime | None:
+    """The time that an address names with its zone; None for anything else."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def facts(device: Any) -> dict[str, Any]:

@@ -44,6 +44,7 @@ PAGES: Final[dict[str, Page]] = {
     ),
     "devices:bulk": Page(members(OPERATOR, 200), members(OPERATOR, 302), {"preview": "1"}),
     "devices:detail": Page(members(OBSERVER, 200)),
+    "devices:changes-csv": Page(members(OBSERVER, 200)),
     "devices:fleet": Page(members(OBSERVER, 200)),
     "devices:statuses": Page(signed_in(200)),
     # What is done to one device. The one of the world never had contact, so that both its links are down.
