@@ -3,6 +3,7 @@
 from django.urls import path
 
 from devices.views import (
+    attention,
     bulk,
     changes,
     detail,
@@ -19,6 +20,7 @@ from devices.views import (
 
 app_name = "devices"
 urlpatterns = [
+    path("attention/", attention.attention, name="attention"),
     path("devices/", listing.devices, name="list"),
     path("devices/devices.csv", export.csv, name="csv"),
     path("devices/devices.json", export.json, name="json"),

@@ -115,10 +115,10 @@ def _take(
     values: list[Any] | None,
 ) -> list[Standing]:
     by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
-    return _read(organizations, text, at, _beyond(order, values), by, size)
+    return _read(organizations, text, at, beyond(order, values), by, size)
 
 
-def _beyond(order: Order, values: list[Any] | None) -> tuple[str, list[Any]]:
+def beyond(order: Order, values: list[Any] | None) -> tuple[str, list[Any]]:
     """The condition for rows behind these values in this order, with its parameters."""
     if values is None:
         return "true", []
@@ -143,10 +143,8 @@ def _read(
     ids = [organization.pk for organization in organizations]
     devices = in_organizations(organizations)
     moves = status.unrecorded(devices, at)
-    moved, moved_params = _compiled(
-        moves.values_list("fleet_id", "recorded_status", "status", "status_since")
-    )
-    stalled, stalled_params = _compiled(status.stalled(devices, at).order_by().values("fleet_id"))
+    moved, moved_params = compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
+    stalled, stalled_params = compiled(status.stalled(devices, at).order_by().values("fleet_id"))
     sql = STANDINGS.format(counts=COUNTS, moved=moved, stalled=stalled, where=where[0], order=order)
     words = [f"%{_escaped(word)}%" for word in text.split()]
     worst = [each.value for each in WORST]
@@ -163,7 +161,7 @@ def _standing(row: tuple[Any, ...]) -> Standing:
     return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
 
 
-def _compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
     sql, params = rows.query.sql_with_params()
     return sql, params
 

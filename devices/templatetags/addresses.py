@@ -1,5 +1,6 @@
 """Addresses of pages, which keep the organization that the viewer narrowed the site to."""
 
+from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from django import template
@@ -18,3 +19,14 @@ def to(context: Context, name: str, *args: str, **query: str | list[str]) -> str
     pairs = {key: value for key, value in query.items() if value}
     address = reverse(name, args=args)
     return f"{address}?{urlencode(pairs, doseq=True)}" if pairs else address
+
+
+@register.simple_tag(takes_context=True)
+def to_devices(context: Context, fleet: str, query: Iterable[tuple[str, str]]) -> str:
+    """The address of the list of devices that these filters name, of one fleet or, without one, of all."""
+    values: dict[str, list[str]] = {}
+    for name, value in query:
+        values.setdefault(name, []).append(value)
+    if fleet:
+        return to(context, "devices:fleet", fleet, **values)
+    return to(context, "devices:list", **values)

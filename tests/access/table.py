@@ -33,6 +33,7 @@ LATER: Final = everybody(302) | {Who.ANONYMOUS: SIGN_IN}
 PAGES: Final[dict[str, Page]] = {
     # Fleets and devices
     "fleets:list": Page(signed_in(200)),
+    "devices:attention": Page(signed_in(200)),
     "devices:list": Page(signed_in(200)),
     "devices:csv": Page(signed_in(200)),
     "devices:json": Page(signed_in(200)),

@@ -1,0 +1,67 @@
+"""The Attention page: across fleets, what is not right."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from dashboard.pages import live_page, on_screen, scope, signed_in
+from devices import clock
+from devices.models import Device
+from devices.pages.attention import items
+from devices.pages.filters import in_organizations
+from devices.pages.incidents import LOOKED_AT, lines, lines_named
+from devices.pages.keyset import Page, UnreadableCursor
+from devices.status import count_attention
+from devices.views.query import address
+from fleets.models import Fleet
+
+PER_PAGE = 25
+
+
+@require_safe
+@signed_in
+def attention(request: HttpRequest) -> HttpResponse:
+    """What needs attention, the worst and newest first; of one fleet where `?fleet=` names one of mine."""
+    at, here, notices = clock.now(), scope(request), list[str]()
+    devices, fleet = in_organizations(here.chosen), None
+    if slug := request.GET.get("fleet"):
+        fleet = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
+        devices = Device.objects.filter(fleet=fleet)
+    total = count_attention(devices, at)
+    fresh = _page(request, devices, at, notices) if total else Page[Any]([], None, None)
+    ids, wanted = [line.id for line in fresh.rows], on_screen(request)
+    moved = bool(wanted) and wanted != ids
+    found = lines_named(devices, wanted, at) if moved else fresh.rows
+    shown = items(found, devices, at, complete=total <= LOOKED_AT)
+    context = {
+        "nav": "attention",
+        "scope": here,
+        "fleet": fleet,
+        "total": total,
+        "items": shown,
+        "moved": moved,
+        "notices": notices,
+        "looked_at": LOOKED_AT,
+        "previous": address(request, before=fresh.previous) if fresh.previous else None,
+        "next": address(request, after=fresh.next) if fresh.next else None,
+    }
+    said = (total, shown, moved, fresh.previous, fresh.next, notices, here.chosen, fleet and fleet.name)
+    return live_page(request, "attention/list.html", context, at=at, shown=said)
+
+
+def _page(request: HttpRequest, devices: Any, at: datetime, notices: list[str]) -> Page[Any]:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    try:
+        found = lines(devices, PER_PAGE, at, after=after, before=before)
+    except UnreadableCursor:
+        notices.append("The address names no place in this list, so it begins at the top.")
+        return lines(devices, PER_PAGE, at)
+    if found.past_end:
+        notices.append("There is nothing behind that place in the list: this is its last page.")
+    return found
