@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -29,6 +30,9 @@ class User(AbstractUser):
         blank=True,
         help_text="Empty: the browser's, else the site's time zone.",
     )
+
+    # The columns of the person's lists of devices (devices/pages/columns.py); empty: the usual ones.
+    list_columns = ArrayField(models.CharField(max_length=20), default=list, blank=True)
 
     objects: ClassVar[People] = People()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django import forms
@@ -69,6 +70,11 @@ def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> 
     """How a person is called, and in which time zone times are shown; empty: the browser's."""
     user.first_name, user.last_name, user.time_zone = first_name, last_name, time_zone
     user.save(update_fields=["first_name", "last_name", "time_zone"])
+
+
+def choose_columns(*, user: User, columns: Sequence[str]) -> None:
+    """Keep which columns the person's lists have."""
+    User.objects.filter(pk=user.pk).update(list_columns=list(columns))
 
 
 class AccountForm(forms.Form):

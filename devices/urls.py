@@ -6,6 +6,7 @@ from devices.views import (
     attention,
     bulk,
     changes,
+    columns,
     detail,
     device_keys,
     editing,
@@ -15,6 +16,7 @@ from devices.views import (
     lifecycle,
     listing,
     preregister,
+    saved_views,
     statuses,
 )
 
@@ -26,6 +28,11 @@ urlpatterns = [
     path("devices/devices.json", export.json, name="json"),
     path("devices/selections/", bulk.select, name="select"),
     path("devices/selections/<uuid:selection>/<slug:action>/", bulk.act, name="bulk"),
+    path("devices/columns/", columns.remember, name="columns"),
+    path("devices/views/", saved_views.listed, name="views"),
+    path("devices/views/new/", saved_views.new, name="view-new"),
+    path("devices/views/<uuid:view>/", saved_views.change, name="view"),
+    path("devices/views/<uuid:view>/delete/", saved_views.delete, name="view-delete"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
     path("devices/<device:uuid>/changes.csv", changes.csv, name="changes-csv"),
     path("devices/<device:uuid>/name/", editing.edit, {"field": "name"}, name="name"),

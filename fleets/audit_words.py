@@ -15,6 +15,9 @@ class Action(TextChoices):
     DEVICE_MOVED = "device-moved", "Moved a device"
     DEVICE_DEACTIVATED = "device-deactivated", "Deactivated a device"
     DEVICE_DELETED = "device-deleted", "Deleted a device"
+    VIEW_SAVED = "view-saved", "Saved a shared view"
+    VIEW_CHANGED = "view-changed", "Changed a shared view"
+    VIEW_DELETED = "view-deleted", "Deleted a shared view"
     FLEET_CREATED = "fleet-created", "Created a fleet"
     FLEET_CHANGED = "fleet-changed", "Changed a fleet"
     FLEET_DELETED = "fleet-deleted", "Deleted a fleet"
@@ -53,6 +56,7 @@ class Kind(TextChoices):
 
     DEVICE = "device", "Device"
     FLEET = "fleet", "Fleet"
+    VIEW = "view", "View"
     KEY = "key", "Key"
     MEMBER = "member", "Member"
     INVITATION = "invitation", "Invitation"

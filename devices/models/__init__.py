@@ -10,6 +10,7 @@ from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
 from devices.models.listening import Listening, Outage
+from devices.models.saved import SavedView
 from devices.models.selection import SelectedDevice, Selection
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "JobResult",
     "Listening",
     "Outage",
+    "SavedView",
     "SelectedDevice",
     "Selection",
     "StatusChange",

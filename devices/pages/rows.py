@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from devices.pages import links
 from devices.status import Status
+
+NOTES: Final = 160  # characters of notes in a row
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Row:
     tags: str = ""
     address: str = ""
     public_address: str = ""
+    type: str = ""
+    supervisor: str = ""
+    notes: str = ""  # the beginning
+    added: datetime | None = None
 
     @property
     def gone(self) -> bool:
@@ -69,6 +75,10 @@ def row_of(device: Any) -> Row:
         tags=", ".join(tags(device)),
         address=", ".join(device.ip_addresses),
         public_address=device.public_address or "",
+        type=device.device_type,
+        supervisor=device.supervisor_version,
+        notes=device.notes[:NOTES],
+        added=device.created_at,
     )
 
 

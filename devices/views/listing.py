@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,11 +15,13 @@ from devices.pages.filters import Filters
 from devices.pages.keyset import UnreadableCursor
 from devices.pages.lists import Listing, listing, order_named
 from devices.views.addresses import list_links
+from devices.views.columns import column_choices
 from devices.views.filter_links import MENU_FLEETS, filter_form
 from devices.views.query import Query, meant, parse, uuids_on_screen
+from devices.views.saved_views import view_strip
 from fleets.models import Fleet
 
-KEPT = ("org", "sort", "per_page")  # what the form of the filters passes on
+KEPT = ("org", "sort", "per_page", "columns")  # what the form of the filters passes on
 
 
 @require_safe
@@ -56,9 +59,18 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "links": list_links(request, asked, found),
         "meant": meant(request, fleet),
         "may_bulk": may or here.may_somewhere,
+        "columns": column_choices(request, asked.columns, of_one_fleet=bool(fleet)),
+        "views": partial(view_strip, request, here),  # outside the live part: a refresh does not ask
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
-    shown = (found, asked.notices, fleets, fleet and (fleet.name, fleet.device_type), here.roles)
+    shown = (
+        found,
+        asked.columns,
+        asked.notices,
+        fleets,
+        fleet and (fleet.name, fleet.device_type),
+        here.roles,
+    )
     return live_page(request, "devices/list.html", context, at=at, shown=shown)
 
 

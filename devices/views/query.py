@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 
-from dashboard.pages import on_screen
+from dashboard.pages import on_screen, person
 from devices.models import UUID_PATTERN
+from devices.pages.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
 from devices.pages.filters import Filters
 from devices.pages.lists import ORDERS, PAGE_SIZES
 from devices.views.filter_query import filters_in, short
@@ -26,6 +27,7 @@ class Query:
     size: int
     after: str
     before: str
+    columns: tuple[str, ...] = DEFAULT
     notices: list[str] = field(default_factory=list)
 
 
@@ -38,6 +40,7 @@ def parse(request: HttpRequest, organizations: Sequence[Organization], fleet: Fl
         size=_size(request.GET, notices),
         after=request.GET.get("after", ""),
         before=request.GET.get("before", ""),
+        columns=_columns(request, notices),
         notices=notices,
     )
 
@@ -58,6 +61,21 @@ def _size(asked: QueryDict, notices: list[str]) -> int:
         f"Pages have {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} rows, not “{short(size)}”."
     )
     return PAGE_SIZES[0]
+
+
+def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
+    """The columns that the address names; else those the person chose for good; else the usual ones."""
+    asked = [name for name in request.GET.getlist("columns") if name]
+    if not asked:
+        return chosen(person(request).list_columns) or DEFAULT
+    notices += [
+        f"There is no column “{short(name)}”, so it was left out."
+        for name in asked
+        if name not in WORDS and name != ALWAYS
+    ]
+    if len({*asked} & {*WORDS}) > MOST:
+        notices.append(f"A list has up to {MOST} columns beside name and status: the first {MOST} are shown.")
+    return chosen(asked)
 
 
 def uuids_on_screen(request: HttpRequest) -> list[str]:

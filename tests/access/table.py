@@ -37,6 +37,14 @@ PAGES: Final[dict[str, Page]] = {
     "devices:list": Page(signed_in(200)),
     "devices:csv": Page(signed_in(200)),
     "devices:json": Page(signed_in(200)),
+    "devices:columns": Page(NO, signed_in(302), {"columns": "os"}),
+    # Saved views: one's own, and a shared one.
+    "devices:views": Page(signed_in(200)),
+    "devices:view-new": Page(signed_in(200), signed_in(302), {"name": "Mine"}),
+    "devices:view": Page(
+        members(OPERATOR, 200), members(OPERATOR, 302), {"name": "Renamed", "seen": "{seen_view}"}
+    ),
+    "devices:view-delete": Page(NO, members(OPERATOR, 302)),
     # Several at once. Whoever is no member names no device, and is led back to the list.
     "devices:select": Page(
         NO,

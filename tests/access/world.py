@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import bulk, editing, freezing, imports, jobs, keys
+from devices import bulk, editing, freezing, imports, jobs, keys, saved_views
 from devices.device_list import Line
 from devices.fleet_settings import settings_of, version
 from devices.models import Device, Job
@@ -85,6 +85,9 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     seen = version(settings_of(fleet))
     empty = make_fleet(organization, name="Empty", slug="empty")
     device = make_device(fleet, name="kiosk-1")
+    view = saved_views.save(
+        actor=people[Who.OPERATOR], name="Lost", query="status=offline", organization=organization
+    )
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk.select(organization=organization, devices=chosen, query=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
@@ -118,6 +121,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_notes": editing.version(""),
         "seen_tags": editing.version({}),
         "seen_interval": editing.version(None),
+        "view": str(view.uuid),
+        "seen_view": saved_views.version_of(view),
         "selection": str(selection.uuid),
         "action": "deactivate",
         "username": member.username,
