@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 
 from devices import connectivity, listening
 from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.pages.lanes import Span, read
+from devices.reconcile import disagreements
 from devices.status import Status, count_by_status, explain, filter_by_status, with_status
 from tests.devices.model import Model, ModelDevice
 from tests.factories import T0, make_fleet, seconds
@@ -156,6 +158,38 @@ def check(model: Model, at: datetime) -> None:
     assert (why.next_status, why.next_at) == model.next_change(first.uuid, at)
 
 
+Seen = dict[tuple[datetime, str], tuple[str, str, bool]]  # by instant and device: status, heartbeat, VPN
+
+
+def remember(seen: Seen, at: datetime) -> None:
+    """What every device is at this instant; of several events at one, after the last."""
+    for device in with_status(Device.objects.all(), at):
+        seen[at, device.uuid] = (device.status, device.heartbeat, device.vpn)
+
+
+def check_replay(model: Model, seen: Seen, at: datetime) -> None:
+    """The histories give at every instant what was read then.
+
+    But for the seconds after the last pulse before an outage, which nobody could know to be one.
+    """
+    for uuid in UUIDS:
+        device = with_status(Device.objects.filter(uuid=uuid), at).get()
+        lanes = read(device, T0 - seconds(1), at).spans
+        for (moment, of), (status, heartbeat, vpn) in seen.items():
+            if of != uuid or any(start < moment <= start + seconds(10) for start, _ in model.outages):
+                continue
+            replayed = [state_at(lanes[lane], moment) for lane in ("status", "heartbeat", "vpn")]
+            assert [*replayed[:2], replayed[2] == "connected"] == [status, heartbeat, vpn]
+
+
+def state_at(spans: list[Span], moment: datetime) -> str:
+    """The state of the one span that holds the moment."""
+    (state,) = [
+        span.state for span in spans if span.start <= moment and (span.end is None or moment < span.end)
+    ]
+    return state
+
+
 def check_history(model: Model, at: datetime) -> None:
     """Settled, the histories are those of the model: every edge and every change once, dated alike."""
     if model.pulsed:
@@ -185,7 +219,7 @@ def test_every_reading_agrees_with_the_model_at_every_instant(
     fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
 ) -> None:
     with transaction.atomic():
-        model, clock = make(fields), T0
+        model, clock, seen = make(fields), T0, Seen()
         for event in lives:
             if listens and event.pulse:
                 listen(model, clock, clock + seconds(event.step))
@@ -194,9 +228,13 @@ def test_every_reading_agrees_with_the_model_at_every_instant(
                 pulse(model, clock)  # whoever receives an event is there
             tell(model, event, clock)
             check(model, clock)
+            remember(seen, clock)
         for look in looks:
             clock += seconds(look)
             check(model, clock)
+            remember(seen, clock)
         check_history(model, clock)
         check(model, clock)
+        check_replay(model, seen, clock)
+        assert list(disagreements(clock)) == []
         transaction.set_rollback(True)
