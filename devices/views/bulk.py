@@ -70,16 +70,11 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     here, of = _mine(request, selection, action)
     if of.job:
         return redirect("devices:job", of.job.uuid)
-    asked = request.POST if request.method == "POST" else request.GET or None
-    form = FORMS[action](of, asked)
-    context: dict[str, Any] = {
-        "nav": "devices",
-        "scope": here,
-        "selection": of,
-        "action": action,
-        "form": form,
-    }
-    context |= {"at": clock.now(), "back": f"{reverse('devices:list')}?{of.query or ''}"}
+    asked = request.POST if request.method == "POST" else request.GET
+    form = FORMS[action](of, asked if asked.get("preview") else None)
+    at, back = clock.now(), f"{reverse('devices:list')}?{of.query or ''}"
+    context = {"nav": "devices", "scope": here, "at": at, "back": back}
+    context |= {"selection": of, "action": action, "form": form}
     if not form.is_valid():
         return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, of)})
     heading = title(action, of.total, form.said)
@@ -87,11 +82,9 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     if request.method == "POST" and (action != "delete" or confirm.is_valid()):
         said = {"selection": of, "action": action, "said": form.said, "title": heading}
         return redirect("devices:job", bulk.start(actor=person(request), **said).uuid)
-    context |= {
-        "heading": heading,
-        "found": preview(of, action, form.said, context["at"]),
-        "confirm": confirm,
-    }
+    found = preview(of, action, form.said, at)
+    button = title(action, found.affected.number, form.said)
+    context |= {"heading": heading, "found": found, "button": button, "confirm": confirm}
     return render(request, "devices/bulk.html", context)
 
 

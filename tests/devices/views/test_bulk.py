@@ -38,12 +38,16 @@ def test_ticked_rows_are_asked_for_previewed_and_moved(
     to = make_fleet(organization, name="Trams", slug="trams")
     here, there, _ = make_device(fleet, name="a"), make_device(to, name="b"), make_device(fleet, name="c")
     path = select(reader, "move", here, there)
-    assert "Move 2 devices" in text_of(reader.get(path))
+    for way in (path, f"{path}?org={organization.slug}"):
+        words = text_of(reader.get(way))
+        assert "Move 2 devices" in words
+        assert "This field is required" not in words
     asked = reader.get(f"{path}?preview=1&to=trams")
     words = text_of(asked)
     assert "Move 2 devices to Trams" in words
     assert "Will change 1 a" in words
     assert "Skipped 1 In Trams already : b" in words
+    assert ">Move 1 device to Trams</button>" in asked.content.decode()
     assert not Job.objects.exists()
     done = reader.post(path, {"preview": "1", "to": "trams"})
     job = Job.objects.get()

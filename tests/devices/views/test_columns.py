@@ -87,7 +87,8 @@ def test_the_menu_puts_columns_there_and_takes_them_away(reader: Client) -> None
 def test_a_full_list_says_why_no_other_column_fits(reader: Client) -> None:
     query = "&".join(f"columns={name}" for name in (*DEFAULT, "type"))
     menu = reader.get(f"/devices/?{query}").content.decode().split('id="menu-columns"')[1]
-    assert menu.split("</details>")[0].count("Take one away first: no more fit") == 4
+    assert menu.split("</details>")[0].count('aria-disabled="true"><span>') == menu.count("No room left") == 4
+    assert "No more than these fit: take one away first" in menu
 
 
 def test_what_a_person_chose_is_remembered_and_the_address_still_decides(reader: Client, user: User) -> None:
