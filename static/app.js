@@ -122,7 +122,7 @@
     }));
     region.addEventListener("htmx:error", own(fail));
     region.addEventListener("htmx:before:swap", own(() => { before = sentences(); }));
-    region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); }));
+    region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); }));
     region.addEventListener("htmx:finally:request", own(() => { schedule(); draw(); }));
     document.addEventListener("visibilitychange", () => { if (!paused) { if (document.hidden) schedule(); else ask(); } });
     pause.addEventListener("click", () => {
@@ -136,6 +136,12 @@
     schedule();
     return { draw };
   })();
+
+  // Whether anything needs attention is in the tab's icon, on the pages that know: the server says it in the live region.
+  const showTrouble = () => {
+    const icon = $("#icon"), now = icon.dataset[$("#trouble")?.dataset.trouble];
+    if (now && icon.getAttribute("href") !== now) icon.setAttribute("href", now);
+  };
 
   // ---- ticked rows -------------------------------------------------------------------------------------------------
   const boxes = () => $$('input[name="sel"]');

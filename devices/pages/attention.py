@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -16,10 +17,8 @@ from devices.pages.filters import Filters, Tag, unchanging
 from devices.pages.incidents import Line
 from devices.pages.rows import Row, row_of
 from devices.status import PROGRESSING, RANKS, WORST, Status, with_status
-from devices.words import duration, thousands
+from devices.words import thousands
 from fleets.models import Fleet
-
-SHORTEST = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _statuses(line: Line, rows: Iterable[Row]) -> list[Status]:
 
 def what_happened(line: Line, number: int) -> str:
     """What befell so many and how they are now: "lost VPN within 90 s and kept the heartbeat"."""
-    vpn, span = settings.VPN_WORD, duration(max(line.last - line.first, SHORTEST))
+    vpn, span = settings.VPN_WORD, _within(line.last - line.first)
     happened = {
         "vpn": f"lost {vpn} within {span}",
         "heartbeat": f"lost the API heartbeat within {span}",
@@ -165,6 +164,12 @@ def _share(
         return Shared(f"with release {release} in {fleet}", running, fleet.slug, (("release", release),))
     counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
     return Shared(f"in {fleet}", counted, fleet.slug)
+
+
+def _within(span: timedelta) -> str:
+    """How long it took at most: "90 s", "3 min"; rounded up, so that it is true."""
+    seconds = max(1, ceil(span.total_seconds()))
+    return f"{seconds}\u00a0s" if seconds < 2 * 60 else f"{ceil(seconds / 60)}\u00a0min"
 
 
 def _lost_with(line: Line, devices: QuerySet[Device], shared: dict[str, Shared]) -> QuerySet[Any]:

@@ -43,6 +43,7 @@ def attention(request: HttpRequest) -> HttpResponse:
         "scope": here,
         "fleet": fleet,
         "total": total,
+        "trouble": total > 0,
         "items": shown,
         "moved": moved,
         "notices": notices,

@@ -31,10 +31,12 @@ def fleets(request: HttpRequest) -> HttpResponse:
     slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != slugs
     shown = rows(standings_of(here.chosen, wanted, at) if moved else fresh.rows, at)
+    found = overview(here.chosen, at)
     context = {
         "nav": "fleets",
         "scope": here,
-        "found": overview(here.chosen, at),
+        "found": found,
+        "trouble": found.attention > 0,
         "rows": shown,
         "moved": moved,
         "text": text,
@@ -46,7 +48,7 @@ def fleets(request: HttpRequest) -> HttpResponse:
         "next": address(request, after=fresh.next) if fresh.next else None,
         "administered": here.administered,
     }
-    said = (context["found"], shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
+    said = (found, shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
     return live_page(request, "fleets/list.html", context, at=at, shown=said)
 
 

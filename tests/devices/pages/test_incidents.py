@@ -216,6 +216,16 @@ def test_a_line_says_what_was_lost(facts: dict[str, Any], words: str) -> None:
     assert what(said()) == [words]
 
 
+@pytest.mark.parametrize(
+    ("every", "words"), [(0, "1 s"), (0.25, "1 s"), (22.5, "90 s"), (29.9, "2 min"), (59, "4 min")]
+)
+def test_a_line_says_within_how_long(every: float, words: str) -> None:
+    fleet = make_fleet()
+    for number in range(5):
+        lost_vpn(fleet, number * every)
+    assert what(said()) == [f"lost VPN within {words} and kept the heartbeat"]
+
+
 def test_the_worst_and_newest_come_first() -> None:
     fleet = make_fleet()
     old, new = (lost_vpn(fleet, after, name=name) for after, name in ((0, "old"), (900, "new")))

@@ -188,3 +188,19 @@ def test_query_counts_do_not_grow(
             lose(fleet, 5)
         with django_assert_num_queries(GROUP_QUERIES):
             reader.get("/attention/")
+
+
+@pytest.mark.parametrize("path", ["/", "/attention/"])
+def test_the_icon_of_the_tab_shows_trouble(reader: Client, fleet: Fleet, path: str) -> None:
+    def icon() -> tuple[str, str]:
+        html = reader.get(path).content.decode()
+        shown = re.search(r'rel="icon" id="icon" href="[^"]*/(favicon[a-z-]*)[.]', html)
+        told = re.search(r'data-trouble="(yes|no)"', html)
+        assert shown
+        assert told
+        return shown.group(1), told.group(1)
+
+    make_device(fleet)
+    assert icon() == ("favicon", "no")
+    lose(fleet, 1)
+    assert icon() == ("favicon-trouble", "yes")
