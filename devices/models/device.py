@@ -196,6 +196,10 @@ class Device(models.Model):
                 name="device_place",
                 condition=Q(is_active=True),
             ),
+            # How many devices are behind an address: the lines of the Attention page.
+            models.Index(
+                fields=["public_address"], name="device_address", condition=Q(public_address__isnull=False)
+            ),
             # What has stalled: long without progress, of those that configure or update (devices/status.py).
             models.Index(
                 fields=["organization", "recorded_progress_at"],

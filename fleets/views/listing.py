@@ -18,7 +18,7 @@ from devices.views.filter_query import short
 from devices.views.query import address
 from fleets.text_search import LONGEST
 
-PER_PAGE = 50
+PER_PAGE = 25
 
 
 @require_safe
