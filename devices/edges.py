@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from devices import clock
 from devices.models import ConnectivityRecord
+from devices.status import status_over
 
 # `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
 # state to itself changes who owns the link or who is active, but is no edge: since and record stay.
@@ -60,6 +61,47 @@ FROM (
 WHERE h.device_id = due.id
 RETURNING due.id, due.was, due.now, due.at, jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
 """
+# The two deadlines of a heartbeat at once, where nothing came between them and one of them at most changed
+# the status: most of any backlog. One version of the device's row is written instead of two.
+LAPSED = """
+WITH moves AS (
+    UPDATE devices_heartbeat h SET due_at = NULL
+    FROM (
+        SELECT d.id, d.heartbeat_state AS was, GREATEST(d.heartbeat_changed_at, h.late_at) AS late_at,
+               GREATEST(d.heartbeat_changed_at, h.lost_at) AS lost_at,
+               {late} <> d.recorded_status AS changes_late, {lost} <> d.recorded_status AS changes
+        FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
+        JOIN devices_heartbeat h ON h.device_id = d.id
+        LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
+        WHERE h.due_at = h.late_at AND h.lost_at <= %(at)s AND COALESCE(h.lost_at <= s.due_at, true)
+          AND ({late} = d.recorded_status OR {late} = {lost})
+    ) AS due
+    WHERE h.device_id = due.id
+    RETURNING due.id, due.was, due.late_at, due.lost_at, due.changes,
+              CASE WHEN due.changes_late THEN due.late_at ELSE due.lost_at END AS at,
+              CASE WHEN due.changes_late THEN 'heartbeat-late' ELSE 'heartbeat-lost' END AS slug
+),
+changed AS (
+    UPDATE devices_device d
+    SET heartbeat_state = 'lost', heartbeat_changed_at = GREATEST(d.heartbeat_changed_at, moves.lost_at),
+        facts_at = moves.at, facts_reason = jsonb_build_object('slug', moves.slug),
+        recorded_status_at =
+            CASE WHEN changes THEN GREATEST(moves.at, d.recorded_status_at) ELSE d.recorded_status_at END
+    FROM moves WHERE d.id = moves.id
+    RETURNING d.organization_id, d.fleet_id, d.id, moves.was, moves.late_at, moves.lost_at
+),
+recorded AS (
+    INSERT INTO devices_connectivityrecord
+        (organization_id, fleet_id, device_id, link, before, after, at, reason)
+    SELECT organization_id, fleet_id, id, 'heartbeat', edge.was, edge.now, edge.at,
+           jsonb_build_object('slug', 'heartbeat-' || edge.now)
+    FROM changed, LATERAL (
+        VALUES (1, was, 'late', late_at), (2, 'late', 'lost', lost_at)
+    ) AS edge(number, was, now, at)
+    ORDER BY id, edge.number
+)
+SELECT 2 * count(*) FROM changed
+"""
 VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
 ENDED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
@@ -105,6 +147,14 @@ def heartbeat_edges(moves: str, *, contact: bool = False, **params: Any) -> int:
     """Write the heartbeat edges that `moves` selects; returns how many devices changed."""
     sets = "heartbeat_state = moves.now" + (f", {CONTACT}" if contact else "")
     return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
+
+
+def lapsed_edges(ids: list[int], at: datetime) -> int:
+    """Write both edges of the heartbeats that were late and lost with nothing between; returns how many."""
+    late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
+    with connection.cursor() as cursor:
+        cursor.execute(LAPSED.format(late=late, lost=lost), {"ids": ids, "at": at})
+        return int(cursor.fetchone()[0])
 
 
 def vpn_edges(moves: str, *, sets: str = "", **params: Any) -> int:
@@ -165,7 +215,7 @@ def settle_devices(ids: Iterable[int], at: datetime) -> int:
     """
     ids, at = sorted(ids), clock.heard(at)
     lock_devices(ids, at)
-    recorded = 0
+    recorded = lapsed_edges(ids, at)
     while moved := heartbeat_edges(PASSED, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):
         recorded += moved
     return recorded

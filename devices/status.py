@@ -10,6 +10,7 @@ In an outage of ours every reading is the one at its start: `at` then stands for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
@@ -174,6 +175,11 @@ def _ranks() -> str:
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
     """The status by the rules, over links given as SQL expressions."""
     return Sql(_statuses(), TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
+
+
+def status_over(**facts: str) -> str:
+    """The status by the rules as SQL over a device `d`, some of whose columns stand for other SQL."""
+    return re.sub(r"\{(\w+)\}", lambda name: facts.get(name[1], f"d.{name[1]}"), _statuses())
 
 
 def moved(at: datetime) -> QuerySet[Any]:
