@@ -77,13 +77,17 @@ class Segment:
 
 @dataclass(frozen=True)
 class Lane:
-    """One lane: its segments, its uptime in words, and what that means."""
+    """One lane: its segments, its uptime in words, and what that means.
+
+    `changes` is how often the link changed within the hour, where it is unstable.
+    """
 
     kind: str
     name: str
     segments: tuple[Segment, ...]
     uptime: str
     means: str
+    changes: int
 
 
 @dataclass(frozen=True)
@@ -143,13 +147,14 @@ class _Scale:
 
 def _lane(kind: str, name: str, history: History, of: Range, scale: _Scale, device: Any) -> Lane:
     spans = history.spans[kind]
+    changes = 0 if kind == "status" else lanes.unstable(spans, scale.at)
     if of.name != "24h" or len(spans) > SPANS_DRAWN:
         spans = _worst(kind, spans, of, scale)
     uptime = _percent(history.uptime(kind, scale.start, scale.at))
     if kind == "vpn" and not device.vpn_enabled and not device.vpn:
         uptime = "not used"
     drawn = (_segment(kind, span, scale) for span in spans if span.state not in ("", "unknown"))
-    return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "")
+    return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
 
 
 def _segment(kind: str, span: Span, scale: _Scale) -> Segment:

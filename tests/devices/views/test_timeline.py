@@ -152,3 +152,11 @@ def test_a_long_time_shows_the_worst_of_each_bucket(fleet: Fleet) -> None:
 )
 def test_uptime_is_never_rounded_up(share: float | None, words: str) -> None:
     assert timeline._percent(share).replace("\xa0", " ") == words
+
+
+def test_a_link_that_changes_often_is_called_unstable(reader: Client, device: Device) -> None:
+    assert "unstable" not in text_of(reader.get(f"/devices/{device.uuid}/"))
+    for minutes in range(40, 0, -5):
+        connect = connectivity.vpn_connected if minutes % 10 == 0 else connectivity.vpn_disconnected
+        connect("vpn-1", [device.uuid], ago(minutes / 60))
+    assert "VPN unstable: 8 changes within the hour" in text_of(reader.get(f"/devices/{device.uuid}/"))
