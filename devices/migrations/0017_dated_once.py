@@ -7,7 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("devices", "0015_saved_views"),
+        ("devices", "0016_address_index"),
     ]
 
     operations = [
