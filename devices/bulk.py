@@ -37,6 +37,8 @@ class Action:
     skips: Callable[[Said], list[tuple[str, Q]]]
     do: Callable[..., bool]  # (device=, actor=, at=, said=)
     unchanged: Callable[[Said], str]  # why nothing changed, where `do` says so
+    # Whether a status or a place in line follows from what it touches: then the organization is held.
+    holds: bool = True
 
 
 def _move(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
@@ -78,12 +80,14 @@ ACTIONS: Final[dict[str, Action]] = {
         lambda said: [("Tagged so already", _tagged(said))],
         _retag,
         lambda said: "Tagged so already",
+        holds=False,
     ),
     "poll-interval": Action(
         Role.OPERATOR,
         lambda said: [("Set so already", Q(**_held(said["poll_interval"])))],
         _set_interval,
         lambda said: "Set so already",
+        holds=False,
     ),
     "deactivate": Action(
         Role.OPERATOR,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dashboard.models import User
 
-STEP: Final = 20  # devices in a transaction, which holds the organization
+STEP: Final = 20  # devices in a transaction, which may hold the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
 LEFT: Final = "Deleted, or moved to another organization, meanwhile"
 OTHER: Final = "Does not match the filter any more"
@@ -65,8 +65,9 @@ class _Work:
 
     def results(self, chosen: Sequence[SelectedDevice]) -> list[JobResult]:
         at = clock.now()
-        freezing.hold([self._selection.organization_id])
-        connectivity.settle_devices([each.device_id for each in chosen], at)
+        if self._action.holds:
+            freezing.hold([self._selection.organization_id])
+            connectivity.settle_devices([each.device_id for each in chosen], at)
         there = self._there(chosen)
         matching = self._matching(list(there), at)
         return [self._one(each, there.get(each.device_id), matching, at) for each in chosen]
