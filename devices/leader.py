@@ -36,8 +36,9 @@ class Leader:
         return bool(mine)
 
     def resign(self) -> None:
-        """Let another one lead."""
+        """Let another one lead, from this moment: the end of a connection is noticed only some time later."""
         if self._connection is not None:
             with suppress(psycopg.OperationalError):
-                self._connection.close()
+                self._connection.execute("SELECT pg_advisory_unlock(%s)", [self._lock])
+            self._connection.close()
             self._connection = None

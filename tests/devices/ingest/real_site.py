@@ -9,9 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 
 import aiohttp
@@ -78,6 +79,13 @@ class Site:
             else:
                 return process
         raise AssertionError("the ingest does not answer")
+
+    def answers(self) -> bool:
+        """Whether a device gets through to the database."""
+        headers = {"Authorization": f"Bearer {next(iter(self.keys.values()))}"}
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
+            connection.request("POST", "/api/v1/heartbeat", headers=headers)
+            return connection.getresponse().status == 200
 
 
 @contextmanager

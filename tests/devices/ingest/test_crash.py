@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 
 from tests.devices.ingest.real_site import PATIENCE, Site, Told, check, load
 
@@ -35,6 +36,10 @@ def test_a_killed_database_loses_nothing_acknowledged_and_needs_no_restart(site:
     told = load(site, lambda _: os.kill(killed, signal.SIGKILL))
     check(site, told)
     assert postmaster(site) != killed
+    began = time.monotonic()
+    while not site.answers():  # the longer the database was away, the later a connection is tried again
+        assert time.monotonic() - began < PATIENCE
+        time.sleep(0.1)
     after = load(site)
     end(process)
     assert not after.refused
