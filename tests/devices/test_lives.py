@@ -214,7 +214,7 @@ def check_history(model: Model, at: datetime) -> None:
     looks=st.lists(STEPS, min_size=1, max_size=3),
     listens=st.booleans(),
 )
-@hypothesis_settings(max_examples=80)
+@hypothesis_settings(max_examples=40)
 def test_every_reading_agrees_with_the_model_at_every_instant(
     fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
 ) -> None:

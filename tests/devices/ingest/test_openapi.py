@@ -55,7 +55,7 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_is_sent_by_it_is_answered_by_it(world: World, client: Client, data: st.DataObject) -> None:
     """Good bodies and bad ones: no 5xx, a good one is taken, and what is refused changes nothing."""

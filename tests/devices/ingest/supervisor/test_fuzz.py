@@ -65,7 +65,7 @@ def paths(world: World) -> dict[str, str]:
     return {path: path.format(id=world.device.pk) for _, path, _ in CALLS}
 
 
-@settings(max_examples=400, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(call=st.sampled_from(CALLS), body=bodies | raw)
 def test_no_body_makes_a_call_fail(
     world: World, client: Client, paths: dict[str, str], call: tuple[str, str, str], body: bytes
@@ -106,7 +106,7 @@ state = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(said=state)
 def test_a_good_report_is_always_taken(world: World, client: Client, said: dict[str, Any]) -> None:
     try:
