@@ -50,7 +50,7 @@ WHERE d.id = ANY(%(ids)s) AND (d.heartbeat_state <> 'recent' OR NOT d.is_active)
 PASSED = """
 UPDATE devices_heartbeat h SET due_at = due.next
 FROM (
-    SELECT d.id, d.heartbeat_state AS was, h.due_at AS at,
+    SELECT d.id, d.heartbeat_state AS was, h.due_at AS at, h.last_poll_at AS polled_at,
            CASE WHEN h.due_at = h.late_at THEN 'late' ELSE 'lost' END AS now,
            CASE WHEN h.due_at = h.late_at THEN h.lost_at END AS next
     FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
@@ -59,8 +59,11 @@ FROM (
     WHERE h.due_at <= %(at)s AND COALESCE(h.due_at <= s.due_at, true)
 ) AS due
 WHERE h.device_id = due.id
-RETURNING due.id, due.was, due.now, due.at, jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
+RETURNING due.id, due.was, due.now, due.at, due.polled_at,
+    jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
 """
+# Who stops polling: from now on its own row tells when it was last in contact.
+LAST_POLL = "last_contact_at = GREATEST(d.last_contact_at, moves.polled_at)"
 # The two deadlines of a heartbeat at once, where nothing came between them and one of them at most changed
 # the status: most of any backlog. One version of the device's row is written instead of two.
 LAPSED = """
@@ -68,7 +71,7 @@ WITH moves AS (
     UPDATE devices_heartbeat h SET due_at = NULL
     FROM (
         SELECT d.id, d.heartbeat_state AS was, GREATEST(d.heartbeat_changed_at, h.late_at) AS late_at,
-               GREATEST(d.heartbeat_changed_at, h.lost_at) AS lost_at,
+               GREATEST(d.heartbeat_changed_at, h.lost_at) AS lost_at, h.last_poll_at AS polled_at,
                {late} <> d.recorded_status AS changes_late, {lost} <> d.recorded_status AS changes
         FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
         JOIN devices_heartbeat h ON h.device_id = d.id
@@ -77,13 +80,14 @@ WITH moves AS (
           AND ({late} = d.recorded_status OR {late} = {lost})
     ) AS due
     WHERE h.device_id = due.id
-    RETURNING due.id, due.was, due.late_at, due.lost_at, due.changes,
+    RETURNING due.id, due.was, due.late_at, due.lost_at, due.changes, due.polled_at,
               CASE WHEN due.changes_late THEN due.late_at ELSE due.lost_at END AS at,
               CASE WHEN due.changes_late THEN 'heartbeat-late' ELSE 'heartbeat-lost' END AS slug
 ),
 changed AS (
     UPDATE devices_device d
     SET heartbeat_state = 'lost', heartbeat_changed_at = GREATEST(d.heartbeat_changed_at, moves.lost_at),
+        last_contact_at = GREATEST(d.last_contact_at, moves.polled_at),
         facts_at = moves.at, facts_reason = jsonb_build_object('slug', moves.slug),
         recorded_status_at =
             CASE WHEN changes THEN GREATEST(moves.at, d.recorded_status_at) ELSE d.recorded_status_at END
@@ -143,9 +147,12 @@ WHERE d.id = ANY(%(ids)s) AND s.name = %(server)s AND NOT d.id = ANY(%(listed)s)
 """
 
 
-def heartbeat_edges(moves: str, *, contact: bool = False, **params: Any) -> int:
-    """Write the heartbeat edges that `moves` selects; returns how many devices changed."""
-    sets = "heartbeat_state = moves.now" + (f", {CONTACT}" if contact else "")
+def heartbeat_edges(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the heartbeat edges that `moves` selects; `sets` assigns what else they change.
+
+    Returns how many devices changed.
+    """
+    sets = "heartbeat_state = moves.now" + (f", {sets}" if sets else "")
     return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
 
 
@@ -216,6 +223,6 @@ def settle_devices(ids: Iterable[int], at: datetime) -> int:
     ids, at = sorted(ids), clock.heard(at)
     lock_devices(ids, at)
     recorded = lapsed_edges(ids, at)
-    while moved := heartbeat_edges(PASSED, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):
+    while moved := heartbeat_edges(PASSED, sets=LAST_POLL, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):
         recorded += moved
     return recorded

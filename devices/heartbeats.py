@@ -22,8 +22,8 @@ SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, H
 # The window of a poll: P in force, then when it is late and when lost (domain.md, Heartbeat).
 WINDOWS = """
 SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at,
-       keeps_polling
-FROM (SELECT d.id, d.organization_id, p, ceil(p * 1.5) * interval '1 second' AS late,
+       last_contact_at, keeps_polling
+FROM (SELECT d.id, d.organization_id, d.last_contact_at, p, ceil(p * 1.5) * interval '1 second' AS late,
              d.heartbeat_state = 'recent' AND d.is_active AS keeps_polling
       FROM devices_device d JOIN fleets_fleet f ON f.id = d.fleet_id,
       LATERAL (SELECT GREATEST(COALESCE(d.poll_interval, f.poll_interval, %(interval)s),
@@ -46,8 +46,8 @@ WHERE first OR ended OR moved OR inactive
 # Rows that are new come before any lock: who inserts waits for no one who waits for them.
 BEGIN = f"""
 INSERT INTO devices_heartbeat
-    (device_id, organization_id, last_poll_at, poll_interval, late_at, lost_at, due_at)
-SELECT id, organization_id, at, p, late_at, lost_at, late_at FROM ({WINDOWS}) AS w
+    (device_id, organization_id, last_poll_at, poll_interval, late_at, lost_at, due_at, recorded_other_at)
+SELECT id, organization_id, at, p, late_at, lost_at, late_at, last_contact_at FROM ({WINDOWS}) AS w
 WHERE NOT EXISTS (SELECT 1 FROM devices_heartbeat h WHERE h.device_id = w.id)
 ON CONFLICT DO NOTHING
 RETURNING device_id
@@ -106,7 +106,7 @@ def record_heartbeats(
         activated = _ids(INACTIVE, ids=began + renewed)
         _ids(RENEW, ids=renewed, **poll)
         edges.heartbeat_edges(
-            edges.POLLED, contact=True, ids=began + renewed, at=at, reason={"slug": "heartbeat"}
+            edges.POLLED, sets=edges.CONTACT, ids=began + renewed, at=at, reason={"slug": "heartbeat"}
         )
         freezing.refreeze_activated(activated, at)
     if look.moved:

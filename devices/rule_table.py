@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Case, Q, TextChoices, TextField, Value, When
+from django.db.models import Case, Field, Q, TextChoices, Value, When
 from psycopg.sql import Literal
 
 from devices.sql import condition_sql
@@ -39,14 +39,12 @@ class Rule:
         return _over_recorded_links(self.condition)
 
 
-def as_case(rules: Sequence[Rule]) -> Case:
-    """The status by the rules over the recorded links, as an expression that a migration can hold."""
-    *asked, otherwise = rules
-    return Case(
-        *(When(rule.recorded, then=Value(rule.status.value)) for rule in asked),
-        default=Value(otherwise.status.value),
-        output_field=TextField(),
-    )
+def as_case(rules: Sequence[Rule], results: Sequence[object], output: Field[Any, Any]) -> Case:
+    """Per rule one of `results`, over the recorded links, as an expression that a migration can hold."""
+    whens = [
+        When(rule.recorded, then=Value(result)) for rule, result in zip(rules[:-1], results[:-1], strict=True)
+    ]
+    return Case(*whens, default=Value(results[-1]), output_field=output)
 
 
 def as_template(rules: Sequence[Rule], results: Sequence[object]) -> str:

@@ -154,7 +154,7 @@ ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
 
 def recorded_status() -> Case:
     """The expression of the stored column `Device.recorded_status`."""
-    return as_case(RULES)
+    return as_case(RULES, [rule.status.value for rule in RULES], TextField())
 
 
 @cache

@@ -3,9 +3,12 @@
 The history trigger works per statement, on transition tables, so that a batch of any size costs one
 pass; it dates a change by the `facts_at` and gives the `facts_reason` the writer set in the same UPDATE.
 A writer that knows the status may date it too, which spares another version of the row.
+What lists are found by in other tables is copied here too: last contacts, and what is searched.
 """
 
 import pgtrigger
+
+from devices import describe
 
 ORGANIZATION = pgtrigger.Trigger(
     name="organization",
@@ -114,4 +117,56 @@ DELETED = pgtrigger.Trigger(
     """,
 )
 
-DEVICE = [ORGANIZATION, CREATED, CHANGED, DELETED]
+CONTACTED = pgtrigger.Trigger(
+    name="contacted",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Update,
+    referencing=pgtrigger.Referencing(new="new_rows"),
+    func="""
+        IF pg_trigger_depth() > 1 THEN
+            RETURN NULL;
+        END IF;
+        UPDATE devices_heartbeat h SET recorded_other_at = n.last_contact_at
+        FROM new_rows n
+        WHERE h.device_id = n.id AND n.last_contact_at > h.recorded_contact_at;
+        RETURN NULL;
+    """,
+)
+
+DESCRIBE = f"""
+        {describe.describe("(SELECT NEW.*)")};
+        RETURN NULL;
+"""
+DESCRIBED_NEW = pgtrigger.Trigger(
+    name="described_new",
+    level=pgtrigger.Row,
+    when=pgtrigger.After,
+    operation=pgtrigger.Insert,
+    func=DESCRIBE,
+)
+DESCRIBED_AGAIN = pgtrigger.Trigger(
+    name="described_again",
+    level=pgtrigger.Row,
+    when=pgtrigger.After,
+    operation=pgtrigger.UpdateOf(*describe.DESCRIBED),
+    condition=pgtrigger.AnyChange(*describe.DESCRIBED),
+    func=DESCRIBE,
+)
+
+DESCRIBED_NO_MORE = pgtrigger.Trigger(
+    name="described_no_more",
+    level=pgtrigger.Statement,
+    when=pgtrigger.After,
+    operation=pgtrigger.Delete,
+    referencing=pgtrigger.Referencing(old="old_rows"),
+    func="""
+        DELETE FROM devices_description d USING old_rows WHERE d.device_id = old_rows.id;
+        RETURN NULL;
+    """,
+)
+
+DEVICE = [
+    *(ORGANIZATION, CREATED, CHANGED, DELETED, CONTACTED),
+    *(DESCRIBED_NEW, DESCRIBED_AGAIN, DESCRIBED_NO_MORE),
+]

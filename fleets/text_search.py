@@ -13,6 +13,7 @@ from django.db.models import Func
 
 LONGEST = 200  # characters of a search that are looked at
 WORD = re.compile(r"[^!-/:-@\[-`{-~\s]+")  # between what WordVector makes a space
+SPACES = r"[!-/:-@\[-`{-~[:space:]]+"  # what WordVector makes a space, as PostgreSQL reads it
 LOOKED_AT = 100_000  # characters of a row: a vector has a limit, and notes have none
 
 
@@ -22,7 +23,7 @@ class WordVector(Func):
     function = "to_tsvector"
     template = (
         "%(function)s('simple'::regconfig, regexp_replace("
-        f"left(%(expressions)s, {LOOKED_AT}), '[!-/:-@\\[-`{{-~[:space:]]+', ' ', 'g'))"
+        f"left(%(expressions)s, {LOOKED_AT}), '{SPACES}', ' ', 'g'))"
     )
     output_field = SearchVectorField()
 

@@ -4,6 +4,7 @@ Every row carries its organization, so that access is scoped and the tables can 
 """
 
 from devices.models.counts import FleetCount
+from devices.models.description import Description
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
 from devices.models.device_lists import DeviceList
 from devices.models.history import ConnectivityRecord, StatusChange
@@ -17,6 +18,7 @@ __all__ = [
     "UUID_PATTERN",
     "ApiKey",
     "ConnectivityRecord",
+    "Description",
     "Device",
     "DeviceList",
     "FleetCount",

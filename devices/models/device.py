@@ -11,9 +11,9 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce, Greatest
 
-from devices import status, triggers
+from devices import cells, status, triggers
 from devices.clock import DatabaseClock
 from fleets.models import (
     Fleet,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from dashboard.models import User
 
+OFTEN = 900  # seconds: the poll interval of a site that sets nothing
 UUID_PATTERN = "^([0-9a-f]{32}|[0-9a-f]{62})$"
 
 
@@ -147,6 +148,22 @@ class Device(models.Model):
         db_persist=True,
     )
     recorded_status_at = models.DateTimeField(null=True, editable=False)  # null: since its creation
+    # What lists are found and sorted by (devices.pages.by_index.py), over the recorded facts.
+    recorded_cell = models.GeneratedField(
+        expression=cells.recorded_cell(), output_field=models.SmallIntegerField(), db_persist=True
+    )
+    recorded_since = models.GeneratedField(
+        expression=Coalesce("recorded_status_at", "created_at"),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
+    # The last contact of a device that does not poll; null while it does: then its Heartbeat knows, and
+    # a report, which is contact, still updates this row in place.
+    recorded_quiet_at = models.GeneratedField(
+        expression=cells.recorded_quiet_at(Cast(Value("1970-01-01 00:00:00+00"), models.DateTimeField())),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
     # When progress changed, to ten minutes: indexed, it rarely costs a report its update in place.
     recorded_progress_at = models.GeneratedField(
         expression=models.Func(
@@ -186,6 +203,37 @@ class Device(models.Model):
             models.Index(fields=["fleet", "recorded_status"], name="device_fleet_status"),
             # The same for an organization: the line above the fleets, the Devices page.
             models.Index(fields=["organization", "recorded_status"], name="device_org_status"),
+            # Lists by attention: a status and states of the links, newest change first; the silence of those
+            # that do not poll is looked at in the index.
+            models.Index(
+                "fleet",
+                "recorded_cell",
+                F("recorded_since").desc(),
+                F("id").desc(),
+                "recorded_quiet_at",
+                name="device_fleet_attention",
+            ),
+            models.Index(
+                "organization",
+                "recorded_cell",
+                F("recorded_since").desc(),
+                F("id").desc(),
+                "recorded_quiet_at",
+                name="device_org_attention",
+            ),
+            # Lists by last contact of devices that do not poll, and how many of them are silent for long.
+            models.Index(
+                fields=["fleet", "recorded_cell", "-recorded_quiet_at", "-id"],
+                name="device_fleet_quiet",
+                condition=Q(recorded_quiet_at__isnull=False),
+            ),
+            models.Index(
+                fields=["organization", "recorded_cell", "-recorded_quiet_at", "-id"],
+                name="device_org_quiet",
+                condition=Q(recorded_quiet_at__isnull=False),
+            ),
+            # Lists by release.
+            models.Index(fields=["organization", "release", "id"], name="device_org_release"),
             # Devices by name, of one fleet and of all.
             models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
             models.Index(fields=["organization", "name", "id"], name="device_org_name"),
@@ -239,6 +287,13 @@ class Heartbeat(models.Model):
     late_at = models.DateTimeField()
     lost_at = models.DateTimeField()
     due_at = models.DateTimeField(null=True)  # the next deadline not yet recorded; null once lost is
+    # The newest report or VPN connect, where it came after a poll; copied by a trigger on Device.
+    recorded_other_at = models.DateTimeField(null=True, editable=False)
+    recorded_contact_at = models.GeneratedField(
+        expression=Greatest("last_poll_at", "recorded_other_at"),
+        output_field=models.DateTimeField(),
+        db_persist=True,
+    )
 
     class Meta:
         constraints = [
@@ -254,6 +309,18 @@ class Heartbeat(models.Model):
                 fields=["due_at"],
                 name="heartbeat_due",
                 condition=Q(due_at__isnull=False),
+            ),
+            # Lists by last contact of the devices that poll, and which of them are silent for a while.
+            models.Index(
+                fields=["organization", "-recorded_contact_at", "-device"],
+                name="heartbeat_contact",
+                condition=Q(due_at__isnull=False),
+            ),
+            # Which of those that poll seldom are overdue; a device that polls often is not in it.
+            models.Index(
+                fields=["due_at"],
+                name="heartbeat_seldom",
+                condition=Q(poll_interval__gt=OFTEN, due_at__isnull=False),
             ),
             # Readings at a clock before what is recorded; a polling device is not in it.
             models.Index(

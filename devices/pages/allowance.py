@@ -10,8 +10,8 @@ from django.db.models import Count
 
 from devices.freezing import Named, next_turns
 from devices.models import Device, FrozenReason
+from devices.pages.facets import as_shown
 from devices.pages.filters import in_organizations
-from devices.pages.lists import as_shown
 from devices.status import Status, count_by_status
 from fleets.models import Organization
 

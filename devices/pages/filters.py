@@ -15,8 +15,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from devices.models import Device
-from devices.pages.search import search
+from devices import clock
+from devices.models import Description, Device
+from devices.pages.search import query_of
 from devices.status import HeartbeatState, Status, behind, filter_by_status, with_status
 from fleets.models import Fleet, Organization
 
@@ -88,39 +89,55 @@ def in_organizations(organizations: Iterable[Organization]) -> QuerySet[Device]:
 
 def matching(organizations: Iterable[Organization], filters: Filters, at: datetime) -> QuerySet[Any]:
     """The devices of these organizations that the filters name at `at`, annotated as by with_status."""
+    at = clock.heard(at)
     devices = unchanging(in_organizations(organizations), filters)
-    if filters.statuses:
-        meant = [status for shown in filters.statuses for status in behind(shown)]
-        devices = filter_by_status(devices, meant, at)
-    else:
-        devices = with_status(devices, at)
-    return devices.filter(present(filters, at))
+    meant = _meant(filters)
+    found = filter_by_status(devices, meant, at) if meant else with_status(devices, at)
+    return found.filter(present(filters, at))
+
+
+def matching_of(devices: QuerySet[Device], filters: Filters, at: datetime) -> QuerySet[Any]:
+    """The same among a few given ones, each looked at."""
+    at = clock.heard(at)
+    found, meant = with_status(unchanging(devices, filters), at).filter(present(filters, at)), _meant(filters)
+    return found.filter(status__in=meant) if meant else found
+
+
+def _meant(filters: Filters) -> list[Status]:
+    return [status for shown in filters.statuses for status in behind(shown)]
 
 
 def still_matching(
     ids: Iterable[int], organizations: Iterable[Organization], filters: Filters, at: datetime
 ) -> QuerySet[Any]:
     """Those of a few devices, by their ids, that `matching` would name: asked of each row by itself."""
-    devices = unchanging(in_organizations(organizations).filter(pk__in=list(ids)), filters)
-    meant = [status for shown in filters.statuses for status in behind(shown)]
-    asked = present(filters, at) & (Q(status__in=meant) if meant else Q())
-    return with_status(devices, at).filter(asked)
+    return matching_of(in_organizations(organizations).filter(pk__in=list(ids)), filters, at)
 
 
 def unchanging(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]:
     """Those of `devices` that the filters name, but for what the clock changes."""
     if filters.fleets:
         devices = devices.filter(fleet__in=filters.fleets)
+    if condition := described(filters):
+        devices = devices.filter(pk__in=Description.objects.filter(condition).values("pk"))
+    return devices
+
+
+def described(filters: Filters) -> Q:
+    """What the filters ask of a device's Description."""
+    asked = Q()
     for name, values in (
-        ("device_type", filters.types),
-        ("os_version", filters.os_versions),
-        ("release", filters.releases),
+        ("recorded_type", filters.types),
+        ("recorded_os_version", filters.os_versions),
+        ("recorded_release", filters.releases),
     ):
         if values:
-            devices = devices.filter(**{f"{name}__in": values})
+            asked &= Q(**{f"{name}__in": values})
     for tag in filters.tags:
-        devices = devices.filter(_tagged(tag))
-    return search(devices, filters.text)
+        asked &= _tagged(tag)
+    if query := query_of(filters.text):
+        asked &= Q(recorded_words=query)
+    return asked
 
 
 def present(filters: Filters, at: datetime) -> Q:
@@ -140,11 +157,11 @@ def _one_of(conditions: dict[str, Q], names: Sequence[str]) -> Q:
 
 def _tagged(tag: Tag) -> Q:
     if tag.value is None:
-        found = Q(tags__has_key=tag.key)
+        found = Q(recorded_tags__has_key=tag.key)
     else:
         found = Q()
         for value in _values(tag.value):
-            found |= Q(tags__contains={tag.key: value})
+            found |= Q(recorded_tags__contains={tag.key: value})
     return found if tag.has else ~found
 
 

@@ -1,72 +1,68 @@
-"""What the Devices pages read: a page of what the filters name, facets, orders, and rows pinned by UUID."""
+"""What the Devices pages read: a page of what the filters name, facets, and rows pinned by UUID."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Count, QuerySet, Value
+from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
+from devices import clock
 from devices.models import Device
-from devices.pages.filters import Filters, in_organizations, matching, unchanging
-from devices.pages.keyset import Key, Order, ordered, page
+from devices.pages import by_index
+from devices.pages.by_index import ORDERS, Moved, Place
+from devices.pages.facets import facets
+from devices.pages.filters import Filters, in_organizations, matching, matching_of, unchanging
+from devices.pages.keyset import Order, ordered, page_of
+from devices.pages.recorded import recorded
 from devices.pages.rows import Row, row_of
-from devices.status import Status, behind, count_by_status, vocabulary, with_status
+from devices.status import Status, moved, vocabulary, with_status
 from fleets.models import Organization
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
 PAGE_SIZES = (25, 50, 100)
 
-# The orders by name; each ends in the id. A leading "-" in the address turns one around.
-ORDERS: dict[str, Order] = {
-    "attention": (Key("rank", int), Key("status_since", datetime, descending=True), Key("pk", int)),
-    "name": (Key("name", str), Key("pk", int)),
-    "contact": (Key("sort_contact", datetime, descending=True), Key("pk", int)),
-    "release": (Key("release", str), Key("pk", int)),
-}
-
-
-def order_named(name: str) -> Order:
-    """The order of that name, turned around by a leading "-"; raises KeyError."""
-    if name.startswith("-"):
-        return tuple(key.reversed() for key in ORDERS[name[1:]])
-    return ORDERS[name]
-
-
-def facets(organizations: Iterable[Organization], filters: Filters, at: datetime) -> dict[Status, int]:
-    """A count per status as shown, under all the filters but that for the status."""
-    filters = filters.without_statuses()
-    if filters.of_the_present:
-        live = matching(organizations, filters, at).order_by().values_list("status")
-        return as_shown(dict.fromkeys(Status.values, 0) | dict(live.annotate(n=Count("*"))))
-    return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at))
-
-
-def as_shown(counts: dict[str, int]) -> dict[Status, int]:
-    """Counts per status folded into the statuses that are shown, in their order."""
-    return {status: sum(counts[each] for each in behind(status)) for status in vocabulary()}
-
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list as it is shown; `moved`: a fresh list would have other rows or another order."""
+    """One page of a list as it is shown; `moved`: a fresh list would have other rows or another order.
+
+    `counts` per status are None where counting takes longer than a page may.
+    """
 
     rows: list[Row]
-    counts: dict[Status, int]
-    total: int
+    counts: dict[Status, int] | None
+    statuses: tuple[Status, ...]  # that the list is about; none: all
     previous: str | None
     next: str | None
     past_end: bool
     moved: bool
 
+    @property
+    def total(self) -> int | None:
+        counts = self.counts
+        return None if counts is None else sum(counts[status] for status in self.statuses or counts)
+
+    @property
+    def facets(self) -> list[tuple[Status, int | None]]:
+        """All statuses with their counts, known or not."""
+        return [(status, None if self.counts is None else self.counts[status]) for status in vocabulary()]
+
+
+def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: datetime) -> Listing:
+    """The same with its counts, however long they take."""
+    at = clock.heard(at)
+    ids = list(moved(at).values_list("device_id", flat=True))
+    return replace(found, counts=facets(list(organizations), filters, at, ids, always=True))
+
 
 def listing(
     organizations: Iterable[Organization],
     filters: Filters,
-    order: Order,
+    sort: str,
     size: int,
     at: datetime,
     *,
@@ -76,20 +72,18 @@ def listing(
 ) -> Listing:
     """The page after or before a cursor; with the UUIDs `on_screen`, those rows in that order.
 
-    Raises keyset.UnreadableCursor.
+    `sort` is a key of ORDERS, a leading "-" turns it around. Raises keyset.UnreadableCursor.
     """
-    organizations = list(organizations)
-    found = _with_sort_keys(matching(organizations, filters, at))
-    fresh = page(found, order, size, after=after, before=before)
+    reading = Reading(list(organizations), filters, sort, at)
+    fresh = page_of(reading.take, reading.order, size, after=after, before=before)
     rows: list[Device | str] = list(fresh.rows)
     if on_screen:
-        within = unchanging(in_organizations(organizations), Filters(fleets=filters.fleets))
+        within = unchanging(in_organizations(reading.organizations), Filters(fleets=filters.fleets))
         rows = pinned(within, on_screen, at)
-    counts = facets(organizations, filters, at)
     return Listing(
         rows=[row_of(row) for row in rows],
-        counts=counts,
-        total=sum(n for status, n in counts.items() if status in (filters.statuses or counts)),
+        counts=facets(reading.organizations, filters, reading.at, reading.moved),
+        statuses=filters.statuses,
         previous=fresh.previous,
         next=fresh.next,
         past_end=fresh.past_end,
@@ -106,6 +100,36 @@ def whole(
 
 def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
     return devices.select_related("fleet").annotate(sort_contact=Coalesce("last_contact", Value(LONG_AGO)))
+
+
+class Reading:
+    """A list at one moment: what is recorded, and the few devices that are not as they are recorded."""
+
+    def __init__(self, organizations: list[Organization], filters: Filters, sort: str, at: datetime) -> None:
+        at = clock.heard(at)
+        self.organizations, self.filters, self.at = organizations, filters, at
+        self.name, self.turned = sort.removeprefix("-"), sort.startswith("-")
+        self.order = order_named(sort)
+        self.moved = list(moved(at).values_list("device_id", flat=True))
+        self.recorded = recorded(organizations, filters, at, self.moved)
+        found = matching_of(in_organizations(organizations).filter(pk__in=self.moved), filters, at)
+        rows = found.order_by().values_list("pk", "rank", "status_since") if self.moved else []
+        self.corrections = [Moved(*row) for row in rows]
+
+    def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[Any]:
+        """The next rows behind these values, annotated as by with_status, with the keys of all orders."""
+        backwards = self.turned != (order != self.order)
+        ids = by_index.ids(self.recorded, self.corrections, Place(self.name, backwards, values, size))
+        rows = _with_sort_keys(with_status(Device.objects.filter(pk__in=ids), self.at))
+        found = {device.pk: device for device in rows.order_by()}
+        return [found[pk] for pk in ids if pk in found]
+
+
+def order_named(name: str) -> Order:
+    """The order of that name, turned around by a leading "-"; raises KeyError."""
+    if name.startswith("-"):
+        return tuple(key.reversed() for key in ORDERS[name[1:]])
+    return ORDERS[name]
 
 
 def pinned(devices: QuerySet[Device], uuids: Sequence[str], at: datetime) -> list[Device | str]:

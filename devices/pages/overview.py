@@ -9,8 +9,8 @@ from datetime import datetime
 from devices.pages import changes
 from devices.pages.allowance import Allowance, of_counts
 from devices.pages.changes import Change
+from devices.pages.facets import as_shown
 from devices.pages.filters import in_organizations
-from devices.pages.lists import as_shown
 from devices.pages.standings import Standing
 from devices.status import Status, always_attended, count_by_organization, stalled, vocabulary
 from fleets.models import Fleet, FleetType, Organization

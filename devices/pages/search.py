@@ -4,38 +4,40 @@ from __future__ import annotations
 
 import re
 
-from django.db.models import Func, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast
+from django.contrib.postgres.search import SearchQueryCombinable, SearchQueryField
+from django.db.models import Func, QuerySet, Value
 
-from devices.models import Device
-from fleets.text_search import WordVector, beginnings, words_of
+from devices.describe import UUID
+from devices.models import Description, Device
+from fleets.text_search import beginnings, words_of
 
 UUID_BEGINNING = re.compile(r"[0-9a-f]{3,62}")
 
 
-def _text() -> Func:
-    """All that is searched, in one text; what is null is left out."""
-    return Func(
-        Value(" "),
-        "name",
-        "notes",
-        Cast("tags", TextField()),
-        Func("ip_addresses", Value(" "), function="array_to_string", output_field=TextField()),
-        Func("public_address", function="host", output_field=TextField()),
-        function="concat_ws",
-        output_field=TextField(),
-    )
+class UuidBeginning(SearchQueryCombinable, Func):  # type: ignore[misc]  # as django's own SearchQuery
+    """Matches the devices whose UUID begins so."""
+
+    template = "%(expressions)s::tsquery"
+    output_field = SearchQueryField()
+
+    def __init__(self, beginning: str) -> None:
+        super().__init__(Value(f"'{UUID}{beginning}':*"))
+
+
+def query_of(text: str) -> SearchQueryCombinable | None:
+    """Matches what has every word of `text` as the beginning of a word, or of its UUID; None: no word."""
+    query: SearchQueryCombinable | None = None
+    for word in words_of(text):
+        found: SearchQueryCombinable = beginnings(word)
+        if UUID_BEGINNING.fullmatch(word):
+            found = found | UuidBeginning(word)
+        query = found if query is None else query & found
+    return query
 
 
 def search(devices: QuerySet[Device], text: str) -> QuerySet[Device]:
-    """Those of `devices` in which every word of `text` begins a word, or the UUID."""
-    words = words_of(text)
-    if not words:
+    """Those of `devices` that are found by this text: all where it has no word."""
+    query = query_of(text)
+    if query is None:
         return devices
-    devices = devices.alias(words=WordVector(_text()))
-    for word in words:
-        found = Q(words=beginnings(word))
-        if UUID_BEGINNING.fullmatch(word):
-            found |= Q(uuid__startswith=word)
-        devices = devices.filter(found)
-    return devices
+    return devices.filter(pk__in=Description.objects.filter(recorded_words=query).values("pk"))

@@ -1,6 +1,7 @@
 """Icons, badges, link indicators and bars. Each is drawn in one place and by one include."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django import template
@@ -18,8 +19,12 @@ NARROWEST = 0.8  # per cent of a bar: what is there can be seen
 
 
 @register.simple_tag
+@cache
 def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
-    """A picture of the sprite, by its meaning; decoration, so it says nothing to a screen reader."""
+    """A picture of the sprite, by its meaning; decoration, so it says nothing to a screen reader.
+
+    A page has hundreds of the same few.
+    """
     return format_html(
         '<svg class="i{}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
         f" {classes}" if classes else "",

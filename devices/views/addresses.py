@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from devices.pages.lists import ORDERS, PAGE_SIZES, Listing
+from devices.pages.by_index import ORDERS
+from devices.pages.lists import PAGE_SIZES, Listing
 from devices.views.query import Query, address
 
 FLEET_SORT_NAMES = {
@@ -47,6 +48,7 @@ class Links:
     heads: dict[str, Sort]
     previous: str | None
     next: str | None
+    count: str | None  # where the counts come from that the page is not made to wait for
 
     @property
     def sort(self) -> Choice:
@@ -68,6 +70,7 @@ def list_links(request: HttpRequest, asked: Query, found: Listing) -> Links:
         heads={name: _head(request, name, asked.sort) for name in ORDERS},
         previous=address(request, before=found.previous) if found.previous else None,
         next=address(request, after=found.next) if found.next else None,
+        count=address(request, facets="1") if found.counts is None else None,
     )
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import Scope, live_page, scope, signed_in
+from dashboard.pages import Scope, live_page, scope, signed_in, wants_fragment
 from devices import clock
 from devices.pages.filters import Filters
 from devices.pages.keyset import UnreadableCursor
-from devices.pages.lists import Listing, listing, order_named
+from devices.pages.lists import Listing, counted, listing
 from devices.views.addresses import list_links
 from devices.views.columns import column_choices
 from devices.views.filter_links import MENU_FLEETS, filter_form
@@ -46,6 +46,9 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
     at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
     asked = parse(request, here.chosen, fleet)
     found = _read(request, here, asked, at)
+    links, late = list_links(request, asked, found), found.counts is None and "facets" in request.GET
+    if late:
+        found = counted(found, here.chosen, asked.filters, at)
     about = [fleet] if fleet else fleets
     context = {
         "nav": "fleets" if fleet else "devices",
@@ -56,13 +59,15 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "asked": asked,
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "found": found,
-        "links": list_links(request, asked, found),
+        "links": links,
         "meant": meant(request, fleet),
         "may_bulk": may or here.may_somewhere,
         "columns": column_choices(request, asked.columns, of_one_fleet=bool(fleet)),
         "views": partial(view_strip, request, here),  # outside the live part: a refresh does not ask
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
+    if late and wants_fragment(request):
+        return render(request, "devices/facets.html", context)
     shown = (
         found,
         asked.columns,
@@ -76,13 +81,12 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
 
 def _read(request: HttpRequest, here: Scope, asked: Query, at: datetime) -> Listing:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    order = order_named(asked.sort)
     pinned = uuids_on_screen(request)
     try:
         found = listing(
             here.chosen,
             asked.filters,
-            order,
+            asked.sort,
             asked.size,
             at,
             after=asked.after,
@@ -91,7 +95,7 @@ def _read(request: HttpRequest, here: Scope, asked: Query, at: datetime) -> List
         )
     except UnreadableCursor:
         asked.notices.append("The address names no place in this list, so it begins at the top.")
-        return listing(here.chosen, asked.filters, order, asked.size, at, on_screen=pinned)
+        return listing(here.chosen, asked.filters, asked.sort, asked.size, at, on_screen=pinned)
     if found.past_end:
         asked.notices.append("There is nothing behind that place in the list: this is its last page.")
     return found

@@ -11,9 +11,10 @@ from django.http import HttpRequest, QueryDict
 
 from dashboard.pages import on_screen, person
 from devices.models import UUID_PATTERN
+from devices.pages.by_index import ORDERS
 from devices.pages.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
 from devices.pages.filters import Filters
-from devices.pages.lists import ORDERS, PAGE_SIZES
+from devices.pages.lists import PAGE_SIZES
 from devices.views.filter_query import filters_in, short
 from fleets.models import Fleet, Organization
 
@@ -86,7 +87,9 @@ def uuids_on_screen(request: HttpRequest) -> list[str]:
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
     """This page's query with some of it changed; None removes. It begins at the first page."""
     asked = {
-        key: values for key, values in request.GET.lists() if key not in ("after", "before", "page", *changes)
+        key: values
+        for key, values in request.GET.lists()
+        if key not in ("after", "before", "page", "facets", *changes)
     }
     asked |= {key: value if isinstance(value, list) else [value] for key, value in changes.items() if value}
     pairs = {key: [value for value in values if value] for key, values in asked.items()}

@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import ProgrammingError, connection, models, transaction
 
 from devices import clock, connectivity, counters, keys, lifecycle, reports
+from devices.describe import describe
 from devices.models import ApiKey, Device, Heartbeat
 from fleets.models import Fleet, Organization
 
@@ -66,8 +67,9 @@ def fill(devices: int) -> None:
         execute("TRUNCATE devices_device, fleets_fleet, fleets_organization RESTART IDENTITY CASCADE")
         make_model(devices)
         in_batches("devices", devices, copy_devices, first=2)
+        execute(describe("devices_device"))
         in_batches("keys", devices, copy_keys)
-        execute("VACUUM ANALYZE devices_device, devices_apikey")
+        execute("VACUUM ANALYZE devices_device, devices_apikey, devices_description")
     refresh_heartbeats()
     refresh_updates()
     counters.recount()  # made without triggers

@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from devices import clock, connectivity
 from devices.models import Device
+from devices.pages import facets
 from fleets.models import Fleet
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -51,6 +52,18 @@ def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, dev
     assert page.evaluate("document.activeElement.id") == "q"
     assert page.evaluate("document.activeElement.selectionStart") == len("half ty")
     assert page.evaluate("window.scrollY") == 300
+
+
+def test_counts_that_come_late_stay_when_the_rows_are_refreshed(
+    page: Page, fleet: Fleet, devices: list[Device], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facets, "MANY", 2)  # devices that a page still counts
+    page.goto(f"/fleets/{fleet.slug}/?vpn=never")
+    count = page.locator("#facet-post-provisioning + span b")
+    expect(count).to_have_text("20")
+    connectivity.record_heartbeats([devices[0].pk])
+    expect(page.locator(f"#device-{devices[0].uuid} .badge-st")).to_have_text("Online (Heartbeat Only)")
+    expect(count).to_have_text("20")  # counted anew once a minute
 
 
 def test_an_open_menu_stays_open(page: Page, fleet: Fleet, devices: list[Device]) -> None:

@@ -7,16 +7,21 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from devices import connectivity
+from devices.pages import facets
 from fleets.models import Fleet, Organization
 from tests.factories import make_device, make_fleet
-from tests.pages import HTMX, names_in, refresh, text_of, uuids_in
+from tests.pages import HTMX, make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, fleets (or the fleet), clock; page, counts
-QUERIES = 7
-# the same, and the rows on screen
-REFRESH_QUERIES = 8
+# session, person, organizations, fleets (or the fleet), clock; what the clock moved, ids, rows, counts
+QUERIES = 9
+# the same; how many poll in the cells asked for
+BY_CONTACT = 10
+# the same; how many the search finds at most, twice, and fewer questions for that
+SEARCHED = 11
+# the first, and the rows on screen
+REFRESH_QUERIES = 10
 VIEWS = 1  # above the list, on the whole page alone
 
 
@@ -32,8 +37,13 @@ def test_query_counts_do_not_grow(
             page = reader.get("/devices/?per_page=50")
         with django_assert_num_queries(QUERIES):
             reader.get(f"/fleets/{fleets[0].slug}/")
-        with django_assert_num_queries(QUERIES + VIEWS):
-            reader.get("/devices/?status=offline&q=device&sort=contact")
+        for sort in ("name", "-attention", "release"):
+            with django_assert_num_queries(QUERIES + VIEWS):
+                reader.get(f"/devices/?status=offline&status=post-provisioning&sort={sort}")
+        with django_assert_num_queries(BY_CONTACT + VIEWS):
+            reader.get("/devices/?sort=contact")
+        with django_assert_num_queries(SEARCHED + VIEWS):
+            reader.get("/devices/?status=post-provisioning&q=device&sort=contact")
         with django_assert_num_queries(REFRESH_QUERIES):
             assert refresh(reader, "/devices/?per_page=50", shown=uuids_in(page)).status_code == 200
         with django_assert_num_queries(REFRESH_QUERIES):
@@ -62,8 +72,8 @@ def test_a_refresh_is_the_live_part_alone_and_304_when_nothing_changed(reader: C
 
 
 def test_a_refresh_keeps_rows_and_order_and_offers_to_sort_again(reader: Client, fleet: Fleet) -> None:
-    make_device(fleet, name="first")
     second = make_device(fleet, name="second")
+    make_device(fleet, name="first")  # of two that changed at once, the newer one comes first
     page = reader.get("/devices/")
     assert names_in(page) == ["first", "second"]
     assert "Sort again" not in text_of(refresh(reader, "/devices/", shown=uuids_in(page)))
@@ -84,3 +94,23 @@ def test_what_is_on_screen_cannot_reach_foreign_devices(reader: Client, fleet: F
     response = refresh(reader, "/devices/", shown=f"{foreign.uuid},nonsense,{'f' * 5000}")
     assert "secret" not in text_of(response)
     assert "No longer here" in text_of(response)
+
+
+def test_counts_that_take_long_come_as_a_fragment_of_their_own(
+    reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_every_status(fleet)
+    monkeypatch.setattr(facets, "MANY", 2)  # devices that a page still counts
+    page = reader.get("/devices/?vpn=connected&sort=name")
+    assert names_in(page) == ["a-online", "a-updating", "a-vpn-only"]
+    assert "Updating \u2013 " in text_of(page)
+    assert "3 of \u2013" in text_of(page)
+    assert 'hx-get="?vpn=connected&amp;sort=name&amp;facets=1" hx-trigger="load"' in page.content.decode()
+    fragment = reader.get("/devices/?vpn=connected&sort=name&facets=1", headers=HTMX)
+    assert "Updating 1 " in text_of(fragment)
+    assert "Offline 0 " in text_of(fragment)
+    assert b"<table" not in fragment.content
+    without_script = reader.get("/devices/?vpn=connected&sort=name&facets=1")
+    assert "Updating 1 " in text_of(without_script)
+    assert "3 of 3" in text_of(without_script)
+    assert 'hx-trigger="load"' not in reader.get("/devices/?status=online").content.decode()
