@@ -11,7 +11,7 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock audit lint format test bench run demo
+.PHONY: help env lock audit lint format test bench pages run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,8 +22,10 @@ demo: env ## Start the site with a made organization and virtual devices; Ctrl-C
 test: env ## Run all tests; ARGS="-k name" chooses
 	@$(PYTEST) -n logical $(ARGS)
 
-bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2
-	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench
+bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages: the pages
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(if $(filter pages,$(MAKECMDGOALS)),.pages)
+
+pages: bench
 
 run: env ## Start the site alone
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)

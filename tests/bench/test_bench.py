@@ -29,7 +29,8 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     }
     yield os.environ | own
     with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as server:
-        server.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
+        for name in (DATABASE, f"{DATABASE}_2000"):
+            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.mark.skipif(
@@ -57,6 +58,31 @@ def test_a_short_run_is_measured_and_counted(environment: dict[str, str], tmp_pa
     for name, count in kept["acknowledged"].items():
         assert count["right"], name
         assert count["acknowledged"] > 0, name
+
+
+def test_every_page_is_measured_and_the_slowest_explained(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench.pages"],
+        env=environment | {"SIZES": "2000", "TIMES": "1", "ONLY": "no filter"},
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    kept = json.loads((tmp_path / "bench" / "pages-2000.json").read_text())
+    assert kept["memory"] > 0
+    for line in kept["lines"]:
+        assert line["name"] in run.stdout
+        assert line["p50"] > 0, line
+        assert line["queries"] > 0, line
+        assert line["sent"] > line["compressed"] > 0, line
+    for name, plan in kept["plans"].items():
+        assert f"The longest query of “{name}”" in run.stdout
+        assert "Execution Time" in plan
 
 
 @pytest.mark.parametrize("devices", [1, 2, 7, 200, 1000, 100_000])

@@ -1,0 +1,73 @@
+"""What is measured: every filter that must be fast, and some that may take longer, in three orders."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+SOON: Final = {  # of a list within its limit, by what the filter is
+    "no filter": "",
+    "fleet of a tenth": "fleet=fleet-0",
+    "small fleet": "fleet=fleet-7",
+    "status: many": "status=online",
+    "status: some": "status=offline",
+    "status: few": "status=configuring",
+    "fleet and status": "fleet=fleet-0&status=offline",
+    "VPN connected": "vpn=connected",
+    "VPN lost": "vpn=disconnected",
+    "VPN off": "vpn=off",
+    "API on time": "heartbeat=recent",
+    "API overdue": "heartbeat=overdue",
+    "API lost": "heartbeat=lost",
+    "API never": "heartbeat=unknown",
+    "tag: half": "tag=camera",
+    "tag: one in a hundred": "tag=batch%3D42",
+    "tag: few": "tag=canary",
+    "not a tag": "no-tag=camera",
+    "silent for an hour": "silent=1h",
+    "silent for 30 days": "silent=30d",
+    "search: a site": "q=site-12",
+    "search: one device": "q=kiosk-12000",
+}
+LATER: Final = {
+    "search: a fifth": "q=warden",
+    "type": "type=Intel+NUC",
+    "release": "release=2.3.0",
+    "fleet, tag, VPN, silent": "fleet=fleet-0&tag=camera&vpn=connected&silent=10m",
+}
+ORDERS: Final = ("attention", "name", "contact")
+LIMITS: Final = {100_000: 50, 1_000_000: 80}  # milliseconds; of LATER 500
+
+
+@dataclass(frozen=True)
+class Case:
+    """One address, and in how many milliseconds it is to be answered."""
+
+    name: str
+    path: str
+    limit: float
+
+
+def cases(devices: int, at: datetime) -> Iterable[Case]:
+    """All of them for that many devices; `at`: the clock of their last polls."""
+    limit = next((each for most, each in LIMITS.items() if devices <= most), LIMITS[1_000_000])
+    for filters, allowed in ((SOON, limit), (LATER, 500)):
+        for name, query in filters.items():
+            for order in ORDERS:
+                path = f"/devices/?sort={order}&{query}"
+                yield Case(f"{name}, {order}", path, allowed)
+                yield Case(f"{name}, {order}, deep", f"{path}&after={place(order, at)}", allowed)
+
+
+def place(order: str, at: datetime) -> str:
+    """The cursor of a row that is not there, somewhere in the middle of the list."""
+    values: dict[str, list[object]] = {
+        "attention": [7, (at - timedelta(days=10)).isoformat(), 1],  # among those that are online
+        "name": ["site-5", 1],
+        "contact": [(at - timedelta(minutes=7)).isoformat(), 1],
+    }
+    return urlsafe_b64encode(json.dumps(values[order]).encode()).decode().rstrip("=")
