@@ -19,7 +19,7 @@ from devices import words
 from devices.pages import lanes
 from devices.pages.lanes import History, Span
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
-from devices.status import RANKS, Status, shown
+from devices.status import RANKS, HeartbeatState, Status, shown
 
 HEIGHT: Final = 24
 SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too
@@ -47,9 +47,9 @@ RANGES: Final = {
     )
 }
 # By state: how high it stands. What is in none of them is a line at the bottom.
-FULL: Final = {"online", "connected", "recent"}
-MOST: Final = {"updating", "configuring"}
-HALF: Final = {"vpn-only", "heartbeat-only", "post-provisioning", "late"}
+FULL: Final = {Status.ONLINE, "connected", HeartbeatState.RECENT}
+MOST: Final = {Status.UPDATING, Status.CONFIGURING}
+HALF: Final = {Status.VPN_ONLY, Status.HEARTBEAT_ONLY, Status.POST_PROVISIONING, HeartbeatState.LATE}
 # By lane, the worst first: what a bucket shows.
 WORST: Final = {
     "status": [status.value for status in RANKS if status],
