@@ -1,4 +1,4 @@
-"""Whether what is recorded still follows from the facts: devices, histories, counters.
+"""Whether what is recorded still follows from the facts: devices, histories, counters, tallies.
 
 Every check is one statement that finds disagreements by whole tables; run nightly by `settle --watch`, after
 every random sequence of the tests, and by `manage.py verify_status`.
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from django.db import connection
 
-from devices import clock, counters, status
+from devices import clock, counters, status, tally
 from devices.models import Device
 
 # Each finds devices, as uuid, what is recorded, and what it should be.
@@ -90,6 +90,8 @@ def disagreements(at: datetime | None = None) -> Iterator[Disagreement]:
                 yield Disagreement(what, where, str(recorded), str(should))
     for fleet, slug, kept, there in counters.wrong():
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
+    for where, tallied, made in tally.wrong():
+        yield Disagreement("the tally of an hour", where, str(tallied), str(made))
     yield from _counts(at or clock.now())
 
 

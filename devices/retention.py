@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from devices import clock
-from devices.models import Outage
+from devices.models import FleetTally, Outage
 
 MONTHS_AHEAD: Final = 3
 
@@ -45,6 +45,26 @@ ORDER BY child.relname
 """
 
 
+def begins() -> datetime | None:
+    """From when on everything is kept: the newest cut, else the oldest change there is; None: no history."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEGINS)
+        (moment,) = cursor.fetchone()
+    return moment  # type: ignore[no-any-return]  # or null
+
+
+BEGINS: Final = """
+SELECT COALESCE((
+    SELECT (regexp_match(pg_get_expr(relpartbound, oid), 'TO .''([^'']+)''.'))[1]::timestamptz
+    FROM pg_class WHERE oid = to_regclass('devices_statuschange_kept')
+), (
+    SELECT min(first.at) FROM fleets_organization o, LATERAL (
+        SELECT at FROM devices_statuschange WHERE organization_id = o.id ORDER BY at LIMIT 1
+    ) AS first
+))
+"""
+
+
 @transaction.atomic
 def drop_old(cut: datetime) -> list[str]:
     """Drop what happened before `cut`, the beginning of a month, but what was true then; returns what went.
@@ -59,6 +79,7 @@ def keep(at: datetime | None = None) -> list[str]:
     """The daily work; returns the partitions made and dropped."""
     at = at or clock.now()
     made, cut = make_ahead(at), cut_at(at)
+    FleetTally.objects.filter(at__lt=cut).delete()
     return made + (drop_old(cut) if too_old(cut) else [])
 
 

@@ -65,8 +65,9 @@ CHANGED = pgtrigger.Trigger(
             ),
             recorded AS (
                 INSERT INTO devices_statuschange
-                    (organization_id, fleet_id, device_id, before, after, at, reason)
-                SELECT organization_id, fleet_id, id, before, after, at, reason FROM changed
+                    (organization_id, fleet_id, left_fleet_id, device_id, before, after, at, reason)
+                SELECT organization_id, fleet_id, NULLIF(left_fleet, fleet_id), id, before, after, at, reason
+                FROM changed
             ),
             counted AS (
                 INSERT INTO devices_fleetcount

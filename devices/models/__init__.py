@@ -3,7 +3,7 @@
 Every row carries its organization, so that access is scoped and the tables can be distributed by it.
 """
 
-from devices.models.counts import FleetCount
+from devices.models.counts import FleetCount, FleetTally
 from devices.models.description import Description
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
 from devices.models.device_lists import DeviceList
@@ -22,6 +22,7 @@ __all__ = [
     "Device",
     "DeviceList",
     "FleetCount",
+    "FleetTally",
     "FormerKey",
     "FrozenReason",
     "Heartbeat",

@@ -1,10 +1,12 @@
-"""How many devices a fleet has of each status, as recorded: kept by the triggers on Device."""
+"""How many devices a fleet has of each status, as recorded: now, by the triggers on Device, and each hour."""
 
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from devices.models.history import outlived
 from fleets.models import Fleet, Organization
 
 
@@ -39,3 +41,34 @@ class FleetCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number:+} {self.status} in {self.fleet_id}"
+
+
+class FleetTally(models.Model):
+    """How many devices of each status there were at a full hour, in their order; written by devices/tally.py.
+
+    One for each fleet that had any, and one for each organization: the sum, without a fleet. Follows from the
+    changes of status, and may be made of them anew at any time.
+    """
+
+    organization = outlived(Organization)
+    fleet = outlived(Fleet, null=True)
+    at = models.DateTimeField()
+    counts = ArrayField(models.IntegerField(), size=9)
+
+    class Meta:
+        constraints = [
+            # The pictures over time, of a fleet and of organizations.
+            models.UniqueConstraint(
+                fields=["fleet", "at"], name="tally_of_fleet", condition=Q(fleet__isnull=False)
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "at"], name="tally_of_organization", condition=Q(fleet__isnull=True)
+            ),
+        ]
+        indexes = [
+            # The Fleets page as it was: the nearest hour, and its fleets. Dropping what is too old.
+            models.Index(fields=["at", "organization"], name="tally_by_hour"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fleet_id or self.organization_id} at {self.at}: {self.counts}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from devices.models.device import Device
 from fleets.models import Fleet, Organization
 
 
-def _outlived(
-    model: type[models.Model],
+def outlived(
+    model: type[models.Model], *, null: bool = False
 ) -> models.ForeignKey[models.Model, models.Model]:
     """A reference from a history, which outlives what it names: by id, without a constraint."""
     return models.ForeignKey(
         model,
+        null=null,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
         db_index=False,
@@ -28,9 +30,9 @@ class ConnectivityRecord(models.Model):
         VPN = "vpn"
         HEARTBEAT = "heartbeat"
 
-    organization = _outlived(Organization)
-    fleet = _outlived(Fleet)
-    device = _outlived(Device)
+    organization = outlived(Organization)
+    fleet = outlived(Fleet)
+    device = outlived(Device)
     link = models.CharField(max_length=9, choices=Link)
     before = models.CharField(max_length=12)
     after = models.CharField(max_length=12)
@@ -54,9 +56,10 @@ class StatusChange(models.Model):
     Partitioned by month; written by the trigger on Device, so that no path can forget it.
     """
 
-    organization = _outlived(Organization)
-    fleet = _outlived(Fleet)
-    device = _outlived(Device)
+    organization = outlived(Organization)
+    fleet = outlived(Fleet)
+    left_fleet = outlived(Fleet, null=True)  # the one that it moved out of; null: it did not move
+    device = outlived(Device)
     before = models.CharField(max_length=17, null=True)  # null: not yet
     after = models.CharField(max_length=17, null=True)  # null: no more
     at = models.DateTimeField()
@@ -70,6 +73,11 @@ class StatusChange(models.Model):
             # The Fleets page: the latest changes of an organization, and of each fleet.
             models.Index(fields=["organization", "-at", "-id"], name="change_of_organization"),
             models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
+            # A fleet as it was: who has left it since, and who of its organization is gone. Few.
+            models.Index(
+                fields=["left_fleet", "at"], name="change_left", condition=Q(left_fleet__isnull=False)
+            ),
+            models.Index(fields=["organization", "at"], name="change_gone", condition=Q(after__isnull=True)),
         ]
 
     def __str__(self) -> str:

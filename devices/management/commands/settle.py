@@ -4,14 +4,14 @@ import signal
 import threading
 import time
 from argparse import ArgumentParser
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand
 from django.db import OperationalError, connection
 
-from devices import clock, connectivity, imports, jobs, keys, retention, words
+from devices import clock, connectivity, imports, jobs, keys, retention, tally, words
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -22,6 +22,7 @@ LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a 
 class Command(BaseCommand):
     help = "Records the deadlines that passed. Pages are exact without it; it writes their history."
     clean_at = 0.0  # of the monotonic clock
+    tallied: datetime | None = None  # the hour up to which the tallies are known to be there
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -60,12 +61,16 @@ class Command(BaseCommand):
         return True
 
     def settle_once(self) -> None:
-        """Record what passed, saying how far the history was behind where that is much; clean up daily."""
-        lag = connectivity.lag()
-        recorded = connectivity.settle()
+        """Record what passed, saying how far the history was behind where that is much; then what is due."""
+        at = clock.now()
+        lag = connectivity.lag(at)
+        recorded = connectivity.settle(at)
         if recorded:
             behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
             self.stdout.write(f"{recorded} changes recorded{behind}")
+        if (hour := tally.certain(at)) != self.tallied:
+            tally.keep(at)
+            self.tallied = hour
         if time.monotonic() >= self.clean_at:
             keys.forget_former()
             imports.forget_unconfirmed()

@@ -1,0 +1,20 @@
+"""Write the hourly counts of every fleet that are not there yet, or all of them anew."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from devices import connectivity, tally
+
+
+class Command(BaseCommand):
+    help = "Counts each fleet's devices per status at every full hour, from its changes of status."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--rebuild", action="store_true", help="make all of them anew")
+
+    def handle(self, *, rebuild: bool, **options: Any) -> None:
+        connectivity.settle()
+        hours = tally.rebuild() if rebuild else tally.keep()
+        self.stdout.write(f"{hours} hours written")
