@@ -154,7 +154,12 @@ TEMPLATES = [
                 "dashboard.context_processors.site",
             ]
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"environment": "dashboard.jinja.environment"},
+    },
 ]
 
 AUTH_USER_MODEL = "dashboard.User"

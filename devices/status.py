@@ -11,7 +11,7 @@ In an outage of ours every reading is the one at its start: `at` then stands for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -229,10 +229,13 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     return annotated
 
 
-def unrecorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
-    """Those of `devices` that have another `status` at `at` than is recorded: few, by index."""
+def unrecorded(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None) -> QuerySet[Any]:
+    """Those of `devices` that have another `status` at `at` than is recorded: few, by index.
+
+    `among`: the ids of those that moved, where they have been read.
+    """
     at = clock.heard(at)
-    moves = with_status(devices.order_by().filter(pk__in=moved(at)), at)
+    moves = with_status(devices.order_by().filter(pk__in=moved(at) if among is None else among), at)
     return moves.exclude(status=F("recorded_status"))
 
 
@@ -250,23 +253,31 @@ def _rank() -> Sql:
     )
 
 
-def _tally(devices: QuerySet[Device], at: datetime, *by: str) -> Iterator[tuple[Any, ...]]:
+def _tally(
+    devices: QuerySet[Device], at: datetime, *by: str, among: Sequence[int] | None = None
+) -> Iterator[tuple[Any, ...]]:
     """Yields (*by, status, number) to be added up: what is recorded, then corrections for the few devices
     that moved since. One statement, so that nothing comes between."""
-    corrections = unrecorded(devices, at).values_list(*by, "recorded_status", "status").annotate(n=Count("*"))
-    for *key, before, status, n in counters.recorded(devices, *by).union(corrections, all=True):
+    rows = counters.recorded(devices, *by)
+    if among is None or among:
+        moves = unrecorded(devices, at, among).values_list(*by, "recorded_status", "status")
+        rows = rows.union(moves.annotate(n=Count("*")), all=True)
+    for *key, before, status, n in rows:
         if before:
             yield (*key, before, -n)
         yield (*key, status, n)
 
 
-def count_by_status(devices: QuerySet[Device], at: datetime | None = None) -> dict[str, int]:
+def count_by_status(
+    devices: QuerySet[Device], at: datetime | None = None, among: Sequence[int] | None = None
+) -> dict[str, int]:
     """How many of `devices` have each status at `at`: all nine keys in display order, one query.
 
-    Of whole fleets and organizations, it reads the counters.
+    Of whole fleets and organizations, it reads the counters. `among`: the ids of all devices that moved,
+    where the caller has just read them.
     """
     counts = dict.fromkeys(Status.values, 0)
-    for status, n in _tally(devices, at or clock.now()):
+    for status, n in _tally(devices, at or clock.now(), among=among):
         counts[status] += n
     return counts
 

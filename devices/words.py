@@ -1,6 +1,7 @@
 """How times, durations and numbers read on a page (the browser ticks with the same words, static/app.js)."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from django.utils import timezone
 
@@ -34,17 +35,24 @@ def _units(number: int, unit: str, rest: int = 0, smaller: str = "") -> str:
 
 def clock(moment: datetime, at: datetime) -> str:
     """The time in the viewer's zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before."""
-    local, today = timezone.localtime(moment), timezone.localtime(at)
-    if local.date() == today.date():
+    zone = timezone.get_current_timezone()
+    local, today = moment.astimezone(zone), _day(at, zone)
+    if local.date() == today:
         return f"{local:%H:%M:%S}"
     if local.year == today.year:
         return f"{local.day} {local:%b %H:%M}"
     return f"{local.day} {local:%b %Y}"
 
 
+@lru_cache(64)
+def _day(at: datetime, zone: tzinfo) -> date:
+    """The day of a page's clock, which hundreds of its times are compared with."""
+    return at.astimezone(zone).date()
+
+
 def full(moment: datetime) -> str:
     """Date, time and zone in full, for tooltips."""
-    local = timezone.localtime(moment)
+    local = moment.astimezone(timezone.get_current_timezone())
     return f"{local.day} {local:%b %Y %H:%M:%S} {offset(local)}"
 
 

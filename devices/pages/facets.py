@@ -36,7 +36,7 @@ def facets(
     """
     filters = filters.without_statuses()
     if filters == Filters(fleets=filters.fleets):
-        return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at))
+        return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at, moved))
     asked = recorded(organizations, filters, at)
     if not always and not all(_soon_counted(asked, part) for part in asked.parts):
         return None

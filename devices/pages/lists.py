@@ -112,9 +112,13 @@ class Reading:
         self.order = order_named(sort)
         self.moved = list(moved(at).values_list("device_id", flat=True))
         self.recorded = recorded(organizations, filters, at, self.moved)
-        found = matching_of(in_organizations(organizations).filter(pk__in=self.moved), filters, at)
-        rows = found.order_by().values_list("pk", "rank", "status_since") if self.moved else []
-        self.corrections = [Moved(*row) for row in rows]
+        self.corrections = list(self._corrections()) if self.moved else []
+
+    def _corrections(self) -> Iterable[Moved]:
+        """Those of the moved devices that the list has."""
+        among = in_organizations(self.organizations).filter(pk__in=self.moved)
+        rows = matching_of(among, self.filters, self.at).order_by()
+        return (Moved(*row) for row in rows.values_list("pk", "rank", "status_since"))
 
     def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[Any]:
         """The next rows behind these values, annotated as by with_status, with the keys of all orders."""

@@ -1,6 +1,7 @@
 """Addresses of pages, which keep the organization that the viewer narrowed the site to."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlencode
 
 from django import template
@@ -17,8 +18,14 @@ def to(context: Context, name: str, *args: str, **query: str | list[str]) -> str
     if scope and scope.organization and "org" not in query:
         query["org"] = scope.organization.slug
     pairs = {key: value for key, value in query.items() if value}
-    address = reverse(name, args=args)
+    address = _reversed(name, args)
     return f"{address}?{urlencode(pairs, doseq=True)}" if pairs else address
+
+
+@lru_cache(4096)
+def _reversed(name: str, args: tuple[str, ...]) -> str:
+    """A page has a hundred, and its refresh the same again."""
+    return reverse(name, args=args)
 
 
 @register.simple_tag(takes_context=True)

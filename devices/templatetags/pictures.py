@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from django import template
 from django.template import Context
@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from dashboard.jinja import part, rendered
 from devices.pages.links import Indicator
 from devices.status import Status, shown
 
@@ -35,22 +36,40 @@ def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
     )
 
 
-@register.inclusion_tag("parts/badge.html")
-def badge(device: Any, size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def badge(device: Any, size: str = "") -> SafeString:
     """The badge of a device's status; AttributeError where the device was read without with_status."""
-    return {"status": shown(device.status), "size": size}
+    return status_badge(device.status, size)
 
 
-@register.inclusion_tag("parts/badge.html")
-def status_badge(status: str, size: str = "") -> dict[str, Any]:
+@register.simple_tag
+def status_badge(status: str, size: str = "") -> SafeString:
     """The badge of a status by itself: in the legend, in a prediction."""
-    return {"status": shown(status), "size": size}
+    return part("parts/links.jinja", "badge", None, shown(status), size)
 
 
-@register.inclusion_tag("parts/indicators.html", takes_context=True)
-def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> SafeString:
     """Both link icons with their words, which `row` keeps for tooltip and reader, and `full` shows."""
-    return {"links": list(both), "form": form, "at": context["at"]}
+    return part("parts/links.jinja", "indicators", context["at"], list(both), form)
+
+
+@register.simple_tag
+def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: FBT001, FBT002  as tags are
+    """The links of a menu, each a devices.views.addresses.Choice; `full`: no more of them can be chosen."""
+    return part("parts/menus.jinja", "choices", None, offered, full)
+
+
+@register.simple_tag
+def ticks(options: Iterable[Any], name: str) -> SafeString:
+    """The ticks of a menu, each a devices.views.filter_links.Option of the filter `name`."""
+    return part("parts/menus.jinja", "ticks", None, options, name)
+
+
+@register.simple_tag(takes_context=True)
+def quick(context: Context, template: str) -> SafeString:
+    """A template of the quick engine, with all the names of this one."""
+    return rendered(template, cast("dict[str, Any]", context.flatten()))
 
 
 @register.filter

@@ -64,6 +64,7 @@ class Reader:
         return body
 
     def measure(self, case: Case, times: int, limit: float | None, queries: int) -> Line:
+        self._connection.close()  # the server does not wait as long as a page that was counted may take
         body, took = self.get(case.path), []
         server, database = self._servers.cpu(), self._postgres.cpu()
         for _ in range(times):

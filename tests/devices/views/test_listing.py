@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
-from django.utils.html import escape
+from markupsafe import escape
 from pytest_django import Settings
 
 from dashboard.models import User
