@@ -1,5 +1,6 @@
 """Whose time zone a page speaks, and static files as Django serves them."""
 
+import gzip
 import zoneinfo
 from types import SimpleNamespace
 
@@ -54,3 +55,13 @@ def test_the_policy_allows_nothing_inline(client: Client) -> None:
     assert "script-src 'self'" in policy.split("; ")
     assert "style-src 'self'" in policy.split("; ")
     assert "unsafe" not in policy
+
+
+@pytest.mark.django_db
+def test_a_page_is_sent_compressed_to_those_who_read_it_so(client: Client) -> None:
+    sent = client.get("/sign-in/", headers={"accept-encoding": "br, gzip"})
+    plain = client.get("/sign-in/")
+    assert sent["Content-Encoding"] == "gzip"
+    assert b"<h1" in gzip.decompress(sent.content)
+    assert "Content-Encoding" not in plain
+    assert "Accept-Encoding" in plain["Vary"]
