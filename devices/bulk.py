@@ -1,12 +1,12 @@
 """Actions over many devices: what each needs, whom it skips and why, and what it does to one of them.
 
-The devices are those of a Selection. A job does them one after another (devices/bulk_run.py), each by the
-service that its own page uses, so that nothing may be done to many that may not be done to one.
+The devices are those of a Selection. A job does them some hundreds at a time (devices/bulk_run.py), by the
+functions that one device's page uses too, so that nothing may be done to many that may not be done to one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from devices import clock, editing, jobs, lifecycle
+from devices import clock, jobs, lifecycle, together
 from devices.models import Device, Job, SelectedDevice, Selection
+from devices.together import Batch, Found
 from fleets import roles
 from fleets.models import Fleet, Organization, Role
 
@@ -31,36 +32,37 @@ Said = Mapping[str, Any]
 @dataclass(frozen=True)
 class Action:
     """`skips` are the devices that it leaves alone, each reason with its condition, the first one counts;
-    over devices annotated by with_status. `do` says of one device whether anything changed."""
+    `do` changes those of a batch that it finds different."""
 
     least: Role
     skips: Callable[[Said], list[tuple[str, Q]]]
-    do: Callable[..., bool]  # (device=, actor=, at=, said=)
-    unchanged: Callable[[Said], str]  # why nothing changed, where `do` says so
+    do: Callable[[Batch, Said], Found]
+    unchanged: Callable[[Said], str]  # why it left a device alone that is UNCHANGED
     # Whether a status or a place in line follows from what it touches: then the organization is held.
     holds: bool = True
+    # Whether `skips` ask for what fades with the clock: then over devices annotated by with_status.
+    fades: bool = False
 
 
-def _move(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
-    return lifecycle.move(device=device, fleet=said["fleet"], actor=actor, at=at)
+def _move(of: Batch, said: Said) -> Found:
+    fleet: Fleet = said["fleet"]
+    return together.move(of, fleet=fleet, vpn_enabled=lifecycle.says(fleet)[0])
 
 
-def _retag(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
-    return editing.retag(device=device, actor=actor, put=said["put"], drop=said["drop"], at=at)
+def _retag(of: Batch, said: Said) -> Found:
+    return together.retag(of, put=said["put"], drop=said["drop"])
 
 
-def _set_interval(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
-    value = said["poll_interval"]
-    return editing.edit(device=device, actor=actor, field="poll_interval", value=value, at=at)
+def _set_interval(of: Batch, said: Said) -> Found:
+    return together.edit(of, field="poll_interval", value=said["poll_interval"])
 
 
-def _deactivate(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
-    return lifecycle.deactivate(device=device, actor=actor, at=at)
+def _deactivate(of: Batch, said: Said) -> Found:
+    return together.deactivate(of)
 
 
-def _delete(*, device: Device, actor: User, at: datetime, said: Said) -> bool:
-    lifecycle.delete(device=device, actor=actor, at=at)
-    return True
+def _delete(of: Batch, said: Said) -> Found:
+    return together.delete(of)
 
 
 def _tagged(said: Said) -> Q:
@@ -93,10 +95,11 @@ ACTIONS: Final[dict[str, Action]] = {
         Role.OPERATOR,
         lambda said: [
             ("Inactive already", Q(is_active=False)),
-            (LINKED, Q(vpn=True) | Q(heartbeat__in=lifecycle.BEATING)),
+            (LINKED, Q(vpn=True) | Q(heartbeat__in=together.BEATING)),
         ],
         _deactivate,
         lambda said: "Inactive already",
+        fades=True,
     ),
     "delete": Action(
         Role.ADMINISTRATOR,
@@ -184,8 +187,7 @@ def start(
     return job
 
 
-def rest(selection: Selection, after: int, most: int) -> Iterable[SelectedDevice]:
-    """The next devices of a selection, by their ids."""
-    return SelectedDevice.objects.filter(selection=selection, device_id__gt=after).order_by("device_id")[
-        :most
-    ]
+def rest(selection: Selection, after: int, most: int) -> Sequence[tuple[int, str]]:
+    """The next devices of a selection, by their ids: (id, UUID)."""
+    behind = SelectedDevice.objects.filter(selection=selection, device_id__gt=after).order_by("device_id")
+    return list(behind.values_list("device_id", "device_uuid")[:most])

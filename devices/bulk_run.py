@@ -1,4 +1,4 @@
-"""The job of an action over many devices: goes through its selection, a few devices in a transaction.
+"""The job of an action over many devices: goes through its selection, some hundreds in a transaction.
 
 What was done and what came of each device commit together, so that after the death of a worker the next one
 goes on behind the last result, and does no device twice.
@@ -6,18 +6,20 @@ goes on behind the last result, and does no device twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max
 from django.http import QueryDict
 
-from devices import bulk, clock, connectivity, freezing, lifecycle
-from devices.models import Device, JobResult, SelectedDevice, Selection
+from devices import bulk, clock, connectivity, freezing, lifecycle, together
+from devices.models import Device, JobResult, Selection
 from devices.pages.filters import Filters, still_matching
-from devices.runs import Refused, Run
+from devices.runs import Refused, Result, Run
+from devices.together import Batch, Found
 from devices.views.filter_query import filters_in
+from fleets import roles
 from fleets.models import Fleet
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from dashboard.models import User
 
-STEP: Final = 20  # devices in a transaction, which may hold the organization
+STEP: Final = 500  # devices in a transaction, which may hold the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
 LEFT: Final = "Deleted, or moved to another organization, meanwhile"
 OTHER: Final = "Does not match the filter any more"
@@ -39,7 +41,7 @@ def do(run: Run) -> str:
     while chosen := list(bulk.rest(selection, last, STEP)):
         with run.step() as results:
             results.extend(work.results(chosen))
-        last = chosen[-1].device_id
+        last, _ = chosen[-1]
     return _summary(run)
 
 
@@ -51,10 +53,10 @@ def _selection(run: Run) -> Selection:
 
 
 class _Work:
-    """What is the same for all devices of a run; its results are of a few of them, in their transaction."""
+    """What is the same for all devices of a run; its results are of some of them, in their transaction."""
 
     def __init__(self, run: Run, selection: Selection) -> None:
-        self._run, self._selection = run, selection
+        self._run, self._organization = run, selection.organization
         self._action = bulk.ACTIONS[run.parameters["action"]]
         self._actor = _actor(run)
         self._filters = _filters(selection)
@@ -63,47 +65,46 @@ class _Work:
         except Fleet.DoesNotExist as gone:
             raise Refused("The fleet that they were to move to was deleted.") from gone
 
-    def results(self, chosen: Sequence[SelectedDevice]) -> list[JobResult]:
+    def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
         at = clock.now()
-        if self._action.holds:
-            freezing.hold([self._selection.organization_id])
-            connectivity.settle_devices([each.device_id for each in chosen], at)
-        there = self._there(chosen)
-        matching = self._matching(list(there), at)
-        return [self._one(each, there.get(each.device_id), matching, at) for each in chosen]
+        self._require()
+        names = self._there([pk for pk, _ in chosen], at)
+        matching = self._matching(names, at)
+        came = self._done(sorted(matching), at) if matching else {}
+        found = came | dict.fromkeys(names.keys() - matching, OTHER)
+        return [self._result(pk, uuid, names.get(pk, ""), found.get(pk, LEFT)) for pk, uuid in chosen]
 
-    def _there(self, chosen: Sequence[SelectedDevice]) -> dict[int, Device]:
-        devices = bulk.devices_in(self._selection).select_related("organization", "fleet")
-        return devices.in_bulk([each.device_id for each in chosen])
-
-    def _matching(self, ids: list[int], at: datetime) -> set[int]:
-        if self._filters is None:
-            return set(ids)
-        found = still_matching(ids, [self._selection.organization], self._filters, at)
-        return set(found.values_list("pk", flat=True))
-
-    def _one(
-        self, chosen: SelectedDevice, device: Device | None, matching: set[int], at: datetime
-    ) -> JobResult:
-        if device is None:
-            gone = Device(pk=chosen.device_id, uuid=chosen.device_uuid)
-            return self._run.result(gone, SKIPPED, LEFT)
-        if device.pk not in matching:
-            return self._run.result(device, SKIPPED, OTHER)
-        return self._run.result(device, *self._outcome(device, at))
-
-    def _outcome(self, device: Device, at: datetime) -> tuple[JobResult.Outcome, str]:
+    def _require(self) -> None:
         try:
-            changed = self._action.do(device=device, actor=self._actor, at=at, said=self._said)
-        except lifecycle.StillConnected as refused:
-            return SKIPPED, str(refused)
-        except Device.DoesNotExist:
-            return SKIPPED, LEFT
-        except lifecycle.FleetGone as gone:
-            raise Refused(f"{gone}.") from gone
+            roles.require(self._actor, self._action.least, self._organization)
         except PermissionDenied as denied:
             raise Refused(f"{self._actor} may not do this any more.") from denied
-        return (DONE, "") if changed else (SKIPPED, self._action.unchanged(self._said))
+
+    def _there(self, ids: list[int], at: datetime) -> dict[int, str]:
+        """The names of those that are there, locked and settled."""
+        if self._action.holds:
+            freezing.hold([self._organization.pk])
+            connectivity.settle_devices(ids, at)
+        there = Device.objects.filter(organization=self._organization, pk__in=ids).order_by("pk")
+        return dict(there.select_for_update(no_key=True, of=("self",)).values_list("pk", "name"))
+
+    def _matching(self, ids: Iterable[int], at: datetime) -> set[int]:
+        if self._filters is None:
+            return set(ids)
+        found = still_matching(ids, [self._organization], self._filters, at)
+        return set(found.order_by().values_list("pk", flat=True))
+
+    def _done(self, ids: list[int], at: datetime) -> Found:
+        try:
+            return self._action.do(Batch(ids, self._organization, self._actor, at), self._said)
+        except lifecycle.FleetGone as gone:
+            raise Refused(f"{gone}.") from gone
+
+    def _result(self, device_id: int, uuid: str, name: str, why: str) -> Result:
+        if why == together.CHANGED:
+            return Result(device_id, uuid, name, DONE)
+        same = self._action.unchanged(self._said) if why == together.UNCHANGED else why
+        return Result(device_id, uuid, name, SKIPPED, same)
 
 
 def _actor(run: Run) -> User:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from devices import clock
+from devices import clock, together
 from devices.models import Device
-from fleets import audit, roles
+from fleets import roles
 from fleets.models import Role
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def edit(
     before = _held(device, field)
     if seen is not None and seen != version(before) and before != value:
         raise ChangedMeanwhile(device, before)
-    return _write(device, actor, at or clock.now(), field, before, value)
+    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
+    return together.edit(of, field=field, value=value)[device.pk] == together.CHANGED
 
 
 @transaction.atomic
@@ -73,28 +74,12 @@ def retag(
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
-    before = _held(device, "tags")
-    after = {key: value for key, value in before.items() if key not in drop} | dict(put)
-    return _write(device, actor, at or clock.now(), "tags", before, after)
+    _held(device, "tags")
+    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
+    return together.retag(of, put=put, drop=drop)[device.pk] == together.CHANGED
 
 
 def _held(device: Device, field: str) -> Any:
     """The value as it is, which nobody changes until the transaction ends."""
     held = Device.objects.select_for_update(no_key=True).filter(pk=device.pk)
     return held.values_list(field, flat=True).get()
-
-
-def _write(device: Device, actor: User | None, at: datetime, field: str, before: Any, after: Any) -> bool:
-    if before == after:
-        return False
-    Device.objects.filter(pk=device.pk).update(**{field: after})
-    audit.record(
-        "device-changed",
-        actor=actor,
-        organization=device.organization,
-        subject=("device", device.uuid, device.name),
-        at=at,
-        before={field: before},
-        after={field: after},
-    )
-    return True

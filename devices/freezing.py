@@ -39,11 +39,19 @@ CHANGES: Final = (
     f"SELECT d.id, {REASON} AS reason FROM devices_device d WHERE {{which}} AND d.frozen_reason <> {REASON}"
 )
 ALL: Final = "d.organization_id = %(organization)s"
-# When k devices come, go or change their place, only they and the k next to the border can change sides.
+OWN: Final = "d.id = ANY(%(ids)s::bigint[])"
+# When k devices come, go or change their place, only they and the k next to the border can change sides. The
+# border is where the first other one is that the allowance freezes: it is found by an index of these alone.
 BORDER: Final = f"""d.id IN (
     SELECT unnest(%(ids)s::bigint[])
     UNION (SELECT d.id FROM devices_device d
            WHERE {IN_LINE} AND d.frozen_reason = '' AND NOT d.id = ANY(%(ids)s)
+             AND (d.activated_at, d.id) < (
+                SELECT COALESCE(min(first.activated_at), 'infinity'), COALESCE(min(first.id), 0) FROM (
+                    SELECT d.activated_at, d.id FROM devices_device d
+                    WHERE {IN_LINE} AND d.frozen_reason = 'allowance' AND NOT d.id = ANY(%(ids)s)
+                    ORDER BY d.activated_at, d.id LIMIT 1
+                ) AS first)
            ORDER BY d.activated_at DESC, d.id DESC LIMIT cardinality(%(ids)s::bigint[]))
     UNION (SELECT d.id FROM devices_device d
            WHERE {IN_LINE} AND d.frozen_reason = 'allowance' AND NOT d.id = ANY(%(ids)s)
@@ -87,8 +95,9 @@ def refreeze(
     organization's or a fleet's did, so all its devices are looked at. `tell` hears how many are written, and
     at first of how many. Returns how many changed.
     """
-    line = line_of(Organization.objects.get(pk=organization_id))
-    which, ids = (ALL, []) if devices is None else (BORDER, list(devices))
+    organization = Organization.objects.get(pk=organization_id)
+    line, ids = line_of(organization), list(devices or ())
+    which = ALL if devices is None else OWN if organization.allowance is None else BORDER
     changes = rows_of(CHANGES.format(which=which), ids=ids, **line)
     if not changes:
         return 0

@@ -17,11 +17,11 @@ from psycopg.errors import UniqueViolation
 from devices import clock, freezing, jobs
 from devices.device_list import Fault, Line, taken
 from devices.lifecycle import FleetGone, UuidTaken
-from devices.many import insert_alike
 from devices.models import Device, DeviceList, Job
 from devices.runs import Refused, Run
 from devices.words import thousands
 from fleets import audit, roles
+from fleets.many import insert_alike
 from fleets.models import Fleet, Role
 
 if TYPE_CHECKING:

@@ -12,13 +12,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, connectivity, freezing, key_audit, keys
-from devices.models import UUID_PATTERN, ApiKey, Device, FormerKey
-from devices.status import HeartbeatState, with_status
+from devices import clock, connectivity, freezing, key_audit, keys, together
+from devices.models import UUID_PATTERN, ApiKey, Device
 from fleets import audit, roles
 from fleets.models import Fleet, Role
 
@@ -102,18 +100,6 @@ def preregister(
     return device, keys.issue(device, at=at)[1]
 
 
-def links_up(device: Any) -> str:
-    """Why a device read by with_status cannot be deactivated, in words; nothing where both links are down."""
-    up = [
-        *([f"the {settings.VPN_WORD} is connected"] if device.vpn else []),
-        *([f"the heartbeat is {device.heartbeat}"] if device.heartbeat in BEATING else []),
-    ]
-    return " and ".join(up)
-
-
-BEATING = [HeartbeatState.RECENT, HeartbeatState.LATE]
-
-
 @transaction.atomic
 def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> bool:
     """Take a device out of service; only while both its links are down at that instant.
@@ -122,23 +108,12 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
     was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
-    at = at or clock.now()
-    freezing.hold([device.organization_id])
-    connectivity.settle_devices([device.pk], at)
-    now = with_status(Device.objects.filter(pk=device.pk), at).get()
-    if up := links_up(now):
-        raise StillConnected(f"{now} cannot be deactivated: {up}")
-    taken = Device.objects.filter(pk=device.pk, is_active=True).update(
-        is_active=False,
-        activated_at=None,
-        deactivated_at=at,
-        facts_at=at,
-        facts_reason=_by("deactivated", actor),
-    )
-    if taken:
-        freezing.refreeze(device.organization_id, at, [device.pk])
-        _audit("device-deactivated", actor, device, at)
-    return bool(taken)
+    of = _held(device, actor, at)
+    Device.objects.only("pk").get(pk=device.pk)
+    came = together.deactivate(of)[device.pk]
+    if came not in {together.CHANGED, together.UNCHANGED}:
+        raise StillConnected(came)
+    return came == together.CHANGED
 
 
 @transaction.atomic
@@ -153,26 +128,14 @@ def move(
     roles.require(actor, Role.OPERATOR, device.organization)
     if fleet.organization_id != device.organization_id:
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
-    at = at or clock.now()
-    freezing.hold([device.organization_id])
-    connectivity.settle_devices([device.pk], at)
-    before = Device.objects.select_related("fleet").only("vpn_setting", "fleet__name", "fleet__slug")
-    was = before.get(pk=device.pk)
-    vpn_enabled, _ = _now(fleet)
+    of = _held(device, actor, at)
+    was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
+    vpn_enabled, _ = says(fleet)
     if was.fleet_id == fleet.pk:
         return False
     if seen is not None and was.fleet.slug != seen:
         raise MovedMeanwhile(device, was.fleet)
-    Device.objects.filter(pk=device.pk).update(
-        fleet=fleet,
-        vpn_enabled=vpn_enabled if was.vpn_setting is None else was.vpn_setting,
-        facts_at=at,
-        facts_reason=_by("moved", actor),
-    )
-    freezing.refreeze(device.organization_id, at, [device.pk])
-    left, joined = {"fleet": was.fleet.slug}, {"fleet": fleet.slug}
-    _audit("device-moved", actor, device, at, before=left, after=joined)
-    return True
+    return together.move(of, fleet=fleet, vpn_enabled=vpn_enabled)[device.pk] == together.CHANGED
 
 
 @transaction.atomic
@@ -182,23 +145,17 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.ADMINISTRATOR, device.organization)
+    of = _held(device, actor, at)
+    Device.objects.only("pk").get(pk=device.pk)
+    together.delete(of)
+
+
+def _held(device: Device, actor: User | None, at: datetime | None) -> together.Batch:
+    """The device alone, its organization held and its facts settled."""
     at = at or clock.now()
     freezing.hold([device.organization_id])
     connectivity.settle_devices([device.pk], at)
-    was = Device.objects.select_related("fleet").only("fleet__slug").get(pk=device.pk)
-    FormerKey.objects.bulk_create(
-        FormerKey(
-            digest=key.digest,
-            organization_id=device.organization_id,
-            device_uuid=device.uuid,
-            deleted_at=at,
-        )
-        for key in ApiKey.objects.filter(device=device)
-    )
-    Device.objects.filter(pk=device.pk).update(facts_at=at, facts_reason=_by("deleted", actor))
-    Device.objects.filter(pk=device.pk).delete()
-    freezing.refreeze(device.organization_id, at, [device.pk])
-    _audit("device-deleted", actor, device, at, before={"fleet": was.fleet.slug})
+    return together.Batch([device.pk], device.organization, actor, at)
 
 
 def _create(
@@ -214,7 +171,7 @@ def _create(
     if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
     freezing.hold([fleet.organization_id])
-    vpn_enabled, fleets_type = _now(fleet)
+    vpn_enabled, fleets_type = says(fleet)
     try:
         with transaction.atomic():
             device = Device.objects.create(
@@ -238,12 +195,12 @@ def _create(
     return device
 
 
-def _now(fleet: Fleet) -> tuple[bool, str]:
-    """What the fleet says of its devices' VPN and type, now that its organization is held."""
-    says = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
-    if says is None:
+def says(fleet: Fleet) -> tuple[bool, str]:
+    """What the fleet says of its devices' VPN and type, its organization being held. Raises FleetGone."""
+    said = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
+    if said is None:
         raise FleetGone(f"{fleet} was deleted meanwhile")
-    return says
+    return said
 
 
 def _by(slug: str, actor: User | None) -> dict[str, str]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from django.db import transaction
 
 from devices import clock, keys
-from devices.many import insert_alike
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets import audit, roles
+from fleets.many import insert_alike
 from fleets.models import Role
 
 if TYPE_CHECKING:

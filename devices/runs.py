@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce
 
 from devices import clock, jobs
 from devices.models import Job, JobResult
+from fleets.many import insert_alike
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,6 +56,16 @@ class Superseded(Exception):
     """Another run has the job, because this one was taken for dead."""
 
 
+class Result(NamedTuple):
+    """What came of one device; it outlives the device."""
+
+    device_id: int
+    uuid: str
+    name: str
+    outcome: JobResult.Outcome
+    why: str = ""
+
+
 @dataclass
 class Run:
     """What a function that does a job is given. What it raises undoes the transaction it is raised in."""
@@ -81,30 +92,29 @@ class Run:
         self._go_on(PROGRESS, {"done": done, "total": total})
 
     @contextmanager
-    def step(self) -> Iterator[list[JobResult]]:
+    def step(self) -> Iterator[list[Result]]:
         """One transaction of a job that is not `whole`: what is done in the block stays, with its results.
 
         Append `result(...)` of each device; the job counts them. Raises as `progress` does.
         """
         self._go_on(LOOK, {})
         with transaction.atomic():
-            results: list[JobResult] = []
+            results: list[Result] = []
             yield results
-            JobResult.objects.bulk_create(results)
+            self._keep(results)
             if not _mine(self.job).update(done=F("done") + len(results)):
                 raise Superseded
 
-    def result(self, device: Device, outcome: JobResult.Outcome, why: str = "") -> JobResult:
+    def result(self, device: Device, outcome: JobResult.Outcome, why: str = "") -> Result:
         """What came of one device, to be written in the transaction of what was done."""
-        return JobResult(
-            job=self.job,
-            organization_id=self.job.organization_id,
-            device_id=device.pk,
-            device_uuid=device.uuid,
-            device_name=device.name,
-            outcome=outcome,
-            why=why[:255],
-        )
+        return Result(device.pk, device.uuid, device.name, outcome, why)
+
+    def _keep(self, results: Sequence[Result]) -> None:
+        if results:
+            names = ("device_id", "device_uuid", "device_name", "outcome", "why")
+            columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*results, strict=True), strict=True))
+            columns["why"] = [why[:255] for why in columns["why"]]
+            insert_alike(JobResult(job=self.job, organization_id=self.job.organization_id), **columns)
 
     def all_done(self, devices: Sequence[int]) -> None:
         """The same for many devices that a `whole` job has done, by primary key."""

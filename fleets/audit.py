@@ -5,13 +5,14 @@ Service functions write it in the transaction of what they do. Reading is scoped
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from fleets.audit_words import Action, Kind
+from fleets.many import insert_alike
 from fleets.models import AuditEntry, Organization
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ def coming_from(address: str | None) -> Iterator[None]:
         _address.reset(token)
 
 
+# What is recorded of one subject: its id as in addresses, its name, what it was before and after.
+Line = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]
+
+
 def record(
     action: str,
     *,
@@ -49,7 +54,44 @@ def record(
     ValueError where they are not (add them to fleets/audit_words.py). `before` and `after` hold what
     changed, never a secret. `by` names who acts where no person does: a key, or the console.
     """
-    AuditEntry.objects.create(
+    kind, *named = subject
+    line: Line = (named[0], named[1], before, after)
+    _entry(action, actor, organization, kind, line, at, by).save(force_insert=True)
+
+
+def record_all(
+    action: str,
+    *,
+    actor: User | None,
+    organization: Organization | None,
+    kind: str,
+    lines: Sequence[Line],
+    at: datetime,
+) -> None:
+    """Write a line for each of many subjects of one kind, in one statement; otherwise as `record`."""
+    if not lines:
+        return
+    ids, names, before, after = zip(*lines, strict=True)
+    insert_alike(
+        _entry(action, actor, organization, kind, lines[0], at, CONSOLE),
+        subject_id=[each[:100] for each in ids],
+        subject_name=[each[:255] for each in names],
+        before=before,
+        after=after,
+    )
+
+
+def _entry(
+    action: str,
+    actor: User | None,
+    organization: Organization | None,
+    kind: str,
+    line: Line,
+    at: datetime,
+    by: str,
+) -> AuditEntry:
+    subject, name, before, after = line
+    return AuditEntry(
         at=at,
         organization_id=organization.pk if organization else None,
         organization_name=organization.name if organization else "",
@@ -57,9 +99,9 @@ def record(
         actor_name=(actor.get_username() if actor else by)[:255],
         address=_address.get(),
         action=Action(action),
-        subject_kind=Kind(subject[0]),
-        subject_id=subject[1][:100],
-        subject_name=subject[2][:255],
+        subject_kind=Kind(kind),
+        subject_id=subject[:100],
+        subject_name=name[:255],
         before=dict(before) if before is not None else None,
         after=dict(after) if after is not None else None,
     )

@@ -244,6 +244,13 @@ class Device(models.Model):
                 name="device_place",
                 condition=Q(is_active=True),
             ),
+            # Who is first behind the border: none of the others is read, however many they are.
+            models.Index(
+                fields=["organization", "activated_at", "id"],
+                include=["fleet"],
+                name="device_beyond",
+                condition=Q(is_active=True, frozen_reason="allowance"),
+            ),
             # How many devices are behind an address: the lines of the Attention page.
             models.Index(
                 fields=["public_address"], name="device_address", condition=Q(public_address__isnull=False)

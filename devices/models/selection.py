@@ -47,10 +47,17 @@ class Selection(models.Model):
 
 
 class SelectedDevice(models.Model):
-    """One of them. No foreign key: it tells of devices that were deleted meanwhile, too."""
+    """One of them. No foreign key: it tells of devices that were deleted meanwhile, too.
 
-    selection = models.ForeignKey(Selection, on_delete=models.CASCADE, related_name="devices", db_index=False)
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
+    Its other two are without a constraint: to check 100,000 at once would take longer than to write them.
+    """
+
+    selection = models.ForeignKey(
+        Selection, on_delete=models.CASCADE, related_name="devices", db_constraint=False, db_index=False
+    )
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
     device_id = models.BigIntegerField()
     device_uuid = models.TextField()
 

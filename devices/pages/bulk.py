@@ -42,20 +42,22 @@ class Preview:
 
 def preview(selection: Selection, action: str, said: Mapping[str, Any], at: datetime) -> Preview:
     """What the action would do now to the devices of the selection; a query more for each reason to skip."""
-    devices: Any = with_status(devices_in(selection), at)
+    devices: Any = devices_in(selection)
+    of = ACTIONS[action]
+    if of.fades:
+        devices = with_status(devices, at)
     left, groups = Q(), []
-    for why, condition in ACTIONS[action].skips(said):
+    for why, condition in of.skips(said):
         groups.append((why, left & condition))
         left &= ~condition
     groups.insert(0, ("", left))
     counts = devices.order_by().aggregate(
         there=Count("pk"), **{f"n{number}": Count("pk", filter=of) for number, (_, of) in enumerate(groups)}
     )
-    named = [devices.filter(of).order_by("name", "pk")[:NAMED] for _, of in groups]
-    found = [
-        Group(why, counts[f"n{number}"], list(map(str, named[number])))
-        for number, (why, _) in enumerate(groups)
-    ]
+    found = []
+    for number, (why, condition) in enumerate(groups):
+        first = devices.filter(condition).order_by("name", "pk")[: NAMED if counts[f"n{number}"] else 0]
+        found.append(Group(why, counts[f"n{number}"], list(map(str, first))))
     found.append(Group(GONE, selection.total - counts["there"], []))
     return Preview(found[0], [group for group in found[1:] if group.number])
 

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_safe
 from dashboard.pages import live_page, scope, signed_in
 from devices import advice, clock
 from devices.explain import explain
-from devices.lifecycle import links_up
 from devices.pages import links
 from devices.pages.filters import in_organizations
 from devices.pages.history import history
@@ -23,6 +22,7 @@ from devices.pages.timeline import RANGES, timeline
 from devices.pages.vitals import vitals
 from devices.pages.window import window
 from devices.status import with_status
+from devices.together import links_up
 
 EVENTS = 20
 

@@ -14,6 +14,7 @@ from dashboard.pages import person, signed_in
 from devices import keys, lifecycle
 from devices.models import Device
 from devices.pages.moves import consequences
+from devices.together import links_up
 from devices.views.acting import Target, gone, lead_to, target
 from fleets.models import Fleet, Role
 
@@ -33,7 +34,7 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
         else:
             _tell(request, of, "is deactivated", "was inactive already", done=done)
             return lead_to(of.scope, "devices:detail", uuid)
-    context = of.context(up=lifecycle.links_up(of.device), refused=refused)
+    context = of.context(up=links_up(of.device), refused=refused)
     return render(request, "devices/deactivate.html", context, status=409 if refused else 200)
 
 

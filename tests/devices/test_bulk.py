@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from dashboard.models import User
-from devices import bulk, bulk_run, clock, connectivity, jobs
+from devices import bulk, bulk_run, clock, connectivity, jobs, lifecycle
 from devices.models import Device, Job, JobResult, SelectedDevice, Selection
 from devices.pages.bulk import GONE, preview
-from devices.runs import Run, run
+from devices.runs import Result, Run, run
 from devices.tasks import KINDS
 from fleets.models import AuditEntry, Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -151,6 +152,50 @@ def test_devices_are_deleted(organization: Organization, fleet: Fleet, ada: User
     assert AuditEntry.objects.get(action="device-deleted").actor_name == "ada"
 
 
+def test_as_many_thaw_as_places_come_free(organization: Organization, fleet: Fleet, ada: User) -> None:
+    """In one batch: those deleted, and those next in line, whose turn comes by the deletions together."""
+    Organization.objects.update(allowance=4)
+    for number in range(9):
+        lifecycle.register(fleet=fleet, name=f"d-{number}")
+    inside = Device.objects.filter(name__in=["d-0", "d-2", "d-3", "d-8"])
+    do(start(bulk.select(organization=organization, devices=inside, query=None), "delete", ada))
+    assert list(Device.objects.filter(frozen_reason="").values_list("name", flat=True)) == [
+        "d-1",
+        "d-4",
+        "d-5",
+        "d-6",
+    ]
+    assert Device.objects.get(frozen_reason="allowance").name == "d-7"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("tag", {"put": {"a": ""}, "drop": ["b"]}),
+        ("poll-interval", {"poll_interval": 300}),
+        ("deactivate", {}),
+        ("delete", {}),
+        ("move", {}),
+    ],
+)
+def test_a_step_asks_the_database_as_often_for_thirty_devices_as_for_one(
+    organization: Organization, fleet: Fleet, ada: User, action: str, said: dict[str, Any]
+) -> None:
+    if action == "move":
+        said = {"fleet": make_fleet(organization)}
+    asked = []
+    for number in (1, 30):
+        Device.objects.all().delete()
+        for _ in range(number):
+            make_device(fleet)
+        job = start(select(organization), action, ada, **said)
+        with CaptureQueriesContext(connection) as queries:
+            do(job)
+        assert JobResult.objects.filter(job=job, outcome="done").count() == number
+        asked.append(len(queries))
+    assert asked[0] == asked[1]
+
+
 # What is skipped meanwhile
 
 
@@ -271,7 +316,7 @@ def test_cancelling_keeps_what_is_done_and_leaves_the_rest(
     def doing(at: Run) -> str:
         results = bulk_run._Work.results
 
-        def then_cancelled(self: Any, chosen: Any) -> list[JobResult]:
+        def then_cancelled(self: Any, chosen: Any) -> list[Result]:
             jobs.cancel(job=at.job, actor=ada)
             return results(self, chosen)
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 # session, person, organizations, clock, selection with its job; counts, and names of those that would change
 # and of each reason to skip
-QUERIES = {"deactivate": 9, "delete": 7}
+QUERIES = {"deactivate": 7, "delete": 7}  # nobody is skipped: then there is nobody to name
 
 
 def select(client: Client, action: str, *ticked: Device, **said: str) -> str:
