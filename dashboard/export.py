@@ -1,24 +1,41 @@
-"""Lists as files: CSV that a spreadsheet may open, and JSON; streamed, a batch in memory at a time."""
+"""Lists as files: CSV that a spreadsheet may open, and JSON; streamed, a batch in memory at a time.
+
+A file holds a connection to the database for as long as its reader takes, so there are few at once.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import Any, Final
+import threading
+import weakref
+from collections import Counter
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
 
 # A cell that begins so a spreadsheet takes for a formula, and runs.
 RUN: Final = ("=", "+", "-", "@", "\t", "\r")
 
+AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
+EACH: Final = 2  # of them to one person
+TRY_AGAIN: Final = 60  # seconds until it is worth another try
+
+P = ParamSpec("P")
 Row = dict[str, Any]
 Batches = AsyncIterable[list[Row]]  # may have a close(), for what it holds
 
 
-def csv_file(name: str, columns: Iterable[str], batches: Batches) -> StreamingHttpResponse:
+def csv_file(name: str, columns: Iterable[str], batches: Batches) -> File:
     """The rows with these columns, the first line naming them."""
     names = list(columns)
 
@@ -30,7 +47,7 @@ def csv_file(name: str, columns: Iterable[str], batches: Batches) -> StreamingHt
     return _file(f"{name}.csv", "text/csv; charset=utf-8", Text(text(), batches))
 
 
-def json_file(name: str, batches: Batches) -> StreamingHttpResponse:
+def json_file(name: str, batches: Batches) -> File:
     """The rows as an array of objects, each on a line of its own."""
 
     async def text() -> AsyncIterator[str]:
@@ -77,7 +94,86 @@ class Text:
             close()
 
 
-def _file(name: str, kind: str, text: Text) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(text, content_type=kind)
+class File(StreamingHttpResponse):
+    """A file as it is sent; `leave` frees its place, whether it came to its end or not."""
+
+    leave: Callable[[], object] | None = None
+
+    def close(self) -> None:
+        super().close()
+        if self.leave:
+            self.leave()
+
+
+class Places:
+    """Who is sent a file by this process, so that the connections to the database suffice for its pages."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def take(self, person: int) -> int | None:
+        """A place for one more file; the status that says why there is none."""
+        most = max(1, min(AT_ONCE, settings.DATABASE_POOL // 4)) if settings.DATABASE_POOL else AT_ONCE
+        with self._lock:
+            if self._taken[person] >= EACH:
+                return 429
+            if self._taken.total() >= most:
+                return 503
+            self._taken[person] += 1
+        return None
+
+    def leave(self, person: int) -> None:
+        with self._lock:
+            self._taken[person] -= 1
+            self._taken += Counter()  # drops who has none
+
+
+PLACES: Final = Places()
+
+
+def one_of_few(
+    view: Callable[Concatenate[HttpRequest, P], File],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """For a view that answers with a file: where too many are under way, a page says when to try again."""
+
+    @wraps(view)
+    def limited(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        person = request.user.pk or 0  # @signed_in stands around this
+        if status := PLACES.take(person):
+            return _full(request, status)
+        try:
+            file = view(request, *args, **kwargs)
+        except BaseException:
+            PLACES.leave(person)
+            raise
+        # Also where its reader was gone before it began, so that nobody closes it.
+        file.leave = weakref.finalize(file, PLACES.leave, person)
+        return file
+
+    return limited
+
+
+FULL: Final = {
+    429: (
+        "You are taking two exports already",
+        "No more go to one person at once. Nothing was changed: ask again when one of them is complete.",
+    ),
+    503: (
+        "Too many exports are under way",
+        "More at once would slow everybody's pages. Nothing was changed: try again in a minute.",
+    ),
+}
+
+
+def _full(request: HttpRequest, status: int) -> HttpResponse:
+    heading, words = FULL[status]
+    response = render(request, "refused.html", {"heading": heading, "words": words}, status=status)
+    response["Retry-After"] = str(TRY_AGAIN)
+    return response
+
+
+def _file(name: str, kind: str, text: Text) -> File:
+    response = File(text, content_type=kind)
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     return response

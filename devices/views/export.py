@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.export import csv_file, json_file
+from dashboard.export import File, csv_file, json_file, one_of_few
 from dashboard.pages import scope, signed_in
 from devices import clock
 from devices.pages.exports import COLUMNS, Batches
@@ -19,7 +19,8 @@ from devices.views.query import parse
 
 @require_safe
 @signed_in
-def csv(request: HttpRequest) -> StreamingHttpResponse:
+@one_of_few
+def csv(request: HttpRequest) -> File:
     """The filtered list as a spreadsheet reads it."""
     name, devices = _meant(request)
     return csv_file(name, COLUMNS, Batches(devices))
@@ -27,7 +28,8 @@ def csv(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_safe
 @signed_in
-def json(request: HttpRequest) -> StreamingHttpResponse:
+@one_of_few
+def json(request: HttpRequest) -> File:
     """The filtered list as programs read it."""
     name, devices = _meant(request)
     return json_file(name, Batches(devices))

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.export import csv_file, json_file
+from dashboard.export import File, csv_file, json_file, one_of_few
 from dashboard.pages import signed_in
 from devices import clock
 from devices.pages.keyset import Key, Order, Page, UnreadableCursor, page
@@ -57,7 +57,8 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 
 @require_safe
 @signed_in
-def csv(request: HttpRequest, organization: str) -> StreamingHttpResponse:
+@one_of_few
+def csv(request: HttpRequest, organization: str) -> File:
     """The filtered log as a spreadsheet reads it."""
     here, asked = _asked(request, organization)
     batches = _batches(entries(here.organization, asked.filters))
@@ -66,7 +67,8 @@ def csv(request: HttpRequest, organization: str) -> StreamingHttpResponse:
 
 @require_safe
 @signed_in
-def json(request: HttpRequest, organization: str) -> StreamingHttpResponse:
+@one_of_few
+def json(request: HttpRequest, organization: str) -> File:
     """The filtered log as programs read it."""
     here, asked = _asked(request, organization)
     return json_file(_name(here), _batches(entries(here.organization, asked.filters)))

@@ -223,6 +223,44 @@ def test_who_goes_away_early_leaves_no_cursor_behind(
     assert async_to_sync(leave)() == [1, 0]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_exports_are_few_at_once_and_who_is_refused_is_told_when_to_try_again(
+    reader: Client, organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.export.AT_ONCE", 3)
+    other = Client()
+    other.force_login(make_member(organization, Role.OBSERVER))
+
+    async def ask(client: Client, path: str = "/devices/devices.csv") -> Any:
+        asked = AsyncClient()
+        asked.cookies = client.cookies
+        return await asked.get(path)
+
+    async def all_at_once() -> list[Any]:
+        under_way = [await ask(reader), await ask(reader), await ask(other)]
+        refused = [await ask(reader), await ask(other, "/devices/devices.json")]
+        await sync_to_async(under_way.pop().close)()
+        after = await ask(other)
+        foreign = await ask(other, "/devices/devices.csv?org=nobodys")
+        return [*refused, after, foreign, *under_way]
+
+    mine, theirs, after, foreign, *_ = async_to_sync(all_at_once)()
+    assert [mine.status_code, theirs.status_code, after.status_code] == [429, 503, 200]
+    assert "You are taking two exports already" in mine.content.decode()
+    assert "try again in a minute" in theirs.content.decode()
+    assert mine["Retry-After"] == theirs["Retry-After"] == "60"
+    assert foreign.status_code == 503
+
+
+def test_an_export_gives_up_its_place_at_its_end_and_where_there_is_none(
+    reader: Client, fleet: Fleet
+) -> None:
+    make_device(fleet)
+    for _ in range(5):
+        assert len(csv_rows(reader)) == 1
+        assert reader.get("/devices/devices.csv?org=nobodys").status_code == 404
+
+
 def open_cursors() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_cursors WHERE name LIKE %s", ["_django_curs_%"])
