@@ -8,7 +8,7 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import demo
+from dashboard import demo, demo_past
 
 
 class Command(BaseCommand):
@@ -18,6 +18,7 @@ class Command(BaseCommand):
         path = settings.STATE_DIRECTORY / "demo.json"
         try:
             account = demo.make(path)
+            demo_past.make(account, settings.STATE_DIRECTORY / "simulator.json")
         except msgspec.DecodeError as error:
             raise CommandError(f"{path} is not the demo's key file: {error}") from error
         except demo.Occupied as error:
