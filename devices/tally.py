@@ -22,7 +22,7 @@ MARGIN: Final = timedelta(minutes=1)  # for what is dated before the hour and on
 AGAIN: Final = 5  # hours that are written once more with the next one
 PORTION: Final = 24  # hours written, or compared, at once
 TALLYING: Final = 0x74616C6C79  # the advisory lock of whoever writes
-_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def columns(expression: str) -> str:
@@ -106,7 +106,7 @@ WHERE kept.counts IS DISTINCT FROM made.counts
 
 def floor(at: datetime) -> datetime:
     """The newest full hour."""
-    return at - (at - _EPOCH) % EVERY
+    return at - (at - EPOCH) % EVERY
 
 
 def certain(at: datetime) -> datetime:
@@ -198,4 +198,4 @@ def _alone() -> None:
 
 
 def _params(base: datetime, until: datetime) -> dict[str, Any]:
-    return {"every": EVERY, "epoch": _EPOCH, "base": base, "until": until}
+    return {"every": EVERY, "epoch": EPOCH, "base": base, "until": until}

@@ -111,24 +111,26 @@ class Timeline:
 
 def timeline(device: Any, of: Range, at: datetime) -> Timeline:
     """The picture of a device read by with_status; it stays the same for a step of its range."""
-    end = _ceiling(at, of.step)
+    end = ceiling(at, of.step)
     start = end - of.length
     history = lanes.read(device, start, at)
-    scale = _Scale(start, end, at)
+    scale = Scale(start, end, at)
     kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
     return Timeline(
         range=of,
         lanes=tuple(_lane(kind, name, history, of, scale, device) for kind, name in kinds.items()),
-        marks=tuple(_marks(of, scale)),
+        marks=tuple(marks_of(of, scale)),
         silences=tuple(
-            Mark(scale.x(begins), _said("Not observed", begins, ends, at), scale.width(begins, ends))
+            Mark(scale.x(begins), said_of("Not observed", begins, ends, at), scale.width(begins, ends))
             for begins, ends in history.silences
         ),
     )
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
+    """Where moments stand on a picture's width, in per cent."""
+
     start: datetime
     end: datetime
     at: datetime
@@ -145,7 +147,7 @@ class _Scale:
         return 100 * ((moment - self.start) / (self.end - self.start))
 
 
-def _lane(kind: str, name: str, history: History, of: Range, scale: _Scale, device: Any) -> Lane:
+def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: Any) -> Lane:
     spans = history.spans[kind]
     changes = 0 if kind == "status" else lanes.unstable(spans, scale.at)
     if of.name != "24h" or len(spans) > SPANS_DRAWN:
@@ -157,10 +159,10 @@ def _lane(kind: str, name: str, history: History, of: Range, scale: _Scale, devi
     return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
 
 
-def _segment(kind: str, span: Span, scale: _Scale) -> Segment:
+def _segment(kind: str, span: Span, scale: Scale) -> Segment:
     state = _shown(kind, span.state)
     y = 0 if state in FULL else 7 if state in MOST else 13 if state in HALF else 21
-    said = _said(_name(kind, state), span.start, span.end, scale.at)
+    said = said_of(_name(kind, state), span.start, span.end, scale.at)
     return Segment(
         state,
         scale.x(span.start),
@@ -185,14 +187,14 @@ def _name(kind: str, state: str) -> str:
     return f"API {HEARTBEAT_STATES[state]}"
 
 
-def _said(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
+def said_of(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
     """What lasts says no duration: it would make another picture of the same."""
     if end is None or end >= at:
         return f"{what} since {words.clock(start, at)}"
     return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
 
 
-def _worst(kind: str, spans: list[Span], of: Range, scale: _Scale) -> list[Span]:
+def _worst(kind: str, spans: list[Span], of: Range, scale: Scale) -> list[Span]:
     """The worst state of each bucket, equal neighbours as one span."""
     length = of.length / of.buckets
     states: list[str] = [""] * of.buckets
@@ -223,7 +225,7 @@ def _percent(share: float | None) -> str:
     return f"{math.floor(share * 1000) / 10:g}{words.NO_BREAK}%"
 
 
-def _marks(of: Range, scale: _Scale) -> Iterable[Mark]:
+def marks_of(of: Range, scale: Scale) -> Iterable[Mark]:
     """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
     local = timezone.localtime(scale.start)
     moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -234,6 +236,6 @@ def _marks(of: Range, scale: _Scale) -> Iterable[Mark]:
         moment = timezone.make_aware(moment.replace(tzinfo=None) + of.tick)
 
 
-def _ceiling(at: datetime, step: timedelta) -> datetime:
+def ceiling(at: datetime, step: timedelta) -> datetime:
     since = timedelta(seconds=at.timestamp())
     return at + (-since % step)

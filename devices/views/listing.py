@@ -17,11 +17,12 @@ from devices.pages.lists import Listing, counted, listing
 from devices.views.addresses import list_links
 from devices.views.columns import column_choices
 from devices.views.filter_links import MENU_FLEETS, filter_form
+from devices.views.over_time import picture
 from devices.views.query import Query, meant, parse, uuids_on_screen
 from devices.views.saved_views import view_strip
 from fleets.models import Fleet
 
-KEPT = ("org", "sort", "per_page", "columns")  # what the form of the filters passes on
+KEPT = ("org", "sort", "per_page", "columns", "range")  # what the form of the filters passes on
 
 
 @require_safe
@@ -49,7 +50,10 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
     links, late = list_links(request, asked, found), found.counts is None and "facets" in request.GET
     if late:
         found = counted(found, here.chosen, asked.filters, at)
-    about = [fleet] if fleet else fleets
+    about, over_time = (
+        [fleet] if fleet else fleets,
+        picture(request, here.chosen, at, fleet) if fleet else None,
+    )
     context = {
         "nav": "fleets" if fleet else "devices",
         "scope": here,
@@ -59,6 +63,7 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "asked": asked,
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "found": found,
+        "picture": over_time,
         "links": links,
         "meant": meant(request, fleet),
         "may_bulk": may or here.may_somewhere,
@@ -73,6 +78,7 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         asked.columns,
         asked.notices,
         fleets,
+        over_time and over_time.shown.said,
         fleet and (fleet.name, fleet.device_type),
         here.roles,
     )

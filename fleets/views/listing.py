@@ -15,6 +15,7 @@ from devices.pages.overview import overview, rows
 from devices.pages.standings import SORTS, order_named, standings, standings_of
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.filter_query import short
+from devices.views.over_time import picture
 from devices.views.query import address
 from fleets.text_search import LONGEST
 
@@ -31,11 +32,12 @@ def fleets(request: HttpRequest) -> HttpResponse:
     slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != slugs
     shown = rows(standings_of(here.chosen, wanted, at) if moved else fresh.rows, at)
-    found = overview(here.chosen, at)
+    found, over_time = overview(here.chosen, at), picture(request, here.chosen, at)
     context = {
         "nav": "fleets",
         "scope": here,
         "found": found,
+        "picture": over_time,
         "trouble": found.attention > 0,
         "rows": shown,
         "moved": moved,
@@ -48,7 +50,7 @@ def fleets(request: HttpRequest) -> HttpResponse:
         "next": address(request, after=fresh.next) if fresh.next else None,
         "administered": here.administered,
     }
-    said = (found, shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
+    said = (found, over_time.shown.said, shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
     return live_page(request, "fleets/list.html", context, at=at, shown=said)
 
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock; fleets and how they stand; the last changes in them, those
-# unrecorded and their devices; counts, fleets, stalled; the latest changes, those unrecorded, their devices
-# and fleets
-QUERIES = 15
+# session, person, organizations, clock; the picture over time; fleets and how they stand; the last changes
+# in them, those unrecorded and their devices; counts, fleets, stalled; the latest changes, those unrecorded,
+# their devices and fleets
+QUERIES = 16
 
 
 @pytest.fixture
