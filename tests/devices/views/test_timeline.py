@@ -125,7 +125,7 @@ def test_a_stranger_gets_no_file(client: Client, device: Device, django_user_mod
 
 def test_a_long_time_shows_the_worst_of_each_bucket(fleet: Fleet) -> None:
     of, end = timeline.RANGES["7d"], datetime(2026, 3, 8, tzinfo=clock.now().tzinfo)
-    scale = timeline._Scale(end - of.length, end, end)
+    scale = timeline.Scale(end - of.length, end, end)
     quarter = timedelta(minutes=15)
     spans = [
         Span(end - of.length, end - timedelta(days=1), "online"),
