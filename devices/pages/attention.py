@@ -6,19 +6,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count, QuerySet, Sum, Value
+from django.db import connection
+from django.db.models import QuerySet, Sum, Value
 
 from devices.models import Device, FleetCount, VpnServer
 from devices.pages import incidents
 from devices.pages.filters import Filters, Tag, unchanging
 from devices.pages.incidents import Line
 from devices.pages.rows import Row, row_of
-from devices.status import PROGRESSING, RANKS, WORST, Status, with_status
+from devices.pages.standings import compiled
+from devices.status import PROGRESSING, RANKS, Status, with_status
 from devices.words import thousands
 from fleets.models import Fleet
+
+MANY: Final = 1000  # devices that share something are counted up to here
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Item:
     since: datetime
     rows: tuple[Row, ...]
     status: str = ""  # of the worst, where not stalled
-    of: int = 0  # devices that share it
+    of: int | None = None  # devices that share it; None: very many
     place: str = ""
     what: str = ""
     fleet: str = ""
@@ -95,7 +99,7 @@ def _group(line: Line, shared: Shared, number: int, total: int, rows: tuple[Row,
         since=line.first,
         rows=rows,
         status=status.value if status else "",
-        of=max(total, number),
+        of=max(total, number) if total <= MANY else None,
         place=shared.place,
         what=what_happened(line, number),
         fleet=shared.fleet,
@@ -180,19 +184,31 @@ def _lost_with(line: Line, devices: QuerySet[Device], shared: dict[str, Shared])
         mine = devices.order_by().filter(fleet_id=int(line.key)).annotate(line=Value(line.id))
     else:
         mine = shared[line.id].devices
-    moment = {"vpn": "vpn_changed_at", "progress": "progress_changed_at"}.get(line.what, "recorded_status_at")
-    states = PROGRESSING if line.what == "progress" else WORST
-    span = (line.last - incidents.TOGETHER, line.last)
-    return mine.filter(**{"recorded_status__in": states, f"{moment}__range": span})
+    start = line.last - incidents.TOGETHER
+    if line.what == "progress":  # by the index of these, which knows it to ten minutes
+        mine = mine.filter(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
+        return mine.filter(progress_changed_at__range=(start, line.last))
+    # By the index of what changed last: no status of these is older than the loss.
+    mine = mine.filter(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
+    return mine.filter(**{f"{MOMENTS.get(line.what, 'recorded_since')}__range": (start, line.last)})
+
+
+MOMENTS: Final = {"vpn": "vpn_changed_at"}
+PROGRESS_KEPT: Final = timedelta(minutes=10)
 
 
 def _counted(groups: Iterable[QuerySet[Any]]) -> dict[str, int]:
-    """How many devices each of these has, by the id of the line; one query."""
-    counts = [
-        each.values_list("line").annotate(n=Sum("number") if each.model is FleetCount else Count("*"))
-        for each in groups
-    ]
-    if not counts:
+    """How many devices each of these has, by the id of the line, and no more than MANY + 1; one query."""
+    parts = [_part(each) for each in groups]
+    if not parts:
         return {}
-    first, *others = counts
-    return dict(first.union(*others, all=True))
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [each for _, of in parts for each in of])
+        return {line: int(number or 0) for line, number in cursor.fetchall()}
+
+
+def _part(group: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    if group.model is FleetCount:
+        return compiled(group.values_list("line").annotate(n=Sum("number")))
+    sql, params = compiled(group.values_list("line")[: MANY + 1])
+    return f"SELECT max(line), count(*) FROM ({sql}) AS first (line)", params  # noqa: S608 - Django's

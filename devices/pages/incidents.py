@@ -13,14 +13,15 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
+from devices.cells import VPN, cells
 from devices.models import Device
 from devices.pages.keyset import Key, Order, Page, page_of
 from devices.pages.standings import beyond, compiled
-from devices.status import ATTENTION, WORST, moved, stalled, with_status
+from devices.status import ATTENTION, WORST, HeartbeatState, moved, stalled, with_status
 
-LOOKED_AT: Final = 10_000  # devices in trouble, the newest: the rest is told as a number
+LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
 TOGETHER: Final = timedelta(minutes=5)
 MANY: Final = 5  # devices are a group, fewer are lines of their own
 NAMED: Final = 8  # devices of a group that are named
@@ -142,46 +143,66 @@ class Line:
         return sum(self.numbers)
 
 
-def lines(
-    devices: QuerySet[Device], size: int, at: datetime, *, after: str = "", before: str = ""
-) -> Page[Any]:
-    """A page of what needs attention among `devices`, the worst and newest first.
+@dataclass(frozen=True)
+class Among:
+    """Whose devices are looked at: those of organizations, or of one fleet of theirs; by primary keys."""
 
-    Raises keyset.UnreadableCursor.
-    """
-    return page_of(partial(_take, devices, at), ORDER, size, after=after, before=before)
+    organizations: tuple[int, ...]
+    fleet: int | None = None
+
+    @property
+    def devices(self) -> QuerySet[Device]:
+        mine = Device.objects.filter(organization__in=self.organizations)
+        return mine if self.fleet is None else mine.filter(fleet=self.fleet)
 
 
-def lines_named(devices: QuerySet[Device], ids: Sequence[str], at: datetime) -> list[Line]:
+def lines(among: Among, size: int, at: datetime, *, after: str = "", before: str = "") -> Page[Any]:
+    """A page of what needs attention, the worst and newest first. Raises keyset.UnreadableCursor."""
+    return page_of(partial(_take, among, at), ORDER, size, after=after, before=before)
+
+
+def lines_named(among: Among, ids: Sequence[str], at: datetime) -> list[Line]:
     """The lines that a page already shows, in its order; without those that are no more."""
-    found = {line.id: line for line in _read(devices, at, ("id = ANY(%s)", [list(ids)]), "id", len(ids))}
+    found = {line.id: line for line in _read(among, at, ("id = ANY(%s)", [list(ids)]), "id", len(ids))}
     return [found[each] for each in ids if each in found]
 
 
-def trouble(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
-    """The newest of `devices` that need attention, at most LOOKED_AT, annotated as by with_status."""
-    recorded = devices.filter(recorded_status__in=WORST).order_by(
-        F("recorded_status_at").desc(nulls_last=True), "-pk"
-    )
-    candidates = recorded.values("pk")[:LOOKED_AT].union(
-        moved(at), stalled(devices, at).order_by().values("pk"), all=True
-    )
-    newest = with_status(devices.filter(pk__in=candidates), at).filter(ATTENTION)
+def trouble(among: Among, at: datetime) -> QuerySet[Any]:
+    """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
+    ids = [*_newest_recorded(among), *moved(at).values_list("device_id", flat=True)]
+    ids += stalled(among.devices, at).order_by().values_list("pk", flat=True)
+    newest = with_status(among.devices.filter(pk__in=ids), at).filter(ATTENTION)
     return newest.order_by("-status_since", "-pk")[:LOOKED_AT]
 
 
-def _take(
-    devices: QuerySet[Device], at: datetime, order: Order, size: int, values: list[Any] | None
-) -> list[Line]:
+def _newest_recorded(among: Among) -> list[int]:
+    column, ids = ("organization", among.organizations) if among.fleet is None else ("fleet", [among.fleet])
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST.format(column=column), {"ids": list(ids), "cells": TROUBLE, "most": LOOKED_AT})
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+# By the indexes of the lists by attention, cell by cell: what is older is not read.
+TROUBLE: Final = cells(WORST, VPN, HeartbeatState.values)
+NEWEST: Final = """
+SELECT near.id
+FROM unnest(%(ids)s::bigint[]) AS scope(id), unnest(%(cells)s::smallint[]) AS c(cell), LATERAL (
+    SELECT d.id, d.recorded_since FROM devices_device d
+    WHERE d.{column}_id = scope.id AND d.recorded_cell = c.cell
+    ORDER BY d.recorded_since DESC, d.id DESC LIMIT %(most)s
+) AS near
+ORDER BY near.recorded_since DESC, near.id DESC LIMIT %(most)s
+"""
+
+
+def _take(among: Among, at: datetime, order: Order, size: int, values: list[Any] | None) -> list[Line]:
     by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
-    return _read(devices, at, beyond(order, values), by, size)
+    return _read(among, at, beyond(order, values), by, size)
 
 
-def _read(
-    devices: QuerySet[Device], at: datetime, where: tuple[str, list[Any]], order: str, limit: int
-) -> list[Line]:
+def _read(among: Among, at: datetime, where: tuple[str, list[Any]], order: str, limit: int) -> list[Line]:
     sql, params = compiled(
-        trouble(devices, at).values_list(
+        trouble(among, at).values_list(
             "pk",
             "fleet_id",
             "rank",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +12,8 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
-from devices.models import Device
 from devices.pages.attention import items
-from devices.pages.filters import in_organizations
-from devices.pages.incidents import LOOKED_AT, lines, lines_named
+from devices.pages.incidents import LOOKED_AT, Among, lines, lines_named
 from devices.pages.keyset import Page, UnreadableCursor
 from devices.status import count_attention
 from devices.views.query import address
@@ -28,16 +27,16 @@ PER_PAGE = 25
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention, the worst and newest first; of one fleet where `?fleet=` names one of mine."""
     at, here, notices = clock.now(), scope(request), list[str]()
-    devices, fleet = in_organizations(here.chosen), None
+    among, fleet = Among(tuple(each.pk for each in here.chosen)), None
     if slug := request.GET.get("fleet"):
         fleet = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
-        devices = Device.objects.filter(fleet=fleet)
-    total = count_attention(devices, at)
-    fresh = _page(request, devices, at, notices) if total else Page[Any]([], None, None)
+        among = replace(among, fleet=fleet.pk)
+    total = count_attention(among.devices, at)
+    fresh = _page(request, among, at, notices) if total else Page[Any]([], None, None)
     ids, wanted = [line.id for line in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != ids
-    found = lines_named(devices, wanted, at) if moved else fresh.rows
-    shown = items(found, devices, at, complete=total <= LOOKED_AT)
+    found = lines_named(among, wanted, at) if moved else fresh.rows
+    shown = items(found, among.devices, at, complete=total <= LOOKED_AT)
     context = {
         "nav": "attention",
         "scope": here,
@@ -55,14 +54,14 @@ def attention(request: HttpRequest) -> HttpResponse:
     return live_page(request, "attention/list.html", context, at=at, shown=said)
 
 
-def _page(request: HttpRequest, devices: Any, at: datetime, notices: list[str]) -> Page[Any]:
+def _page(request: HttpRequest, among: Among, at: datetime, notices: list[str]) -> Page[Any]:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
     try:
-        found = lines(devices, PER_PAGE, at, after=after, before=before)
+        found = lines(among, PER_PAGE, at, after=after, before=before)
     except UnreadableCursor:
         notices.append("The address names no place in this list, so it begins at the top.")
-        return lines(devices, PER_PAGE, at)
+        return lines(among, PER_PAGE, at)
     if found.past_end:
         notices.append("There is nothing behind that place in the list: this is its last page.")
     return found

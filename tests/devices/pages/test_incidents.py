@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from devices import connectivity
 from devices.models import Device, VpnServer
-from devices.pages import incidents
+from devices.pages import attention, incidents
 from devices.pages.attention import Item, items
-from devices.pages.incidents import Line, lines
-from fleets.models import Fleet
+from devices.pages.incidents import Among, Line, lines
+from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
@@ -35,8 +35,12 @@ def lost_vpn(fleet: Fleet, after: float, **fields: Any) -> Device:
     )
 
 
+def everybody() -> Among:
+    return Among(tuple(Organization.objects.values_list("pk", flat=True)))
+
+
 def found(size: int = 50) -> list[Line]:
-    return list(lines(Device.objects.all(), size, AT).rows)
+    return list(lines(everybody(), size, AT).rows)
 
 
 def said(at: datetime = AT) -> list[Item]:
@@ -159,9 +163,7 @@ def test_a_silent_vpn_server_is_one_line_over_all_fleets() -> None:
     connectivity.vpn_alive("vpn-1", at=T0)
     connectivity.vpn_connected("vpn-1", [device.uuid for device in devices], T0)
     connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
-    shown = items(
-        lines(Device.objects.all(), 9, T0 + seconds(90)).rows, Device.objects.all(), T0 + seconds(90)
-    )
+    shown = items(lines(everybody(), 9, T0 + seconds(90)).rows, Device.objects.all(), T0 + seconds(90))
     assert places(shown) == ["15 of 15 of VPN server vpn-1"]
     assert what(shown) == ["lost VPN within 1 s and kept the heartbeat"]
     assert VpnServer.objects.get().due_at  # nobody has recorded it
@@ -180,7 +182,7 @@ def test_a_site_without_power_is_one_incident_however_its_devices_poll() -> None
         (60, "lost VPN within 1 s and are Offline"),
     ):
         at = T0 + seconds(60 * minutes)
-        (item,) = items(lines(Device.objects.all(), 9, at).rows, Device.objects.all(), at)
+        (item,) = items(lines(everybody(), 9, at).rows, Device.objects.all(), at)
         assert (item.number, what([item]), item.since) == (6, [words], T0 + seconds(600))
 
 
@@ -242,7 +244,7 @@ def test_pages_lead_through_all_lines() -> None:
         lost_vpn(fleet, 400 * number, name=f"device-{number}")
     pages, after = [], ""
     while True:
-        page = lines(Device.objects.all(), 3, AT, after=after)
+        page = lines(everybody(), 3, AT, after=after)
         pages.append([line.devices for line in page.rows])
         if page.next is None:
             break
@@ -258,6 +260,15 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = items(found(), Device.objects.all(), AT, complete=False)
     assert [(item.number, item.of, item.place) for item in shown] == [(12, 12, "in kiosks")]
+
+
+def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lost ones are, however many others there are at their address."""
+    monkeypatch.setattr(attention, "MANY", 8)
+    for number in range(10):
+        lost_vpn(make_fleet(), number, public_address="203.0.113.7")
+    shown = items(found(), Device.objects.all(), AT)
+    assert [(item.number, item.of, item.place) for item in shown] == [(10, None, "at 203.0.113.7")]
 
 
 def test_the_words_of_the_site_are_used(settings: Settings) -> None:

@@ -19,8 +19,9 @@ from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock; counts, stalled; lines, the devices they name
-QUERIES = 8
+# session, person, organizations, clock; counts, stalled; who is in trouble: recorded, moved, stalled; lines, the
+# devices they name
+QUERIES = 11
 # the same, and the fleets and numbers of groups
 GROUP_QUERIES = QUERIES + 2
 
