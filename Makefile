@@ -11,7 +11,7 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock audit lint format test bench pages run demo
+.PHONY: help env lock audit lint format test bench pages pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,9 @@ bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIO
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(if $(filter pages,$(MAKECMDGOALS)),.pages)
 
 pages: bench
+
+pictures: env ## Take pictures of every page and state of a demo into var/pictures; remakes docs/pictures
+	@$(PYTHON_BIN) -m tests.pictures $(ARGS)
 
 run: env ## Start the site alone
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)

@@ -1,0 +1,277 @@
+"""How a page is brought into the state that a picture shows: as a person would, with a browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from allauth.mfa.totp.internal import auth
+from django.template.loader import render_to_string
+from playwright.sync_api import FilePayload, Page, Route, expect
+
+from devices.status import Status
+
+ORGANIZATION: Final = "halden-transit"
+EMPTY: Final = "aker-ferries"  # an organization that has nothing yet; made on the way
+TRIES: Final = 120  # seconds until some device of a demo is in a status
+STALE: Final = 30_000  # ms until a page that misses its refreshes says so
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A browser's page, and the account that it may sign in with."""
+
+    page: Page
+    user: str
+    password: str
+
+
+Reach = Callable[[Visit], object]
+
+
+def at(path: str) -> Reach:
+    return lambda visit: visit.page.goto(path)
+
+
+def clicked(path: str, *selectors: str) -> Reach:
+    """The page at this address after these were clicked, one after the other."""
+
+    def reach(visit: Visit) -> None:
+        visit.page.goto(path)
+        for selector in selectors:
+            visit.page.locator(selector).first.click()
+
+    return reach
+
+
+def sent(path: str, fields: dict[str, str], button: str) -> Reach:
+    """After a form was filled in, by the labels of its fields or, beginning with [, selectors, and sent."""
+
+    def reach(visit: Visit) -> None:
+        page = visit.page
+        page.goto(path)
+        for name, value in fields.items():
+            (page.locator(name) if name[0] == "[" else page.get_by_label(name, exact=True)).fill(value)
+        page.get_by_role("button", name=button).first.click()
+        page.wait_for_load_state()
+
+    return reach
+
+
+# Devices
+
+
+def opened(visit: Visit, status: str, query: str = "") -> str:
+    """The Device Summary of one in this status, as soon as there is one; its address."""
+    names = visit.page.locator("tbody .name")
+    for _ in range(TRIES):
+        visit.page.goto(f"/devices/?status={status}&sort=name")
+        if names.count():
+            break
+        visit.page.wait_for_timeout(1000)
+    address = str(names.first.get_attribute("href"))
+    visit.page.goto(address + query)
+    return address
+
+
+def device(status: str, query: str = "") -> Reach:
+    return lambda visit: opened(visit, status, query)
+
+
+def asked_of(status: str, what: str) -> Reach:
+    """The page that asks before it does something to a device in this status."""
+
+    def reach(visit: Visit) -> None:
+        visit.page.goto(opened(visit, status) + what)
+
+    return reach
+
+
+def acted(status: str) -> Reach:
+    """The menu of what can be done to it."""
+
+    def reach(visit: Visit) -> None:
+        opened(visit, status)
+        visit.page.locator("#menu-actions summary").click()
+
+    return reach
+
+
+def edited(field: str) -> Reach:
+    def reach(visit: Visit) -> None:
+        opened(visit, Status.INACTIVE)
+        visit.page.locator(f"#edit-{field}").click()
+        expect(visit.page.locator(f"#id_{field}, #id_every").first).to_be_visible()
+
+    return reach
+
+
+def conflicted(visit: Visit) -> None:
+    """Two tabs edit the same note; the slower one is told, with both texts."""
+    address = opened(visit, Status.INACTIVE)
+    other = visit.page.context.new_page()
+    visit.page.locator("#edit-notes").click()
+    visit.page.locator("#id_notes").fill("Spare part ordered, arrives on Friday.")
+    other.goto(f"{address}notes/")
+    other.locator("#id_notes").fill("Taken home to the workshop.")
+    other.get_by_role("button", name="Save").click()
+    other.wait_for_load_state()
+    other.close()
+    visit.page.get_by_role("button", name="Save").click()
+    expect(visit.page.get_by_text("Nothing was saved")).to_be_visible()
+
+
+# Lists
+
+
+def ticked(path: str, button: str = "", *, matching: bool = False) -> Reach:
+    """Rows ticked, three or all that match; and then one of the buttons for them."""
+
+    def reach(visit: Visit) -> None:
+        page = visit.page
+        page.goto(path)
+        for box in page.locator('input[name="sel"]').all()[:3]:
+            box.check()
+        if matching:
+            page.locator("#select-matching").check()
+        if button:
+            page.get_by_role("button", name=button).click()
+            page.wait_for_load_state()
+
+    return reach
+
+
+def tagged(words: str, *, done: bool) -> Reach:
+    """What a tag for all that match would do; and once it is done."""
+
+    def reach(visit: Visit) -> None:
+        ticked("/devices/?status=inactive", "Tag…", matching=True)(visit)
+        visit.page.get_by_label("Add").fill(words)
+        visit.page.get_by_role("button", name="Show what changes").click()
+        visit.page.wait_for_load_state()
+        if done:
+            visit.page.get_by_role("button", name="Tag", exact=False).last.click()
+            visit.page.wait_for_load_state()
+            visit.page.wait_for_timeout(2500)  # the job runs, and the page has asked again
+
+    return reach
+
+
+def hovered(visit: Visit) -> None:
+    visit.page.goto("/devices/")
+    visit.page.locator("tbody .conn").nth(1).hover()
+
+
+def viewed(visit: Visit) -> None:
+    """A saved view, which is made on the way."""
+    sent("/devices/views/new/?status=offline", {"Name": "Lost in the harbour"}, "Save the view")(visit)
+    visit.page.goto("/devices/views/")
+
+
+def given(lines: str, *, confirmed: bool = False) -> Reach:
+    """A list of devices that was handed in, and confirmed."""
+
+    def reach(visit: Visit) -> None:
+        page = visit.page
+        page.goto(f"/fleets/{EMPTY}/preregister/file/")
+        file = FilePayload(name="ferries.csv", mimeType="text/csv", buffer=lines.encode())
+        page.locator("#id_file").set_input_files(file)
+        page.get_by_role("button", name="Read the file").click()
+        page.wait_for_load_state()
+        if confirmed:
+            page.locator("main form button.btn-ink").click()
+            page.wait_for_load_state()
+
+    return reach
+
+
+def finished(visit: Visit) -> None:
+    """The newest job of the organization that had nothing, once it is over."""
+    visit.page.goto(f"/settings/{EMPTY}/jobs/")
+    visit.page.locator("main table .name").first.click()
+    expect(visit.page.locator('.job[data-job="done"]')).to_be_visible(timeout=120_000)
+
+
+# Live
+
+
+def paused(visit: Visit) -> None:
+    visit.page.goto("/")
+    visit.page.get_by_role("button", name="Pause live updates").click()
+
+
+def stale(visit: Visit) -> None:
+    visit.page.goto("/")
+    visit.page.context.set_offline(True)
+    expect(visit.page.locator("#stale")).to_be_visible(timeout=STALE)
+
+
+# Signing in
+
+
+def signed(visit: Visit, password: str) -> None:
+    page = visit.page
+    page.goto("/sign-in/")
+    page.get_by_label("User name or e-mail").fill(visit.user)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.wait_for_load_state()
+
+
+def refused(visit: Visit) -> None:
+    signed(visit, "not the password")
+
+
+def confirmed(path: str) -> Reach:
+    """A page that asks for the password first, and got it."""
+
+    def reach(visit: Visit) -> None:
+        page = visit.page
+        page.goto(path)
+        if "/account/confirm/" in page.url:
+            page.locator("#id_password").fill(visit.password)
+            page.get_by_role("button", name="Confirm").click()
+            page.wait_for_load_state()
+
+    return reach
+
+
+def with_app(visit: Visit) -> None:
+    """An authenticator app is added; its recovery codes are shown."""
+    confirmed("/account/factors/app/add/")(visit)
+    key = visit.page.locator("#key").inner_text()
+    code = auth.format_hotp_value(auth.hotp_value(key, int(time.time()) // 30))
+    visit.page.locator("#id_code").fill(code)
+    visit.page.get_by_role("button", name="Add the app").click()
+    visit.page.wait_for_load_state()
+
+
+def second_factor(visit: Visit) -> None:
+    signed(visit, visit.password)
+
+
+# Errors
+
+
+def rendered(template: str) -> Reach:
+    """What no visitor can bring about at will, as the site would render it."""
+
+    def answer(route: Route) -> None:
+        route.fulfill(body=render_to_string(template), content_type="text/html")
+
+    def reach(visit: Visit) -> None:
+        visit.page.route("**/as-rendered/", answer)
+        visit.page.goto("/as-rendered/")
+
+    return reach
+
+
+def forged(visit: Visit) -> None:
+    """A form that is sent without the cookie that it needs."""
+    visit.page.goto("/settings/organizations/new/")
+    visit.page.context.clear_cookies(name="csrftoken")
+    visit.page.locator("#id_name").fill("Never made")
+    visit.page.locator("main form button").first.click()
+    visit.page.wait_for_load_state()

@@ -1,0 +1,190 @@
+"""Every page and state there is a picture of, in one table; the last ones change what the others show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from devices.status import Status
+from tests.pictures import reach
+from tests.pictures.reach import EMPTY, ORGANIZATION, Reach, at, clicked, sent
+
+
+@dataclass(frozen=True)
+class State:
+    name: str
+    reach: Reach
+    signed_in: bool = True
+    only_in_a_demo: bool = False  # it needs a worker, or takes long to come about
+
+
+def out(name: str, how: Reach) -> State:
+    """What is shown to who is not signed in."""
+    return State(name, how, signed_in=False)
+
+
+SETTINGS: Final = f"/settings/{ORGANIZATION}"
+PREREGISTER: Final = "/fleets/station-kiosks/preregister/"
+LOST: Final = "/devices/?status=offline&status=vpn-only&status=heartbeat-only&vpn=disconnected"
+COLUMNS: Final = "/devices/?columns=os&columns=tags&columns=ip"
+INVITED: Final = {"E-mail address": "kim@halden-transit.example"}
+FAULTY: Final = "uuid,name,tags\nnot-a-uuid,ferry-1,\n,,line = 1 = 2\n,ferry-2,a;a\n"
+LIST: Final = "name,tags,notes\n" + "".join(f"ferry-{n:05},quay = {n % 7},\n" for n in range(1, 9001))
+
+SIGNING_IN: Final = (
+    out("sign-in", at("/sign-in/")),
+    out("sign-in-refused", reach.refused),
+    out("password-forgotten", at("/sign-in/forgotten/")),
+    out("password-forgotten-sent", at("/sign-in/forgotten/sent/")),
+    out("account-inactive", at("/sign-in/inactive/")),
+    out("invitation-not-good", at("/invitations/made-up/")),
+    out("not-found-signed-out", at("/nowhere/")),
+)
+
+FLEETS: Final = (
+    State("fleets", at("/")),
+    State("fleets-none-match", at("/?q=nothing-is-called-so")),
+    State("fleets-organizations-open", clicked("/", ".menu.org summary")),
+    State("fleets-account-open", clicked("/", "summary.avatar-btn")),
+    State("fleets-paused", reach.paused),
+    State("fleets-stale", reach.stale, only_in_a_demo=True),
+    State("fleet", at("/fleets/station-kiosks/")),
+    State("attention", at("/attention/")),
+    State("attention-opened", clicked("/attention/", ".incident details summary")),
+    State("attention-of-a-fleet", at("/attention/?fleet=station-kiosks")),
+    State("attention-nothing", at("/attention/?fleet=depot-vision")),
+    State("statuses", at("/statuses/")),
+)
+
+DEVICES: Final = (
+    State("devices", at("/devices/")),
+    State(
+        "devices-filtered",
+        at(LOST),
+    ),
+    State("devices-none-match", at("/devices/?q=nothing-is-called-so")),
+    State("devices-bad-filter", at("/devices/?vpn=sideways&after=garbled")),
+    State("devices-links-open", clicked("/devices/", "#menu-links summary")),
+    State("devices-facts-open", clicked("/devices/", "#menu-facts summary")),
+    State("devices-tags-open", clicked("/devices/", "#menu-tags summary")),
+    State("devices-sort-open", clicked("/devices/", "#menu-sort summary")),
+    State(
+        "devices-columns-open",
+        clicked(COLUMNS, "#menu-columns summary"),
+    ),
+    State("devices-export-open", clicked("/devices/", "#menu-export summary")),
+    State("devices-tooltip", reach.hovered),
+    State("devices-ticked", reach.ticked("/devices/")),
+    State("bulk-move", reach.ticked("/devices/", "Move…")),
+    State("bulk-poll-interval", reach.ticked("/devices/", "Poll interval…")),
+    State("bulk-deactivate", reach.ticked("/devices/", "Deactivate…", matching=True)),
+    State("bulk-deactivate-none", reach.ticked("/devices/?status=online", "Deactivate…")),
+    State("bulk-delete", reach.ticked("/devices/?status=offline", "Delete…")),
+    State("view-new", at("/devices/views/new/?status=offline")),
+    State("views-none", at("/devices/views/")),
+    State("preregister", at(PREREGISTER)),
+    State(
+        "preregister-faulty",
+        sent(PREREGISTER, {"UUID": "not-a-uuid"}, "Preregister"),
+    ),
+)
+
+SUMMARY: Final = (
+    *(State(f"device-{status.value}", reach.device(status.value)) for status in Status),
+    State("device-7d", reach.device("online", "?range=7d")),
+    State("device-30d", reach.device("online", "?range=30d")),
+    State("device-actions-open", reach.acted("online")),
+    State("device-edit-notes", reach.edited("notes")),
+    State("device-edit-poll-interval", reach.edited("poll_interval")),
+    State("device-edit-page", reach.asked_of("inactive", "tags/")),
+    State("device-deactivate", reach.asked_of("offline", "deactivate/")),
+    State("device-deactivate-not-now", reach.asked_of("online", "deactivate/")),
+    State("device-deactivate-already", reach.asked_of("inactive", "deactivate/")),
+    State("device-move", reach.asked_of("online", "move/")),
+    State("device-move-preview", reach.asked_of("online", "move/?to=lab-bench")),
+    State("device-delete", reach.asked_of("offline", "delete/")),
+    State("device-key", reach.asked_of("online", "key/")),
+)
+
+OURS: Final = (
+    State("settings", at("/settings/")),
+    State("organization", at(f"{SETTINGS}/")),
+    State("organization-new", at("/settings/organizations/new/")),
+    State("organization-delete", at(f"{SETTINGS}/delete/")),
+    State("organization-leave", at(f"{SETTINGS}/leave/")),
+    State("members", at(f"{SETTINGS}/members/")),
+    State("member", at(f"{SETTINGS}/members/demo/")),
+    State("invite", at(f"{SETTINGS}/members/invite/")),
+    State("plan", at(f"{SETTINGS}/plan/")),
+    State("keys", at(f"{SETTINGS}/keys/")),
+    State("jobs", at(f"{SETTINGS}/jobs/")),
+    State("audit", at(f"{SETTINGS}/audit/")),
+    State("audit-none-match", at(f"{SETTINGS}/audit/?who=nobody-is-called-so")),
+    State("fleet-new", at(f"{SETTINGS}/fleets/new/")),
+    State("fleet-new-faulty", sent(f"{SETTINGS}/fleets/new/", {}, "Make")),
+    State("fleet-settings", at("/fleets/station-kiosks/settings/")),
+    State("fleet-keys", at("/fleets/station-kiosks/keys/")),
+    State("fleet-delete-full", at("/fleets/station-kiosks/delete/")),
+)
+
+ACCOUNT: Final = (
+    State("account", at("/account/")),
+    State("account-password", at("/account/password/")),
+    State("account-email", at("/account/email/")),
+    State("account-factors", at("/account/factors/")),
+    State("account-passkeys", at("/account/passkeys/")),
+    State("account-connection", at("/account/connection/")),
+    State("account-sessions", at("/account/sessions/")),
+    State("account-confirm", at("/account/confirm/")),
+    State("account-app-add", reach.confirmed("/account/factors/app/add/")),
+    State("account-passkey-add", reach.confirmed("/account/passkeys/add/")),
+)
+
+ERRORS: Final = (
+    State("error-400", reach.rendered("400.html")),
+    State("error-403", reach.rendered("403.html")),
+    State("error-403-form-expired", reach.forged),
+    State("error-404", at("/devices/00000000000000000000000000000000/")),
+    State("error-500", reach.rendered("500.html")),
+)
+
+# From here on each one changes something.
+CHANGES: Final = (
+    State("device-conflict", reach.conflicted),
+    State("views", reach.viewed),
+    State("view", clicked("/devices/views/", ".own-view .btn-icon")),
+    State("bulk-tag", reach.ticked("/devices/?status=inactive", "Tag…", matching=True)),
+    State("bulk-tag-preview", reach.tagged("depot = north", done=False)),
+    State("job-done", reach.tagged("depot = north", done=True)),
+    State("preregistered", sent("/fleets/lab-bench/preregister/", {"Name": "bench-zero-2"}, "Preregister")),
+    State("key-made", sent(f"{SETTINGS}/keys/", {"Name": "vpn-5"}, "Make a key")),
+    State(
+        "invitation-made",
+        sent(
+            f"{SETTINGS}/members/invite/", {"E-mail address": "kim@halden-transit.example"}, "Make the link"
+        ),
+    ),
+    State("members-invited", at(f"{SETTINGS}/members/")),
+    State("plan-preview", sent(f"{SETTINGS}/plan/", {"[name=allowance]": "20"}, "Show what changes")),
+    State("organization-empty", sent("/settings/organizations/new/", {"Name": "Aker Ferries"}, "Make")),
+    State("fleets-empty", at(f"/?org={EMPTY}")),
+    State("devices-empty", at(f"/devices/?org={EMPTY}")),
+    State("attention-empty", at(f"/attention/?org={EMPTY}")),
+    State("keys-empty", at(f"/settings/{EMPTY}/keys/")),
+    State("jobs-empty", at(f"/settings/{EMPTY}/jobs/")),
+    State("fleet-made", sent(f"/settings/{EMPTY}/fleets/new/", {"Name": "Aker Ferries"}, "Make")),
+    State("fleet-empty", at(f"/fleets/{EMPTY}/")),
+    State("fleet-keys-empty", at(f"/fleets/{EMPTY}/keys/")),
+    State("fleet-delete", at(f"/fleets/{EMPTY}/delete/")),
+    State("import", at(f"/fleets/{EMPTY}/preregister/file/")),
+    State("import-faulty", reach.given(FAULTY)),
+    State("import-preview", reach.given(LIST)),
+    State("job-running", reach.given(LIST, confirmed=True)),
+    State("import-done", reach.finished, only_in_a_demo=True),
+    State("devices-many", at(f"/devices/?org={EMPTY}"), only_in_a_demo=True),
+    State("recovery-codes", reach.with_app),
+    State("account-factors-with-app", at("/account/factors/")),
+    out("second-factor", reach.second_factor),
+)
+
+STATES: Final = (*SIGNING_IN, *FLEETS, *DEVICES, *SUMMARY, *OURS, *ACCOUNT, *ERRORS, *CHANGES)
