@@ -230,13 +230,19 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     return annotated
 
 
+def _one_of(few: QuerySet[Any]) -> Sql:
+    """`pk__in=few` as an array, of which the planner knows that it is short: else it reads a table whole."""
+    return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(few))
+
+
 def unrecorded(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None) -> QuerySet[Any]:
     """Those of `devices` that have another `status` at `at` than is recorded: few, by index.
 
     `among`: the ids of those that moved, where they have been read.
     """
     at = clock.heard(at)
-    moves = with_status(devices.order_by().filter(pk__in=moved(at) if among is None else among), at)
+    these = _one_of(moved(at)) if among is None else Q(pk__in=among)
+    moves = with_status(devices.order_by().filter(these), at)
     return moves.exclude(status=F("recorded_status"))
 
 
@@ -325,11 +331,6 @@ def stalled(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
     )
     candidates = long.values("pk").union(moved(at), all=True)
     return with_status(devices.filter(_one_of(candidates)), at).filter(stalled=True)
-
-
-def _one_of(few: QuerySet[Any]) -> Sql:
-    """`pk__in=few` as an array, of which the planner knows that it is short: else it reads a table whole."""
-    return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(few))
 
 
 def always_attended(counts: dict[str, int]) -> int:

@@ -6,6 +6,7 @@ place; the first of them all are the page. Rows that share a key stand by id, in
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,10 @@ from typing import Any
 from django.db import connection
 
 from devices.cells import LINKS, QUIET, rank_of, status_of
+from devices.pages import few
+from devices.pages.few import CONTACT
 from devices.pages.keyset import BIGGEST, Key, Order
-from devices.pages.recorded import Part, Piece, Recorded, conditions, few, few_in, from_rows
+from devices.pages.recorded import HEARTBEATS, Part, Piece, Recorded, conditions, few_by, few_in, from_rows
 from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
 
 # The orders by name. A leading "-" in the address turns one around.
@@ -25,7 +28,7 @@ ORDERS: dict[str, Order] = {
     "contact": (Key("sort_contact", datetime, True), Key("pk", int, True)),
     "release": (Key("release", str), Key("pk", int)),
 }
-CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
+SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
 
 
 @dataclass(frozen=True)
@@ -65,18 +68,35 @@ class Place:
         return (f"AND ({key}, {id}) {self.beyond} (%s, %s)", list(self.values)) if self.values else ("", [])
 
 
-def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> list[int]:
-    """The ids of the next rows after a place, in order; of `moved` those that the list has."""
-    queries = [piece for part in asked.parts if part.cells for piece in PARTS[place.name](asked, part, place)]
-    queries += MOVED[place.name](moved, place) if moved else []
-    if not queries or not asked.scope:
-        return []
+def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int], Counter[str] | None]:
+    """The ids of the next rows after a place, in order; of `moved` those that the list has.
+
+    Where all rows had to be looked at, also how many are recorded in each status.
+    """
+    parts = [part for part in asked.parts if part.cells]
+    if not asked.scope:
+        return [], None
+    if len(parts) == 1 and (first := few_by(asked, parts[0])):
+        return few.page(asked, parts[0], first, place, _moved_rows(moved, place))
+    queries = [piece for part in parts for piece in _pieces(asked, part, place)] + _moved_rows(moved, place)
+    if not queries:
+        return [], None
     rank = f"rank {'DESC' if place.backwards else 'ASC'}, " if place.name == "attention" else ""
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
     sql = f"SELECT id FROM ({sql}) AS found ORDER BY {rank}key {place.way}, id {place.way} LIMIT %s"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*(each for _, params in queries for each in params), place.size])
-        return [row[0] for row in cursor.fetchall()]
+        return [row[0] for row in cursor.fetchall()], None
+
+
+def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
+    """The queries for those of `moved` behind the place."""
+    return MOVED[place.name](moved, place) if moved else []
+
+
+def _pieces(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
+    first = few_by(asked, part)
+    return [few.rows(asked, part, first, place)] if first else PARTS[place.name](asked, part, place)
 
 
 # By attention: cell after cell, within each the newest change first; what has stalled has a rank of its own
@@ -85,38 +105,18 @@ def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> list[int]:
 def _by_attention(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
     progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
     others = [cell for cell in part.cells if status_of(cell) not in PROGRESSING]
-    joined = few(asked, part)
     moves = ("(d.progress_changed_at > %s) IS NOT FALSE", [asked.at - STALLED_AFTER])
+    rank = f"c.cell / {LINKS} AS rank, "
     for cells, condition in ((others, None), (progressing, moves)):
         if bounds := _bounds(cells, place):
-            query = _sorted_by_attention if joined else _cell_after_cell
-            yield query(asked, part.narrowed(cells, condition), place, bounds)
+            yield _cell_by_cell(asked, part.narrowed(cells, condition), place, "recorded_since", bounds, rank)
     if progressing and (bound := _bound(LAST_ATTENTION_RANK, place)):
         yield _stalled(asked, part.narrowed(progressing), place, bound)
 
 
-def _cell_after_cell(asked: Recorded, part: Part, place: Place, bounds: list[tuple[int, Any, int]]) -> Piece:
-    return _cell_by_cell(asked, part, place, "recorded_since", bounds, f"c.cell / {LINKS} AS rank, ")
-
-
-def _sorted_by_attention(
-    asked: Recorded, part: Part, place: Place, bounds: list[tuple[int, Any, int]]
-) -> Piece:
-    condition, params = conditions(asked, part, joined=True)
-    return (
-        f"""
-        SELECT d.id, d.recorded_cell / {LINKS} AS rank, d.recorded_since AS key
-        FROM {from_rows(part)} JOIN {CELLS} ON c.cell = d.recorded_cell
-        WHERE d.{asked.column} = ANY(%s) AND (d.recorded_since, d.id) {place.beyond} (c.key, c.id) {condition}
-        ORDER BY rank {"DESC" if place.backwards else "ASC"}, key {place.way}, d.id {place.way} LIMIT %s
-        """,
-        [*_columns(bounds), asked.scope, *params, place.size],
-    )
-
-
 def _stalled(asked: Recorded, part: Part, place: Place, bound: tuple[Any, int]) -> Piece:
     """Those long without progress, by the index of these; few, or a site has other worries than this list."""
-    condition, params = conditions(asked, part, joined=True)
+    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
     long = asked.at - STALLED_AFTER
     return (
         f"""
@@ -161,14 +161,14 @@ def _cell_by_cell(
     rank: str = "",
 ) -> Piece:
     """The first rows of each cell, each by the index that begins with scope and cell."""
-    condition, params = conditions(asked, part, joined=False)
+    condition, params = conditions(asked, part)
     return (
         f"""
         SELECT near.id, {rank}near.key
         FROM unnest(%s::bigint[]) AS scope(id), {CELLS}, LATERAL (
             SELECT d.id, d.{key} AS key FROM devices_device d
             WHERE d.{asked.column} = scope.id AND d.recorded_cell = c.cell
-                AND (d.{key}, d.id) {place.beyond} (c.key, c.id) {condition}
+                AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL {condition}
             ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s
         ) AS near
         """,
@@ -198,14 +198,12 @@ def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
 
 def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
     def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-        joined = few(asked, part)
-        condition, params = conditions(asked, part, joined=joined)
+        condition, params = conditions(asked, part)
         after, values = place.after(f"d.{key}")
-        rows = from_rows(part) if joined else "devices_device d"
         yield (
             f"""
             SELECT near.id, near.key FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
-                SELECT d.id, d.{key} AS key FROM {rows}
+                SELECT d.id, d.{key} AS key FROM devices_device d
                 WHERE d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[])
                     {after} {condition}
                 ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s
@@ -237,15 +235,12 @@ def _moved_by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Piece]
 def _by_contact(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
     quiet = [cell for cell in part.cells if _heartbeat(cell) in QUIET]
     polling = [cell for cell in part.cells if _heartbeat(cell) not in QUIET]
-    if few(asked, part):
-        yield _sorted_by_contact(asked, part, part.cells, place)
-        return
     if quiet:
         first = ("infinity", BIGGEST) if place.falls else ("-infinity", 0)
         bounds = [(cell, *(place.values or first)) for cell in quiet]
         yield _cell_by_cell(asked, part, place, "recorded_quiet_at", bounds)
     if polling:
-        query = _sorted_by_contact if few_in(asked, polling) else _polling
+        query = _sorted_by_contact if few_in(asked, polling, SELDOM) else _polling
         yield query(asked, part, polling, place)
 
 
@@ -254,7 +249,7 @@ def _heartbeat(cell: int) -> str:
 
 
 def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
-    condition, params = conditions(asked, part, joined=True)
+    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
     after, values = place.after(CONTACT)
     rows = from_rows(part)
     if not part.poll:
@@ -270,7 +265,7 @@ def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Pla
 
 
 def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
-    condition, params = conditions(asked, part, joined=False, heartbeat=True)
+    condition, params = conditions(asked, part, there=[HEARTBEATS])
     after, values = place.after("devices_heartbeat.recorded_contact_at", "devices_heartbeat.device_id")
     fleets, named = ("AND d.fleet_id = ANY(%s)", [asked.fleets]) if asked.fleets else ("", [])
     return (

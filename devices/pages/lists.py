@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -82,7 +83,7 @@ def listing(
         rows = pinned(within, on_screen, at)
     return Listing(
         rows=[row_of(row) for row in rows],
-        counts=facets(reading.organizations, filters, reading.at, reading.moved),
+        counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
         statuses=filters.statuses,
         previous=fresh.previous,
         next=fresh.next,
@@ -112,6 +113,7 @@ class Reading:
         self.order = order_named(sort)
         self.moved = list(moved(at).values_list("device_id", flat=True))
         self.recorded = recorded(organizations, filters, at, self.moved)
+        self.counts: Counter[str] | None = None  # of what is recorded in the whole list, where it is known
         self.corrections = list(self._corrections()) if self.moved else []
 
     def _corrections(self) -> Iterable[Moved]:
@@ -123,7 +125,9 @@ class Reading:
     def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[Any]:
         """The next rows behind these values, annotated as by with_status, with the keys of all orders."""
         backwards = self.turned != (order != self.order)
-        ids = by_index.ids(self.recorded, self.corrections, Place(self.name, backwards, values, size))
+        place = Place(self.name, backwards, values, size)
+        ids, counts = by_index.ids(self.recorded, self.corrections, place)
+        self.counts = None if self.filters.statuses else counts
         rows = _with_sort_keys(with_status(Device.objects.filter(pk__in=ids), self.at))
         found = {device.pk: device for device in rows.order_by()}
         return [found[pk] for pk in ids if pk in found]

@@ -23,6 +23,7 @@ from devices.pages.filters import Filters, described
 from devices.status import OVERDUE_AFTER, HeartbeatState, Status, behind
 from fleets.models import Organization
 
+DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"
 FEW = 20_000  # rows that are read and sorted sooner than they are looked for in order
 
 Piece = tuple[str, list[Any]]  # SQL and its parameters
@@ -34,9 +35,15 @@ class Part:
 
     cells: list[int]
     quiet_before: datetime | None = None  # of devices that do not poll: no contact since
-    poll: Piece | None = None  # on devices_heartbeat
-    words: Piece | None = None  # on devices_description
+    poll: Piece | None = None  # on HEARTBEATS
+    words: Piece | None = None  # on DESCRIPTIONS
     device: Piece | None = None  # on the device `d` itself
+
+    @property
+    def elsewhere(self) -> list[tuple[str, Piece]]:
+        """Its conditions on other tables than the device's, each with its table."""
+        both = ((DESCRIPTIONS, self.words), (HEARTBEATS, self.poll))
+        return [(table, condition) for table, condition in both if condition]
 
     def narrowed(self, cells: list[int], device: Piece | None = None) -> Part:
         """Those of it in these cells that meet another condition."""
@@ -148,16 +155,15 @@ def _compiled(model: type[Model], condition: Q) -> Piece | None:
 
 def from_rows(part: Part) -> str:
     """Devices `d` with the tables of the part's conditions."""
-    joins = "devices_device d"
-    for table, condition in (("devices_description", part.words), ("devices_heartbeat", part.poll)):
-        joins += f" JOIN {table} ON {table}.device_id = d.id" if condition else ""
-    return joins
+    joins = (f" JOIN {table} ON {table}.device_id = d.id" for table, _ in part.elsewhere)
+    return f"devices_device d{''.join(joins)}"
 
 
-def conditions(asked: Recorded, part: Part, *, joined: bool, heartbeat: bool = False) -> Piece:
+def conditions(asked: Recorded, part: Part, *, there: Sequence[str] = (), first: str = "") -> Piece:
     """What a device `d` of the part must meet besides its cell and scope; begins with AND.
 
-    Not `joined`: each condition is looked up for one device at a time; `heartbeat`: that table is there.
+    Conditions on other tables are looked up for one device at a time, but on those that are `there` by a
+    join; `first`: of this table, few rows meet the condition, and these are found before any device.
     """
     pieces: list[Piece] = []
     if asked.moved:
@@ -166,10 +172,11 @@ def conditions(asked: Recorded, part: Part, *, joined: bool, heartbeat: bool = F
         pieces.append(part.device)
     if part.quiet_before is not None:
         pieces.append(("d.recorded_quiet_at < %s", [part.quiet_before]))
-    if part.poll:
-        pieces.append(part.poll if joined or heartbeat else _looked_up("devices_heartbeat", part.poll))
-    if part.words:
-        pieces.append(part.words if joined else _looked_up("devices_description", part.words))
+    for table, condition in part.elsewhere:
+        if table == first:
+            pieces.append(_among(asked, table, condition))
+        else:
+            pieces.append(condition if table in there else _looked_up(table, condition))
     whole = _all(pieces)
     return (f"AND {whole[0]}", whole[1]) if whole else ("", [])
 
@@ -178,11 +185,17 @@ def _looked_up(table: str, condition: Piece) -> Piece:
     return f"(SELECT {condition[0]} FROM {table} WHERE {table}.device_id = d.id)", condition[1]
 
 
-def few(asked: Recorded, part: Part) -> bool:
-    """Whether so few devices meet the part's conditions that all of them can be read and sorted."""
-    return (part.poll is not None and _few_polls(asked, part.poll)) or (
-        part.words is not None and estimated(asked, part) <= FEW
-    )
+def _among(asked: Recorded, table: str, condition: Piece) -> Piece:
+    """That a device is one of those that meet a condition; as an array, which the planner takes for short."""
+    found = f"SELECT device_id FROM {table} WHERE organization_id = ANY(%s) AND ({condition[0]})"
+    return f"d.id = ANY(ARRAY({found}))", [asked.organizations, *condition[1]]
+
+
+def few_by(asked: Recorded, part: Part) -> str:
+    """The table whose condition so few devices meet that all of them can be read and sorted; else nothing."""
+    if part.words and estimated(asked, part.words) <= FEW:
+        return DESCRIPTIONS
+    return HEARTBEATS if part.poll and _few_polls(asked, part.poll) else ""
 
 
 def _few_polls(asked: Recorded, poll: Piece) -> bool:
@@ -197,9 +210,8 @@ def _few_polls(asked: Recorded, poll: Piece) -> bool:
         return bool(cursor.fetchone()[0] <= FEW)
 
 
-def few_in(asked: Recorded, cells: Sequence[int], most: int | None = None) -> bool:
-    """Whether so few devices are recorded in these cells; None: as few as are read and sorted."""
-    most = FEW if most is None else most
+def few_in(asked: Recorded, cells: Sequence[int], most: int) -> bool:
+    """Whether so few devices are recorded in these cells."""
     sql = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM devices_device d
@@ -211,13 +223,10 @@ def few_in(asked: Recorded, cells: Sequence[int], most: int | None = None) -> bo
         return bool(cursor.fetchone()[0] <= most)
 
 
-def estimated(asked: Recorded, part: Part) -> int:
-    """How many devices the planner expects to meet the part's conditions, whatever their cells."""
-    condition, params = conditions(replace(asked, moved=[]), part, joined=True)
-    sql = f"""
-    EXPLAIN (FORMAT JSON) SELECT 1 FROM {from_rows(part)} WHERE d.{asked.column} = ANY(%s) {condition}
-    """
+def estimated(asked: Recorded, words: Piece) -> int:
+    """How many devices the planner expects to be described so."""
+    sql = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {DESCRIPTIONS} WHERE organization_id = ANY(%s) AND {words[0]}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [asked.scope, *params])
+        cursor.execute(sql, [asked.organizations, *words[1]])
         plan = cursor.fetchone()[0]
     return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])

@@ -30,11 +30,12 @@ SOON: Final = {  # of a list within its limit, by what the filter is
     "not a tag": "no-tag=camera",
     "silent for an hour": "silent=1h",
     "silent for 30 days": "silent=30d",
-    "search: a site": "q=site-12",
+    "search: one in a hundred": "q=camera+55",
     "search: one device": "q=kiosk-12000",
 }
 LATER: Final = {
     "search: a fifth": "q=warden",
+    "search: another fifth": "q=site-12",
     "type": "type=Intel+NUC",
     "release": "release=2.3.0",
     "fleet, tag, VPN, silent": "fleet=fleet-0&tag=camera&vpn=connected&silent=10m",
