@@ -18,10 +18,10 @@ SAME_MOMENT = timedelta(seconds=60)  # neighbours that dropped this close togeth
 
 @dataclass(frozen=True)
 class Ability:
-    """Something one may want to do with a device, and whether its links allow it now."""
+    """Something one may want of a device, and whether its links allow it now; None: nobody can tell from here."""
 
     name: str
-    works: bool
+    works: bool | None
     why: str
 
 
@@ -113,7 +113,7 @@ def works_now(device: Any, at: datetime) -> tuple[Ability, ...]:
             f"through the {vpn_word}" if device.vpn and recent else _no_restart(device),
         ),
         Ability("New releases and settings", recent and not locked, _releases(device, at, locked=locked)),
-        Ability("The application", not _needs_start(device), _application(device)),
+        _application(device),
     )
 
 
@@ -136,10 +136,13 @@ def _needs_start(device: Any) -> bool:
     return Status(device.status) == Status.POST_PROVISIONING
 
 
-def _application(device: Any) -> str:
+def _application(device: Any) -> Ability:
+    name = "The application"
     if _needs_start(device):
-        return "starts once the device runs from its own storage"
-    return "runs on by itself" if device.status != Status.OFFLINE else "may run on; nobody can tell from here"
+        return Ability(name, works=False, why="starts once the device runs from its own storage")
+    if not device.vpn and device.heartbeat in (HeartbeatState.LOST, HeartbeatState.UNKNOWN):
+        return Ability(name, works=None, why="may run; nobody can tell from here")
+    return Ability(name, works=True, why="runs on by itself")
 
 
 def doubt(device: Any, at: datetime) -> str:

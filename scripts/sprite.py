@@ -58,6 +58,7 @@ PLAIN = (
     "plug-connected",
     "plus",
     "power",
+    "question-mark",
     "search",
     "selector",
     "settings",

@@ -20,17 +20,16 @@ def read(device: Device, elapsed: float = 1) -> Any:
     return with_status(Device.objects.filter(pk=device.pk), T0 + seconds(elapsed)).get()
 
 
-def abilities(device: Any) -> dict[str, bool]:
+def abilities(device: Any) -> dict[str, bool | None]:
     return {ability.name: ability.works for ability in works_now(device, T0)}
 
 
 @pytest.mark.parametrize(
     ("polled", "tunnel", "works"),
     [
-        (True, True, [True, True, True]),
-        (True, False, [False, False, True]),
-        (False, True, [True, False, False]),
-        (False, False, [False, False, False]),
+        (True, True, [True, True, True, True]),
+        (True, False, [False, False, True, True]),
+        (False, True, [True, False, False, True]),
     ],
 )
 def test_what_works_follows_the_links_not_the_badge(*, polled: bool, tunnel: bool, works: list[bool]) -> None:
@@ -39,7 +38,15 @@ def test_what_works_follows_the_links_not_the_badge(*, polled: bool, tunnel: boo
         connectivity.record_heartbeats([device.pk], T0)
     if tunnel:
         connectivity.vpn_connected("vpn-1", [device.uuid], T0)
-    assert list(abilities(read(device)).values())[:3] == works
+    assert list(abilities(read(device)).values()) == works
+
+
+def test_what_runs_on_a_device_without_any_link_nobody_can_tell() -> None:
+    device = make_device()
+    connectivity.record_heartbeats([device.pk], T0)
+    lost = read(device, elapsed=86400)
+    assert list(abilities(lost).values()) == [False, False, False, None]
+    assert list(abilities(read(make_device())).values()) == [False, False, False, False]  # it has not started
 
 
 def test_a_frozen_device_gets_no_releases_though_its_links_are_up() -> None:
