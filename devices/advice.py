@@ -18,7 +18,7 @@ SAME_MOMENT = timedelta(seconds=60)  # neighbours that dropped this close togeth
 
 @dataclass(frozen=True)
 class Ability:
-    """Something one may want of a device, and whether its links allow it now; None: nobody can tell from here."""
+    """Something one may want of a device, and whether its links allow it now; None: nobody can tell."""
 
     name: str
     works: bool | None
