@@ -198,6 +198,11 @@ def moved(at: datetime) -> QuerySet[Any]:
     return due.union(ended, ahead, all=True)
 
 
+def moved_ids(at: datetime) -> list[int]:
+    """The same, read: hardly any as long as anything records. A page reads them once, see `among`."""
+    return list(moved(at).values_list("device_id", flat=True))
+
+
 def _with_links(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
     """The least of with_status: `vpn`, `heartbeat` and `status`."""
     linked: QuerySet[Any] = devices.annotate(**links_at(Value(at, DateTimeField())))
@@ -294,14 +299,18 @@ def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dic
     return _count_by("fleet_id", devices, at)
 
 
-def count_by_organization(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
+def count_by_organization(
+    devices: QuerySet[Device], at: datetime | None = None, among: Sequence[int] | None = None
+) -> dict[int, dict[str, int]]:
     """The same for each organization that has any of `devices`, by its id, in one query."""
-    return _count_by("organization_id", devices, at)
+    return _count_by("organization_id", devices, at, among)
 
 
-def _count_by(whose: str, devices: QuerySet[Device], at: datetime | None) -> dict[int, dict[str, int]]:
+def _count_by(
+    whose: str, devices: QuerySet[Device], at: datetime | None, among: Sequence[int] | None = None
+) -> dict[int, dict[str, int]]:
     counts: dict[int, dict[str, int]] = {}
-    for each, status, n in _tally(devices, at or clock.now(), whose):
+    for each, status, n in _tally(devices, at or clock.now(), whose, among=among):
         counts.setdefault(each, dict.fromkeys(Status.values, 0))[status] += n
     return counts
 
@@ -320,16 +329,21 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
-def stalled(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+def stalled(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None) -> QuerySet[Any]:
     """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
 
-    Looks only at those recorded so long without progress, by index, and at those that moved.
+    Looks only at those recorded so long without progress, by index, and at those that moved: `among`,
+    where these have been read.
     """
     at = clock.heard(at)
-    long = devices.order_by().filter(
+    long: QuerySet[Any] = devices.order_by().filter(
         recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER
     )
-    candidates = long.values("pk").union(moved(at), all=True)
+    candidates = long.values("pk")
+    if among is None:
+        candidates = candidates.union(moved(at), all=True)
+    elif among:
+        candidates = candidates.union(devices.order_by().filter(pk__in=among).values("pk"), all=True)
     return with_status(devices.filter(_one_of(candidates)), at).filter(stalled=True)
 
 

@@ -70,23 +70,24 @@ def reason_words(reason: dict[str, Any]) -> str:
     return f"{phrase} by {reason['by']}" if "by" in reason else phrase
 
 
-def latest(organizations: Sequence[Organization], at: datetime, limit: int) -> list[Change]:
-    """The newest changes in these organizations, newest first."""
+def latest(
+    organizations: Sequence[Organization], at: datetime, limit: int, among: Sequence[int]
+) -> list[Change]:
+    """The newest changes in these organizations, newest first; `among`: as status.moved_ids."""
     devices = Device.objects.filter(organization__in=organizations)
     recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at)
-    changes = _changes(
-        recorded.order_by("-at", "-id")[:limit],
-        unrecorded(devices, at).order_by("-status_since", "-pk")[:limit],
-    )
-    return changes[:limit]
+    newest = unrecorded(devices, at, among).order_by("-status_since", "-pk")[:limit] if among else []
+    return _changes(recorded.order_by("-at", "-id")[:limit], newest)[:limit]
 
 
-def last_of_fleets(fleets: Sequence[int], at: datetime) -> dict[int, Change]:
-    """The newest change in each of these fleets, by the fleet's id."""
+def last_of_fleets(fleets: Sequence[int], at: datetime, among: Sequence[int]) -> dict[int, Change]:
+    """The newest change in each of these fleets, by the fleet's id; `among`: as status.moved_ids."""
     fleets = list(fleets)
     recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at})
-    devices = Device.objects.filter(fleet__in=fleets)
-    newest = unrecorded(devices, at).order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
+    newest: Iterable[Any] = []
+    if among:
+        moves = unrecorded(Device.objects.filter(fleet__in=fleets), at, among)
+        newest = moves.order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
     # Oldest first, so that the newest one of each fleet stays.
     return {change.fleet_id: change for change in reversed(_changes(recorded, newest))}
 

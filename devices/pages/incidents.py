@@ -19,7 +19,7 @@ from devices.cells import VPN, cells
 from devices.models import Device
 from devices.pages.keyset import Key, Order, Page, page_of
 from devices.pages.standings import beyond, compiled
-from devices.status import ATTENTION, WORST, HeartbeatState, moved, stalled, with_status
+from devices.status import ATTENTION, WORST, HeartbeatState, moved_ids, stalled, with_status
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
 TOGETHER: Final = timedelta(minutes=5)
@@ -169,8 +169,9 @@ def lines_named(among: Among, ids: Sequence[str], at: datetime) -> list[Line]:
 
 def trouble(among: Among, at: datetime) -> QuerySet[Any]:
     """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
-    ids = [*_newest_recorded(among), *moved(at).values_list("device_id", flat=True)]
-    ids += stalled(among.devices, at).order_by().values_list("pk", flat=True)
+    moved = moved_ids(at)
+    ids = [*_newest_recorded(among), *moved]
+    ids += stalled(among.devices, at, moved).order_by().values_list("pk", flat=True)
     newest = with_status(among.devices.filter(pk__in=ids), at).filter(ATTENTION)
     return newest.order_by("-status_since", "-pk")[:LOOKED_AT]
 

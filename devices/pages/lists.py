@@ -20,7 +20,7 @@ from devices.pages.filters import Filters, in_organizations, matching, matching_
 from devices.pages.keyset import Order, ordered, page_of
 from devices.pages.recorded import recorded
 from devices.pages.rows import Row, row_of
-from devices.status import Status, moved, vocabulary, with_status
+from devices.status import Status, moved_ids, vocabulary, with_status
 from fleets.models import Organization
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
@@ -56,7 +56,7 @@ class Listing:
 def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: datetime) -> Listing:
     """The same with its counts, however long they take."""
     at = clock.heard(at)
-    ids = list(moved(at).values_list("device_id", flat=True))
+    ids = moved_ids(at)
     return replace(found, counts=facets(list(organizations), filters, at, ids, always=True))
 
 
@@ -111,7 +111,7 @@ class Reading:
         self.organizations, self.filters, self.at = organizations, filters, at
         self.name, self.turned = sort.removeprefix("-"), sort.startswith("-")
         self.order = order_named(sort)
-        self.moved = list(moved(at).values_list("device_id", flat=True))
+        self.moved = moved_ids(at)
         self.recorded = recorded(organizations, filters, at, self.moved)
         self.counts: Counter[str] | None = None  # of what is recorded in the whole list, where it is known
         self.corrections = list(self._corrections()) if self.moved else []

@@ -11,8 +11,8 @@ from devices.pages.allowance import Allowance, of_counts
 from devices.pages.changes import Change
 from devices.pages.facets import as_shown
 from devices.pages.filters import in_organizations
-from devices.pages.standings import Standing
-from devices.status import Status, always_attended, count_by_organization, stalled, vocabulary
+from devices.pages.standings import Apart, Standing
+from devices.status import Status, always_attended, count_by_organization, vocabulary
 from fleets.models import Fleet, FleetType, Organization
 
 LATEST = 8  # changes below the table
@@ -48,24 +48,23 @@ class Overview:
         return sum(self.counts.values())
 
 
-def overview(organizations: Sequence[Organization], at: datetime) -> Overview:
+def overview(organizations: Sequence[Organization], at: datetime, apart: Apart) -> Overview:
     """What the Fleets page says above and below its table."""
-    devices = in_organizations(organizations)
-    counts = count_by_organization(devices, at)
+    counts = count_by_organization(in_organizations(organizations), at, apart.moved)
     shown = {each.pk: as_shown(counts.get(each.pk, NOTHING)) for each in organizations}
     worst = sum(always_attended(each) for each in counts.values())
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
         counts=_sum(shown.values()),
-        attention=worst + stalled(devices, at).count(),
-        latest=_with_names(changes.latest(organizations, at, LATEST)),
+        attention=worst + len(apart.stalled),
+        latest=_with_names(changes.latest(organizations, at, LATEST, apart.moved)),
         allowances=_allowances(organizations, shown),
     )
 
 
-def rows(standings: Sequence[Standing], at: datetime) -> list[FleetRow]:
+def rows(standings: Sequence[Standing], at: datetime, apart: Apart) -> list[FleetRow]:
     """The rows of a page of fleets: how they stand, and what changed last in each."""
-    last = changes.last_of_fleets([each.id for each in standings], at)
+    last = changes.last_of_fleets([each.id for each in standings], at, apart.moved)
     return [
         FleetRow(
             each.slug,

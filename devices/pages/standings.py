@@ -1,7 +1,7 @@
 """How fleets stand: their counts, what needs attention and when something changed, sorted and found in SQL.
 
-One statement over the counters and the few devices that the clock has moved since, so that every number of
-a row is of the same moment.
+One statement over the counters and the few devices that stand apart from them, so that every number of a
+row is of the same moment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
     SELECT fleet_id, status, number, 0, changed_at FROM devices_fleetcount WHERE organization_id = ANY(%s)
     UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
     UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
-    UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM ({stalled}) AS stalled
+    UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM unnest(%s::bigint[]) AS stalled (fleet_id)
 ),
 standing AS (
     SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, lower(fleet.name) AS by_name,
@@ -58,6 +58,25 @@ SORTS: dict[str, Order] = {
     "devices": (Key("devices", int, descending=True), *_LAST),
     "change": (Key("changed_at", datetime, descending=True), *_LAST),
 }
+
+
+NOBODY = "SELECT NULL::bigint, NULL::text, NULL::text, NULL::timestamptz WHERE false"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Of some organizations what no counter knows: the ids of all devices that the clock has moved since,
+    and the fleet of each device that has stalled."""
+
+    moved: list[int]
+    stalled: list[int]
+
+
+def apart(organizations: Sequence[Organization], at: datetime) -> Apart:
+    """Read once for a page; both are few, by index."""
+    moved = status.moved_ids(at)
+    stalled = status.stalled(in_organizations(organizations), at, moved).order_by()
+    return Apart(moved, list(stalled.values_list("fleet_id", flat=True)))
 
 
 @dataclass(frozen=True)
@@ -88,6 +107,7 @@ def standings(
     order: Order,
     size: int,
     at: datetime,
+    apart: Apart,
     *,
     after: str = "",
     before: str = "",
@@ -96,12 +116,14 @@ def standings(
 
     Raises keyset.UnreadableCursor.
     """
-    return page_of(partial(_take, organizations, text, at), order, size, after=after, before=before)
+    return page_of(partial(_take, organizations, text, at, apart), order, size, after=after, before=before)
 
 
-def standings_of(organizations: Sequence[Organization], slugs: Sequence[str], at: datetime) -> list[Standing]:
+def standings_of(
+    organizations: Sequence[Organization], slugs: Sequence[str], at: datetime, apart: Apart
+) -> list[Standing]:
     """The fleets that a page already shows, in its order; without those that are gone."""
-    found = _read(organizations, "", at, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
+    found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
     by_slug = {each.slug: each for each in found}
     return [by_slug[slug] for slug in slugs if slug in by_slug]
 
@@ -110,12 +132,13 @@ def _take(
     organizations: Sequence[Organization],
     text: str,
     at: datetime,
+    apart: Apart,
     order: Order,
     size: int,
     values: list[Any] | None,
 ) -> list[Standing]:
     by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
-    return _read(organizations, text, at, beyond(order, values), by, size)
+    return _read(organizations, text, at, apart, beyond(order, values), by, size)
 
 
 def beyond(order: Order, values: list[Any] | None) -> tuple[str, list[Any]]:
@@ -134,6 +157,7 @@ def _read(
     organizations: Sequence[Organization],
     text: str,
     at: datetime,
+    apart: Apart,
     where: tuple[str, list[Any]],
     order: str,
     limit: int,
@@ -141,14 +165,11 @@ def _read(
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
-    devices = in_organizations(organizations)
-    moves = status.unrecorded(devices, at)
-    moved, moved_params = compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
-    stalled, stalled_params = compiled(status.stalled(devices, at).order_by().values("fleet_id"))
-    sql = STANDINGS.format(counts=COUNTS, moved=moved, stalled=stalled, where=where[0], order=order)
+    moved, moved_params = _moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
+    sql = STANDINGS.format(counts=COUNTS, moved=moved, where=where[0], order=order)
     words = [f"%{_escaped(word)}%" for word in text.split()]
     worst = [each.value for each in WORST]
-    params = [*moved_params, ids, *stalled_params, worst, NEVER, ids, words, *where[1], limit]
+    params = [*moved_params, ids, apart.stalled, worst, NEVER, ids, words, *where[1], limit]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [_standing(row) for row in cursor.fetchall()]
@@ -159,6 +180,14 @@ def _standing(row: tuple[Any, ...]) -> Standing:
     pk, slug, name, kind, device_type, by_name = row[:6]
     devices, attention, changed_at = row[15:]
     return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
+
+
+def _moves(
+    organizations: Sequence[Organization], at: datetime, moved: list[int]
+) -> tuple[str, tuple[Any, ...]]:
+    """The query for those of the moved devices whose status is another now, with its parameters."""
+    moves = status.unrecorded(in_organizations(organizations), at, moved)
+    return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
 
 
 def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from django import template
 from django.template import Context
 from django.templatetags.static import static
-from django.utils.html import format_html, format_html_join
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from dashboard.jinja import part, rendered
@@ -94,22 +94,18 @@ def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> S
     total = sum(present.values())
     widths = {status: max(NARROWEST, 100 * n / total) for status, n in present.items()}
     scale = 100 / sum(widths.values()) if widths else 1
-    segments, x = [], 0.0
+    segments, x = "", 0.0  # of digits and words of ours; a page has hundreds
     for status, n in present.items():
         width = widths[status] * scale
         last = status == list(present)[-1]
         shown_width = width if last else max(width - gap, NARROWEST / 2)
-        segments.append((status.value, f"{x:.2f}", f"{shown_width:.2f}", n, status.label))
+        words = f"{n} {escape(status.label)}"
+        segments += f'<rect data-st="{status.value}" x="{x:.2f}%" width="{shown_width:.2f}%" height="100%">'
+        segments += f"<title>{words}</title></rect>"
         x += width
-    return format_html(
-        '<svg class="stack" width="100%" height="{}" role="img" aria-label="{}">{}</svg>',
-        height,
-        ", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices",
-        format_html_join(
-            "",
-            '<rect data-st="{}" x="{}%" width="{}%" height="100%"><title>{} {}</title></rect>',
-            [(status, x, width, n, name) for status, x, width, n, name in segments],
-        ),
+    said = escape(", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices")
+    return SafeString(
+        f'<svg class="stack" width="100%" height="{height}" role="img" aria-label="{said}">{segments}</svg>'
     )
 
 

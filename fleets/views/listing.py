@@ -12,7 +12,7 @@ from dashboard.pages import Scope, live_page, on_screen, scope, signed_in
 from devices import clock
 from devices.pages.keyset import Page, UnreadableCursor
 from devices.pages.overview import overview, rows
-from devices.pages.standings import SORTS, order_named, standings, standings_of
+from devices.pages.standings import SORTS, Apart, apart, order_named, standings, standings_of
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.filter_query import short
 from devices.views.over_time import picture
@@ -28,11 +28,13 @@ def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
     at, here, notices = clock.now(), scope(request), list[str]()
     sort, text = _sort(request, notices), request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
-    fresh = _page(request, here, text, sort, at, notices)
+    aside = apart(here.chosen, at)
+    fresh = _page(request, here, text, sort, at, aside, notices)
     slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != slugs
-    shown = rows(standings_of(here.chosen, wanted, at) if moved else fresh.rows, at)
-    found, over_time = overview(here.chosen, at), picture(request, here.chosen, at)
+    pinned = standings_of(here.chosen, wanted, at, aside) if moved else fresh.rows
+    shown, found = rows(pinned, at, aside), overview(here.chosen, at, aside)
+    over_time = picture(request, here.chosen, at)
     context = {
         "nav": "fleets",
         "scope": here,
@@ -63,16 +65,16 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
 
 
 def _page(
-    request: HttpRequest, here: Scope, text: str, sort: str, at: datetime, notices: list[str]
+    request: HttpRequest, here: Scope, text: str, sort: str, at: datetime, aside: Apart, notices: list[str]
 ) -> Page[Any]:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
     order = order_named(sort)
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
     try:
-        found = standings(here.chosen, text, order, PER_PAGE, at, after=after, before=before)
+        found = standings(here.chosen, text, order, PER_PAGE, at, aside, after=after, before=before)
     except UnreadableCursor:
         notices.append("The address names no place in this list, so it begins at the top.")
-        return standings(here.chosen, text, order, PER_PAGE, at)
+        return standings(here.chosen, text, order, PER_PAGE, at, aside)
     if found.past_end:
         notices.append("There is nothing behind that place in the list: this is its last page.")
     return found
