@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, DateTimeField, F, Value
+from django.db.models import BooleanField, DateTimeField, F, QuerySet, Value
 
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
@@ -46,9 +46,12 @@ class Explanation:
 
 
 def explain(device: Device, at: datetime | None = None) -> Explanation:
-    """Explain the status of `device` at the clock `at`, in one query. Raises Device.DoesNotExist."""
+    """Explain the status of `device` at the clock `at`. One query, or none of one read by `explainable` then.
+
+    Raises Device.DoesNotExist.
+    """
     at = clock.known(at or clock.now())
-    now = _read(device, at)
+    now: Any = device if hasattr(device, "rule") else _read(device, at)
     next_status, next_at = _next(now, at) if at.heard == at else (None, None)  # not in an outage of ours
     rule = status.RULES[now.rule - 1]
     return Explanation(
@@ -62,15 +65,20 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     )
 
 
-def _read(device: Device, at: datetime) -> Any:
-    """The device as it is, with the number of its rule and the status at each of its deadlines."""
-    devices = status.with_status(Device.objects.filter(pk=device.pk), at)
+def explainable(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+    """`devices` as by with_status, with the number of the rule and the status at each of their deadlines."""
+    annotated: QuerySet[Any] = status.with_status(devices, at)
     named_until = Value(at + LEASE_NAMED, DateTimeField())
     for name, deadline in DEADLINES.items():
         then = live.links_at(F(deadline))
         vpn = Sql(VPN_THEN_SQL, BooleanField(), named_until=named_until, then=then["vpn"])
-        devices = devices.annotate(**{f"status_at_{name}": status.status_of(vpn, then["heartbeat"])})
-    return devices.annotate(rule=status.rule_number()).select_related("fleet").get()
+        annotated = annotated.annotate(**{f"status_at_{name}": status.status_of(vpn, then["heartbeat"])})
+    annotated = annotated.annotate(rule=status.rule_number())
+    return annotated
+
+
+def _read(device: Device, at: datetime) -> Any:
+    return explainable(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
 
 
 DEADLINES = {"late": "poll__late_at", "lost": "poll__lost_at", "lease": "vpn_server__due_at"}

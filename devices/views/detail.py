@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
 from devices import advice, clock
-from devices.explain import explain
+from devices.explain import explain, explainable
 from devices.pages import links
 from devices.pages.filters import in_organizations
 from devices.pages.history import history
@@ -21,7 +21,6 @@ from devices.pages.rows import doing, tags
 from devices.pages.timeline import RANGES, timeline
 from devices.pages.vitals import vitals
 from devices.pages.window import window
-from devices.status import with_status
 from devices.together import links_up
 
 EVENTS = 20
@@ -33,7 +32,7 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
     of, until = RANGES.get(request.GET.get("range", ""), RANGES["24h"]), moment(request.GET.get("until", ""))
-    devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    devices = explainable(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
     why = explain(found, at)
     said: dict[str, Any] = {
