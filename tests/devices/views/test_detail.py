@@ -19,8 +19,8 @@ from tests.pages import make_every_status, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock, device, why; the lanes: changes, links, silences; the list: both
-QUERIES = 11
+# session, person, organizations, clock, device; the lanes: changes, links, silences; the list: both
+QUERIES = 10
 
 
 @pytest.fixture

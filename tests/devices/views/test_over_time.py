@@ -22,7 +22,7 @@ from tests.pages import refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOW = T0 + timedelta(days=40, minutes=20)
 
 
@@ -86,8 +86,9 @@ def test_a_time_without_us_is_hatched(fleet: Fleet, month: datetime) -> None:
 
 
 def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fleet: Fleet) -> None:
-    device = make_device(fleet, created_at=clock.now() - 5 * HOUR)
-    connectivity.record_heartbeats([device.pk], clock.now() - 3 * HOUR)
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    device = make_device(fleet, created_at=hour - 5 * HOUR)
+    connectivity.record_heartbeats([device.pk], hour - 3 * HOUR + MINUTE)  # lost before the next full hour
     for path in ("/", "/fleets/kiosks/"):
         assert "the first one is yet to come" in text_of(reader.get(path))
     connectivity.settle()
