@@ -155,6 +155,16 @@
     if (total && $("#matching-count")) $("#matching-count").textContent = total.textContent;
     if (count) count.textContent = matching?.checked && total ? total.textContent : on;
   };
+  // The actions stand at the end of the page: Enter on a ticked row leads there, and back is Shift+Tab or Escape.
+  const sayTicked = () => { const count = $("#selected-count"); if (count) say(`${count.textContent} selected. Enter leads to the actions.`); };
+  let cameFrom = null;
+  const toActions = (event) => {
+    const first = $("#bulk button");
+    if (!event.target.matches('input[name="sel"]') || !first) return false;
+    event.preventDefault();
+    if (event.target.checked) { cameFrom = event.target; first.focus(); }
+    return true;
+  };
   const copy = async (text, done) => {
     try {
       await navigator.clipboard.writeText(text);
@@ -188,12 +198,14 @@
     if (target.id === "select-all") for (const box of boxes()) box.checked = target.checked;
     // A row that is unticked is not meant: then neither are all that match.
     if (target.name === "sel" && !target.checked) for (const box of $$("#select-matching")) box.checked = false;
-    if (target.id === "select-all" || target.id === "select-matching" || target.name === "sel") ticked();
+    if (target.id === "select-all" || target.id === "select-matching" || target.name === "sel") { ticked(); sayTicked(); }
     else if (target.form?.matches("[data-auto]") && (target.type === "checkbox" || target.type === "radio")) target.form.requestSubmit();
   });
   let dismissed = null;
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && toActions(event)) return;
     if (event.key === "Escape") {
+      if (event.target.closest("#bulk") && cameFrom?.isConnected) cameFrom.focus();
       const open = document.activeElement?.closest("details.menu[open]");
       if (open) $("summary", open).focus();
       closeMenus(null);

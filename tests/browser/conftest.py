@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from dashboard.models import User
@@ -57,6 +57,7 @@ def context(browser: Browser, base_url: str) -> Iterator[BrowserContext]:
     """A fresh profile; the test fails where the page broke the content policy or threw an error."""
     context = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
+    expect.set_options(timeout=15_000)  # the machine may be busy
     faults: list[str] = []
     context.on("weberror", lambda error: faults.append(str(error.error)))
     context.on(
