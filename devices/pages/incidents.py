@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -201,22 +202,18 @@ def _take(among: Among, at: datetime, order: Order, size: int, values: list[Any]
     return _read(among, at, beyond(order, values), by, size)
 
 
+# The columns of the CTE of that name in LINES.
+READ: Final = (
+    *("pk", "fleet_id", "rank", "status_since", "vpn_since", "poll__last_poll_at", "progress_changed_at"),
+    *("public_address", "vpn_server_id", "release", "tags"),
+)
+
+
 def _read(among: Among, at: datetime, where: tuple[str, list[Any]], order: str, limit: int) -> list[Line]:
-    sql, params = compiled(
-        trouble(among, at).values_list(
-            "pk",
-            "fleet_id",
-            "rank",
-            "status_since",
-            "vpn_since",
-            "poll__last_poll_at",
-            "progress_changed_at",
-            "public_address",
-            "vpn_server_id",
-            "release",
-            "tags",
-        )
-    )
+    try:
+        sql, params = compiled(trouble(among, at).values_list(*READ))
+    except EmptyResultSet:  # nobody is, any more
+        return []
     text = LINES.format(trouble=sql, many=MANY, named=NAMED, where=where[0], order=order)
     with connection.cursor() as cursor:
         cursor.execute(text, [*params, *where[1], limit])

@@ -238,6 +238,10 @@ def test_the_worst_and_newest_come_first() -> None:
     assert [item.since for item in said()][1:] == [new.vpn_changed_at, old.vpn_changed_at]
 
 
+def test_there_are_no_lines_where_nobody_is_in_trouble_any_more() -> None:
+    assert found() == []
+
+
 def test_pages_lead_through_all_lines() -> None:
     fleet = make_fleet()
     for number in range(7):
