@@ -1,6 +1,7 @@
 """Whose time zone a page speaks, and static files as Django serves them."""
 
 import gzip
+import sys
 import zoneinfo
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from dashboard.middleware import time_zone
+from dashboard.middleware import SLOTS, room, time_zone
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,10 @@ def test_a_page_is_sent_compressed_to_those_who_read_it_so(client: Client) -> No
     assert b"<h1" in gzip.decompress(sent.content)
     assert "Content-Encoding" not in plain
     assert "Accept-Encoding" in plain["Vary"]
+
+
+def test_a_request_is_answered_in_a_large_frame(rf: RequestFactory) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(str(sys._getframe(1).f_code.co_stacksize))
+
+    assert room(view)(rf.get("/")).getvalue().decode() == str(SLOTS)
