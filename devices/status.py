@@ -34,7 +34,7 @@ from django.db.models import (
     Value,
 )
 from django.db.models.expressions import RawSQL
-from django.db.models.functions import Greatest
+from django.db.models.functions import Coalesce, Greatest
 
 from devices import clock, counters, live
 from devices.live import links_at
@@ -219,13 +219,35 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     """
     at = clock.heard(at or clock.now())
     now, then = Value(at, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
+    annotated: QuerySet[Any] = _with_links(devices, at).annotate(
+        status_since=Sql(live.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
+        heartbeat_since=Sql(live.HEARTBEAT_SINCE_SQL, DateTimeField()),
+        vpn_since=Sql(live.VPN_SINCE_SQL, DateTimeField()),
+    )
+    return _with_the_rest(annotated, now)
+
+
+def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+    """The same of devices that are not among `moved(at)`: they are what is recorded of them.
+
+    For pages that have read `moved`: a tenth of the SQL to build, to send and to plan.
+    """
+    annotated: QuerySet[Any] = devices.annotate(
+        status=F("recorded_status"),
+        heartbeat=F("heartbeat_state"),
+        vpn=F("vpn_connected"),
+        status_since=Coalesce("recorded_status_at", "created_at"),
+        heartbeat_since=F("heartbeat_changed_at"),
+        vpn_since=F("vpn_changed_at"),
+    )
+    return _with_the_rest(annotated, Value(clock.heard(at), DateTimeField()))
+
+
+def _with_the_rest(devices: QuerySet[Any], now: Value) -> QuerySet[Any]:
+    """What both add to devices whose status and links are annotated."""
     annotated: QuerySet[Any] = (
-        _with_links(devices, at)
-        .select_related("poll", "vpn_server")
+        devices.select_related("poll", "vpn_server")
         .annotate(
-            status_since=Sql(live.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
-            heartbeat_since=Sql(live.HEARTBEAT_SINCE_SQL, DateTimeField()),
-            vpn_since=Sql(live.VPN_SINCE_SQL, DateTimeField()),
             last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
             overdue=Sql(live.OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
             stalled=Sql(live.STALLED_SQL, BooleanField(), at=now, stalled_after=Value(STALLED_AFTER)),

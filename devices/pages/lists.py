@@ -20,7 +20,7 @@ from devices.pages.filters import Filters, in_organizations, matching, matching_
 from devices.pages.keyset import Order, ordered, page_of
 from devices.pages.recorded import recorded
 from devices.pages.rows import Row, row_of
-from devices.status import Status, moved_ids, vocabulary, with_status
+from devices.status import Status, as_recorded, moved_ids, vocabulary, with_status
 from fleets.models import Organization
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
@@ -79,8 +79,7 @@ def listing(
     fresh = page_of(reading.take, reading.order, size, after=after, before=before)
     rows: list[Device | str] = list(fresh.rows)
     if on_screen:
-        within = unchanging(in_organizations(reading.organizations), Filters(fleets=filters.fleets))
-        rows = pinned(within, on_screen, at)
+        rows = pinned(reading, on_screen)
     return Listing(
         rows=[row_of(row) for row in rows],
         counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
@@ -128,9 +127,15 @@ class Reading:
         place = Place(self.name, backwards, values, size)
         ids, counts = by_index.ids(self.recorded, self.corrections, place)
         self.counts = None if self.filters.statuses else counts
-        rows = _with_sort_keys(with_status(Device.objects.filter(pk__in=ids), self.at))
-        found = {device.pk: device for device in rows.order_by()}
+        found = {device.pk: device for device in self.read(Device.objects.filter(pk__in=ids))}
         return [found[pk] for pk in ids if pk in found]
+
+    def read(self, devices: QuerySet[Device]) -> list[Any]:
+        """A few devices annotated as by with_status, with the keys of all orders; in no order."""
+        moved = devices.filter(pk__in=self.moved)
+        parts = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
+        parts += [with_status(moved, self.at)] if self.moved else []
+        return [device for part in parts for device in _with_sort_keys(part).order_by()]
 
 
 def order_named(name: str) -> Order:
@@ -140,8 +145,9 @@ def order_named(name: str) -> Order:
     return ORDERS[name]
 
 
-def pinned(devices: QuerySet[Device], uuids: Sequence[str], at: datetime) -> list[Device | str]:
+def pinned(reading: Reading, uuids: Sequence[str]) -> list[Device | str]:
     """The rows that a page already shows, in its order, fresh; a bare UUID where its device is gone."""
-    rows = with_status(devices.filter(uuid__in=uuids), at).select_related("fleet")
-    found = {device.uuid: device for device in rows}
+    fleets = Filters(fleets=reading.filters.fleets)
+    within = unchanging(in_organizations(reading.organizations), fleets)
+    found = {device.uuid: device for device in reading.read(within.filter(uuid__in=uuids))}
     return [found.get(uuid, uuid) for uuid in uuids]

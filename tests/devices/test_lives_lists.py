@@ -25,6 +25,7 @@ from devices.pages import recorded
 from devices.pages.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.pages.links import heartbeat, vpn
 from devices.pages.lists import LONG_AGO, Listing, counted, listing
+from devices.pages.rows import row_of
 from devices.status import Status, with_status
 from fleets.models import Fleet, Organization
 from tests.devices.test_lives import STEPS, UUIDS, Event, devices, events, make, tell
@@ -113,7 +114,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     assert {d.pk for d in matching([organization], asked, at)} == {d.pk for d in expected}
     uuids = [device.uuid for device in expected]
     found = pages(organization, asked, sort, at)
-    assert [row.uuid for page in found for row in page.rows] == uuids
+    assert [row for page in found for row in page.rows] == [row_of(device) for device in expected]
     turned = pages(organization, asked, f"-{sort}", at)
     assert [row.uuid for page in turned for row in page.rows] == uuids[::-1]
     facets = dict.fromkeys(Status, 0) | Counter(
