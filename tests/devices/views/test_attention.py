@@ -19,7 +19,7 @@ from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock; counts, stalled; who is in trouble: recorded, moved, stalled; lines, the
+# session, person, organizations, clock; counts, stalled; in trouble: recorded, moved, stalled; lines, the
 # devices they name
 QUERIES = 11
 # the same, and the fleets and numbers of groups
