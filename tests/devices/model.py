@@ -98,14 +98,15 @@ class Model:
     # What passes by the clock
 
     def deadlines(self) -> Iterator[tuple[datetime, int, ModelServer | ModelDevice]]:
-        for server in self.servers:
-            if server.alive and server.lease_until:
-                yield server.lease_until, server.number, server
+        """At the same moment a heartbeat passes before a lease, and no status between them lasts no time."""
         for number, device in enumerate(self.devices.values()):
             if device.heartbeat == "recent" and device.late_at:
-                yield device.late_at, 1000 + number, device
+                yield device.late_at, number, device
             elif device.heartbeat == "late" and device.lost_at:
-                yield device.lost_at, 1000 + number, device
+                yield device.lost_at, number, device
+        for server in self.servers:
+            if server.alive and server.lease_until:
+                yield server.lease_until, 1000 + server.number, server
 
     def heard(self, at: datetime) -> datetime:
         """The clock of a reading: in an outage of ours its start."""
