@@ -63,6 +63,12 @@ class Place:
         """The comparison of a row's keys with those of the row before."""
         return "<" if self.falls else ">"
 
+    @property
+    def order(self) -> str:
+        """The order of rows that are given as id, by attention rank, and key."""
+        rank = f"rank {'DESC' if self.backwards else 'ASC'}, " if self.name == "attention" else ""
+        return f"{rank}key {self.way}, id {self.way}"
+
     def after(self, key: str, id: str = "d.id") -> Piece:  # noqa: A002  as the column
         """Rows behind the place by one key and the id; begins with AND."""
         return (f"AND ({key}, {id}) {self.beyond} (%s, %s)", list(self.values)) if self.values else ("", [])
@@ -81,9 +87,8 @@ def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int
     queries = [piece for part in parts for piece in _pieces(asked, part, place)] + _moved_rows(moved, place)
     if not queries:
         return [], None
-    rank = f"rank {'DESC' if place.backwards else 'ASC'}, " if place.name == "attention" else ""
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
-    sql = f"SELECT id FROM ({sql}) AS found ORDER BY {rank}key {place.way}, id {place.way} LIMIT %s"
+    sql = f"SELECT id FROM ({sql}) AS found ORDER BY {place.order} LIMIT %s"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*(each for _, params in queries for each in params), place.size])
         return [row[0] for row in cursor.fetchall()], None

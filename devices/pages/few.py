@@ -32,7 +32,7 @@ def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
     after, values = _after(place)
     rank = "rank, " if place.name == "attention" else ""
     return (
-        f"SELECT id, {rank}key FROM ({sql}) AS found WHERE {after} ORDER BY {_order(place)} LIMIT %s",
+        f"SELECT id, {rank}key FROM ({sql}) AS found WHERE {after} ORDER BY {place.order} LIMIT %s",
         [*params, *values, place.size],
     )
 
@@ -53,9 +53,9 @@ def page(
             f"""
             WITH found AS MATERIALIZED ({sql}), page AS (
                 SELECT * FROM (SELECT id, rank, key FROM found WHERE {after}{more}) AS rows
-                ORDER BY {_order(place)} LIMIT %s
+                ORDER BY {place.order} LIMIT %s
             )
-            SELECT 0, row_number() OVER (ORDER BY {_order(place)}), id FROM page
+            SELECT 0, row_number() OVER (ORDER BY {place.order}), id FROM page
             UNION ALL SELECT 1, cell, count(*) FROM found GROUP BY cell
             """,
             [*params, *values, *(each for _, values in moved for each in values), place.size],
@@ -95,8 +95,3 @@ def _after(place: Place) -> Piece:
         return behind, [key, pk]
     further = "<" if place.backwards else ">"
     return f"(rank {further} %s OR (rank = %s AND {behind}))", [*rank, *rank, key, pk]
-
-
-def _order(place: Place) -> str:
-    rank = f"rank {'DESC' if place.backwards else 'ASC'}, " if place.name == "attention" else ""
-    return f"{rank}key {place.way}, id {place.way}"
