@@ -48,7 +48,7 @@ def register(fleet: Fleet, *names: str) -> list[Device]:
 def side(client: Client, path: str = "/") -> str:
     """The words of the part that tells of allowances."""
     page = client.get(path)
-    return text_of(page).split("Frozen Allowance")[1].split(" Filter Sort:")[0].strip()
+    return text_of(page).split("Frozen Allowance")[1].split(" Over time ")[0].strip()
 
 
 def test_it_says_how_much_is_used_and_left(reader: Client, fleet: Fleet) -> None:

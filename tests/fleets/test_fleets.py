@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock; the picture over time; fleets and how they stand; the last changes
-# in them, those unrecorded and their devices; counts, fleets, stalled; the latest changes, those unrecorded,
-# their devices and fleets
-QUERIES = 16
+# session, person, clock, organizations; those the clock has moved, and the stalled; the fleets with how they
+# stand, the last change in each and their devices; counts, fleets; the latest changes, their devices and
+# fleets; the picture over time
+QUERIES = 15
 
 
 @pytest.fixture
