@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import DateTimeField, QuerySet, Value
 
-from devices import freezing, words
+from devices import clock, freezing, words
+from devices.live import links_at
 from devices.models import Device, FrozenReason, StatusChange
-from devices.status import HeartbeatState, Status, with_status
+from devices.status import HeartbeatState, Status
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
 SAME_MOMENT = timedelta(seconds=60)  # neighbours that dropped this close together have one cause
@@ -180,15 +182,16 @@ def _same_address(device: Any, at: datetime) -> Check | None:
     others = Device.objects.filter(
         organization_id=device.organization_id, public_address=device.public_address
     ).exclude(pk=device.pk)
-    statuses = list(with_status(others, at).values_list("status", "vpn", "heartbeat")[:100])
-    if not statuses:
+    linked: QuerySet[Any] = others.annotate(**links_at(Value(clock.heard(at), DateTimeField())))
+    links = list(linked.values_list("vpn", "heartbeat")[:100])
+    if not links:
         return Check(
             "Do others at its address work?",
             f"No other device is behind {device.public_address}.",
             answered=True,
         )
-    good = sum(vpn and heartbeat == HeartbeatState.RECENT for _, vpn, heartbeat in statuses)
-    text = f"{good} of the {len(statuses)} others behind {device.public_address} have both links."
+    good = sum(vpn and heartbeat == HeartbeatState.RECENT for vpn, heartbeat in links)
+    text = f"{good} of the {len(links)} others behind {device.public_address} have both links."
     return Check("Do others at its address work?", text, answered=True)
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from django.conf import settings
 
-from devices import clock
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.pages.changes import reason_words
+from devices.pages.happened import Happened, passed_edges, passed_statuses
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
-from devices.status import shown, with_status
+from devices.status import shown
 
 Link = ConnectivityRecord.Link
 
@@ -46,17 +46,15 @@ class Page:
     older: datetime | None
 
 
-def history(device: Any, at: datetime, limit: int, until: datetime | None = None) -> Page:
-    """Some `limit` events of a device read by with_status: the newest, or the newest before `until`.
+def history(device: Any, past: Happened, limit: int, until: datetime | None = None) -> Page:
+    """Some `limit` events of a device: the newest, or the newest before `until`.
 
-    Events of one instant stay together.
+    Of `past`, in which there must be one more than that. Events of one instant stay together.
     """
-    changes = [*passed_statuses(device, at), *_recorded(StatusChange, device, at, until, limit)]
-    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, until, limit)]
+    changes, edges = (_before(until, each)[: limit + 1] for each in (past.changes, past.edges))
     told = {change.at for change in changes}
     following = None if until is None else _first_from(device, until)
     events = _statuses(changes, following) + [_edge(edge) for edge in edges if edge.at not in told]
-    events = [event for event in events if until is None or event.at < until]
     events.sort(key=lambda event: event.at, reverse=True)
     if len(events) <= limit:
         return Page(tuple(events), None)
@@ -64,44 +62,13 @@ def history(device: Any, at: datetime, limit: int, until: datetime | None = None
     return Page(tuple(page), page[-1].at)
 
 
-def _recorded(
-    model: type[Any], device: Device, at: datetime, until: datetime | None, limit: int | None
-) -> Iterator[Any]:
-    """Rows, newest first; one more than `limit` tells whether there are older ones."""
-    rows = model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")
-    rows = rows if until is None else rows.filter(at__lt=until)
-    yield from rows if limit is None else rows[: limit + 1]
+def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
+    return [row for row in rows if until is None or row.at < until]
 
 
-def passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
-    """The edges that the clock has brought and nobody recorded, newest first."""
-    poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
-    at = clock.heard(at)
-    if poll and poll.due_at and poll.due_at <= at:
-        if poll.due_at == poll.late_at:
-            edges.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
-        if poll.lost_at <= at:
-            edges.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
-    if device.vpn_connected and server and server.due_at and server.due_at <= at:
-        silent = {"slug": "vpn-server-silent", "server": server.name}
-        edges.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
-    return sorted(edges, key=lambda edge: edge.at, reverse=True)
-
-
-def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> ConnectivityRecord:
-    return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
-
-
-def passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
-    """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
-    changes, before = [], device.recorded_status
-    for edge in reversed(passed_edges(device, at)):
-        then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
-        after = then.status
-        if after != before:
-            changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))
-            before = after
-    return changes[::-1]
+def _recorded(model: type[Any], device: Device, at: datetime) -> Iterator[Any]:
+    """All rows, newest first."""
+    yield from model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")
 
 
 def _first_from(device: Device, until: datetime) -> datetime | None:
@@ -140,8 +107,8 @@ COLUMNS = ("at", "what", "before", "after", "reason")
 
 def lines(device: Any, at: datetime) -> Iterator[tuple[str, ...]]:
     """Everything that is kept of a device read by with_status, newest first, as COLUMNS."""
-    statuses = [*passed_statuses(device, at), *_recorded(StatusChange, device, at, None, None)]
-    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at, None, None)]
+    statuses = [*passed_statuses(device, at), *_recorded(StatusChange, device, at)]
+    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at)]
     told = [(change.at, "status", change) for change in statuses] + [
         (edge.at, edge.link, edge) for edge in edges
     ]

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from devices import clock
-from devices.models import ConnectivityRecord, Outage, StatusChange
+from devices.models import ConnectivityRecord, Outage
 from devices.pages.changes import reason_words
-from devices.pages.history import passed_edges, passed_statuses
+from devices.pages.happened import Happened
 from devices.status import HeartbeatState, Status
 
 Link = ConnectivityRecord.Link
@@ -96,10 +96,9 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
         moments.popleft()
 
 
-def read(device: Any, start: datetime, at: datetime) -> History:
-    """The history of a device, read by with_status, from `start` to `at`, in three queries."""
-    changes = [*_recorded(StatusChange, device, start, at), *reversed(passed_statuses(device, at))]
-    edges = [*_recorded(ConnectivityRecord, device, start, at), *reversed(passed_edges(device, at))]
+def lanes_of(device: Any, past: Happened, start: datetime, at: datetime) -> History:
+    """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
+    changes, edges = past.changes[::-1], past.edges[::-1]
     by_link = {link: [edge for edge in edges if edge.link == link] for link in Link}
     # Without any edge a link is what it was before the histories begin; a VPN never seen is unknown.
     vpn = ("connected" if device.vpn else "disconnected") if device.vpn_since else "unknown"
@@ -111,22 +110,15 @@ def read(device: Any, start: datetime, at: datetime) -> History:
     return History(spans, _silences(start, at))
 
 
-def _recorded(model: type[Any], device: Any, start: datetime, at: datetime) -> list[Any]:
-    """What happened in that time, in order, after the newest row before it: of each link its own."""
-    rows = model.objects.filter(device_id=device.pk)
-    kinds = [{"link": link} for link in Link] if model is ConnectivityRecord else [{}]
-    before = [rows.filter(at__lte=start, **kind).order_by("-at", "-id")[:1] for kind in kinds]
-    found = rows.filter(at__gt=start, at__lte=at).union(*before, all=True)
-    return sorted(found, key=lambda row: (row.at, row.pk))
-
-
 def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = None) -> list[Span]:
     """Rows in order as spans that neither overlap nor gap; `now` where there are none.
 
-    What the first row says was before it reaches back to `start`, unless that is `first`: never seen.
+    Of those before `start` the newest counts. What the first row says was before it reaches back to `start`,
+    unless that is `first`: never seen.
     """
     if not rows:
         return [Span(start, None, now)]
+    rows = rows[max(sum(row.at <= start for row in rows) - 1, 0) :]
     begun = rows[0].before if rows[0].at > start else None
     moments = [(start, begun if first is None else first, "")] if begun else []
     moments += [(max(row.at, start), row.after, reason_words(row.reason)) for row in rows]

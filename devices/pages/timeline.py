@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from devices import words
 from devices.pages import lanes
+from devices.pages.happened import Happened
 from devices.pages.lanes import History, Span
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
 from devices.status import RANKS, HeartbeatState, Status, shown
@@ -36,6 +37,12 @@ class Range:
     buckets: int
     step: timedelta
     tick: timedelta  # between two marks of the axis
+
+    def end(self, at: datetime) -> datetime:
+        return ceiling(at, self.step)
+
+    def start(self, at: datetime) -> datetime:
+        return self.end(at) - self.length
 
 
 RANGES: Final = {
@@ -109,12 +116,13 @@ class Timeline:
     silences: tuple[Mark, ...]
 
 
-def timeline(device: Any, of: Range, at: datetime) -> Timeline:
-    """The picture of a device read by with_status; it stays the same for a step of its range."""
-    end = ceiling(at, of.step)
-    start = end - of.length
-    history = lanes.read(device, start, at)
-    scale = Scale(start, end, at)
+def timeline(device: Any, past: Happened, of: Range, at: datetime) -> Timeline:
+    """The picture of a device read by with_status, of what happened from the start of the range.
+
+    It stays the same for a step of its range.
+    """
+    scale = Scale(of.start(at), of.end(at), at)
+    history = lanes.lanes_of(device, past, scale.start, at)
     kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
     return Timeline(
         range=of,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from dashboard.pages import live_page, scope, signed_in
 from devices import advice, clock
 from devices.explain import explain, explainable
-from devices.pages import links
+from devices.pages import happened, links
 from devices.pages.filters import in_organizations
 from devices.pages.history import history
 from devices.pages.intervals import interval_of
@@ -21,6 +21,7 @@ from devices.pages.rows import doing, tags
 from devices.pages.timeline import RANGES, timeline
 from devices.pages.vitals import vitals
 from devices.pages.window import window
+from devices.status import moved_ids
 from devices.together import links_up
 
 EVENTS = 20
@@ -32,9 +33,11 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
     of, until = RANGES.get(request.GET.get("range", ""), RANGES["24h"]), moment(request.GET.get("until", ""))
-    devices = explainable(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    devices = explainable(in_organizations(here.chosen), at, moved_ids(at)).select_related(
+        "fleet", "organization"
+    )
     found: Any = get_object_or_404(devices, uuid=uuid)
-    why = explain(found, at)
+    why, past = explain(found, at), happened.read(found, of.start(at), at, EVENTS + 1, until)
     said: dict[str, Any] = {
         "links": (links.vpn(found), links.heartbeat(found)),
         "why": why,
@@ -43,9 +46,9 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         "interval": interval_of(found),
         "vitals": vitals(found.metrics),
         "tags": tags(found),
-        "timeline": timeline(found, of, at),
+        "timeline": timeline(found, past, of, at),
         "until": until,
-        "page": history(found, at, EVENTS, until),
+        "page": history(found, past, EVENTS, until),
         "works": advice.works_now(found, at),
         "doubt": advice.doubt(found, at),
         "checks": advice.check_next(found, at),

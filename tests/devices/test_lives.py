@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from devices import connectivity, listening
 from devices.models import ConnectivityRecord, Device, StatusChange
-from devices.pages.lanes import Span, read
+from devices.pages import happened
+from devices.pages.lanes import Span, lanes_of
 from devices.reconcile import disagreements
 from devices.status import Status, count_by_status, explain, filter_by_status, with_status
 from tests.devices.model import Model, ModelDevice
@@ -174,7 +175,8 @@ def check_replay(model: Model, seen: Seen, at: datetime) -> None:
     """
     for uuid in UUIDS:
         device = with_status(Device.objects.filter(uuid=uuid), at).get()
-        lanes = read(device, T0 - seconds(1), at).spans
+        start = T0 - seconds(1)
+        lanes = lanes_of(device, happened.read(device, start, at), start, at).spans
         for (moment, of), (status, heartbeat, vpn) in seen.items():
             if of != uuid or any(start < moment <= start + seconds(10) for start, _ in model.outages):
                 continue

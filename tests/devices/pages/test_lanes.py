@@ -10,7 +10,7 @@ import pytest
 
 from devices import connectivity, lifecycle, listening
 from devices.models import Device
-from devices.pages import lanes
+from devices.pages import happened, lanes
 from devices.pages.lanes import Span
 from devices.status import with_status
 from tests.factories import T0, make_device, make_fleet, seconds
@@ -25,7 +25,8 @@ def at(number: float) -> datetime:
 
 
 def read(device: Device, start: datetime, moment: datetime) -> lanes.History:
-    return lanes.read(with_status(Device.objects.filter(pk=device.pk), moment).get(), start, moment)
+    found = with_status(Device.objects.filter(pk=device.pk), moment).get()
+    return lanes.lanes_of(found, happened.read(found, start, moment), start, moment)
 
 
 def told(spans: list[Span]) -> list[tuple[str, Any, Any]]:

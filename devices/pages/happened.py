@@ -1,0 +1,96 @@
+"""What happened to one device in a time, as its timeline and its list of changes read it: once for both.
+
+What the clock has done since anything was recorded belongs to it too, dated at its deadlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from devices import clock
+from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status import with_status
+
+Link = ConnectivityRecord.Link
+
+# Written out: to put such a union together takes longer than to answer it.
+READ: Final = """
+SELECT * FROM {table} WHERE device_id = %(device)s AND at > %(start)s AND at <= %(at)s
+UNION {before}
+UNION (SELECT * FROM {table} WHERE device_id = %(device)s AND at <= %(at)s AND at < %(until)s
+       ORDER BY at DESC, id DESC LIMIT %(limit)s)
+ORDER BY at DESC, id DESC
+"""
+BEFORE: Final = """
+(SELECT * FROM {table} WHERE device_id = %(device)s AND at <= %(start)s{kind}
+ ORDER BY at DESC, id DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True)
+class Happened:
+    """Changes of the status and edges of the links, newest first."""
+
+    changes: list[StatusChange]
+    edges: list[ConnectivityRecord]
+
+
+def read(
+    device: Any, start: datetime, at: datetime, limit: int = 0, until: datetime | None = None
+) -> Happened:
+    """What happened to a device, read by with_status, from `start` to `at`, after the newest before it: of
+    each link its own. In addition the newest `limit` of both kinds before `until` (None: now). Two queries.
+    """
+    params = {"device": device.pk, "start": start, "at": at, "limit": limit, "until": until or "infinity"}
+    edges = passed_edges(device, at)
+    return Happened(
+        [*_passed_statuses(device, edges), *StatusChange.objects.raw(CHANGES, params)],
+        [*edges, *ConnectivityRecord.objects.raw(EDGES, params)],
+    )
+
+
+def _written(table: str, kinds: Sequence[str]) -> str:
+    before = [BEFORE.format(table=table, kind=kind) for kind in kinds]
+    return READ.format(table=table, before="UNION".join(before))
+
+
+CHANGES: Final = _written("devices_statuschange", [""])
+EDGES: Final = _written("devices_connectivityrecord", [f" AND link = '{link}'" for link in Link])
+
+
+def passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
+    """The edges that the clock has brought and nobody recorded, newest first."""
+    poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
+    at = clock.heard(at)
+    if poll and poll.due_at and poll.due_at <= at:
+        if poll.due_at == poll.late_at:
+            edges.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
+        if poll.lost_at <= at:
+            edges.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
+    if device.vpn_connected and server and server.due_at and server.due_at <= at:
+        silent = {"slug": "vpn-server-silent", "server": server.name}
+        edges.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
+    return sorted(edges, key=lambda edge: edge.at, reverse=True)
+
+
+def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> ConnectivityRecord:
+    return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
+
+
+def passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
+    """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
+    return _passed_statuses(device, passed_edges(device, at))
+
+
+def _passed_statuses(device: Any, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
+    changes, before = [], device.recorded_status
+    for edge in reversed(edges):
+        then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
+        after = then.status
+        if after != before:
+            changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))
+            before = after
+    return changes[::-1]
