@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BooleanField, DateTimeField, F, QuerySet, Value
+from django.db import connection
 
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
 from devices.rule_table import Rule
-from devices.sql import Sql
 from devices.status import Status
 
 # A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
 LEASE_NAMED = timedelta(seconds=30)  # before its end
+DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}
+READ = """
+SELECT {rule}, {thens}
+FROM devices_device d
+LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
+LEFT JOIN devices_vpnserver vpn_server ON vpn_server.id = d.vpn_server_id
+WHERE d.id = %(device)s
+"""
 # The VPN as it is, but for a lease that is about to end.
-VPN_THEN_SQL = """CASE WHEN {vpn_server__due_at} <= {named_until} THEN {then} ELSE {vpn} END"""
+VPN_THEN = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {then} ELSE {now} END"
 
 
 @dataclass(frozen=True)
@@ -47,17 +54,19 @@ class Explanation:
 
 
 def explain(device: Device, at: datetime | None = None) -> Explanation:
-    """Explain the status of `device` at the clock `at`. One query, or none of one read by `explainable` then.
+    """Explain the status of `device` at the clock `at`. One query of one read by with_status then, else two.
 
     Raises Device.DoesNotExist.
     """
     at = clock.known(at or clock.now())
-    now: Any = device if hasattr(device, "rule") else _read(device, at)
-    next_status, next_at = _next(now, at) if at.heard == at else (None, None)  # not in an outage of ours
-    rule = status.RULES[now.rule - 1]
+    now: Any = device if hasattr(device, "status") else _read(device, at)
+    number, thens = _concluded(now, at)
+    in_outage = at.heard != at  # of ours: nothing passes by the clock
+    next_status, next_at = (None, None) if in_outage else _next(now, thens, at)
+    rule = status.RULES[number - 1]
     return Explanation(
         status=Status(now.status),
-        rule=now.rule,
+        rule=number,
         because=_because(now, rule, at),
         since=now.status_since,
         next_status=next_status,
@@ -66,30 +75,37 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     )
 
 
-def explainable(devices: QuerySet[Device], at: datetime, moved: Sequence[int] | None = None) -> QuerySet[Any]:
-    """`devices` as by with_status, with the number of the rule and the status at each of their deadlines.
-
-    `moved`: as status.moved_ids, where the caller has read them; mostly none, which makes it faster.
-    """
-    with_status = status.as_recorded if moved is not None and not moved else status.with_status
-    annotated: QuerySet[Any] = with_status(devices, at)
-    named_until = Value(at + LEASE_NAMED, DateTimeField())
-    for name, deadline in DEADLINES.items():
-        then = live.links_at(F(deadline))
-        vpn = Sql(VPN_THEN_SQL, BooleanField(), named_until=named_until, then=then["vpn"])
-        annotated = annotated.annotate(**{f"status_at_{name}": status.status_of(vpn, then["heartbeat"])})
-    annotated = annotated.annotate(rule=status.rule_number())
-    return annotated
-
-
 def _read(device: Device, at: datetime) -> Any:
-    return explainable(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
+    return status.with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
 
 
-DEADLINES = {"late": "poll__late_at", "lost": "poll__lost_at", "lease": "vpn_server__due_at"}
+def _concluded(device: Any, at: clock.Moment) -> tuple[int, dict[str, str]]:
+    """The number of the rule that matches, and the status at each deadline of the device."""
+    params = {"device": device.pk, "at": at.heard, "named_until": at + LEASE_NAMED}
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(), params)
+        if not (row := cursor.fetchone()):
+            raise Device.DoesNotExist
+    return row[0], dict(zip(DEADLINES, row[1:], strict=True))
 
 
-def _next(device: Any, at: datetime) -> tuple[Status | None, datetime | None]:
+@cache
+def _sql() -> str:
+    now = _links("%(at)s")
+    thens = [_links(deadline) for deadline in DEADLINES.values()]
+    statuses = [
+        status.status_over(vpn_connected=VPN_THEN.format(then=vpn, now=now[0]), heartbeat_state=heartbeat)
+        for vpn, heartbeat in thens
+    ]
+    rule = status.rule_over(vpn_connected=now[0], heartbeat_state=now[1])
+    return READ.format(rule=rule, thens=", ".join(statuses))
+
+
+def _links(at: str) -> tuple[str, str]:
+    return live.over(live.VPN_SQL, at=at), live.over(live.HEARTBEAT_SQL, at=at)
+
+
+def _next(device: Any, thens: dict[str, str], at: datetime) -> tuple[Status | None, datetime | None]:
     """The first deadline to come at which the status changes, and to what."""
     poll, server = getattr(device, "poll", None), device.vpn_server
     deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
@@ -99,7 +115,7 @@ def _next(device: Any, at: datetime) -> tuple[Status | None, datetime | None]:
         ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
         key=lambda each: each[1],
     ):
-        if (then := getattr(device, f"status_at_{name}")) != device.status:
+        if (then := thens[name]) != device.status:
             return Status(then), moment
     return None, None
 

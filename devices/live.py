@@ -1,5 +1,7 @@
 """SQL of what fades with the clock: the two links, and since when, at a clock given as SQL."""
 
+import re
+
 from django.db.models import BooleanField, Expression, F, TextField
 
 from devices.sql import Sql
@@ -36,3 +38,13 @@ def links_at(at: Expression | F) -> dict[str, Sql]:
         "vpn": Sql(VPN_SQL, BooleanField(), at=at),
         "heartbeat": Sql(HEARTBEAT_SQL, TextField(), at=at),
     }
+
+
+def over(template: str, **facts: str) -> str:
+    """A template as SQL over a device `d`, its `poll` and its `vpn_server`; facts stand in for names."""
+    return re.sub(r"\{(\w+)\}", lambda name: facts.get(name[1]) or _column(name[1]), template)
+
+
+def _column(name: str) -> str:
+    table, _, column = name.rpartition("__")
+    return f"{table or 'd'}.{column}"

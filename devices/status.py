@@ -10,7 +10,6 @@ In an outage of ours every reading is the one at its start: `at` then stands for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -182,7 +181,12 @@ def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
 
 def status_over(**facts: str) -> str:
     """The status by the rules as SQL over a device `d`, some of whose columns stand for other SQL."""
-    return re.sub(r"\{(\w+)\}", lambda name: facts.get(name[1], f"d.{name[1]}"), _statuses())
+    return live.over(_statuses(), **facts)
+
+
+def rule_over(**facts: str) -> str:
+    """The number of the rule that matches, from 1, in the same way."""
+    return live.over(_numbers(), **facts)
 
 
 def moved(at: datetime) -> QuerySet[Any]:
@@ -283,11 +287,6 @@ def unrecorded(devices: QuerySet[Device], at: datetime, among: Sequence[int] | N
     these = _one_of(moved(at)) if among is None else Q(pk__in=among)
     moves = with_status(devices.order_by().filter(these), at)
     return moves.exclude(status=F("recorded_status"))
-
-
-def rule_number() -> Sql:
-    """The number of the rule that matched, from 1; on devices annotated by with_status."""
-    return Sql(_numbers(), IntegerField(), vpn_connected=F("vpn"), heartbeat_state=F("heartbeat"))
 
 
 def _rank() -> Sql:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
 from devices import advice, clock
-from devices.explain import explain, explainable
+from devices.explain import explain
 from devices.pages import happened, links
 from devices.pages.filters import in_organizations
 from devices.pages.history import history
@@ -21,7 +21,7 @@ from devices.pages.rows import doing, tags
 from devices.pages.timeline import RANGES, timeline
 from devices.pages.vitals import vitals
 from devices.pages.window import window
-from devices.status import moved_ids
+from devices.status import as_recorded, moved_ids, with_status
 from devices.together import links_up
 
 EVENTS = 20
@@ -33,9 +33,8 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
     of, until = RANGES.get(request.GET.get("range", ""), RANGES["24h"]), moment(request.GET.get("until", ""))
-    devices = explainable(in_organizations(here.chosen), at, moved_ids(at)).select_related(
-        "fleet", "organization"
-    )
+    annotated = with_status if moved_ids(at) else as_recorded
+    devices = annotated(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
     why, past = explain(found, at), happened.read(found, of.start(at), at, EVENTS + 1, until)
     said: dict[str, Any] = {

@@ -19,8 +19,8 @@ from tests.pages import make_every_status, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock, moved, device; the changes; the links; silences
-QUERIES = 9
+# session, person, organizations, clock, moved, device, why; the changes; the links; silences
+QUERIES = 10
 
 
 @pytest.fixture
