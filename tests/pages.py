@@ -6,8 +6,9 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import async_to_sync
 from django.http import HttpResponse
-from django.test import Client
+from django.test import AsyncClient, Client
 
 from devices import clock, connectivity
 from devices.models import Device
@@ -24,6 +25,19 @@ def text_of(response: Response | HttpResponse) -> str:
     """The words of a page as they are read: no tags, one space between words."""
     html = response.content.decode()
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
+
+
+def fetch(client: Client, path: str) -> str:
+    """A streamed file, as ASGI sends it."""
+
+    async def whole() -> str:
+        asked = AsyncClient()
+        asked.cookies = client.cookies
+        response: Any = await asked.get(path)
+        assert response.is_async
+        return "".join([part.decode() async for part in response.streaming_content])
+
+    return async_to_sync(whole)()
 
 
 def names_in(response: Response) -> list[str]:

@@ -47,7 +47,7 @@ def read(
     params = {"device": device.pk, "start": start, "at": at, "limit": limit, "until": until or "infinity"}
     edges = passed_edges(device, at)
     return Happened(
-        [*_passed_statuses(device, edges), *StatusChange.objects.raw(CHANGES, params)],
+        [*passed_statuses(device, edges), *StatusChange.objects.raw(CHANGES, params)],
         [*edges, *ConnectivityRecord.objects.raw(EDGES, params)],
     )
 
@@ -80,12 +80,8 @@ def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> Connectivi
     return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
 
 
-def passed_statuses(device: Any, at: datetime) -> list[StatusChange]:
+def passed_statuses(device: Any, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
     """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
-    return _passed_statuses(device, passed_edges(device, at))
-
-
-def _passed_statuses(device: Any, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
     changes, before = [], device.recorded_status
     for edge in reversed(edges):
         then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()

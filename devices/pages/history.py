@@ -6,18 +6,20 @@ has done since anything was recorded is in the list too, dated at its deadlines.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.pages import happened
 from devices.pages.changes import reason_words
-from devices.pages.happened import Happened, passed_edges, passed_statuses
+from devices.pages.happened import Happened
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
-from devices.status import shown
+from devices.status import Status, shown
 
 Link = ConnectivityRecord.Link
 
@@ -53,7 +55,7 @@ def history(device: Any, past: Happened, limit: int, until: datetime | None = No
     """
     changes, edges = (_before(until, each)[: limit + 1] for each in (past.changes, past.edges))
     told = {change.at for change in changes}
-    following = None if until is None else _first_from(device, until)
+    following = None if until is None else _first_from(device, past, until)
     events = _statuses(changes, following) + [_edge(edge) for edge in edges if edge.at not in told]
     events.sort(key=lambda event: event.at, reverse=True)
     if len(events) <= limit:
@@ -66,15 +68,11 @@ def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
     return [row for row in rows if until is None or row.at < until]
 
 
-def _recorded(model: type[Any], device: Device, at: datetime) -> Iterator[Any]:
-    """All rows, newest first."""
-    yield from model.objects.filter(device=device, at__lte=at).order_by("-at", "-id")
-
-
-def _first_from(device: Device, until: datetime) -> datetime | None:
+def _first_from(device: Device, past: Happened, until: datetime) -> datetime | None:
     """When the status first changed from `until` on: the end of the newest one before it."""
     later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
-    return later.values_list("at", flat=True).first()
+    passed = [change.at for change in past.changes if change.at >= until]  # where none is recorded
+    return later.values_list("at", flat=True).first() or min(passed, default=None)
 
 
 def _statuses(changes: list[StatusChange], following: datetime | None) -> list[Event]:
@@ -102,15 +100,33 @@ def _edge(edge: ConnectivityRecord) -> Event:
     return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)
 
 
-COLUMNS = ("at", "what", "before", "after", "reason")
+COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")
+BATCH: Final = 1000  # entries in memory
 
 
-def lines(device: Any, at: datetime) -> Iterator[tuple[str, ...]]:
-    """Everything that is kept of a device read by with_status, newest first, as COLUMNS."""
-    statuses = [*passed_statuses(device, at), *_recorded(StatusChange, device, at)]
-    edges = [*passed_edges(device, at), *_recorded(ConnectivityRecord, device, at)]
-    told = [(change.at, "status", change) for change in statuses] + [
-        (edge.at, edge.link, edge) for edge in edges
-    ]
-    for moment, what, row in sorted(told, key=lambda each: each[0], reverse=True):
-        yield moment.isoformat(), what, row.before or "", row.after or "", reason_words(row.reason)
+async def batches(device: Any, at: datetime, size: int = BATCH) -> AsyncIterator[list[dict[str, str]]]:
+    """All that is kept of a device read by with_status: the entries of its list, one page after another.
+
+    Each is read by queries of its own: a slow reader holds no transaction open.
+    """
+    page: Page | None = None
+    while page is None or page.older:
+        page = await sync_to_async(_next)(device, at, size, page)
+        yield [_row(event) for event in page.events]
+
+
+def _next(device: Any, at: datetime, size: int, page: Page | None) -> Page:
+    until = page.older if page else None
+    return history(device, happened.read(device, at, at, size + 1, until), size, until)
+
+
+def _row(event: Event) -> dict[str, str]:
+    return {
+        "at": event.at.isoformat(),
+        "until": event.until.isoformat() if event.until else "",
+        "what": event.kind,
+        "state": event.state,
+        "before": Status(event.before).label if event.before else "",
+        "change": event.words,
+        "reason": event.reason,
+    }

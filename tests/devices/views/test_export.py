@@ -22,22 +22,9 @@ from devices.pages.exports import COLUMNS
 from devices.status import Status
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import make_every_status, names_in
+from tests.pages import fetch, make_every_status, names_in
 
 pytestmark = pytest.mark.django_db
-
-
-def fetch(client: Client, path: str) -> str:
-    """A streamed file, as ASGI sends it."""
-
-    async def whole() -> str:
-        asked = AsyncClient()
-        asked.cookies = client.cookies
-        response: Any = await asked.get(path)
-        assert response.is_async
-        return "".join([part.decode() async for part in response.streaming_content])
-
-    return async_to_sync(whole)()
 
 
 def csv_rows(client: Client, query: str = "") -> list[dict[str, str]]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 
 from devices import clock, connectivity, listening
-from devices.models import Device
-from devices.pages import timeline
+from devices.models import Device, Heartbeat
+from devices.pages import history, timeline
 from devices.pages.lanes import Span
+from devices.status import with_status
 from fleets.models import Fleet
 from tests.factories import make_device
-from tests.pages import refresh, text_of
+from tests.pages import fetch, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +37,12 @@ def device(fleet: Fleet) -> Device:
     for minutes in range(120, 0, -10):
         connectivity.record_heartbeats([made.pk], ago(minutes / 60))
     return made
+
+
+def lapse() -> None:
+    """What polled has become late and lost since, and nobody has recorded it."""
+    late, lost = ago(0.02), ago(0.01)
+    Heartbeat.objects.update(late_at=late, lost_at=lost, due_at=late)
 
 
 def lanes_of(page: Any) -> dict[str, str]:
@@ -107,15 +117,39 @@ def test_changes_come_page_by_page_and_none_twice(reader: Client, fleet: Fleet) 
     assert all(len(page_of) <= 20 for page_of in seen)
 
 
-def test_the_file_holds_every_change(reader: Client, device: Device) -> None:
-    answer = reader.get(f"/devices/{device.uuid}/changes.csv")
-    lines = answer.content.decode().splitlines()
-    assert answer["Content-Disposition"].startswith(f'attachment; filename="changes-{device.short_uuid}-')
-    assert lines[0] == "at,what,before,after,reason"
-    assert lines[-1].endswith(",status,,post-provisioning,")
-    assert any(
-        line.endswith("status,heartbeat-only,offline,no poll until the end of its window") for line in lines
-    )
+def test_the_file_says_what_the_list_says(reader: Client, device: Device) -> None:
+    """Also of what the clock has done and nobody has recorded."""
+    lapse()
+    address = f"/devices/{device.uuid}/changes.csv"
+    assert f'href="{address}"' in reader.get(f"/devices/{device.uuid}/").content.decode()
+    rows = list(csv.reader(io.StringIO(fetch(reader, address), newline="")))
+    assert rows[0] == ["at", "until", "what", "state", "before", "change", "reason"]
+    assert [row[2:] for row in rows[1:]] == [
+        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until the end of its window"],
+        ["heartbeat", "late", "", "API late", "no poll within the expected interval"],
+        ["status", "heartbeat-only", "Offline", "Online (Heartbeat Only)", "the API heard from it"],
+        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until the end of its window"],
+        ["heartbeat", "late", "", "API late", "no poll within the expected interval"],
+        ["status", "heartbeat-only", "Post Provisioning", "Online (Heartbeat Only)", "the API heard from it"],
+        ["status", "post-provisioning", "", "New: Post Provisioning", ""],
+    ]
+    ends = {row[0]: row[1] for row in rows[1:] if row[2] == "status"}
+    assert list(ends.values()) == ["", *list(ends)[:-1]]
+
+
+def test_a_file_is_read_in_batches_that_add_up(device: Device) -> None:
+    lapse()
+    at = clock.now()
+    read: Any = with_status(Device.objects.all(), at).get()
+
+    async def batches(size: int) -> list[list[dict[str, str]]]:
+        return [rows async for rows in history.batches(read, at, size)]
+
+    (whole,) = async_to_sync(batches)(1000)
+    for size in (1, 2, 3):
+        found = async_to_sync(batches)(size)
+        assert [len(rows) for rows in found[:-1]] == [size] * (len(found) - 1)
+        assert [row for rows in found for row in rows] == whole
 
 
 def test_a_stranger_gets_no_file(client: Client, device: Device, django_user_model: Any) -> None:
