@@ -92,15 +92,12 @@ def test_it_all_works_without_script(browser: Browser, live_server: LiveServer, 
     context.close()
 
 
-@pytest.mark.parametrize("width", [320, 390, 820, 1440])
-def test_nothing_scrolls_sideways(page: Page, fleet: Fleet, width: int) -> None:
+def test_the_bar_of_actions_fits(page: Page, fleet: Fleet) -> None:
     device = make_device(fleet, name="a-device-with-quite-a-long-name-for-a-phone")
-    page.set_viewport_size({"width": width, "height": 800})
     page.goto("/devices/")
     page.locator(f"#tick-{device.uuid}").check()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    bar = page.locator("#bulk").bounding_box()
-    assert bar
-    assert 0 <= bar["x"] <= bar["x"] + bar["width"] <= width
-    page.get_by_role("button", name="Delete…").click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for width in (320, 390, 820, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        bar = page.locator("#bulk").bounding_box()
+        assert bar
+        assert 0 <= bar["x"] <= bar["x"] + bar["width"] <= width

@@ -41,22 +41,6 @@ def devices(user: User) -> list[Device]:
     return devices
 
 
-@pytest.mark.parametrize("width", [320, 390, 820, 1024, 1440])
-def test_nothing_scrolls_sideways(page: Page, devices: list[Device], width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 800})
-    fleet, device = devices[0].fleet, devices[0]
-    for path in (
-        "/",
-        "/devices/",
-        f"/fleets/{fleet.slug}/",
-        f"/devices/{device.uuid}/",
-        "/statuses/",
-        "/nowhere/",
-    ):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-
-
 def test_the_first_load_stays_within_its_budget(page: Page, devices: list[Device]) -> None:
     sizes: list[int] = []
     page.on("response", lambda response: sizes.append(len(response.body())))

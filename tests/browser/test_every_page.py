@@ -1,0 +1,99 @@
+"""Every page and state that there is a picture of, held to what must hold everywhere."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from dashboard import demo
+from dashboard.models import User
+from devices import clock, connectivity
+from devices.models import Device
+from fleets.models import Fleet, Organization
+from tests.browser.axe import source, violations
+from tests.browser.conftest import sign_in
+from tests.factories import make_device, make_member
+from tests.pages import make_every_status
+from tests.pictures import states
+from tests.pictures.reach import Visit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Several, so that they can be walked at the same time.
+WALKS: Final = {
+    "lists": (*states.SIGNING_IN, *states.FLEETS, *states.ERRORS),
+    "devices": states.DEVICES,
+    "summary and settings": (*states.SUMMARY, *states.OURS, *states.ACCOUNT),
+    "changes": states.CHANGES,
+}
+WIDTHS: Final = (1440, 1024, 820, 390, 320)
+# What a narrow page may break that a wide one keeps to.
+NARROW: Final = ("target-size", "link-name", "button-name", "label", "scrollable-region-focusable")
+BUSY: Final = {
+    "os_version": "A rather long name of an operating system 12.8 (extended)",
+    "release": "2.14.0-rc1+build.20261122",
+    "ip_addresses": ["fd12:3456:789a:1::1", "10.20.4.17"],
+    "public_address": "2001:db8:85a3:8d3:1319:8a2e:370:7348",
+    "tags": {"site": "a long name of a site", "line": "1"},
+    "notes": "Unbroken" * 30,
+}
+
+
+@pytest.fixture
+def account(tmp_path: Path) -> demo.Account:
+    """The demo's organization, with long names, a device in each status, and some that were lost together."""
+    account = demo.make(tmp_path / "demo.json")
+    Fleet.objects.update(poll_interval=900)  # nothing changes by the clock while it is looked at
+    Organization.objects.update(name="An organization with quite a long name for a phone")
+    fleet = Fleet.objects.get(slug="station-kiosks")
+    Fleet.objects.filter(pk=fleet.pk).update(name="a-fleet-with-quite-a-long-name-for-a-phone")
+    make_every_status(fleet)
+    long = "a-rather-long-name-of-a-person@long.example.com"
+    make_member(fleet.organization, username="a-rather-long-name-of-a-person", email=long)
+    lost = [make_device(fleet, name=f"a-device-with-quite-a-long-name-{n}") for n in range(6)]
+    at, uuids = clock.now() - timedelta(minutes=2), [device.uuid for device in lost]
+    connectivity.vpn_connected("vpn-9", uuids, at)
+    connectivity.record_heartbeats([device.pk for device in lost], at)
+    connectivity.vpn_disconnected("vpn-9", uuids, at + timedelta(minutes=1))
+    Device.objects.filter(fleet=fleet, is_active=True).update(**BUSY)
+    return account
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_everybody_can_use_every_page_and_it_fits(
+    context: BrowserContext, account: demo.Account, walk: str
+) -> None:
+    """axe-core finds nothing, in both themes and on a phone; nothing scrolls sideways, down to 320 px."""
+    source()
+    user, inside, wrong = User.objects.get(username=account.user), False, {}
+    for state in WALKS[walk]:
+        if state.only_in_a_demo:
+            continue
+        if state.signed_in != inside:
+            context.clear_cookies()
+            if state.signed_in:
+                sign_in(context, user)
+            inside = state.signed_in
+        page = context.new_page()
+        state.reach(Visit(page, account.user, account.password))
+        wrong[state.name] = faults(page)
+        page.close()
+    assert {name: found for name, found in wrong.items() if found} == {}
+
+
+def faults(page: Page) -> list[Any]:
+    page.emulate_media(color_scheme="dark")
+    found = violations(page, "color-contrast")
+    page.emulate_media(color_scheme="light")
+    found += violations(page)
+    if not page.title().partition(" · ")[0].strip() or not page.title().endswith(" · Lookout"):
+        found.append(f"titled {page.title()}")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found.append(f"{wide} px wide at {width}")
+    return found + violations(page, *NARROW)
