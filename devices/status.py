@@ -377,7 +377,8 @@ def stalled(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None
         candidates = candidates.union(moved(at), all=True)
     elif among:
         candidates = candidates.union(devices.order_by().filter(pk__in=among).values("pk"), all=True)
-    return with_status(devices.filter(_one_of(candidates)), at).filter(stalled=True)
+    annotated = as_recorded if among is not None and not among else with_status
+    return annotated(devices.filter(_one_of(candidates)), at).filter(stalled=True)
 
 
 def always_attended(counts: dict[str, int]) -> int:
@@ -400,6 +401,15 @@ def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = No
     return {fleet: n for fleet, n in attended.items() if n}
 
 
+# In the simple vocabulary a status folds into another one.
+FOLDS = {
+    Status.VPN_ONLY: Status.ONLINE,
+    Status.HEARTBEAT_ONLY: Status.ONLINE,
+    Status.FROZEN: Status.INACTIVE,
+}
+BEHIND = {shown: [each for each in Status if FOLDS.get(each, each) == shown] for shown in Status}
+
+
 def vocabulary() -> list[Status]:
     """The statuses that are shown: nine, or the six of the simple vocabulary (a site setting)."""
     return [status for status in Status if shown(status) == status]
@@ -407,17 +417,14 @@ def vocabulary() -> list[Status]:
 
 def shown(status: str) -> Status:
     """The status as it is shown: in the simple vocabulary, the one that it folds into."""
-    folds = {
-        Status.VPN_ONLY: Status.ONLINE,
-        Status.HEARTBEAT_ONLY: Status.ONLINE,
-        Status.FROZEN: Status.INACTIVE,
-    }
-    return folds.get(Status(status), Status(status)) if settings.SIMPLE_STATUSES else Status(status)
+    one = Status(status)
+    return FOLDS.get(one, one) if settings.SIMPLE_STATUSES else one
 
 
 def behind(status: str) -> list[Status]:
     """The statuses that a shown one stands for: what a filter for it means."""
-    return [each for each in Status if shown(each) == status]
+    one = Status(status)
+    return BEHIND[one] if settings.SIMPLE_STATUSES else [one]
 
 
 def explain(device: Device, at: datetime | None = None) -> Explanation:

@@ -77,9 +77,8 @@ def listing(
     """
     reading = Reading(list(organizations), filters, sort, at)
     fresh = page_of(reading.take, reading.order, size, after=after, before=before)
-    rows: list[Device | str] = list(fresh.rows)
-    if on_screen:
-        rows = pinned(reading, on_screen)
+    moved = bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen)
+    rows = pinned(reading, on_screen) if moved else list(fresh.rows)
     return Listing(
         rows=[row_of(row) for row in rows],
         counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
@@ -87,7 +86,7 @@ def listing(
         previous=fresh.previous,
         next=fresh.next,
         past_end=fresh.past_end,
-        moved=bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen),
+        moved=moved,
     )
 
 
