@@ -1,8 +1,11 @@
 """The site's own settings, made quick and repeatable for tests."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("LOCAL", "1")
+# A database of their own, which need not survive the machine's end: see tests/conftest.py.
+os.environ.setdefault("STATE_DIRECTORY", str(Path(__file__).resolve().parent.parent / "var" / "tests"))
 os.environ["DATABASE_ROLE"] = "owner"  # makes and migrates the test database
 
 from dashboard.settings import *  # noqa: F403
