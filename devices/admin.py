@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from devices import lifecycle
-from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, VpnServer
+from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, Verification, VpnServer
 from devices.status import with_status
 from fleets.admin import ReadOnlyAdmin
 
@@ -105,3 +105,9 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ["kind", "name", "organization", "created_at", "expires_at", "revoked_at"]
     list_filter = ["kind"]
     exclude = ["digest"]
+
+
+@admin.register(Verification)
+class VerificationAdmin(ReadOnlyAdmin):
+    list_display = ["began_at", "ended_at", "found"]
+    ordering = ["-began_at"]

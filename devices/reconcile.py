@@ -1,20 +1,28 @@
 """Whether what is recorded still follows from the facts: devices, histories, counters, tallies.
 
-Every check is one statement that finds disagreements by whole tables; run nightly by `settle --watch`, after
-every random sequence of the tests, and by `manage.py verify_status`.
+Each statement looks at a part of the devices and sees one moment of the database, so that what is written
+meanwhile disagrees with nothing and waits for nothing. Run nightly by the worker (devices/verifying.py),
+after every random sequence of the tests, and by `manage.py verify_status`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import Count
 
 from devices import clock, counters, status, tally
 from devices.models import Device
+from fleets.models import Organization
+
+PART: Final = 200_000  # devices looked at by one statement
+ENDLESS: Final = 2**63 - 1  # the last part reaches there: a history outlives its device
 
 # Each finds devices, as uuid, what is recorded, and what it should be.
 NEWEST_STATUS: Final = """
@@ -24,7 +32,7 @@ FROM devices_device d LEFT JOIN LATERAL (
     SELECT after, at FROM devices_statuschange WHERE device_id = d.id AND before IS DISTINCT FROM after
     ORDER BY at DESC, id DESC LIMIT 1
 ) AS newest ON true
-WHERE (newest.after, newest.at)
+WHERE d.id > %(after)s AND d.id <= %(last)s AND (newest.after, newest.at)
     IS DISTINCT FROM (d.recorded_status, COALESCE(d.recorded_status_at, d.created_at))
 """
 NEWEST_LINK: Final = """
@@ -37,7 +45,8 @@ FROM devices_device d, LATERAL (
     SELECT link, after, at FROM devices_connectivityrecord r
     WHERE device_id = d.id AND r.link = recorded.link ORDER BY at DESC, id DESC LIMIT 1
 ) AS newest
-WHERE (newest.after, newest.at) IS DISTINCT FROM (recorded.state, recorded.at)
+WHERE d.id > %(after)s AND d.id <= %(last)s
+  AND (newest.after, newest.at) IS DISTINCT FROM (recorded.state, recorded.at)
 """
 DEADLINES: Final = """
 SELECT d.uuid, d.heartbeat_state, should.state
@@ -45,7 +54,7 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id, LATER
     SELECT CASE WHEN h.device_id IS NULL THEN 'unknown' WHEN h.due_at = h.late_at THEN 'recent'
                 WHEN h.due_at = h.lost_at THEN 'late' ELSE 'lost' END AS state
 ) AS should
-WHERE d.heartbeat_state <> should.state
+WHERE d.id > %(after)s AND d.id <= %(last)s AND d.heartbeat_state <> should.state
 """
 # What a row says was before is what the row before it says was after.
 CHAIN: Final = """
@@ -53,7 +62,7 @@ SELECT device_id::text, was || ' at ' || at, before
 FROM (
     SELECT device_id, at, before, lag(after) OVER (PARTITION BY {per} ORDER BY at, id) AS was,
            row_number() OVER (PARTITION BY {per} ORDER BY at, id) AS number
-    FROM {table}
+    FROM {table} WHERE device_id > %(after)s AND device_id <= %(last)s AND at > %(since)s
 ) AS rows
 WHERE number > 1 AND was IS DISTINCT FROM before
 """
@@ -81,27 +90,54 @@ class Disagreement:
         return f"{self.what}: {self.where} has {self.recorded}, should have {self.should}"
 
 
-def disagreements(at: datetime | None = None) -> Iterator[Disagreement]:
-    """Everything that is recorded and does not follow from the facts; nothing, as a rule."""
+def disagreements(at: datetime | None = None, since: datetime | None = None) -> Iterator[Disagreement]:
+    """Everything that is recorded and does not follow from the facts; nothing, as a rule.
+
+    Histories and tallies are compared from `since` on, where that is given: what lies before was, and changes
+    no more.
+    """
+    at = at or clock.now()
     for what, sql in CHECKS.items():
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            for where, recorded, should in cursor.fetchall():
+        for after, last in _parts():
+            with connection.cursor() as cursor:
+                cursor.execute(sql, {"after": after, "last": last, "since": since or "-infinity"})
+                found = cursor.fetchall()
+            for where, recorded, should in found:
                 yield Disagreement(what, where, str(recorded), str(should))
     for fleet, slug, kept, there in counters.wrong():
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
-    for where, tallied, made in tally.wrong():
+    for where, tallied, made in tally.wrong(since):
         yield Disagreement("the tally of an hour", where, str(tallied), str(made))
-    yield from _counts(at or clock.now())
+    for organization in Organization.objects.order_by("pk"):
+        yield from _counts(organization, at)
 
 
-def _counts(at: datetime) -> Iterator[Disagreement]:
+def _parts() -> Iterator[tuple[int, int]]:
+    """Ranges of ids, after the first up to the last, that hold every device there is or was."""
+    newest = Device.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    edges = [*range(0, newest, PART), ENDLESS] if newest else [0, ENDLESS]
+    yield from pairwise(edges)
+
+
+def _counts(organization: Organization, at: datetime) -> Iterator[Disagreement]:
     """Counts against the rules, evaluated for every device."""
-    at = clock.known(at)
-    counted: dict[str, int] = dict.fromkeys(status.Status.values, 0)
-    for slug in status.with_status(Device.objects.order_by(), at).values_list("status", flat=True).iterator():
-        counted[slug] += 1
-    shown: dict[str, Any] = status.count_by_status(Device.objects.all(), at)
+    at, devices = clock.known(at), Device.objects.filter(organization=organization)
+    with _one_moment():
+        by_rules = status.with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
+        counted = {row["status"]: row["n"] for row in by_rules}
+        shown: dict[str, Any] = status.count_by_status(devices, at)
     for slug, number in shown.items():
-        if number != counted[slug]:
-            yield Disagreement("the count of a status", slug, str(number), str(counted[slug]))
+        if number != counted.get(slug, 0):
+            where = f"{slug} in {organization.slug}"
+            yield Disagreement("the count of a status", where, str(number), str(counted.get(slug, 0)))
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """All that is read in this block is of one moment; in somebody's transaction as that reads."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield

@@ -135,15 +135,19 @@ def rebuild(at: datetime | None = None) -> int:
     return _rebuild(certain(at or clock.now()))
 
 
-def wrong() -> Iterator[tuple[str, list[int] | None, list[int] | None]]:
+def wrong(since: datetime | None = None) -> Iterator[tuple[str, list[int] | None, list[int] | None]]:
     """(where, kept, should be) of the tallies that do not follow from the changes: none, or we have a bug.
 
-    A portion of hours at a time, each from the one before it.
+    A portion of hours at a time, each from the one before it. `since`: only of hours after that, and not of
+    the last few, which are written again.
     """
     first, newest = _kept()
     if first is None or newest is None:
         return
-    yield from _compared(FIRST, first, first, first - EVERY)
+    if since is None:
+        yield from _compared(FIRST, first, first, first - EVERY)
+    else:
+        first, newest = max(first, floor(since)), newest - AGAIN * EVERY
     for base, until in _portions(first, newest):
         yield from _compared(HOURS, base, until, base)
 

@@ -20,7 +20,7 @@ from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
 
-from devices import jobs, runs
+from devices import jobs, runs, verifying
 from devices.models import Job
 from devices.tasks import KINDS
 
@@ -31,6 +31,8 @@ DEAD: Final = 10.0  # seconds without one
 LOOK: Final = 3.0  # seconds between two looks for jobs whose worker died
 GRACE: Final = 4.0  # seconds that a job under way has to end by itself when the worker is asked to
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
+NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
+VERIFYING: Final = "devices.verify"
 AWAY: Final = (ConnectorException, DatabaseError)
 
 
@@ -76,15 +78,25 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
 
 
 def an_app() -> App:
-    """Knows the one task there is: to do a job."""
+    """Knows the two tasks there are: to do a job, and to verify each night what is recorded."""
     conninfo = settings.DATABASE_DIRECT_URL
     app = DjangoApp(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
     app.task(name=jobs.TASK, pass_context=True)(do)
+    app.periodic(cron=NIGHTLY)(app.task(name=VERIFYING, lock=VERIFYING)(verify))
     return app
 
 
 def do(context: JobContext, job: str) -> None:
     runs.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
+
+
+def verify(timestamp: int) -> None:
+    """Of several workers, one is given the night of that moment."""
+    close_old_connections()
+    try:
+        verifying.verify()
+    finally:
+        connection.close()
 
 
 async def rescue(app: App) -> None:

@@ -13,6 +13,7 @@ from devices.models.keys import ApiKey, FormerKey
 from devices.models.listening import Listening, Outage
 from devices.models.saved import SavedView
 from devices.models.selection import SelectedDevice, Selection
+from devices.models.verification import Verification
 
 __all__ = [
     "UUID_PATTERN",
@@ -34,5 +35,6 @@ __all__ = [
     "SelectedDevice",
     "Selection",
     "StatusChange",
+    "Verification",
     "VpnServer",
 ]

@@ -1,0 +1,34 @@
+"""The nightly look whether what is recorded still follows from the facts (devices/reconcile.py).
+
+A disagreement is a bug of ours: it is an error in the log, and stands in the admin under Verifications.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from devices import clock, reconcile
+from devices.models import Verification
+
+logger = logging.getLogger(__name__)
+
+BACK: Final = timedelta(days=2)  # of the histories: with what the night before left to this one
+TOLD: Final = 100  # disagreements that are named, of each night
+KEPT: Final = timedelta(days=90)
+
+
+def verify(at: datetime | None = None) -> Verification:
+    """Compare, tell and keep what was found."""
+    at = at or clock.now()
+    disagreements = reconcile.disagreements(at, since=at - BACK)
+    lines = [str(each) for each in islice(disagreements, TOLD)]
+    found = len(lines) + sum(1 for _ in disagreements)
+    for line in lines:
+        logger.error("what is recorded does not follow from the facts: %s", line)
+    if found > len(lines):
+        logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
+    Verification.objects.filter(began_at__lt=at - KEPT).delete()
+    return Verification.objects.create(began_at=at, ended_at=clock.now(), found=found, lines=lines)
