@@ -1,4 +1,5 @@
-"""`make bench pages`: SIZES="100000 1000000" chooses the data sets, TIMES how often each page is read."""
+"""`make bench pages`: SIZES="100000 1000000" chooses the data sets, TIMES how often each page is read,
+ONLY (a regular expression) what is measured at all."""
 
 import os
 import subprocess

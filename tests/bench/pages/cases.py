@@ -42,6 +42,7 @@ LATER: Final = {
 }
 ORDERS: Final = ("attention", "name", "contact")
 LIMITS: Final = {100_000: 50, 1_000_000: 80}  # milliseconds; of LATER 500
+UNCHANGED: Final = 8
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Case:
     name: str
     path: str
     limit: float
+    unchanged: bool = False  # a refresh of what has not changed
 
 
 def cases(devices: int, at: datetime) -> Iterable[Case]:
@@ -62,6 +64,16 @@ def cases(devices: int, at: datetime) -> Iterable[Case]:
                 path = f"/devices/?sort={order}&{query}"
                 yield Case(f"{name}, {order}", path, allowed)
                 yield Case(f"{name}, {order}, deep", f"{path}&after={place(order, at)}", allowed)
+
+
+def others(devices: int, summary: str) -> Iterable[Case]:
+    """The other pages, and refreshes that change nothing; `summary`: the address of a device."""
+    few = devices <= min(LIMITS)
+    pages = {"Device Summary": (summary, 30), "Fleets": ("/", 40 if few else 80)}
+    pages |= {"Attention": ("/attention/", 80), "Devices": ("/devices/", 50 if few else 80)}
+    for name, (path, limit) in pages.items():
+        yield Case(name, path, limit)
+        yield Case(f"{name}, unchanged refresh", path, UNCHANGED, unchanged=True)
 
 
 def place(order: str, at: datetime) -> str:

@@ -6,11 +6,13 @@ import gzip
 import http.client
 import json
 import os
+import re
 import statistics
 import sys
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,8 +24,9 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.models import User
 from devices.models import Device, Listening
-from tests.bench.pages.cases import Case, cases
+from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
+from tests.bench.pages.large import ACTION, FILE, action, export
 from tests.bench.processes import Postgres, Servers, serving
 
 SITE = "dashboard.asgi:pages"  # without the ingest, whose pulse would set the clock going
@@ -55,30 +58,30 @@ class Reader:
         self._cookie = f"{settings.SESSION_COOKIE_NAME}={cookie}"
         self._connection = http.client.HTTPConnection(urlsplit(servers.url).netloc, timeout=60)
 
-    def get(self, path: str) -> bytes:
-        """The page as it is sent, compressed; RuntimeError where it is none."""
+    def get(self, path: str, headers: dict[str, str], status: int = HTTPStatus.OK) -> bytes:
+        """The page as it is sent, compressed; RuntimeError where it is answered otherwise."""
         asked = {"Cookie": self._cookie, "Host": "localhost", "Accept-Encoding": "gzip"}
-        self._connection.request("GET", path, headers=asked)
+        self._connection.request("GET", path, headers=asked | headers)
         answer = self._connection.getresponse()
         body = answer.read()
-        if answer.status != 200:
+        if answer.status != status:
             raise RuntimeError(f"{path} was answered {answer.status}: {body[:300]!r}")
         return body
 
-    def measure(self, case: Case, times: int, limit: float | None, queries: int) -> Line:
+    def measure(self, case: Case, times: int, limit: float | None, asked: Asked) -> Line:
         self._connection.close()  # the server does not wait as long as a page that was counted may take
-        body, took = self.get(case.path), []
+        body, took = self.get(case.path, asked.headers, asked.status), []
         server, database = self._servers.cpu(), self._postgres.cpu()
         for _ in range(times):
             began = time.perf_counter()
-            self.get(case.path)
+            self.get(case.path, asked.headers, asked.status)
             took.append((time.perf_counter() - began) * 1000)
         after = self._postgres.cpu()
         spent = None if database is None or after is None else (after - database) * 1000 / times
         own = (self._servers.cpu() - server) * 1000 / times
         page = gzip.decompress(body) if body.startswith(GZIP) else body
         sizes = (len(page) / 1000, len(body) / 1000)
-        return Line(case.name, case.path, limit, statistics.median(took), own, spent, queries, *sizes)
+        return Line(case.name, case.path, limit, statistics.median(took), own, spent, asked.queries, *sizes)
 
 
 def run(devices: int, fleets: int, times: int, state: Path) -> None:
@@ -88,27 +91,33 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     call_command("collectstatic", interactive=False, verbosity=0)
     client = Client(headers={"host": "localhost"})
     client.force_login(User.objects.get(username="reader"))
-    all_cases = cases(devices, Listening.objects.get().pulse_at)
-    wanted = [case for case in all_cases if os.environ.get("ONLY", "") in case.name]
+    summary = f"/devices/{Device.objects.values_list('uuid', flat=True)[0]}/"
+    all_cases = [*cases(devices, Listening.objects.get().pulse_at), *others(devices, summary)]
+    wanted = [case for case in all_cases if chosen(case.name)]
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     with serving(SITE, 1) as servers:
-        reader = Reader(servers, client.cookies[settings.SESSION_COOKIE_NAME].value)
-        ceilings = [reader.measure(case, times, None, count(client, case)) for case in CEILINGS]
-        summary = f"/devices/{Device.objects.values_list('uuid', flat=True)[0]}/"
-        wanted += [
-            Case("Device Summary", summary, 30),
-            Case("Fleets", "/", {50: 40}.get(int(wanted[0].limit), 80)),
-        ]
-        lines = [reader.measure(case, times, case.limit, count(client, case)) for case in wanted]
+        reader = Reader(servers, cookie)
+        ceilings = [reader.measure(case, times, None, asked(client, case)) for case in CEILINGS]
+        lines = [reader.measure(case, times, case.limit, asked(client, case)) for case in wanted]
         memory = servers.peak_memory()
     say(table([*ceilings, *lines]))
     say(conclusion(ceilings[-1], lines, memory))
+    large = [export(cookie)] if chosen(FILE) else []
+    large += action() if chosen(ACTION) else []
+    for each in large:
+        say(str(each))
     slowest = sorted(lines, key=lambda line: -line.p50)[:SLOWEST]
     plans = {line.name: plan(client, line.path) for line in slowest}
     for name, text in plans.items():
         say(f"\nThe longest query of “{name}”:\n{text}")
     kept = state / "bench" / f"pages-{devices}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
-    content = {"memory": memory, "lines": [asdict(line) for line in [*ceilings, *lines]], "plans": plans}
+    content = {
+        "memory": memory,
+        "lines": [asdict(line) for line in [*ceilings, *lines]],
+        "large": [asdict(each) for each in large],
+        "plans": plans,
+    }
     kept.write_text(json.dumps(content, indent=1) + "\n")
     say(f"\nKept in {kept}")
 
@@ -117,11 +126,33 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
 CEILINGS = (Case("SELECT 1", "/healthz", 0), Case("empty list", "/devices/?q=nothing+has+these+words", 0))
 
 
-def count(client: Client, case: Case) -> int:
-    """The queries of a page."""
+def chosen(name: str) -> bool:
+    """Whether the run is about what has this name: all, or those in which ONLY is found."""
+    return bool(re.search(os.environ.get("ONLY", ""), name))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """With what a page is asked for, how it is answered, and how many queries that takes."""
+
+    headers: dict[str, str]
+    status: int
+    queries: int
+
+
+def asked(client: Client, case: Case) -> Asked:
+    headers = as_shown(client, case.path) if case.unchanged else {}
     with CaptureQueriesContext(connection) as queries:
-        client.get(case.path)
-    return len(queries)
+        answer = client.get(case.path, headers=headers)
+    return Asked(headers, answer.status_code, len(queries))
+
+
+def as_shown(client: Client, path: str) -> dict[str, str]:
+    """What a browser sends that shows this page."""
+    page = client.get(path)
+    rows = re.search(r'"HX-Shown": "([^"]*)"', page.content.decode())
+    shown = {"HX-Request": "true", "HX-Shown": rows[1] if rows else ""}
+    return shown | {"HX-PTag": client.get(path, headers=shown)["HX-PTag"]}
 
 
 def plan(client: Client, path: str) -> str:
@@ -149,6 +180,8 @@ def row(line: Line) -> str:
 
 def conclusion(empty: Line, lines: list[Line], memory: float) -> str:
     """How many pages kept their limit, what one costs beside an empty one, and the memory of the server."""
+    if not lines:
+        return "\nNo page has a name that was asked for."
     kept = sum(line.limit is None or line.p50 <= line.limit for line in lines)
     p50 = statistics.median(line.p50 for line in lines)
     return (
