@@ -11,7 +11,7 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock audit lint format test bench pages pictures run demo
+.PHONY: help env lock audit lint format test bench pages history drill pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,10 +22,14 @@ demo: env ## Start the site with a made organization and virtual devices; Ctrl-C
 test: env ## Run all tests; ARGS="-k name" chooses
 	@$(PYTEST) -n logical $(ARGS)
 
-bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages: the pages
-	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(if $(filter pages,$(MAKECMDGOALS)),.pages)
+bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench history: those
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages history,$(MAKECMDGOALS)))
 
-pages: bench
+pages history: bench
+	@:
+
+drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history; ARGS="--outage 60"
+	@$(PYTHON_BIN) scripts/drill.py $(ARGS)
 
 pictures: env ## Take pictures of every page and state of a demo into var/pictures; remakes docs/pictures
 	@$(PYTHON_BIN) -m tests.pictures $(ARGS)

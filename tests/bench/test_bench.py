@@ -29,7 +29,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
     }
     yield os.environ | own
     with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as server:
-        for name in (DATABASE, f"{DATABASE}_2000"):
+        for name in (DATABASE, f"{DATABASE}_2000", f"{DATABASE}_500_5000"):
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
@@ -86,6 +86,25 @@ def test_every_page_is_measured_and_the_slowest_explained(
     for name, plan in kept["plans"].items():
         assert f"The longest query of “{name}”" in run.stdout
         assert "Execution Time" in plan
+
+
+def test_the_histories_are_measured_and_agree(environment: dict[str, str], tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.bench.history"],
+        env=environment | {"DEVICES": "500", "ROWS": "5000", "TIMES": "1"},
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    kept = json.loads((tmp_path / "bench" / "history-500-5000.json").read_text())
+    assert kept["rows"] >= 5000
+    for line in kept["lines"]:
+        assert line["name"] in run.stdout
+        assert line["p50"] > 0, line
+        assert f"“{line['name']}”:\n{line['plan'][:40]}" in run.stdout
 
 
 @pytest.mark.parametrize("devices", [1, 2, 7, 200, 1000, 100_000])
