@@ -66,10 +66,12 @@
   const live = region && (() => {
     const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
     const every = Number(region.dataset.every), everyHidden = Number(region.dataset.everyHidden);
-    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000;
+    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000;
     let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, before = new Map();
+    // By this computer's clock, which goes on while it sleeps: when it was last up to date.
+    let updatedHere = Date.now(), slept = false;
 
-    const state = () => (paused ? "paused" : missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
+    const state = () => (paused ? "paused" : slept || missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
     const wait = () => (missed ? Math.min(LONGEST_RETRY, every * 2 ** (missed - 1)) : document.hidden ? everyHidden : every);
     const asOf = () => clock.format(updated);
     const draw = () => {
@@ -96,14 +98,13 @@
       timer = setTimeout(ask, wait());
     };
     const succeed = () => {
-      if (missed >= MISSED_IS_STALE) say("This page is live again.");
-      missed = 0; updated = now(); banner.hidden = true;
+      if (slept || missed >= MISSED_IS_STALE) say("This page is live again.");
+      missed = 0; slept = false; updated = now(); updatedHere = Date.now(); banner.hidden = true;
     };
+    const standStill = () => { banner.hidden = false; say(`This page is not live. Last update ${asOf()}.`); };
     const fail = () => {
       missed += 1;
-      if (missed !== MISSED_IS_STALE) return;
-      banner.hidden = false;
-      say(`This page is not live. Last update ${asOf()}.`);
+      if (missed === MISSED_IS_STALE) standStill();
     };
     const answered = (response) => Boolean(response) && response.status < 400 && !response.raw.redirected;
     const sentences = () => new Map($$("[data-say]", region).map((node) => [node.id, node.dataset.say]));
@@ -124,7 +125,15 @@
     region.addEventListener("htmx:before:swap", own(() => { before = sentences(); }));
     region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); }));
     region.addEventListener("htmx:finally:request", own(() => { schedule(); draw(); }));
-    document.addEventListener("visibilitychange", () => { if (!paused) { if (document.hidden) schedule(); else ask(); } });
+    // Back from sleep, from behind another tab or to the network: what is shown may be old, and says so until it is not.
+    const wake = () => {
+      if (paused || document.hidden) return;
+      if (Date.now() - updatedHere > ASLEEP && !slept) { slept = true; standStill(); }
+      ask(); draw();
+    };
+    document.addEventListener("visibilitychange", () => { if (document.hidden && !paused) schedule(); else wake(); });
+    window.addEventListener("online", wake);
+    window.addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
     pause.addEventListener("click", () => {
       paused = !paused;
       pause.setAttribute("aria-label", `${paused ? "Resume" : "Pause"} live updates`);
@@ -134,7 +143,10 @@
     tryNow.addEventListener("click", ask);
     mark.hidden = false;
     schedule();
-    return { draw };
+    // Timers stand still while the computer sleeps; the first beat after it wakes notices.
+    let beatAt = Date.now();
+    const beat = () => { if (Date.now() - beatAt > GAP) wake(); beatAt = Date.now(); };
+    return { draw, beat };
   })();
 
   // Whether anything needs attention is in the tab's icon, on the pages that know: the server says it in the live region.
@@ -235,7 +247,7 @@
   if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
 
   ticked();
-  const second = () => { tick(); if (live) live.draw(); };
+  const second = () => { tick(); if (live) { live.beat(); live.draw(); } };
   second();
   setInterval(second, 1000);
 })();
