@@ -205,7 +205,22 @@ class AuditEntry(models.Model):
             # Holding certain words.
             GinIndex(WordVector(audit_text()), name="audit_by_word"),
         ]
-        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            # What people do is news to the pages that are open (devices/news.py), as a change of status is.
+            pgtrigger.Trigger(
+                name="tell",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="new_rows"),
+                func="""
+                    PERFORM pg_notify('status_changed', organization_id::text)
+                    FROM new_rows WHERE organization_id IS NOT NULL GROUP BY organization_id;
+                    RETURN NULL;
+                """,
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor_name}: {self.action} {self.subject_name or self.subject_id}"
