@@ -15,7 +15,8 @@ from django.http import HttpRequest, HttpResponseBase
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup(set_prefix=False)
 
-from dashboard.addresses import Proxied  # noqa: E402 - Django is set up above
+from dashboard import bell  # noqa: E402 - Django is set up above
+from dashboard.addresses import Proxied  # noqa: E402
 from dashboard.limits import Limits  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
@@ -34,7 +35,15 @@ class InOneThread(ASGIHandler):
         return await sync_to_async(self.get_response)(request)
 
 
-pages = Proxied(Limits(InOneThread()))
+limits = Limits(InOneThread())
+within_limits = Proxied(limits)
+bell.BELL.under_way = lambda: limits.under_way
+
+
+async def pages(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """What people see."""
+    bells = scope["type"] == "http" and scope["path"] == bell.PATH
+    await (bell.BELL if bells else within_limits)(scope, receive, send)
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

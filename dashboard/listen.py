@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -51,9 +52,18 @@ def count(text: str) -> int:
 
 def serve(app: str, bound: socket.socket) -> None:
     """Until a signal; then what was accepted is answered, for as long as uvicorn is patient."""
-    server = uvicorn.Server(configuration(pkgutil.resolve_name(app)))
+    server = Server(configuration(pkgutil.resolve_name(app)))
     with suppress(KeyboardInterrupt):
         server.run(sockets=[bound])
+
+
+class Server(uvicorn.Server):
+    """At its end ends the streams too, which would last for minutes."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if bell := sys.modules.get("dashboard.bell"):  # not where devices alone are answered
+            bell.BELL.end()
+        super().handle_exit(sig, frame)
 
 
 def configuration(app: Any) -> uvicorn.Config:

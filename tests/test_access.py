@@ -13,8 +13,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
+from dashboard.listeners import rights_of
+from devices import clock
+from fleets.models import Organization
 from tests.access.rules import ADMIN_SIGN_IN, SIGN_IN, Page, Rule, Who
-from tests.access.table import PAGES
+from tests.access.table import HEARS, PAGES
 from tests.access.urls import Address, addresses
 from tests.access.world import World, a_world, everything, outcome, undone
 
@@ -65,6 +68,19 @@ def test_who_may(world: World, address: Address, method: str) -> None:
             if method == "GET" or (refused(results[who]) and not page.signs_out):
                 assert everything() == before, who
     assert results == expected
+
+
+def test_who_hears_at_the_bell(world: World) -> None:
+    """The one address that is not Django's; what it answers whom: tests/dashboard/test_bell.py."""
+    sessions = {
+        who: cookie.value
+        for who, client in world.clients().items()
+        if (cookie := client.cookies.get("sessionid"))
+    }
+    rights = rights_of(sessions.values(), clock.now())
+    assert set(rights) == set(sessions.values())
+    ours = Organization.objects.get(slug="ours").pk
+    assert {who: ours in rights.get(sessions.get(who, ""), ()) for who in Who} == HEARS
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from fleets.models import Role
-from tests.access.rules import NO, SIGN_IN, Page, Who, everybody, members, signed_in
+from tests.access.rules import MEMBERS, NO, SIGN_IN, Page, Who, everybody, members, signed_in
 
 OBSERVER, OPERATOR, ADMINISTRATOR, OWNER = Role
 
@@ -181,3 +181,6 @@ PAGES: Final[dict[str, Page]] = {
     "theme": Page(NO, everybody(302), {"theme": "dark"}),
     "healthz": Page(everybody(200)),
 }
+
+# Who hears at the bell (dashboard/bell.py) of the organization that the world is about; of their own all do.
+HEARS: Final[dict[Who, bool]] = dict.fromkeys(Who, False) | dict.fromkeys(MEMBERS.values(), True)

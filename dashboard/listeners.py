@@ -1,0 +1,56 @@
+"""Whose sessions these are, and what they may hear of; for many at once, and without a request.
+
+Django's own way reads one session at a time, and may renew it, of which a browser that listens never learns.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from datetime import datetime
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.utils.crypto import constant_time_compare
+
+from dashboard.models import User
+from fleets.models import Membership
+
+Rights = dict[str, frozenset[int]]  # organizations by session
+
+
+def session_in(headers: Collection[tuple[bytes, bytes]]) -> str:
+    """The key of the session that the cookies of a request name, or nothing."""
+    cookies: SimpleCookie = SimpleCookie()
+    for value in [value for name, value in headers if name == b"cookie"]:
+        try:
+            cookies.load(value.decode("latin-1"))
+        except CookieError:
+            return ""
+    found = cookies.get(settings.SESSION_COOKIE_NAME)
+    return found.value if found else ""
+
+
+def rights_of(sessions: Collection[str], at: datetime) -> Rights:
+    """The organizations of the people whose sessions these are; without those that are nobody's by now."""
+    kept = Session.objects.filter(session_key__in=sessions, expire_date__gt=at)
+    said = {each.session_key: each.get_decoded() for each in kept}
+    whose = {key: int(each.get(SESSION_KEY, 0)) for key, each in said.items()}
+    people = User.objects.filter(is_active=True).in_bulk(set(whose.values()))
+    standing = [key for key, pk in whose.items() if pk in people and _holds(said[key], people[pk])]
+    organizations = defaultdict[int, set[int]](set)
+    for user, organization in Membership.objects.filter(user__in=people).values_list("user", "organization"):
+        organizations[user].add(organization)
+    return {key: frozenset(organizations[whose[key]]) for key in standing}
+
+
+def _holds(session: dict[str, Any], user: User) -> bool:
+    """Whether a session still signs this person in: a new password ends those of before."""
+    proof = session.get(HASH_SESSION_KEY, "")
+    proofs = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS and any(
+        constant_time_compare(proof, each) for each in proofs
+    )
