@@ -65,14 +65,14 @@
   // ---- live refresh ------------------------------------------------------------------------------------------------
   const live = region && (() => {
     const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
-    const every = Number(region.dataset.every), everyHidden = Number(region.dataset.everyHidden);
-    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000;
-    let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, before = new Map();
+    const every = Number(region.dataset.every), everyHeard = Number(region.dataset.everyHeard), everyHidden = Number(region.dataset.everyHidden);
+    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000, APART = 300;
+    let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, sayTimer = 0;
     // By this computer's clock, which goes on while it sleeps: when it was last up to date.
-    let updatedHere = Date.now(), slept = false;
+    let updatedHere = Date.now(), slept = false, askedAt = -APART, asking = false, again = false;
 
     const state = () => (paused ? "paused" : slept || missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
-    const wait = () => (missed ? Math.min(LONGEST_RETRY, every * 2 ** (missed - 1)) : document.hidden ? everyHidden : every);
+    const wait = () => (missed ? Math.min(LONGEST_RETRY, every * 2 ** (missed - 1)) : document.hidden ? everyHidden : bell.heard() ? everyHeard : every);
     const asOf = () => clock.format(updated);
     const draw = () => {
       const current = state();
@@ -90,7 +90,19 @@
         write($("#stale-next"), `Next try in ${duration(Math.max(0, nextAt - performance.now()))}.`);
       }
     };
-    const ask = () => { clearTimeout(timer); htmx.trigger(region, "refresh"); };
+    const ask = () => {
+      clearTimeout(timer);
+      if (asking) { again = true; return; }
+      asking = true; askedAt = performance.now();
+      htmx.trigger(region, "refresh");
+    };
+    // Something changed: at once, but not more than a few times a second however much does.
+    const askSoon = () => {
+      if (paused || document.hidden || missed) return;
+      if (asking) { again = true; return; }
+      clearTimeout(timer);
+      timer = setTimeout(ask, Math.max(0, askedAt + APART - performance.now()));
+    };
     const schedule = () => {
       clearTimeout(timer);
       if (paused) return;
@@ -108,9 +120,15 @@
     };
     const answered = (response) => Boolean(response) && response.status < 400 && !response.raw.redirected;
     const sentences = () => new Map($$("[data-say]", region).map((node) => [node.id, node.dataset.say]));
+    let said = sentences();
+    // Not too often; then all that differs from what was said last.
     const summarise = () => {
-      const changed = [...sentences()].filter(([id, words]) => before.has(id) && before.get(id) !== words).map(([, words]) => words);
-      if (!changed.length || performance.now() - saidAt < SILENCE) return;
+      clearTimeout(sayTimer);
+      const wait = saidAt + SILENCE - performance.now();
+      if (wait > 0) { sayTimer = setTimeout(summarise, wait); return; }
+      const current = sentences(), changed = [...current].filter(([id, words]) => said.has(id) && said.get(id) !== words).map(([, words]) => words);
+      said = current;
+      if (!changed.length) return;
       saidAt = performance.now();
       say(changed.length > 3 ? `${changed.length} ${region.dataset.sayMany}` : changed.join(". "));
     };
@@ -122,26 +140,58 @@
       if (answered(ctx.response)) succeed(); else fail();
     }));
     region.addEventListener("htmx:error", own(fail));
-    region.addEventListener("htmx:before:swap", own(() => { before = sentences(); }));
     region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); }));
-    region.addEventListener("htmx:finally:request", own(() => { schedule(); draw(); }));
+    region.addEventListener("htmx:finally:request", own(() => {
+      const missedSome = again;
+      asking = again = false;
+      schedule();
+      if (missedSome) askSoon();
+      draw();
+    }));
     // Back from sleep, from behind another tab or to the network: what is shown may be old, and says so until it is not.
     const wake = () => {
       if (paused || document.hidden) return;
       if (Date.now() - updatedHere > ASLEEP && !slept) { slept = true; standStill(); }
       ask(); draw();
     };
-    document.addEventListener("visibilitychange", () => { if (document.hidden && !paused) schedule(); else wake(); });
+    document.addEventListener("visibilitychange", () => { bell.attend(); if (document.hidden && !paused) schedule(); else wake(); });
     window.addEventListener("online", wake);
-    window.addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) { bell.attend(); wake(); } });
+    window.addEventListener("pagehide", () => bell.leave());
     pause.addEventListener("click", () => {
       paused = !paused;
       pause.setAttribute("aria-label", `${paused ? "Resume" : "Pause"} live updates`);
+      bell.attend();
       if (paused) { clearTimeout(timer); banner.hidden = true; } else ask();
       draw();
     });
     tryNow.addEventListener("click", ask);
+
+    // The bell: a stream that says when something changed. Only a page that is looked at holds one, for a browser opens few
+    // connections to a site. While it is not heard, the page asks as often as without it.
+    const bell = (() => {
+      const SILENT = 40000, RETRY = 60000;
+      let source = null, heardAt = -Infinity, retry = 0;
+      const heard = () => performance.now() - heardAt < SILENT;
+      const deaf = () => { if (heard()) { heardAt = -Infinity; schedule(); } };
+      const leave = () => { clearTimeout(retry); source?.close(); source = null; heardAt = -Infinity; };
+      const attend = () => {
+        if (paused || document.hidden) { leave(); return; }
+        if (source || !window.EventSource) return;
+        source = new EventSource(region.dataset.bell);
+        source.addEventListener("listening", () => { heardAt = performance.now(); });
+        source.addEventListener("changed", askSoon);
+        source.addEventListener("deaf", deaf);
+        source.addEventListener("error", () => {
+          deaf();
+          if (source?.readyState === EventSource.CLOSED) { leave(); retry = setTimeout(attend, RETRY); }
+        });
+      };
+      return { attend, leave, heard };
+    })();
+
     mark.hidden = false;
+    bell.attend();
     schedule();
     // Timers stand still while the computer sleeps; the first beat after it wakes notices.
     let beatAt = Date.now();

@@ -18,23 +18,23 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds for what a process on a busy machine does
 
 
-def start_worker(*command: str) -> subprocess.Popen[bytes]:
-    """`manage.py work`, or another program of Python's."""
+def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:
+    """`manage.py work`, or another program of Python's; `pool`: its connections to the database."""
     database = make_conninfo(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"])
     environment = {
         "PATH": os.environ["PATH"],
         "LOCAL": "1",
         "STATE_DIRECTORY": str(settings.STATE_DIRECTORY),
         "DATABASE_URL": database,
-        "DATABASE_POOL": "4",
+        "DATABASE_POOL": str(pool),
     }
     arguments = [sys.executable, *(command or ("manage.py", "work"))]
     return subprocess.Popen(arguments, cwd=ROOT, env=environment)
 
 
 @contextmanager
-def a_worker(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = start_worker(*command)
+def a_worker(*command: str, pool: int = 4) -> Iterator[subprocess.Popen[bytes]]:
+    process = start_worker(*command, pool=pool)
     try:
         yield process
     finally:

@@ -42,6 +42,7 @@ def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, dev
     page.evaluate("window.sameDocument = true")
     expect(page.locator(f"#device-{changed.uuid} .badge-st")).to_have_text("Post Provisioning")
     connectivity.record_heartbeats([changed.pk])
+    expect(page.locator("#announce")).to_have_text(f"{changed.name}: Online (Heartbeat Only)")
     connectivity.vpn_connected("vpn-1", [changed.uuid])
     expect(page.locator(f"#device-{changed.uuid} .badge-st")).to_have_text("Online")
     expect(page.locator("#facet-online + span b")).to_have_text("1")
