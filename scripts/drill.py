@@ -4,7 +4,7 @@ usage: .venv/bin/python scripts/drill.py [--devices 20] [--outage 45]
 
 Takes some three minutes, with a database of its own in a directory that it removes: the site,
 `settle --watch` and virtual devices that poll every 10 s over HTTP, all as processes. Some devices are lost
-before the outage, some during it, the others stay. What the database then says is printed, and what it must.
+before it, some during it, the others stay. What the database then says is printed, and what it must.
 """
 
 import argparse
@@ -28,6 +28,7 @@ STATE = "DRILL_STATE"  # tells the inner process from the outer, and where its f
 PATIENCE = 120.0  # seconds for what must come
 INTERVAL = 10  # seconds between two polls
 WINDOW = timedelta(seconds=15)  # after which such a device is late; as long again, and it is lost
+Start = Callable[..., subprocess.Popen[bytes]]  # by the name of its log, and its arguments of Python
 # The groups, and what they are while all goes well: only those that stay use a VPN.
 RUNNING = {
     "stay": frozenset({"online"}),
@@ -54,63 +55,64 @@ def main() -> int:
 
 
 def drill(state: Path, devices: int, seconds: int) -> int:
-    """Everything in order; returns 1 where the database says something that it must not."""
+    """Make all that is needed, and rehearse; returns 1 where the database says what it must not."""
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+    import django  # noqa: PLC0415 - of the database above
+
+    django.setup()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with processes(state) as start:
+        return judge(rehearse(make_devices(state, devices), state, start, port, seconds))
+
+
+def rehearse(
+    groups: dict[str, list[int]], state: Path, start: Start, port: int, seconds: int
+) -> list[tuple[str, object, object]]:
+    """Everything in order; returns the findings."""
+    from devices import clock  # noqa: PLC0415
+
     began = time.monotonic()
 
     def say(words: str) -> None:
         print(f"{time.monotonic() - began:5.0f} s  {words}", flush=True)
 
-    say("the database is made")
-    manage("migrate", "--verbosity", "0")
-    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    import django  # noqa: PLC0415 - of the database above
-
-    django.setup()
-    from devices import clock  # noqa: PLC0415
-
-    groups = make_devices(state, devices)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with processes(state) as start:
-        start_site = ["-m", "dashboard.listen", "dashboard.asgi:application", "--port", str(port)]
-        site = start("site", *start_site)
-        start("settle", "manage.py", "settle", "--watch")
-        groups_run = {name: start(name, *simulation(state, name, port)) for name in RUNNING}
-        until("all devices are heard", lambda: statuses(groups) == RUNNING)
-        say(f"{devices} devices poll every {INTERVAL} s: {told(groups)}")
-        kill(groups_run["lost"])
-        until("some are lost", lambda: statuses(groups)["lost"] == {"offline"} and recorded(groups["lost"]))
-        calm = clock.now()
-        time.sleep(INTERVAL)  # the others' ordinary life
-        before = statuses(groups)
-        say(f"some were switched off and are lost: {told(groups)}; the site is killed")
-        kill(site)
-        time.sleep(seconds / 2)
-        kill(groups_run["leave"])
-        say("others are switched off while nobody listens")
-        time.sleep(seconds - seconds / 2)
-        during = statuses(groups)
-        say(f"{seconds} s without the site, every window is over: {told(groups)}; the site is started")
-        start("site again", *start_site)
-        until("the outage is over", outages)
-        (outage,) = outages()
-        say(f"the outage is in the ledger: {outage.began_at:%H:%M:%S} to {outage.ended_at:%H:%M:%S}")
-        until("those that left are lost", lambda: recorded(groups["leave"], outage.began_at))
-        time.sleep(INTERVAL)
-        say(f"after a whole window: {told(groups)}")
-        return judge(list(findings(groups, calm, before, during, outage)))
+    start_site = ["-m", "dashboard.listen", "dashboard.asgi:application", "--port", str(port)]
+    site = start("site", *start_site)
+    start("settle", "manage.py", "settle", "--watch")
+    running = {name: start(name, *simulation(state, name, port)) for name in RUNNING}
+    until("all devices are heard", lambda: statuses(groups) == RUNNING)
+    say(f"they poll every {INTERVAL} s: {told(groups)}")
+    kill(running["lost"])
+    until("some are lost", lambda: statuses(groups)["lost"] == {"offline"} and recorded(groups["lost"]))
+    calm = clock.now()
+    time.sleep(INTERVAL)  # the others' ordinary life
+    before = statuses(groups)
+    say(f"some were switched off and are lost: {told(groups)}; the site is killed")
+    kill(site)
+    time.sleep(seconds / 2)
+    kill(running["leave"])
+    say("others are switched off while nobody listens")
+    time.sleep(seconds / 2)
+    during = statuses(groups)
+    say(f"{seconds} s without the site, every window is over: {told(groups)}; the site is started")
+    start("site again", *start_site)
+    until("the outage is over", outages)
+    (outage,) = outages()
+    say(f"the outage is in the ledger: {outage.began_at:%H:%M:%S} to {outage.ended_at:%H:%M:%S}")
+    until("those that left are lost", lambda: recorded(groups["leave"], outage.began_at))
+    time.sleep(INTERVAL)
+    say(f"after a whole window: {told(groups)}")
+    return list(findings(groups, calm, before, during, outage))
 
 
 # The processes
 
 
-def manage(*arguments: str) -> None:
-    subprocess.run([sys.executable, "manage.py", *arguments], cwd=ROOT, check=True)
-
-
 @contextmanager
-def processes(state: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+def processes(state: Path) -> Iterator[Start]:
     """Starts processes whose output goes to a file each; all are ended with the block."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -128,9 +130,7 @@ def processes(state: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         raise
     finally:
         for process in started:
-            process.kill()
-        for process in started:
-            process.wait()
+            kill(process)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -147,9 +147,9 @@ def simulation(state: Path, group: str, port: int) -> list[str]:
 
 
 def until(what: str, happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    began = time.monotonic()
     while not happened():
-        if time.monotonic() > deadline:
+        if time.monotonic() - began > PATIENCE:
             raise SystemExit(f"In {PATIENCE:.0f} s it did not happen that {what}.")
         time.sleep(0.5)
 
@@ -286,7 +286,7 @@ def words(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {'/'.join(sorted(each))}" for key, each in value.items())
     if isinstance(value, set):
-        return ", ".join("no data" if each is None else f"{each:.1%}" for each in value)
+        return ", ".join(f"{each or 0:.1%}" for each in value)
     if isinstance(value, list) and value and isinstance(value[0][0], datetime):
         return ", ".join(f"{start:%H:%M:%S} to {end:%H:%M:%S}" for start, end in value)
     if isinstance(value, list) and value and isinstance(value[0], tuple):
