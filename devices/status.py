@@ -195,10 +195,8 @@ def moved(at: datetime) -> QuerySet[Any]:
     The third case is a clock before what is recorded: only a caller that reads the past of today's
     facts meets it.
     """
-    heartbeat, device = apps.get_model("devices", "Heartbeat"), apps.get_model("devices", "Device")
-    at = clock.heard(at)
-    due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
-    ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).order_by().values("pk")
+    heartbeat, at = apps.get_model("devices", "Heartbeat"), clock.heard(at)
+    due, ended = _passed(at)
     recorded = heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
     ahead = recorded.filter(lost_at__gt=at).values("device_id")
     return due.union(ended, ahead, all=True)
@@ -217,6 +215,22 @@ def moved_ids(at: datetime) -> list[int]:
 def _moved() -> tuple[str, tuple[Any, ...]]:
     """What every page reads first is put together once: that takes longer than to answer it."""
     return moved(clock.moment(_SOME_TIME, None)).query.sql_with_params()
+
+
+def passed_ids(at: datetime) -> list[int]:
+    """Ids of the devices to which the clock has done something by `at` that nobody has recorded since.
+
+    Their facts are still those of `at`, however long ago that is: whoever writes them records that first.
+    """
+    due, ended = _passed(clock.heard(at))
+    return list(due.union(ended, all=True).values_list("device_id", flat=True))
+
+
+def _passed(at: datetime) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    heartbeat, device = apps.get_model("devices", "Heartbeat"), apps.get_model("devices", "Device")
+    due = heartbeat.objects.filter(due_at__lte=at).values("device_id")
+    ended = device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).order_by().values("pk")
+    return due, ended
 
 
 def _with_links(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:

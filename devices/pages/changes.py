@@ -100,12 +100,6 @@ SELECT newest.* FROM unnest(%(fleets)s::bigint[]) AS fleet (id) CROSS JOIN LATER
 """
 
 
-def of_device(device: Device, at: datetime, limit: int) -> list[Change]:
-    """The newest changes of one device, newest first."""
-    recorded = StatusChange.objects.filter(device=device, at__lte=at).order_by("-at", "-id")[:limit]
-    return _changes(recorded, unrecorded(Device.objects.filter(pk=device.pk), at))[:limit]
-
-
 def _changes(recorded: Iterable[StatusChange], passed: Iterable[Any]) -> list[Change]:
     """Both kinds as changes, newest first, with the present names of their devices."""
     recorded = list(recorded)

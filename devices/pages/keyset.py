@@ -53,7 +53,7 @@ class Page(Generic[M]):
 Order = tuple[Key, ...]
 
 
-def encode(row: Model, order: Order) -> str:
+def encode(row: object, order: Order) -> str:
     """The cursor of a row."""
     values = [getattr(row, key.name) for key in order]
     readable = [value.isoformat() if isinstance(value, datetime) else value for value in values]

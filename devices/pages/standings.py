@@ -35,6 +35,8 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
     UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
     UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM unnest(%s::bigint[]) AS stalled (fleet_id)
 ),
+"""
+STANDING = """
 standing AS (
     SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, lower(fleet.name) AS by_name,
            {counts},
@@ -165,11 +167,19 @@ def _read(
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
-    moved, moved_params = _moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
-    sql = STANDINGS.format(counts=COUNTS, moved=moved, where=where[0], order=order)
+    moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
+    sql = STANDINGS.format(moved=moved) + STANDING.format(counts=COUNTS, where=where[0], order=order)
+    params = [*moved_params, ids, apart.stalled, *standing_params(ids, text), *where[1], limit]
+    return read(sql, params)
+
+
+def standing_params(organizations: list[int], text: str) -> list[Any]:
+    """What STANDING wants before the parameters of its condition and its limit."""
     words = [f"%{_escaped(word)}%" for word in text.split()]
-    worst = [each.value for each in WORST]
-    params = [*moved_params, ids, apart.stalled, worst, NEVER, ids, words, *where[1], limit]
+    return [[each.value for each in WORST], NEVER, organizations, words]
+
+
+def read(sql: str, params: list[Any]) -> list[Standing]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [_standing(row) for row in cursor.fetchall()]
@@ -182,7 +192,7 @@ def _standing(row: tuple[Any, ...]) -> Standing:
     return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
 
 
-def _moves(
+def moves(
     organizations: Sequence[Organization], at: datetime, moved: list[int]
 ) -> tuple[str, tuple[Any, ...]]:
     """The query for those of the moved devices whose status is another now, with its parameters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -17,9 +17,12 @@ from devices.pages.lists import Listing, counted, listing
 from devices.views.addresses import list_links
 from devices.views.columns import column_choices
 from devices.views.filter_links import MENU_FLEETS, filter_form
+from devices.views.moment import asked as asked_minute
+from devices.views.moment import fault_words, minute_form
 from devices.views.over_time import picture
 from devices.views.query import Query, meant, parse, uuids_on_screen
 from devices.views.saved_views import view_strip
+from devices.views.then import devices_then
 from fleets.models import Fleet
 
 KEPT = ("org", "sort", "per_page", "columns", "range")  # what the form of the filters passes on
@@ -45,7 +48,13 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet | None = None) -> HttpResponse:
     at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
+    minute = asked_minute(request, at)
+    if minute.canonical:
+        return HttpResponseRedirect(minute.canonical)
     asked = parse(request, here.chosen, fleet)
+    asked.notices += fault_words(minute.fault)
+    if minute.at:
+        return devices_then(request, here, asked, fleets, fleet, minute.at, at)
     found = _read(request, here, asked, at)
     links, late = list_links(request, asked, found), found.counts is None and "facets" in request.GET
     if late:
@@ -64,6 +73,7 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "found": found,
         "picture": over_time,
+        "minute": minute_form(request, at),
         "links": links,
         "meant": meant(request, fleet),
         "may_bulk": may or here.may_somewhere,

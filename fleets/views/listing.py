@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import Scope, live_page, on_screen, scope, signed_in
@@ -15,9 +15,11 @@ from devices.pages.overview import overview, rows
 from devices.pages.standings import SORTS, Apart, apart, order_named, standings, standings_of
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.filter_query import short
+from devices.views.moment import asked, fault_words, minute_form
 from devices.views.over_time import picture
 from devices.views.query import address
 from fleets.text_search import LONGEST
+from fleets.views.then import fleets_then
 
 PER_PAGE = 25
 
@@ -26,8 +28,14 @@ PER_PAGE = 25
 @signed_in
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
-    at, here, notices = clock.now(), scope(request), list[str]()
+    at, here = clock.now(), scope(request)
+    minute = asked(request, at)
+    if minute.canonical:
+        return HttpResponseRedirect(minute.canonical)
+    notices = fault_words(minute.fault)
     sort, text = _sort(request, notices), request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
+    if minute.at:
+        return fleets_then(request, here, text, sort, notices, minute.at, at)
     aside = apart(here.chosen, at)
     fresh = _page(request, here, text, sort, at, aside, notices)
     slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
@@ -40,6 +48,7 @@ def fleets(request: HttpRequest) -> HttpResponse:
         "scope": here,
         "found": found,
         "picture": over_time,
+        "minute": minute_form(request, at),
         "trouble": found.attention > 0,
         "rows": shown,
         "moved": moved,

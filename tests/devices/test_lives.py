@@ -18,12 +18,18 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from devices import connectivity, listening
+from devices import clock, connectivity, listening, past, tally
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.pages import happened
+from devices.pages.filters import Filters
 from devices.pages.lanes import Span, lanes_of
+from devices.pages.standings import SORTS
+from devices.pages.standings_then import standings_then
+from devices.pages.then import Then
+from devices.pages.then_rows import links_then
 from devices.reconcile import disagreements
 from devices.status import Status, count_by_status, explain, filter_by_status, with_status
+from fleets.models import Organization
 from tests.devices.model import Model, ModelDevice
 from tests.factories import T0, make_fleet, seconds
 
@@ -184,6 +190,37 @@ def check_replay(model: Model, seen: Seen, at: datetime) -> None:
             assert [*replayed[:2], replayed[2] == "connected"] == [status, heartbeat, vpn]
 
 
+def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
+    """Pages as of an instant show what was shown at that instant, whatever has been recorded since."""
+    moments = sorted({moment for moment, _ in seen})
+    certain = [each for each in moments if not any(a < each <= a + seconds(10) for a, _ in model.outages)]
+    organizations = list(Organization.objects.order_by("pk"))
+    for moment in certain[len(certain) // 3 :: max(1, len(certain) // (2 * looks))][:looks]:
+        was = {uuid: said for (at, uuid), said in seen.items() if at == moment}
+        then = past.instant(clock.known(moment), now)
+        found = Then(organizations, Filters(), then).page("-name", 10).rows
+        vpn, heartbeat = links_then([each.pk for each in found], then)
+        assert {
+            each.uuid: (
+                each.status,
+                heartbeat.get(each.pk, ("unknown", None))[0],
+                vpn.get(each.pk, (None, None))[0] == "connected",
+            )
+            for each in found
+        } == was
+        counts = Counter(status for status, _, _ in was.values())
+        assert past.count([each.pk for each in organizations], then)[0] == dict.fromkeys(
+            Status.values, 0
+        ) | dict(counts)
+        standing = standings_then(organizations, then, "", SORTS["name"], 10).rows
+        assert sum((Counter(each.counts) for each in standing), Counter()) == counts
+        (status, _, _) = was[UUIDS[0]]
+        listed = Then(organizations, Filters(statuses=(Status(status),)), then).page("attention", 10).rows
+        assert sorted(each.uuid for each in listed) == sorted(
+            u for u, (s, _, _) in was.items() if s == status
+        )
+
+
 def state_at(spans: list[Span], moment: datetime) -> str:
     """The state of the one span that holds the moment."""
     (state,) = [
@@ -220,23 +257,27 @@ def check_history(model: Model, at: datetime) -> None:
 def test_every_reading_agrees_with_the_model_at_every_instant(
     fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
 ) -> None:
-    with transaction.atomic():
-        model, clock, seen = make(fields), T0, Seen()
+    with transaction.atomic(), pytest.MonkeyPatch.context() as context:
+        context.setattr(tally, "EVERY", seconds(60))  # a life is short
+        model, now, seen = make(fields), T0, Seen()
         for event in lives:
             if listens and event.pulse:
-                listen(model, clock, clock + seconds(event.step))
-            clock += seconds(event.step)
-            if model.pulsed and model.heard(clock) == clock:
-                pulse(model, clock)  # whoever receives an event is there
-            tell(model, event, clock)
-            check(model, clock)
-            remember(seen, clock)
+                listen(model, now, now + seconds(event.step))
+            now += seconds(event.step)
+            if model.pulsed and model.heard(now) == now:
+                pulse(model, now)  # whoever receives an event is there
+            tell(model, event, now)
+            check(model, now)
+            remember(seen, now)
         for look in looks:
-            clock += seconds(look)
-            check(model, clock)
-            remember(seen, clock)
-        check_history(model, clock)
-        check(model, clock)
-        check_replay(model, seen, clock)
-        assert list(disagreements(clock)) == []
+            now += seconds(look)
+            check(model, now)
+            remember(seen, now)
+        check_then(model, seen, now, 1)
+        check_history(model, now)
+        tally.rebuild(now)
+        check(model, now)
+        check_replay(model, seen, now)
+        check_then(model, seen, now, 2)
+        assert list(disagreements(now)) == []
         transaction.set_rollback(True)

@@ -1,0 +1,130 @@
+"""The Devices page, of all fleets or of one, as it was at a minute of the kept history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.pages import Scope
+from devices import past, words
+from devices.clock import Moment
+from devices.pages.differences import differences
+from devices.pages.facets import facets
+from devices.pages.filters import Filters, described
+from devices.pages.keyset import Page, UnreadableCursor
+from devices.pages.then import PORTIONS, Then
+from devices.pages.then_rows import rows_then
+from devices.status import moved_ids
+from devices.views.addresses import Choice
+from devices.views.filter_links import filter_form
+from devices.views.moment import minute_form
+from devices.views.over_time import picture
+from devices.views.query import Query, address
+from fleets.models import Fleet
+
+KEPT = ("org", "sort", "per_page", "range", "at")
+ORDERS = {"attention": "Needs attention", "name": "Name"}
+
+
+def devices_then(
+    request: HttpRequest,
+    here: Scope,
+    asked: Query,
+    fleets: Sequence[Fleet],
+    fleet: Fleet | None,
+    at: Moment,
+    now: datetime,
+) -> HttpResponse:
+    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    instant = past.instant(at, now)
+    then = Then(here.chosen, asked.filters, instant)
+    sort = _sort(asked, then)
+    found = _page(then, asked, sort)
+    rows = rows_then(found.rows, instant)
+    _say_what_is_of_now(asked)
+    context = {
+        "nav": "fleets" if fleet else "devices",
+        "scope": here,
+        "fleet": fleet,
+        "at": now,
+        "then": at,
+        "silence": at.silence if at.heard != at else None,
+        "minute": minute_form(request, now, at),
+        "back": address(request, at=None),
+        "asked": asked,
+        "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
+        "rows": rows,
+        "facets": _facets(then, here, now),
+        "sorts": _sorts(request, sort, then),
+        "picture": picture(request, here.chosen, now, fleet) if fleet else None,
+        "previous": address(request, before=found.previous) if found.previous else None,
+        "next": address(request, after=found.next) if found.next else None,
+        "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
+    }
+    return render(request, "devices/then.html", context)
+
+
+def _sort(asked: Query, then: Then) -> str:
+    """By attention or by name; of a long list by name."""
+    name = asked.sort.removeprefix("-")
+    if name == "name" or (name in ORDERS and then.few):
+        return asked.sort
+    if name in ORDERS:
+        asked.notices.append("This list is long: as of a minute it can be sorted by name alone.")
+    else:
+        asked.notices.append("This order is of now: as of a minute the devices stand by name.")
+    return "name"
+
+
+def _page(then: Then, asked: Query, sort: str) -> Page[Any]:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
+    try:
+        found = then.page(sort, asked.size, after=asked.after, before=asked.before)
+    except UnreadableCursor:
+        asked.notices.append("The address names no place in this list, so it begins at the top.")
+        return then.page(sort, asked.size)
+    if found.past_end:
+        asked.notices.append("There is nothing behind that place in the list: this is its last page.")
+    elif len(found.rows) < asked.size and (found.previous if asked.before else found.next):
+        asked.notices.append(
+            f"Of this long list a page looks at {words.thousands(sum(PORTIONS))} devices, and few of these"
+            " match: go on to the next ones, or choose fewer devices."
+        )
+    return found
+
+
+def _say_what_is_of_now(asked: Query) -> None:
+    """What of the filters the histories do not know."""
+    if described(asked.filters):
+        asked.notices.append(
+            "Tags, types, versions, releases and the words of the search are those of now: no history of them"
+            " is kept, and devices deleted since are left out."
+        )
+    if asked.filters.silent is not None:
+        asked.notices.append("How long a device had been silent is not kept: that filter was left out.")
+    if "overdue" in asked.filters.heartbeat:
+        asked.notices.append("Whether a poll was overdue is not kept: it counts as on time.")
+
+
+def _facets(then: Then, here: Scope, now: datetime) -> Any:
+    """A count per status then, beside that of now where both can be had."""
+    counts = then.counts()
+    if counts is None:
+        return None
+    return differences(counts, facets(here.chosen, then.filters, now, moved_ids(now)))
+
+
+def _sorts(request: HttpRequest, sort: str, then: Then) -> list[Choice]:
+    names = ORDERS if then.few else {"name": ORDERS["name"]}
+    return [
+        Choice(
+            label,
+            address(request, sort=None if name == "attention" else name),
+            name == sort.removeprefix("-"),
+        )
+        for name, label in names.items()
+    ]

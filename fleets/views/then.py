@@ -1,0 +1,112 @@
+"""The Fleets page as it was at a minute of the kept history, beside how it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.pages import Scope
+from devices import past
+from devices.clock import Moment
+from devices.pages import changes
+from devices.pages.changes import Change
+from devices.pages.differences import Difference, differences
+from devices.pages.facets import as_shown
+from devices.pages.filters import in_organizations
+from devices.pages.keyset import Page, UnreadableCursor
+from devices.pages.standings import Standing, apart, order_named, standings_of
+from devices.pages.standings_then import standings_then
+from devices.status import always_attended, count_by_status
+from devices.views.addresses import fleet_heads, fleet_sorts
+from devices.views.moment import minute_form
+from devices.views.over_time import picture
+from devices.views.query import address
+from fleets.models import FleetType
+
+PER_PAGE = 25
+
+
+@dataclass(frozen=True)
+class FleetThen:
+    """A fleet, how its devices were, and how many there are now."""
+
+    slug: str
+    name: str
+    type: FleetType
+    device_type: str
+    counts: list[Difference]
+    total: int
+    attention: int
+    change: Change | None
+
+
+def fleets_then(
+    request: HttpRequest, here: Scope, text: str, sort: str, notices: list[str], at: Moment, now: datetime
+) -> HttpResponse:
+    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    instant, aside = past.instant(at, now), apart(here.chosen, now)
+    fresh = _page(request, text, sort, notices, partial(standings_then, here.chosen, instant))
+    counts, gone = past.count([each.pk for each in here.chosen], instant)
+    present = as_shown(count_by_status(in_organizations(here.chosen), now, aside.moved))
+    standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
+    last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
+    context = {
+        "nav": "fleets",
+        "scope": here,
+        "at": now,
+        "then": at,
+        "silence": at.silence if at.heard != at else None,
+        "minute": minute_form(request, now, at),
+        "back": address(request, at=None),
+        "counts": differences(as_shown(counts), present),
+        "stack": as_shown(counts),
+        "total": sum(counts.values()),
+        "attention": always_attended(counts),
+        "gone": gone,
+        "rows": list(_rows(fresh.rows, standings, last)),
+        "picture": picture(request, here.chosen, now),
+        "text": text,
+        "notices": notices,
+        "heads": fleet_heads(request, sort),
+        "sorts": fleet_sorts(request, sort),
+        "clear": address(request, q=None),
+        "previous": address(request, before=fresh.previous) if fresh.previous else None,
+        "next": address(request, after=fresh.next) if fresh.next else None,
+    }
+    return render(request, "fleets/then.html", context)
+
+
+def _page(
+    request: HttpRequest, text: str, sort: str, notices: list[str], read: Callable[..., Page[Any]]
+) -> Page[Any]:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    try:
+        return read(text, order_named(sort), PER_PAGE, after=after, before=before)
+    except UnreadableCursor:
+        notices.append("The address names no place in this list, so it begins at the top.")
+        return read(text, order_named(sort), PER_PAGE)
+
+
+def _rows(
+    found: Sequence[Standing], now: Sequence[Standing], last: Mapping[int, Change]
+) -> Iterator[FleetThen]:
+    present = {each.id: each for each in now}
+    for each in found:
+        if each.id in present:
+            yield FleetThen(
+                each.slug,
+                each.name,
+                FleetType(each.type),
+                each.device_type,
+                differences(as_shown(each.counts), as_shown(present[each.id].counts)),
+                each.devices,
+                each.attention,
+                last.get(each.id),
+            )
