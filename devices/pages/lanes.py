@@ -6,7 +6,6 @@ beside them, since they count for nothing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,12 +36,6 @@ OUTSIDE: Final[dict[str, set[Any]]] = {
     "vpn": {"unknown"},
     "heartbeat": {HeartbeatState.UNKNOWN},
 }
-
-
-# A link is unstable from more changes within an hour than MANY on, until an hour has fewer than CALM.
-HOUR: Final = timedelta(hours=1)
-MANY: Final = 6
-CALM: Final = 3
 
 
 @dataclass(frozen=True)
@@ -76,24 +69,6 @@ class History:
             counted += heard
             up += heard if span.state in UP[lane] else timedelta()
         return up / counted if counted else None
-
-
-def unstable(spans: Sequence[Span], at: datetime) -> int:
-    """How often a link changed within the last hour, where it is unstable; else 0."""
-    last_hour: deque[datetime] = deque()
-    marked = False
-    for span in spans[1:]:
-        _forget(last_hour, span.start)
-        marked = marked and len(last_hour) >= CALM
-        last_hour.append(span.start)
-        marked = marked or len(last_hour) > MANY
-    _forget(last_hour, at)
-    return len(last_hour) if marked and len(last_hour) >= CALM else 0
-
-
-def _forget(moments: deque[datetime], at: datetime) -> None:
-    while moments and moments[0] <= at - HOUR:
-        moments.popleft()
 
 
 def lanes_of(device: Any, past: Happened, start: datetime, at: datetime) -> History:

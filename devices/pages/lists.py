@@ -20,6 +20,7 @@ from devices.pages.filters import Filters, in_organizations, matching, matching_
 from devices.pages.keyset import Order, ordered, page_of
 from devices.pages.recorded import recorded
 from devices.pages.rows import Row, row_of
+from devices.pages.unstable import unstable_links
 from devices.status import Status, as_recorded, moved_ids, vocabulary, with_status
 from fleets.models import Organization
 
@@ -80,7 +81,7 @@ def listing(
     moved = bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen)
     rows = pinned(reading, on_screen) if moved else list(fresh.rows)
     return Listing(
-        rows=[row_of(row) for row in rows],
+        rows=_rows(rows, at),
         counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
         statuses=filters.statuses,
         previous=fresh.previous,
@@ -88,6 +89,12 @@ def listing(
         past_end=fresh.past_end,
         moved=moved,
     )
+
+
+def _rows(found: Sequence[Any], at: datetime) -> list[Row]:
+    marks = unstable_links([each for each in found if not isinstance(each, str)], at)
+    rows = [(row_of(each), marks.get(getattr(each, "pk", 0), "")) for each in found]
+    return [replace(row, unstable=words) if words else row for row, words in rows]
 
 
 def whole(

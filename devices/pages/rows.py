@@ -26,6 +26,7 @@ class Row:
     doing: str = ""
     stalled_since: datetime | None = None
     links: tuple[links.Indicator, ...] = ()
+    unstable: str = ""  # which of them changes often
     last_contact: datetime | None = None
     release: str = ""
     target: str = ""

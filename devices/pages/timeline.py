@@ -20,6 +20,7 @@ from devices.pages import lanes
 from devices.pages.happened import Happened
 from devices.pages.lanes import History, Span
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
+from devices.pages.unstable import unstable
 from devices.status import RANKS, HeartbeatState, Status, shown
 
 HEIGHT: Final = 24
@@ -157,7 +158,7 @@ class Scale:
 
 def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: Any) -> Lane:
     spans = history.spans[kind]
-    changes = 0 if kind == "status" else lanes.unstable(spans, scale.at)
+    changes = 0 if kind == "status" else unstable([span.start for span in spans[1:]], scale.at)
     if of.name != "24h" or len(spans) > SPANS_DRAWN:
         spans = _worst(kind, spans, of, scale)
     uptime = _percent(history.uptime(kind, scale.start, scale.at))

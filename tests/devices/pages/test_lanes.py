@@ -121,25 +121,3 @@ def test_spans_neither_overlap_nor_gap() -> None:
         assert spans[-1].end is None
         assert all(one.end == following.start for one, following in pairwise(spans))
         assert all(one.state != following.state for one, following in pairwise(spans))
-
-
-def changed(*minutes: float) -> list[Span]:
-    moments = [T0 - timedelta(days=1), *(T0 + timedelta(minutes=each) for each in minutes)]
-    ends = [*moments[1:], None]
-    return [Span(start, end, "connected") for start, end in zip(moments, ends, strict=True)]
-
-
-@pytest.mark.parametrize(
-    ("minutes", "at_minute", "changes"),
-    [
-        (range(0, 60, 10), 60, 0),  # six within an hour are none too many
-        (range(0, 70, 10), 60, 0),  # the seventh comes when the first is an hour old
-        (range(0, 63, 9), 59, 7),
-        (range(0, 63, 9), 94, 3),  # it calms down, but is not calm
-        (range(0, 63, 9), 105, 0),
-        ([*range(0, 63, 9), 170, 171, 172], 173, 0),  # it was calm before
-        ([*range(0, 63, 9), 95, 96], 97, 4),  # it was not
-    ],
-)
-def test_a_link_is_unstable_until_it_is_calm(minutes: Any, at_minute: float, changes: int) -> None:
-    assert lanes.unstable(changed(*minutes), T0 + timedelta(minutes=at_minute)) == changes

@@ -14,14 +14,15 @@ from tests.pages import HTMX, make_every_status, names_in, refresh, text_of, uui
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, fleets (or the fleet), clock; what the clock moved, ids, rows, counts
-QUERIES = 9
+# session, person, organizations, fleets (or the fleet), clock; what the clock moved, ids, rows,
+# which of their links change often, counts
+QUERIES = 10
 # the same; how many poll in the cells asked for
-BY_CONTACT = 10
+BY_CONTACT = 11
 # the same; how many the search finds at most, twice, and fewer questions for that
-SEARCHED = 11
+SEARCHED = 12
 # the first, and the rows on screen, where a fresh list has others or another order
-MOVED = 10
+MOVED = 11
 VIEWS = 1  # above the list, on the whole page alone
 PICTURE = 1  # of a fleet over time
 

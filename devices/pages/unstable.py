@@ -1,0 +1,66 @@
+"""Links that change often: once too many times within an hour they are unstable, until an hour is calm.
+
+So a link that has just come back does not look as if it had been up for long, or had lasted until then.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+# A link is unstable from more changes within an hour than MANY on, until an hour has fewer than CALM.
+HOUR: Final = timedelta(hours=1)
+MANY: Final = 6
+CALM: Final = 3
+LOOKED_BACK: Final = timedelta(days=1)  # as the picture of a device does at first
+# Of each link, at most this many: more than MANY an hour for a day, so that the rule finds the same.
+NEWEST: Final = 500
+CHANGES: Final = """
+SELECT named.id, kind.link, array_agg(newest.at ORDER BY newest.at)
+FROM unnest(%s::bigint[]) AS named(id), (VALUES ('vpn'), ('heartbeat')) AS kind(link), LATERAL (
+    SELECT r.at FROM devices_connectivityrecord r
+    WHERE r.device_id = named.id AND r.link = kind.link AND r.at > %s AND r.at <= %s
+    ORDER BY r.at DESC, r.id DESC LIMIT %s
+) AS newest
+GROUP BY 1, 2 HAVING count(*) >= %s
+"""
+
+
+def unstable(changes: Iterable[datetime], at: datetime) -> int:
+    """How often a link changed within the last hour, where it is unstable; else 0. Oldest first."""
+    last_hour: deque[datetime] = deque()
+    marked = False
+    for change in changes:
+        _forget(last_hour, change)
+        marked = marked and len(last_hour) >= CALM
+        last_hour.append(change)
+        marked = marked or len(last_hour) > MANY
+    _forget(last_hour, at)
+    return len(last_hour) if marked and len(last_hour) >= CALM else 0
+
+
+def _forget(moments: deque[datetime], at: datetime) -> None:
+    while moments and moments[0] <= at - HOUR:
+        moments.popleft()
+
+
+def unstable_links(devices: Sequence[Any], at: datetime) -> Mapping[int, str]:
+    """Which link of these devices, read by with_status, changes most often, in words. One query."""
+    by_id = {device.pk: device for device in devices}
+    names = {"vpn": settings.VPN_WORD, "heartbeat": "API"}
+    found: dict[int, tuple[int, str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGES, [list(by_id), at - LOOKED_BACK, at, NEWEST, MANY])
+        for pk, link, changes in cursor.fetchall():
+            since = by_id[pk].vpn_since if link == "vpn" else by_id[pk].heartbeat_since
+            unrecorded = [since] if since and since > changes[-1] else []
+            number = unstable([*changes, *unrecorded], at)
+            found[pk] = max(
+                found.get(pk, (0, "")), (number, f"{names[link]} unstable: {number} changes in 1\u00a0h")
+            )
+    return {pk: words for pk, (number, words) in found.items() if number}
