@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(server.close)
         superuser = database.url(settings.STATE_DIRECTORY, database.SUPERUSER, "postgres")
         with psycopg.connect(superuser, autocommit=True) as connection:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            for setting in ("fsync", "full_page_writes"):
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
 

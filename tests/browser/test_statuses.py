@@ -9,11 +9,13 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from dashboard import bell
 from dashboard.asgi import pages
 from devices import keys
 from devices.ingest import native, supervisor
 from devices.ingest.asgi import PATHS
 from devices.ingest.service import Ingest
+from devices.news import News
 from devices.simulator.keyfile import Identity
 from devices.simulator.scenarios import Step
 from devices.status import Status
@@ -58,9 +60,13 @@ def whole_site() -> Iterator[str]:
 
 
 @pytest.fixture
-def base_url(transactional_db: None) -> Iterator[str]:
+def base_url(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    news = News(look=0.1)  # of its own: it listens no more once the site has ended
+    monkeypatch.setattr(bell, "NEWS", news)
+    monkeypatch.setattr(bell, "BELL", bell.Bell())
     with whole_site() as url:
         yield url
+    news.stop()
 
 
 @pytest.fixture
