@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -14,8 +14,9 @@ from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
 from devices.pages.attention import items
 from devices.pages.incidents import LOOKED_AT, Among, lines, lines_named
-from devices.pages.keyset import Page, UnreadableCursor
+from devices.pages.keyset import Page
 from devices.status import count_attention
+from devices.views.places import page_asked_for
 from devices.views.query import address
 from fleets.models import Fleet
 
@@ -32,7 +33,8 @@ def attention(request: HttpRequest) -> HttpResponse:
         fleet = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
         among = replace(among, fleet=fleet.pk)
     total = count_attention(among.devices, at)
-    fresh = _page(request, among, at, notices) if total else Page[Any]([], None, None)
+    read = partial(lines, among, PER_PAGE, at)
+    fresh = page_asked_for(request, notices, read) if total else Page[Any]([], None, None)
     ids, wanted = [line.id for line in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != ids
     found = lines_named(among, wanted, at) if moved else fresh.rows
@@ -52,16 +54,3 @@ def attention(request: HttpRequest) -> HttpResponse:
     }
     said = (total, shown, moved, fresh.previous, fresh.next, notices, here.chosen, fleet and fleet.name)
     return live_page(request, "attention/list.html", context, at=at, shown=said)
-
-
-def _page(request: HttpRequest, among: Among, at: datetime, notices: list[str]) -> Page[Any]:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    try:
-        found = lines(among, PER_PAGE, at, after=after, before=before)
-    except UnreadableCursor:
-        notices.append("The address names no place in this list, so it begins at the top.")
-        return lines(among, PER_PAGE, at)
-    if found.past_end:
-        notices.append("There is nothing behind that place in the list: this is its last page.")
-    return found

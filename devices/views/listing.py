@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,15 +11,15 @@ from django.views.decorators.http import require_safe
 from dashboard.pages import Scope, live_page, scope, signed_in, wants_fragment
 from devices import clock
 from devices.pages.filters import Filters
-from devices.pages.keyset import UnreadableCursor
-from devices.pages.lists import Listing, counted, listing
+from devices.pages.lists import counted, listing
 from devices.views.addresses import list_links
 from devices.views.columns import column_choices
 from devices.views.filter_links import MENU_FLEETS, filter_form
 from devices.views.moment import asked as asked_minute
 from devices.views.moment import fault_words, minute_form
 from devices.views.over_time import picture
-from devices.views.query import Query, meant, parse, uuids_on_screen
+from devices.views.places import page_asked_for
+from devices.views.query import meant, parse, uuids_on_screen
 from devices.views.saved_views import view_strip
 from devices.views.then import devices_then
 from fleets.models import Fleet
@@ -55,7 +54,8 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
     asked.notices += fault_words(minute.fault)
     if minute.at:
         return devices_then(request, here, asked, fleets, fleet, minute.at, at)
-    found = _read(request, here, asked, at)
+    read = partial(listing, here.chosen, asked.filters, asked.sort, asked.size, at)
+    found = page_asked_for(request, asked.notices, partial(read, on_screen=uuids_on_screen(request)))
     links, late = list_links(request, asked, found), found.counts is None and "facets" in request.GET
     if late:
         found = counted(found, here.chosen, asked.filters, at)
@@ -93,25 +93,3 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
         here.roles,
     )
     return live_page(request, "devices/list.html", context, at=at, shown=shown)
-
-
-def _read(request: HttpRequest, here: Scope, asked: Query, at: datetime) -> Listing:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    pinned = uuids_on_screen(request)
-    try:
-        found = listing(
-            here.chosen,
-            asked.filters,
-            asked.sort,
-            asked.size,
-            at,
-            after=asked.after,
-            before=asked.before,
-            on_screen=pinned,
-        )
-    except UnreadableCursor:
-        asked.notices.append("The address names no place in this list, so it begins at the top.")
-        return listing(here.chosen, asked.filters, asked.sort, asked.size, at, on_screen=pinned)
-    if found.past_end:
-        asked.notices.append("There is nothing behind that place in the list: this is its last page.")
-    return found

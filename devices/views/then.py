@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,7 @@ from devices.clock import Moment
 from devices.pages.differences import differences
 from devices.pages.facets import facets
 from devices.pages.filters import Filters, described
-from devices.pages.keyset import Page, UnreadableCursor
+from devices.pages.keyset import Page
 from devices.pages.then import PORTIONS, Then
 from devices.pages.then_rows import rows_then
 from devices.status import moved_ids
@@ -23,6 +24,7 @@ from devices.views.addresses import Choice
 from devices.views.filter_links import filter_form
 from devices.views.moment import minute_form
 from devices.views.over_time import picture
+from devices.views.places import page_asked_for
 from devices.views.query import Query, address
 from fleets.models import Fleet
 
@@ -43,7 +45,7 @@ def devices_then(
     instant = past.instant(at, now)
     then = Then(here.chosen, asked.filters, instant)
     sort = _sort(asked, then)
-    found = _page(then, asked, sort)
+    found = _page(request, then, asked, sort)
     rows = rows_then(found.rows, instant)
     _say_what_is_of_now(asked)
     context = {
@@ -80,16 +82,11 @@ def _sort(asked: Query, then: Then) -> str:
     return "name"
 
 
-def _page(then: Then, asked: Query, sort: str) -> Page[Any]:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    try:
-        found = then.page(sort, asked.size, after=asked.after, before=asked.before)
-    except UnreadableCursor:
-        asked.notices.append("The address names no place in this list, so it begins at the top.")
-        return then.page(sort, asked.size)
-    if found.past_end:
-        asked.notices.append("There is nothing behind that place in the list: this is its last page.")
-    elif len(found.rows) < asked.size and (found.previous if asked.before else found.next):
+def _page(request: HttpRequest, then: Then, asked: Query, sort: str) -> Page[Any]:
+    """The page that is asked for, which says where it had to break off."""
+    found = page_asked_for(request, asked.notices, partial(then.page, sort, asked.size))
+    goes_on = found.previous if asked.before else found.next
+    if goes_on and not found.past_end and len(found.rows) < asked.size:
         asked.notices.append(
             f"Of this long list a page looks at {words.thousands(sum(PORTIONS))} devices, and few of these"
             " match: go on to the next ones, or choose fewer devices."

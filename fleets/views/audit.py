@@ -17,7 +17,8 @@ from django.views.decorators.http import require_safe
 from dashboard.export import File, csv_file, json_file, one_of_few
 from dashboard.pages import signed_in
 from devices import clock
-from devices.pages.keyset import Key, Order, Page, UnreadableCursor, page
+from devices.pages.keyset import Key, Order, Page, page
+from devices.views.places import page_asked_for
 from devices.views.query import address
 from fleets.audit_lines import action_words, lines
 from fleets.audit_log import entries
@@ -83,16 +84,8 @@ def _name(here: Place) -> str:
 
 
 def _page(request: HttpRequest, found: QuerySet[AuditEntry], asked: Asked) -> Page[AuditEntry]:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    try:
-        got = page(found, ORDER, PAGE, after=after, before=before)
-    except UnreadableCursor:
-        asked.notices.append("The address names no place in this log, so it begins at the newest entry.")
-        return page(found, ORDER, PAGE)
-    if got.past_end:
-        asked.notices.append("There is nothing behind that place in the log: this is its last page.")
-    return got
+    read = partial(page, found, ORDER, PAGE)
+    return page_asked_for(request, asked.notices, read, of="log", first="at the newest entry")
 
 
 async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[dict[str, Any]]]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from dashboard.pages import Scope, live_page, on_screen, scope, signed_in
+from dashboard.pages import live_page, on_screen, scope, signed_in
 from devices import clock
-from devices.pages.keyset import Page, UnreadableCursor
 from devices.pages.overview import overview, rows
-from devices.pages.standings import SORTS, Apart, apart, order_named, standings, standings_of
+from devices.pages.standings import SORTS, apart, order_named, standings, standings_of
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.filter_query import short
 from devices.views.moment import asked, fault_words, minute_form
 from devices.views.over_time import picture
+from devices.views.places import page_asked_for
 from devices.views.query import address
 from fleets.text_search import LONGEST
 from fleets.views.then import fleets_then
@@ -37,7 +36,10 @@ def fleets(request: HttpRequest) -> HttpResponse:
     if minute.at:
         return fleets_then(request, here, text, sort, notices, minute.at, at)
     aside = apart(here.chosen, at)
-    fresh = _page(request, here, text, sort, at, aside, notices)
+    order = order_named(sort)
+    fresh = page_asked_for(
+        request, notices, partial(standings, here.chosen, text, order, PER_PAGE, at, aside)
+    )
     slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
     moved = bool(wanted) and wanted != slugs
     pinned = standings_of(here.chosen, wanted, at, aside) if moved else fresh.rows
@@ -71,19 +73,3 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
         return sort
     notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
     return "attention"
-
-
-def _page(
-    request: HttpRequest, here: Scope, text: str, sort: str, at: datetime, aside: Apart, notices: list[str]
-) -> Page[Any]:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    order = order_named(sort)
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    try:
-        found = standings(here.chosen, text, order, PER_PAGE, at, aside, after=after, before=before)
-    except UnreadableCursor:
-        notices.append("The address names no place in this list, so it begins at the top.")
-        return standings(here.chosen, text, order, PER_PAGE, at, aside)
-    if found.past_end:
-        notices.append("There is nothing behind that place in the list: this is its last page.")
-    return found

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,13 +18,13 @@ from devices.pages.changes import Change
 from devices.pages.differences import Difference, differences
 from devices.pages.facets import as_shown
 from devices.pages.filters import in_organizations
-from devices.pages.keyset import Page, UnreadableCursor
 from devices.pages.standings import Standing, apart, order_named, standings_of
 from devices.pages.standings_then import standings_then
 from devices.status import always_attended, count_by_status
 from devices.views.addresses import fleet_heads, fleet_sorts
 from devices.views.moment import minute_form
 from devices.views.over_time import picture
+from devices.views.places import page_asked_for
 from devices.views.query import address
 from fleets.models import FleetType
 
@@ -51,7 +50,10 @@ def fleets_then(
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant, aside = past.instant(at, now), apart(here.chosen, now)
-    fresh = _page(request, text, sort, notices, partial(standings_then, here.chosen, instant))
+    order = order_named(sort)
+    fresh = page_asked_for(
+        request, notices, partial(standings_then, here.chosen, instant, text, order, PER_PAGE)
+    )
     counts, gone = past.count([each.pk for each in here.chosen], instant)
     present = as_shown(count_by_status(in_organizations(here.chosen), now, aside.moved))
     standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
@@ -80,18 +82,6 @@ def fleets_then(
         "next": address(request, after=fresh.next) if fresh.next else None,
     }
     return render(request, "fleets/then.html", context)
-
-
-def _page(
-    request: HttpRequest, text: str, sort: str, notices: list[str], read: Callable[..., Page[Any]]
-) -> Page[Any]:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read."""
-    after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    try:
-        return read(text, order_named(sort), PER_PAGE, after=after, before=before)
-    except UnreadableCursor:
-        notices.append("The address names no place in this list, so it begins at the top.")
-        return read(text, order_named(sort), PER_PAGE)
 
 
 def _rows(
