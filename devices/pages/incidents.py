@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 
 from devices.cells import VPN, cells
 from devices.models import Device
-from devices.pages.keyset import Key, Order, Page, page_of
+from devices.pages.keyset import Key, Order, Page, order_sql, page_of
 from devices.pages.standings import beyond, compiled
 from devices.status import ATTENTION, WORST, HeartbeatState, moved_ids, stalled, with_status
 
@@ -198,7 +198,7 @@ ORDER BY near.recorded_since DESC, near.id DESC LIMIT %(most)s
 
 
 def _take(among: Among, at: datetime, order: Order, size: int, values: list[Any] | None) -> list[Line]:
-    by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+    by = order_sql(order)
     return _read(among, at, beyond(order, values), by, size)
 
 

@@ -105,6 +105,11 @@ def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
     return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
+def order_sql(order: Order) -> str:
+    """The same as SQL, behind ORDER BY."""
+    return ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+
+
 Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]  # as _take, from somewhere
 
 

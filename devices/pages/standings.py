@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from devices import status
 from devices.pages.filters import in_organizations
-from devices.pages.keyset import Key, Order, Page, page_of
+from devices.pages.keyset import Key, Order, Page, order_sql, page_of
 from devices.status import WORST, Status
 from fleets.models import Organization
 
@@ -139,7 +139,7 @@ def _take(
     size: int,
     values: list[Any] | None,
 ) -> list[Standing]:
-    by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+    by = order_sql(order)
     return _read(organizations, text, at, apart, beyond(order, values), by, size)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from devices import past
-from devices.pages.keyset import Order, Page, page_of
+from devices.pages.keyset import Order, Page, order_sql, page_of
 from devices.pages.standings import COUNTS, NOBODY, STANDING, Standing, beyond, moves, read, standing_params
 from devices.past import Instant
 from fleets.models import Organization
@@ -62,7 +62,7 @@ def _take(
     ids = [each.pk for each in organizations]
     moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, ())
     where, where_params = beyond(order, values)
-    by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+    by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])
     sql += STANDING.format(counts=COUNTS, where=f"({where}) AND {THERE}", order=by)
     params = [*moved_params, *counted[1], then.at, ids, *standing_params(ids, text), *where_params]

@@ -20,7 +20,7 @@ from devices.pages import by_index
 from devices.pages.by_index import ORDERS, Place
 from devices.pages.facets import as_shown
 from devices.pages.filters import Filters, described, in_organizations, unchanging
-from devices.pages.keyset import Order, Page, encode, page_of
+from devices.pages.keyset import Order, Page, encode, order_sql, page_of
 from devices.pages.recorded import Piece, few_in, recorded
 from devices.pages.standings import beyond, compiled
 from devices.past import Instant
@@ -187,7 +187,7 @@ class Then:
         sql, params = self._ranked(candidates, self.filters)
         (where, behind_params), (end, end_params) = beyond(order, values), beyond(order, until)
         where = f"({where}) AND NOT ({end})" if until else where
-        by = ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+        by = order_sql(order)
         with connection.cursor() as cursor:
             cursor.execute(
                 f"{sql} {PAGE.format(where=where)} ORDER BY {by} LIMIT %s",
