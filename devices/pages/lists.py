@@ -92,9 +92,8 @@ def listing(
 
 
 def _rows(found: Sequence[Any], at: datetime) -> list[Row]:
-    marks = unstable_links([each for each in found if not isinstance(each, str)], at)
-    rows = [(row_of(each), marks.get(getattr(each, "pk", 0), "")) for each in found]
-    return [replace(row, unstable=words) if words else row for row, words in rows]
+    unstable = unstable_links([each for each in found if not isinstance(each, str)], at)
+    return [row_of(each, "" if isinstance(each, str) else unstable.get(each.pk, "")) for each in found]
 
 
 def whole(

@@ -54,8 +54,11 @@ class Row:
         return bool(self.release and self.target and self.release != self.target)
 
 
-def row_of(device: Any) -> Row:
-    """The row of a device read by with_status (else AttributeError), or of the UUID of one that is gone."""
+def row_of(device: Any, unstable: str = "") -> Row:
+    """The row of a device read by with_status (else AttributeError), or of the UUID of one that is gone.
+
+    `unstable`: which of its links changes often, in words (devices/pages/unstable.py).
+    """
     if isinstance(device, str):
         return Row(device)
     return Row(
@@ -68,6 +71,7 @@ def row_of(device: Any) -> Row:
         doing=doing(device),
         stalled_since=device.progress_changed_at if device.stalled else None,
         links=(links.vpn(device), links.heartbeat(device)),
+        unstable=unstable,
         last_contact=device.last_contact,
         release=device.release,
         target=device.target_release,

@@ -26,6 +26,7 @@ from devices.pages.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.pages.links import heartbeat, vpn
 from devices.pages.lists import LONG_AGO, Listing, counted, listing
 from devices.pages.rows import row_of
+from devices.pages.unstable import unstable_links
 from devices.status import Status, with_status
 from fleets.models import Fleet, Organization
 from tests.devices.test_lives import STEPS, UUIDS, Event, devices, events, make, tell
@@ -114,7 +115,9 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     assert {d.pk for d in matching([organization], asked, at)} == {d.pk for d in expected}
     uuids = [device.uuid for device in expected]
     found = pages(organization, asked, sort, at)
-    assert [row for page in found for row in page.rows] == [row_of(device) for device in expected]
+    unstable = unstable_links(expected, at)
+    rows = [row_of(device, unstable.get(device.pk, "")) for device in expected]
+    assert [row for page in found for row in page.rows] == rows
     turned = pages(organization, asked, f"-{sort}", at)
     assert [row.uuid for page in turned for row in page.rows] == uuids[::-1]
     facets = dict.fromkeys(Status, 0) | Counter(
