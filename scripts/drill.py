@@ -29,12 +29,7 @@ PATIENCE = 120.0  # seconds for what must come
 INTERVAL = 10  # seconds between two polls
 WINDOW = timedelta(seconds=15)  # after which such a device is late; as long again, and it is lost
 Start = Callable[..., subprocess.Popen[bytes]]  # by the name of its log, and its arguments of Python
-# The groups, and what they are while all goes well: only those that stay use a VPN.
-RUNNING = {
-    "stay": frozenset({"online"}),
-    "lost": frozenset({"heartbeat-only"}),
-    "leave": frozenset({"heartbeat-only"}),
-}
+GROUPS = ("stay", "lost", "leave")  # only those that stay use a VPN
 
 
 def main() -> int:
@@ -73,6 +68,7 @@ def rehearse(
 ) -> list[tuple[str, object, object]]:
     """Everything in order; returns the findings."""
     from devices import clock  # noqa: PLC0415
+    from devices.status import Status  # noqa: PLC0415
 
     began = time.monotonic()
 
@@ -82,11 +78,13 @@ def rehearse(
     start_site = ["-m", "dashboard.listen", "dashboard.asgi:application", "--port", str(port)]
     site = start("site", *start_site)
     start("settle", "manage.py", "settle", "--watch")
-    running = {name: start(name, *simulation(state, name, port)) for name in RUNNING}
-    until("all devices are heard", lambda: statuses(groups) == RUNNING)
+    running = {name: start(name, *simulation(state, name, port)) for name in GROUPS}
+    polling = frozenset({Status.HEARTBEAT_ONLY})
+    usual = {"stay": frozenset({Status.ONLINE}), "lost": polling, "leave": polling}
+    until("all devices are heard", lambda: statuses(groups) == usual)
     say(f"they poll every {INTERVAL} s: {told(groups)}")
     kill(running["lost"])
-    until("some are lost", lambda: statuses(groups)["lost"] == {"offline"} and recorded(groups["lost"]))
+    until("some are lost", lambda: statuses(groups)["lost"] == {Status.OFFLINE} and recorded(groups["lost"]))
     calm = clock.now()
     time.sleep(INTERVAL)  # the others' ordinary life
     before = statuses(groups)
@@ -168,7 +166,7 @@ def make_devices(state: Path, number: int) -> dict[str, list[int]]:
         organization=organization, name="Drill", slug="drill", poll_interval=INTERVAL
     )
     service_key, groups = keys.new_service_key(organization, "drill"), {}
-    for group in RUNNING:
+    for group in GROUPS:
         count = number // 5 if group != "stay" else number - 2 * (number // 5)
         made = [lifecycle.preregister(fleet=fleet, actor=None, name=f"{group}-{n}") for n in range(count)]
         known = [
@@ -202,8 +200,9 @@ def told(groups: dict[str, list[int]]) -> str:
 def recorded(devices: list[int], since: datetime | None = None) -> bool:
     """Whether the history has all of them offline, and by a change after `since`."""
     from devices.models import StatusChange  # noqa: PLC0415
+    from devices.status import Status  # noqa: PLC0415
 
-    changes = StatusChange.objects.filter(device__in=devices, after="offline")
+    changes = StatusChange.objects.filter(device__in=devices, after=Status.OFFLINE)
     return changes.filter(**{"at__gt": since} if since else {}).count() == len(devices)
 
 
@@ -226,6 +225,7 @@ def findings(
     """What was looked at, what it must be, and what it is."""
     from devices import reconcile  # noqa: PLC0415
     from devices.models import ConnectivityRecord, StatusChange  # noqa: PLC0415
+    from devices.status import Status  # noqa: PLC0415
 
     def changes(model: Any, group: str) -> list[tuple[str, float]]:
         """What became of which device, by how many seconds after the end of the outage."""
@@ -241,7 +241,7 @@ def findings(
     yield "links of those that left meanwhile", late + lost, changes(ConnectivityRecord, "leave")
     yield (
         "status of those that left meanwhile",
-        [("offline", 2 * window)] * gone,
+        [(Status.OFFLINE, 2 * window)] * gone,
         changes(StatusChange, "leave"),
     )
     said, hatched = lanes(groups["stay"], calm)

@@ -33,28 +33,34 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+def measured(program: str, environment: dict[str, str]) -> str:
+    """What the benchmark prints."""
+    run = subprocess.run(
+        [sys.executable, "-m", program],
+        env=environment,
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
 @pytest.mark.skipif(
     shutil.which("wrk") is None and not os.environ.get("CI"), reason="wrk is not installed: apt install wrk"
 )
 def test_a_short_run_is_measured_and_counted(environment: dict[str, str], tmp_path: Path) -> None:
     chosen = {"DEVICES": "2000", "SECONDS": "1", "CONNECTIONS": "20", "PROCESSES": "2"}
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.bench"],
-        env=environment | chosen,
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    said = measured("tests.bench", environment | chosen)
     (file,) = (tmp_path / "bench").glob("*.json")
     kept = json.loads(file.read_text())
     assert kept["options"] == {"devices": 2000, "seconds": 1, "connections": 20, "processes": 2}
     for line in kept["figures"]:
         assert line["rate"] > 0, line
         assert line["errors"] == 0, line
-        assert line["name"] in run.stdout
+        assert line["name"] in said
     for name, count in kept["acknowledged"].items():
         assert count["right"], name
         assert count["acknowledged"] > 0, name
@@ -63,20 +69,14 @@ def test_a_short_run_is_measured_and_counted(environment: dict[str, str], tmp_pa
 def test_every_page_is_measured_and_the_slowest_explained(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.bench.pages"],
-        env=environment | {"SIZES": "2000", "TIMES": "1", "ONLY": "no filter|Fleets|file|tag put"},
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
+    said = measured(
+        "tests.bench.pages",
+        environment | {"SIZES": "2000", "TIMES": "1", "ONLY": "no filter|Fleets|file|tag put"},
     )
-    assert run.returncode == 0, run.stdout + run.stderr
     kept = json.loads((tmp_path / "bench" / "pages-2000.json").read_text())
     assert kept["memory"] > 0
     for line in kept["lines"]:
-        assert line["name"] in run.stdout
+        assert line["name"] in said
         assert line["p50"] > 0, line
         assert line["queries"] > 0, line
         assert (line["sent"] > 0) != ("unchanged" in line["name"]), line
@@ -84,27 +84,18 @@ def test_every_page_is_measured_and_the_slowest_explained(
     assert [each["devices"] for each in kept["large"]] == [2000, 2000, 2000]
     assert all(each["memory"] > 0 for each in kept["large"])
     for name, plan in kept["plans"].items():
-        assert f"The longest query of “{name}”" in run.stdout
+        assert f"The longest query of “{name}”" in said
         assert "Execution Time" in plan
 
 
 def test_the_histories_are_measured_and_agree(environment: dict[str, str], tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.bench.history"],
-        env=environment | {"DEVICES": "500", "ROWS": "5000", "TIMES": "1"},
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    said = measured("tests.bench.history", environment | {"DEVICES": "500", "ROWS": "5000", "TIMES": "1"})
     kept = json.loads((tmp_path / "bench" / "history-500-5000.json").read_text())
     assert kept["rows"] >= 5000
     for line in kept["lines"]:
-        assert line["name"] in run.stdout
+        assert line["name"] in said
         assert line["p50"] > 0, line
-        assert f"“{line['name']}”:\n{line['plan'][:40]}" in run.stdout
+        assert f"“{line['name']}”:\n{line['plan'][:40]}" in said
 
 
 @pytest.mark.parametrize("devices", [1, 2, 7, 200, 1000, 100_000])
