@@ -103,7 +103,8 @@ def an_empty_database(name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            owner.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            # Not FORCE: it may not end a worker of autovacuum, which a plain DROP sends away by itself.
+            owner.execute(f'DROP DATABASE "{name}"')
 
 
 def environment(state: Path, database: str) -> dict[str, str]:
