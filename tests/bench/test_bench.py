@@ -15,7 +15,7 @@ from django.conf import settings
 from tests.bench.load import stride_for
 from tests.bench.options import ROOT
 
-DATABASE = "lookout_bench_test"
+DATABASE = f"lookout_bench_test_{os.getpid()}"  # others run beside this one
 
 
 @pytest.fixture
