@@ -32,6 +32,7 @@ urlpatterns = [
     path("devices/views/", saved_views.listed, name="views"),
     path("devices/views/new/", saved_views.new, name="view-new"),
     path("devices/views/<uuid:view>/", saved_views.change, name="view"),
+    path("devices/views/<uuid:view>/update/", saved_views.update, name="view-update"),
     path("devices/views/<uuid:view>/delete/", saved_views.delete, name="view-delete"),
     path("devices/<device:uuid>/", detail.device, name="detail"),
     path("devices/<device:uuid>/changes.csv", changes.csv, name="changes-csv"),

@@ -22,6 +22,10 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
         """The person's own, and those shared within these organizations, which are the person's."""
         return self.filter(Q(owner=user) | Q(organization__in=list(organizations)))
 
+    def first_ones(self, number: int, also: uuid.UUID | None) -> SavedViewQuerySet:
+        """The first ones by name, and the one that is named, wherever it stands."""
+        return self.filter(Q(pk__in=self.values("pk")[:number]) | Q(uuid=also))
+
 
 class SavedView(models.Model):
     """A query of the Devices page under a name: a person's own, or shared within an organization."""

@@ -24,7 +24,7 @@ from devices.views.saved_views import view_strip
 from devices.views.then import devices_then
 from fleets.models import Fleet
 
-KEPT = ("org", "sort", "per_page", "columns", "range")  # what the form of the filters passes on
+KEPT = ("org", "sort", "per_page", "columns", "range", "view")  # what the form of the filters passes on
 
 
 @require_safe

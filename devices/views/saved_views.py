@@ -38,30 +38,55 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 
 @dataclass(frozen=True)
+class Update:
+    """The view that a list was opened from, where the list is another one now and may be put into it."""
+
+    view: SavedView
+    seen: str
+    query: str
+
+
+@dataclass(frozen=True)
 class Strip:
     """The views above a list: which one the address is, if any, and where this one is saved."""
 
     choices: list[Choice]
     more: bool  # some are not among them
     new: str
+    update: Update | None
 
 
 def view_strip(request: HttpRequest, here: Scope) -> Strip:
-    """All devices, and the person's views; in one query."""
-    views = list(SavedView.objects.visible_to(person(request), here.chosen)[: MOST_SHOWN + 1])
-    now, widest = (
-        kept_query(request.GET),
-        urlencode({"org": here.organization.slug} if here.organization else {}),
-    )
-    every = f"{reverse('devices:list')}?{widest}" if widest else reverse("devices:list")
-    choices = [Choice("All devices", every, now == widest)]
-    choices += [Choice(view.name, address_of(view), now == view.query) for view in views[:MOST_SHOWN]]
-    return Strip(choices, len(views) > MOST_SHOWN, f"{reverse('devices:view-new')}?{now}")
+    """All devices, and the person's views, also the one that the list was opened from; in one query."""
+    now, origin = kept_query(request.GET), _origin(request)
+    visible = SavedView.objects.visible_to(person(request), here.chosen)
+    views = list(visible.first_ones(MOST_SHOWN + 1, also=origin))
+    listed = [view for place, view in enumerate(views) if place < MOST_SHOWN or view.uuid == origin]
+    widest = urlencode({"org": here.organization.slug} if here.organization else {})
+    choices = [Choice("All devices", _list_of(widest), now == widest)]
+    choices += [Choice(view.name, address_of(view), now == view.query) for view in listed]
+    # What shows all devices needs no view.
+    opened = [each for each in listed if each.uuid == origin and now not in ("", widest, each.query)]
+    updates = [Update(each, saved_views.version_of(each), now) for each in opened if _may_change(each, here)]
+    new = f"{reverse('devices:view-new')}?{now}"
+    return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
 
 
-def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, bool]]:
-    """Each view with whether the person may change it."""
-    return [(view, not view.organization or here.may(view.organization_id).operator) for view in views]
+def _origin(request: HttpRequest) -> UUID | None:
+    """The view that the address says the list was opened from; None where it names none."""
+    try:
+        return UUID(request.GET.get("view", ""))
+    except ValueError:
+        return None
+
+
+def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, str, bool]]:
+    """Each view with the address of its list and whether the person may change it."""
+    return [(view, address_of(view), _may_change(view, here)) for view in views]
+
+
+def _may_change(view: SavedView, here: Scope) -> bool:
+    return view.organization_id is None or here.may(view.organization_id).operator
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,6 +141,26 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+def update(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Put the query of a list into a view, but not over what others saved meanwhile: then 409, with both."""
+    here, found = _mine(request, view)
+    query = kept_query(QueryDict(request.POST.get("query", "")), found.organization)
+    seen = request.POST.get("seen", "")
+    try:
+        now = saved_views.change(view=found, actor=person(request), seen=seen, query=query)
+    except saved_views.ChangedMeanwhile as changed:
+        context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
+        context |= {"address": address_of(changed.now), "back": _list_of(query, changed.now)}
+        return render(request, "devices/view_update.html", _context(here, **context), status=409)
+    except SavedView.DoesNotExist:
+        messages.error(request, GONE)
+        return HttpResponseRedirect(_list_of(query))
+    messages.success(request, f"{now} is updated.")
+    return HttpResponseRedirect(address_of(now))
+
+
+@require_POST
+@signed_in
 def delete(request: HttpRequest, view: UUID) -> HttpResponse:
     """Forget a view; the devices are not touched."""
     _, found = _mine(request, view)
@@ -129,8 +174,13 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
 
 
 def address_of(view: SavedView) -> str:
-    """The list that the view keeps."""
-    return f"{reverse('devices:list')}{'?' if view.query else ''}{view.query}"
+    """The list that the view keeps, which says that it was opened from it."""
+    return _list_of(view.query, view)
+
+
+def _list_of(query: str, view: SavedView | None = None) -> str:
+    whole = "&".join(filter(None, [query, urlencode({"view": view.uuid}) if view else ""]))
+    return f"{reverse('devices:list')}{'?' if whole else ''}{whole}"
 
 
 def _mine(request: HttpRequest, uuid: UUID) -> tuple[Scope, SavedView]:

@@ -28,7 +28,7 @@ from devices.views.places import page_asked_for
 from devices.views.query import Query, address
 from fleets.models import Fleet
 
-KEPT = ("org", "sort", "per_page", "range", "at")
+KEPT = ("org", "sort", "per_page", "range", "at", "view")
 ORDERS = {"attention": "Needs attention", "name": "Name"}
 
 

@@ -44,6 +44,9 @@ PAGES: Final[dict[str, Page]] = {
     "devices:view": Page(
         members(OPERATOR, 200), members(OPERATOR, 302), {"name": "Renamed", "seen": "{seen_view}"}
     ),
+    "devices:view-update": Page(
+        NO, members(OPERATOR, 302), {"query": "status=frozen", "seen": "{seen_view}"}
+    ),
     "devices:view-delete": Page(NO, members(OPERATOR, 302)),
     # Several at once. Whoever is no member names no device, and is led back to the list.
     "devices:select": Page(

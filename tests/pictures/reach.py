@@ -170,6 +170,22 @@ def viewed(visit: Visit) -> None:
     visit.page.goto("/devices/views/")
 
 
+def opened_and_changed(visit: Visit) -> None:
+    """The list of that view under another order."""
+    visit.page.goto("/devices/views/")
+    visit.page.locator(".own-view > a").first.click()
+    visit.page.wait_for_load_state()
+    visit.page.goto(f"{visit.page.url}&sort=name")
+
+
+def updated_late(visit: Visit) -> None:
+    """That list, put into the view when others changed it meanwhile."""
+    opened_and_changed(visit)
+    visit.page.locator(".views [name=seen]").evaluate("field => field.value = 'older'")
+    visit.page.get_by_role("button", name="Update Lost").click()
+    visit.page.wait_for_load_state()
+
+
 def given(lines: str, *, confirmed: bool = False) -> Reach:
     """A list of devices that was handed in, and confirmed."""
 

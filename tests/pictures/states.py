@@ -153,6 +153,8 @@ CHANGES: Final = (
     State("device-conflict", reach.conflicted),
     State("views", reach.viewed),
     State("view", clicked("/devices/views/", ".own-view .btn-icon")),
+    State("view-changed", reach.opened_and_changed),
+    State("view-conflict", reach.updated_late),
     State("bulk-tag", reach.ticked("/devices/?status=inactive", "Tag…", matching=True)),
     State("bulk-tag-preview", reach.tagged("depot = north", done=False)),
     State("job-done", reach.tagged("depot = north", done=True)),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
 from devices.models import SavedView
 from devices.saved_views import change, save, version_of
-from fleets.models import Organization, Role
+from fleets.models import AuditEntry, Organization, Role
 from tests.factories import make_member, make_organization
 from tests.pages import refresh, text_of
 
@@ -33,11 +35,12 @@ def test_a_view_keeps_filters_order_and_columns_and_no_place(reader: Client, use
     asked = reader.get(f"/devices/views/new/?{kept}")
     assert asked.context["query"] == kept
     done = reader.post("/devices/views/new/", {"query": f"{kept}&after=W10", "name": "Lost"}, follow=True)
-    assert done.redirect_chain == [(f"/devices/?{kept}", 302)]
-    assert "Lost is saved." in text_of(done)
     view = SavedView.objects.get()
+    opened = f"/devices/?{kept}&view={view.uuid}"
+    assert done.redirect_chain == [(opened, 302)]
+    assert "Lost is saved." in text_of(done)
     assert (view.name, view.query, view.owner, view.organization) == ("Lost", kept, user, None)
-    assert strip_of(reader, f"?{kept}") == [("All devices", "/devices/"), ("Lost*", f"/devices/?{kept}")]
+    assert strip_of(reader, f"?{kept}") == [("All devices", "/devices/"), ("Lost*", opened)]
     assert strip_of(reader)[0] == ("All devices*", "/devices/")
 
 
@@ -48,7 +51,7 @@ def test_a_shared_view_names_its_organization_and_is_seen_by_all_of_it(
     reader.post("/devices/views/new/", said)
     eve = Client()
     eve.force_login(make_member(organization, Role.OBSERVER))
-    address = f"/devices/?org={organization.slug}&status=offline"
+    address = f"/devices/?org={organization.slug}&status=offline&view={SavedView.objects.get().uuid}"
     assert strip_of(eve)[1:] == [("Lost", address)]
     listed = eve.get("/devices/views/")
     assert f"Lost Shared in {organization.name}" in text_of(listed)
@@ -105,6 +108,101 @@ def test_a_view_is_deleted(reader: Client, user: User) -> None:
     assert reader.get(f"/devices/views/{view.uuid}/").status_code == 404
 
 
+def offered(client: Client, query: str) -> dict[str, str] | None:
+    """What the strip's button posts, and where to; None where there is none."""
+    strip = client.get(f"/devices/{query}").content.decode().split('class="views"')[1].split("</nav>")[0]
+    if "<form" not in strip:
+        return None
+    assert "Save as a new view" in strip
+    fields = dict(re.findall(r'name="(query|seen)" value="([^"]*)"', strip))
+    path = re.search(r'action="([^"]*)"', strip)
+    assert path
+    return {name: value.replace("&amp;", "&") for name, value in fields.items()} | {"path": path[1]}
+
+
+def test_a_list_opened_from_a_view_and_changed_is_put_into_it(reader: Client, user: User) -> None:
+    view = save(actor=user, name="Lost", query="status=offline")
+    opened = f"?status=offline&view={view.uuid}"
+    assert offered(reader, opened) is None  # as it is saved
+    changed = f"?status=offline&status=frozen&sort=name&after=W10&view={view.uuid}"
+    said = offered(reader, changed)
+    kept = "status=frozen&status=offline&sort=name"
+    assert said == {
+        "query": kept,
+        "seen": version_of(view),
+        "path": f"/devices/views/{view.uuid}/update/",
+    }
+    done = reader.post(said["path"], said, follow=True)
+    assert done.redirect_chain == [(f"/devices/?{kept}&view={view.uuid}", 302)]
+    assert "Lost is updated." in text_of(done)
+    assert SavedView.objects.get().query == kept
+    assert reader.get(said["path"]).status_code == 405
+
+
+def test_what_is_changed_in_the_list_keeps_where_it_was_opened_from(reader: Client, user: User) -> None:
+    view = save(actor=user, name="Lost", query="q=a")
+    page = reader.get(f"/devices/?q=a&view={view.uuid}")
+    assert f'<input type="hidden" name="view" value="{view.uuid}">' in page.content.decode()
+    assert page.context["links"].heads["name"].address == f"?q=a&view={view.uuid}&sort=name"
+
+
+@pytest.mark.parametrize("query", ["?view=nonsense", "?view=%00", "?view={}", "?view="])
+def test_a_view_that_is_none_or_a_strangers_is_passed_over(reader: Client, query: str) -> None:
+    theirs = save(actor=make_member(make_organization()), name="Theirs", query="")
+    query = f"{query.format(theirs.uuid)}&q=a"
+    assert offered(reader, query) is None
+    assert strip_of(reader, query) == [("All devices", "/devices/")]
+
+
+@pytest.mark.parametrize("query", ["", "?view={}", "?org={org}&view={}"])
+def test_no_view_is_made_one_of_all_devices(
+    reader: Client, user: User, organization: Organization, query: str
+) -> None:
+    view = save(actor=user, name="Lost", query="status=offline")
+    assert offered(reader, query.format(view.uuid, org=organization.slug)) is None
+
+
+def test_a_shared_view_is_updated_by_operators_within_its_organization(
+    reader: Client, user: User, organization: Organization
+) -> None:
+    view = save(actor=user, name="Lost", query=f"org={organization.slug}", organization=organization)
+    query = f"?status=offline&view={view.uuid}"
+    eve = Client()
+    eve.force_login(make_member(organization, Role.OBSERVER))
+    assert offered(eve, query) is None
+    said = offered(reader, query)
+    assert said
+    assert eve.post(said["path"], said).status_code == 403
+    reader.post(said["path"], said)
+    kept = f"org={organization.slug}&status=offline"
+    assert SavedView.objects.get().query == kept
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.subject_name) == ("view-changed", "Lost")
+    assert (entry.before, entry.after) == ({"query": f"org={organization.slug}"}, {"query": kept})
+
+
+def test_a_view_is_not_updated_over_what_others_saved_meanwhile(
+    reader: Client, user: User, organization: Organization
+) -> None:
+    view = save(actor=user, name="Lost", query="sort=name", organization=organization)
+    mine = f"org={organization.slug}&status=offline"
+    said = offered(reader, f"?{mine}&view={view.uuid}")
+    assert said
+    change(view=view, actor=make_member(organization), seen=version_of(view), query="sort=-name", name="Gone")
+    refused = reader.post(said["path"], said)
+    assert refused.status_code == 409
+    words = text_of(refused)
+    assert "Nothing was saved: it was changed meanwhile. It is “ Gone ” now and shows sort=-name ." in words
+    assert f"Updating puts in its place: {mine.replace('&', '&amp;')} ." in words
+    back = f'href="/devices/?{mine}&view={view.uuid}">Cancel'.replace("&", "&amp;")
+    assert back in refused.content.decode()
+    assert SavedView.objects.get().query == "sort=-name"
+    again = re.search(r'name="seen" value="([^"]+)"', refused.content.decode())
+    assert again
+    reader.post(said["path"], said | {"seen": again[1]})
+    assert SavedView.objects.get().query == mine
+
+
 def test_strangers_get_404(reader: Client) -> None:
     other = make_organization()
     owner = make_member(other, Role.OWNER)
@@ -112,8 +210,9 @@ def test_strangers_get_404(reader: Client) -> None:
         save(actor=owner, name="Own", query=""),
         save(actor=owner, name="Shared", query="", organization=other),
     ):
-        for path in (f"/devices/views/{view.uuid}/", f"/devices/views/{view.uuid}/delete/"):
-            assert reader.post(path, {"name": "Mine"}).status_code == 404
+        for path in ("", "update/", "delete/"):
+            said = {"name": "Mine", "query": "q=mine"}
+            assert reader.post(f"/devices/views/{view.uuid}/{path}", said).status_code == 404
     assert SavedView.objects.count() == 2
 
 
@@ -123,6 +222,8 @@ def test_the_strip_ends_after_eight_and_a_refresh_does_without(reader: Client, u
     assert [words for words, _ in strip_of(reader)] == ["All devices*", *(f"v-{n}" for n in range(8))]
     assert "All views" in text_of(reader.get("/devices/"))
     assert 'class="views"' not in refresh(reader, "/devices/").content.decode()
+    last = save(actor=user, name="v-9", query="q=9")
+    assert [words for words, _ in strip_of(reader, f"?q=9&view={last.uuid}")][8:] == ["v-7", "v-9*"]
 
 
 def test_query_count(reader: Client, user: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
@@ -132,3 +233,16 @@ def test_query_count(reader: Client, user: User, django_assert_num_queries: Djan
         # session, person, organizations, views, clock
         with django_assert_num_queries(5):
             reader.get("/devices/views/")
+
+
+def test_the_strip_asks_once_whatever_it_was_opened_from(
+    reader: Client, user: User, organization: Organization
+) -> None:
+    own = save(actor=user, name="Own", query="")
+    shared = save(actor=user, name="Shared", query="", organization=organization)
+    asked = []
+    for query in ("?q=a", f"?q=a&view={own.uuid}", f"?q=a&view={shared.uuid}"):
+        with CaptureQueriesContext(connection) as queries:
+            reader.get(f"/devices/{query}")
+        asked.append(len(queries))
+    assert asked == asked[:1] * 3
