@@ -37,6 +37,7 @@ PAGES: Final[dict[str, Page]] = {
     "devices:list": Page(signed_in(200)),
     "devices:csv": Page(signed_in(200)),
     "devices:json": Page(signed_in(200)),
+    "devices:occurring": Page(signed_in(200)),
     "devices:columns": Page(NO, signed_in(302), {"columns": "os"}),
     # Saved views: one's own, and a shared one.
     "devices:views": Page(signed_in(200)),

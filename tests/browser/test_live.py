@@ -68,6 +68,33 @@ def test_counts_that_come_late_stay_when_the_rows_are_refreshed(
     expect(count).to_have_text("20")  # counted anew once a minute
 
 
+def test_a_menu_suggests_what_occurs_and_keeps_what_is_half_typed(
+    page: Page, fleet: Fleet, devices: list[Device]
+) -> None:
+    make_device(fleet, device_type="Intel NUC")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "occurring" in request.url else None)
+    page.goto("/devices/")
+    expect(page.locator("#live-text")).to_contain_text("Live")
+    assert asked == []
+    field, options = page.locator("#add-type"), page.locator("#occurring-type option")
+    page.locator("#menu-facts summary").click()
+    expect(options).to_have_count(1)
+    field.press_sequentially("Intel N")
+    connectivity.record_heartbeats([devices[0].pk])
+    expect(page.locator("#facet-heartbeat-only + span b")).to_have_text("1")
+    assert field.input_value() == "Intel N"
+    assert page.evaluate("document.activeElement.id") == "add-type"
+    assert page.evaluate("[...document.activeElement.list.options].map((one) => one.value)") == ["Intel NUC"]
+    for _ in range(2):
+        page.locator("#menu-facts summary").click()
+    assert len(asked) == 1
+    field.fill("Intel NUC")
+    field.press("Enter")
+    page.wait_for_url("**/devices/?type=Intel+NUC")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
 def test_an_open_menu_stays_open(page: Page, fleet: Fleet, devices: list[Device]) -> None:
     page.goto(f"/fleets/{fleet.slug}/")
     page.locator("#menu-sort summary").click()
