@@ -46,7 +46,8 @@ SELECT d.id, d.heartbeat_state AS was, 'recent' AS now, %(at)s AS at, %(reason)s
 FROM devices_device d
 WHERE d.id = ANY(%(ids)s) AND (d.heartbeat_state <> 'recent' OR NOT d.is_active)
 """
-# Late before lost, one deadline at a time, and none before an earlier end of the owner's lease.
+# Late before lost, one deadline at a time, and none before an earlier end of the owner's lease. IS TRUE: is
+# looked at in the row; by the index of deadlines, all of a backlog would be read for a part of it.
 PASSED = """
 UPDATE devices_heartbeat h SET due_at = due.next
 FROM (
@@ -56,7 +57,7 @@ FROM (
     FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
     JOIN devices_heartbeat h ON h.device_id = d.id
     LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
-    WHERE h.due_at <= %(at)s AND COALESCE(h.due_at <= s.due_at, true)
+    WHERE (h.due_at <= %(at)s) IS TRUE AND COALESCE(h.due_at <= s.due_at, true)
 ) AS due
 WHERE h.device_id = due.id
 RETURNING due.id, due.was, due.now, due.at, due.polled_at,
@@ -70,29 +71,28 @@ LAPSED = """
 WITH moves AS (
     UPDATE devices_heartbeat h SET due_at = NULL
     FROM (
-        SELECT d.id, d.heartbeat_state AS was, GREATEST(d.heartbeat_changed_at, h.late_at) AS late_at,
-               GREATEST(d.heartbeat_changed_at, h.lost_at) AS lost_at, h.last_poll_at AS polled_at,
-               {late} <> d.recorded_status AS changes_late, {lost} <> d.recorded_status AS changes
-        FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
-        JOIN devices_heartbeat h ON h.device_id = d.id
-        LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
-        WHERE h.due_at = h.late_at AND h.lost_at <= %(at)s AND COALESCE(h.lost_at <= s.due_at, true)
-          AND ({late} = d.recorded_status OR {late} = {lost})
-    ) AS due
-    WHERE h.device_id = due.id
-    RETURNING due.id, due.was, due.late_at, due.lost_at, due.changes, due.polled_at,
-              CASE WHEN due.changes_late THEN due.late_at ELSE due.lost_at END AS at,
-              CASE WHEN due.changes_late THEN 'heartbeat-late' ELSE 'heartbeat-lost' END AS slug
+        SELECT d.id, d.heartbeat_state AS was, d.heartbeat_changed_at AS since, d.recorded_status AS before,
+               {late} AS once_late, {lost} AS once_lost, s.due_at AS ended_at
+        FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
+        WHERE d.id = ANY(%(ids)s)
+    ) AS device
+    WHERE h.device_id = device.id AND h.due_at = h.late_at AND h.lost_at <= %(at)s
+      AND COALESCE(h.lost_at <= ended_at, true) AND (once_late = before OR once_late = once_lost)
+    RETURNING device.id, was, GREATEST(since, h.late_at) AS late_at, GREATEST(since, h.lost_at) AS lost_at,
+              h.last_poll_at AS polled_at, once_late <> before AS changes_late, once_lost <> before AS changes
 ),
 changed AS (
     UPDATE devices_device d
-    SET heartbeat_state = 'lost', heartbeat_changed_at = GREATEST(d.heartbeat_changed_at, moves.lost_at),
-        last_contact_at = GREATEST(d.last_contact_at, moves.polled_at),
-        facts_at = moves.at, facts_reason = jsonb_build_object('slug', moves.slug),
-        recorded_status_at =
-            CASE WHEN changes THEN GREATEST(moves.at, d.recorded_status_at) ELSE d.recorded_status_at END
+    SET heartbeat_state = 'lost', heartbeat_changed_at = moves.lost_at,
+        last_contact_at = GREATEST(d.last_contact_at, polled_at),
+        facts_at = CASE WHEN changes_late THEN late_at ELSE lost_at END,
+        facts_reason = jsonb_build_object(
+            'slug', CASE WHEN changes_late THEN 'heartbeat-late' ELSE 'heartbeat-lost' END),
+        recorded_status_at = CASE
+            WHEN changes_late THEN GREATEST(late_at, d.recorded_status_at)
+            WHEN changes THEN GREATEST(lost_at, d.recorded_status_at) ELSE d.recorded_status_at END
     FROM moves WHERE d.id = moves.id
-    RETURNING d.organization_id, d.fleet_id, d.id, moves.was, moves.late_at, moves.lost_at
+    RETURNING d.organization_id, d.fleet_id, d.id, was, late_at, lost_at
 ),
 recorded AS (
     INSERT INTO devices_connectivityrecord
@@ -104,7 +104,7 @@ recorded AS (
     ) AS edge(number, was, now, at)
     ORDER BY id, edge.number
 )
-SELECT 2 * count(*) FROM changed
+SELECT id FROM changed
 """
 VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
 ENDED = f"""
@@ -156,12 +156,17 @@ def heartbeat_edges(moves: str, *, sets: str = "", **params: Any) -> int:
     return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
 
 
-def lapsed_edges(ids: list[int], at: datetime) -> int:
-    """Write both edges of the heartbeats that were late and lost with nothing between; returns how many."""
+def passed_edges(ids: list[int], at: datetime) -> int:
+    """Write the next edge of each of these heartbeats whose deadline passed; returns how many."""
+    return heartbeat_edges(PASSED, sets=LAST_POLL, ids=ids, at=at) if ids else 0
+
+
+def lapsed_edges(ids: list[int], at: datetime) -> list[int]:
+    """Write both edges of the heartbeats that were late and lost with nothing between; returns whose."""
     late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
     with connection.cursor() as cursor:
         cursor.execute(LAPSED.format(late=late, lost=lost), {"ids": ids, "at": at})
-        return int(cursor.fetchone()[0])
+        return [device for (device,) in cursor]
 
 
 def vpn_edges(moves: str, *, sets: str = "", **params: Any) -> int:
@@ -186,32 +191,39 @@ SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
     SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
 ORDER BY id FOR SHARE
 """
-HEARTBEATS = (
-    "SELECT 1 FROM devices_heartbeat WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE"
+HEARTBEATS = """
+WITH locked AS MATERIALIZED (
+    SELECT device_id, due_at FROM devices_heartbeat
+    WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE
 )
+SELECT device_id FROM locked WHERE due_at <= %(at)s
+"""
 DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
 
 
 def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
     """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
-    _execute(ENDED_SERVERS, ids, at)
+    _rows(ENDED_SERVERS, ids, at)
 
 
-def lock_heartbeats(ids: Iterable[int]) -> None:
-    """Lock the heartbeats of these devices that exist."""
-    _execute(HEARTBEATS, ids)
+def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock the heartbeats of these devices that exist; returns whose deadline passed unrecorded."""
+    return [device for (device,) in _rows(HEARTBEATS, ids, at)]
 
 
-def lock_devices(ids: Iterable[int], at: datetime) -> None:
-    """Lock everything that the facts of these devices depend on, and them."""
+def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock everything that the facts of these devices depend on, and them; returns as lock_heartbeats."""
     lock_ended_servers(ids, at)
-    lock_heartbeats(ids)
-    _execute(DEVICES, ids)
+    due = lock_heartbeats(ids, at)
+    _rows(DEVICES, ids, at)
+    return due
 
 
-def _execute(sql: str, ids: Iterable[int], at: datetime | None = None) -> None:
+def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"ids": list(ids), "at": at})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def settle_devices(ids: Iterable[int], at: datetime) -> int:
@@ -221,8 +233,9 @@ def settle_devices(ids: Iterable[int], at: datetime) -> int:
     whoever does, in its transaction. Returns the number of edges.
     """
     ids, at = sorted(ids), clock.heard(at)
-    lock_devices(ids, at)
-    recorded = lapsed_edges(ids, at)
-    while moved := heartbeat_edges(PASSED, sets=LAST_POLL, ids=ids, at=at) + vpn_edges(ENDED, ids=ids, at=at):
+    due = lock_devices(ids, at)
+    lapsed = lapsed_edges(due, at) if due else []
+    recorded, others = 2 * len(lapsed), sorted({*due} - {*lapsed})
+    while moved := passed_edges(others, at) + vpn_edges(ENDED, ids=ids, at=at):
         recorded += moved
     return recorded

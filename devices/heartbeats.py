@@ -98,7 +98,7 @@ def record_heartbeats(
     if look.ended:
         edges.lock_ended_servers(ids, at.heard)
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []
-    edges.lock_heartbeats(ids)
+    edges.lock_heartbeats(ids, at.heard)
     extended = _ids(EXTEND, ids=ids, **poll)
     renewed = _newer(set(ids) - {*began, *extended}, at)
     if touched := {*began, *renewed, *look.moved}:

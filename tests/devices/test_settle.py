@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from pytest_django import Settings
 
-from devices import connectivity, listening
+from devices import connectivity, edges, listening, reconcile
 from devices.leader import Leader
 from devices.management.commands.settle import Command
+from devices.models import ConnectivityRecord
 from tests.factories import T0, make_device, make_fleet, seconds
 
 LOCK = 4711
@@ -79,3 +82,81 @@ def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None:
     said = StringIO()
     assert not Command(stderr=said).look(Leader(LOCK))
     assert "waiting for the database" in said.getvalue()
+
+
+# A backlog
+
+
+def polled(number: int) -> list[int]:
+    """So many devices that polled at T0 and are late and lost 45 s later."""
+    fleet = make_fleet(poll_interval=10)
+    ids = [make_device(fleet).pk for _ in range(number)]
+    connectivity.record_heartbeats(ids, T0)
+    return ids
+
+
+@pytest.fixture
+def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int]]]:
+    """What is settled together, two devices at most, with the thread that does it."""
+    seen: list[tuple[int, list[int]]] = []
+
+    def spied(ids: list[int], at: Any) -> int:
+        seen.append((threading.get_ident(), ids))
+        return edges.settle_devices(ids, at)
+
+    monkeypatch.setattr(connectivity, "SETTLE_BATCH", 2)
+    monkeypatch.setattr(connectivity, "settle_devices", spied)
+    return seen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backlog_is_settled_on_connections_of_its_own_each_device_once(
+    batches: list[tuple[int, list[int]]],
+) -> None:
+    ids = polled(9)
+    assert connectivity.settle(T0 + seconds(100)) == 2 * len(ids)
+    assert sorted(device for _, batch in batches for device in batch) == ids
+    assert threading.get_ident() not in {thread for thread, _ in batches}
+    assert not list(reconcile.disagreements(T0 + seconds(100)))
+    assert connectivity.settle(T0 + seconds(100)) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_transaction_settles_is_its_own(batches: list[tuple[int, list[int]]]) -> None:
+    polled(5)
+    before = ConnectivityRecord.objects.count()
+    with transaction.atomic():
+        assert connectivity.settle(T0 + seconds(100)) == 10
+        transaction.set_rollback(True)
+    assert {thread for thread, _ in batches} == {threading.get_ident()}
+    assert ConnectivityRecord.objects.count() == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_side_that_fails_is_heard_of_and_the_rest_is_settled_at_the_next_look(
+    batches: list[tuple[int, list[int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = polled(8)
+
+    def failing(some: list[int], at: Any) -> int:
+        if ids[0] in some:
+            raise RuntimeError("it failed")
+        return edges.settle_devices(some, at)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connectivity, "settle_devices", failing)
+        with pytest.raises(RuntimeError, match="it failed"):
+            connectivity.settle(T0 + seconds(100))
+    connectivity.settle(T0 + seconds(100))
+    assert ConnectivityRecord.objects.filter(after="lost").count() == len(ids)
+    assert not list(reconcile.disagreements(T0 + seconds(100)))
+
+
+def test_for_a_batch_the_rest_of_a_backlog_is_not_read() -> None:
+    ids = polled(400)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE devices_heartbeat, devices_device")  # hardly anything is due then
+        cursor.execute(f"EXPLAIN {edges.PASSED}", {"ids": ids[:40], "at": T0 + seconds(14)})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "heartbeat_pkey" in plan
+    assert "heartbeat_due" not in plan
