@@ -1,15 +1,19 @@
 """What all tests share: hypothesis profiles, and the database."""
 
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Final
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from dashboard import database, first_run
+from tests import emptying
 
 # No deadline: the first example pays for warming up, and the machine may be busy.
 hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,6 +21,10 @@ hypothesis_settings.register_profile(
     "ci", parent=hypothesis_settings.get_profile("default"), derandomize=True
 )
 hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+# The embedded server's data need not survive the machine; and no table is worth starting processes for,
+# which the planner cannot know of tables without statistics.
+QUICK: Final = {"fsync": "off", "full_page_writes": "off", "max_parallel_workers_per_gather": "0"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,8 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(server.close)
         superuser = database.url(settings.STATE_DIRECTORY, database.SUPERUSER, "postgres")
         with psycopg.connect(superuser, autocommit=True) as connection:
-            for setting in ("fsync", "full_page_writes"):
-                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            for setting, value in QUICK.items():
+                connection.execute(f"ALTER SYSTEM SET {setting} = {value}")
             connection.execute("SELECT pg_reload_conf()")
 
 
@@ -45,3 +53,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests are about a site that has been set up, whether or not their database holds a person."""
     monkeypatch.setattr(first_run._Seen, "account", True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_quickly() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty)
+        yield
