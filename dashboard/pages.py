@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 THEMES = ("light", "dark")
 PINNED_MOST = 100  # rows on the longest page
+TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: what is shown by its polling tag, and the rows on screen
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,7 @@ def on_screen(request: HttpRequest) -> list[str]:
     """The rows that a refresh says are on screen, in order, by what names them; none for a whole page."""
     if not wants_fragment(request):
         return []
-    return [name for name in dict.fromkeys(request.headers.get("HX-Shown", "").split(",")) if name][
-        :PINNED_MOST
-    ]
+    return [name for name in dict.fromkeys(request.headers.get(SHOWN, "").split(",")) if name][:PINNED_MOST]
 
 
 def live_page(
@@ -155,16 +154,19 @@ def live_page(
     silence = clock.told(at)
     tag = tag_of((silence, shown), at)
     fragment = wants_fragment(request)
-    if fragment and request.headers.get("HX-PTag") == tag:
+    if fragment and request.headers.get(TAG) == tag:
         response: HttpResponse = HttpResponseNotModified()
     else:
         context |= {"at": at, "tag": tag, "silence": silence}
         response = render(request, f"{template}#live" if fragment else template, context)
-    response["HX-PTag"] = tag
+    return live_answer(response, tag, at)
+
+
+def live_answer(response: HttpResponse, tag: str, at: datetime) -> HttpResponse:
+    """An answer about a live region, with what the page needs to know of it."""
+    response[TAG] = tag
     response["Lookout-Now"] = str(int(at.timestamp() * 1000))
-    patch_vary_headers(
-        response, ["HX-Request", "HX-History-Restore-Request", "HX-PTag", "HX-Shown", "Cookie"]
-    )
+    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request", TAG, SHOWN, "Cookie"])
     return response
 
 

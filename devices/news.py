@@ -1,15 +1,16 @@
 """What the database tells of the organizations: one connection of this process listens, whoever asks.
 
-The triggers send a NOTIFY for each organization that a commit touched: statuses (devices/triggers.py), and
-what people and keys do (fleets/models.py, AuditEntry). Other facts of a device, such as its last contact,
-change without one.
+The triggers send a NOTIFY for each organization that a commit touched: statuses (devices/triggers.py), links
+(ConnectivityRecord), and what people and keys do (AuditEntry). Other facts of a device, such as its last
+contact, change without one.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import psycopg
@@ -40,6 +41,9 @@ class News:
         self._ending = threading.Event()
         self._hearers: list[Hearer] = []
         self._thread: threading.Thread | None = None
+        self._times = Counter[
+            int | None
+        ]()  # that each organization was told of; None: listening began or ended
         self.listens = False  # what happens is heard, at this moment as far as known
 
     def start(self) -> None:
@@ -58,6 +62,12 @@ class News:
     def hear(self, hearer: Hearer) -> None:
         """Have it called, in the thread that listens."""
         self._hearers.append(hearer)
+
+    def standing(self, organizations: Iterable[int]) -> tuple[int, ...] | None:
+        """The same as long as nothing happened in these organizations; None: nobody here would know."""
+        if not self.listens:
+            return None
+        return tuple(self._times[each] for each in (None, *organizations))
 
     def _run(self) -> None:
         """Whatever fails is begun anew: a process that heard nothing any more would not know it."""
@@ -84,6 +94,7 @@ class News:
                 opened.execute("SELECT 1")
 
     def _tell(self, organization: int | None) -> None:
+        self._times[organization] += 1
         for hearer in self._hearers:
             try:
                 hearer(organization)

@@ -14,6 +14,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Cast, Concat, Upper
 
 from fleets.text_search import WordVector
+from fleets.triggers import tell
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -207,19 +208,7 @@ class AuditEntry(models.Model):
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            # What people do is news to the pages that are open (devices/news.py), as a change of status is.
-            pgtrigger.Trigger(
-                name="tell",
-                level=pgtrigger.Statement,
-                when=pgtrigger.After,
-                operation=pgtrigger.Insert,
-                referencing=pgtrigger.Referencing(new="new_rows"),
-                func="""
-                    PERFORM pg_notify('status_changed', organization_id::text)
-                    FROM new_rows WHERE organization_id IS NOT NULL GROUP BY organization_id;
-                    RETURN NULL;
-                """,
-            ),
+            tell(),  # what people do is news, as a change of status is
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from devices.models.device import Device
 from fleets.models import Fleet, Organization
+from fleets.triggers import tell
 
 
 def outlived(
@@ -45,6 +46,7 @@ class ConnectivityRecord(models.Model):
             # The Device Summary: what happened to this device, newest first.
             models.Index(fields=["device", "-at", "-id"], name="record_of_device"),
         ]
+        triggers = [tell()]  # a link may change without the status
 
     def __str__(self) -> str:
         return f"{self.link} of {self.device_id}: {self.before} to {self.after} at {self.at}"

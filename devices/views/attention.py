@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, on_screen, scope, signed_in
+from dashboard.shared import shared
 from devices import clock
 from devices.pages.attention import items
 from devices.pages.incidents import LOOKED_AT, Among, lines, lines_named
@@ -25,6 +26,7 @@ PER_PAGE = 25
 
 @require_safe
 @signed_in
+@shared(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention, the worst and newest first; of one fleet where `?fleet=` names one of mine."""
     at, here, notices = clock.now(), scope(request), list[str]()

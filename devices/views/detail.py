@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, scope, signed_in
+from dashboard.shared import shared
 from devices import advice, clock
 from devices.explain import explain
 from devices.pages import happened, links
@@ -29,6 +30,7 @@ EVENTS = 20
 
 @require_safe
 @signed_in
+@shared(lambda request, uuid: [uuid])
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)

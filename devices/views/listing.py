@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import Scope, live_page, scope, signed_in, wants_fragment
+from dashboard.shared import shared
 from devices import clock
 from devices.pages.filters import Filters
 from devices.pages.lists import counted, listing
@@ -29,6 +30,7 @@ KEPT = ("org", "sort", "per_page", "columns", "range", "view")  # what the form 
 
 @require_safe
 @signed_in
+@shared(uuids_on_screen)
 def devices(request: HttpRequest) -> HttpResponse:
     """Every device of the viewer's organizations."""
     here = scope(request)
@@ -38,6 +40,7 @@ def devices(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
+@shared(lambda request, slug: uuids_on_screen(request))
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
     here = scope(request)

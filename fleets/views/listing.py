@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, on_screen, scope, signed_in
+from dashboard.shared import shared
 from devices import clock
 from devices.pages.overview import overview, rows
 from devices.pages.standings import SORTS, apart, order_named, standings, standings_of
@@ -25,6 +26,7 @@ PER_PAGE = 25
 
 @require_safe
 @signed_in
+@shared(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
     at, here = clock.now(), scope(request)

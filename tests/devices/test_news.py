@@ -11,7 +11,9 @@ from django.db import connection, transaction
 from psycopg.conninfo import make_conninfo
 
 from devices import connectivity, editing
+from devices.models import Device
 from devices.news import CHANNEL, News
+from devices.status import Status
 from tests.factories import make_device
 from tests.worker import wait_until
 
@@ -50,6 +52,16 @@ def test_a_status_and_what_people_do_are_news_of_that_organization_once_they_com
     connectivity.record_heartbeats([device.pk])  # changes no status, so it is no news
     editing.edit(device=device, actor=None, field="notes", value="Left of the stairs.")
     wait_until(lambda: told[4:] == [organization])
+
+
+def test_a_link_is_news_where_it_changes_no_status(news: News, told: Told) -> None:
+    device = make_device(update_progress=38, update_status="downloading", target_release="2.0")
+    connectivity.record_heartbeats([device.pk])
+    wait_until(lambda: len(told) == 3)
+    assert Device.objects.get().recorded_status == Status.UPDATING
+    connectivity.vpn_connected("vpn-1", [device.uuid])
+    wait_until(lambda: told[3:] == [device.organization_id])
+    assert Device.objects.get().recorded_status == Status.UPDATING
 
 
 def test_whatever_fails_it_says_so_and_listens_again(news: News, told: Told) -> None:
