@@ -53,6 +53,11 @@ class Case:
     path: str
     limit: float
     unchanged: bool = False  # a refresh of what has not changed
+    anew: bool = False  # whose answer is not remembered: the first of a while
+
+    def path_of(self, time: int) -> str:
+        """Where it is asked for the `time`-th time: a word that means nothing makes it another page."""
+        return f"{self.path}{'&' if '?' in self.path else '?'}time={time}" if self.anew else self.path
 
 
 def cases(devices: int, at: datetime) -> Iterable[Case]:
@@ -74,6 +79,7 @@ def others(devices: int, summary: str) -> Iterable[Case]:
     for name, (path, limit) in pages.items():
         yield Case(name, path, limit)
         yield Case(f"{name}, unchanged refresh", path, UNCHANGED, unchanged=True)
+        yield Case(f"{name}, unchanged, made anew", path, limit, unchanged=True, anew=True)
 
 
 def place(order: str, at: datetime) -> str:

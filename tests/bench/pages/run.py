@@ -22,8 +22,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from dashboard import bell
 from dashboard.models import User
 from devices.models import Device, Listening
+from devices.news import NEWS
 from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
@@ -58,6 +60,15 @@ class Reader:
         self._cookie = f"{settings.SESSION_COOKIE_NAME}={cookie}"
         self._connection = http.client.HTTPConnection(urlsplit(servers.url).netloc, timeout=60)
 
+    def ring(self) -> None:
+        """Listen to the bell as an open page does, until the server says that it hears what happens."""
+        stream = http.client.HTTPConnection(urlsplit(self._servers.url).netloc, timeout=60)
+        stream.request("GET", bell.PATH, headers={"Cookie": self._cookie, "Host": "localhost"})
+        answer = stream.getresponse()
+        while answer.readline() != b"event: listening\n":
+            pass
+        stream.close()
+
     def get(self, path: str, headers: dict[str, str], status: int = HTTPStatus.OK) -> bytes:
         """The page as it is sent, compressed; RuntimeError where it is answered otherwise."""
         asked = {"Cookie": self._cookie, "Host": "localhost", "Accept-Encoding": "gzip"}
@@ -72,9 +83,9 @@ class Reader:
         self._connection.close()  # the server does not wait as long as a page that was counted may take
         body, took = self.get(case.path, asked.headers, asked.status), []
         server, database = self._servers.cpu(), self._postgres.cpu()
-        for _ in range(times):
+        for number in range(times):
             began = time.perf_counter()
-            self.get(case.path, asked.headers, asked.status)
+            self.get(case.path_of(number), asked.headers, asked.status)
             took.append((time.perf_counter() - began) * 1000)
         after = self._postgres.cpu()
         spent = None if database is None or after is None else (after - database) * 1000 / times
@@ -97,6 +108,8 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     with serving(SITE, 1) as servers:
         reader = Reader(servers, cookie)
+        reader.ring()
+        NEWS.start()  # here too, where queries are counted
         ceilings = [reader.measure(case, times, None, asked(client, case)) for case in CEILINGS]
         lines = [reader.measure(case, times, case.limit, asked(client, case)) for case in wanted]
         memory = servers.peak_memory()
@@ -143,7 +156,7 @@ class Asked:
 def asked(client: Client, case: Case) -> Asked:
     headers = as_shown(client, case.path) if case.unchanged else {}
     with CaptureQueriesContext(connection) as queries:
-        answer = client.get(case.path, headers=headers)
+        answer = client.get(case.path_of(-1), headers=headers)
     return Asked(headers, answer.status_code, len(queries))
 
 
