@@ -101,7 +101,7 @@ SUMMARY: Final = (
     State("device-deactivate-not-now", reach.asked_of("online", "deactivate/")),
     State("device-deactivate-already", reach.asked_of("inactive", "deactivate/")),
     State("device-move", reach.asked_of("online", "move/")),
-    State("device-move-preview", reach.asked_of("online", "move/?to=lab-bench")),
+    State("device-move-preview", reach.asked_of("online", "move/?to=depot-vision")),
     State("device-delete", reach.asked_of("offline", "delete/")),
     State("device-key", reach.asked_of("online", "key/")),
 )
