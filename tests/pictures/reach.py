@@ -46,6 +46,17 @@ def clicked(path: str, *selectors: str) -> Reach:
     return reach
 
 
+def incident_opened(visit: Visit) -> None:
+    """The Attention page with what several devices have in common; a demo brings it about now and then."""
+    group = visit.page.locator(".incident details summary").first
+    for _ in range(60):
+        visit.page.goto("/attention/")
+        if group.is_visible():
+            break
+        visit.page.wait_for_timeout(3000)
+    group.click()
+
+
 def sent(path: str, fields: dict[str, str], button: str) -> Reach:
     """After a form was filled in, by the labels of its fields or, beginning with [, selectors, and sent."""
 

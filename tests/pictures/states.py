@@ -50,7 +50,7 @@ FLEETS: Final = (
     State("fleets-stale", reach.stale, only_in_a_demo=True),
     State("fleet", at("/fleets/station-kiosks/")),
     State("attention", at("/attention/")),
-    State("attention-opened", clicked("/attention/", ".incident details summary")),
+    State("attention-opened", reach.incident_opened),
     State("attention-of-a-fleet", at("/attention/?fleet=station-kiosks")),
     State("attention-nothing", at("/attention/?fleet=depot-vision")),
     State("statuses", at("/statuses/")),
