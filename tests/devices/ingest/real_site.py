@@ -23,7 +23,7 @@ from dashboard.database import OWNER, url
 ROOT = Path(__file__).resolve().parents[3]
 DEVICES = 120
 PATIENCE = 30.0  # seconds until a process on a busy machine is up
-SECONDS = 3.0  # of load; what is killed is killed in the middle
+SECONDS = 2.0  # of load, once everybody was answered and something was killed
 
 MAKE = f"""
 import json, os
@@ -50,6 +50,8 @@ class Told:
 
     release: dict[str, int] = field(default_factory=dict)  # the last acknowledged report of each
     polled: dict[str, datetime] = field(default_factory=dict)  # when the last acknowledged poll was sent
+    everybody: asyncio.Event = field(default_factory=asyncio.Event)  # was answered
+    over: bool = False  # they have called often enough
     under_way: int = 0  # calls that wait for their answer
     refused: int = 0
     failed: int = 0
@@ -104,11 +106,11 @@ def database(state: Path) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told, until: float) -> None:
+async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told) -> None:
     """A device that polls, and with every other poll reports a higher release number."""
     headers = {"Authorization": f"Bearer {site.keys[uuid]}"}
     number = 0
-    while time.monotonic() < until:
+    while not told.over:
         number += 1
         body = {"release": str(number)} if number % 2 else None
         sent_at = datetime.now(UTC)
@@ -127,6 +129,8 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
             await asyncio.sleep(0.05)
         elif answer.status == 200:
             told.polled[uuid] = sent_at
+            if len(told.polled) == DEVICES:
+                told.everybody.set()
             if body:
                 told.release[uuid] = number
             await asyncio.sleep(0.1)  # no agent comes as often as the brakes allow at most
@@ -137,18 +141,22 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
 
 
 def load(site: Site, then: Callable[[Told], None] | None = None) -> Told:
-    """All devices at once for a while; `then` is done in the middle."""
+    """All devices at once for a while; `then` is done once each of them was answered."""
     told = Told()
 
     async def run() -> None:
-        until = time.monotonic() + SECONDS
-        timeout = aiohttp.ClientTimeout(total=3)
+        timeout = aiohttp.ClientTimeout(total=5)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            lives = [asyncio.create_task(live(site, uuid, session, told, until)) for uuid in site.keys]
-            await asyncio.sleep(SECONDS / 3)
-            if then:
-                await asyncio.to_thread(then, told)
+            lives = [asyncio.create_task(live(site, uuid, session, told)) for uuid in site.keys]
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await told.everybody.wait()
+                if then:
+                    await asyncio.to_thread(then, told)
+                await asyncio.sleep(SECONDS)
+            finally:
+                told.over = True
             await asyncio.gather(*lives)
 
     asyncio.run(run())
