@@ -38,7 +38,8 @@ def source() -> str:
 def violations(page: Page, *rules: str) -> list[Any]:
     """What breaks one of these rules, or of all: rule, element, and how to mend it.
 
-    The source is handed to the page by the debugger, which no content policy stops.
+    The source is handed to the page by the debugger, which no content policy stops; it takes its time, so
+    that a page which is checked again and again better has it as its initial script.
     """
     if not page.evaluate("Boolean(window.axe)"):
         page.evaluate(source())
