@@ -16,6 +16,15 @@ from psycopg.conninfo import make_conninfo
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds for what a process on a busy machine does
+# Begins a program whose worker notices sooner that another died: after 4 s without a sign, instead of 10 s.
+IMPATIENT = """
+import os
+os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+import django; django.setup()
+import asyncio
+from devices import worker
+worker.SIGN, worker.LOOK, worker.DEAD = 0.5, 0.5, 4.0
+"""
 
 
 def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:

@@ -18,7 +18,7 @@ from devices.runs import run
 from devices.tasks import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Role
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization, make_uuid, seconds
-from tests.worker import PATIENCE, a_worker, start_worker, wait_until
+from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -199,6 +199,8 @@ def test_there_are_no_keys_before_there_are_devices(fleet: Fleet, operator: User
 
 # A worker that is killed
 
+WORK = f"{IMPATIENT}asyncio.run(worker.work())"
+
 
 @contextmanager
 def about_to_take(uuid: str) -> Iterator[None]:
@@ -240,14 +242,14 @@ def test_an_import_whose_worker_is_killed_leaves_nothing_behind_and_is_done_by_t
     lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 1_502)]
     job = imports.confirm(listed=keep(fleet, operator, *lines), actor=operator)
     with about_to_take(lines[-1].uuid):
-        killed = start_worker()
+        killed = start_worker("-c", WORK)
         wait_until(somebody_waits)
         killed.kill()
         killed.wait(PATIENCE)
         assert not Device.objects.exists()
         job.refresh_from_db()
         assert job.state == "running"
-    with a_worker():
+    with a_worker("-c", WORK):
         wait_until(lambda: Job.objects.get().ended)
     job.refresh_from_db()
     assert (job.state, job.done, job.attempt) == ("done", 1_500, 2)

@@ -13,18 +13,14 @@ from devices import jobs
 from devices.models import Device, Job
 from tests.devices.test_jobs import make_job
 from tests.factories import make_fleet
-from tests.worker import PATIENCE, a_worker, start_worker, wait_until
+from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # A worker whose job makes a device and then waits for a lock that the test holds.
-HELD = """
-import os, signal, sys
-os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-import django; django.setup()
-import asyncio
+HELD = f"""{IMPATIENT}
 from django.db import connection
-from devices import lifecycle, tasks, worker
+from devices import lifecycle, tasks
 from fleets.models import Fleet
 
 def doing(run):

@@ -16,7 +16,7 @@ from devices.models import ConnectivityRecord, Device, VpnServer
 from devices.status import with_status
 from tests.devices.ingest.world import World
 from tests.devices.vpn.conftest import RunningSite
-from tests.devices.vpn.network import Network, Process, network, unusable
+from tests.devices.vpn.network import SIGN_EVERY, Network, Process, network, unusable
 
 WHY_NOT = unusable("openvpn", "openssl")
 pytestmark = pytest.mark.skipif(
@@ -110,7 +110,7 @@ def test_a_roaming_client_belongs_to_where_it_went(vpn: Network) -> None:
     client = vpn.client(2)
     eventually(lambda: owner() == "b")
     eventually(lambda: left.says("Inactivity timeout"))
-    time.sleep(11)  # and so does a list of both
+    time.sleep(SIGN_EVERY + 1)  # and so does a list of both
     assert (shown(), owner()) == (True, "b")
     assert flips() == ["connected vpn-connected a"]
     client.end(signal.SIGKILL)
