@@ -1,5 +1,6 @@
 """What all tests share: hypothesis profiles, and the database."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -47,6 +48,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         psycopg.connect(settings.DATABASE_OWNER_URL, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         pytest.exit(f"{error}\n{database.hint()}", 3)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What was imported and collected stays: no garbage to be looked for in it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
