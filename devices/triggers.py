@@ -8,7 +8,7 @@ What lists are found by in other tables is copied here too: last contacts, and w
 
 import pgtrigger
 
-from devices import describe
+from devices import cells, describe
 
 ORGANIZATION = pgtrigger.Trigger(
     name="organization",
@@ -118,21 +118,24 @@ DELETED = pgtrigger.Trigger(
     """,
 )
 
+# Only of those that poll: of others nobody reads it there, and when one polls again, its edge comes here.
+COPY_CONTACT = """
+        IF pg_trigger_depth() > 1 THEN
+            RETURN NULL;
+        END IF;
+        UPDATE devices_heartbeat h SET recorded_other_at = n.last_contact_at
+        FROM new_rows n
+        WHERE n.heartbeat_state NOT IN ({quiet}) AND h.device_id = n.id
+            AND n.last_contact_at > h.recorded_contact_at;
+        RETURN NULL;
+"""
 CONTACTED = pgtrigger.Trigger(
     name="contacted",
     level=pgtrigger.Statement,
     when=pgtrigger.After,
     operation=pgtrigger.Update,
     referencing=pgtrigger.Referencing(new="new_rows"),
-    func="""
-        IF pg_trigger_depth() > 1 THEN
-            RETURN NULL;
-        END IF;
-        UPDATE devices_heartbeat h SET recorded_other_at = n.last_contact_at
-        FROM new_rows n
-        WHERE h.device_id = n.id AND n.last_contact_at > h.recorded_contact_at;
-        RETURN NULL;
-    """,
+    func=COPY_CONTACT.format(quiet=", ".join(f"'{state}'" for state in cells.QUIET)),
 )
 
 DESCRIBE = f"""

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import clock
-from devices.connectivity import record_heartbeats
-from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.connectivity import record_heartbeats, settle
+from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
 from devices.reports import apply_reports
 from tests.devices.ingest.world import World, make_device, make_world
 
@@ -172,3 +172,14 @@ def test_deadlines_that_passed_are_recorded_first(world: World, at: datetime) ->
         ("lost", timedelta(seconds=465)),
     ]
     assert device.recorded_status_at == at + timedelta(seconds=465)
+
+
+def test_a_report_that_came_while_nothing_polled_counts_beside_a_poll_that_it_overtook(
+    world: World, at: datetime
+) -> None:
+    record_heartbeats([world.device.pk], at - timedelta(days=1))
+    settle(at)
+    apply_reports([(world.device.pk, {"os_version": "1"})], at)
+    assert Heartbeat.objects.get().recorded_contact_at == at - timedelta(days=1)  # read by nobody
+    record_heartbeats([world.device.pk], at - timedelta(seconds=1))
+    assert Heartbeat.objects.get().recorded_contact_at == at
