@@ -27,7 +27,6 @@ from fleets.models import Organization
 UNLISTED_AFTER = timedelta(seconds=30)  # a younger link may be missing from a list made before it
 SETTLE_BATCH = 2000  # devices per transaction
 SETTLE_AHEAD = 50  # batches that are found at once
-SETTLE_SIDES = 2  # transactions of a backlog that run at once
 
 __all__ = [
     "ForeignServer",
@@ -256,17 +255,17 @@ def settle(at: datetime | None = None) -> int:
 def _settle_batches(batches: list[list[int]], at: Moment) -> int:
     """Each in a transaction of its own, or in the caller's. Returns the number of edges.
 
-    Several run side by side, each side on a connection of its own, which keeps one processor of the database
-    busy. No device is in two batches, so no side waits for another.
+    Every other one runs beside, on another connection: one alone keeps but one processor of the database
+    busy. No device is in two batches, so neither side waits for the other.
     """
     if len(batches) == 1 or connection.in_atomic_block:
         return _settle_one_by_one(batches, at)
-    sides = [batches[side::SETTLE_SIDES] for side in range(SETTLE_SIDES)]
-    with ThreadPoolExecutor(SETTLE_SIDES) as threads:
-        return sum(threads.map(lambda side: _settle_aside(side, at), sides))
+    with ThreadPoolExecutor(1) as thread:
+        beside = thread.submit(_settle_beside, batches[1::2], at)
+        return _settle_one_by_one(batches[::2], at) + beside.result()
 
 
-def _settle_aside(batches: list[list[int]], at: Moment) -> int:
+def _settle_beside(batches: list[list[int]], at: Moment) -> int:
     try:
         return _settle_one_by_one(batches, at)
     finally:
