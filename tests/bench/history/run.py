@@ -14,29 +14,32 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
 from django.db import connection, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from devices import clock, connectivity, reconcile, retention, verifying
 from devices.models import ConnectivityRecord, Device, Listening, StatusChange
 from devices.pages import happened
 from devices.pages.history import history
-from devices.pages.over_time import over_time
+from devices.pages.over_time import address_of, over_time
 from devices.pages.timeline import RANGES, Range, timeline
 from devices.status import with_status
 from fleets.models import Fleet, Organization
 from tests.bench.history.backlog import backlog, bare_update
 from tests.bench.history.fill import fill, months
 from tests.bench.history.waits import Waits
-from tests.bench.pages.run import say
+from tests.bench.pages.run import say, signed_in
 from tests.bench.processes import Postgres
 
 LAPSED: Final = 100_000
 SETTLED: Final = 10_000  # milliseconds
+THEN: Final = 500  # milliseconds
 WIDTH: Final = 180  # of a plan's line; some name a hundred moments
 COLUMNS: Final = ("p50 ms", "limit", "PostgreSQL", "queries")
 
@@ -60,7 +63,7 @@ def run(devices: int, rows: int, times: int, state: Path) -> None:
     there = StatusChange.objects.count() + ConnectivityRecord.objects.count()
     say(f"  {there:,} rows are there")
     at = clock.known(Listening.objects.get().pulse_at)
-    lines = [measure(*case, times) for case in readings(at)]
+    lines = [measure(*case, times) for case in [*readings(at), *pages_then(at)]]
     lines += [*lapse(min(LAPSED, devices // 10), at), drop(at), verified(at)]
     say(table(lines))
     for line in lines:
@@ -82,6 +85,23 @@ def readings(at: datetime) -> Iterator[tuple[str, float, Callable[[], object]]]:
         yield f"picture of all fleets, {of.words}", 150, partial(over_time, organizations, of, at)
     for of in RANGES.values():
         yield f"picture of one fleet, {of.words}", 150, partial(over_time, [], of, at, fleet)
+
+
+def pages_then(at: datetime) -> Iterator[tuple[str, float, Callable[[], object]]]:
+    """The Fleets page as of minutes that are far from any full hour, whose counts are kept."""
+    client = signed_in()
+    for days in (1, 30, 80):
+        hour = (at - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+        minutes = cycle(hour + timedelta(minutes=minute) for minute in range(25, 36))
+        yield f"Fleets as of {days} days ago", THEN, partial(a_page, client, minutes)
+
+
+def a_page(client: Client, minutes: Iterator[datetime]) -> object:
+    """As of the next minute, made in this process."""
+    answer = client.get("/", {"at": address_of(next(minutes))})
+    if answer.status_code != HTTPStatus.OK:
+        raise RuntimeError(f"the page was answered {answer.status_code}")
+    return answer.content
 
 
 def a_timeline(uuids: Iterator[str], of: Range, at: datetime) -> object:

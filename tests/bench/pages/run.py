@@ -99,9 +99,7 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     """Measures that many devices, prints and keeps."""
     say(f"{devices:,} devices in {fleets:,} fleets:")
     fill(devices, fleets)
-    call_command("collectstatic", interactive=False, verbosity=0)
-    client = Client(headers={"host": "localhost"})
-    client.force_login(User.objects.get(username="reader"))
+    client = signed_in()
     summary = f"/devices/{Device.objects.values_list('uuid', flat=True)[0]}/"
     all_cases = [*cases(devices, Listening.objects.get().pulse_at), *others(devices, summary)]
     wanted = [case for case in all_cases if chosen(case.name)]
@@ -133,6 +131,14 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     }
     kept.write_text(json.dumps(content, indent=1) + "\n")
     say(f"\nKept in {kept}")
+
+
+def signed_in() -> Client:
+    """The reader, in this process."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+    client = Client(headers={"host": "localhost"})
+    client.force_login(User.objects.get(username="reader"))
+    return client
 
 
 # What the machine needs for a page that asks one question, and for this list without a row.
