@@ -2,6 +2,9 @@
 
 Each part (devices/pages/recorded.py) is a query of its own that gives the first rows of the order after a
 place; the first of them all are the page. Rows that share a key stand by id, in the direction of the key.
+
+A device's words are looked up as it is met. Those that have them may all stand at the end of an order, so
+only so many are met; where that is not enough, all that have the words are sorted instead.
 """
 
 from __future__ import annotations
@@ -18,7 +21,17 @@ from devices.cells import LINKS, QUIET, rank_of, status_of
 from devices.pages import few
 from devices.pages.few import CONTACT
 from devices.pages.keyset import BIGGEST, Key, Order
-from devices.pages.recorded import HEARTBEATS, Part, Piece, Recorded, conditions, few_by, few_in, from_rows
+from devices.pages.recorded import (
+    DESCRIPTIONS,
+    HEARTBEATS,
+    Part,
+    Piece,
+    Recorded,
+    conditions,
+    few_by,
+    few_in,
+    from_rows,
+)
 from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
 
 # The orders by name. A leading "-" in the address turns one around.
@@ -28,6 +41,7 @@ ORDERS: dict[str, Order] = {
     "contact": (Key("sort_contact", datetime, True), Key("pk", int, True)),
     "release": (Key("release", str), Key("pk", int)),
 }
+LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
 SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
 
 
@@ -84,14 +98,34 @@ def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int
         return [], None
     if len(parts) == 1 and (first := few_by(asked, parts[0])):
         return few.page(asked, parts[0], first, place, _moved_rows(moved, place))
-    queries = [piece for part in parts for piece in _pieces(asked, part, place)] + _moved_rows(moved, place)
+    firsts = [few_by(asked, part) for part in parts]
+    found, enough = _read(asked, parts, firsts, moved, place)
+    if not enough:
+        firsts = [DESCRIPTIONS if part.words else first for part, first in zip(parts, firsts, strict=True)]
+        found, _ = _read(asked, parts, firsts, moved, place)
+    return found, None
+
+
+def _read(
+    asked: Recorded, parts: Sequence[Part], firsts: Sequence[str], moved: Sequence[Moved], place: Place
+) -> tuple[list[int], bool]:
+    """The ids of the next rows, and whether enough were looked at; parts with a table in `firsts` by that."""
+    queries = [
+        piece
+        for part, first in zip(parts, firsts, strict=True)
+        for piece in (
+            [few.rows(asked, part, first, place)] if first else PARTS[place.name](asked, part, place)
+        )
+    ]
+    queries += _moved_rows(moved, place)
     if not queries:
-        return [], None
+        return [], True
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
-    sql = f"SELECT id FROM ({sql}) AS found ORDER BY {place.order} LIMIT %s"
+    sql = f"SELECT id, ends FROM ({sql}) AS found ORDER BY {place.order} LIMIT %s"
     with connection.cursor() as cursor:
         cursor.execute(sql, [*(each for _, params in queries for each in params), place.size])
-        return [row[0] for row in cursor.fetchall()], None
+        rows = cursor.fetchall()
+    return [pk for pk, _ in rows], not any(ends for _, ends in rows)
 
 
 def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
@@ -99,9 +133,31 @@ def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
     return MOVED[place.name](moved, place) if moved else []
 
 
-def _pieces(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-    first = few_by(asked, part)
-    return [few.rows(asked, part, first, place)] if first else PARTS[place.name](asked, part, place)
+def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place) -> Piece:
+    """The first devices `d` by a key: id, key, and whether that is the last one that was looked at.
+
+    Behind that last one, which may not meet the condition, nobody knows.
+    """
+    order = f"ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s"
+    if not part.words:
+        return (
+            f"""
+            SELECT d.id, d.{key} AS key, false AS ends FROM devices_device d
+            WHERE {where[0]} {condition[0]} {order}
+            """,
+            [*where[1], *condition[1], place.size],
+        )
+    most = LOOKED_AT * place.size
+    return (
+        f"""
+        SELECT d.id, d.{key} AS key, d.number = %s AS ends FROM (
+            SELECT *, row_number() OVER () AS number FROM (
+                SELECT d.* FROM devices_device d WHERE {where[0]} {order}
+            ) AS d
+        ) AS d WHERE d.number = %s OR (true {condition[0]}) LIMIT %s
+        """,
+        [most, *where[1], most, most, *condition[1], place.size],
+    )
 
 
 # By attention: cell after cell, within each the newest change first; what has stalled has a rank of its own
@@ -125,7 +181,8 @@ def _stalled(asked: Recorded, part: Part, place: Place, bound: tuple[Any, int]) 
     long = asked.at - STALLED_AFTER
     return (
         f"""
-        SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key FROM {from_rows(part)}
+        SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key, false AS ends
+        FROM {from_rows(part)}
         WHERE d.organization_id = ANY(%s) AND d.{asked.column} = ANY(%s)
             AND d.recorded_status IN ('configuring', 'updating') AND d.recorded_cell = ANY(%s::smallint[])
             AND d.recorded_progress_at <= %s AND d.progress_changed_at <= %s
@@ -166,18 +223,15 @@ def _cell_by_cell(
     rank: str = "",
 ) -> Piece:
     """The first rows of each cell, each by the index that begins with scope and cell."""
-    condition, params = conditions(asked, part)
+    where = f"""d.{asked.column} = scope.id AND d.recorded_cell = c.cell
+        AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
+    near, params = _in_order(part, key, (where, []), conditions(asked, part), place)
     return (
         f"""
-        SELECT near.id, {rank}near.key
-        FROM unnest(%s::bigint[]) AS scope(id), {CELLS}, LATERAL (
-            SELECT d.id, d.{key} AS key FROM devices_device d
-            WHERE d.{asked.column} = scope.id AND d.recorded_cell = c.cell
-                AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL {condition}
-            ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s
-        ) AS near
+        SELECT near.id, {rank}near.key, near.ends
+        FROM unnest(%s::bigint[]) AS scope(id), {CELLS}, LATERAL ({near}) AS near
         """,
-        [asked.scope, *_columns(bounds), *params, place.size],
+        [asked.scope, *_columns(bounds), *params],
     )
 
 
@@ -194,7 +248,13 @@ def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
         ]
     values = [[row[2] for row in rows], [row[0] for row in rows], [row[1] for row in rows]]
     return [
-        ("SELECT * FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key)", values)
+        (
+            """
+            SELECT *, false AS ends
+            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key)
+            """,
+            values,
+        )
     ]
 
 
@@ -203,18 +263,12 @@ def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
 
 def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
     def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-        condition, params = conditions(asked, part)
         after, values = place.after(f"d.{key}")
+        where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) {after}"
+        near, params = _in_order(part, key, (where, [part.cells, *values]), conditions(asked, part), place)
         yield (
-            f"""
-            SELECT near.id, near.key FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
-                SELECT d.id, d.{key} AS key FROM devices_device d
-                WHERE d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[])
-                    {after} {condition}
-                ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s
-            ) AS near
-            """,
-            [asked.scope, part.cells, *values, *params, place.size],
+            f"SELECT near.* FROM unnest(%s::bigint[]) AS scope(id), LATERAL ({near}) AS near",
+            [asked.scope, *params],
         )
 
     return query
@@ -226,7 +280,7 @@ def _moved_by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Piece]
         rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
         return [
             (
-                f"SELECT d.id, {key} AS key FROM {rows} WHERE d.id = ANY(%s) {after}",
+                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) {after}",
                 [[each.pk for each in moved], *values],
             )
         ]
@@ -261,7 +315,7 @@ def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Pla
         rows += " LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
-        SELECT d.id, {CONTACT} AS key FROM {rows}
+        SELECT d.id, {CONTACT} AS key, false AS ends FROM {rows}
         WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {after} {condition}
         ORDER BY key {place.way}, d.id {place.way} LIMIT %s
         """,
@@ -275,7 +329,7 @@ def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Pie
     fleets, named = ("AND d.fleet_id = ANY(%s)", [asked.fleets]) if asked.fleets else ("", [])
     return (
         f"""
-        SELECT near.id, near.key FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
+        SELECT near.id, near.key, false AS ends FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
             SELECT d.id, devices_heartbeat.recorded_contact_at AS key
             FROM devices_heartbeat JOIN devices_device d ON d.id = devices_heartbeat.device_id
             WHERE devices_heartbeat.organization_id = scope.id AND devices_heartbeat.due_at IS NOT NULL

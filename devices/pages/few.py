@@ -32,7 +32,10 @@ def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
     after, values = _after(place)
     rank = "rank, " if place.name == "attention" else ""
     return (
-        f"SELECT id, {rank}key FROM ({sql}) AS found WHERE {after} ORDER BY {place.order} LIMIT %s",
+        f"""
+        SELECT id, {rank}key, false AS ends FROM ({sql}) AS found
+        WHERE {after} ORDER BY {place.order} LIMIT %s
+        """,
         [*params, *values, place.size],
     )
 

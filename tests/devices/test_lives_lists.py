@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from devices import reports
 from devices.clock import heard
 from devices.models import Device
-from devices.pages import recorded
+from devices.pages import by_index, recorded
 from devices.pages.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.pages.links import heartbeat, vpn
 from devices.pages.lists import LONG_AGO, Listing, counted, listing
@@ -137,6 +137,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     gaps=st.lists(steps, min_size=10, max_size=10),
     looks=st.lists(st.tuples(filters, orders, st.booleans()), min_size=2, max_size=4),
     few=st.sampled_from([-1, recorded.FEW]),
+    looked_at=st.sampled_from([1, by_index.LOOKED_AT]),
 )
 @hypothesis_settings(max_examples=40)
 def test_every_list_shows_what_its_devices_are(
@@ -145,10 +146,13 @@ def test_every_list_shows_what_its_devices_are(
     gaps: list[float],
     looks: list[tuple[Filters, str, bool]],
     few: int,
+    looked_at: int,
 ) -> None:
-    # Few devices are sorted, many are read in order: both ways must lead to the same list.
+    # Few devices are sorted, many are read in order, and sorted after all where that leads nowhere: all ways
+    # must lead to the same list.
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(recorded, "FEW", few)
+        context.setattr(by_index, "LOOKED_AT", looked_at)
         model, clock = make(fields), T0
         for number, device in enumerate(Device.objects.order_by("pk")):
             Device.objects.filter(pk=device.pk).update(
@@ -178,3 +182,15 @@ def test_devices_that_share_every_key_stand_by_their_number() -> None:
         make_device(first.fleet, name=first.name)
     for sort in KEYS:
         check_lists(first.organization, Filters(), sort, T0)
+
+
+def test_those_that_stand_at_the_end_of_an_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "FEW", -1)
+    monkeypatch.setattr(by_index, "LOOKED_AT", 2)  # six of the twenty, for pages of two
+    fleet = make_device(name="a-00").fleet
+    for number in range(1, 20):
+        make_device(
+            fleet, name=f"a-{number:02}", tags={"late": ""} if number > 12 else {}, release=f"{number}"
+        )
+    for sort in KEYS:
+        check_lists(fleet.organization, Filters(tags=(Tag("late"),)), sort, T0)
