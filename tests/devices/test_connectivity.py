@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
@@ -103,6 +104,27 @@ def test_the_public_address_is_written_when_it_changes() -> None:
         connectivity.record_heartbeats([device.pk], at(moment), addresses={device.pk: address})
         device.refresh_from_db()
         assert device.public_address == address
+
+
+def test_a_batch_of_polls_reads_its_own_heartbeats_however_old_the_statistics_are() -> None:
+    """Every deadline lies behind those that the planner knows of, as when we come back from an outage."""
+    fleet = make_fleet(poll_interval=10)
+    Device.objects.bulk_create(
+        Device(fleet=fleet, uuid=f"{number:032x}", is_active=True) for number in range(2000)
+    )
+    everybody = list(Device.objects.values_list("pk", flat=True))
+    connectivity.record_heartbeats(everybody, at(0))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE devices_device, devices_heartbeat")
+    connectivity.record_heartbeats(everybody, at(14))
+    with CaptureQueriesContext(connection) as queries:
+        assert connectivity.record_heartbeats(everybody[:100], at(28)) == 100
+    (extends,) = [query["sql"] for query in queries if "SET last_poll_at" in query["sql"]]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {extends}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "using devices_heartbeat_pkey" in plan
+    assert "heartbeat_due" not in plan
 
 
 # VPN
