@@ -10,7 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 from devices import clock, connectivity, listening
 from devices.explain import explain
 from devices.models import ConnectivityRecord, Device, Heartbeat, Listening, Outage, StatusChange, VpnServer
+from devices.pages import happened, lanes
 from devices.status import Status, count_by_status, filter_by_status, with_status
+from tests.bench.fill import copied, execute
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
@@ -207,33 +209,59 @@ def test_a_long_closing_ends_the_outage_when_we_came_back(monkeypatch: pytest.Mo
 # The drill of the issue
 
 
+COPIES = """
+INSERT INTO devices_device ({columns})
+SELECT {values} FROM devices_device AS model, generate_series(2, %(number)s) AS n WHERE id = %(model)s
+"""
+
+
+def like(device: Device, number: int) -> list[int]:
+    """The ids of so many devices: this one and copies of it, made by SQL, for objects take long."""
+    columns, values = copied(Device, id=None, uuid="md5(n::text)")
+    execute(COPIES.format(columns=columns, values=values), number=number, model=device.pk)
+    execute("ANALYZE devices_device")  # autovacuum sees nothing of a test, for it commits nothing
+    return list(Device.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def told(device: int, end: datetime) -> tuple[list[tuple[datetime, datetime]], float | None]:
+    """What the lanes of a device hatch since T0, and its uptime."""
+    found = with_status(Device.objects.filter(pk=device), end).get()
+    history = lanes.lanes_of(found, happened.read(found, T0, end), T0, end)
+    return history.silences, history.uptime("status", T0, end)
+
+
 @pytest.mark.parametrize("settles", [True, False])
-def test_an_hour_of_ours_under_many_devices_changes_no_status(*, settles: bool) -> None:
-    fleet = make_fleet(poll_interval=10)
-    Device.objects.bulk_create(
-        Device(fleet=fleet, uuid=f"{number:032x}", is_active=True, activated_at=T0, created_at=T0)
-        for number in range(1000)
-    )
-    everybody = list(Device.objects.order_by("pk").values_list("pk", flat=True))
-    connectivity.record_heartbeats(everybody[:100], at(-100))  # lost long before
-    connectivity.record_heartbeats(everybody[100:], at(0))
+def test_an_hour_of_ours_under_ten_thousand_devices_changes_no_status(*, settles: bool) -> None:
+    everybody = like(make_device(make_fleet(poll_interval=10), created_at=at(-HOUR)), 10_000)
+    lost, back, gone = everybody[:1000], everybody[1000:9000], everybody[9000:]
+    connectivity.record_heartbeats(lost, at(-100))
+    connectivity.record_heartbeats(back + gone, at(0))
+    execute("ANALYZE devices_heartbeat")
     listening.pulse(at(0))
     connectivity.settle(at(0))
     before, changes = count_by_status(Device.objects.all(), at(0)), StatusChange.objects.count()
+    assert before == dict.fromkeys(Status, 0) | {Status.OFFLINE: 1000, Status.HEARTBEAT_ONLY: 9000}
     for moment in range(60, HOUR, 600):
         assert count_by_status(Device.objects.all(), at(moment)) == before
         if settles:
             assert connectivity.settle(at(moment)) == 0
     listening.pulse(at(HOUR))
-    connectivity.record_heartbeats(everybody[100:900], at(HOUR + 5))
+    connectivity.record_heartbeats(back, at(HOUR + 5))
     listen(HOUR, HOUR + 34)
     assert count_by_status(Device.objects.all(), at(HOUR + 29.999)) == before
-    assert count_by_status(Device.objects.all(), at(HOUR + 30))[Status.OFFLINE] == 200
+    offline = filter_by_status(Device.objects.all(), [Status.OFFLINE], at(HOUR + 30))
+    assert sorted(offline.values_list("pk", flat=True)) == lost + gone
+    assert StatusChange.objects.count() == changes
     connectivity.settle(at(HOUR + 34))
-    gone = StatusChange.objects.filter(at__gt=at(0))
-    assert StatusChange.objects.count() == changes + 100
-    assert {(change.after, change.at) for change in gone} == {(Status.OFFLINE, at(HOUR + 30))}
-    assert {change.device_id for change in gone} == set(everybody[900:])
+    since = StatusChange.objects.filter(at__gt=at(0)).values_list("device_id", "after", "at")
+    assert sorted(since) == [(pk, Status.OFFLINE, at(HOUR + 30)) for pk in gone]
+    assert StatusChange.objects.count() == changes + len(gone)
+    hatched = [(at(0), at(HOUR))]
+    assert [told(some[0], at(HOUR + 34)) for some in (lost, back, gone)] == [
+        (hatched, 0),
+        (hatched, 1),
+        (hatched, pytest.approx(30 / 34)),
+    ]
 
 
 def test_settle_waits_for_the_pulse_that_makes_a_deadline_certain() -> None:
