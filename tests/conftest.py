@@ -9,12 +9,15 @@ from typing import Final
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from dashboard import database, first_run
 from tests import emptying
+from tests.copies import copied
 
 # No deadline: the first example pays for warming up, and the machine may be busy.
 hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,6 +29,8 @@ hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
 # The embedded server's data need not survive the machine; and no table is worth starting processes for,
 # which the planner cannot know of tables without statistics.
 QUICK: Final = {"fsync": "off", "full_page_writes": "off", "max_parallel_workers_per_gather": "0"}
+
+MIGRATED: Final = f"migrated_{os.getpid()}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,6 +65,24 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests are about a site that has been set up, whether or not their database holds a person."""
     monkeypatch.setattr(first_run._Seen, "account", True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """And a copy of the tests' database as migrations left it, where a test asks for one."""
+    asked = any("migrated" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    with django_db_blocker.unblock():
+        connection.close()  # a database that somebody uses is not copied
+        with copied(str(connection.settings_dict["NAME"]), *[MIGRATED] * asked):
+            yield
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_setup: None) -> str:
+    """A database as migrations leave it, to be copied."""
+    return MIGRATED
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,30 +8,27 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from django.conf import settings
 
 from tests.bench.load import stride_for
 from tests.bench.options import ROOT
+from tests.copies import copied
 
 DATABASE = f"lookout_bench_test_{os.getpid()}"  # others run beside this one
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The run's own: our database server, its own database, dropped afterwards."""
+def environment(tmp_path: Path, migrated: str) -> Iterator[dict[str, str]]:
+    """The run's own: our database server, and on it databases of its own by any name that it chooses."""
     own = {
         "DATABASE_URL": settings.DATABASE_URL,
         "DATABASE_OWNER_URL": settings.DATABASE_OWNER_URL,
         "BENCH_DATABASE": DATABASE,
         "STATE_DIRECTORY": str(tmp_path),
     }
-    yield os.environ | own
-    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as server:
-        for name in (DATABASE, f"{DATABASE}_2000", f"{DATABASE}_500_5000"):
-            # Not FORCE: it may not end a worker of autovacuum, which a plain DROP sends away by itself.
-            server.execute(f'DROP DATABASE IF EXISTS "{name}"')
+    with copied(migrated, DATABASE, f"{DATABASE}_2000", f"{DATABASE}_500_5000"):
+        yield os.environ | own
 
 
 def measured(program: str, environment: dict[str, str]) -> str:

@@ -45,8 +45,8 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with whole_site(tmp_path_factory.mktemp("site")) as site:
+def story(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with whole_site(tmp_path_factory.mktemp("site"), migrated) as site:
         story = Story(site, Visitor(site.port), Visitor(site.port))
         story.secrets |= CONFIGURED | {"API secret": API_SECRET, "wrong key": WRONG_KEY, "chosen key": CHOSEN}
         people_come(story)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-import psycopg
 from django.conf import settings
 
 from dashboard.listen import HOST, bind
+from tests.copies import copied
 from tests.security.visitor import HOST as NAME
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
@@ -73,15 +73,15 @@ class WholeSite:
 
 
 @contextmanager
-def whole_site(state: Path) -> Iterator[WholeSite]:
-    """Started and answering; stopped after the block."""
+def whole_site(state: Path, migrated: str) -> Iterator[WholeSite]:
+    """Started and answering, with a copy of this database; stopped after the block."""
     with ExitStack() as stack:
         ports = []
         for _ in range(2):
             with bind(HOST, 0) as free:
                 ports.append(free.getsockname()[1])
         database = f"whole_site_{os.getpid()}"
-        stack.enter_context(an_empty_database(database))
+        stack.enter_context(copied(migrated, database))
         site = WholeSite(state, environment(state, database), *ports)
         stack.callback(site.stop)
         site.run("migrate", "--verbosity", "0")
@@ -94,17 +94,6 @@ def whole_site(state: Path) -> Iterator[WholeSite]:
         for port in ports:
             wait_for(site, port)
         yield site
-
-
-@contextmanager
-def an_empty_database(name: str) -> Iterator[None]:
-    with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
-        owner.execute(f'CREATE DATABASE "{name}"')
-        try:
-            yield
-        finally:
-            # Not FORCE: it may not end a worker of autovacuum, which a plain DROP sends away by itself.
-            owner.execute(f'DROP DATABASE "{name}"')
 
 
 def environment(state: Path, database: str) -> dict[str, str]:
