@@ -97,4 +97,10 @@ def test_a_row_is_read_for_each_value_and_not_for_each_device(
             cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
             plan = cursor.fetchone()[0]
         read += scans((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-    assert read == [("description_type", 3), ("description_os_version", 4), ("description_release", 5)]
+    assert [index for index, _ in read] == [
+        "description_type",
+        "description_os_version",
+        "description_release",
+    ]
+    # Up to version 17 a plan rounds the rows of a reading: the last one, which finds none, counts too.
+    assert all(number in {values, values + 1} for (_, number), values in zip(read, (3, 4, 5), strict=True))
