@@ -125,7 +125,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "dashboard.middleware.headers",
-    "django.middleware.gzip.GZipMiddleware",
+    "dashboard.compression.GZip",
     "django.middleware.security.SecurityMiddleware",
     "dashboard.limits.refuse",
     "dashboard.middleware.StaticFiles",

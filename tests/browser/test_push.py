@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 import pytest
@@ -21,15 +18,15 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.bell import EVERY, SPARE
-from dashboard.listen import HOST, bind
 from dashboard.models import User
 from devices import connectivity
 from devices.models import Device
 from fleets.models import Fleet, Organization
 from tests.browser.conftest import sign_in
+from tests.browser.real_site import a_site
 from tests.browser.viewers import looking
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.worker import ROOT, a_worker, wait_until
+from tests.worker import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,26 +45,6 @@ WATCH: Final = """(id) => {
         requestAnimationFrame(() => requestAnimationFrame(() => window.changes.push([now, Date.now()])));
     }).observe(document.getElementById("live"), {subtree: true, childList: true, characterData: true});
 }"""
-
-
-@contextmanager
-def a_site() -> Iterator[str]:
-    """One process, as in production, in the database of the test."""
-    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    subprocess.run(
-        collect, cwd=ROOT, env=os.environ | {"DJANGO_SETTINGS_MODULE": "dashboard.settings"}, check=True
-    )
-    with bind(HOST, 0) as free:
-        port = free.getsockname()[1]
-    url = f"http://{HOST}:{port}"
-    with a_worker("-m", "dashboard.listen", "dashboard.asgi:pages", "--port", str(port), pool=20):
-        wait_until(lambda: answers(port))
-        yield url
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as caller:
-        return caller.connect_ex((HOST, port)) == 0
 
 
 @pytest.fixture(scope="module")
