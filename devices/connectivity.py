@@ -20,8 +20,8 @@ from devices import clock, counters, edges, freezing
 from devices.clock import Moment
 from devices.edges import settle_devices
 from devices.heartbeats import record_heartbeats
-from devices.listening import LEASE
 from devices.models import Device, Heartbeat, VpnServer
+from devices.vpn_lives import ForeignServer, current_life, life_of, renew
 from fleets.models import Organization
 
 UNLISTED_AFTER = timedelta(seconds=30)  # a younger link may be missing from a list made before it
@@ -42,10 +42,6 @@ __all__ = [
 ]
 
 
-class ForeignServer(Exception):
-    """The name belongs to another organization's VPN server."""
-
-
 class ListRequired(Exception):
     """The first sign after a silence lacks the list of a server that does not name its process life."""
 
@@ -64,13 +60,14 @@ def vpn_connected(
 ) -> int:
     """These devices connected to `server`, which owns them from now on (protocol.md, vpn/connect).
 
-    `organization` owns the server and limits which devices it reaches; None: the whole site. `sessions`
-    names the session per UUID. Returns how many changed; unknown UUIDs are passed over. Raises ForeignServer.
+    A lease of it is renewed, none of its other devices revived. `organization` owns the server and limits
+    which devices it reaches; None: the whole site. `sessions` names the session per UUID. Returns how many
+    changed; unknown UUIDs are passed over. Raises ForeignServer.
     """
     at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
-    life, ids = _current_life(server, organization), _reachable(uuids, organization)
+    life, ids = current_life(server, organization), _reachable(uuids, organization)
     freezing.hold_for_contact(ids)
-    _settle_with_server(life, ids, at)
+    _settle_for_event(life, ids, at)
     activated = list(Device.objects.filter(pk__in=ids, is_active=False).values_list("pk", flat=True))
     changed = edges.vpn_edges(
         edges.CONNECTED,
@@ -97,11 +94,11 @@ def vpn_disconnected(
 ) -> int:
     """`server` lost these devices (protocol.md, vpn/disconnect): counts where it still owns them.
 
-    With a session named, only where it is the current one. Otherwise as vpn_connected.
+    With a session named, only where it is the current one. Otherwise as vpn_connected, its lease too.
     """
     at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
-    life, ids = _current_life(server, organization), _reachable(uuids, organization)
-    _settle_with_server(life, ids, at)
+    life, ids = current_life(server, organization), _reachable(uuids, organization)
+    _settle_for_event(life, ids, at)
     return edges.vpn_edges(
         edges.DISCONNECTED,
         sets=DISOWN,
@@ -129,17 +126,20 @@ def vpn_alive(
     """A life sign of `server`, with its whole list of connected devices if given (protocol.md, vpn/alive).
 
     `boot` names the process life; None: the caller does not know, then the first sign after a silence needs
-    the list, else ListRequired. Returns how many devices changed. Raises ForeignServer.
+    the list, else ListRequired, even if a connect came before it. Returns how many devices changed. Raises
+    ForeignServer.
     """
-    at, life = clock.known(at or clock.now()), _life(server, boot or "", organization)
+    at, life = clock.known(at or clock.now()), life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
     ids = _affected(life, listed, at)
     life, _ = _settle_with_server(life, ids, at)
-    if boot is None and listed is None and life.lease_until and life.lease_until <= at.heard:
+    silent = bool(ids) or (life.lease_until is not None and life.lease_until <= at.heard)
+    if boot is None and listed is None and silent:
         raise ListRequired(f"{server} was silent: its first sign after that must carry its list")
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
-    life.lease_until = life.due_at = life.last_sign_at + LEASE
-    life.save(update_fields=["last_sign_at", "lease_until", "due_at"])
+    life.save(update_fields=["last_sign_at"])
+    for each in (life, *VpnServer.objects.filter(name=server, lease_until=None).exclude(pk=life.pk)):
+        renew(each, at)
     params: dict[str, Any] = {
         "ids": ids,
         "at": at,
@@ -180,24 +180,6 @@ def _reachable(uuids: Iterable[str], organization: Organization | None) -> list[
     return list(_in_reach(organization).filter(uuid__in=list(uuids)).values_list("pk", flat=True))
 
 
-def _life(server: str, boot: str, organization: Organization | None) -> VpnServer:
-    """That process life of the server, made when new. A name belongs to whoever used it first."""
-    first = VpnServer.objects.filter(name=server).order_by("pk").first()
-    first = (
-        first
-        or VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})[0]
-    )
-    if first.organization_id != (organization.pk if organization else None):
-        raise ForeignServer(f"{server} is another organization's VPN server")
-    return VpnServer.objects.get_or_create(name=server, boot=boot, defaults={"organization": organization})[0]
-
-
-def _current_life(server: str, organization: Organization | None) -> VpnServer:
-    """The server's newest process life: the one that connects and disconnects devices."""
-    newest = VpnServer.objects.filter(name=server).order_by("-pk").values_list("boot", flat=True).first()
-    return _life(server, newest or "", organization)
-
-
 def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int]:
     """The devices that a sign may change: those to revive, or to claim and to drop by the list."""
     lost = Q(vpn_server=life)
@@ -214,11 +196,12 @@ def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int
 def _settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[VpnServer, int]:
     """Lock the server and these devices and settle them; a lease of it that ended ends for all its devices.
 
-    Returns the server as it is under the lock, and the number of edges.
+    Lives of its name without a lease are locked too: a sign gives them one. Returns the server as it is
+    under the lock, and the number of edges.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
-        Q(pk=life.pk) | Q(pk__in=owners, due_at__lte=at.heard)
+        Q(pk=life.pk) | Q(name=life.name, lease_until=None) | Q(pk__in=owners, due_at__lte=at.heard)
     )
     life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
     ended = life.due_at is not None and life.due_at <= at.heard
@@ -228,6 +211,13 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vp
         life.due_at = None
         life.save(update_fields=["due_at"])
     return life, recorded
+
+
+def _settle_for_event(life: VpnServer, ids: list[int], at: Moment) -> None:
+    """The same before a connect or disconnect, which renews the lease of a server that has signed."""
+    life, _ = _settle_with_server(life, ids, at)
+    if life.lease_until:
+        renew(life, at)
 
 
 # The clock

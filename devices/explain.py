@@ -191,6 +191,8 @@ def _vpn(device: Any, used: set[str], at: datetime) -> Input:
     value = _dated(f"{word} {state}", device.vpn_since, at)
     if not device.vpn_enabled:
         value += ", turned off on purpose"
+    if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
+        value += f", until {device.vpn_server.name} reports a disconnect (it sends no signs of life)"
     decides = "vpn" in used
     return Input(word, value, _link_effect(decides=decides), device.vpn_since, decides)
 

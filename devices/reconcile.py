@@ -56,6 +56,13 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id, LATER
 ) AS should
 WHERE d.id > %(after)s AND d.id <= %(last)s AND d.heartbeat_state <> should.state
 """
+# Whoever has signed has a lease, until its end is recorded with every device (domain.md, VPN).
+LEASES: Final = """
+SELECT d.uuid, 'connected to ' || s.name || ' without a deadline', 'connected until its lease ends'
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id > %(after)s AND d.id <= %(last)s AND d.vpn_connected AND s.due_at IS NULL
+  AND s.name IN (SELECT name FROM devices_vpnserver WHERE lease_until IS NOT NULL)
+"""
 # What a row says was before is what the row before it says was after.
 CHAIN: Final = """
 SELECT device_id::text, was || ' at ' || at, before
@@ -70,6 +77,7 @@ CHECKS: Final = {
     "the newest change of status": NEWEST_STATUS,
     "the newest record of a link": NEWEST_LINK,
     "the heartbeat and its deadlines": DEADLINES,
+    "the lease of a VPN server": LEASES,
     "the changes of status one after another": CHAIN.format(per="device_id", table="devices_statuschange"),
     "the records of a link one after another": CHAIN.format(
         per="device_id, link", table="devices_connectivityrecord"

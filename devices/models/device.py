@@ -40,7 +40,11 @@ class FrozenReason(models.TextChoices):
 
 
 class VpnServer(models.Model):
-    """One process life of a VPN server: its lease runs from its first sign until 60 s after its last."""
+    """One process life of a VPN server.
+
+    Its lease runs from its first sign until 60 s after the last it said, signs or events. Without a sign it
+    has none; the first sign of another life of its name gives it one, so that what it owns comes to an end.
+    """
 
     organization = models.ForeignKey(
         Organization,

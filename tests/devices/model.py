@@ -187,7 +187,7 @@ class Model:
 
     def connect(self, name: str, uuid: str, session: str, at: datetime) -> None:
         self.pass_until(at)
-        device, server = self.devices[uuid], self._current(name)
+        device, server = self.devices[uuid], self._event(name, at)
         if device.vpn and device.owner is server and device.session == session:
             return
         device.owner, device.session = server, session
@@ -198,6 +198,7 @@ class Model:
 
     def disconnect(self, name: str, uuid: str, session: str, at: datetime) -> None:
         self.pass_until(at)
+        self._event(name, at)
         device = self.devices[uuid]
         if device.owner is None or device.owner.name != name:
             return
@@ -211,8 +212,10 @@ class Model:
     def alive(self, name: str, boot: str, listed: list[str] | None, at: datetime) -> None:
         self.pass_until(at)
         server = self._server(name, boot)
-        sign = max(at, server.lease_until - LEASE) if server.lease_until else at
-        server.lease_until, server.alive = sign + LEASE, True
+        self._renew(server, at)
+        for other in self.servers:
+            if other.name == name and other.lease_until is None:
+                self._renew(other, at)
         for device in self.devices.values():
             own = device.owner is not None and device.owner.name == name
             if listed is None:
@@ -231,7 +234,27 @@ class Model:
                 self._vpn(device, up=False, at=at)
             device.note(at)
 
+    def endless(self) -> list[str]:
+        """Devices connected to a server that no deadline ends: those whose server never sent a sign."""
+        signed = {server.name for server in self.servers if server.lease_until}
+        return [
+            device.uuid
+            for device in self.devices.values()
+            if device.vpn and device.owner and device.owner.name not in signed
+        ]
+
     # Helpers
+
+    def _event(self, name: str, at: datetime) -> ModelServer:
+        """The server's newest instance tells a connect or disconnect, which renews a lease that it has."""
+        server = self._current(name)
+        if server.lease_until:
+            self._renew(server, at)
+        return server
+
+    def _renew(self, server: ModelServer, at: datetime) -> None:
+        server.lease_until = max(server.lease_until, at + LEASE) if server.lease_until else at + LEASE
+        server.alive = True
 
     def _contact(self, device: ModelDevice) -> None:
         device.active = device.in_contact = True

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
-from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange, VpnServer
+from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
@@ -192,103 +192,6 @@ def test_a_server_reaches_only_the_devices_of_its_organization() -> None:
     assert link(stranger)[0] is False
     listed = connectivity.vpn_alive("vpn-1", uuids, at(1), organization=organization)
     assert (listed, link(stranger)[0]) == (0, False)
-
-
-# Leases
-
-
-def test_a_server_without_signs_has_no_lease() -> None:
-    device = make_device()
-    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
-    assert connectivity.settle(at(1_000_000)) == 0
-    assert link(device)[0] is True
-
-
-def test_the_next_sign_of_the_same_instance_revives_what_it_still_owns() -> None:
-    kept, left, moved = make_device(), make_device(), make_device()
-    connectivity.vpn_alive("vpn-1", at=at(0), boot="a")
-    connectivity.vpn_connected("vpn-1", [kept.uuid, left.uuid, moved.uuid], at(0))
-    connectivity.settle(at(60))
-    assert link(kept) == (False, at(60), "vpn-1")
-    connectivity.vpn_disconnected("vpn-1", [left.uuid], at(70))
-    connectivity.vpn_connected("vpn-2", [moved.uuid], at(71))
-    assert connectivity.vpn_alive("vpn-1", at=at(80), boot="a") == 1
-    assert link(kept) == (True, at(80), "vpn-1")
-    assert link(left) == (False, at(60), None)
-    assert link(moved) == (True, at(71), "vpn-2")
-    assert records(kept) == [
-        (at(0), "disconnected", "connected", "vpn-connected"),
-        (at(60), "connected", "disconnected", "vpn-server-silent"),
-        (at(80), "disconnected", "connected", "vpn-server-back"),
-    ]
-
-
-def test_a_new_instance_never_revives_the_devices_of_an_old_one() -> None:
-    device = make_device()
-    connectivity.vpn_alive("vpn-1", at=at(0), boot="a")
-    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
-    connectivity.vpn_alive("vpn-1", at=at(30), boot="b")
-    connectivity.settle(at(59.999))
-    assert link(device)[0] is True  # what the new one says does not clear the old one's devices
-    connectivity.settle(at(60))
-    assert link(device) == (False, at(60), "vpn-1")
-    assert connectivity.vpn_alive("vpn-1", at=at(70), boot="b") == 0
-    assert link(device)[0] is False
-
-
-def test_a_connect_to_a_silent_server_counts_all_the_same() -> None:
-    before, after = make_device(), make_device()
-    connectivity.vpn_alive("vpn-1", at=at(0))
-    connectivity.vpn_connected("vpn-1", [before.uuid], at(0))
-    connectivity.vpn_connected("vpn-1", [after.uuid], at(100))
-    assert link(before) == (False, at(60), "vpn-1")
-    assert link(after) == (True, at(100), "vpn-1")
-    connectivity.settle(at(1000))
-    assert link(after)[0] is True
-
-
-def test_a_list_claims_what_no_other_live_server_owns() -> None:
-    free, elsewhere, orphan = make_device(), make_device(), make_device()
-    connectivity.vpn_alive("vpn-2", at=at(0))
-    connectivity.vpn_connected("vpn-2", [elsewhere.uuid], at(0))
-    connectivity.vpn_alive("vpn-3", at=at(-60))
-    connectivity.vpn_connected("vpn-3", [orphan.uuid], at(-60))
-    uuids = [free.uuid, elsewhere.uuid, orphan.uuid]
-    assert connectivity.vpn_alive("vpn-1", uuids, at(10)) == 2
-    assert link(free) == (True, at(10), "vpn-1")
-    assert link(elsewhere) == (True, at(0), "vpn-2")
-    assert link(orphan) == (True, at(10), "vpn-1")
-    assert connectivity.vpn_alive("vpn-1", uuids, at(20)) == 0
-
-
-@pytest.mark.parametrize(("age", "stays"), [(29.999, True), (30, False)])
-def test_a_list_drops_what_it_does_not_name_unless_the_link_is_young(age: float, *, stays: bool) -> None:
-    device = make_device()
-    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
-    connectivity.vpn_alive("vpn-1", [], at(age))
-    assert link(device)[0] is stays
-    assert link(device)[2] == ("vpn-1" if stays else None)
-
-
-def test_a_list_after_a_silence_revives_only_what_it_names() -> None:
-    named, unnamed = make_device(), make_device()
-    connectivity.vpn_alive("vpn-1", at=at(0))
-    connectivity.vpn_connected("vpn-1", [named.uuid, unnamed.uuid], at(0))
-    assert connectivity.vpn_alive("vpn-1", [named.uuid], at(65), boot=None) == 2
-    assert link(named) == (True, at(65), "vpn-1")
-    assert link(unnamed) == (False, at(60), None)
-
-
-def test_who_does_not_name_its_life_must_list_after_a_silence() -> None:
-    device = make_device()
-    assert connectivity.vpn_alive("vpn-1", at=at(0), boot=None) == 0
-    assert connectivity.vpn_alive("vpn-1", at=at(59), boot=None) == 0
-    connectivity.vpn_connected("vpn-1", [device.uuid], at(59))
-    with pytest.raises(connectivity.ListRequired), transaction.atomic():
-        connectivity.vpn_alive("vpn-1", at=at(119), boot=None)
-    assert VpnServer.objects.get().lease_until == at(119)
-    assert connectivity.vpn_alive("vpn-1", [device.uuid], at(120), boot=None) == 1
-    assert link(device) == (True, at(120), "vpn-1")
 
 
 # Settle

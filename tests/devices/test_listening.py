@@ -137,8 +137,8 @@ def test_a_lease_that_had_ended_stays_ended_and_one_that_lived_gets_a_minute() -
     ended, lives = make_device(), make_device()
     connectivity.vpn_alive("vpn-1", at=at(-60))
     connectivity.vpn_alive("vpn-2", at=at(-59))
-    for name, device in (("vpn-1", ended), ("vpn-2", lives)):
-        connectivity.vpn_connected(name, [device.uuid], at(-59))
+    for name, device, moment in (("vpn-1", ended, -60), ("vpn-2", lives, -59)):
+        connectivity.vpn_connected(name, [device.uuid], at(moment))
     listening.pulse(at(0))
     listen(HOUR, HOUR + 60)
     for moment, links in [(HOUR + 59, [False, True]), (HOUR + 60, [False, False])]:

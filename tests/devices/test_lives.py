@@ -149,6 +149,7 @@ def check(model: Model, at: datetime) -> None:
         assert device.heartbeat_since == expected.heartbeat_since
         assert device.vpn_since == expected.vpn_since
         assert device.status_since == expected.statuses[-1][0]
+    check_ends(now, at)
     counts = count_by_status(Device.objects.all(), at)
     assert list(counts) == Status.values
     assert counts == dict.fromkeys(Status.values, 0) | Counter(d.status() for d in now.devices.values())
@@ -163,6 +164,15 @@ def check(model: Model, at: datetime) -> None:
     why = explain(first, at)
     assert (why.status, why.since) == (first.status, first.status_since)
     assert (why.next_status, why.next_at) == model.next_change(first.uuid, at)
+
+
+def check_ends(model: Model, at: datetime) -> None:
+    """Who is connected has a server with a deadline ahead, unless that server never sent a sign."""
+    connected = with_status(Device.objects.all(), at).filter(vpn=True)
+    ahead = connected.filter(vpn_server__due_at__gt=clock.heard(at))
+    endless = connected.filter(vpn_server__due_at=None)
+    assert sorted(device.uuid for device in endless) == sorted(model.endless())
+    assert connected.count() == ahead.count() + endless.count()
 
 
 Seen = dict[tuple[datetime, str], tuple[str, str, bool]]  # by instant and device: status, heartbeat, VPN

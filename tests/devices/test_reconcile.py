@@ -56,6 +56,10 @@ def test_nothing_disagrees_with_itself(device: Device) -> None:
         ),
         ("UPDATE devices_heartbeat SET due_at = lost_at", {"the heartbeat and its deadlines"}),
         (
+            "UPDATE devices_vpnserver SET lease_until = '2026-01-01'",
+            {"the lease of a VPN server"},
+        ),
+        (
             "UPDATE devices_fleetcount SET number = number + 1 WHERE status = 'online'",
             {"the counter of a fleet", "the count of a status"},
         ),

@@ -9,6 +9,7 @@ from django.db import connections
 
 from devices import clock, keys
 from devices.models import Device, Heartbeat, VpnServer
+from devices.status import with_status
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything, make_device
 
@@ -169,6 +170,19 @@ def test_without_boot_a_silent_server_comes_back_with_its_list(world: World, cli
     assert everything() == before
     assert client.call("POST", "vpn/alive", world.service_key, listed).status == 200
     assert client.call("POST", "vpn/alive", world.service_key, sign).status == 200
+
+
+def test_a_connect_after_a_silence_has_an_end(world: World, client: Client) -> None:
+    sign = {"server": "vpn-1", "boot": "b1"}
+    assert client.call("POST", "vpn/alive", world.service_key, sign).status == 200
+    silent = clock.now() - timedelta(seconds=6)
+    VpnServer.objects.update(lease_until=silent, due_at=silent)
+    body = {"server": "vpn-1", "devices": [world.device.uuid]}
+    assert client.call("POST", "vpn/connect", world.service_key, body).status == 200
+    now = clock.now()
+    device = with_status(Device.objects.filter(pk=world.device.pk), now).get()
+    assert device.vpn
+    assert now < device.vpn_server.due_at <= now + timedelta(seconds=60)
 
 
 def test_a_server_of_another_organization_is_refused(world: World, client: Client) -> None:

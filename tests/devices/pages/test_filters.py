@@ -68,12 +68,12 @@ def test_every_state_of_the_vpn_is_a_filter(fleet: Fleet) -> None:
         "off-again": {"vpn_enabled": False},
     }
     made = {name: make_device(fleet, name=name, **fields) for name, fields in facts.items()}
-    connectivity.vpn_alive("vpn-2", at=T0 - seconds(60))
-    for server, names in {
-        "vpn-1": ["connected", "connected-though-off", "disconnected", "off-again"],
-        "vpn-2": ["lease-ended"],
-    }.items():
-        connectivity.vpn_connected(server, [made[name].uuid for name in names], T0 - seconds(50))
+    connectivity.vpn_alive("vpn-2", at=T0 - seconds(70))
+    for server, names, ago in [
+        ("vpn-2", ["lease-ended"], 60),
+        ("vpn-1", ["connected", "connected-though-off", "disconnected", "off-again"], 50),
+    ]:
+        connectivity.vpn_connected(server, [made[name].uuid for name in names], T0 - seconds(ago))
     gone = [made["disconnected"].uuid, made["off-again"].uuid]
     connectivity.vpn_disconnected("vpn-1", gone, T0 - seconds(40))
     expected = {

@@ -76,6 +76,15 @@ def test_without_a_running_clock_there_is_no_picture(reader: Client, fleet: Flee
     assert "data-window" not in page.content.decode()
 
 
+def test_a_vpn_server_that_never_signs_is_said_to_have_no_end(reader: Client, fleet: Fleet) -> None:
+    device = make_device(fleet)
+    connectivity.vpn_connected("vpn-1", [device.uuid])
+    said = "until vpn-1 reports a disconnect (it sends no signs of life)"
+    assert said in text_of(reader.get(address(device)))
+    connectivity.vpn_alive("vpn-1")
+    assert "signs of life" not in text_of(reader.get(address(device)))
+
+
 def test_facts_are_shown_and_what_is_missing_is_not_nought(reader: Client, fleet: Fleet) -> None:
     device = make_device(
         fleet,

@@ -55,6 +55,17 @@ def test_a_server_s_life(world: World, client: Client) -> None:
         assert not is_connected(world)
 
 
+def test_a_connect_after_a_silence_has_an_end(world: World, client: Client) -> None:
+    server = start(client, world.service_key)
+    silent = clock.now() - timedelta(seconds=6)
+    VpnServer.objects.update(lease_until=silent, due_at=silent)
+    assert clients(client, world.service_key, server, world.device.uuid).status == 200
+    assert is_connected(world)
+    now, due_at = clock.now(), VpnServer.objects.get(pk=server).due_at
+    assert due_at is not None
+    assert now < due_at <= now + timedelta(seconds=60)
+
+
 def test_a_new_life_clears_nothing_of_the_old_one_whose_silence_does(world: World, client: Client) -> None:
     old = start(client, world.service_key, {"ip_address": "192.0.2.9"})
     assert clients(client, world.service_key, old, world.device.uuid).status == 200
