@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django import db
 
 from dashboard.listeners import Rights, rights_of, session_in
-from devices import clock
+from devices import away, clock
 from devices.news import NEWS
 
 if TYPE_CHECKING:
@@ -220,10 +220,8 @@ class Stream:
 
 def _read(sessions: Collection[str]) -> Rights:
     """In a thread of its own."""
-    try:
+    with away.connected():
         return rights_of(sessions, clock.now())
-    finally:
-        db.connection.close()
 
 
 async def _refuse(send: ASGISendCallable, status: int) -> None:

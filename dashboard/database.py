@@ -8,13 +8,26 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 # The embedded server's names; roles.sql makes the first two.
 APPLICATION = "lookout"
 OWNER = "lookout_owner"
 SUPERUSER = "postgres"
 DATABASE = "lookout"
+
+# libpq's parameters of every connection: a server or a cable that is gone is noticed within seconds, by who
+# waits for it and by who does not (milliseconds for tcp_user_timeout, else seconds).
+TIME_LIMITS = {
+    "connect_timeout": 5,  # for each host
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+# A pool tries to connect for this long; then the next one who asks it begins anew. By itself it would wait
+# longer and longer, up to minutes after the database is back.
+POOL_PATIENCE = 5.0  # seconds
 
 LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
 
@@ -41,19 +54,34 @@ def hint() -> str:
     )
 
 
-def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
-    """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it.
+def parameters(address: str) -> dict[str, Any]:
+    """What libpq reads from a PostgreSQL URL, with the time limits it does not set itself.
 
     Raises ValueError that does not quote the URL, which may hold a password.
     """
     try:
-        parts = conninfo_to_dict(address)
+        return TIME_LIMITS | conninfo_to_dict(address)
     except psycopg.ProgrammingError:
         raise ValueError("A database URL must read postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
+
+
+def conninfo(address: str) -> str:
+    """The same as a connection string, for connections that are not Django's. Raises ValueError."""
+    return make_conninfo(**parameters(address))
+
+
+def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
+    """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it. Raises ValueError."""
+    parts = parameters(address)
     named = {key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")}
     options: dict[str, Any] = dict(parts)
     if pool_size:
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
+        options["pool"] = {
+            "min_size": 1,
+            "max_size": pool_size,
+            "timeout": POOL_PATIENCE,
+            "reconnect_timeout": POOL_PATIENCE,
+        }
     return {
         "ENGINE": "django.db.backends.postgresql",
         **{("NAME" if key == "dbname" else key.upper()): value for key, value in named.items()},

@@ -28,7 +28,7 @@ else:
     DATABASE_URL = env.str("DATABASE_URL")
     DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", DATABASE_URL)
 # Past any PgBouncer in transaction mode: for LISTEN and advisory locks.
-DATABASE_DIRECT_URL = env.str("DATABASE_DIRECT_URL", DATABASE_URL)
+DATABASE_DIRECT_URL = database.conninfo(env.str("DATABASE_DIRECT_URL", DATABASE_URL))
 # "owner" changes the schema; manage.py sets it for `migrate`.
 DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
 # Connections a process keeps at most; 0: a new one for each request.

@@ -27,7 +27,7 @@ class Leader:
                 self.resign()
             else:
                 return True
-        opened = psycopg.connect(settings.DATABASE_DIRECT_URL, autocommit=True, connect_timeout=5)
+        opened = psycopg.connect(settings.DATABASE_DIRECT_URL, autocommit=True)
         (mine,) = opened.execute("SELECT pg_try_advisory_lock(%s)", [self._lock]).fetchone() or (False,)
         if mine:
             self._connection = opened

@@ -16,17 +16,12 @@ from typing import Final
 import psycopg
 from django.conf import settings
 from django.db import connection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 logger = logging.getLogger(__name__)
 
 CHANNEL: Final = "status_changed"
 LOOK: Final = 5.0  # seconds until a silent connection is asked whether it lives
 PAUSE: Final = 1.0  # seconds until another attempt to reach the database
-# A network that swallows everything is noticed too, where the system knows how (libpq's parameters).
-ALIVE: Final = (
-    "connect_timeout=5 tcp_user_timeout=5000 keepalives_idle=5 keepalives_interval=5 application_name=news"
-)
 
 # Told of which organization there is news; None: listening began or ended, so anything may have been missed.
 Hearer = Callable[[int | None], None]
@@ -82,9 +77,10 @@ class News:
             self._ending.wait(PAUSE)
 
     def _listen(self) -> None:
-        here = make_conninfo(settings.DATABASE_DIRECT_URL, dbname=connection.settings_dict["NAME"])
-        database = make_conninfo(ALIVE, **conninfo_to_dict(here))
-        with psycopg.connect(database, autocommit=True) as opened:
+        name = connection.settings_dict["NAME"]
+        with psycopg.connect(
+            settings.DATABASE_DIRECT_URL, dbname=name, application_name="news", autocommit=True
+        ) as opened:
             opened.execute(f"LISTEN {CHANNEL}")
             self.listens = True
             self._tell(None)

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from devices import clock, jobs
+from devices import away, clock, jobs
 from devices.models import Job, JobResult
 from fleets.many import insert_alike
 
@@ -163,17 +163,18 @@ def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] 
         _do(Run(job, aside, stopping), kinds[job.kind])
     except Superseded:
         logger.warning("job %s: another worker has it", job.uuid)
-    except (Stopping, OperationalError) as stopped:  # a deadlock, say: what it did is undone
-        logger.info("job %s: attempt %s stopped: %r", job.uuid, job.attempt, stopped)
-        connection.close_if_unusable_or_obsolete()
-        _again(job)
+    except Stopping as stopped:
+        _again(job, stopped)
     except Cancelled:
         _end(job, Job.State.CANCELLED, "")
     except Refused as refused:
         _end(job, Job.State.FAILED, str(refused))
-    except Exception:
-        logger.exception("job %s: attempt %s failed", job.uuid, job.attempt)
-        _end(job, Job.State.FAILED, BROKE)
+    except Exception as error:
+        if away.is_away(error) or isinstance(error, OperationalError):  # a deadlock, say
+            _again(job, error)
+        else:
+            logger.exception("job %s: attempt %s failed", job.uuid, job.attempt)
+            _end(job, Job.State.FAILED, BROKE)
     finally:
         aside.close()
 
@@ -218,8 +219,12 @@ def _end(job: Job, state: Job.State, words: str) -> None:
     _mine(job).update(**facts)
 
 
-def _again(job: Job) -> None:
-    """Give it back, for another worker, or for this one's next attempt."""
+def _again(job: Job, why: Exception) -> None:
+    """Give it back, for another worker, or for this one's next attempt: what it did is undone."""
+    logger.info("job %s: attempt %s stopped: %r", job.uuid, job.attempt, why)
+    if away.is_away(why):
+        away.drop()
+    connection.close_if_unusable_or_obsolete()
     with transaction.atomic():
         if _mine(job).update(state=Job.State.WAITING):
             jobs.hand_over(job)

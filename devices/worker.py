@@ -15,12 +15,12 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
 
-from devices import jobs, runs, verifying
+from devices import away, jobs, runs, verifying
 from devices.models import Job
 from devices.tasks import KINDS
 
@@ -87,16 +87,14 @@ def an_app() -> App:
 
 
 def do(context: JobContext, job: str) -> None:
-    runs.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
+    with away.connected():
+        runs.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
 
 
 def verify(timestamp: int) -> None:
     """Of several workers, one is given the night of that moment."""
-    close_old_connections()
-    try:
+    with away.connected():
         verifying.verify()
-    finally:
-        connection.close()
 
 
 async def rescue(app: App) -> None:
@@ -112,12 +110,9 @@ async def rescue(app: App) -> None:
 
 def hand_over_lost() -> None:
     """Jobs that have not ended and of which the workers do not know: one broke before it could say so."""
-    close_old_connections()
-    try:
+    with away.connected():
         for job in Job.objects.raw(LOST):
             jobs.hand_over(job)
-    finally:
-        connection.close()
 
 
 LOST: Final = """

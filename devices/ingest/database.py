@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import Error, OperationalError, close_old_connections
 
+from devices import away
+from devices.away import sqlstate
 from devices.ingest.http import no_database
 
 if TYPE_CHECKING:
@@ -13,9 +15,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# SQLSTATE by class (or code): a conflict that a second attempt solves; no database to speak to.
+# SQLSTATE by class: a conflict that a second attempt solves.
 CONFLICT = ("40",)
-OUTAGE = ("08", "53", "57P")
 
 
 def in_database(work: Callable[[], Result]) -> Result:
@@ -27,9 +28,9 @@ def in_database(work: Callable[[], Result]) -> Result:
     close_old_connections()
     try:
         return _at_most_twice(work)
-    except (OperationalError, InterfaceError) as error:
-        if not sqlstate(error) or sqlstate(error).startswith(OUTAGE):
-            connection.close()
+    except Error as error:
+        if away.is_away(error):
+            away.drop()
             raise no_database() from error
         raise
     finally:
@@ -43,8 +44,3 @@ def _at_most_twice(work: Callable[[], Result]) -> Result:
         if not sqlstate(error).startswith(CONFLICT):
             raise
         return work()
-
-
-def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code for this error; empty where it gave none, as when the connection broke."""
-    return getattr(error.__cause__, "sqlstate", None) or ""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {
@@ -14,6 +15,14 @@ PRODUCTION = {
     "SECRET_KEY": "secret-for-a-test-" * 4,
     "KEY_PEPPER": "newer-pepper-for-a-test-0123456789,older-pepper-for-a-test-0123456789",
     "ALLOWED_HOSTS": "lookout.example",
+}
+# What libpq does not set itself: in seconds, tcp_user_timeout in milliseconds.
+LIMITS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
 }
 
 
@@ -78,7 +87,7 @@ def test_an_unreadable_database_url_is_not_quoted(tmp_path: Path) -> None:
 def test_production_is_read_whole_and_checked_clean(tmp_path: Path) -> None:
     parts = "[s.DATABASES['default'][k] for k in ('NAME','USER','PASSWORD','HOST','PORT','OPTIONS')]"
     assert say(tmp_path, parts, **PRODUCTION, DATABASE_POOL="0") == str(
-        ["fleet", "lookout", "hidden", "db.example", "6432", {"sslmode": "require"}]
+        ["fleet", "lookout", "hidden", "db.example", "6432", LIMITS | {"sslmode": "require"}]
     )
     assert say(tmp_path, "s.HTTPS, s.SESSION_COOKIE_SECURE, s.SECURE_SSL_REDIRECT", **PRODUCTION) == (
         "True True True"
@@ -86,6 +95,31 @@ def test_production_is_read_whole_and_checked_clean(tmp_path: Path) -> None:
     check = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
     done = python(tmp_path, *check, **PRODUCTION)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("role", ["application", "owner"])
+def test_every_connection_notices_a_database_that_is_gone_unless_its_url_says_otherwise(
+    tmp_path: Path, role: str
+) -> None:
+    several = "postgresql://lookout:hidden@db-1:5432,db-2:6432/fleet"
+    environment = PRODUCTION | {
+        "DATABASE_ROLE": role,
+        "DATABASE_URL": f"{several}?target_session_attrs=read-write&connect_timeout=2&keepalives_idle=60",
+    }
+    wanted = LIMITS | {"connect_timeout": "2", "keepalives_idle": "60", "target_session_attrs": "read-write"}
+    django = "s.DATABASES['default']['HOST'], s.DATABASES['default']['PORT'], {**{k: v for k, v in"
+    django += " s.DATABASES['default']['OPTIONS'].items() if k != 'pool'}}"
+    assert say(tmp_path, f"[{django}]", **environment) == str(["db-1,db-2", "5432,6432", wanted])
+    for address, limits in ((environment["DATABASE_URL"], wanted), (several, LIMITS)):
+        direct = say(tmp_path, "s.DATABASE_DIRECT_URL", **environment | {"DATABASE_DIRECT_URL": address})
+        parts = {key: str(value) for key, value in conninfo_to_dict(direct).items()}
+        assert parts == {key: str(value) for key, value in limits.items()} | {
+            "user": "lookout",
+            "password": "hidden",
+            "dbname": "fleet",
+            "host": "db-1,db-2",
+            "port": "5432,6432",
+        }
 
 
 def test_migrations_run_as_the_owner(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
 from devices import connectivity, edges, listening, reconcile
@@ -28,8 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _direct(settings: Settings) -> None:
     name = connection.settings_dict["NAME"]
-    before, _, options = settings.DATABASE_DIRECT_URL.partition("?")
-    settings.DATABASE_DIRECT_URL = f"{before.rpartition('/')[0]}/{name}?{options}"
+    settings.DATABASE_DIRECT_URL = make_conninfo(settings.DATABASE_DIRECT_URL, dbname=name)
 
 
 def until(comes: Callable[[], bool]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 from django.core.management.base import BaseCommand
-from django.db import OperationalError, connection
+from django.db import Error, OperationalError
 
-from devices import clock, connectivity, imports, jobs, keys, retention, tally, words
+from devices import away, clock, connectivity, imports, jobs, keys, retention, tally, words
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -53,9 +53,11 @@ class Command(BaseCommand):
             if not leader.leads():
                 return False
             self.settle_once()
-        except (OperationalError, psycopg.OperationalError) as error:
+        except (Error, psycopg.Error) as error:
+            if not (away.is_away(error) or isinstance(error, OperationalError)):
+                raise
             leader.resign()
-            connection.close()
+            away.drop()
             self.stderr.write(f"waiting for the database: {error}")
             return False
         return True

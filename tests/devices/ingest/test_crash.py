@@ -37,7 +37,7 @@ def test_a_killed_database_loses_nothing_acknowledged_and_needs_no_restart(site:
     check(site, told)
     assert postmaster(site) != killed
     began = time.monotonic()
-    while not site.answers():  # the longer the database was away, the later a connection is tried again
+    while not site.answers():
         assert time.monotonic() - began < PATIENCE
         time.sleep(0.1)
     after = load(site)
