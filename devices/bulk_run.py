@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max
 from django.http import QueryDict
 
@@ -19,13 +18,10 @@ from devices.pages.filters import Filters, still_matching
 from devices.runs import Refused, Result, Run
 from devices.together import Batch, Found
 from devices.views.filter_query import filters_in
-from fleets import roles
 from fleets.models import Fleet
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from dashboard.models import User
 
 STEP: Final = 500  # devices in a transaction, which may hold the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
@@ -58,7 +54,7 @@ class _Work:
     def __init__(self, run: Run, selection: Selection) -> None:
         self._run, self._organization = run, selection.organization
         self._action = bulk.ACTIONS[run.parameters["action"]]
-        self._actor = _actor(run)
+        self._actor = run.actor
         self._filters = _filters(selection)
         try:
             self._said = bulk.from_parameters(run.parameters["said"], selection.organization)
@@ -67,18 +63,11 @@ class _Work:
 
     def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
         at = clock.now()
-        self._require()
         names = self._there([pk for pk, _ in chosen], at)
         matching = self._matching(names, at)
         came = self._done(sorted(matching), at) if matching else {}
         found = came | dict.fromkeys(names.keys() - matching, OTHER)
         return [self._result(pk, uuid, names.get(pk, ""), found.get(pk, LEFT)) for pk, uuid in chosen]
-
-    def _require(self) -> None:
-        try:
-            roles.require(self._actor, self._action.least, self._organization)
-        except PermissionDenied as denied:
-            raise Refused(f"{self._actor} may not do this any more.") from denied
 
     def _there(self, ids: list[int], at: datetime) -> dict[int, str]:
         """The names of those that are there, locked and settled."""
@@ -105,13 +94,6 @@ class _Work:
             return Result(device_id, uuid, name, DONE)
         same = self._action.unchanged(self._said) if why == together.UNCHANGED else why
         return Result(device_id, uuid, name, SKIPPED, same)
-
-
-def _actor(run: Run) -> User:
-    """Who started it: who acts, and whose role is asked for with each device."""
-    if run.job.started_by is None:
-        raise Refused(f"The account of {run.job.started_by_name}, who started it, is gone.")
-    return run.job.started_by
 
 
 def _filters(selection: Selection) -> Filters | None:

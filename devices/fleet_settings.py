@@ -56,9 +56,9 @@ def change_fleet(
     interval counts from each device's next poll. `seen` is the `version` that the values were made up from.
     Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
     """
-    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     at = at or clock.now()
     freezing.hold([fleet.organization_id])
+    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     before = settings_of(fleet)
     if seen is not None and seen != version(before):
         raise ChangedMeanwhile(fleet, before)

@@ -163,9 +163,9 @@ def change_plan(
     `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
     PlanChangedMeanwhile where the plan is another one since.
     """
-    roles.require(actor, Role.OWNER, organization)
     at = at or clock.now()
     hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
     after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
     now = Organization.objects.get(pk=organization.pk)
     if seen is not None and seen != plan_version(now):

@@ -85,12 +85,12 @@ def do(run: Run) -> str:
         raise Refused("Its fleet was deleted meanwhile.")
     lines, at = [Line(**line) for line in listed.lines], clock.now()
     try:
-        devices = make(fleet=listed.fleet, lines=lines, actor=run.job.started_by, at=at, told=run.progress)
+        devices = make(fleet=listed.fleet, lines=lines, actor=run.actor, at=at, told=run.progress)
     except (Taken, FleetGone) as problem:
         raise Refused(f"{problem}.".replace("..", ".")) from problem
     run.all_done(devices)
     DeviceList.objects.filter(pk=listed.pk).update(lines=[])
-    record(listed.fleet, devices, run.job.started_by, at, file=listed.file_name, job=str(run.job.uuid))
+    record(listed.fleet, devices, run.actor, at, file=listed.file_name, job=str(run.job.uuid))
     return f"{thousands(len(devices))} devices are preregistered."
 
 

@@ -45,10 +45,10 @@ def start(  # noqa: PLR0913 - what stands in a job's row
     least: Role = Role.OPERATOR,
     at: datetime | None = None,
 ) -> Job:
-    """Have this done by a worker. The caller has asked whether the actor may, and a run does not ask again.
+    """Have this done by a worker. The caller has asked whether the actor may; each step of a run asks again.
 
     `parameters` become JSON and hold no secret. `whole`: its run applies nothing or all, in one transaction.
-    `least` is the role that may cancel it.
+    `least` is the role that it requires of the actor, to its end, and of anyone who cancels it.
     """
     job = Job.objects.create(
         kind=Job.Kind(kind),

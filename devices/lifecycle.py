@@ -107,8 +107,7 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
     Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
     was deleted meanwhile.
     """
-    roles.require(actor, Role.OPERATOR, device.organization)
-    of = _held(device, actor, at)
+    of = _held(device, actor, Role.OPERATOR, at)
     Device.objects.only("pk").get(pk=device.pk)
     came = together.deactivate(of)[device.pk]
     if came not in {together.CHANGED, together.UNCHANGED}:
@@ -125,10 +124,9 @@ def move(
     `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
     FleetGone, MovedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
     """
-    roles.require(actor, Role.OPERATOR, device.organization)
+    of = _held(device, actor, Role.OPERATOR, at)
     if fleet.organization_id != device.organization_id:
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
-    of = _held(device, actor, at)
     was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
     vpn_enabled, _ = says(fleet)
     if was.fleet_id == fleet.pk:
@@ -144,16 +142,16 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
 
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
-    roles.require(actor, Role.ADMINISTRATOR, device.organization)
-    of = _held(device, actor, at)
+    of = _held(device, actor, Role.ADMINISTRATOR, at)
     Device.objects.only("pk").get(pk=device.pk)
     together.delete(of)
 
 
-def _held(device: Device, actor: User | None, at: datetime | None) -> together.Batch:
-    """The device alone, its organization held and its facts settled."""
+def _held(device: Device, actor: User | None, least: Role, at: datetime | None) -> together.Batch:
+    """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
     at = at or clock.now()
     freezing.hold([device.organization_id])
+    roles.require(actor, least, device.organization)  # roles change with the organization held
     connectivity.settle_devices([device.pk], at)
     return together.Batch([device.pk], device.organization, actor, at)
 

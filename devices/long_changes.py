@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from devices import fleet_settings, freezing, jobs
@@ -15,7 +14,7 @@ from devices.forecast import forecast, forecast_type
 from devices.models import Job
 from devices.runs import Refused, Run
 from devices.words import thousands
-from fleets import audit, roles
+from fleets import roles
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
@@ -58,12 +57,10 @@ def plan_run(run: Run) -> str:
     organization = run.job.organization
     try:
         changed = freezing.change_plan(
-            organization=organization, actor=_starter(run.job), tell=run.progress, **run.parameters
+            organization=organization, actor=run.actor, tell=run.progress, **run.parameters
         )
     except freezing.PlanChangedMeanwhile as error:
         raise Refused("The plan was changed meanwhile, so this changed nothing.") from error
-    except PermissionDenied as error:
-        raise Refused(str(error)) from error
     return f"{thousands(changed)} devices froze, thawed or changed the reason."
 
 
@@ -98,17 +95,8 @@ def fleet_run(run: Run) -> str:
         raise Refused("It was deleted meanwhile, so nothing was changed.")
     try:
         fleet_settings.change_fleet(
-            fleet=fleet, actor=_starter(run.job), seen=said["seen"], tell=run.progress, **said["settings"]
+            fleet=fleet, actor=run.actor, seen=said["seen"], tell=run.progress, **said["settings"]
         )
     except fleet_settings.ChangedMeanwhile as error:
         raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error
-    except PermissionDenied as error:
-        raise Refused(str(error)) from error
     return f"The settings of {fleet} are saved; its devices and those in line froze or thawed."
-
-
-def _starter(job: Job) -> User | None:
-    """Who the audit log names; Refused where the account is gone."""
-    if job.started_by is None and job.started_by_name != audit.CONSOLE:
-        raise Refused(f"The account of {job.started_by_name} is gone, so nothing was changed.")
-    return job.started_by

@@ -3,6 +3,10 @@
 Progress is written on a connection of its own, so that it is seen while one long transaction runs. A run
 that was taken for dead, or whose worker was killed, is followed by another: the number of its attempt in the
 job's row decides who may write, so two never apply the same.
+
+Who started it must have the role to the end: it is asked for with all progress, and in each transaction once
+more when its changes are made. Roles change with the organization held, so where a job holds it too, none is
+lost between that answer and the commit.
 """
 
 from __future__ import annotations
@@ -14,13 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
 from devices import away, clock, jobs
 from devices.models import Job, JobResult
+from fleets import audit, roles
 from fleets.many import insert_alike
+from fleets.models import Role
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import QuerySet
 
+    from dashboard.models import User
     from devices.models import Device
 
 logger = logging.getLogger(__name__)
@@ -80,16 +88,23 @@ class Run:
         said: Mapping[str, Any] = self.job.parameters
         return said
 
+    @property
+    def actor(self) -> User | None:
+        """Who started it, and acts; None: the site itself, from the console. Raises Refused."""
+        if self.job.started_by is None and self.job.started_by_name != audit.CONSOLE:
+            raise Refused(f"The account of {self.job.started_by_name} no longer exists. {self._left}")
+        return self.job.started_by
+
     def progress(self, done: int, total: int | None = None) -> None:
         """Tell how far a `whole` job is, as often as you like: it is written a few times a second.
 
-        Raises Cancelled, Stopping, Superseded: let them through.
+        Raises Cancelled, Stopping, Superseded, Refused: let them through.
         """
         now = time.monotonic()
-        if now < self._next and total is None:
-            return
-        self._next = now + EVERY
-        self._go_on(PROGRESS, {"done": done, "total": total})
+        if now >= self._next or total is not None:
+            self._next = now + EVERY
+            self._go_on(PROGRESS, {"done": done, "total": total})
+        self.require_role()
 
     @contextmanager
     def step(self) -> Iterator[list[Result]]:
@@ -101,6 +116,7 @@ class Run:
         with transaction.atomic():
             results: list[Result] = []
             yield results
+            self.require_role()
             self._keep(results)
             if not _mine(self.job).update(done=F("done") + len(results)):
                 raise Superseded
@@ -108,6 +124,18 @@ class Run:
     def result(self, device: Device, outcome: JobResult.Outcome, why: str = "") -> Result:
         """What came of one device, to be written in the transaction of what was done."""
         return Result(device.pk, device.uuid, device.name, outcome, why)
+
+    def require_role(self) -> None:
+        """Raises Refused where the person who started it has lost the role, or the account."""
+        actor, job = self.actor, self.job
+        if actor and not roles.still_has(actor.pk, Role(job.least_role), job.organization_id):
+            role = Role(job.least_role).label
+            lost = f"{job.started_by_name} no longer has the role {role} in {job.organization}."
+            raise Refused(f"{lost} {self._left}")
+
+    @property
+    def _left(self) -> str:
+        return "Nothing was changed." if self.job.whole else "What was done before that stays."
 
     def _keep(self, results: Sequence[Result]) -> None:
         if results:
@@ -167,7 +195,7 @@ def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] 
         _again(job, stopped)
     except Cancelled:
         _end(job, Job.State.CANCELLED, "")
-    except Refused as refused:
+    except (Refused, PermissionDenied) as refused:
         _end(job, Job.State.FAILED, str(refused))
     except Exception as error:
         if away.is_away(error) or isinstance(error, OperationalError):  # a deadlock, say
@@ -204,6 +232,8 @@ def _do(run: Run, doing: Doing) -> None:
 
 
 def _finish(run: Run, words: str) -> None:
+    if run.job.whole:  # of any other, each step has asked
+        run.require_role()
     facts: dict[str, Any] = {"state": Job.State.DONE, "finished_at": clock.now(), "words": words}
     if run.job.whole:
         facts["done"] = Coalesce(F("total"), F("done"))

@@ -69,9 +69,9 @@ def delete(*, fleet: Fleet, actor: User | None, at: datetime | None = None) -> N
 
     Raises PermissionDenied, HasDevices.
     """
-    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     # Devices that register or move wait here, and then for a fleet that is gone.
     freezing.hold([fleet.organization_id])
+    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     if devices := Device.objects.filter(fleet=fleet).count():
         raise HasDevices(fleet, devices)
     keys = ApiKey.objects.filter(fleet=fleet, revoked_at=None).order_by("pk")

@@ -23,6 +23,15 @@ def role_in(user: User | AnonymousUser, organization: Organization) -> Role | No
     return Role(role[0]) if role else None
 
 
+def still_has(person: int, role: Role, organization: int) -> bool:
+    """Whether this account is active and its role in the organization includes `role`, read at this moment.
+
+    For work that goes on after its request: people are known by primary key, as their account may be gone.
+    """
+    members = Membership.objects.filter(user=person, user__is_active=True, organization=organization)
+    return any(Role(own).includes(role) for own in members.values_list("role", flat=True))
+
+
 @dataclass(frozen=True)
 class May:
     """What a person's role allows, for buttons: each role includes the ones before."""

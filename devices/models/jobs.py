@@ -50,7 +50,8 @@ class Job(models.Model):
     parameters = models.JSONField(default=dict)  # never a secret
     # Nothing or all of it is applied, in one transaction; else what is done before it ends stays.
     whole = models.BooleanField(default=True)
-    least_role = models.CharField(max_length=13, choices=Role, default=Role.OPERATOR)  # who may cancel it
+    # The role that its starter must have to its end, and anyone who cancels it.
+    least_role = models.CharField(max_length=13, choices=Role, default=Role.OPERATOR)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )

@@ -251,8 +251,8 @@ def forget_the_selection(job: Job, ada: User) -> None:
 @pytest.mark.parametrize(
     ("meanwhile", "words"),
     [
-        (lose_the_role, "ada may not do this any more."),
-        (delete_the_account, "The account of ada, who started it, is gone."),
+        (lose_the_role, "ada no longer has the role Operator in Halden. What was done before that stays."),
+        (delete_the_account, "The account of ada no longer exists. What was done before that stays."),
         (forget_the_selection, "What was selected is not kept any longer."),
     ],
 )
