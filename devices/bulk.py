@@ -169,8 +169,9 @@ def start(
     """
     of = ACTIONS[action]
     roles.require(actor, of.least, selection.organization)
-    held = Selection.objects.select_for_update(of=("self",)).select_related("job").get(pk=selection.pk)
-    if held.job:
+    # Its job is read after the wait: a join would give the row that it led to before.
+    held = Selection.objects.select_for_update(no_key=True).get(pk=selection.pk)
+    if held.job is not None:
         return held.job
     job = jobs.start(
         kind=Job.Kind.BULK,

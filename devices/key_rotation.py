@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models.functions import Least
 
-from devices import clock, key_audit, keys
+from devices import clock, key_audit, key_once, keys
 from devices.models import ApiKey, Device
 from fleets import roles
 from fleets.models import Role
@@ -63,8 +63,7 @@ def rotate(
 
 def newest(device: Device) -> str:
     """The fingerprint of the device's newest key, live or not; empty where it never had one."""
-    key = ApiKey.objects.filter(device=device).order_by("-pk").first()
-    return key.fingerprint if key else ""
+    return key_once.newest(ApiKey.objects.filter(device=device))
 
 
 def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:

@@ -95,7 +95,7 @@ def delete(*, view: SavedView, actor: User, at: datetime | None = None) -> None:
 
 def _held(view: SavedView, actor: User) -> SavedView:
     """The view as it is, for who may change it."""
-    now = SavedView.objects.select_for_update(of=("self",)).select_related("organization").get(pk=view.pk)
+    now = SavedView.objects.select_for_update(no_key=True).get(pk=view.pk)
     if now.organization:
         roles.require(actor, Role.OPERATOR, now.organization)
     elif now.owner_id != actor.pk:

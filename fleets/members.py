@@ -33,6 +33,10 @@ class NotAMember(Exception):
     """The person left meanwhile, or was removed."""
 
 
+class InvitedMeanwhile(Exception):
+    """There is another invitation since the newest one that the caller knows of."""
+
+
 class AlreadyMember(Exception):
     """A member has the e-mail address that an invitation is for."""
 
@@ -62,15 +66,19 @@ def invite(
     actor: User | None,
     email: str = "",
     days: int = DAYS,
+    seen: str | None = None,
     at: datetime | None = None,
 ) -> tuple[Invitation, str]:
     """A link for one person, and for one e-mail address where it is given; its secret is shown once.
 
-    Raises PermissionDenied, AlreadyMember.
+    `seen` is the fingerprint of the newest invitation known to who asks ("": none), so that asking twice
+    creates no second one. Raises PermissionDenied, InvitedMeanwhile, AlreadyMember.
     """
     at = at or clock.now()
     freezing.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
+    if seen is not None and seen != newest(organization):
+        raise InvitedMeanwhile
     if email and Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
         raise AlreadyMember(f"{email} is the address of a member.")
     secret = secrets.token_urlsafe(32)
@@ -110,6 +118,12 @@ def _revoke(invitation: Invitation, actor: User | None, at: datetime) -> None:
     Invitation.objects.filter(pk=invitation.pk).delete()
     before = {"role": invitation.role, "email": invitation.email}
     _audit("invitation-revoked", actor, invitation.organization, subject, at, before=before)
+
+
+def newest(organization: Organization) -> str:
+    """The fingerprint of the organization's newest invitation; empty where there is none."""
+    invitation = Invitation.objects.filter(organization=organization).first()
+    return invitation.fingerprint if invitation else ""
 
 
 def opened(secret: str) -> Invitation | None:

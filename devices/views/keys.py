@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django import forms
@@ -14,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.pages import person, signed_in
-from devices import clock, keys
+from devices import clock, key_once, keys
 from devices.models import ApiKey
 from devices.pages.keys import listed
 from fleets.models import Role
@@ -44,6 +45,12 @@ class KeyForm(forms.Form):
         choices=list(PERIODS.items()),
         widget=forms.Select({"class": "form-control"}),
     )
+
+    def said(self, at: datetime) -> dict[str, Any]:
+        """The name of the key and when it expires, where it is created at that moment."""
+        days = self.cleaned_data["days"]
+        end = at + timedelta(days=int(days)) if days else None
+        return {"name": self.cleaned_data["name"], "expires_at": end}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,25 +110,21 @@ def _page(
     rows = listed(of, at)
     form = KeyForm(request.POST or None)
     if form.is_valid():
-        if request.POST.get("newest", "") != _newest(of):
+        seen, once = request.POST.get("newest", ""), partial(make, **form.said(at))
+        try:
+            new = key_once.create(organization=context["organization"], of=of, seen=seen, make=once)
+        except key_once.CreatedMeanwhile:
             messages.error(request, TWICE)
             return redirect(request.path)
-        days = form.cleaned_data["days"]
-        name, end = form.cleaned_data["name"], at + timedelta(days=int(days)) if days else None
-        new, form, rows = make(name=name, expires_at=end), KeyForm(), listed(of, clock.now())
-    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": _newest(of)}
+        form, rows = KeyForm(), listed(of, clock.now())
+    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": key_once.newest(of)}
     return render(request, template, context)
 
 
 TWICE: Final = (
-    "No key was made: since this form was opened, one was. A key is shown only in the moment it is made; if "
-    "it was not kept, revoke it and make another."
+    "No key was created: since this form was opened, one was. A key is shown only when it is created. If "
+    "you do not have it, revoke it and create another."
 )
-
-
-def _newest(of: QuerySet[ApiKey]) -> str:
-    newest = of.order_by("-pk").first()
-    return keys.fingerprint(newest) if newest else ""
 
 
 def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> None:

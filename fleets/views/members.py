@@ -42,23 +42,26 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
     here, link = place(request, organization, Role.OWNER), ""
     form = InvitationForm(request.POST or None)
     if form.is_valid():
-        if request.POST.get("newest", "") != _newest(here):
-            messages.error(request, TWICE)
-            return redirect("fleets:members", organization)
         said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
+        said["seen"] = request.POST.get("newest", "")
         try:
             _, secret = members.invite(organization=here.organization, actor=person(request), **said)
+        except members.InvitedMeanwhile:
+            messages.error(request, TWICE)
+            return redirect("fleets:members", organization)
         except members.AlreadyMember as error:
             form.add_error("email", f"{error} Change their role on the members page instead.")
         else:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
-    context = here.context("members", form=form, link=link, meanings=MEANINGS, newest=_newest(here))
+    context = here.context(
+        "members", form=form, link=link, meanings=MEANINGS, newest=members.newest(here.organization)
+    )
     return render(request, "settings/invite.html", context)
 
 
 TWICE = (
-    "No link was made: since this form was opened, one was. A link is shown only in the moment it is made; "
-    "if it was not kept, revoke it and make another."
+    "No link was created: since this form was opened, one was. A link is shown only when it is created. If "
+    "you do not have it, revoke it and create another."
 )
 
 
@@ -126,8 +129,3 @@ def _member(request: HttpRequest, organization: str, username: str) -> tuple[Pla
 def _open_invitations(here: Place) -> list[Invitation]:
     found = Invitation.objects.filter(organization=here.organization, used_at=None)
     return list(found.select_related("invited_by"))
-
-
-def _newest(here: Place) -> str:
-    newest = Invitation.objects.filter(organization=here.organization).first()
-    return newest.fingerprint if newest else ""

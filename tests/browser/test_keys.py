@@ -25,7 +25,7 @@ def test_a_key_is_made_shown_once_and_revoked(context: BrowserContext, page: Pag
     assert key not in page.url
 
     page.reload()  # sends the form again
-    expect(page.get_by_role("alert")).to_contain_text("No key was made")
+    expect(page.get_by_role("alert")).to_contain_text("No key was created")
     assert key not in page.content()
     assert ApiKey.objects.count() == 1
 

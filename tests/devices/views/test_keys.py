@@ -86,7 +86,7 @@ def test_a_reload_shows_no_key_and_makes_none(admin: Client, page: Page) -> None
     again = admin.post(page.path, form, follow=True)
     assert again.redirect_chain == [(page.path, 302)]
     assert key_in(first) not in again.content.decode()
-    assert "No key was made: since this form was opened, one was." in text_of(again)
+    assert "No key was created: since this form was opened, one was." in text_of(again)
     assert ApiKey.objects.count() == 1
     assert key_in(admin.post(page.path, form_of(first, "second"))) != key_in(first)
 

@@ -154,7 +154,7 @@ def test_a_link_is_shown_once(client: Client, owner: User) -> None:
     assert (opened.role, opened.email, opened.invited_by) == ("operator", "new@example.com", owner)
     assert round((opened.expires_at - opened.created_at).total_seconds()) == 7 * 24 * 3600
     again = client.post(f"{PATH}invite/", form, follow=True)  # the answer loaded again
-    assert "No link was made" in text_of(again)
+    assert "No link was created" in text_of(again)
     assert Invitation.objects.count() == 1
     listed = text_of(client.get(PATH))
     assert "new@example.com by ada" in listed

@@ -1,0 +1,41 @@
+"""A form that creates a key creates one, also where it is sent twice at the same moment.
+
+The form names the newest key that it knows of. It is compared where others who create a key wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from devices import freezing
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from devices.models import ApiKey
+    from fleets.models import Organization
+
+
+class CreatedMeanwhile(Exception):
+    """There is another key since the newest one that the caller knows of."""
+
+
+def newest(of: QuerySet[ApiKey]) -> str:
+    """The fingerprint of the newest of these keys, live or not; empty where there is none."""
+    key = of.order_by("-pk").first()
+    return key.fingerprint if key else ""
+
+
+@transaction.atomic
+def create(*, organization: Organization, of: QuerySet[ApiKey], seen: str, make: Callable[[], str]) -> str:
+    """The key that `make` creates, where the newest one `of` the organization's keys is still `seen`.
+
+    Raises CreatedMeanwhile, and what `make` raises.
+    """
+    freezing.hold([organization.pk])
+    if seen != newest(of):
+        raise CreatedMeanwhile
+    return make()

@@ -1,0 +1,100 @@
+"""What is confirmed once is done once, also where its form is sent twice at the same moment.
+
+The second request waits for the first, which has not committed, and then finds what that one did. The first
+account and an invitation are raced for in tests/dashboard/test_first_run.py and
+tests/fleets/views/test_invitations.py, a device's key in tests/devices/views/test_device_keys.py.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from dashboard.models import User
+from devices import bulk, imports
+from devices.device_list import Line
+from devices.models import ApiKey, Device, Job
+from fleets.models import Fleet, Invitation, Organization, Role
+from tests.at_once import WAIT, held_open, in_background
+from tests.factories import make_device, make_fleet, make_member, make_organization
+from tests.pages import text_of
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return make_organization("Halden", slug="halden")
+
+
+@pytest.fixture
+def fleet(organization: Organization) -> Fleet:
+    return make_fleet(organization, slug="kiosks")
+
+
+@pytest.fixture
+def owner(organization: Organization) -> User:
+    return make_member(organization, Role.OWNER)
+
+
+def twice(user: User, path: str, **data: str) -> tuple[Response, Response]:
+    """The answers to a form that is sent again before the first request has committed."""
+    answers: list[Response] = []
+    first, second = Client(), Client()
+    first.force_login(user)
+    second.force_login(user)
+    with held_open(lambda: answers.append(first.post(path, data))):
+        waiting = in_background(lambda: answers.append(second.post(path, data)))
+    waiting.join(WAIT)
+    assert len(answers) == 2
+    return answers[0], answers[1]
+
+
+def test_an_action_over_many_devices_starts_one_job(
+    organization: Organization, fleet: Fleet, owner: User
+) -> None:
+    make_device(fleet)
+    selection = bulk.select(organization=organization, devices=Device.objects.all(), query=None)
+    path = reverse("devices:bulk", args=[selection.uuid, "deactivate"])
+    first, second = twice(owner, path, preview="1")
+    job = Job.objects.get()
+    assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
+
+
+def test_a_list_of_devices_is_preregistered_by_one_job(fleet: Fleet, owner: User) -> None:
+    listed = imports.keep(fleet=fleet, lines=[Line(2)], file_name="kiosks.csv", actor=owner)
+    path = reverse("devices:import-preview", args=[fleet.slug, listed.uuid])
+    first, second = twice(owner, path)
+    job = Job.objects.get()
+    assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
+
+
+@pytest.mark.parametrize("kind", ["fleets:fleet-keys", "fleets:keys"])
+def test_a_form_creates_one_key(organization: Organization, fleet: Fleet, owner: User, kind: str) -> None:
+    path = reverse(kind, args=[fleet.slug if kind == "fleets:fleet-keys" else organization.slug])
+    first, second = twice(owner, path, name="cards", days="", newest="")
+    key = ApiKey.objects.get()
+    assert key.fingerprint in text_of(first)
+    assert second["Location"] == path
+
+
+def test_a_form_creates_one_invitation(organization: Organization, owner: User) -> None:
+    path = reverse("fleets:member-invite", args=[organization.slug])
+    first, second = twice(owner, path, role="observer", days="7", newest="")
+    assert Invitation.objects.count() == 1
+    assert "/invitations/" in text_of(first)
+    assert second["Location"] == reverse("fleets:members", args=[organization.slug])
+
+
+def test_a_form_preregisters_one_device(fleet: Fleet, owner: User) -> None:
+    path = reverse("devices:preregister", args=[fleet.slug])
+    first, second = twice(owner, path, name="kiosk-1", made="ab" * 16)
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert Device.objects.get().name == "kiosk-1"
+    assert ApiKey.objects.count() == 1
