@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
@@ -30,6 +31,11 @@ def named(login: str) -> User | None:
 def proven(addresses: list[str]) -> User | None:
     """Whose proven e-mail address one of these is; None: nobody's who is active."""
     return User.objects.filter(email__in=addresses, proven_email=F("email"), is_active=True).first()
+
+
+def must_prove(user: User) -> bool:
+    """Whether the account's address is one that somebody only typed, where mail could show whose it is."""
+    return bool(settings.EMAIL_HOST and user.email and not user.email_is_proven)
 
 
 def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:

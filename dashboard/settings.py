@@ -188,6 +188,10 @@ ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # no mail to addresses that strangers ty
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 PASSWORD_RESET_TIMEOUT = 3600  # seconds
+# Django's own: a link is good while the account's address is the one it was sent to. allauth's would write
+# that address into a table of its own, by which a former address signs in and resets the password.
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordResetTokenGenerator"  # noqa: S105 - a class
+ACCOUNT_FORMS = {"reset_password_from_key": "dashboard.account.forms.ResetPasswordKeyForm"}
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {
     # Wrong passwords and codes: of an account, and from an address, which may be a whole company's.

@@ -46,6 +46,7 @@ class Action(TextChoices):
     FACTOR_ADDED = "factor-added", "Added a second factor"
     FACTOR_REMOVED = "factor-removed", "Removed a second factor"
     CODES_RENEWED = "recovery-codes-renewed", "Made new recovery codes"
+    EMAIL_CHANGED = "email-changed", "Changed the e-mail address of an account"
     EMAIL_PROVEN = "email-proven", "Confirmed an e-mail address"
     CONNECTED = "sign-in-connected", "Connected a sign-in"
     DISCONNECTED = "sign-in-disconnected", "Disconnected a sign-in"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
+from dashboard import people
 from devices import clock, freezing, keys
 from fleets import audit, roles
 from fleets.models import Invitation, Membership, Organization, Role
@@ -47,6 +48,10 @@ class NotGood(Exception):
 
 class OtherAddress(Exception):
     """The invitation is for another e-mail address than the account's."""
+
+
+class UnprovenAddress(Exception):
+    """The invitation is for the account's e-mail address, which is not shown to be the person's yet."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +163,32 @@ def suits(invitation: Invitation, email: str) -> bool:
     return not invitation.email or invitation.email.casefold() == email.casefold()
 
 
-@transaction.atomic
-def accept(*, invitation: Invitation, user: User, at: datetime | None = None) -> Joined:
-    """Make the person a member, once. Who is a member already keeps the higher role.
+def asks_for_proof(invitation: Invitation, user: User) -> bool:
+    """Whether the person must first show that the address of the invitation is theirs."""
+    return bool(invitation.email) and people.must_prove(user)
 
-    A link that gives its person nothing is not used up. Raises NotGood, OtherAddress.
-    """
-    at = at or clock.now()
+
+def hold(invitation: Invitation, at: datetime) -> Invitation:
+    """The invitation as it stands, within the caller's transaction. Raises NotGood."""
     freezing.hold([invitation.organization_id])
     current = Invitation.objects.select_related("organization").filter(pk=invitation.pk).first()
     if current is None or (wrong := fault(current, at)):
         raise NotGood("This invitation was revoked." if current is None else wrong)
+    return current
+
+
+@transaction.atomic
+def accept(*, invitation: Invitation, user: User, at: datetime | None = None) -> Joined:
+    """Make the person a member, once. Who is a member already keeps the higher role.
+
+    A link that gives its person nothing is not used up. Raises NotGood, OtherAddress, UnprovenAddress.
+    """
+    at = at or clock.now()
+    current = hold(invitation, at)
     if not suits(current, user.email):
         raise OtherAddress(f"This invitation is for {current.email}.")
+    if asks_for_proof(current, user):
+        raise UnprovenAddress(f"This invitation is for {current.email}: confirm that this address is yours.")
     organization, role = current.organization, Role(current.role)
     before = roles.role_in(user, organization)
     if before and before.includes(role):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
+from django.contrib import messages
 from django.db import transaction
 
 from dashboard import people
@@ -16,10 +18,15 @@ if TYPE_CHECKING:
 
     from dashboard.models import User
 
+logger = logging.getLogger(__name__)
 WRONG: Final = "This user name or e-mail address and this password do not belong together."
 LOCKED: Final = (
     "Too many wrong passwords for this account or from this address. Nothing was changed, and who is"
     " signed in stays signed in. Wait five minutes, then try again."
+)
+REMOVED: Final = (
+    "Your e-mail address is confirmed. Second factors, passkeys and connected sign-ins that were added before"
+    " were removed, as somebody else could have added them. Please add yours again."
 )
 # What is said after an action, by the template in which allauth would look for it; others say nothing.
 MESSAGES: Final = {
@@ -98,10 +105,21 @@ class Adapter(DefaultAccountAdapter):
     @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
         """A password of one's own choice, also by the link of a mail; it ends what others have open."""
-        super().set_password(user, password)
+        user.set_password(password)
+        user.save(update_fields=["password"])
         own = self.request is not None and self.request.user == user
         lines.write("password-changed" if own else "password-reset", user)
         sessions.end_all(user, but=self.request.session.session_key if own else None)
+
+    def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
+        """To the account's address as it stands, whatever led to the account."""
+        super().send_password_reset_mail(user, user.email, context)
+
+    def password_was_reset(self, user: User, removed: int) -> None:
+        """After a reset by mail: wrong passwords before it count no more, and what it removed is told."""
+        self._delete_login_attempts_cached_email(self.request, email=user.email)
+        if removed:
+            messages.warning(self.request, REMOVED)
 
     def add_message(
         self,
@@ -116,6 +134,10 @@ class Adapter(DefaultAccountAdapter):
         super().add_message(request, level, extra_tags=extra_tags, message=message)
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
-        """Tells of changes to an account by e-mail, where mail is set up."""
-        if settings.EMAIL_HOST:
+        """Tells of changes to an account by e-mail, where mail is set up. They stand, sent or not."""
+        if not settings.EMAIL_HOST:
+            return
+        try:
             super().send_notification_mail(*args, **kwargs)
+        except OSError as error:  # smtplib's too
+            logger.warning("A notice by e-mail was not sent: %s", type(error).__name__)

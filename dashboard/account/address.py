@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from allauth.account.adapter import get_adapter
+from allauth.core.context import request_context
 from django.core import signing
 from django.db import IntegrityError, transaction
 from django.urls import reverse
@@ -54,3 +55,13 @@ def prove(user: User, email: str) -> None:
         if not isinstance(error.__cause__, UniqueViolation):
             raise
         raise people.Taken("email") from error
+
+
+def tell_former(request: HttpRequest, user: User, former: str) -> None:
+    """Tell the address that the account had before, where it had another: its person may not know."""
+    if not former or former == user.email:
+        return
+    with request_context(request):  # it may be over: the admin tells once its change is committed
+        get_adapter().send_notification_mail(
+            "account/email/email_changed", user, {"user": user}, email=former
+        )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+import logging
+from typing import TYPE_CHECKING, Final
 
 from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from allauth.core.ratelimit import consume_or_429
@@ -18,7 +19,12 @@ from dashboard import people
 from dashboard.account import address
 from dashboard.account.pages import context
 from dashboard.pages import person, signed_in
+from fleets import members
 
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+logger = logging.getLogger(__name__)
 SESSION_KEY: Final = "account-email"
 
 
@@ -38,14 +44,24 @@ def change(request: HttpRequest) -> HttpResponse:
     form = AddressForm(request.POST or None, initial={"email": user.email})
     if settings.EMAIL_HOST and form.is_valid():
         raise_if_reauthentication_required(request, app="allauth.account")
-        refused: HttpResponse | None = consume_or_429(request, action="manage_email", user=user)
-        if refused:
-            return refused
-        email = form.cleaned_data["email"].lower()
-        address.send_link(request, user, email)
-        messages.success(request, f"A link was sent to {email}. It is good for an hour.")
-        return redirect("account_email_change")
+        refused = send_link(request, user, form.cleaned_data["email"].lower())
+        return refused or redirect("account_email_change")
     return render(request, "account/address.html", context(request, "email") | {"form": form})
+
+
+def send_link(request: HttpRequest, user: User, email: str) -> HttpResponse | None:
+    """Send the link and say so on the next page; the answer where that was asked for too often."""
+    refused: HttpResponse | None = consume_or_429(request, action="manage_email", user=user)
+    if refused:
+        return refused
+    try:
+        address.send_link(request, user, email)
+    except OSError:  # smtplib's too
+        logger.exception("A link to confirm an e-mail address was not sent")
+        messages.error(request, "The link was not sent: the mail server refused it. Try again later.")
+    else:
+        messages.success(request, f"A link was sent to {email}. It is good for an hour.")
+    return None
 
 
 @require_safe
@@ -69,11 +85,15 @@ def prove(request: HttpRequest) -> HttpResponse:
         return redirect("account_email_change")
     if request.method == "POST":
         del request.session[SESSION_KEY]
+        former = user.email
         try:
             address.prove(user, email)
         except people.Taken:
             messages.error(request, "Nothing was changed: another account has this address.")
         else:
+            address.tell_former(request, user, former)
             messages.success(request, f"{email} is your address.")
+            if members.pending_invitation(request.session):
+                return redirect("fleets:invitation-accept")
         return redirect("account_email_change")
     return render(request, "account/address_prove.html", context(request, "email") | {"email": email})

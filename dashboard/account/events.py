@@ -49,12 +49,8 @@ def failed(*, user: User, authenticator: Authenticator, reauthentication: bool =
 
 
 def connected(*, sociallogin: SocialLogin, **rest: Any) -> None:
-    lines.write("sign-in-connected", sociallogin.user, after=_connection(sociallogin.account))
+    lines.write("sign-in-connected", sociallogin.user, after=lines.connection(sociallogin.account))
 
 
 def disconnected(*, socialaccount: SocialAccount, **rest: Any) -> None:
-    lines.write("sign-in-disconnected", socialaccount.user, before=_connection(socialaccount))
-
-
-def _connection(account: SocialAccount) -> dict[str, str]:
-    return {"provider": account.provider, "as": account.uid}
+    lines.write("sign-in-disconnected", socialaccount.user, before=lines.connection(socialaccount))

@@ -1,13 +1,18 @@
-"""Forms of allauth's that must be stricter here."""
+"""Forms of allauth's that must be stricter here, or do more."""
 
 from __future__ import annotations
 
 from hashlib import sha256
 from typing import Final
 
+from allauth.account import forms as account
+from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms
 from django.core.cache import cache
+from django.db import transaction
+
+from dashboard.account import recovery
 
 USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
 
@@ -29,3 +34,13 @@ class AuthenticateForm(Once, forms.AuthenticateForm):
 
 class ReauthenticateForm(Once, forms.ReauthenticateForm):
     """The second factor where a signed-in person confirms to be that person."""
+
+
+class ResetPasswordKeyForm(account.ResetPasswordKeyForm):
+    """A new password by a link that was mailed to the account's address, which shows whose address it is."""
+
+    def save(self) -> None:
+        with transaction.atomic():
+            super().save()
+            removed = recovery.prove_by_reset(self.user)
+        get_account_adapter().password_was_reset(self.user, removed)

@@ -12,6 +12,7 @@ from fleets import audit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from allauth.socialaccount.models import SocialAccount
     from django.http import HttpRequest
 
     from dashboard.models import User
@@ -47,6 +48,11 @@ def write(
         after=after,
         by=by,
     )
+
+
+def connection(account: SocialAccount) -> dict[str, str]:
+    """What a connected sign-in is, as the log tells it."""
+    return {"provider": account.provider, "as": account.uid}
 
 
 def how(request: HttpRequest) -> str:

@@ -11,11 +11,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
 from django.conf import settings
 
 from dashboard import people
+from dashboard.account.pages import prove_first
 from dashboard.models import User
 
 if TYPE_CHECKING:
@@ -51,7 +53,14 @@ class Connections(DefaultSocialAccountAdapter):
         return [app] if wanted else []
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        """Connect who comes for the first time, where an account has the proven address."""
+        """Connect who comes for the first time, where an account has the proven address.
+
+        Who is signed in connects once the account's own address is proven.
+        """
+        if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
+            if people.must_prove(request.user):
+                raise ImmediateHttpResponse(prove_first(request))
+            return
         if sociallogin.is_existing or sociallogin.state.get("process") != "login":
             return
         user = people.proven(proven_addresses(sociallogin))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from dashboard.pages import scope, signed_in
+from dashboard import people
+from dashboard.pages import person, scope, signed_in
 from devices import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
+PROVE_FIRST: Final = (
+    "Nothing was added: confirm your e-mail address first. Without this, a person who only typed the address"
+    " could keep a way in."
+)
 
 
 def context(request: HttpRequest, tab: str) -> dict[str, Any]:
@@ -33,3 +39,24 @@ def placed(view: Callable[..., HttpResponseBase], tab: str) -> Callable[..., Htt
         return response
 
     return signed_in(wrapper)
+
+
+def prove_first(request: HttpRequest) -> HttpResponseBase:
+    """Lead who must still show that the account's address is theirs to the page for that."""
+    messages.error(request, PROVE_FIRST)
+    return redirect("account_email_change")
+
+
+def proven(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A page that adds what signs in: not while the account has an address that somebody only typed.
+
+    Whoever typed it would keep a way in after the address's own person has reset the password.
+    """
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if people.must_prove(person(request)):
+            return prove_first(request)
+        return view(request, *args, **kwargs)
+
+    return wrapper

@@ -1,24 +1,50 @@
-"""What the console does for people who have lost their second factors."""
+"""What is taken from an account: by the console, where its person has lost it, and by a reset by mail."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.db import transaction
 
-from dashboard.account import factors, lines
+from dashboard.account import address, factors, lines
 
 if TYPE_CHECKING:
     from dashboard.models import User
 
+RESET: Final = "a reset by mail"
+
 
 @transaction.atomic
-def forget_factors(user: User) -> int:
-    """Remove every second factor of this person. Returns how many there were."""
+def forget_factors(user: User, *, by: str = "the console") -> int:
+    """Remove every second factor of this person; `by` stands in the log. Returns how many there were."""
     found = list(Authenticator.objects.select_for_update().filter(user=user))
     for each in found:
         words = {"factor": factors.words_of(each)}
-        lines.write("factor-removed", user, actor=None, before=words, by="the console")
+        lines.write("factor-removed", user, actor=None, before=words, by=by)
+        each.delete()
+    return len(found)
+
+
+@transaction.atomic
+def prove_by_reset(user: User) -> int:
+    """The person has opened a link that was mailed to the account's address: it is shown to be theirs.
+
+    Until now somebody else may have typed it and used the account: what was added to it goes, second factors
+    and connected sign-ins. Of an address that was proven before, all stays. Returns how many were removed.
+    """
+    if user.email_is_proven:
+        return 0
+    removed = forget_factors(user, by=RESET) + _forget_connections(user)
+    address.prove(user, user.email)
+    return removed
+
+
+def _forget_connections(user: User) -> int:
+    found = list(SocialAccount.objects.select_for_update().filter(user=user))
+    for each in found:
+        connection = lines.connection(each)
+        lines.write("sign-in-disconnected", user, actor=None, before=connection, by=RESET)
         each.delete()
     return len(found)

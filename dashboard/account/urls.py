@@ -14,7 +14,7 @@ from django.urls import path, re_path
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.account import address_views, views
-from dashboard.account.pages import placed
+from dashboard.account.pages import placed, proven
 
 urlpatterns = [
     path("sign-in/", allauth.login, name="account_login"),
@@ -53,7 +53,7 @@ urlpatterns = [
         name="mfa_reauthenticate_webauthn",
     ),
     path("account/factors/", require_safe(placed(factors.index, "factors")), name="mfa_index"),
-    path("account/factors/app/add/", placed(app.activate_totp, "factors"), name="mfa_activate_totp"),
+    path("account/factors/app/add/", placed(proven(app.activate_totp), "factors"), name="mfa_activate_totp"),
     path("account/factors/app/remove/", placed(app.deactivate_totp, "factors"), name="mfa_deactivate_totp"),
     path(
         "account/factors/codes/",
@@ -62,7 +62,7 @@ urlpatterns = [
     ),
     path(
         "account/factors/codes/new/",
-        placed(codes.generate_recovery_codes, "factors"),
+        placed(proven(codes.generate_recovery_codes), "factors"),
         name="mfa_generate_recovery_codes",
     ),
     path(
@@ -75,7 +75,7 @@ urlpatterns = [
         require_safe(placed(passkeys.list_webauthn, "passkeys")),
         name="mfa_list_webauthn",
     ),
-    path("account/passkeys/add/", placed(passkeys.add_webauthn, "passkeys"), name="mfa_add_webauthn"),
+    path("account/passkeys/add/", placed(proven(passkeys.add_webauthn), "passkeys"), name="mfa_add_webauthn"),
     path("account/passkeys/<int:pk>/", placed(passkeys.edit_webauthn, "passkeys"), name="mfa_edit_webauthn"),
     path(
         "account/passkeys/<int:pk>/remove/",

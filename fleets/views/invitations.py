@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard import people
+from dashboard.account.address_views import send_link
 from dashboard.models import User
 from dashboard.pages import person, signed_in
 from devices import clock
@@ -69,6 +70,8 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     if request.method == "POST":
         try:
             return _joined(request, members.accept(invitation=invitation, user=user))
+        except members.UnprovenAddress:
+            return _prove_first(request, user)
         except (members.NotGood, members.OtherAddress) as error:
             return _not_good(request, str(error), 410)
     role, own = Role(invitation.role), role_in(user, invitation.organization)
@@ -78,6 +81,7 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         "own": own,
         "gains": own is None or not own.includes(role),
         "suits": members.suits(invitation, user.email),
+        "unproven": members.asks_for_proof(invitation, user),
     }
     return render(request, "invitations/join.html", context)
 
@@ -93,7 +97,7 @@ def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             return _not_good(request, str(error), 410)
         else:
             perform_login(request, user)
-            return _joined(request, joined)
+            return _joined(request, joined) if joined else _prove_first(request, user)
     context = {"invitation": invitation, "role": Role(invitation.role), "form": form}
     return render(request, "invitations/register.html", context)
 
@@ -103,10 +107,17 @@ def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
 
 
 @transaction.atomic
-def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined]:
-    """The account and its membership, or neither."""
+def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:
+    """The account and its membership, or neither; no membership yet where the address must be proven."""
     user = people.create(**form.cleaned_data)
+    if members.asks_for_proof(members.hold(invitation, clock.now()), user):
+        return user, None
     return user, members.accept(invitation=invitation, user=user)
+
+
+def _prove_first(request: HttpRequest, user: User) -> HttpResponse:
+    """Send the link that shows whose the account's address is; the invitation stays with the session."""
+    return send_link(request, user, user.email) or redirect("fleets:invitation-accept")
 
 
 class AccountForm(people.AccountForm):

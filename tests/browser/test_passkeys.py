@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from allauth.mfa.models import Authenticator
+from django.core import mail
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from dashboard.models import User
@@ -111,3 +115,29 @@ def test_a_removed_passkey_opens_nothing(
     sign_out(page)
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("alert")).to_contain_text("This is not right")
+
+
+def test_a_passkey_added_before_the_address_was_proven_does_not_outlive_a_reset_by_mail(
+    page: Page, user: User, authenticator: tuple[CDPSession, str], settings: Any
+) -> None:
+    User.objects.update(email="ida@example.org")
+    sign_in(page)
+    add(page, alone=True)
+    sign_out(page)
+    settings.EMAIL_HOST = "mail.example"
+    page.goto("/sign-in/forgotten/")
+    page.get_by_label("E-mail address").fill("ida@example.org")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    found = re.search(r"http://\S+", str(mail.outbox[-1].body))
+    assert found
+    page.goto(found[0])
+    page.get_by_label("New password", exact=True).fill("tangled-otter-41")
+    page.get_by_label("New password, again").fill("tangled-otter-41")
+    page.get_by_role("button", name="Set the password").click()
+    expect(page.get_by_text("added before were removed")).to_be_visible()
+    page.goto("/sign-in/")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("This is not right, or was used before.")).to_be_visible()
+    page.goto("/account/")
+    expect(page.get_by_role("heading", name="Sign in to Lookout")).to_be_visible()

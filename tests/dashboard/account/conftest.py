@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.test import Client
 
 from dashboard.models import User
@@ -13,7 +15,29 @@ from fleets.models import AuditEntry
 from tests.factories import make_member, make_organization
 
 PASSWORD = "open sesame 42"
+FORGOTTEN = "/sign-in/forgotten/"
 Lines = Callable[[], list[tuple[str, str, Any]]]
+
+
+def mailed_link() -> str:
+    """The path of the link in the newest mail."""
+    found = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    assert found
+    return found[1]
+
+
+def reset_password(password: str, email: str = "ida@example.org") -> Any:
+    """Have a link sent to who has forgotten the password, and set one by it. Gives the page after it."""
+    guest = Client()
+    guest.post(FORGOTTEN, {"email": email})
+    form = {"password1": password, "password2": password}
+    return guest.post(guest.get(mailed_link())["Location"], form, follow=True)
+
+
+@pytest.fixture
+def mailing(settings: Any) -> None:
+    """A site that sends mail."""
+    settings.EMAIL_HOST = "mail.example"
 
 
 @pytest.fixture

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import re
+from datetime import datetime
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dashboard.account import address
 from dashboard.models import User
-from tests.dashboard.account.conftest import PASSWORD, Lines
+from tests.dashboard.account.conftest import PASSWORD, Lines, mailed_link
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mailing")]
 PATH = "/account/email/"
 PROVE = "/account/email/confirm/"
-
-
-@pytest.fixture(autouse=True)
-def mailing(settings: Any) -> None:
-    settings.EMAIL_HOST = "mail.example"
 
 
 def ask(client: Client, email: str) -> str:
@@ -30,9 +27,7 @@ def ask(client: Client, email: str) -> str:
     client.post("/account/confirm/", {"password": PASSWORD})
     assert f"A link was sent to {email}" in text_of(client.post(PATH, {"email": email}, follow=True))
     assert mail.outbox[-1].to == [email]
-    found = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
-    assert found
-    return found[1]
+    return mailed_link()
 
 
 def addresses() -> tuple[str, str]:
@@ -100,3 +95,43 @@ def test_mails_are_not_sent_without_end(signed_in: Client) -> None:
         ask(signed_in, "moe@example.org")
     assert signed_in.post(PATH, {"email": "moe@example.org"}).status_code == 429
     assert len(mail.outbox) == 5
+
+
+def test_the_address_that_the_account_had_before_is_told_of_the_change(signed_in: Client) -> None:
+    signed_in.get(ask(signed_in, "moe@example.org"))
+    signed_in.post(PROVE)
+    notice = mail.outbox[-1]
+    assert notice.to == ["ida@example.org"]
+    assert "This is no longer the e-mail address of the account ida on testserver." in notice.body
+    assert "moe@example.org" not in notice.body  # the former one may be a stranger's
+    signed_in.get(ask(signed_in, "moe@example.org"))
+    signed_in.post(PROVE)
+    assert len(mail.outbox) == 3  # no notice where the address stays what it is
+
+
+def test_an_address_changed_in_the_admin_is_told_of_and_must_be_proven(
+    user: User, lines: Lines, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    address.prove(user, user.email)
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("root"))
+    path = reverse("admin:dashboard_user_change", args=[user.pk])
+    form = admin.get(path).context["adminform"].form
+    kept = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
+    said = {name: value for name, value in kept.items() if value and not isinstance(value, datetime)}
+    said |= {"date_joined_0": "2026-01-01", "date_joined_1": "00:00:00", "email": "moe@example.org"}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert admin.post(path, said).status_code == 302
+    assert addresses() == ("moe@example.org", "ida@example.org")
+    assert [each.to for each in mail.outbox] == [["ida@example.org"]]
+    assert lines()[-1] == ("root", "email-changed", {"address": "moe@example.org"})
+
+
+def test_a_mail_server_that_does_not_answer_undoes_no_change(signed_in: Client, settings: Any) -> None:
+    signed_in.get(ask(signed_in, "moe@example.org"))
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    assert "moe@example.org is your address." in text_of(signed_in.post(PROVE, follow=True))
+    assert addresses() == ("moe@example.org", "moe@example.org")
+    answer = signed_in.post(PATH, {"email": "ida@example.org"}, follow=True)
+    assert "The link was not sent" in text_of(answer)

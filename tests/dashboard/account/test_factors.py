@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from dashboard.account import address
 from dashboard.models import User
 from tests.dashboard.account.conftest import PASSWORD, Lines
 from tests.pages import text_of
@@ -200,3 +201,22 @@ def test_the_overview_says_what_there_is(signed_in: Client, phone: Phone) -> Non
     words = text_of(signed_in.get("/account/factors/"))
     assert "not used yet" in words
     assert "10 are left" in words
+
+
+@pytest.mark.parametrize("path", [ADD, f"{CODES}new/", "/account/passkeys/add/"])
+def test_none_is_added_before_the_address_is_shown_to_be_ones_own(
+    signed_in: Client, user: User, mailing: None, path: str
+) -> None:
+    confirm(signed_in, path)
+    for answer in (signed_in.get(path, follow=True), signed_in.post(path, follow=True)):
+        assert answer.redirect_chain == [("/account/email/", 302)]
+        assert "Nothing was added: confirm your e-mail address first." in text_of(answer)
+    assert not Authenticator.objects.exists()
+    address.prove(user, user.email)
+    assert "confirm your e-mail address first" not in text_of(signed_in.get(path, follow=True))
+
+
+def test_an_account_without_an_address_adds_one(signed_in: Client, user: User, mailing: None) -> None:
+    User.objects.update(email="")  # nobody's address was typed
+    add_app(signed_in)
+    assert Authenticator.objects.exists()

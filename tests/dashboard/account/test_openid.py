@@ -104,6 +104,16 @@ def test_connecting_asks_who_it_is(signed_in: Client) -> None:
     assert SocialAccount.objects.get().uid == "ida"
 
 
+def test_none_is_connected_before_the_accounts_address_is_shown_to_be_the_persons(
+    signed_in: Client, user: User, mailing: None
+) -> None:
+    assert "Nothing was added: confirm your e-mail address first." in text_of(connect(signed_in, "eve"))
+    assert not SocialAccount.objects.exists()
+    assert "Confirm your e-mail address first" in text_of(signed_in.get(CONNECTION))
+    prove(user)
+    assert "It is connected" in text_of(connect(signed_in, "eve"))
+
+
 def test_what_another_account_has_is_not_taken_over(signed_in: Client, user: User) -> None:
     make_member(make_organization(), username="bob", password=PASSWORD)
     bob = Client()

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import logging
-import re
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
 
+from dashboard.account import address
 from dashboard.logs import WithoutQuery
 from dashboard.models import User
-from tests.dashboard.account.conftest import PASSWORD, Lines
+from tests.dashboard.account.conftest import FORGOTTEN, PASSWORD, Lines, mailed_link, reset_password
+from tests.dashboard.account.test_factors import add_app
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
 NEW = "tangled-otter-41"
 NEW_ONE = {"password1": NEW, "password2": NEW}
-FORGOTTEN = "/sign-in/forgotten/"
-
-
-@pytest.fixture
-def mailing(settings: Any) -> None:
-    """A site that sends mail."""
-    settings.EMAIL_HOST = "mail.example"
-
-
-def link() -> str:
-    """The path of the link in the newest mail."""
-    found = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
-    assert found
-    return found[1]
 
 
 def sign_in(password: str) -> bool:
@@ -91,7 +80,7 @@ def test_a_forgotten_one_is_replaced_by_a_link(
     answer = guest.post(FORGOTTEN, {"email": "Ida@Example.org"}, follow=True)
     assert "If an account has this address, a link was sent to it." in text_of(answer)
     assert mail.outbox[0].to == ["ida@example.org"]
-    path = link()
+    path = mailed_link()
     opened = guest.get(path)
     number = path.split("/")[3].partition("-")[0]
     assert opened["Location"] == f"/sign-in/new-password/{number}-set-password/"
@@ -109,16 +98,75 @@ def test_a_forgotten_one_is_replaced_by_a_link(
 def test_a_link_is_good_for_an_hour(client: Client, user: User, mailing: None, settings: Any) -> None:
     client.post(FORGOTTEN, {"email": "ida@example.org"})
     settings.PASSWORD_RESET_TIMEOUT = -1
-    assert "This link leads nowhere" in text_of(client.get(link()))
+    assert "This link leads nowhere" in text_of(client.get(mailed_link()))
 
 
 def test_a_new_password_unlocks_the_account(client: Client, user: User, mailing: None) -> None:
     for _ in range(6):
         sign_in("guess")
     assert not sign_in(PASSWORD)
-    client.post(FORGOTTEN, {"email": "ida@example.org"})
-    client.post(client.get(link())["Location"], NEW_ONE)
+    reset_password(NEW)
     assert sign_in(NEW)
+
+
+def test_a_former_address_neither_resets_the_password_nor_signs_in(
+    client: Client, user: User, mailing: None
+) -> None:
+    client.post(FORGOTTEN, {"email": "ida@example.org"})
+    old = mailed_link()
+    address.prove(user, "moe@example.org")
+    mail.outbox.clear()
+    client.post(FORGOTTEN, {"email": "ida@example.org"})
+    assert mail.outbox == []
+    assert "This link leads nowhere" in text_of(client.get(old))
+    former = {"login": "ida@example.org", "password": PASSWORD}
+    assert client.post("/sign-in/", former).status_code == 200
+    reset_password(NEW, "moe@example.org")
+    assert mail.outbox[0].to == ["moe@example.org"]
+    assert sign_in(NEW)
+
+
+def test_who_asks_for_a_link_keeps_nobody_from_adding_a_second_factor(
+    signed_in: Client, user: User, mailing: None
+) -> None:
+    address.prove(user, user.email)
+    Client().post(FORGOTTEN, {"email": "ida@example.org"})
+    add_app(signed_in)
+    assert {each.type for each in Authenticator.objects.all()} == {"totp", "recovery_codes"}
+
+
+def test_a_reset_by_mail_that_proves_the_address_removes_what_was_added_before(
+    signed_in: Client, user: User, settings: Any, lines: Lines
+) -> None:
+    add_app(signed_in)  # by who typed Ida's address, while the site sent no mail
+    SocialAccount.objects.create(user=user, provider="oidc", uid="eve")
+    settings.EMAIL_HOST = "mail.example"
+    assert "added before were removed" in text_of(reset_password(NEW))
+    user.refresh_from_db()
+    assert user.email_is_proven
+    assert not Authenticator.objects.exists()
+    assert not SocialAccount.objects.exists()
+    assert signed_in.get("/").status_code == 302
+    assert sign_in(NEW)
+    told = [(who, what) for who, what, _ in lines()][-6:]
+    assert told == [
+        ("ida", "password-reset"),
+        ("a reset by mail", "factor-removed"),
+        ("a reset by mail", "factor-removed"),
+        ("a reset by mail", "sign-in-disconnected"),
+        ("ida", "email-proven"),
+        ("ida", "signed-in"),
+    ]
+
+
+def test_a_reset_by_mail_leaves_the_second_factors_of_a_proven_address(
+    signed_in: Client, user: User, mailing: None
+) -> None:
+    address.prove(user, user.email)
+    add_app(signed_in)
+    assert "were removed" not in text_of(reset_password(NEW))
+    answer = Client().post("/sign-in/", {"login": "ida", "password": NEW})
+    assert answer["Location"] == "/sign-in/second-factor/"
 
 
 def test_nobody_else_is_written_to(client: Client, user: User, mailing: None) -> None:

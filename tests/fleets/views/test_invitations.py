@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
+from django.core import mail
 from django.test import Client
 
 from dashboard.models import User
@@ -117,6 +120,72 @@ def test_an_invitation_for_an_address_is_not_for_another_account(
     assert client.post(ACCEPT).status_code == 410
     assert role_in(user, organization) is None
     assert Invitation.objects.get().used_at is None
+
+
+def mailed_link() -> str:
+    """The path of the link in the newest mail."""
+    found = re.search(r"http://testserver(\S+)", str(mail.outbox[-1].body))
+    assert found
+    return found[1]
+
+
+@pytest.fixture
+def mailing(settings: Any) -> None:
+    """A site that sends mail."""
+    settings.EMAIL_HOST = "mail.example"
+
+
+def test_an_invitation_for_an_address_asks_a_stranger_to_prove_it_where_mail_is_set_up(
+    client: Client, organization: Organization, mailing: None
+) -> None:
+    path = link(organization, email="guest@example.com")
+    client.get(path)
+    page = client.post(ACCEPT, ACCOUNT, follow=True)
+    assert "A link was sent to guest@example.com" in text_of(page)
+    assert "To join, confirm that this address is yours" in text_of(page)
+    user = User.objects.get(username="new")
+    assert role_in(user, organization) is None
+    assert Invitation.objects.get().used_at is None
+    client.get(mailed_link())
+    proven = client.post("/account/email/confirm/")
+    assert proven["Location"] == ACCEPT
+    assert "signed in as new" in text_of(client.get(ACCEPT))
+    client.post(ACCEPT)
+    assert role_in(user, organization) == Role.OPERATOR
+
+
+def test_an_invitation_for_an_address_asks_its_account_to_prove_it_where_mail_is_set_up(
+    client: Client, organization: Organization, mailing: None
+) -> None:
+    user = make_member(make_organization(), username="bob", email="guest@example.com")
+    client.force_login(user)
+    client.get(link(organization, email="guest@example.com"))
+    page = client.post(ACCEPT, follow=True)
+    assert "A link was sent to guest@example.com" in text_of(page)
+    assert mail.outbox[-1].to == ["guest@example.com"]
+    assert role_in(user, organization) is None
+    User.objects.update(proven_email="guest@example.com")
+    client.post(ACCEPT)
+    assert role_in(user, organization) == Role.OPERATOR
+
+
+def test_an_account_with_the_invitations_address_is_its_owners_after_a_reset_by_mail(
+    client: Client, organization: Organization, mailing: None
+) -> None:
+    path = link(organization, email="guest@example.com")
+    client.get(path)
+    client.post(ACCEPT, ACCOUNT)  # somebody else had the link first
+    owner = Client()
+    owner.get(path)
+    page = owner.post(ACCEPT, ACCOUNT | {"username": "guest"})
+    assert "An account with this address exists" in text_of(page)
+    owner.post("/sign-in/forgotten/", {"email": "guest@example.com"})
+    new = {"password1": "another-otter-42", "password2": "another-otter-42"}
+    owner.post(owner.get(mailed_link())["Location"], new)
+    assert client.get("/account/").status_code == 302  # signed out
+    owner.post("/sign-in/", {"login": "guest@example.com", "password": "another-otter-42"})
+    owner.post(ACCEPT)
+    assert role_in(User.objects.get(username="new"), organization) == Role.OPERATOR
 
 
 @pytest.mark.parametrize(
