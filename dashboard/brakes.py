@@ -70,7 +70,7 @@ def brakes(
         if not gates.admit(session, request.META.get("REMOTE_ADDR", ""), time.monotonic()):
             return refusal(request, 429)
         response = get_response(request)
-        if session:
+        if session and getattr(request, "session", None) is not None:  # None: the database did not say
             user = getattr(request, "user", None)
             gates.note(session, user.pk if user is not None and user.is_authenticated else None)
         return response

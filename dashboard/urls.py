@@ -20,4 +20,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 handler400 = "dashboard.limits.bad_request"
+handler500 = "dashboard.unavailable.server_error"
 handler429 = "dashboard.limits.too_many_tries"  # allauth's rate limits ask for it

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
-from playwright.sync_api import BrowserContext, Page, expect
+from django.template.loader import render_to_string
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from devices import clock, connectivity
 from devices.models import Device
@@ -213,3 +214,22 @@ def test_a_deadline_passes_before_the_eye_with_nothing_running(
     expect(page.locator(".next")).to_contain_text("Becomes Offline")
     expect(page.locator(".state-line .badge-st")).to_have_text("Offline")
     expect(page.locator(".next")).to_contain_text("No deadline is running")
+
+
+def test_the_page_says_that_it_is_not_live_while_the_database_does_not_answer(
+    page: Page, fleet: Fleet, devices: list[Device]
+) -> None:
+    def refuse(route: Route) -> None:
+        if route.request.headers.get("hx-request") == "true":
+            route.fulfill(status=503, headers={"Retry-After": "10"}, body=render_to_string("503.html"))
+        else:
+            route.continue_()
+
+    page.goto(f"/fleets/{fleet.slug}/")
+    expect(page.locator("#live-text")).to_contain_text("Live")
+    page.route("**/*", refuse)
+    expect(page.locator("#stale")).to_be_visible(timeout=30_000)
+    expect(page.locator("tbody tr")).to_have_count(len(devices))
+    page.unroute("**/*")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#stale")).to_be_hidden()

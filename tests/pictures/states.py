@@ -146,6 +146,7 @@ ERRORS: Final = (
     State("error-403-form-expired", reach.forged),
     State("error-404", at("/devices/00000000000000000000000000000000/")),
     State("error-500", reach.rendered("500.html")),
+    State("error-503", reach.rendered("503.html")),
 )
 
 # From here on each one changes something.
