@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import threading
 import weakref
 from collections import Counter
@@ -23,8 +24,11 @@ from django.shortcuts import render
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-# A cell that begins so a spreadsheet takes for a formula, and runs.
-RUN: Final = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins with one of these for a formula and runs it; some take the
+# full-width signs too. Where it separates cells by something else than we do, a cell may begin after any of
+# the separators, and it drops spaces and quotes.
+SIGNS: Final = "-=+@\uff1d\uff0b\uff0d\uff20"
+FORMULA: Final = re.compile(rf'((?:^|[,;|\t\r\n])[\s",;|]*+)([{SIGNS}])?')
 
 AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
 EACH: Final = 2  # of them to one person
@@ -62,7 +66,8 @@ def json_file(name: str, batches: Batches) -> File:
 
 
 def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
-    """These rows in CSV. A structure is written as JSON; what would be run is quoted by an apostrophe."""
+    """These rows in CSV. A structure is written as JSON; what a spreadsheet would run is
+    quoted by an apostrophe, whichever separator it uses."""
     text = io.StringIO()
     csv.writer(text).writerows([cell(value) for value in row] for row in rows)
     return text.getvalue()
@@ -72,7 +77,13 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     words = value if isinstance(value, str) else _words(value)
-    return f"'{words}" if words.startswith(RUN) else words
+    if words.startswith(("\t", "\r")):
+        words = f"'{words}"
+    return FORMULA.sub(_quoted, words)
+
+
+def _quoted(begins: re.Match[str]) -> str:
+    return f"{begins[1]}'{begins[2]}" if begins[2] else begins[0]
 
 
 def _words(value: Any) -> str:
