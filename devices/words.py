@@ -34,13 +34,16 @@ def _units(number: int, unit: str, rest: int = 0, smaller: str = "") -> str:
 
 
 def clock(moment: datetime, at: datetime) -> str:
-    """The time in the viewer's zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before."""
+    """The time in the viewer's zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before.
+
+    A time that the clock shows twice, in the night it goes back, has its offset: "25 Oct 02:30 UTC+1".
+    """
     zone = timezone.get_current_timezone()
     local, today = moment.astimezone(zone), _day(at, zone)
     if local.date() == today:
-        return f"{local:%H:%M:%S}"
+        return f"{local:%H:%M:%S}{told_apart(local)}"
     if local.year == today.year:
-        return f"{local.day} {local:%b %H:%M}"
+        return f"{local.day} {local:%b %H:%M}{told_apart(local)}"
     return f"{local.day} {local:%b %Y}"
 
 
@@ -48,6 +51,16 @@ def clock(moment: datetime, at: datetime) -> str:
 def _day(at: datetime, zone: tzinfo) -> date:
     """The day of a page's clock, which hundreds of its times are compared with."""
     return at.astimezone(zone).date()
+
+
+def twice(local: datetime) -> bool:
+    """Whether the clock of its zone shows this time twice, in the night it goes back."""
+    return local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
+
+
+def told_apart(local: datetime) -> str:
+    """What follows a clock time so that it is one moment: mostly nothing."""
+    return f" {offset(local)}" if twice(local) else ""
 
 
 def full(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from dashboard import moments
 from fleets.audit_words import Action, Kind
 from fleets.models import AuditEntry
 
@@ -98,19 +99,10 @@ def _value(value: Any) -> Value:
             return Value(", ".join(_value(each).words for each in value))
         case dict():
             return Value(", ".join(_pair(key, each) for key, each in value.items()) or "none")
-        case str() if moment := _moment(value):
+        case str() if moment := moments.read(value):
             return Value(value, moment)
     return Value(str(value))
 
 
 def _pair(key: str, value: Any) -> str:
     return key if value in (None, "") else f"{key} = {value}"
-
-
-def _moment(text: str) -> datetime | None:
-    """The moment that a text is; None where it is none, or no full one."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None

@@ -18,6 +18,8 @@ from typing import Generic, TypeVar
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
+from dashboard import moments
+
 M = TypeVar("M", bound=Model)
 
 Value = int | str | datetime
@@ -73,8 +75,7 @@ def decode(cursor: str, order: Order) -> list[Value]:
 
 def _value(value: object, kind: type[Value]) -> Value:
     if kind is datetime and isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
+        if moment := moments.read(value):
             return moment
     elif kind is str and isinstance(value, str) and "\0" not in value:
         value.encode()  # a lone surrogate is no text: UnicodeEncodeError is a ValueError

@@ -174,7 +174,7 @@ def _clock(moment: datetime, at: datetime) -> str:
     """A full hour; with its day where that is not today."""
     local = timezone.localtime(moment)
     today = local.date() == timezone.localdate(at)
-    return f"{local:%H:%M}" if today else f"{local.day} {local:%b %H:%M}"
+    return (f"{local:%H:%M}" if today else f"{local.day} {local:%b %H:%M}") + words.told_apart(local)
 
 
 def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale) -> Iterable[Area]:

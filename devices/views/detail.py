@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
+from dashboard import moments
 from dashboard.pages import live_page, scope, signed_in
 from dashboard.shared import shared
 from devices import advice, clock
@@ -34,7 +33,8 @@ EVENTS = 20
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
-    of, until = RANGES.get(request.GET.get("range", ""), RANGES["24h"]), moment(request.GET.get("until", ""))
+    of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
+    until = moments.read(request.GET.get("until", ""))
     annotated = with_status if moved_ids(at) else as_recorded
     devices = annotated(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
@@ -66,15 +66,6 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
         picture and picture.fixed,
     )
     return live_page(request, "devices/detail.html", context, at=at, shown=shown)
-
-
-def moment(text: str) -> datetime | None:
-    """The time that an address names with its zone; None for anything else."""
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        return None
-    return found if found and found.tzinfo else None
 
 
 def facts(device: Any) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard import moments
 from devices import clock, retention, words
 from devices.clock import Moment
 from devices.pages.over_time import address_of
 from devices.views.filter_query import short
 
-KEPT_OUT = ("at", "after", "before", "facets")  # what a form that asks for a minute does not pass on
+KEPT_OUT = ("at", "fold", "after", "before", "facets")  # what a form that asks for a minute does not pass on
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,13 @@ def asked(request: HttpRequest, now: datetime) -> Asked:
     text = request.GET.get("at", "").replace("\0", "").strip()
     if not text:
         return Asked()
-    try:
-        moment = datetime.fromisoformat(text)
-        named = moment if moment.tzinfo else timezone.make_aware(moment)
-        minute = named.astimezone(now.tzinfo).replace(second=0, microsecond=0)
-    except (ValueError, OverflowError):
+    fold = 1 if request.GET.get("fold") == "1" else 0
+    named = moments.read(text, timezone.get_current_timezone(), fold=fold)
+    if named is None:
         like = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
         return Asked(fault=f"“at” names no minute: “{short(text)}”. Write it as {like}.")
     begins = retention.begins()
+    minute = named.replace(second=0, microsecond=0)
     if minute > now:
         return Asked(fault=f"“at” lies in the future: {words.full(minute)} has not come yet.")
     if begins is None or minute < begins:
@@ -55,7 +55,7 @@ def fault_words(fault: str) -> list[str]:
 
 
 def _with(request: HttpRequest, at: str) -> str:
-    query = {key: values for key, values in request.GET.lists() if key != "at"}
+    query = {key: values for key, values in request.GET.lists() if key not in ("at", "fold")}
     return f"{request.path}?{urlencode([*_pairs(query), ('at', at)])}"
 
 
@@ -65,16 +65,32 @@ def _pairs(query: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class MinuteForm:
-    """The form that asks for a minute, in the viewer's time: what stands in it, its bound, what stays."""
+    """The form that asks for a minute, in the viewer's time: what stands in it, its bound, what stays.
+
+    `offsets` are the two choices where the viewer's clock shows that time twice: value, words, chosen.
+    """
 
     value: str
     most: str
     address: str  # of the minute that is shown
     kept: list[tuple[str, str]]
+    offsets: list[tuple[int, str, bool]]
 
 
 def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None) -> MinuteForm:
     """The form with the minute that is shown, else this one."""
     kept = {key: values for key, values in request.GET.lists() if key not in KEPT_OUT}
-    value, most = (f"{timezone.localtime(each):%Y-%m-%dT%H:%M}" for each in (at or now, now))
-    return MinuteForm(value, most, address_of(at) if at else "", _pairs(kept))
+    shown, most = timezone.localtime(at or now), timezone.localtime(now)
+    if most.fold:  # the minutes up to the end of this hour have been, an hour ago
+        most = most.replace(minute=59)
+    value, bound = (f"{each:%Y-%m-%dT%H:%M}" for each in (shown, most))
+    return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
+
+
+def _offsets(local: datetime) -> list[tuple[int, str, bool]]:
+    if not words.twice(local):
+        return []
+    both = [(0, "before the clocks go back"), (1, "after the clocks go back")]
+    return [
+        (fold, f"{words.offset(local.replace(fold=fold))}, {said}", fold == local.fold) for fold, said in both
+    ]

@@ -10,6 +10,7 @@ from django.db.models import TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard import moments
 from devices.views.filter_query import short
 from devices.views.query import address
 from fleets.audit_lines import kind_words
@@ -77,13 +78,9 @@ def _one_of(choices: type[Choice], request: HttpRequest, name: str, notices: lis
 
 def _day(request: HttpRequest, name: str, notices: list[str]) -> date | None:
     text = request.GET.get(name, "")
-    try:
-        day = date.fromisoformat(text) if text else None
-    except ValueError:
-        day = date.max
-    if day and not 1900 <= day.year <= 9000:
+    day = moments.day(text)
+    if text and day is None:
         notices.append(f"“{short(text)}” is no day as 2026-11-24 is one, so it was left out of the filter.")
-        return None
     return day
 
 

@@ -47,6 +47,9 @@ def test_a_countdown_keeps_its_seconds() -> None:
         (datetime(2026, 11, 17, 8, 26, tzinfo=UTC), "17 Nov 09:26"),
         (datetime(2025, 12, 31, 23, 30, tzinfo=UTC), "1 Jan 00:30"),
         (datetime(2025, 12, 31, 12, tzinfo=UTC), "31 Dec 2025"),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "25 Oct 02:30 UTC+2"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "25 Oct 02:30 UTC+1"),
+        (datetime(2026, 10, 25, 2, 0, tzinfo=UTC), "25 Oct 03:00"),
     ],
 )
 def test_clock_times_are_as_long_as_they_must_be(moment: datetime, text: str) -> None:
