@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 from django.db import transaction
 
+from dashboard import people
 from dashboard.models import User
 from devices import clock, connectivity, keys, lifecycle, reports
 from devices.fleet_settings import change_fleet
@@ -141,8 +142,9 @@ def make(path: Path, at: datetime | None = None) -> Account:
 def _user(organization: Organization, old: Account | None) -> tuple[User, str]:
     """The person who signs in, owner of the organization, with the password of before."""
     password = old.password if old else secrets.token_urlsafe(9)
-    user, new = User.objects.get_or_create(username=USER, defaults={"email": EMAIL})
-    if new:
+    user = people.named(USER)
+    if user is None:
+        user = User.objects.create_user(USER, EMAIL)
         Membership.objects.create(organization=organization, user=user, role=Role.OWNER)
     elif not Membership.objects.filter(organization=organization, user=user).exists():
         raise Occupied(f"There is a user {USER} who is no member of {organization}.")

@@ -5,9 +5,7 @@ import re
 
 QUERY = re.compile(r"\?[^\s\"']*")
 # Links carry their secret until they are opened: an invitation's, a forgotten password's, an address's.
-LINK = re.compile(
-    r"(/invitations/|/sign-in/new-password/|/account/email/)(?!accept/|done/|confirm/)[^\s\"'/]+"
-)
+LINK = re.compile(r"(/invitations/|/sign-in/new-password/|/account/email/)(?!done/)[^\s\"'/]+")
 
 
 class WithoutQuery(logging.Filter):

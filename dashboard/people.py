@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
@@ -15,16 +16,17 @@ from django.db.models import F
 from psycopg.errors import UniqueViolation
 
 from dashboard.models import User
+from dashboard.names import LONGEST, canonical, numbered
 
 PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
 
 
 def named(login: str) -> User | None:
-    """Whose e-mail address or, else, user name this is, whatever its case; None: nobody's."""
+    """Whose e-mail address or, else, user name this is, whatever its case and width; None: nobody's."""
     login = login.strip()
     return (
         User.objects.filter(email=login.lower()).exclude(email="").first()
-        or User.objects.filter(username__iexact=login).first()
+        or User.objects.filter(canonical_username=canonical(login)).first()
     )
 
 
@@ -36,13 +38,6 @@ def proven(addresses: list[str]) -> User | None:
 def must_prove(user: User) -> bool:
     """Whether the account's address is one that somebody only typed, where mail could show whose it is."""
     return bool(settings.EMAIL_HOST and user.email and not user.email_is_proven)
-
-
-def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
-    """An account without a password, for who signs in elsewhere; its address is proven."""
-    return User.objects.create_user(
-        username, email, first_name=first_name, last_name=last_name, proven_email=email
-    )
 
 
 class Taken(Exception):
@@ -57,19 +52,38 @@ class Taken(Exception):
 def create(*, username: str, email: str, password: str, superuser: bool = False) -> User:
     """An account with values that are valid (an AccountForm's). Raises Taken."""
     # Asked first, for the words; the unique indexes decide.
-    if User.objects.filter(username__iexact=username).exists():
+    if User.objects.filter(canonical_username=canonical(username)).exists():
         raise Taken("username")
     if User.objects.filter(email__iexact=email).exists():
         raise Taken("email")
+    return _insert(username, email, password, is_staff=superuser, is_superuser=superuser)
+
+
+def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
+    """An account without a password, for a person who signs in elsewhere; its address is proven.
+
+    Its user name is this one, with a number behind it where another account has that. Raises Taken (email).
+    """
+    for name in numbered(username):
+        try:
+            facts = {"first_name": first_name, "last_name": last_name, "proven_email": email}
+            return _insert(name, email, None, **facts)
+        except Taken as error:
+            if error.field != "username":
+                raise
+    raise AssertionError  # the numbers have no end
+
+
+def _insert(username: str, email: str, password: str | None, **facts: Any) -> User:
+    """Raises Taken where a unique index says so."""
     try:
         with transaction.atomic():
-            return User.objects.create_user(
-                username, email, password, is_staff=superuser, is_superuser=superuser
-            )
+            return User.objects.create_user(username, email, password, **facts)
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise
-        raise Taken("username" if "username" in str(error) else "email") from error
+        constraint = error.__cause__.diag.constraint_name
+        raise Taken("email" if constraint == "user_email_unique" else "username") from error
 
 
 def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
@@ -86,9 +100,9 @@ def choose_columns(*, user: User, columns: Sequence[str]) -> None:
 class AccountForm(forms.Form):
     """A new account: user name, e-mail address, password."""
 
-    username = forms.CharField(
+    username = UsernameField(
         label="User name",
-        max_length=150,
+        max_length=LONGEST,
         validators=[UnicodeUsernameValidator()],
         widget=forms.TextInput({**PLAIN, "autocomplete": "username"}),
     )
@@ -108,7 +122,7 @@ class AccountForm(forms.Form):
         said: dict[str, Any] = super().clean() or self.cleaned_data
         username, email = said.get("username", ""), said.get("email", "")
         # People also sign in by e-mail address: a name must not look like somebody else's.
-        if "@" in username and username.casefold() != email.casefold():
+        if "@" in username and canonical(username) != canonical(email):
             self.add_error("username", "A user name has no @, unless it is your e-mail address.")
         if "password" in said:
             try:

@@ -9,6 +9,7 @@ from fleets.views import welcome
 
 register_converter(converters.Uuid, "device")
 register_converter(converters.Fingerprint, "key")
+register_converter(converters.Secret, "secret")
 
 urlpatterns = [
     path("", include("fleets.urls")),

@@ -1,4 +1,4 @@
-"""What names a device and a key in addresses; dashboard/urls.py registers them."""
+"""What names a device, a key and a secret in addresses; dashboard/urls.py registers them."""
 
 from devices.models import UUID_PATTERN
 
@@ -25,3 +25,9 @@ class Fingerprint(TextConverter):
     """A key's fingerprint (devices.keys.fingerprint): the key itself is a secret."""
 
     regex = "[0-9a-f]{12}"
+
+
+class Secret(TextConverter):
+    """The secret of a link, no longer than the site makes any."""
+
+    regex = "[A-Za-z0-9_:-]{1,8000}"

@@ -41,6 +41,7 @@ class Action(TextChoices):
     SIGN_IN_FAILED = "sign-in-failed", "Failed to sign in"
     SIGNED_OUT = "signed-out", "Signed out"
     SESSIONS_ENDED = "sessions-ended", "Ended sessions elsewhere"
+    ACCOUNT_RENAMED = "account-renamed", "Renamed an account"
     PASSWORD_CHANGED = "password-changed", "Changed the password"
     PASSWORD_RESET = "password-reset", "Set a new password by a link"
     FACTOR_ADDED = "factor-added", "Added a second factor"

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 SLUG_LENGTH: Final = 90  # characters taken from the name; the rest of the column is for a number
-RESERVED: Final = {"organizations"}  # a word of addresses below /settings/
 
 
 class HasDevices(Exception):
@@ -102,7 +101,7 @@ def delete(*, organization: Organization, actor: User | None, at: datetime | Non
 def _slugs(name: str) -> Iterator[str]:
     """Addresses for the name, the plain one first."""
     plain = slugify(name)[:SLUG_LENGTH].strip("-_") or "organization"
-    taken = set(Organization.objects.filter(slug__startswith=plain).values_list("slug", flat=True)) | RESERVED
+    taken = set(Organization.objects.filter(slug__startswith=plain).values_list("slug", flat=True))
     numbered = (f"{plain}-{number}" for number in count(2))
     return (slug for slug in chain([plain], numbered) if slug not in taken)
 

@@ -1,4 +1,7 @@
-"""The Fleets page, and the settings of organizations and fleets."""
+"""The Fleets page, and the settings of organizations and fleets.
+
+What people choose, as a name, never shares a level of an address with a word (tests/test_urls.py).
+"""
 
 from django.urls import path
 
@@ -9,7 +12,7 @@ app_name = "fleets"
 urlpatterns = [
     path("", listing.fleets, name="list"),
     path("settings/", organizations.mine, name="organizations"),
-    path("settings/organizations/new/", organizations.new, name="organization-new"),
+    path("organizations/new/", organizations.new, name="organization-new"),
     path("settings/<slug:organization>/", organizations.general, name="organization"),
     path("settings/<slug:organization>/delete/", organizations.delete, name="organization-delete"),
     path("settings/<slug:organization>/leave/", members.leave, name="leave"),
@@ -17,15 +20,15 @@ urlpatterns = [
     path("settings/<slug:organization>/plan/change/", plan.change, name="plan-change"),
     path("settings/<slug:organization>/members/", members.listed, name="members"),
     path("settings/<slug:organization>/members/invite/", members.invite, name="member-invite"),
-    path("settings/<slug:organization>/members/<str:username>/", members.member, name="member"),
-    path("settings/<slug:organization>/members/<str:username>/remove/", members.remove, name="member-remove"),
+    path("settings/<slug:organization>/members/<int:member>/", members.member, name="member"),
+    path("settings/<slug:organization>/members/<int:member>/remove/", members.remove, name="member-remove"),
     path(
         "settings/<slug:organization>/invitations/<key:invitation>/revoke/",
         invitations.revoke,
         name="invitation-revoke",
     ),
-    path("invitations/accept/", invitations.accept, name="invitation-accept"),
-    path("invitations/<str:secret>/", invitations.opened, name="invitation"),
+    path("join/", invitations.accept, name="invitation-accept"),
+    path("invitations/<secret:secret>/", invitations.opened, name="invitation"),
     path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
     path("settings/<slug:organization>/audit/", audit.log, name="audit"),
     path("settings/<slug:organization>/audit/entries.csv", audit.csv, name="audit-csv"),

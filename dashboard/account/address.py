@@ -33,13 +33,23 @@ def send_link(request: HttpRequest, user: User, email: str) -> None:
     get_adapter().send_mail("account/email/prove", email, {"user": user, "link": link})
 
 
+def is_good(secret: str) -> bool:
+    """Whether this site signed the link, less than an hour ago."""
+    return _told(secret) is not None
+
+
 def proven(secret: str, user: User) -> str:
     """The address that this link proves to be this person's; empty: none (any more)."""
+    told = _told(secret)
+    return str(told[3]) if told and told[:3] == [user.pk, user.email, user.proven_email] else ""
+
+
+def _told(secret: str) -> list[Any] | None:
     try:
-        told: Any = signing.loads(secret, salt=SALT, max_age=GOOD_FOR)
+        told: list[Any] = signing.loads(secret, salt=SALT, max_age=GOOD_FOR)
     except signing.BadSignature:
-        return ""
-    return str(told[3]) if told[:3] == [user.pk, user.email, user.proven_email] else ""
+        return None
+    return told
 
 
 def prove(user: User, email: str) -> None:

@@ -66,8 +66,13 @@ def send_link(request: HttpRequest, user: User, email: str) -> HttpResponse | No
 
 @require_safe
 def opened(request: HttpRequest, secret: str) -> HttpResponse:
-    """Keep in the session which link was opened, so that its secret leaves the address bar."""
-    request.session[SESSION_KEY] = secret
+    """Keep in the session which link was opened, so that its secret leaves the address bar.
+
+    Only a link that is good: nothing that anyone who is not signed in may choose is stored.
+    """
+    request.session.pop(SESSION_KEY, None)
+    if address.is_good(secret):
+        request.session[SESSION_KEY] = secret
     response = redirect("account_email_prove")
     add_never_cache_headers(response)
     return response

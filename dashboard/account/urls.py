@@ -43,8 +43,8 @@ urlpatterns = [
     path("account/password/", placed(allauth.password_change, "password"), name="account_change_password"),
     path("account/password/set/", placed(allauth.password_set, "password"), name="account_set_password"),
     path("account/email/", address_views.change, name="account_email_change"),
-    path("account/email/confirm/", address_views.prove, name="account_email_prove"),
-    path("account/email/<str:secret>/", address_views.opened, name="account_email_link"),
+    path("account/confirm-email/", address_views.prove, name="account_email_prove"),
+    path("account/email/<secret:secret>/", address_views.opened, name="account_email_link"),
     path("account/confirm/", placed(allauth.reauthenticate, "confirm"), name="account_reauthenticate"),
     path("account/confirm/code/", placed(factors.reauthenticate, "confirm"), name="mfa_reauthenticate"),
     path(

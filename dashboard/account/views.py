@@ -22,6 +22,7 @@ from dashboard.account.pages import context
 from dashboard.pages import person, signed_in
 
 CONTROL: Final = {"class": "form-control"}
+LONGEST_SAID: Final = 4500  # characters: a page to come back to, with the longest query that is kept
 
 
 class ProfileForm(forms.Form):
@@ -87,8 +88,12 @@ def forgotten(request: HttpRequest) -> HttpResponseBase:
 def leave(request: HttpRequest, provider_id: str) -> HttpResponseBase:
     """Leads to the OpenID Connect provider, by a page and not by a redirection.
 
-    A form's redirection to another site would have to be allowed in the content policy of every page.
+    A form's redirection to another site would have to be allowed in the content policy of every page. What
+    it says is kept in a session until the person comes back, so it is no longer than our own pages say.
     """
+    said = [*request.POST.values(), *request.GET.values()]
+    if any(len(str(value)) > LONGEST_SAID for value in said):
+        return render(request, "400.html", status=400)
     try:
         answer: HttpResponseBase = openid.login(request, provider_id)
     except RequestException:

@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.models import User
 from dashboard.pages import person, signed_in
 from fleets import members
 from fleets.models import Invitation, Membership, Role
@@ -67,10 +66,10 @@ TWICE = (
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-def member(request: HttpRequest, organization: str, username: str) -> HttpResponse:
+def member(request: HttpRequest, organization: str, member: int) -> HttpResponse:
     """Owners change the role of a member here, or remove them."""
-    here, user = _member(request, organization, username)
-    membership = Membership.objects.get(organization=here.organization, user=user)
+    here, membership = _member(request, organization, member)
+    user = membership.user
     form = RoleForm(request.POST or None, initial={"role": membership.role})
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
@@ -87,9 +86,10 @@ def member(request: HttpRequest, organization: str, username: str) -> HttpRespon
 
 @require_POST
 @signed_in
-def remove(request: HttpRequest, organization: str, username: str) -> HttpResponse:
+def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse:
     """End a membership."""
-    here, user = _member(request, organization, username)
+    here, membership = _member(request, organization, member)
+    user = membership.user
     try:
         members.remove(organization=here.organization, user=user, actor=person(request))
     except (members.LastOwner, members.NotAMember) as error:
@@ -118,12 +118,11 @@ def leave(request: HttpRequest, organization: str) -> HttpResponse:
     return render(request, "settings/leave.html", here.context("general", fault=fault))
 
 
-def _member(request: HttpRequest, organization: str, username: str) -> tuple[Place, User]:
-    """The member of this address, for Owners: Http404, PermissionDenied."""
+def _member(request: HttpRequest, organization: str, number: int) -> tuple[Place, Membership]:
+    """The membership of this address, for Owners: Http404, PermissionDenied."""
     here = place(request, organization, Role.OWNER)
-    return here, get_object_or_404(
-        User.objects.filter(memberships__organization=here.organization), username=username
-    )
+    memberships = Membership.objects.filter(organization=here.organization).select_related("user")
+    return here, get_object_or_404(memberships, pk=number)
 
 
 def _open_invitations(here: Place) -> list[Invitation]:

@@ -35,7 +35,7 @@ def test_one_invites_another_joins(
     plain.set_default_timeout(15_000)
     guest = plain.new_page()
     guest.goto(link)
-    assert guest.url == f"{live_server.url}/invitations/accept/"
+    assert guest.url == f"{live_server.url}/join/"
     guest.get_by_label("User name").fill("eve")
     guest.get_by_label("Password").fill("tangled-otter-41")
     guest.get_by_role("button", name="Make the account and join").click()
@@ -43,11 +43,28 @@ def test_one_invites_another_joins(
     plain.close()
     eve = User.objects.get(username="eve")
     assert (eve.email, role_in(eve, organization)) == ("eve@example.com", Role.ADMINISTRATOR)
-    page.goto("/settings/halden/members/eve/")
+    page.goto("/settings/halden/members/")
+    page.get_by_role("link", name="Change… eve").click()
     page.locator("summary", has_text="Remove…").click()
     page.get_by_role("button", name="Remove eve").click()
     expect(page.get_by_text("eve is no member of")).to_be_visible()
     assert role_in(eve, organization) is None
+
+
+def test_a_member_named_by_dots_is_changed_and_removed(page: Page, organization: Organization) -> None:
+    """A browser takes `..` in an address for the level above, however it is written."""
+    dots = make_member(organization, Role.ADMINISTRATOR, "..")
+    page.goto("/settings/halden/members/")
+    page.get_by_role("link", name="Change… ..").click()
+    page.get_by_label("Observer").check()
+    page.get_by_role("button", name="Save the role").click()
+    expect(page.get_by_text(".. is Observer now")).to_be_visible()
+    assert role_in(dots, organization) == Role.OBSERVER
+    page.get_by_role("link", name="Change… ..").click()
+    page.locator("summary", has_text="Remove…").click()
+    page.get_by_role("button", name="Remove ..").click()
+    expect(page.get_by_text(".. is no member of")).to_be_visible()
+    assert role_in(dots, organization) is None
 
 
 def test_a_new_site_is_set_up_with_the_code(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,9 +30,9 @@ def test_the_secret_of_an_invitation_reaches_no_log() -> None:
     )
     assert WithoutQuery().filter(record)
     assert record.getMessage() == "Not Found: /invitations/…/"
-    record = logging.LogRecord("uvicorn.access", logging.INFO, __file__, 1, "/invitations/accept/", (), None)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, __file__, 1, "/join/", (), None)
     assert WithoutQuery().filter(record)
-    assert record.getMessage() == "/invitations/accept/"
+    assert record.getMessage() == "/join/"
 
 
 def test_nor_where_a_form_was_refused_at_its_address() -> None:

@@ -297,7 +297,7 @@ def rendered(template: str) -> Reach:
 
 def forged(visit: Visit) -> None:
     """A form that is sent without the cookie that it needs."""
-    visit.page.goto("/settings/organizations/new/")
+    visit.page.goto("/organizations/new/")
     visit.page.context.clear_cookies(name="csrftoken")
     visit.page.locator("#id_name").fill("Never made")
     visit.page.locator("main form button").first.click()

@@ -80,7 +80,7 @@ def people_come(story: Story) -> None:
         refused = call(story.site.port, "POST", link.path, headers=PROXIED | {"Host": host})
         assert refused.status == status
     join = story.guest.get(link.path)
-    assert join.address == "/invitations/accept/"
+    assert join.address == "/join/"
     guest = {"username": "guest", "email": "guest@people.example"}
     story.guest.submit(join, "username", password=keep("other password", OTHER_PASSWORD), **guest)
     assert "This invitation is not valid" in Visitor(story.site.port).get("/invitations/made-up/").text

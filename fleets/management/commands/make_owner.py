@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.models import User
+from dashboard import people
 from fleets import members
 from fleets.models import Organization
 
@@ -19,11 +19,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("organization", help="its address, as below /settings/")
-        parser.add_argument("user", help="the user name")
+        parser.add_argument("user", help="user name or e-mail address")
 
     def handle(self, *args: Any, **options: Any) -> None:
         organization = Organization.objects.filter(slug=options["organization"]).first()
-        user = User.objects.filter(username=options["user"]).first()
+        user = people.named(options["user"])
         if organization is None or user is None:
             missing = "organization" if organization is None else "user"
             raise CommandError(f"There is no {missing} {options[missing]}.")

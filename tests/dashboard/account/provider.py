@@ -31,6 +31,7 @@ PEOPLE = {
     },
     "eve": {"email": "ida@example.org", "email_verified": False, "preferred_username": "ida"},
     "new": {"email": "new@example.org", "email_verified": True, "preferred_username": "ida@example.org"},
+    "strasse": {"email": "str@example.org", "email_verified": True, "preferred_username": "strasse"},
     "shy": {},
 }
 

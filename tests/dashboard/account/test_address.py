@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 from django.urls import reverse
@@ -19,7 +20,7 @@ from tests.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("mailing")]
 PATH = "/account/email/"
-PROVE = "/account/email/confirm/"
+PROVE = "/account/confirm-email/"
 
 
 def ask(client: Client, email: str) -> str:
@@ -72,6 +73,29 @@ def test_a_link_is_good_for_its_own_account_and_an_hour(
     signed_in.get(link)
     signed_in.post(PROVE)
     assert addresses() == ("ida@example.org", "")
+
+
+@pytest.mark.parametrize("made_up", ["x", "a" * 8000, "a" * 8001, "a:b:c", "a.b", "%2e%2e"])
+@pytest.mark.parametrize("path", [PATH, "/invitations/", "/sign-in/new-password/1-"])
+def test_a_made_up_link_stores_nothing(client: Client, path: str, made_up: str) -> None:
+    before = Session.objects.count()
+    answer = client.get(f"{path}{made_up}/", follow=True)
+    assert answer.status_code in {200, 400, 404}
+    assert "sessionid" not in client.cookies
+    assert Session.objects.count() == before
+
+
+def test_a_link_that_is_too_old_or_signed_elsewhere_stores_nothing(
+    signed_in: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = ask(signed_in, "moe@example.org")
+    stranger = Client()
+    with monkeypatch.context() as patch:
+        patch.setattr(address, "GOOD_FOR", -1)
+        stranger.get(link)
+    settings.SECRET_KEY = "another site's secret, which signs other links" * 2
+    stranger.get(link)
+    assert "sessionid" not in stranger.cookies
 
 
 def test_an_address_that_another_account_has_stays_there(signed_in: Client) -> None:

@@ -137,10 +137,10 @@ def join_by_invitation(client: Client) -> None:
         guest.get(f"/invitations/{secret}/")
         name = f"guest-{len(email)}"
         form = {"username": name, "email": f"{name}@example.org", "password": NEW}
-        assert guest.post("/invitations/accept/", form).status_code == 302
+        assert guest.post("/join/", form).status_code == 302
     guest.get(mailed_link())
-    guest.post("/account/email/confirm/")
-    guest.post("/invitations/accept/")
+    guest.post("/account/confirm-email/")
+    guest.post("/join/")
     assert organization.memberships.count() == 3
 
 
@@ -150,7 +150,7 @@ def prove_and_change_the_address(client: Client) -> None:
     for email in ("ida@example.org", "moe@example.org", "ida@example.org"):
         client.post("/account/email/", {"email": email})
         client.get(mailed_link())
-        client.post("/account/email/confirm/")
+        client.post("/account/confirm-email/")
         assert User.objects.get(username="ida").proven_email == email
 
 

@@ -144,6 +144,22 @@ def test_accounts_are_made_where_the_site_wants_that(client: Client, user: User,
     assert "You belong to no organization yet" in text_of(client.get("/settings/"))
 
 
+def test_a_new_account_of_a_name_that_is_taken_gets_a_number_behind_it(client: Client, settings: Any) -> None:
+    settings.OIDC_CREATE_ACCOUNTS = True
+    taken = User.objects.create_user("Stra\u00dfe")
+    come_as("strasse", client)
+    assert is_signed_in(client)
+    user = User.objects.exclude(pk=taken.pk).get()
+    assert (user.username, user.email) == ("strasse-2", "str@example.org")
+
+
+@pytest.mark.parametrize("field", ["next", "process"])
+def test_what_no_page_of_ours_says_is_not_kept(client: Client, field: str) -> None:
+    answer = client.post(f"/sign-in/with/{provider_id()}/", {field: "/" + "a" * 100_000})
+    assert answer.status_code == 400
+    assert "sessionid" not in client.cookies
+
+
 def test_nobody_who_is_switched_off_comes_in(signed_in: Client, user: User) -> None:
     connect(signed_in, "ida")
     User.objects.update(is_active=False)

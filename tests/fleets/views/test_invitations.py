@@ -21,7 +21,7 @@ from tests.factories import make_member, make_organization
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
-ACCEPT = "/invitations/accept/"
+ACCEPT = "/join/"
 ACCOUNT = {"username": "new", "email": "new@example.com", "password": "tangled-otter-41"}
 
 
@@ -147,7 +147,7 @@ def test_an_invitation_for_an_address_asks_a_stranger_to_prove_it_where_mail_is_
     assert role_in(user, organization) is None
     assert Invitation.objects.get().used_at is None
     client.get(mailed_link())
-    proven = client.post("/account/email/confirm/")
+    proven = client.post("/account/confirm-email/")
     assert proven["Location"] == ACCEPT
     assert "signed in as new" in text_of(client.get(ACCEPT))
     client.post(ACCEPT)

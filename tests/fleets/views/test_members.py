@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -20,6 +21,14 @@ pytestmark = pytest.mark.django_db
 QUERIES = 8
 PATH = "/settings/halden/members/"
 BELOW_OWNER = [Role.OBSERVER, Role.OPERATOR, Role.ADMINISTRATOR]
+
+
+def read(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def path_of(user: User) -> str:
+    return f"{PATH}{user.memberships.get().pk}/"
 
 
 @pytest.fixture
@@ -60,10 +69,10 @@ def test_other_members_see_who_is_there_and_no_more(
     assert "Bob Bee bob Operator" in words
     for hidden in ("example.com", "Last sign-in", "Invite", "Change", "Open invitations"):
         assert hidden not in words
-    for path in (f"{PATH}invite/", f"{PATH}bob/"):
+    for path in (f"{PATH}invite/", path_of(bob)):
         assert client.get(path).status_code == 403
         assert client.post(path, {"role": "owner", "days": "7"}).status_code == 403
-    assert client.post(f"{PATH}bob/remove/").status_code == 403
+    assert client.post(f"{path_of(bob)}remove/").status_code == 403
     assert role_in(bob, organization) == Role.OPERATOR
     assert Invitation.objects.count() == 1
 
@@ -93,33 +102,56 @@ def test_many_members_come_in_pages(client: Client, organization: Organization, 
 
 
 def test_an_owner_changes_a_role(client: Client, organization: Organization, owner: User, bob: User) -> None:
-    page = client.get(f"{PATH}bob/")
+    page = client.get(path_of(bob))
     assert re.search(r'value="operator"[^>]* checked', page.content.decode())
-    answer = client.post(f"{PATH}bob/", {"role": "administrator"}, follow=True)
+    answer = client.post(path_of(bob), {"role": "administrator"}, follow=True)
     assert answer.redirect_chain == [(PATH, 302)]
     assert "bob is Administrator now" in text_of(answer)
     assert role_in(bob, organization) == Role.ADMINISTRATOR
-    assert "Nothing was saved" in text_of(client.post(f"{PATH}bob/", {"role": "emperor"}))
+    assert "Nothing was saved" in text_of(client.post(path_of(bob), {"role": "emperor"}))
 
 
 def test_an_owner_removes_a_member(
     client: Client, organization: Organization, owner: User, bob: User
 ) -> None:
-    answer = client.post(f"{PATH}bob/remove/", follow=True)
+    path = f"{path_of(bob)}remove/"
+    answer = client.post(path, follow=True)
     assert answer.redirect_chain == [(PATH, 302)]
     assert "bob is no member of Halden Rail any more" in text_of(answer)
     assert role_in(bob, organization) is None
-    assert client.post(f"{PATH}bob/remove/").status_code == 404
+    assert client.post(path).status_code == 404
 
 
 def test_the_last_owner_is_told_why_they_stay(
     client: Client, organization: Organization, owner: User, bob: User
 ) -> None:
     words = "Halden Rail needs an Owner"
-    assert words in text_of(client.post(f"{PATH}ada/", {"role": "observer"}))
-    assert words in text_of(client.post(f"{PATH}ada/remove/", follow=True))
+    assert words in text_of(client.post(path_of(owner), {"role": "observer"}))
+    assert words in text_of(client.post(f"{path_of(owner)}remove/", follow=True))
     assert words in text_of(client.post("/settings/halden/leave/"))
     assert role_in(owner, organization) == Role.OWNER
+
+
+@pytest.mark.parametrize("username", ["invite", "..", ".", "remove", "+", "@", "1"])
+def test_a_member_of_any_name_is_lowered_and_removed(
+    client: Client, organization: Organization, owner: User, username: str
+) -> None:
+    member = make_member(organization, Role.OWNER, username)
+    found = re.search(rf'href="({PATH}[^"]+)">Change…<[^>]*> {re.escape(username)}<', read(client.get(PATH)))
+    assert found
+    path = found[1]
+    assert client.post(path, {"role": "observer"}).status_code == 302
+    assert role_in(member, organization) == Role.OBSERVER
+    removal = re.search(r'action="([^"]+/remove/)"', read(client.get(path)))
+    assert removal
+    assert client.post(removal[1]).status_code == 302
+    assert role_in(member, organization) is None
+
+
+def test_the_number_of_another_organizations_member_is_no_page(client: Client, owner: User) -> None:
+    stranger = make_member(make_organization())
+    for path in (path_of(stranger), f"{PATH}{10**30}/"):
+        assert client.get(path).status_code == 404
 
 
 @pytest.mark.parametrize("role", Role)
@@ -138,7 +170,7 @@ def test_an_owner_who_removes_herself_comes_to_her_other_organizations(
     client: Client, organization: Organization, owner: User
 ) -> None:
     make_member(organization, Role.OWNER)
-    assert client.post(f"{PATH}ada/remove/").headers["Location"] == "/settings/"
+    assert client.post(f"{path_of(owner)}remove/").headers["Location"] == "/settings/"
 
 
 def test_a_link_is_shown_once(client: Client, owner: User) -> None:
@@ -192,9 +224,9 @@ def test_strangers_find_nothing(client: Client, organization: Organization, bob:
     invitation, _ = members.invite(organization=organization, role=Role.OBSERVER, actor=None)
     revoke = f"/settings/halden/invitations/{invitation.fingerprint}/revoke/"
     client.force_login(make_member(make_organization(), Role.OWNER))
-    for path in (PATH, f"{PATH}invite/", f"{PATH}bob/", "/settings/halden/leave/"):
+    for path in (PATH, f"{PATH}invite/", path_of(bob), "/settings/halden/leave/"):
         assert client.get(path).status_code == 404
-    for path in (f"{PATH}invite/", f"{PATH}bob/", f"{PATH}bob/remove/", revoke):
+    for path in (f"{PATH}invite/", path_of(bob), f"{path_of(bob)}remove/", revoke):
         assert client.post(path, {"role": "owner"}).status_code == 404
     client.logout()
     assert client.get(PATH).headers["Location"].startswith("/sign-in/?next=")

@@ -50,14 +50,14 @@ def test_who_belongs_to_none_is_told_what_to_do(client: Client) -> None:
     client.force_login(User.objects.create_user("ada"))
     page = client.get("/settings/")
     assert "You belong to no organization yet" in text_of(page)
-    assert 'href="/settings/organizations/new/"' in page.content.decode()
+    assert 'href="/organizations/new/"' in page.content.decode()
 
 
 def test_anybody_makes_an_organization_and_owns_it(client: Client) -> None:
     user = User.objects.create_user("ada")
     client.force_login(user)
-    assert "You become its Owner" in text_of(client.get("/settings/organizations/new/"))
-    answer = client.post("/settings/organizations/new/", {"name": " Halden Rail "}, follow=True)
+    assert "You become its Owner" in text_of(client.get("/organizations/new/"))
+    answer = client.post("/organizations/new/", {"name": " Halden Rail "}, follow=True)
     assert answer.redirect_chain == [("/settings/halden-rail/", 302)]
     assert "Halden Rail was made" in text_of(answer)
     assert Membership.objects.values_list("user", "role").get() == (user.pk, "owner")
@@ -66,7 +66,7 @@ def test_anybody_makes_an_organization_and_owns_it(client: Client) -> None:
 @pytest.mark.parametrize("name", ["", " ", "x" * 101])
 def test_a_name_that_cannot_be_is_refused(client: Client, organization: Organization, name: str) -> None:
     signed_in(client, organization, Role.OWNER)
-    for path in ("/settings/organizations/new/", "/settings/halden/"):
+    for path in ("/organizations/new/", "/settings/halden/"):
         page = client.post(path, {"name": name})
         assert 'id="id_name_error"' in page.content.decode()
     assert list(Organization.objects.values_list("name", flat=True)) == ["Halden Rail"]

@@ -1,0 +1,15 @@
+"""Django's command, for the same names as the sign-in page."""
+
+from typing import Any
+
+from django.contrib.auth.management.commands import changepassword
+
+from dashboard import people
+
+
+class Command(changepassword.Command):
+    def handle(self, *args: Any, **options: Any) -> str | None:
+        user = people.named(options["username"] or "")
+        if user is not None:
+            options["username"] = user.username
+        return super().handle(*args, **options)
