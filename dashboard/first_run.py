@@ -24,7 +24,7 @@ from fleets.models import Organization
 
 CODE_LENGTH: Final = 12  # characters of 5 bits: 60 bits
 # What answers without an account: the page itself, what it is made of, and what machines ask.
-OPEN: Final = ("/welcome/", "/static/", "/theme/", "/healthz", "/api/")
+OPEN: Final = ("/welcome/", "/static/", "/theme/", "/api/")
 
 
 class Over(Exception):

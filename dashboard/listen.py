@@ -6,17 +6,18 @@ all, and a socket by --fd counts as a Unix one, so that answers wait 40 ms for N
 """
 
 import argparse
+import asyncio
 import pkgutil
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from dashboard.draining import SECONDS, Draining
 from dashboard.processes import Program, run_together
 from dashboard.slow_clients import Protocol
 
@@ -52,18 +53,24 @@ def count(text: str) -> int:
 
 def serve(app: str, bound: socket.socket) -> None:
     """Until a signal; then what was accepted is answered, for as long as uvicorn is patient."""
-    server = Server(configuration(pkgutil.resolve_name(app)))
+    server = Server(pkgutil.resolve_name(app))
     with suppress(KeyboardInterrupt):
         server.run(sockets=[bound])
 
 
 class Server(uvicorn.Server):
-    """At its end ends the streams too, which would last for minutes."""
+    """At its end first drains, then ends the streams too, which would last for minutes."""
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def __init__(self, app: Any) -> None:
+        self._draining = Draining(app)
+        super().__init__(configuration(self._draining))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._draining.begun = True
+        await asyncio.sleep(SECONDS)
         if bell := sys.modules.get("dashboard.bell"):  # not where devices alone are answered
             bell.BELL.end()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)
 
 
 def configuration(app: Any) -> uvicorn.Config:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
-from dashboard import health, pages
+from dashboard import pages
 from devices import converters
 from fleets.views import welcome
 
@@ -17,7 +17,6 @@ urlpatterns = [
     path("", include("dashboard.account.urls")),
     path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", pages.theme, name="theme"),
-    path("healthz", health.healthz, name="healthz"),
     path("admin/", admin.site.urls),
 ]
 handler400 = "dashboard.limits.bad_request"

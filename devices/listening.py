@@ -56,12 +56,12 @@ FROM alive WHERE s.id = alive.id
 
 def pulse(at: datetime | None = None) -> None:
     """The ingest listens at this moment. After an outage it first moves what had not passed at its start."""
-    while not _beat(at or clock.now()):
+    while not beat(at or clock.now()):
         pass
 
 
 @transaction.atomic
-def _beat(at: datetime) -> bool:
+def beat(at: datetime) -> bool:
     """Leave the pulse, or do a portion of what must come before it; returns whether it was left.
 
     The locked row makes processes that come back together take turns with one outage.

@@ -10,9 +10,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup()
 
-from devices.ingest import native, supervisor  # noqa: E402  models need the set-up above
+from devices.ingest import health, native, supervisor  # noqa: E402  models need the set-up above
 from devices.ingest.service import Ingest  # noqa: E402
 
-app = Ingest((*native.CALLS, *supervisor.CALLS))
+app = Ingest((*health.CALLS, *native.CALLS, *supervisor.CALLS))
 # Where the calls are; every other path is a page's.
-PATHS = ("/api/v1/", *supervisor.PATHS)
+PATHS = (*health.PATHS, "/api/v1/", *supervisor.PATHS)

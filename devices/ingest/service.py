@@ -24,8 +24,9 @@ from devices.ingest.http import (
     send_reply,
 )
 from devices.ingest.peers import public_address
-from devices.ingest.pulse import pulsing
+from devices.ingest.pulse import Pulse
 from devices.ingest.routes import Call, Routes
+from devices.ingest.waiting import Waiting
 from fleets import audit
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Ingest:
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = ThreadPoolExecutor(THREADS, "ingest")
         self._under_way = 0
+        self.waiting = Waiting()
+        self.pulse = Pulse(self.waiting.longest)
         self._routes = Routes(calls)
         self._guard = Guard(brakes)
 
@@ -72,7 +75,7 @@ class Ingest:
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         notes = asyncio.create_task(self._guard.keep_notes(self._threads))
-        async with pulsing():
+        async with self.pulse.beating():
             await receive()
         notes.cancel()
         await self._guard.write_notes(self._threads)
@@ -113,8 +116,11 @@ class Ingest:
 
         A mere poll never waits for reports: those lock the devices' rows, it only its heartbeat's.
         """
+        if not contact.is_poll:
+            return await self._reports.submit(contact, size)
         queue = self._polls if contact.report is None else self._reports
-        return await queue.submit(contact, size)
+        with self.waiting.one():
+            return await queue.submit(contact, size)
 
     async def in_a_thread(self, work: Callable[[], Reply]) -> Reply:
         """What `work` replies, from a thread with the database; refused where too many wait."""

@@ -183,7 +183,6 @@ PAGES: Final[dict[str, Page]] = {
     "account_reset_password_from_key_done": Page(everybody(200)),
     "account_logout": Page(NO, everybody(SIGN_IN), signs_out=True),
     "theme": Page(NO, everybody(302), {"theme": "dark"}),
-    "healthz": Page(everybody(200)),
 }
 
 # Who hears at the bell (dashboard/bell.py) of the organization that the world is about; of their own all do.

@@ -9,7 +9,7 @@ from asgiref.testing import ApplicationCommunicator
 from dashboard.asgi import application
 
 
-def ask(path: str) -> tuple[int, str, bytes]:
+def ask(path: str, host: str = "localhost") -> tuple[int, str, bytes]:
     """Status, content type and body of a GET."""
 
     async def talk() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -20,7 +20,7 @@ def ask(path: str) -> tuple[int, str, bytes]:
             "scheme": "http",
             "path": path,
             "query_string": b"",
-            "headers": [(b"host", b"localhost")],
+            "headers": [(b"host", host.encode())],
             "client": ("192.0.2.7", 50000),
             "server": ("localhost", 80),
         }
@@ -47,6 +47,11 @@ def test_calls_of_devices_never_meet_django(path: str) -> None:
 
 def test_anybody_may_ping() -> None:
     assert ask("/ping") == (200, "text/plain", b"OK")
+
+
+def test_a_load_balancer_may_ask_by_address() -> None:
+    assert ask("/livez", host="192.0.2.1:9") == (200, "text/plain", b"OK\n")
+    assert ask("/healthz", host="192.0.2.1:9")[:2] in {(200, "text/plain"), (503, "text/plain")}
 
 
 @pytest.mark.parametrize("path", ["/devices/", f"/devices/{'a' * 32}/"])

@@ -1,9 +1,12 @@
 """A port belongs to one server, or to processes that share it under one launcher."""
 
 import logging
+import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -106,3 +109,30 @@ def test_an_app_that_cannot_start_ends_the_launcher(processes: str) -> None:
     ended = subprocess.run(launcher, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 1
     assert "No module named 'tests.nowhere'" in ended.stderr
+
+
+def asked(port: int, path: str) -> int | None:
+    """The status of an answer over a connection of its own; None where nobody listens."""
+    connection = HTTPConnection(HOST, port, timeout=30)
+    with closing(connection), suppress(ConnectionError):
+        connection.request("GET", path)
+        return connection.getresponse().status
+    return None
+
+
+def test_a_process_that_is_asked_to_end_says_so_before_its_socket_closes() -> None:
+    with bind(HOST, 0) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(command("tests.bench.empty:app", HOST, port, share=False), cwd=ROOT) as process:
+        while asked(port, "/") is None:
+            assert process.poll() is None
+        assert asked(port, "/healthz") == 200
+        process.terminate()
+        while (health := asked(port, "/healthz")) == 200:  # until the signal is there
+            pass
+        assert (health, asked(port, "/"), asked(port, "/healthz")) == (503, 200, 503)
+        seen = {asked(port, "/healthz")}
+        while seen == {503}:
+            seen = {asked(port, "/healthz")}
+        assert seen == {None}
+        assert process.wait(30) in {0, -signal.SIGTERM}

@@ -173,9 +173,9 @@ def test_it_stays_open_until_every_deadline_has_moved(monkeypatch: pytest.Monkey
     devices = [polled(0) for _ in range(5)]
     listening.pulse(at(0))
     for _ in range(3):
-        assert not listening._beat(at(HOUR))
+        assert not listening.beat(at(HOUR))
         assert clock.heard(at(HOUR)) == at(0)
-    assert listening._beat(at(HOUR))
+    assert listening.beat(at(HOUR))
     assert set(Heartbeat.objects.values_list("late_at", flat=True)) == {at(HOUR + 15)}
     assert status(devices[0], at(HOUR + 5)) == Status.HEARTBEAT_ONLY
 
@@ -186,7 +186,7 @@ def test_an_end_that_was_not_reached_is_taken_up_from_the_next_return(
     monkeypatch.setattr(listening, "PORTION", 2)
     devices = [polled(0) for _ in range(3)]
     listening.pulse(at(0))
-    assert not listening._beat(at(100))  # two of them moved, then everybody died
+    assert not listening.beat(at(100))  # two of them moved, then everybody died
     connectivity.record_heartbeats([devices[2].pk], at(101))
     assert clock.heard(at(150)) == at(0)
     listening.pulse(at(200))
@@ -200,8 +200,8 @@ def test_a_long_closing_ends_the_outage_when_we_came_back(monkeypatch: pytest.Mo
         polled(0)
     listening.pulse(at(0))
     for moment in (100, 109, 118):
-        assert not listening._beat(at(moment))
-    assert listening._beat(at(127))
+        assert not listening.beat(at(moment))
+    assert listening.beat(at(127))
     assert (Outage.objects.get().ended_at, Listening.objects.get().pulse_at) == (at(100), at(127))
     assert clock.heard(at(128)) == at(128)
 

@@ -19,7 +19,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brakes, "PEOPLE", FEW)
 
 
-def statuses(client: Client, times: int, path: str = "/healthz", address: str = "192.0.2.1") -> list[int]:
+def statuses(client: Client, times: int, path: str = "/sign-in/", address: str = "192.0.2.1") -> list[int]:
     return [client.get(path, REMOTE_ADDR=address).status_code for _ in range(times)]
 
 
@@ -27,7 +27,7 @@ def statuses(client: Client, times: int, path: str = "/healthz", address: str = 
 def test_strangers_share_the_brake_of_their_address(few: None, client: Client) -> None:
     assert statuses(client, 7) == [200] * 5 + [429] * 2
     assert statuses(client, 1, address="192.0.2.2") == [200]
-    said = client.get("/healthz", REMOTE_ADDR="192.0.2.1")
+    said = client.get("/sign-in/", REMOTE_ADDR="192.0.2.1")
     assert said["Retry-After"] == "10"
     assert "Wait a moment, then try again" in said.content.decode()
 

@@ -1,0 +1,98 @@
+"""What load balancers ask of a process: under any name, and whatever the database does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from devices import listening
+from devices.ingest import health, native, pulse
+from devices.ingest.service import Ingest
+from devices.models import Listening
+from tests.devices.ingest.client import Client
+from tests.devices.ingest.raw import another_connection, unbraked
+from tests.devices.ingest.server import serving
+from tests.devices.ingest.test_pulse import until
+from tests.devices.ingest.world import World
+
+
+@pytest.fixture
+def balancer(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """It asks a process that loses its patience soon, and is well."""
+    for module, name, seconds in (
+        (health, "YOUNG", 1.5),
+        (pulse, "PATIENCE", 0.5),
+        (listening, "PULSE_EVERY", 0.1),
+    ):
+        monkeypatch.setattr(module, name, seconds)
+    with serving(Ingest((*health.CALLS, *native.CALLS), unbraked())) as port:
+        client = Client(port, base="/")
+        until(lambda: is_healthy(client) or None)
+        yield client
+        client.close()
+
+
+def is_healthy(client: Client) -> bool:
+    answer = client.call("GET", "healthz")
+    assert (answer.status, answer.text == "OK\n") in {(200, True), (503, False)}
+    return answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["healthz", "livez"])
+def test_a_process_that_listens_is_healthy_under_any_name(balancer: Client, path: str) -> None:
+    for host in ("192.0.2.1:9", "nobody.example", "lookout.example"):
+        answer = balancer.call("GET", path, Host=host)
+        assert (answer.status, answer.text) == (200, "OK\n")
+        assert answer.headers["cache-control"] == "no-store"
+    head = balancer.call("HEAD", path)
+    assert (head.status, head.text) == (200, "")
+    assert balancer.call("POST", path).status == 405
+
+
+def test_before_its_first_pulse_a_process_is_not_healthy_but_runs(world: World) -> None:
+    with (
+        another_connection() as migration,
+        migration.cursor() as cursor,
+        serving(Ingest((*health.CALLS, *native.CALLS), unbraked())) as port,
+    ):
+        cursor.execute("LOCK TABLE devices_device")
+        client = Client(port, base="/")
+        if not Listening.objects.exists():
+            assert client.call("GET", "healthz").status == 503
+        assert client.call("GET", "livez").status == 200
+        client.close()
+        migration.rollback()
+
+
+def test_a_locked_device_table_is_unhealthy_and_stops_the_pulse_though_no_poll_comes(
+    balancer: Client,
+) -> None:
+    with another_connection() as migration, migration.cursor() as cursor:
+        cursor.execute("LOCK TABLE devices_device")
+        until(lambda: not is_healthy(balancer) or None)
+        at = Listening.objects.get().pulse_at
+        assert balancer.call("GET", "livez").status == 200
+        assert Listening.objects.get().pulse_at == at
+    until(lambda: is_healthy(balancer) or None)
+    until(Listening.objects.filter(pulse_at__gt=at).first)
+
+
+def test_a_poll_that_waits_makes_its_process_unhealthy_and_stops_its_pulse(
+    balancer: Client, world: World
+) -> None:
+    device = Client(balancer.port)
+    assert device.call("POST", "heartbeat", world.device_key).status == 200
+    with ThreadPoolExecutor(1) as thread, another_connection() as other, other.cursor() as cursor:
+        cursor.execute("SELECT FROM devices_heartbeat FOR UPDATE")
+        poll = thread.submit(device.call, "POST", "heartbeat", world.device_key)
+        until(lambda: not is_healthy(balancer) or None)
+        at = Listening.objects.get().pulse_at
+        assert not poll.done()
+        assert Listening.objects.get().pulse_at == at
+        other.rollback()
+        assert poll.result().status == 200
+    until(lambda: is_healthy(balancer) or None)
+    until(Listening.objects.filter(pulse_at__gt=at).first)
+    device.close()
