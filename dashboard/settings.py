@@ -130,6 +130,7 @@ MIDDLEWARE = [
     "dashboard.middleware.StaticFiles",
     "dashboard.addresses.coming_from",
     "dashboard.brakes.brakes",
+    "dashboard.patience.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
