@@ -23,7 +23,8 @@ from fleets.models import Fleet, Organization, Role
 if TYPE_CHECKING:
     from dashboard.models import User
 
-KEPT: Final = timedelta(days=7)  # how long a selection is there
+KEPT: Final = timedelta(days=7)  # how long a selection is there at most
+NEEDED: Final = timedelta(days=1)  # how long without an action, or after it has ended
 
 # What an action is told: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, {}.
 Said = Mapping[str, Any]
@@ -135,7 +136,7 @@ def select(
     Also forgets selections that nobody needs any more.
     """
     at = at or clock.now()
-    Selection.objects.filter(organization=organization, created_at__lt=at - KEPT).delete()
+    _needless(at).filter(organization=organization).delete()
     selection = Selection.objects.create(organization=organization, query=query, total=0, created_at=at)
     chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
     sql, params = chosen.query.sql_with_params()
@@ -144,6 +145,16 @@ def select(
         selection.total = cursor.rowcount
     selection.save(update_fields=["total"])
     return selection
+
+
+def forget(at: datetime | None = None) -> int:
+    """Drop the selections that nobody needs any more, of all organizations; returns how many rows."""
+    return _needless(at or clock.now()).delete()[0]
+
+
+def _needless(at: datetime) -> QuerySet[Selection]:
+    done = Q(job=None) | Q(job__finished_at__lte=at - NEEDED)
+    return Selection.objects.filter(Q(created_at__lte=at - KEPT) | done & Q(created_at__lte=at - NEEDED))
 
 
 INSERT: Final = """

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from dashboard.models import User
+
+
+NEW: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,15 @@ def end(user: User, pk: int, *, but: str | None) -> int:
 def end_all(user: User, *, but: str | None) -> int:
     """End every session of this person except the one at hand. Returns how many ended."""
     return _end(user, but)
+
+
+def clear(at: datetime) -> int:
+    """Drop sessions that have expired, and what lists sessions that are gone. Returns how many there were."""
+    expired, _ = Session.objects.filter(expire_date__lte=at).delete()
+    # One that is only just listed may not be stored yet.
+    listed = UserSession.objects.filter(created_at__lte=at - NEW)
+    listed.filter(~Exists(Session.objects.filter(session_key=OuterRef("session_key")))).delete()
+    return expired
 
 
 def forget(key: str | None) -> None:

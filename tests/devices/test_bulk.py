@@ -18,7 +18,7 @@ from devices.pages.bulk import GONE, preview
 from devices.runs import Result, Run, run
 from devices.tasks import KINDS
 from fleets.models import AuditEntry, Fleet, Organization, Role
-from tests.factories import make_device, make_fleet, make_member, make_organization
+from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 from tests.pages import make_every_status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -89,6 +89,27 @@ def test_selections_that_nobody_needs_any_more_are_forgotten(
     new = select(organization)
     assert old not in Selection.objects.all()
     assert list(SelectedDevice.objects.values_list("selection", flat=True)) == [new.pk]
+
+
+def test_selections_go_a_day_after_they_were_made_or_their_action_ended(
+    organization: Organization, fleet: Fleet, ada: User
+) -> None:
+    make_device(fleet)
+    unused, waiting, ended = (select(organization) for _ in range(3))
+    Selection.objects.update(created_at=T0)
+    start(waiting, "tag", ada, put={"a": ""}, drop=[])
+    do(start(ended, "tag", ada, put={"b": ""}, drop=[]))
+    Job.objects.filter(state="done").update(finished_at=T0 + timedelta(days=2))
+    kept = Selection.objects.order_by("pk").all
+    bulk.forget(T0 + bulk.NEEDED - timedelta(seconds=1))
+    assert list(kept()) == [unused, waiting, ended]
+    bulk.forget(T0 + bulk.NEEDED)
+    assert list(kept()) == [waiting, ended]
+    bulk.forget(T0 + timedelta(days=2) + bulk.NEEDED)
+    assert list(kept()) == [waiting]
+    bulk.forget(T0 + bulk.KEPT)
+    assert not kept().exists()
+    assert not SelectedDevice.objects.exists()
 
 
 # What is done

@@ -10,15 +10,19 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
+from django.test import Client
 from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
-from devices import connectivity, edges, listening, reconcile
+from devices import bulk, clock, connectivity, edges, imports, listening, reconcile
+from devices.device_list import Line
 from devices.leader import Leader
 from devices.management.commands.settle import Command
-from devices.models import ConnectivityRecord
-from tests.factories import T0, make_device, make_fleet, seconds
+from devices.models import ConnectivityRecord, Device, DeviceList, SelectedDevice, Selection
+from tests.factories import T0, make_device, make_fleet, make_member, seconds
 
 LOCK = 4711
 PATIENCE = 30.0  # seconds
@@ -161,3 +165,32 @@ def test_for_a_batch_the_rest_of_a_backlog_is_not_read() -> None:
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "heartbeat_pkey" in plan
     assert "heartbeat_due" not in plan
+
+
+def test_what_has_expired_is_cleared_daily(client: Client) -> None:
+    at = clock.now()
+    device = make_device()
+    ada = make_member(device.organization, username="ada", password="tangled-otter-41")
+    client.post("/sign-in/", {"login": "ada", "password": "tangled-otter-41"})
+    mine = client.session.session_key
+    for key, expires in (("over", at - seconds(1)), ("open", at + timedelta(days=1))):
+        Session.objects.create(session_key=key, session_data="x", expire_date=expires)
+        UserSession.objects.create(
+            user=ada, session_key=key, ip="192.0.2.7", created_at=at - timedelta(days=14)
+        )
+    before = at - timedelta(days=1, seconds=1)
+    imports.keep(fleet=device.fleet, lines=[Line(2)], file_name="many.csv", actor=ada, at=before)
+    everything: dict[str, Any] = {
+        "organization": device.organization,
+        "devices": Device.objects.all(),
+        "query": None,
+    }
+    bulk.select(**everything, at=before)
+    kept = [bulk.select(**everything, at=at)]
+    Command(stdout=StringIO()).settle_once()
+    sessions = {"open", mine}
+    assert set(Session.objects.values_list("session_key", flat=True)) == sessions
+    assert set(UserSession.objects.values_list("session_key", flat=True)) == sessions
+    assert not DeviceList.objects.exists()
+    assert list(Selection.objects.all()) == kept
+    assert SelectedDevice.objects.count() == 1

@@ -11,7 +11,8 @@ import psycopg
 from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
-from devices import away, clock, connectivity, imports, jobs, keys, retention, tally, words
+from dashboard.account import sessions
+from devices import away, bulk, clock, connectivity, imports, jobs, keys, retention, tally, words
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -74,9 +75,15 @@ class Command(BaseCommand):
             tally.keep(at)
             self.tallied = hour
         if time.monotonic() >= self.clean_at:
-            keys.forget_former()
-            imports.forget_unconfirmed()
-            jobs.forget()
-            for name in retention.keep(clock.now()):
-                self.stdout.write(f"history: made or dropped {name}")
+            self.clean(clock.now())
             self.clean_at = time.monotonic() + DAY
+
+    def clean(self, at: datetime) -> None:
+        """Drop what nobody needs any more, and make the next months of the histories."""
+        sessions.clear(at)
+        keys.forget_former(at)
+        imports.forget_unconfirmed(at)
+        bulk.forget(at)
+        jobs.forget(at)
+        for name in retention.keep(at):
+            self.stdout.write(f"history: made or dropped {name}")
