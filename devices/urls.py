@@ -56,5 +56,6 @@ urlpatterns = [
     path("jobs/<uuid:job>/", jobs.job, name="job"),
     path("jobs/<uuid:job>/cancel/", jobs.cancel, name="job-cancel"),
     path("jobs/<uuid:job>/keys/", imports.keys, name="job-keys"),
+    path("jobs/<uuid:job>/keys/confirm/", imports.keys_confirmed, name="job-keys-confirm"),
     path("statuses/", statuses.statuses, name="statuses"),
 ]

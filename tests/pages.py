@@ -40,6 +40,15 @@ def fetch(client: Client, path: str) -> str:
     return async_to_sync(whole)()
 
 
+def streamed(answer: Any) -> str:
+    """A streamed answer, as ASGI sends it."""
+
+    async def whole() -> bytes:
+        return b"".join([part async for part in answer.streaming_content])
+
+    return async_to_sync(whole)().decode()
+
+
 def names_in(response: Response) -> list[str]:
     """The names of the rows of a list, in order."""
     return re.findall(r'class="name" id="name-[^"]+" href="[^"]+">([^<]*)</a>', response.content.decode())

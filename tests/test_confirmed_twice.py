@@ -7,6 +7,7 @@ tests/fleets/views/test_invitations.py, a device's key in tests/devices/views/te
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,13 +15,15 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import User
-from devices import bulk, imports
+from devices import bulk, imports, keys
 from devices.device_list import Line
 from devices.models import ApiKey, Device, Job
+from devices.runs import run
+from devices.tasks import KINDS
 from fleets.models import Fleet, Invitation, Organization, Role
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import text_of
+from tests.pages import streamed, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -90,6 +93,17 @@ def test_a_form_creates_one_invitation(organization: Organization, owner: User) 
     assert Invitation.objects.count() == 1
     assert "/invitations/" in text_of(first)
     assert second["Location"] == reverse("fleets:members", args=[organization.slug])
+
+
+def test_a_list_gets_one_set_of_keys_and_both_requests_get_it(fleet: Fleet, owner: User) -> None:
+    listed = imports.keep(fleet=fleet, lines=[Line(2), Line(3)], file_name="kiosks.csv", actor=owner)
+    job = imports.confirm(listed=listed, actor=owner)
+    run(job.uuid, kinds=KINDS)
+    first, second = map(streamed, twice(owner, reverse("devices:job-keys", args=[job.uuid])))
+    assert first == second
+    digests = [keys.digests(row["key"])[0] for row in csv.DictReader(first.splitlines())]
+    assert {bytes(key.digest) for key in ApiKey.objects.all()} == set(digests)
+    assert len(digests) == 2
 
 
 def test_a_form_preregisters_one_device(fleet: Fleet, owner: User) -> None:

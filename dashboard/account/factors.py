@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Any
 
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import generate_totp_secret
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
-from django.utils.crypto import salted_hmac
+from cryptography.fernet import InvalidToken
 from django.utils.safestring import SafeString, mark_safe
+
+from dashboard.encryption import fernet
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -42,12 +41,12 @@ class Factors(DefaultMFAAdapter):
         return "Passkey" if number == 1 else f"Passkey {number}"
 
     def encrypt(self, text: str) -> str:
-        return _fernet().encrypt(text.encode()).decode()
+        return fernet(KIND).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """What was encrypted; where SECRET_KEY is another one now, something that nobody can guess."""
         try:
-            return _fernet().decrypt(encrypted_text.encode()).decode()
+            return fernet(KIND).decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
             return str(generate_totp_secret())
 
@@ -56,13 +55,3 @@ def words_of(authenticator: Authenticator) -> str:
     """A factor by its kind, and by its name where it has one."""
     kinds: dict[Any, str] = {"totp": "authenticator app", "recovery_codes": "recovery codes"}
     return kinds.get(authenticator.type) or f"passkey or security key {authenticator.wrap().name}"
-
-
-def _fernet() -> MultiFernet:
-    """The first key encrypts; those of former SECRET_KEYs still read."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return MultiFernet([Fernet(_key(secret)) for secret in secrets])
-
-
-def _key(secret: str) -> bytes:
-    return urlsafe_b64encode(salted_hmac(KIND, "", secret=secret, algorithm="sha256").digest())

@@ -95,7 +95,7 @@ ALWAYS: Final = {
     503: "Too much to do just now, or no database; try again later.",
 }
 DONE: Final = {
-    201: "Registered; the key is shown this once.",
+    201: "Registered; the key is shown this once. If the answer is lost, an operator creates another.",
     403: "The device is frozen; nothing was changed.",
     409: "In conflict with what is known; nothing was changed.",
 }

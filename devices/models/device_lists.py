@@ -26,9 +26,12 @@ class DeviceList(models.Model):
     )
     created_at = models.DateTimeField()
     job = models.OneToOneField(Job, on_delete=models.CASCADE, null=True, related_name="device_list")
-    # The devices' keys are handed out once, as a file, and are stored nowhere.
+    # The devices' keys are handed out as a file (devices/list_keys.py): when first, and to whom; when
+    # somebody confirmed to have it; the file itself as long as it is offered again.
     keys_at = models.DateTimeField(null=True)
     keys_by_name = models.CharField(max_length=255, blank=True)
+    keys_confirmed_at = models.DateTimeField(null=True)
+    encrypted_keys = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         indexes = [

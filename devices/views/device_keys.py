@@ -84,8 +84,8 @@ def _rotate(request: HttpRequest, device: Device, form: RotateForm) -> tuple[str
 
 
 AGAIN: Final = (
-    "since this form was opened, the device got a key. A key is shown only in the moment it is made; if it"
-    " was not kept, revoke it and make another"
+    "since this form was opened, the device got a key. A key is shown only when it is created. If you do not"
+    " have it, revoke it and create another"
 )
 
 

@@ -1,4 +1,4 @@
-"""Many devices from a file: uploaded and read, looked at, confirmed; and their keys, once."""
+"""Many devices from a file: uploaded and read, looked at, confirmed; and the file of their keys."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -19,7 +20,7 @@ from dashboard.limits import BODY_LIMIT
 from dashboard.pages import Scope, person, scope, signed_in
 from devices import clock, device_list, imports, list_keys
 from devices.device_list import Fault
-from devices.models import DeviceList
+from devices.models import DeviceList, Job
 from devices.views.acting import lead_to, require
 from devices.views.jobs import operated
 from fleets.models import Fleet, Role
@@ -110,17 +111,36 @@ def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
 @require_POST
 @signed_in
 def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
-    """The keys of the devices that this job made, as a file: once."""
-    found, _ = operated(request, job)
-    listed = get_object_or_404(DeviceList.objects.select_related("organization", "job", "fleet"), job=found)
+    """The keys of the devices that this job made, as a file: the same until somebody confirms to have it."""
+    found, listed = _listed(request, job)
     try:
         keyed = list_keys.hand_out(listed=listed, actor=person(request))
-    except list_keys.HandedOut:
-        listed.refresh_from_db()
-        return render(request, "devices/job_keys_gone.html", {"job": found, "listed": listed}, status=409)
+    except list_keys.NotOffered as error:
+        listed.refresh_from_db(fields=["keys_at", "keys_by_name"])
+        context = {"job": found, "listed": listed, "why": str(error)}
+        return render(request, "devices/job_keys_gone.html", context, status=409)
 
     async def batches() -> AsyncIterator[list[Row]]:
         yield [asdict(each) for each in keyed]
 
     name = f"keys-{listed.fleet.slug}-{timezone.localdate(clock.now())}"
     return csv_file(name, list_keys.COLUMNS, batches())
+
+
+@require_POST
+@signed_in
+def keys_confirmed(request: HttpRequest, job: UUID) -> HttpResponse:
+    """Somebody has the keys: they are offered no more."""
+    found, listed = _listed(request, job)
+    if list_keys.confirm(listed=listed, actor=person(request)):
+        messages.success(request, "The keys can no longer be downloaded: they are not stored any more.")
+    else:
+        messages.info(request, "Nothing was changed: the keys were not offered for download.")
+    return redirect("devices:job", found.uuid)
+
+
+def _listed(request: HttpRequest, job: UUID) -> tuple[Job, DeviceList]:
+    """The job of this address and its list: Http404 to strangers, PermissionDenied below Operator."""
+    found, _ = operated(request, job)
+    lists = DeviceList.objects.select_related("organization", "fleet").defer("lines", "encrypted_keys")
+    return found, get_object_or_404(lists, job=found)

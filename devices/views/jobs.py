@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.pages import live_page, person, signed_in
-from devices import clock, jobs
+from devices import clock, jobs, list_keys
 from devices.models import DeviceList, Job
 from devices.pages.jobs import RECENT, how_far, results, what_came
 from fleets.models import Role
@@ -32,31 +32,34 @@ def job(request: HttpRequest, job: UUID) -> HttpResponse:
     found, here = operated(request, job)
     after = request.GET.get("after", "")
     listed = results(found, request.GET.get("outcome", ""), int(after) if after.isdecimal() else 0)
+    at, keyed = clock.now(), listed_of(found)
     said: dict[str, Any] = {
         "job": found,
         "far": how_far(found),
         "words": what_came(found),
         "results": listed,
-        "listed": listed_of(found),
+        "listed": keyed,
+        "offered_until": keyed and list_keys.offered_until(keyed, at),
         "may_cancel": not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
     }
     shown = (
         vars(found) | {"_state": None},
         found.organization.name,
-        said["listed"] and said["listed"].keys_at,
+        keyed and keyed.keys_at,
+        said["offered_until"],
         said["may_cancel"],
         listed.counts,
         [row.pk for row in listed.rows],
     )
     context = said | {"nav": "settings", "scope": here.scope, "organization": here.organization}
-    return live_page(request, "devices/job.html", context, at=clock.now(), shown=shown)
+    return live_page(request, "devices/job.html", context, at=at, shown=shown)
 
 
 def listed_of(job: Job) -> DeviceList | None:
     """The list whose devices the job has made, and whose keys it therefore hands out."""
     if job.kind != Job.Kind.PREREGISTER or job.state != Job.State.DONE:
         return None
-    return DeviceList.objects.defer("lines").filter(job=job).first()
+    return DeviceList.objects.defer("lines", "encrypted_keys").filter(job=job).first()
 
 
 @require_POST

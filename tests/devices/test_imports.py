@@ -1,14 +1,16 @@
-"""Many devices from a list: made by a job, all or none; their keys handed out once."""
+"""Many devices from a list: made by a job, all or none; their keys handed out until somebody has them."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection, connections, transaction
+from pytest_django import Settings
 
 from dashboard.models import User
 from devices import imports, keys, lifecycle, list_keys
@@ -23,6 +25,7 @@ from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
+LAST = list_keys.OFFERED - seconds(1)  # while keys are offered
 
 
 @pytest.fixture
@@ -141,6 +144,8 @@ def test_observers_and_strangers_may_not(fleet: Fleet, operator: User) -> None:
             imports.confirm(listed=listed, actor=actor)
         with pytest.raises(PermissionDenied):
             list_keys.hand_out(listed=listed, actor=actor)
+        with pytest.raises(PermissionDenied):
+            list_keys.confirm(listed=listed, actor=actor)
 
 
 def test_lists_that_nobody_confirms_are_forgotten_after_a_day(fleet: Fleet, operator: User) -> None:
@@ -154,7 +159,7 @@ def test_lists_that_nobody_confirms_are_forgotten_after_a_day(fleet: Fleet, oper
 # Keys
 
 
-def test_keys_are_handed_out_once_and_work(fleet: Fleet, operator: User) -> None:
+def test_keys_are_handed_out_and_work(fleet: Fleet, operator: User) -> None:
     make(fleet, operator, Line(2, name="pump-1"), Line(3))
     listed, device = DeviceList.objects.get(), Device.objects.earliest("pk")
     keyed = list_keys.hand_out(listed=listed, actor=operator, at=T0)
@@ -164,8 +169,6 @@ def test_keys_are_handed_out_once_and_work(fleet: Fleet, operator: User) -> None
     found = keys.find(keyed[0].key, ApiKey.Kind.DEVICE, T0)
     assert found is not None
     assert (found.device, found.organization) == (device, fleet.organization)
-    with pytest.raises(list_keys.HandedOut):
-        list_keys.hand_out(listed=listed, actor=operator)
     listed.refresh_from_db()
     assert (listed.keys_at, listed.keys_by_name) == (T0, "olga")
     assert ApiKey.objects.count() == 2
@@ -174,6 +177,74 @@ def test_keys_are_handed_out_once_and_work(fleet: Fleet, operator: User) -> None
         "pumps.csv",
         {"keys": 2, "job": str(listed.job and listed.job.uuid)},
     )
+
+
+def test_the_same_keys_are_offered_for_a_day(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2, name="pump-1"), Line(3))
+    listed = DeviceList.objects.get()
+    first = list_keys.hand_out(listed=listed, actor=operator, at=T0)
+    assert list_keys.hand_out(listed=listed, actor=operator, at=T0 + LAST) == first
+    assert ApiKey.objects.count() == 2
+    again = AuditEntry.objects.filter(action="keys-handed-out").latest("pk")
+    assert again.after == {"keys": 2, "job": str(listed.job and listed.job.uuid), "again": "yes"}
+    listed.refresh_from_db()
+    assert list_keys.offered_until(listed, T0 + LAST) == T0 + list_keys.OFFERED
+    assert list_keys.offered_until(listed, T0 + list_keys.OFFERED) is None
+    with pytest.raises(list_keys.NotOffered, match="not stored any more"):
+        list_keys.hand_out(listed=listed, actor=operator, at=T0 + list_keys.OFFERED)
+    assert not list_keys.confirm(listed=listed, actor=operator, at=T0 + list_keys.OFFERED)
+
+
+def test_keys_that_somebody_has_are_offered_no_more_and_not_stored(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2))
+    listed = DeviceList.objects.get()
+    assert not list_keys.confirm(listed=listed, actor=operator, at=T0)
+    list_keys.hand_out(listed=listed, actor=operator, at=T0)
+    assert list_keys.confirm(listed=listed, actor=operator, at=T0 + LAST)
+    assert not list_keys.confirm(listed=listed, actor=operator, at=T0 + LAST)
+    with pytest.raises(list_keys.NotOffered):
+        list_keys.hand_out(listed=listed, actor=operator, at=T0 + LAST)
+    listed.refresh_from_db()
+    assert (listed.encrypted_keys, listed.keys_confirmed_at) == ("", T0 + LAST)
+    assert AuditEntry.objects.filter(action="keys-confirmed", actor_name="olga").count() == 1
+
+
+def test_offered_keys_cannot_be_read_from_the_database_alone(
+    fleet: Fleet, operator: User, settings: Settings
+) -> None:
+    make(fleet, operator, Line(2, name="pump-1"))
+    listed = DeviceList.objects.get()
+    (first,) = list_keys.hand_out(listed=listed, actor=operator, at=T0)
+    listed.refresh_from_db()
+    assert listed.encrypted_keys
+    assert first.key not in listed.encrypted_keys
+    assert first.uuid not in listed.encrypted_keys
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret" * 5
+    with pytest.raises(list_keys.NotOffered, match="SECRET_KEY was changed"):
+        list_keys.hand_out(listed=listed, actor=operator, at=T0 + LAST)
+    settings.SECRET_KEY_FALLBACKS = [former]
+    assert list_keys.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [first]
+
+
+def test_files_of_keys_are_forgotten_when_their_day_is_over(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2))
+    list_keys.hand_out(listed=DeviceList.objects.get(), actor=operator, at=T0)
+    assert list_keys.forget(T0 + LAST) == 0
+    assert list_keys.forget(T0 + list_keys.OFFERED) == 1
+    assert DeviceList.objects.get().encrypted_keys == ""
+
+
+def test_a_key_that_was_revoked_since_is_not_in_the_file_again(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    listed = DeviceList.objects.get()
+    first, second = list_keys.hand_out(listed=listed, actor=operator, at=T0)
+    found = keys.named(first.key)
+    assert found
+    keys.revoke(found, T0 + LAST)
+    assert list_keys.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [
+        replace(first, key="", remark="revoked since the first download"),
+        second,
+    ]
 
 
 def test_a_device_that_has_a_key_already_keeps_it(fleet: Fleet, operator: User) -> None:
@@ -193,7 +264,7 @@ def test_a_device_that_was_deleted_gets_none(fleet: Fleet, operator: User) -> No
 def test_there_are_no_keys_before_there_are_devices(fleet: Fleet, operator: User) -> None:
     listed = keep(fleet, operator, Line(2))
     imports.confirm(listed=listed, actor=operator)
-    with pytest.raises(list_keys.HandedOut):
+    with pytest.raises(list_keys.NotOffered):
         list_keys.hand_out(listed=listed, actor=operator)
 
 

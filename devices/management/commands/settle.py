@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
 from dashboard.account import sessions
-from devices import away, bulk, clock, connectivity, imports, jobs, keys, retention, tally, words
+from devices import away, bulk, clock, connectivity, imports, jobs, keys, list_keys, retention, tally, words
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -73,6 +73,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{recorded} changes recorded{behind}")
         if (hour := tally.certain(at)) != self.tallied:
             tally.keep(at)
+            list_keys.forget(at)
             self.tallied = hour
         if time.monotonic() >= self.clean_at:
             self.clean(clock.now())

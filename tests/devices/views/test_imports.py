@@ -1,12 +1,11 @@
-"""Many devices from a file: the form, its faults, the preview, the job, and the keys' one download."""
+"""Many devices from a file: the form, its faults, the preview, the job, and the download of the keys."""
 
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -17,7 +16,7 @@ from devices.device_list import Line
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets.models import Fleet, Role
 from tests.factories import T0, make_device, make_member, make_organization, make_uuid
-from tests.pages import refresh, text_of
+from tests.pages import refresh, streamed, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -34,13 +33,6 @@ QUERIES_JOB = 8
 def send(client: Client, text: str | bytes) -> Response:
     content = text if isinstance(text, bytes) else text.encode()
     return client.post(PATH, {"file": SimpleUploadedFile("kiosks.csv", content)})
-
-
-def streamed(answer: Any) -> str:
-    async def whole() -> bytes:
-        return b"".join([part async for part in answer.streaming_content])
-
-    return async_to_sync(whole)().decode()
 
 
 def make_list(fleet: Fleet, user: User, lines: int = 1) -> DeviceList:
@@ -164,7 +156,7 @@ def test_a_list_is_found_under_its_own_fleet_only(reader: Client, fleet: Fleet, 
 # Keys
 
 
-def test_the_keys_are_downloaded_once(reader: Client, fleet: Fleet, user: User) -> None:
+def test_the_keys_are_downloaded(reader: Client, fleet: Fleet, user: User) -> None:
     job, _ = make_done(fleet, user, "kiosk-1", "=1+1")
     assert "The devices have no keys yet." in text_of(reader.get(f"/jobs/{job.uuid}/"))
     answer = reader.post(f"/jobs/{job.uuid}/keys/")
@@ -176,12 +168,27 @@ def test_the_keys_are_downloaded_once(reader: Client, fleet: Fleet, user: User) 
     assert found.device is not None
     assert (found.device.uuid, found.device.name) == (first["uuid"], "kiosk-1")
     assert second["name"] == "'=1+1"
-    again = reader.post(f"/jobs/{job.uuid}/keys/")
-    assert again.status_code == 409
-    assert "These keys were handed out already" in text_of(again)
-    assert f"{user.username} downloaded them at" in text_of(again)
-    assert f"{user.username} downloaded them at" in text_of(reader.get(f"/jobs/{job.uuid}/"))
     assert ApiKey.objects.count() == 2
+
+
+def test_the_keys_can_be_downloaded_again_until_somebody_has_them(
+    reader: Client, fleet: Fleet, user: User
+) -> None:
+    job, _ = make_done(fleet, user, "kiosk-1")
+    path = f"/jobs/{job.uuid}/"
+    assert "Nothing was changed" in text_of(reader.post(f"{path}keys/confirm/", follow=True))
+    first = streamed(reader.post(f"{path}keys/"))
+    words = text_of(reader.get(path))
+    assert f"{user.username} downloaded them at" in words
+    assert "I have the keys" in words
+    assert streamed(reader.post(f"{path}keys/")) == first
+    words = text_of(reader.post(f"{path}keys/confirm/", follow=True))
+    assert "They are not stored any more and cannot be downloaded again." in words
+    again = reader.post(f"{path}keys/")
+    assert again.status_code == 409
+    assert "These keys cannot be downloaded again" in text_of(again)
+    assert f"{user.username} downloaded them at" in text_of(again)
+    assert ApiKey.objects.count() == 1
 
 
 def test_there_is_nothing_to_download_before_the_devices_are_made(
@@ -203,4 +210,7 @@ def test_a_refresh_says_that_the_keys_were_handed_out(
         tag = refresh(reader, path)["HX-PTag"]
     assert refresh(reader, path, tag).status_code == 304
     reader.post(f"{path}keys/")
-    assert "downloaded them at" in text_of(refresh(reader, path, tag))
+    answer = refresh(reader, path, tag)
+    assert "Download them again" in text_of(answer)
+    reader.post(f"{path}keys/confirm/")
+    assert "cannot be downloaded again" in text_of(refresh(reader, path, answer["HX-PTag"]))

@@ -77,7 +77,7 @@ def test_a_reload_makes_no_second_device_and_leads_to_the_first(reader: Client) 
     first = reader.post(PATH, form)
     again = reader.post(PATH, form)
     assert again.status_code == 409
-    assert "No device was made: spare has this UUID. If you just made it" in text_of(again)
+    assert "No device was created: spare has this UUID. If you just created it" in text_of(again)
     assert f"/devices/{Device.objects.get().uuid}/key/" in again.content.decode()
     assert key_in(first) not in again.content.decode()
     assert reader.post(PATH, form_of(again, name="second")).status_code == 201
@@ -107,7 +107,7 @@ def test_a_uuid_of_my_own_device_is_named(reader: Client, fleet: Fleet) -> None:
     there = make_device(fleet, name="kiosk-1")
     answer = preregistered(reader, uuid=there.uuid)
     assert answer.status_code == 409
-    assert "No device was made: kiosk-1 has this UUID." in text_of(answer)
+    assert "No device was created: kiosk-1 has this UUID." in text_of(answer)
     assert f'href="/devices/{there.uuid}/"' in answer.content.decode()
 
 
@@ -203,7 +203,7 @@ def test_what_happened_between_the_look_and_the_lock(what: str) -> None:
         assert not Device.objects.exists()
     else:
         assert answer.status_code == 409
-        assert "No device was made: theirs has this UUID." in text_of(answer)
+        assert "No device was created: theirs has this UUID." in text_of(answer)
 
 
 def test_fleets_in_which_i_operate_are_offered_on_the_devices_page(client: Client, fleet: Fleet) -> None:

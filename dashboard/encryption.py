@@ -1,0 +1,23 @@
+"""Texts that are kept encrypted, so that whoever reads the database alone cannot read them.
+
+The keys are made from SECRET_KEY, a different one for each kind of text. Those made from
+SECRET_KEY_FALLBACKS still decrypt.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+
+from cryptography.fernet import Fernet, MultiFernet
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+
+def fernet(kind: str) -> MultiFernet:
+    """What encrypts and decrypts the texts of this kind; it raises InvalidToken for another's."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet([Fernet(_key(kind, secret)) for secret in secrets])
+
+
+def _key(kind: str, secret: str) -> bytes:
+    return urlsafe_b64encode(salted_hmac(kind, "", secret=secret, algorithm="sha256").digest())
