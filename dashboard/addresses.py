@@ -25,11 +25,11 @@ class Proxied:
         if scope["type"] == "http" and scope["client"]:
             host, port = scope["client"]
             address = public_address(scope)
-            told: dict[str, Any] = {}
+            told: dict[str, Any] = {"proxied": is_trusted(canonical(host))}
             if address:
                 told["client"] = (address, port if address == canonical(host) else 0)
             scheme = header(scope, b"x-forwarded-proto")
-            if is_trusted(canonical(host)) and scheme in {b"http", b"https"}:
+            if told["proxied"] and scheme in {b"http", b"https"}:
                 told["scheme"] = scheme.decode()
             scope |= told
         await self._app(scope, receive, send)

@@ -9,7 +9,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from dashboard import database
+from dashboard import database, hosts
 from dashboard.state import kept_secret
 
 env = Env()
@@ -48,11 +48,13 @@ if LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret(STATE_DIRECTORY / "secret-key")
     # The first pepper signs, all are accepted: prepend a new one to change it.
     KEY_PEPPER = env.list("KEY_PEPPER", []) or [kept_secret(STATE_DIRECTORY / "key-pepper")]
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+    _hosts = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 else:
     SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
     KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+    _hosts = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+HOSTS = [hosts.apart(host) for host in _hosts]  # with ports, which Django does not look at
+ALLOWED_HOSTS = [name for name, _ in HOSTS]
 # Former ones, which still read sessions and second factors.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
@@ -126,6 +128,7 @@ MIDDLEWARE = [
     "dashboard.middleware.headers",
     "dashboard.compression.GZip",
     "django.middleware.security.SecurityMiddleware",
+    "dashboard.hosts.trusted",
     "dashboard.limits.refuse",
     "dashboard.middleware.StaticFiles",
     "dashboard.addresses.coming_from",

@@ -138,3 +138,10 @@ def test_a_trial_keeps_secrets_of_its_own(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(kept)
     assert [stat.S_IMODE(path.stat().st_mode) for path in kept] == [0o600, 0o600]
     assert len({path.read_text() for path in kept}) == 2
+
+
+def test_a_host_may_be_named_with_its_port(tmp_path: Path) -> None:
+    environment = PRODUCTION | {"ALLOWED_HOSTS": "lookout.example:8443,[::1]"}
+    hosts = [("lookout.example", "8443"), ("[::1]", "")]
+    assert say(tmp_path, "s.HOSTS", **environment) == str(hosts)
+    assert say(tmp_path, "s.ALLOWED_HOSTS", **environment) == str([name for name, _ in hosts])

@@ -254,6 +254,7 @@ ERRORS: Final = [
     ("POST", "/sign-in/", PROXIED, 403),
     ("POST", "/theme/", PROXIED | {"Content-Length": "99999999"}, 413),
     ("GET", "/sign-in/", PROXIED | {"Host": "evil.example"}, 400),
+    ("GET", "/sign-in/", PROXIED | {"Host": f"{HOST}:1337"}, 400),
     ("GET", "/sign-in/", PROXIED | {"Host": "evil.example", "X-Forwarded-Proto": "http"}, 400),
     ("GET", "/static/nothing.css", PROXIED, 404),
 ]

@@ -1,0 +1,58 @@
+"""By which host and port a page may be asked for: links that are mailed or shown to others lead there.
+
+Django looks at the name in the Host header only. With a port of a stranger's choice, the link of a mail to
+somebody else would lead to whatever listens there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.http.request import split_domain_port, validate_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+
+def apart(host: str) -> tuple[str, str]:
+    """An entry of ALLOWED_HOSTS as its name and its port, which is empty where it has none."""
+    found = re.fullmatch(r"(.*?)(?::(\d+))?", host)
+    return (found[1], found[2] or "") if found else (host, "")
+
+
+def trusted(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Django middleware: refuses a port that is neither the site's own nor named in ALLOWED_HOSTS.
+
+    On a trial (LOCAL) any port may lead here, through a tunnel or a container. Who asks for /healthz is told
+    nothing but that, and may be a load balancer that knows the site by another port.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        if not settings.LOCAL and request.path != "/healthz" and not _is_trusted(request):
+            host = request.get_host()
+            raise DisallowedHost(f"ALLOWED_HOSTS does not name {host} with its port: it may name HOST:PORT.")
+        return get_response(request)
+
+    return middleware
+
+
+def _is_trusted(request: HttpRequest) -> bool:
+    """Whether ALLOWED_HOSTS has this host with this port, or without one where the port is the site's own.
+
+    That is the scheme's, or the one that the site listens at where the browser speaks to it directly.
+    """
+    name, port = split_domain_port(request.get_host())
+    usual = "443" if request.is_secure() else "80"
+    own = {"", usual}
+    if not getattr(request, "scope", {}).get("proxied"):
+        own.add(request.get_port())
+    here = (each for each, named in settings.HOSTS if (named == (port or usual) if named else port in own))
+    return validate_host(name, list(here))
