@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 
 CHOSEN_LENGTH: Final = 32  # characters that a key chosen by a device has at least
+CHOSEN_KINDS: Final = 8  # different ones among them; 32 random hex digits have fewer once in 25 million
 LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for what it registered
 FORMER_KEPT: Final = timedelta(days=90)  # how long a deleted device's agent is told from a stranger
 LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
 
 
-class TooShort(ValueError):
-    """A key chosen by a device has 32 characters or more."""
+class Guessable(ValueError):
+    """A key chosen by a device is too short, or nobody would call it random."""
 
 
 class KeyTaken(Exception):
@@ -93,12 +94,21 @@ def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -
 
 @transaction.atomic
 def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> None:
-    """Take over a key that the device chose. Raises TooShort, KeyTaken, TooMany."""
-    if len(key) < CHOSEN_LENGTH:
-        raise TooShort(f"A key has {CHOSEN_LENGTH} characters or more.")
+    """Take over a key that the device chose. Raises Guessable, KeyTaken, TooMany."""
+    _require_random(key, device)
     if ApiKey.objects.filter(digest__in=digests(key)).exists():
         raise KeyTaken("This key is in use already.")
     _keep_device_key(device, key, at or clock.now())
+
+
+def _require_random(key: str, device: Device) -> None:
+    """Refuse what can be guessed: too few characters, hardly different ones, a repetition, the UUID."""
+    if len(key) < CHOSEN_LENGTH:
+        raise Guessable(f"A key has {CHOSEN_LENGTH} characters or more.")
+    if len(set(key)) < CHOSEN_KINDS or key in (key + key)[1:-1] or device.uuid in key.lower():
+        raise Guessable(
+            f"A key is random: {CHOSEN_KINDS} different characters or more, no text repeated, not the UUID."
+        )
 
 
 @transaction.atomic
@@ -107,7 +117,7 @@ def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | Non
 
     `caller` is the live key that asks: the device's own, or the provisioning key it registered with as long
     as that may look it up. Repeating an exchange changes nothing. Raises NotAllowed (also where there is no
-    such device), TooShort, KeyTaken.
+    such device), Guessable, KeyTaken.
     """
     at = at or clock.now()
     device = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk=device_id).first()

@@ -33,7 +33,7 @@ def register(request: Request) -> Reply:
         return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
     except lifecycle.FleetGone as gone:
         raise unauthorized() from gone  # its keys went with it
-    except (keys.TooShort, keys.KeyTaken) as refused:
+    except (keys.Guessable, keys.KeyTaken) as refused:
         raise Refused(400, str(refused), "api_key") from refused
     return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})
 
@@ -74,7 +74,7 @@ def exchange(request: Request) -> Reply:
         keys.exchange(device_id=int(request.named["id"]), caller=caller, new_key=chosen, at=at)
     except keys.NotAllowed as refused:
         raise unauthorized() from refused
-    except (keys.TooShort, keys.KeyTaken) as refused:
+    except (keys.Guessable, keys.KeyTaken) as refused:
         raise Refused(400, str(refused), "apiKey") from refused
     return json_reply(200, chosen)
 

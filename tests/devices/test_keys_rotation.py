@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -101,17 +103,51 @@ def test_the_command_begins_and_finishes(world: World) -> None:
 
 def test_a_chosen_key_is_long_and_nobody_s(world: World) -> None:
     device = make_device(world.fleet, "c")
-    with pytest.raises(keys.TooShort):
-        keys.keep_device_key(device, "x" * 31)
+    with pytest.raises(keys.Guessable):
+        keys.keep_device_key(device, CHOSEN[:31])
     for taken in (world.device_key, world.service_key, world.provisioning_key):
         with pytest.raises(keys.KeyTaken):
             keys.keep_device_key(device, taken)
     keys.revoke(stored(world.device_key))
     with pytest.raises(keys.KeyTaken):
         keys.keep_device_key(device, world.device_key)
-    keys.keep_device_key(device, "x" * 32)
-    assert accepted("x" * 32) == ["x" * 32]
+    keys.keep_device_key(device, CHOSEN)
+    assert accepted(CHOSEN) == [CHOSEN]
     assert ApiKey.objects.filter(device=device).count() == 1
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "x" * 32,
+        "ab" * 20,
+        "abcdefg" * 5 + "gfedcba",
+        "0123456789abcdef" * 2,
+        "correct-horse-" * 3,
+        "5" * 62,
+    ],
+)
+def test_a_chosen_key_without_randomness_is_refused(world: World, key: str) -> None:
+    with pytest.raises(keys.Guessable, match="A key is random"):
+        keys.keep_device_key(make_device(world.fleet, "c"), key)
+    with pytest.raises(keys.Guessable):
+        exchange(world.device, world.device_key, key)
+    assert accepted(world.device_key) == [world.device_key]
+
+
+def test_a_chosen_key_is_not_the_uuid_that_everybody_sees(world: World) -> None:
+    device = make_device(world.fleet, "0123456789abcdeffedcba9876543210")
+    for key in (device.uuid, device.uuid.upper(), f"key-{device.uuid}"):
+        with pytest.raises(keys.Guessable):
+            keys.keep_device_key(device, key)
+
+
+def test_random_keys_of_every_make_are_taken(world: World) -> None:
+    every = (secrets.token_hex(16), secrets.token_hex(32), secrets.token_urlsafe(24), str(uuid4()))
+    for digit, made in zip("cdef", every, strict=True):
+        device = make_device(world.fleet, digit)
+        keys.keep_device_key(device, made)
+        assert accepted(made) == [made]
 
 
 def test_a_key_under_an_older_pepper_is_taken_too(world: World, settings: Any) -> None:
@@ -136,7 +172,7 @@ def test_a_device_exchanges_its_key_for_all_it_had(world: World) -> None:
 
 
 def test_an_exchange_that_fails_leaves_the_key(world: World) -> None:
-    for chosen, problem in (("short", keys.TooShort), (world.service_key, keys.KeyTaken)):
+    for chosen, problem in (("short", keys.Guessable), (world.service_key, keys.KeyTaken)):
         with pytest.raises(problem):
             exchange(world.device, world.device_key, chosen)
         assert accepted(world.device_key) == [world.device_key]

@@ -21,7 +21,7 @@ class Supervisor:
     provisioning_key: str
     form: int
     uuid: str = "5" * 32
-    key: str = "s" * 32
+    key: str = "chosen-by-the-supervisor-of-pump-1"
     number: int | None = None
     tag: str = ""
     target: dict[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
 
 UUID = "c" * 32
-CHOSEN = "k" * 32
+CHOSEN = "chosen-by-the-device-0123456789abc"
 BODY = {
     "user": 7,
     "application": 1234,
@@ -55,7 +55,7 @@ def test_a_taken_uuid(world: World, client: Client) -> None:
     assert client.call("POST", "device/register", world.provisioning_key, BODY).status == 201
     before = everything()
     for uuid in (UUID, world.stranger.uuid):
-        body = BODY | {"uuid": uuid, "api_key": "another" * 9}
+        body = BODY | {"uuid": uuid, "api_key": "chosen-by-another-0123456789abcdef"}
         answer = client.call("POST", "device/register", world.provisioning_key, body)
         assert (answer.status, answer.text) == (409, '"uuid" must be unique.')
     assert everything() == before
@@ -74,6 +74,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"device_type": "a\0b"}, "device_type"),
     ({"device_type": "x" * 256}, "device_type"),
     ({"api_key": "k" * 31}, "api_key"),
+    ({"api_key": "k" * 32}, "api_key"),
     ({"api_key": ""}, "api_key"),
     ({"api_key": 5}, "api_key"),
     ({"api_key": "k\0" * 20}, "api_key"),
@@ -138,7 +139,7 @@ def register(world: World, client: Client) -> int:
 
 
 def test_a_provisioning_key_looks_up_and_exchanges_what_it_registered(world: World, client: Client) -> None:
-    number, new = register(world, client), "n" * 40
+    number, new = register(world, client), "chosen-anew-0123456789-abcdef-ghijklmno"
     answer = client.call("GET", look_up(UUID), world.provisioning_key)
     assert (answer.status, answer.json) == (200, {"d": [{"id": number}]})
     path = f"api-key/device/{number}/device-key"
@@ -171,7 +172,7 @@ def refused_exchange(world: World, client: Client, number: int, key: str | None 
     before, key = everything(), key or world.provisioning_key
     assert client.call("GET", look_up(UUID), key).status == 401
     path = f"api-key/device/{number}/device-key"
-    assert client.call("POST", path, key, {"apiKey": "n" * 40}).status == 401
+    assert client.call("POST", path, key, {"apiKey": "chosen-anew-0123456789-abcdef-ghijklmno"}).status == 401
     assert everything() == before
 
 
@@ -186,7 +187,13 @@ def test_a_device_exchanges_its_own_key(world: World, client: Client) -> None:
 def test_bad_exchanges(world: World, client: Client) -> None:
     path, before = f"api-key/device/{world.device.pk}/device-key", everything()
     taken = world.service_key
-    for body in ({"apiKey": "k" * 31}, {"apiKey": 5}, {"apiKey": taken}, {"apiKey": "k\0" * 20}):
+    for body in (
+        {"apiKey": "k" * 31},
+        {"apiKey": "k" * 32},
+        {"apiKey": 5},
+        {"apiKey": taken},
+        {"apiKey": "k\0" * 20},
+    ):
         answer = client.call("POST", path, world.device_key, body)
         assert (answer.status, answer.json["field"]) == (400, "apiKey"), body
     for number in (world.stranger.pk, 10**17, 0):

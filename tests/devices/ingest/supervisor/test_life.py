@@ -99,7 +99,7 @@ def test_a_reboot_while_registering(agent: Supervisor) -> None:
 def test_a_card_written_again_before_the_first_poll(agent: Supervisor) -> None:
     """It lost the key it chose: the key on the card gets it another."""
     agent.provision()
-    again = replace(agent, number=None, key="t" * 40)
+    again = replace(agent, number=None, key="chosen-by-a-card-written-again-0123456")
     again.provision()
     assert again.number == agent.number
     assert agent.poll() == 401
@@ -110,7 +110,7 @@ def test_a_card_written_again_later_must_be_a_new_device(world: World, agent: Su
     """Else whoever holds a card of the fleet could take the device over. An operator deletes it first."""
     agent.provision()
     assert agent.poll() == 200
-    again = replace(agent, number=None, key="t" * 40, tag="")
+    again = replace(agent, number=None, key="chosen-by-a-card-written-again-0123456", tag="")
     with pytest.raises(ExchangeRefused):
         again.provision()
     assert agent.poll() == 304
@@ -144,9 +144,10 @@ def test_a_frozen_device_stays_as_it_is(agent: Supervisor) -> None:
 
 def test_keys_are_exchanged_while_it_lives(agent: Supervisor) -> None:
     agent.provision()
+    chosen = "chosen-by-the-supervisor-while-it-lives"
     old, agent.key = agent.key, keys.new_device_key(agent.device)
     path = f"api-key/device/{agent.number}/device-key"
-    assert agent.client.call("POST", path, agent.key, {"apiKey": "u" * 32}).status == 200
-    for key, expected in ((old, 401), (agent.key, 401), ("u" * 32, 200)):
+    assert agent.client.call("POST", path, agent.key, {"apiKey": chosen}).status == 200
+    for key, expected in ((old, 401), (agent.key, 401), (chosen, 200)):
         agent.key = key
         assert agent.poll() == expected

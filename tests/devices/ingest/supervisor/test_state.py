@@ -119,7 +119,7 @@ def test_a_deleted_device_gets_304_and_nothing_happens(world: World, client: Cli
 def test_everybody_else_gets_401(world: World, client: Client, version: int) -> None:
     before = everything()
     path = state(world.device, version)
-    stranger_key = "s" * 32
+    stranger_key = "chosen-by-a-stranger-0123456789abc"
     keys.keep_device_key(world.stranger, stranger_key)
     before = everything()
     for key in (None, "nonsense", world.provisioning_key, world.service_key, stranger_key):
