@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from devices import clock
+from devices import clock, processes
 from devices.clock import PATIENCE
 from devices.models import Listening, Outage
 
@@ -61,17 +61,21 @@ def pulse(at: datetime | None = None) -> None:
 
 
 @transaction.atomic
-def beat(at: datetime) -> bool:
-    """Leave the pulse, or do a portion of what must come before it; returns whether it was left.
+def beat(at: datetime, process: int = 0) -> bool:
+    """Leave the pulse, or do a portion of what must come before it; returns whether that is done.
 
+    `process` is the number of the one that listens (devices/processes.py): the ledger goes as far as all do.
     The locked row makes processes that come back together take turns with one outage.
     """
     ledger, began = Listening.objects.select_for_update().get_or_create(pk=1, defaults={"pulse_at": at})
-    if began or at <= ledger.pulse_at:
+    reached = processes.heard_by_all(process, at)
+    if began or reached <= ledger.pulse_at:
         return True
-    left = at - ledger.pulse_at <= PATIENCE or _close(ledger, at)
+    if away := reached - ledger.pulse_at > PATIENCE:
+        reached = at
+    left = not away or _close(ledger, at)
     if left:
-        ledger.pulse_at, ledger.returned_at, ledger.worked_at = at, None, None
+        ledger.pulse_at, ledger.returned_at, ledger.worked_at = reached, None, None
     ledger.save()
     return left
 

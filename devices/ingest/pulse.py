@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from devices import clock, connectivity, keys, listening
 from devices.ingest.database import in_database
+from devices.processes import Presence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,6 +30,7 @@ class Pulse:
     def __init__(self, waits: Callable[[], float]) -> None:
         self._waits = waits
         self._left_at = -math.inf  # seconds of the monotonic clock
+        self._presence = Presence()
 
     def age(self) -> float:
         """Seconds since the last pulse, or a part of the work that comes before it after an outage."""
@@ -45,6 +47,7 @@ class Pulse:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+                thread.submit(self._presence.end)
 
     async def _for_ever(self, thread: ThreadPoolExecutor) -> None:
         while True:
@@ -57,20 +60,19 @@ class Pulse:
             logger.warning("no pulse: a poll has waited for %.0f s", waits)
             return True
         try:
-            left = await asyncio.get_running_loop().run_in_executor(thread, in_database, beat)
+            left = await asyncio.get_running_loop().run_in_executor(thread, in_database, self._work)
         except Exception as error:  # noqa: BLE001  without the database there is nothing to listen for
             logger.warning("no pulse: %s", str(error).partition("\n")[0])
             return True
         self._left_at = time.monotonic()
         return left
 
+    def _work(self) -> bool:
+        """Leave the pulse once a poll would have gone all the way; whether that is done (listening.beat).
 
-def beat() -> bool:
-    """Leave the pulse once a poll would have gone all the way; whether it was left (listening.beat).
-
-    First the statements of a poll, for nobody: they wait for whatever a poll waits for.
-    """
-    at = clock.now()
-    keys.find_devices([""], at)
-    connectivity.record_heartbeats([], at)
-    return listening.beat(clock.now())
+        First the statements of a poll, for nobody: they wait for whatever a poll waits for.
+        """
+        at = clock.now()
+        keys.find_devices([""], at)
+        connectivity.record_heartbeats([], at)
+        return listening.beat(clock.now(), self._presence.number())

@@ -10,7 +10,7 @@ from devices.models.device_lists import DeviceList
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
-from devices.models.listening import Listening, Outage
+from devices.models.listening import Listening, ListeningProcess, Outage
 from devices.models.saved import SavedView
 from devices.models.selection import SelectedDevice, Selection
 from devices.models.verification import Verification
@@ -30,6 +30,7 @@ __all__ = [
     "Job",
     "JobResult",
     "Listening",
+    "ListeningProcess",
     "Outage",
     "SavedView",
     "SelectedDevice",

@@ -24,6 +24,17 @@ class Listening(models.Model):
         return f"listening at {self.pulse_at}"
 
 
+class ListeningProcess(models.Model):
+    """The newest pulse of one process of the ingest; written by devices/processes.py."""
+
+    id = models.PositiveIntegerField(primary_key=True)  # beside its advisory lock
+    pulse_at = models.DateTimeField()
+    name = models.CharField(max_length=255)  # host:pid, for the log
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Outage(models.Model):
     """A time without a pulse that is over, from the last one before it to the first one after it."""
 
