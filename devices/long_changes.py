@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from devices import fleet_settings, freezing, jobs
 from devices.forecast import forecast, forecast_type
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 AT_ONCE: Final = 10_000  # devices that a request freezes or thaws itself
+UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
 
 
 @transaction.atomic
@@ -41,7 +42,7 @@ def change_plan(
         return freezing.change_plan(organization=organization, actor=actor, seen=seen, **wanted)
     if seen != freezing.plan_version(organization):
         raise freezing.PlanChangedMeanwhile(f"The plan of {organization} was changed meanwhile.")
-    return jobs.start(
+    return _once(
         kind=Job.Kind.PLAN,
         organization=organization,
         title=f"Change the plan: {thousands(affected)} devices",
@@ -76,7 +77,7 @@ def change_fleet(*, fleet: Fleet, actor: User | None, seen: str, **settings: Any
         return None
     if seen != fleet_settings.version(now):
         raise fleet_settings.ChangedMeanwhile(fleet, now)
-    return jobs.start(
+    return _once(
         kind=Job.Kind.FLEET,
         organization=fleet.organization,
         title=f"Change the type of {fleet}: {thousands(affected)} devices",
@@ -100,3 +101,15 @@ def fleet_run(run: Run) -> str:
     except fleet_settings.ChangedMeanwhile as error:
         raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error
     return f"The settings of {fleet} are saved; its devices and those in line froze or thawed."
+
+
+def _once(**facts: Any) -> Job:
+    """A new job with these facts, or the one that was started with the same and has not ended.
+
+    Its form may be sent twice. The organization's row is not waited for: a job holds it as long as it runs.
+    """
+    same = {name: facts[name] for name in ("organization", "kind", "parameters")}
+    with connection.cursor() as cursor:
+        lock = f"start a job of organization {facts['organization'].pk}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+    return Job.objects.filter(**same, state__in=UNDER_WAY).first() or jobs.start(**facts)

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import User
-from devices import bulk, imports, keys
+from devices import bulk, fleet_settings, freezing, imports, keys, long_changes
 from devices.device_list import Line
 from devices.models import ApiKey, Device, Job
 from devices.runs import run
@@ -74,6 +74,30 @@ def test_a_list_of_devices_is_preregistered_by_one_job(fleet: Fleet, owner: User
     listed = imports.keep(fleet=fleet, lines=[Line(2)], file_name="kiosks.csv", actor=owner)
     path = reverse("devices:import-preview", args=[fleet.slug, listed.uuid])
     first, second = twice(owner, path)
+    job = Job.objects.get()
+    assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
+
+
+def test_a_change_of_the_plan_starts_one_job(
+    organization: Organization, fleet: Fleet, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_changes, "AT_ONCE", 0)
+    make_device(fleet)
+    path = reverse("fleets:plan-change", args=[organization.slug])
+    seen = freezing.plan_version(organization)
+    first, second = twice(owner, path, plan="free", allowance="", unpaid="on", seen=seen)
+    job = Job.objects.get()
+    assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
+
+
+def test_a_change_of_the_type_of_a_fleet_starts_one_job(
+    fleet: Fleet, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(long_changes, "AT_ONCE", 0)
+    make_device(fleet)
+    path = reverse("fleets:fleet-settings", args=[fleet.slug])
+    seen = fleet_settings.version(fleet_settings.settings_of(fleet))
+    first, second = twice(owner, path, name="Kiosks", type="paid", every="5", unit="min", seen=seen)
     job = Job.objects.get()
     assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
 
