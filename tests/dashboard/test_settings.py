@@ -97,6 +97,18 @@ def test_production_is_read_whole_and_checked_clean(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("kind", ["SESSION", "CSRF"])
+def test_with_https_no_other_host_of_the_domain_can_set_our_cookies(tmp_path: Path, kind: str) -> None:
+    # What __Host- asks for, else a browser drops the cookie: Secure, the whole host, and no domain.
+    names = ", ".join(f"s.{kind}_COOKIE_{part}" for part in ("NAME", "SECURE", "PATH", "DOMAIN"))
+    code = f"from django.conf import settings as s; print({names})"
+    named = {"SESSION": "__Host-sessionid", "CSRF": "__Host-csrftoken"}[kind]
+    as_set = {"DJANGO_SETTINGS_MODULE": "dashboard.settings"}
+    assert python(tmp_path, "-c", code, **as_set, **PRODUCTION).stdout == f"{named} True / None\n"
+    plain = python(tmp_path, "-c", code, **as_set, **PRODUCTION, HTTPS="0").stdout
+    assert plain == f"{named.removeprefix('__Host-')} False / None\n"
+
+
 @pytest.mark.parametrize("role", ["application", "owner"])
 def test_every_connection_notices_a_database_that_is_gone_unless_its_url_says_otherwise(
     tmp_path: Path, role: str
