@@ -256,6 +256,9 @@ VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
 POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
 HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
+# Devices that may register with one key, in an hour of the clock and in all (devices.ceilings).
+REGISTRATIONS_PER_HOUR = env.int("REGISTRATIONS_PER_HOUR", 20_000, validate=validate.Range(min=1))
+REGISTRATIONS_PER_KEY = env.int("REGISTRATIONS_PER_KEY", 500_000, validate=validate.Range(min=1))
 HISTORY_DAYS = env.int("HISTORY_DAYS", 90, validate=validate.Range(min=31))  # kept at least, in whole months
 
 # Mail: for forgotten passwords and notices; empty EMAIL_HOST: none is sent, and pages say what to do.

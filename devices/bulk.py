@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
-from devices import clock, jobs, lifecycle, together
+from devices import ceilings, clock, jobs, lifecycle, together
 from devices.models import Device, Job, SelectedDevice, Selection
 from devices.together import Batch, Found
 from fleets import roles
@@ -133,10 +133,11 @@ def select(
 ) -> Selection:
     """Fix which devices of the organization an action will be about; `query` names them, None: ticks did.
 
-    Also forgets selections that nobody needs any more.
+    Also forgets selections that nobody needs any more. Raises ceilings.Reached.
     """
     at = at or clock.now()
     _needless(at).filter(organization=organization).delete()
+    ceilings.require_room_for_selection(organization)
     selection = Selection.objects.create(organization=organization, query=query, total=0, created_at=at)
     chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
     sql, params = chosen.query.sql_with_params()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, freezing, jobs
+from devices import ceilings, clock, freezing, jobs
 from devices.device_list import Fault, Line, taken
 from devices.lifecycle import FleetGone, UuidTaken
 from devices.models import Device, DeviceList, Job
@@ -45,8 +45,13 @@ class Taken(UuidTaken):
 def keep(
     *, fleet: Fleet, lines: Sequence[Line], file_name: str, actor: User, at: datetime | None = None
 ) -> DeviceList:
-    """Keep a list without faults until it is confirmed, or a day has passed. Raises PermissionDenied."""
+    """Keep a list without faults until it is confirmed, or a day has passed.
+
+    Raises PermissionDenied, ceilings.Reached.
+    """
+    freezing.hold([fleet.organization_id])
     roles.require(actor, Role.OPERATOR, fleet.organization)
+    ceilings.require_room_for_list(fleet.organization)
     return DeviceList.objects.create(
         organization=fleet.organization,
         fleet=fleet,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, connectivity, freezing, key_audit, keys, together
+from devices import ceilings, clock, connectivity, freezing, key_audit, keys, together
 from devices.models import UUID_PATTERN, ApiKey, Device
 from fleets import audit, roles
 from fleets.models import Fleet, Role
@@ -65,9 +65,14 @@ def register(
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
 
-    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone.
+    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone,
+    ceilings.KeyPaused, ceilings.KeySpent.
     """
     at = at or clock.now()
+    if provisioning_key:
+        freezing.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
+        if not ceilings.count_registration(provisioning_key, at):
+            raise FleetGone(f"{fleet} was deleted meanwhile")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
     device = _create(fleet, uuid, name, device_type, at, reason, **facts, **(said or {}))

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
-from devices import clock, freezing
+from devices import ceilings, clock, freezing
 from devices.models import ApiKey, Device
 from fleets import audit, roles
 from fleets.models import Fleet, Invitation, Membership, Organization, Role
@@ -55,8 +55,12 @@ def contents(organization: Organization) -> Contents:
 
 @transaction.atomic
 def create(*, name: str, actor: User, at: datetime | None = None) -> Organization:
-    """An organization of that name, whose Owner is who makes it; its address follows from the name."""
+    """An organization of that name, whose Owner is who makes it; its address follows from the name.
+
+    Raises ceilings.Reached.
+    """
     at = at or clock.now()
+    ceilings.require_room_for_organization(actor)
     organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
     Membership.objects.create(organization=organization, user=actor, role=Role.OWNER)
     after = {"name": name, "owner": actor.get_username()}

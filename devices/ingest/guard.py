@@ -11,15 +11,16 @@ from devices.ingest.brakes import Brakes
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
 from devices.key_usage import WRITE_EVERY, Usage
+from devices.models import ApiKey
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from concurrent.futures import Executor
 
     from devices.ingest.http import Reply
-    from devices.models import ApiKey
 
 logger = logging.getLogger("devices.ingest")
+Kind = ApiKey.Kind
 
 
 class Guard:
@@ -49,6 +50,8 @@ class Guard:
         elif status == 401:
             reason = "another organization's server" if field == "server" else "not for this call"
             self._usage.note_refused(key, reason, address)
+        elif status in {403, 429} and kind == Kind.PROVISIONING:
+            self._usage.note_refused(key, "registered too many devices", address)
 
     async def keep_notes(self, threads: Executor) -> None:
         """Write them now and then, for ever."""

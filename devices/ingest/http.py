@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from devices import ceilings
+
 if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
@@ -65,6 +67,11 @@ class Disconnected(Exception):
 
 def json_reply(status: int, content: Any, headers: Headers = ()) -> Reply:
     return Reply(status, msgspec.json.encode(content), headers)
+
+
+def no_more(reached: ceilings.Reached) -> Refused:
+    """A registration that is one too many: for now, where a supervisor tries again by itself, or for ever."""
+    return Refused(429 if isinstance(reached, ceilings.KeyPaused) else 403, str(reached))
 
 
 def unauthorized(error: str = "This key is not accepted here.") -> Refused:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from msgspec import UNSET
 
-from devices import clock, connectivity, keys, lifecycle
+from devices import ceilings, clock, connectivity, keys, lifecycle
 from devices.ingest import openapi
 from devices.ingest.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.contacts import Contact
-from devices.ingest.http import Refused, Reply, json_reply, unauthorized
+from devices.ingest.http import Refused, Reply, json_reply, no_more, unauthorized
 from devices.ingest.replies import Changed, Frozen, Polled, Registered
 from devices.ingest.routes import Call
 from devices.ingest.service import in_a_thread
@@ -80,6 +80,8 @@ def register(request: Request) -> Reply:
         raise Refused(409, "This UUID is registered already.", "uuid") from taken
     except lifecycle.FleetGone as gone:
         raise unauthorized() from gone  # its keys went with it
+    except ceilings.Reached as reached:
+        raise no_more(reached) from reached
     _, device_key = keys.issue(device, at=at)
     interval = keys.find_devices([device_key], at)[device_key].poll_interval
     return json_reply(201, Registered(device.uuid, device_key, interval))

@@ -39,7 +39,7 @@ OPERATIONS: Final = (
         Kind.PROVISIONING,
         Registration,
         False,
-        {201: Registered, 409: Error},
+        {201: Registered, 403: Error, 409: Error},
     ),
     Operation(
         "post",
@@ -91,12 +91,12 @@ ALWAYS: Final = {
     400: "Not JSON, or not of these types; nothing was changed.",
     401: "The key is missing, unknown, expired, revoked or not for this.",
     413: "The body is too large.",
-    429: "Called too often; nothing was done.",
+    429: "Called too often, or registered too many devices in an hour; nothing was done.",
     503: "Too much to do just now, or no database; try again later.",
 }
 DONE: Final = {
     201: "Registered; the key is shown this once. If the answer is lost, an operator creates another.",
-    403: "The device is frozen; nothing was changed.",
+    403: "The device is frozen, or the key has registered all that it may; nothing was changed.",
     409: "In conflict with what is known; nothing was changed.",
 }
 KEYS: Final = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from devices import clock, keys, lifecycle
+from devices import ceilings, clock, keys, lifecycle
 from devices.ingest.bodies import parse
-from devices.ingest.http import TEXT, Refused, Reply, json_reply, unauthorized
+from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, unauthorized
 from devices.ingest.supervisor_bodies import KeyExchange, Registration, filtered_uuid
 from devices.ingest.supervisor_reports import changes
 from devices.models import ApiKey, Device
@@ -33,6 +33,8 @@ def register(request: Request) -> Reply:
         return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
     except lifecycle.FleetGone as gone:
         raise unauthorized() from gone  # its keys went with it
+    except ceilings.Reached as reached:
+        raise no_more(reached) from reached
     except (keys.Guessable, keys.KeyTaken) as refused:
         raise Refused(400, str(refused), "api_key") from refused
     return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})

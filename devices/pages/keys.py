@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from devices import keys
+from devices import ceilings, keys
 from devices.models import ApiKey
 
 REVOKED_SHOWN: Final = timedelta(days=30)  # how long a revoked key stays in the list
@@ -25,6 +26,9 @@ class KeyRow:
     last_used_at: datetime | None  # to the hour
     last_refused_at: datetime | None
     last_refused_reason: str
+    registered: int  # devices that registered with it, ever
+    in_hour: int  # and in this hour
+    registers: bool  # whether it may register more in this hour
 
 
 def listed(of: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
@@ -43,6 +47,9 @@ def listed(of: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
             key.last_used_at,
             key.last_refused_at,
             key.last_refused_reason,
+            key.registered,
+            in_hour := ceilings.in_hour(key, at),
+            key.registered < settings.REGISTRATIONS_PER_KEY and in_hour < settings.REGISTRATIONS_PER_HOUR,
         )
         for key in shown
     ]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.pages import Scope, person, scope, signed_in
-from devices import bulk, clock
+from devices import bulk, ceilings, clock
 from devices.models import Selection
 from devices.pages.bulk import preview, title
 from devices.pages.filters import in_organizations, matching
@@ -45,7 +45,11 @@ def select(request: HttpRequest) -> HttpResponse:
         messages.info(request, " ".join(unclear) or (SEVERAL if of else NOTHING))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
     require(here, of[0], bulk.ACTIONS[action].least)
-    selection = bulk.select(organization=of[0], devices=devices, query=query if whole else None)
+    try:
+        selection = bulk.select(organization=of[0], devices=devices, query=query if whole else None)
+    except ceilings.Reached as reached:
+        messages.error(request, str(reached))
+        return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
     return redirect("devices:bulk", selection.uuid, action)
 
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from dashboard.export import Row, csv_file
 from dashboard.limits import BODY_LIMIT
 from dashboard.pages import Scope, person, scope, signed_in
-from devices import clock, device_list, imports, list_keys
+from devices import ceilings, clock, device_list, imports, list_keys
 from devices.device_list import Fault
 from devices.models import DeviceList, Job
 from devices.views.acting import lead_to, require
@@ -63,8 +63,12 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         faults = read.faults or device_list.taken(read.lines)
         if not faults:
             said = {"lines": read.lines, "file_name": file.name, "actor": person(request)}
-            listed = imports.keep(fleet=fleet, **said)
-            return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
+            try:
+                listed = imports.keep(fleet=fleet, **said)
+            except ceilings.Reached as reached:
+                form.add_error("file", str(reached))
+            else:
+                return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
     context = {
         "nav": "fleets",
         "scope": here,
@@ -74,6 +78,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         "faults": faults[:SHOWN_FAULTS],
         "faulty": len(faults),
         "most": device_list.MOST,
+        "lists": ceilings.LISTS,
         "megabytes": BODY_LIMIT // 1024**2,
     }
     return render(request, "devices/import.html", context)

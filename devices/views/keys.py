@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -63,7 +64,10 @@ def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
         return keys.new_provisioning_key(fleet, actor=person(request), **said)
 
     of = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
-    return _page(request, "settings/fleet_keys.html", of, make, here.context(f"fleet:{slug}", fleet=fleet))
+    most = {"per_hour": settings.REGISTRATIONS_PER_HOUR, "per_key": settings.REGISTRATIONS_PER_KEY}
+    return _page(
+        request, "settings/fleet_keys.html", of, make, here.context(f"fleet:{slug}", fleet=fleet, **most)
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.pages import person, scope, signed_in
-from devices import clock
+from devices import ceilings, clock
 from fleets import organizations
 from fleets.models import Role
 from fleets.views.organization_forms import DeleteForm, NameForm
@@ -33,10 +33,15 @@ def new(request: HttpRequest) -> HttpResponse:
     """Anybody who is signed in makes an organization here, and becomes its Owner."""
     form = NameForm(request.POST or None)
     if form.is_valid():
-        made = organizations.create(name=form.cleaned_data["name"], actor=person(request))
-        messages.success(request, f"{made} was made. You are its Owner.")
-        return redirect("fleets:organization", made.slug)
+        try:
+            made = organizations.create(name=form.cleaned_data["name"], actor=person(request))
+        except ceilings.Reached as reached:
+            form.add_error("name", str(reached))
+        else:
+            messages.success(request, f"{made} was made. You are its Owner.")
+            return redirect("fleets:organization", made.slug)
     context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
+    context["most"] = ceilings.OWN
     return render(request, "settings/organization_new.html", context)
 
 

@@ -50,6 +50,8 @@ def say(state: Path, expression: str, **environment: str) -> str:
         ("POLL_INTERVAL", "9"),
         ("POLL_INTERVAL", "86401"),
         ("HEARTBEAT_GRACE", "0"),
+        ("REGISTRATIONS_PER_HOUR", "0"),
+        ("REGISTRATIONS_PER_KEY", "none"),
         ("DEBUG", "perhaps"),
         ("SIMPLE_STATUSES", "six"),
         ("TIME_ZONE", "Europe/Atlantis"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 from django.db import connections
+from pytest_django import Settings
 
 from devices import clock, keys
-from devices.models import Device, Heartbeat, VpnServer
+from devices.models import ApiKey, Device, Heartbeat, VpnServer
 from devices.status import with_status
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything, make_device
@@ -54,6 +56,42 @@ def test_register_refuses_a_taken_uuid(world: World, client: Client) -> None:
         answer = client.call("POST", "register", world.provisioning_key, {"uuid": taken})
         assert (answer.status, answer.json["field"]) == (409, "uuid")
     assert everything() == before
+
+
+def test_register_has_a_ceiling_in_an_hour_and_in_all(
+    world: World, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = clock.now().replace(minute=59)
+    monkeypatch.setattr(clock, "now", lambda: at)
+    settings.REGISTRATIONS_PER_HOUR, settings.REGISTRATIONS_PER_KEY = 2, 3
+    for _ in range(2):
+        assert client.call("POST", "register", world.provisioning_key).status == 201
+    before = everything()
+    answer = client.call("POST", "register", world.provisioning_key)
+    assert answer.status == 429
+    assert answer.json == {
+        "error": "This key has registered 2 devices in this hour, the most that one key may."
+        f" It can register more from {at + timedelta(minutes=1):%H:%M} UTC."
+    }
+    assert everything() == before
+    monkeypatch.setattr(clock, "now", lambda: at + timedelta(minutes=1))
+    assert client.call("POST", "register", world.provisioning_key).status == 201
+    before = everything()
+    answer = client.call("POST", "register", world.provisioning_key)
+    assert answer.status == 403
+    assert answer.json == {
+        "error": "This key has registered 3 devices, the most that one key may."
+        " Create another provisioning key."
+    }
+    assert everything() == before
+    other = keys.new_provisioning_key(world.fleet)
+    assert client.call("POST", "register", other).status == 201
+    assert client.call("POST", "heartbeat", world.device_key).status == 200
+
+
+def test_a_taken_uuid_counts_towards_no_ceiling(world: World, client: Client) -> None:
+    client.call("POST", "register", world.provisioning_key, {"uuid": world.device.uuid})
+    assert set(ApiKey.objects.values_list("registered", "registered_in_hour")) == {(0, 0)}
 
 
 def test_a_heartbeat_counts_and_tells_the_interval_in_force(world: World, client: Client) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
+from devices import bulk, ceilings, clock
 from devices.models import Device, Job, SelectedDevice, Selection
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -55,6 +56,24 @@ def test_ticked_rows_are_asked_for_previewed_and_moved(
     assert (job.title, job.total, job.whole) == ("Move 2 devices to Trams", 2, False)
     assert job.parameters["said"] == {"fleet": "trams"}
     assert reader.get(path)["Location"] == reader.post(path, {"preview": "1"})["Location"] == done["Location"]
+
+
+@pytest.mark.parametrize(("ceiling", "most"), [("SELECTIONS", 2), ("SELECTED", 3)])
+def test_no_more_is_selected_than_may_be_kept_and_the_list_says_so(
+    reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, ceiling: str, most: int
+) -> None:
+    monkeypatch.setattr(ceilings, ceiling, most)
+    for name in ("a", "b"):
+        make_device(fleet, name=name)
+    asked = {"action": "deactivate", "all": "1", "query": "?sort=name"}
+    for _ in range(2):
+        assert "/selections/" in reader.post("/devices/selections/", asked)["Location"]
+    answer = reader.post("/devices/selections/", asked, follow=True)
+    assert answer.redirect_chain == [("/devices/?sort=name", 302)]
+    assert "the most that are kept. Nothing was started." in text_of(answer)
+    assert Selection.objects.count() == 2
+    Selection.objects.update(created_at=clock.now() - bulk.NEEDED)
+    assert "/selections/" in reader.post("/devices/selections/", asked)["Location"]
 
 
 def test_all_that_match_are_those_of_the_filter_and_no_others(reader: Client, fleet: Fleet) -> None:

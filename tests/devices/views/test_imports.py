@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
-from devices import imports, keys
+from devices import ceilings, imports, keys
 from devices.device_list import Line
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets.models import Fleet, Role
@@ -74,6 +74,21 @@ def test_a_good_file_leads_to_its_preview_and_makes_no_device(
     assert "site = north" in words
     assert not Device.objects.exists()
     assert (listed.fleet, listed.uploaded_by, listed.count) == (fleet, user, 2)
+
+
+def test_the_page_says_how_many_lists_may_wait_and_that_no_more_may(
+    reader: Client, fleet: Fleet, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "LISTS", 2)
+    assert "At most 2 lists of an organization wait at a time" in text_of(reader.get(PATH))
+    make_done(fleet, user, "kiosk-0")
+    confirmed, _ = (make_list(fleet, user) for _ in range(2))
+    imports.confirm(listed=confirmed, actor=user)
+    words = text_of(send(reader, "name\nkiosk-1\n"))
+    assert "2 lists of devices wait in" in words
+    assert DeviceList.objects.count() == 3
+    Job.objects.update(state=Job.State.DONE, finished_at=T0)
+    assert send(reader, "name\nkiosk-1\n").status_code == 302
 
 
 def test_faults_are_listed_by_line_and_column_and_nothing_is_kept(reader: Client, fleet: Fleet) -> None:

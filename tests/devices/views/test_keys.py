@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
-from devices import clock, keys
+from devices import clock, keys, lifecycle
 from devices.models import ApiKey
 from fleets.models import Fleet, Role
 from tests.factories import make_fleet, make_member, make_organization
@@ -199,3 +199,21 @@ def refused(client: Client, page: Page, key: ApiKey, status: int) -> None:
     assert client.post(page.path, form).status_code == status
     assert client.post(f"{page.path}{keys.fingerprint(key)}/revoke/").status_code == status
     assert list(ApiKey.objects.values_list("pk", "revoked_at")) == [(key.pk, None)]
+
+
+def test_the_page_says_how_many_devices_a_key_registered_and_how_many_it_may(
+    client: Client, settings: Settings
+) -> None:
+    fleet = make_fleet(slug="kiosks")
+    client.force_login(make_member(fleet.organization, Role.ADMINISTRATOR))
+    key = keys.named(keys.new_provisioning_key(fleet, "cards"))
+    assert key
+    settings.REGISTRATIONS_PER_HOUR, settings.REGISTRATIONS_PER_KEY = 2, 4000
+    for ago in (timedelta(hours=1), timedelta(0)):
+        lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now() - ago)
+    page = client.get("/fleets/kiosks/keys/")
+    assert "at most 2 in an hour and 4 000 in all" in text_of(page)
+    assert '<span class="sub">2 registered, 1 in this hour</span>' in page.content.decode()
+    lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now())
+    page = client.get("/fleets/kiosks/keys/")
+    assert '<span class="sub warn">3 registered, 2 in this hour</span>' in page.content.decode()

@@ -9,6 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
+from devices import ceilings
 from fleets.models import Fleet, Membership, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import text_of
@@ -61,6 +62,21 @@ def test_anybody_makes_an_organization_and_owns_it(client: Client) -> None:
     assert answer.redirect_chain == [("/settings/halden-rail/", 302)]
     assert "Halden Rail was made" in text_of(answer)
     assert Membership.objects.values_list("user", "role").get() == (user.pk, "owner")
+
+
+def test_the_page_says_how_many_organizations_one_may_own_and_that_no_more_may(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "OWN", 2)
+    user = User.objects.create_user("ada")
+    client.force_login(user)
+    Membership.objects.create(organization=make_organization(), user=user, role=Role.OPERATOR)
+    for name in ("one", "two"):
+        assert client.post("/organizations/new/", {"name": name}).status_code == 302
+    assert "Owner of at most 2 organizations" in text_of(client.get("/organizations/new/"))
+    answer = client.post("/organizations/new/", {"name": "three"})
+    assert "You are Owner of 2 organizations, the most that one person may be" in text_of(answer)
+    assert not Organization.objects.filter(name="three").exists()
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 101])

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dashboard.asgi import application
+from devices import clock
 from devices.ingest import native, supervisor
 from devices.ingest.service import Ingest
 from devices.models import Device, Heartbeat
@@ -80,6 +82,24 @@ def test_a_real_supervisor_registers_and_polls(node: str, world: World, site: Cl
     # Beside it there are pages, which ask a stranger to sign in.
     page = site.call("GET", f"devices/{device.uuid}/")
     assert (page.status, page.headers["location"].partition("?")[0]) == (302, "/sign-in/")
+
+
+def test_a_real_supervisor_is_told_of_a_ceiling_and_registers_in_the_next_hour(
+    node: str, world: World, site: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REGISTRATIONS_PER_HOUR, at = 1, clock.now()
+    monkeypatch.setattr(clock, "now", lambda: at)
+    register(node, site, world.provisioning_key)
+    paused = register(node, site, world.provisioning_key)
+    assert paused["status"] == 429  # any answer but 201 and 409 has it wait and try again
+    assert "This key has registered 1 devices in this hour" in paused["body"]["error"]
+    monkeypatch.setattr(clock, "now", lambda: at + timedelta(hours=1))
+    assert register(node, site, world.provisioning_key)["registered"]
+    settings.REGISTRATIONS_PER_KEY = 2
+    spent = register(node, site, world.provisioning_key)
+    assert spent["status"] == 403
+    assert "Create another provisioning key" in spent["body"]["error"]
+    assert Device.objects.filter(provisioned_by__isnull=False).count() == 2
 
 
 def test_what_a_real_supervisor_hears_when_it_cannot_register(node: str, world: World, site: Client) -> None:
