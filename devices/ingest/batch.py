@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from devices.ingest.database import threads
 from devices.ingest.http import busy
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class GroupCommit(Generic[Item, Result]):
         self._commit = commit
         self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
         self._weight = 0
-        self._thread = ThreadPoolExecutor(1, "group-commit")
+        self._thread = threads(1, "group-commit")
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item, size: int = 0) -> Result:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.db import Error, OperationalError, close_old_connections
+from django.db import Error, OperationalError, close_old_connections, connection
 
 from devices import away
 from devices.away import sqlstate
@@ -13,10 +14,25 @@ from devices.ingest.http import no_database
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from psycopg_pool import ConnectionPool
+
 Result = TypeVar("Result")
+
+# The ingest's own connections by alias, as Django keeps those of pages: never more than it has threads.
+POOLS: Final[dict[str, ConnectionPool]] = {}
 
 # SQLSTATE by class: a conflict that a second attempt solves.
 CONFLICT = ("40",)
+
+
+def threads(number: int, name: str) -> ThreadPoolExecutor:
+    """Threads of the ingest: no page takes their connections, also where one process serves both."""
+    return ThreadPoolExecutor(number, name, initializer=_keep_apart)
+
+
+def _keep_apart() -> None:
+    """Give this thread the ingest's pool. Django has one for each alias, and no way to name another."""
+    connection._connection_pools = POOLS  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
 
 def in_database(work: Callable[[], Result]) -> Result:

@@ -6,16 +6,16 @@ import asyncio
 import logging
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from devices import clock, connectivity, keys, listening
-from devices.ingest.database import in_database
+from devices.ingest.database import in_database, threads
 from devices.processes import Presence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from concurrent.futures import Executor
 
 logger = logging.getLogger("devices.ingest")
 
@@ -39,7 +39,7 @@ class Pulse:
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
         """Inside this block the process leaves its pulse, in a thread of its own: no call ever delays it."""
-        with ThreadPoolExecutor(1, "pulse") as thread:
+        with threads(1, "pulse") as thread:
             task = asyncio.create_task(self._for_ever(thread))
             try:
                 yield
@@ -49,12 +49,12 @@ class Pulse:
                     await task
                 thread.submit(self._presence.end)
 
-    async def _for_ever(self, thread: ThreadPoolExecutor) -> None:
+    async def _for_ever(self, thread: Executor) -> None:
         while True:
             if await self._beat(thread):
                 await asyncio.sleep(listening.PULSE_EVERY)
 
-    async def _beat(self, thread: ThreadPoolExecutor) -> bool:
+    async def _beat(self, thread: Executor) -> bool:
         """Whether there is nothing more to do for now."""
         if (waits := self._waits()) > PATIENCE:
             logger.warning("no pulse: a poll has waited for %.0f s", waits)

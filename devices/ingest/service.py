@@ -6,13 +6,12 @@ import asyncio
 import gc
 import logging
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from devices.ingest.batch import GroupCommit
 from devices.ingest.contacts import Contact, commit
-from devices.ingest.database import in_database
+from devices.ingest.database import in_database, threads
 from devices.ingest.guard import Guard
 from devices.ingest.http import (
     Disconnected,
@@ -55,7 +54,7 @@ class Ingest:
     def __init__(self, calls: Iterable[Call], brakes: Brakes | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
-        self._threads = ThreadPoolExecutor(THREADS, "ingest")
+        self._threads = threads(THREADS, "ingest")
         self._under_way = 0
         self.waiting = Waiting()
         self.pulse = Pulse(self.waiting.longest)
