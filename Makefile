@@ -11,7 +11,7 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock audit lint format test bench pages history live drill pictures run demo
+.PHONY: help env lock audit lint format test bench pages history live signins drill pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,14 +22,14 @@ demo: env ## Start the site with a made organization and virtual devices; Ctrl-C
 test: env ## Run all tests; ARGS="-k name" chooses
 	@$(PYTEST) -n logical $(ARGS)
 
-bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench history, make bench live: those
+bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench history, make bench live, make bench signins: those
 ifneq ($(filter live,$(MAKECMDGOALS)),)
 	@CHANGES=$(or $(CHANGES),30) $(PYTEST) -n 0 -q -s tests/browser/test_push.py
 else
-	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages history,$(MAKECMDGOALS)))
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages history signins,$(MAKECMDGOALS)))
 endif
 
-pages history live: bench
+pages history live signins: bench
 	@:
 
 drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history; ARGS="--outage 60"

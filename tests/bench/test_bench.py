@@ -96,6 +96,21 @@ def test_the_histories_are_measured_and_agree(environment: dict[str, str], tmp_p
         assert f"“{line['name']}”:\n{line['plan'][:40]}" in said
 
 
+def test_a_flood_of_sign_ins_stops_no_heartbeat_and_is_no_outage(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """One process serves both, hashes as in production, and is sent 100 sign-ins at once."""
+    said = measured("tests.bench.signins", environment | {"DEVICES": "500", "TIMES": "2", "RATE": "30"})
+    kept = json.loads((tmp_path / "bench" / "signins.json").read_text())
+    quiet, busy, sign_ins = kept["lines"]
+    assert kept["outages"] == 0
+    for line in (quiet, busy):
+        assert line["statuses"] == {"200": line["calls"]}
+        assert line["name"] in said
+    assert sign_ins["calls"] == 200
+    assert set(sign_ins["statuses"]) == {"200", "503"}  # none fails, none is left without an answer
+
+
 @pytest.mark.parametrize("devices", [1, 2, 7, 200, 1000, 100_000])
 def test_a_load_meets_every_device_before_any_again(devices: int) -> None:
     stride, met, device = stride_for(devices), set(), 0
