@@ -12,6 +12,7 @@ from base64 import b32encode
 from collections.abc import Callable
 from typing import Final
 
+from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
@@ -76,15 +77,18 @@ def _plain(text: str) -> str:
     return "".join(text.upper().split()).replace("-", "")
 
 
-@transaction.atomic
 def set_up(*, username: str, email: str, password: str, organization: str) -> tuple[User, Organization]:
-    """The first account, which administers the site, and its organization. Raises Over.
+    """The first account, which administers the site, and its organization. Raises Over."""
+    password_hash = make_password(password)  # before the transaction: it takes long
+    return _set_up({"username": username, "email": email, "password_hash": password_hash}, organization)
 
-    Who does this at the same time waits here, and finds that it is over.
-    """
+
+@transaction.atomic
+def _set_up(account: dict[str, str], organization: str) -> tuple[User, Organization]:
+    """Who does this at the same time waits here, and finds that it is over."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE dashboard_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.exists():
         raise Over("This site has an account already.")
-    user = people.create(username=username, email=email, password=password, superuser=True)
+    user = people.create(**account, superuser=True)
     return user, organizations.create(name=organization, actor=user)

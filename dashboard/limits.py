@@ -2,21 +2,28 @@
 
 Around Django: a body has a size and a pace, pages under way a number; and an answer is taken over whole, so
 that who reads it slowly holds no thread and no connection to the database. A refusal is noted in the scope,
-and Django says it (`refuse`), with the headers every page has. What devices call has limits of its own
+and Django says it (`refuse`), with the headers every page has; the answer is kept for the next one, so that a
+flood of refusals takes no threads, which would delay devices. What these call has limits of its own
 (devices.ingest).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import parse_cookie
 from django.shortcuts import render
 from django.views import defaults
 
+from dashboard.bounds import Bound, Full
+from dashboard.hashing import PASSWORDS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
     from django.http import HttpRequest, HttpResponse
@@ -26,11 +33,16 @@ BODY_LIMIT: Final = 5 * 1024 * 1024  # bytes: some 50,000 lines of a list of dev
 # A body has this many seconds, and one more for each so many bytes that came.
 BODY_PATIENCE: Final = 20.0
 BODY_PACE: Final = 8 * 1024
+AT_HAND: Final = 64 * 1024  # bytes of a body that are there before a thread begins with it
 ANSWER_PATIENCE: Final = 60.0  # seconds to take an answer
 ANSWER_KEPT: Final = 1024 * 1024  # bytes; what is longer, as an export, goes at the reader's pace
 UNDER_WAY: Final = 40  # pages a process makes at once: more would only wait for the database
 
-REFUSAL: Final = "lookout.refusal"
+THEMES: Final = ("light", "dark")
+# What strangers can make expensive, by method and path.
+BOUNDED: Final = {("POST", "/sign-in/"): PASSWORDS}
+
+REFUSAL: Final = "lookout.refusal"  # a status of WORDS, or the Bound that is full
 WORDS: Final = {
     408: ("This took too long to arrive", "Nothing was changed. Look at your connection and send it again."),
     413: (
@@ -50,15 +62,43 @@ class Limits:
 
     def __init__(self, app: Any) -> None:
         self._app = app
+        self._made: dict[Any, list[Any]] = {}  # the answers of refusals, by all that they depend on
+        self._making: dict[Any, asyncio.Event] = {}
         self.under_way = 0
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         body, answer = Body(self, scope, receive), Answer(send)
+        with body.places:
+            await body.begin()
+            if REFUSAL in scope:
+                await self._refuse(scope, body, answer)
+            else:
+                await self._app(scope, body, answer)
+        await answer.finish()
+
+    async def _refuse(self, scope: Any, body: Body, answer: Answer) -> None:
+        """With the page that Django made for one like this, which others wait for."""
+        kind = (scope[REFUSAL], scope["scheme"], *_looks(scope["headers"]))
+        if making := self._making.get(kind):
+            await making.wait()
+        if kind in self._made:
+            for message in self._made[kind]:
+                await answer(message)
+            return
+        self._making[kind] = asyncio.Event()
         try:
             await self._app(scope, body, answer)
+            if answer.status in WORDS:  # not where it leads to HTTPS
+                self._made[kind] = answer.messages
         finally:
-            body.end()
-        await answer.finish()
+            self._making.pop(kind).set()
+
+
+def _looks(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    """The theme of the page and whether it may be compressed."""
+    told = dict(headers)
+    theme = parse_cookie(told.get(b"cookie", b"").decode("latin-1")).get("theme", "")
+    return theme if theme in THEMES else "", b"gzip" in told.get(b"accept-encoding", b"")
 
 
 class Body:
@@ -67,12 +107,25 @@ class Body:
     def __init__(self, limits: Limits, scope: Any, receive: ASGIReceiveCallable) -> None:
         self._limits, self._scope, self._receive = limits, scope, receive
         self._deadline = asyncio.get_running_loop().time() + BODY_PATIENCE
+        self._at_hand: deque[Any] = deque()
         self._size = 0
-        self._whole = self._counted = False
+        self._whole = False
+        self.places = ExitStack()  # what this request counts for
+
+    async def begin(self) -> None:
+        """Receive it whole, or as much as is kept at hand: no thread waits for the rest."""
+        while not self._whole and max(self._size, self._announced()) <= AT_HAND:
+            message = await self._next()
+            self._at_hand.append(message)
+            if message["type"] != "http.request":
+                return
 
     async def __call__(self) -> Any:
-        if self._whole:
-            return await self._departure()
+        if self._at_hand:
+            return self._at_hand.popleft()
+        return await (self._departure() if self._whole else self._next())
+
+    async def _next(self) -> Any:
         if self._announced() > BODY_LIMIT:
             return self._refuse(413)
         try:
@@ -92,15 +145,25 @@ class Body:
             return self._refuse(413)
         if not message.get("more_body", False):
             self._whole = True
-            if self._limits.under_way >= UNDER_WAY:
-                return self._refuse(503)
-            self._limits.under_way += 1
-            self._counted = True
+            return self._admitted(message)
         return message
 
-    def end(self) -> None:
-        if self._counted:
-            self._limits.under_way -= 1
+    def _admitted(self, message: Any) -> Any:
+        """The end of the body, if the page may be made now."""
+        if self._limits.under_way >= UNDER_WAY:
+            return self._refuse(503)
+        bound = BOUNDED.get((self._scope["method"], self._scope["path"]))
+        try:
+            if bound:
+                self.places.enter_context(bound.place())
+        except Full as full:
+            return self._refuse(full.bound)
+        self._limits.under_way += 1
+        self.places.callback(self._ended)
+        return message
+
+    def _ended(self) -> None:
+        self._limits.under_way -= 1
 
     async def _departure(self) -> Any:
         """The message that the caller went away; what else still comes is not looked at."""
@@ -113,9 +176,9 @@ class Body:
         lengths = [value for name, value in self._scope["headers"] if name == b"content-length"]
         return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
 
-    def _refuse(self, status: int) -> Any:
+    def _refuse(self, why: int | Bound) -> Any:
         self._whole = True
-        self._scope[REFUSAL] = status
+        self._scope[REFUSAL] = why
         return {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -124,17 +187,22 @@ class Answer:
 
     def __init__(self, send: ASGISendCallable) -> None:
         self._send = send
-        self._messages: list[Any] = []
+        self.messages: list[Any] = []
         self._size = 0
 
     async def __call__(self, message: Any) -> None:
-        self._messages.append(message)
+        self.messages.append(message)
         self._size += len(message.get("body", b""))
         if self._size > ANSWER_KEPT:
             await self.finish()
 
+    @property
+    def status(self) -> int:
+        """Of what is still kept; 0: of nothing."""
+        return self.messages[0]["status"] if self.messages else 0
+
     async def finish(self) -> None:
-        messages, self._messages, self._size = self._messages, [], 0
+        messages, self.messages, self._size = self.messages, [], 0
         async with asyncio.timeout(ANSWER_PATIENCE):
             for message in messages:
                 await self._send(message)
@@ -146,8 +214,10 @@ def refuse(
     """Says what the limits around Django refused."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        status = getattr(request, "scope", {}).get(REFUSAL)
-        return refusal(request, status) if status else get_response(request)
+        why = getattr(request, "scope", {}).get(REFUSAL)
+        if isinstance(why, Bound):
+            return why.refusal(request)
+        return refusal(request, why) if why else get_response(request)
 
     return middleware
 

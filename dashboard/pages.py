@@ -27,6 +27,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from dashboard import __version__
+from dashboard.limits import THEMES
 from devices import clock
 from fleets.models import Organization, Role
 from fleets.roles import May, allowed
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 P = ParamSpec("P")
-THEMES = ("light", "dark")
 PINNED_MOST = 100  # rows on the longest page
 TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: what is shown by its polling tag, and the rows on screen
 

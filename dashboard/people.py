@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import UsernameField
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
@@ -49,14 +50,17 @@ class Taken(Exception):
 
 
 @transaction.atomic
-def create(*, username: str, email: str, password: str, superuser: bool = False) -> User:
-    """An account with values that are valid (an AccountForm's). Raises Taken."""
+def create(*, username: str, email: str, password_hash: str, superuser: bool = False) -> User:
+    """An account with values that are valid (an AccountForm's). Raises Taken.
+
+    The password comes hashed (make_password): that takes long, and should not happen in a transaction.
+    """
     # Asked first, for the words; the unique indexes decide.
     if User.objects.filter(canonical_username=canonical(username)).exists():
         raise Taken("username")
     if User.objects.filter(email__iexact=email).exists():
         raise Taken("email")
-    return _insert(username, email, password, is_staff=superuser, is_superuser=superuser)
+    return _insert(username, email, password_hash, is_staff=superuser, is_superuser=superuser)
 
 
 def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
@@ -67,18 +71,23 @@ def create_connected(*, username: str, email: str, first_name: str, last_name: s
     for name in numbered(username):
         try:
             facts = {"first_name": first_name, "last_name": last_name, "proven_email": email}
-            return _insert(name, email, None, **facts)
+            return _insert(name, email, make_password(None), **facts)
         except Taken as error:
             if error.field != "username":
                 raise
     raise AssertionError  # the numbers have no end
 
 
-def _insert(username: str, email: str, password: str | None, **facts: Any) -> User:
+def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User:
     """Raises Taken where a unique index says so."""
     try:
         with transaction.atomic():
-            return User.objects.create_user(username, email, password, **facts)
+            return User.objects.create(
+                username=User.normalize_username(username),
+                email=User.objects.normalize_email(email),
+                password=password_hash,
+                **facts,
+            )
     except IntegrityError as error:
         if not isinstance(error.__cause__, UniqueViolation):
             raise

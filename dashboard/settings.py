@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "dashboard.middleware.time_zone",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.first_run.middleware",
+    "dashboard.bounds.Refusals",
 ]
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
@@ -171,6 +172,7 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "dashboard.User"
 AUTHENTICATION_BACKENDS = ["dashboard.account.backend.Backend"]
+PASSWORD_HASHERS = ["dashboard.hashing.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
     for name, options in (

@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import BoundedSemaphore
 from typing import Final
 
 import psycopg
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
-from dashboard import database, first_run
+from dashboard import database, first_run, hashing
 from tests import emptying
 from tests.copies import copied
 
@@ -65,6 +66,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most tests are about a site that has been set up, whether or not their database holds a person."""
     monkeypatch.setattr(first_run._Seen, "account", True)
+
+
+@pytest.fixture
+def many_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what is done at once: hashing bounds it no more."""
+    monkeypatch.setattr(hashing.PASSWORDS, "_free", BoundedSemaphore(10))
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.sites.shortcuts import get_current_site
 from django.db import transaction
 
 from dashboard import people
 from dashboard.account import lines, sessions
+from dashboard.bounds import Bound, release_connection
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -37,6 +39,15 @@ MESSAGES: Final = {
     "socialaccount/messages/account_connected_other.txt": "Nothing was changed: another account has it.",
     "socialaccount/messages/account_disconnected.txt": "It is disconnected: it signs you in no more.",
 }
+
+
+# A mail server may take seconds for each.
+MAILS: Final = Bound(
+    4,
+    "The server is busy with other e-mails",
+    "It sends only a few e-mails at a time. Nothing was changed. Go back and try again in a few seconds.",
+    again=5,
+)
 
 
 class Adapter(DefaultAccountAdapter):
@@ -102,10 +113,14 @@ class Adapter(DefaultAccountAdapter):
             sessions.forget(request.session.session_key)
         super().logout(request)
 
-    @transaction.atomic
     def set_password(self, user: User, password: str) -> None:
         """A password of one's own choice, also by the link of a mail; it ends what others have open."""
-        user.set_password(password)
+        user.set_password(password)  # before the transaction: it takes long
+        self.keep_password(user)
+
+    @transaction.atomic
+    def keep_password(self, user: User) -> None:
+        """As set_password, once it is hashed."""
         user.save(update_fields=["password"])
         own = self.request is not None and self.request.user == user
         lines.write("password-changed" if own else "password-reset", user)
@@ -132,6 +147,13 @@ class Adapter(DefaultAccountAdapter):
     ) -> None:
         message = message or MESSAGES.get(message_template or "")
         super().add_message(request, level, extra_tags=extra_tags, message=message)
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send it; no connection to the database waits for the mail server."""
+        here = {"request": self.request, "email": email, "current_site": get_current_site(self.request)}
+        mail = self.render_mail(template_prefix, email, here | context)
+        release_connection()
+        mail.send()
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
         """Tells of changes to an account by e-mail, where mail is set up. They stand, sent or not."""

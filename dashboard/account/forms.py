@@ -40,7 +40,9 @@ class ResetPasswordKeyForm(account.ResetPasswordKeyForm):
     """A new password by a link that was mailed to the account's address, which shows whose address it is."""
 
     def save(self) -> None:
+        adapter = get_account_adapter()
+        self.user.set_password(self.cleaned_data["password1"])  # before the transaction: it takes long
         with transaction.atomic():
-            super().save()
+            adapter.keep_password(self.user)
             removed = recovery.prove_by_reset(self.user)
-        get_account_adapter().password_was_reset(self.user, removed)
+        adapter.password_was_reset(self.user, removed)

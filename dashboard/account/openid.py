@@ -8,7 +8,7 @@ leads into no account, in neither direction.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -18,11 +18,23 @@ from django.conf import settings
 
 from dashboard import people
 from dashboard.account.pages import prove_first
+from dashboard.bounds import Bound, release_connection
 from dashboard.models import User
 
 if TYPE_CHECKING:
+    import requests
     from allauth.socialaccount.models import SocialLogin
     from django.http import HttpRequest
+
+
+# Each sign-in asks it up to four times, which each may take seconds.
+PROVIDER: Final = Bound(
+    4,
+    "Too many people are signing in",
+    "The server asks the sign-in provider for a few people at a time. Nothing was changed. Go back to the"
+    " sign-in page and try again in a few seconds.",
+    again=5,
+)
 
 
 def provider_id() -> str:
@@ -51,6 +63,19 @@ class Connections(DefaultSocialAccountAdapter):
         )
         wanted = provider in {None, app.provider, app.provider_id} and client_id in {None, app.client_id}
         return [app] if wanted else []
+
+    def get_requests_session(self) -> requests.Session:
+        """What the provider is asked with; no connection to the database waits for its answer."""
+        session: requests.Session = super().get_requests_session()
+        ask = session.request
+
+        def bounded(*args: Any, **kwargs: Any) -> requests.Response:
+            with PROVIDER.place():
+                release_connection()
+                return ask(*args, **kwargs)
+
+        session.request = bounded  # type: ignore[method-assign]
+        return session
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Connect who comes for the first time, where an account has the proven address.

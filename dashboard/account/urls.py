@@ -14,16 +14,19 @@ from django.urls import path, re_path
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.account import address_views, views
+from dashboard.account.adapter import MAILS
+from dashboard.account.openid import PROVIDER
 from dashboard.account.pages import placed, proven
+from dashboard.hashing import PASSWORDS
 
 urlpatterns = [
-    path("sign-in/", allauth.login, name="account_login"),
+    path("sign-in/", PASSWORDS.around(allauth.login), name="account_login"),
     path("sign-in/inactive/", allauth.account_inactive, name="account_inactive"),
-    path("sign-in/forgotten/", views.forgotten, name="account_reset_password"),
+    path("sign-in/forgotten/", MAILS.around(views.forgotten), name="account_reset_password"),
     path("sign-in/forgotten/sent/", allauth.password_reset_done, name="account_reset_password_done"),
     re_path(
         r"^sign-in/new-password/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>[^/]+)/$",
-        allauth.password_reset_from_key,
+        PASSWORDS.around(allauth.password_reset_from_key),
         name="account_reset_password_from_key",
     ),
     path(
@@ -33,19 +36,33 @@ urlpatterns = [
     ),
     path("sign-in/second-factor/", factors.authenticate, name="mfa_authenticate"),
     path("sign-in/passkey/", passkeys.login_webauthn, name="mfa_login_webauthn"),
-    path("sign-in/with/<slug:provider_id>/", views.leave, name="openid_connect_login"),
+    path("sign-in/with/<slug:provider_id>/", PROVIDER.around(views.leave), name="openid_connect_login"),
     path(
-        "sign-in/with/<slug:provider_id>/back/", require_safe(openid.callback), name="openid_connect_callback"
+        "sign-in/with/<slug:provider_id>/back/",
+        require_safe(PROVIDER.around(openid.callback, "GET")),
+        name="openid_connect_callback",
     ),
     path("sign-in/cancelled/", connections.login_cancelled, name="socialaccount_login_cancelled"),
     path("sign-out/", require_POST(allauth.logout), name="account_logout"),
     path("account/", views.profile, name="account"),
-    path("account/password/", placed(allauth.password_change, "password"), name="account_change_password"),
-    path("account/password/set/", placed(allauth.password_set, "password"), name="account_set_password"),
+    path(
+        "account/password/",
+        placed(PASSWORDS.around(allauth.password_change), "password"),
+        name="account_change_password",
+    ),
+    path(
+        "account/password/set/",
+        placed(PASSWORDS.around(allauth.password_set), "password"),
+        name="account_set_password",
+    ),
     path("account/email/", address_views.change, name="account_email_change"),
     path("account/confirm-email/", address_views.prove, name="account_email_prove"),
     path("account/email/<secret:secret>/", address_views.opened, name="account_email_link"),
-    path("account/confirm/", placed(allauth.reauthenticate, "confirm"), name="account_reauthenticate"),
+    path(
+        "account/confirm/",
+        placed(PASSWORDS.around(allauth.reauthenticate), "confirm"),
+        name="account_reauthenticate",
+    ),
     path("account/confirm/code/", placed(factors.reauthenticate, "confirm"), name="mfa_reauthenticate"),
     path(
         "account/confirm/passkey/",

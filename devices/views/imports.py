@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from dashboard.bounds import Bound, release_connection
 from dashboard.export import Row, csv_file
 from dashboard.limits import BODY_LIMIT
 from dashboard.pages import Scope, person, scope, signed_in
@@ -25,6 +26,13 @@ from devices.views.acting import lead_to, require
 from devices.views.jobs import operated
 from fleets.models import Fleet, Role
 
+# A file of 5 MB takes seconds of a processor to read, and as many to make the keys of.
+FILES: Final = Bound(
+    2,
+    "The server is busy with other files",
+    "It handles only two lists of devices at a time. Nothing was changed. Go back and try again in a minute.",
+    again=30,
+)
 SHOWN_FAULTS: Final = 100
 SHOWN_LINES: Final = 10
 
@@ -51,6 +59,7 @@ def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@FILES.around
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
     """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet."""
     fleet, here = operated_fleet(request, slug)
@@ -59,6 +68,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     faults: Sequence[Fault] = ()
     if form.is_valid():
         file = form.cleaned_data["file"]
+        release_connection()
         read = device_list.read(file.read())
         faults = read.faults or device_list.taken(read.lines)
         if not faults:
@@ -115,6 +125,7 @@ def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
 
 @require_POST
 @signed_in
+@FILES.around
 def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
     """The keys of the devices that this job made, as a file: the same until somebody confirms to have it."""
     found, listed = _listed(request, job)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from allauth.account.utils import perform_login
 from django.contrib import messages
+from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -106,13 +107,15 @@ def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
     return render(request, "invitations/not_good.html", {"wrong": wrong}, status=status)
 
 
-@transaction.atomic
 def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:
     """The account and its membership, or neither; no membership yet where the address must be proven."""
-    user = people.create(**form.cleaned_data)
-    if members.asks_for_proof(members.hold(invitation, clock.now()), user):
-        return user, None
-    return user, members.accept(invitation=invitation, user=user)
+    said = form.cleaned_data
+    password_hash = make_password(said["password"])  # before the transaction: it takes long
+    with transaction.atomic():
+        user = people.create(username=said["username"], email=said["email"], password_hash=password_hash)
+        if members.asks_for_proof(members.hold(invitation, clock.now()), user):
+            return user, None
+        return user, members.accept(invitation=invitation, user=user)
 
 
 def _prove_first(request: HttpRequest, user: User) -> HttpResponse:

@@ -85,7 +85,7 @@ def test_the_first_account_administers_the_site_and_owns_its_organization() -> N
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_first_runs_one_wins() -> None:
+def test_of_two_first_runs_one_wins(many_passwords: None) -> None:
     calls = [
         partial(first_run.set_up, username=f"person-{number}", **ACCOUNT | {"email": f"{number}@example.com"})
         for number in range(4)

@@ -9,6 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.management.commands.changepassword import Command as ChangePassword
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
@@ -125,7 +126,7 @@ def test_the_first_account_keeps_its_name_against_others(client: Client, name: s
         said = SAID | {"username": name, "code": first_run.code(), "organization": "Halden"}
         assert client.post("/welcome/", said).status_code == 302
     with pytest.raises(people.Taken) as error:
-        people.create(username=FIRST, email="other@example.com", password=PASSWORD)
+        people.create(username=FIRST, email="other@example.com", password_hash=make_password(PASSWORD))
     assert error.value.field == "username"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.hashers import make_password
 
 from dashboard import people
 from dashboard.models import User
@@ -18,7 +19,9 @@ def faults(**said: str) -> dict[str, list[str]]:
 
 
 def test_an_account_is_made_with_what_was_said() -> None:
-    user = people.create(username="ada", email="ada@example.com", password=FORM["password"])
+    user = people.create(
+        username="ada", email="ada@example.com", password_hash=make_password(FORM["password"])
+    )
     assert (user.username, user.email, user.is_staff, user.is_superuser) == (
         "ada",
         "ada@example.com",
@@ -38,7 +41,7 @@ def test_an_account_is_made_with_what_was_said() -> None:
 def test_names_and_addresses_are_unique_whatever_their_case(taken: dict[str, str], field: str) -> None:
     User.objects.create_user(**taken)
     with pytest.raises(people.Taken) as error:
-        people.create(username="ada", email="ada@example.com", password=FORM["password"])
+        people.create(username="ada", email="ada@example.com", password_hash=make_password(FORM["password"]))
     assert error.value.field == field
     form = people.AccountForm(FORM)
     assert form.is_valid()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from contextvars import copy_context
 
 import pytest
 
-from dashboard import limits
+from dashboard import hashing, limits
 from dashboard.limits import BODY_LIMIT
 from tests.security.sockets import Answer, answer, ask, calling, head, site
 
@@ -117,6 +118,35 @@ def test_more_pages_than_can_be_made_at_once(port: int, monkeypatch: pytest.Monk
     assert said.headers["Retry-After"] == "10"
     monkeypatch.undo()
     assert ask(port, head("GET", "/static/app.js")).status == 200
+
+
+@pytest.mark.parametrize("theme", ["", "dark"])
+def test_sign_ins_beyond_the_bound_are_refused_before_a_thread_begins_with_them(
+    port: int, theme: str
+) -> None:
+    """By a page that is made once, for each theme."""
+    body = b"login=ida&password=guess"
+    asked = head(
+        "POST", "/sign-in/", Content_Length=str(len(body)), Content_Type=FORM, Cookie=f"theme={theme}"
+    )
+    with hashing.PASSWORDS.place(), ExitStack() as others:
+        for _ in range(hashing.PASSWORDS.most - 1):
+            others.enter_context(copy_context().run(hashing.PASSWORDS.place))
+        said = [ask(port, asked + body) for _ in range(3)]
+    assert [(each.status, each.headers["Retry-After"]) for each in said] == [(503, "2")] * 3
+    assert "The server is busy with other passwords" in said[0].text
+    assert ('data-bs-theme="dark"' in said[0].text) == bool(theme)
+    assert "script-src 'self'" in said[2].headers["Content-Security-Policy"]
+    assert said[0].text == said[1].text == said[2].text
+    assert ask(port, asked + body).status == 403  # no CSRF token: it was read
+
+
+def test_a_body_at_sign_in_that_does_not_arrive_takes_no_place(port: int) -> None:
+    with calling(port) as caller:
+        caller.sendall(head("POST", "/sign-in/", Content_Length="1000") + b"x")
+        body = b"login=ida&password=guess"
+        asked = head("POST", "/sign-in/", Content_Length=str(len(body)), Content_Type=FORM)
+        assert ask(port, asked + body).status == 403
 
 
 def test_the_count_of_pages_under_way_ends_with_them(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

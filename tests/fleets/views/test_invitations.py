@@ -235,7 +235,7 @@ def test_an_unknown_link_forgets_the_one_before(client: Client, organization: Or
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_strangers_who_race_for_a_link_one_gets_an_account() -> None:
+def test_of_strangers_who_race_for_a_link_one_gets_an_account(many_passwords: None) -> None:
     path = link(make_organization("Halden Rail"))
     clients = [Client() for _ in range(3)]
     for client in clients:
