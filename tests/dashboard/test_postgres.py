@@ -18,6 +18,7 @@ from django.db import connection
 
 from dashboard import postgres
 from dashboard.database import APPLICATION, OWNER, socket_directory, url
+from tests.places import open_place
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 30.0  # seconds for a start on a busy machine
@@ -69,8 +70,9 @@ def wait_for_end(server: psycopg.Connection[Any]) -> None:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "var"
+def state() -> Iterator[Path]:
+    with open_place() as place:
+        yield place / "var"
 
 
 def test_the_server_is_started_again_when_killed(state: Path) -> None:
@@ -102,6 +104,17 @@ def test_somebody_else_takes_over_when_the_watcher_is_killed(state: Path) -> Non
     assert not answers(state)
 
 
+def test_nobody_else_may_hold_the_locks(state: Path) -> None:
+    (state / "postgres").mkdir(parents=True)
+    (state / "postgres" / "users.lock").touch(mode=0o644)  # as an earlier version left it
+    with user_of_server(state):
+        locks = sorted((state / "postgres").glob("*.lock"))
+        assert [(lock.name, lock.stat().st_mode & 0o777) for lock in locks] == [
+            ("users.lock", 0o600),
+            ("watcher.lock", 0o600),
+        ]
+
+
 def test_a_user_that_leaves_does_not_stop_the_server_of_another(state: Path) -> None:
     with user_of_server(state):
         server = postmaster(state)
@@ -126,7 +139,7 @@ def test_a_long_path_moves_the_socket(tmp_path: Path) -> None:
 def test_a_platform_without_the_package_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match="Set DATABASE_URL"):
-        postgres.find_binaries()
+        postgres.find_package()
 
 
 @pytest.mark.django_db

@@ -19,6 +19,7 @@ from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.real_site import MAKE, PATIENCE, ROOT, Site, database
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
+from tests.places import open_place
 
 
 @pytest.fixture
@@ -35,9 +36,13 @@ def client(world: World) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="session")
-def holder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def holder() -> Iterator[Path]:
     """A state directory whose embedded server is up and migrated."""
-    state = tmp_path_factory.mktemp("site")
+    with open_place() as state:
+        yield from _held(state)
+
+
+def _held(state: Path) -> Iterator[Path]:
     environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state)}
     watcher = [sys.executable, "-m", "dashboard.postgres"]
     with subprocess.Popen([*watcher, "sleep", "600"], cwd=ROOT, env=environment) as process:
