@@ -17,6 +17,7 @@ django.setup(set_prefix=False)
 
 from dashboard import bell  # noqa: E402 - Django is set up above
 from dashboard.addresses import Proxied  # noqa: E402
+from dashboard.brakes import Brakes  # noqa: E402
 from dashboard.limits import Limits  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
@@ -36,14 +37,15 @@ class InOneThread(ASGIHandler):
 
 
 limits = Limits(InOneThread())
-within_limits = Proxied(limits)
 bell.BELL.under_way = lambda: limits.under_way
 
 
-async def pages(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """What people see."""
+async def pages_or_bell(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     bells = scope["type"] == "http" and scope["path"] == bell.PATH
-    await (bell.BELL if bells else within_limits)(scope, receive, send)
+    await (bell.BELL if bells else limits)(scope, receive, send)
+
+
+pages = Proxied(Brakes(pages_or_bell))  # what people see
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -22,8 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django import db
 
-from dashboard.listeners import Rights, rights_of, session_in
+from dashboard import brakes
+from dashboard.limits import REFUSAL
+from dashboard.listeners import Listener, Rights, rights_of, session_in
 from devices import away, clock
+from devices.ingest import capacity
 from devices.news import NEWS
 
 if TYPE_CHECKING:
@@ -34,8 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATH: Final = "/bell/"
-MOST: Final = 500  # streams of this process
-EACH: Final = 3  # of one session: a browser opens six connections to a site, and needs some for pages
+MOST: Final = 500  # streams of this process, and a quarter of its connections at most
+PERSON: Final = 12  # of one person, in however many sessions
+BROWSER: Final = 3  # of one session: a browser opens six connections to a site, and needs some for pages
 KEEP: Final = 15.0  # seconds between two signs of life
 LONGEST: Final = 300.0  # seconds at most; then the browser comes again
 # A stream rings at once a few times, then as often as its page would ask without it.
@@ -58,11 +62,11 @@ RING: Final = b"event: changed\ndata:\n\n"
 
 
 class Bell:
-    """An ASGI app of one path, around which nothing stands."""
+    """An ASGI app of one path, around which stand the brakes (dashboard/brakes.py) and nothing else."""
 
     def __init__(self) -> None:
         self._streams: dict[Stream, None] = {}
-        self._of_session = Counter[str]()
+        self._open = Counter[str | int]()  # by session, and by person
         self._loop: asyncio.AbstractEventLoop | None = None
         self._to_ring: dict[Stream, None] = {}
         self._ringing: asyncio.Task[None] | None = None
@@ -71,16 +75,25 @@ class Bell:
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         session = session_in(scope["headers"])
-        if scope["method"] != "GET":
+        if REFUSAL in scope:
+            await _refuse(send, scope[REFUSAL])
+        elif scope["method"] != "GET":
             await _refuse(send, 405)
         elif (rights := await self._read({session} - {""})) is None:
             await _refuse(send, 503)
         elif session not in rights:
+            brakes.GATES.note(session, None)
             await _refuse(send, 401)
-        elif len(self._streams) >= MOST or self._of_session[session] >= EACH:
+        else:
+            brakes.GATES.note(session, rights[session].person)
+            await self._serve(Stream(session, rights[session]), receive, send)
+
+    async def _serve(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        full = len(self._streams) >= min(MOST, capacity.share())
+        if full or self._open[stream.session] >= BROWSER or self._open[stream.person] >= PERSON:
             await _refuse(send, 503)
         else:
-            await self._ring_for(Stream(session, rights[session]), receive, send)
+            await self._ring_for(stream, receive, send)
 
     async def _read(self, sessions: Collection[str]) -> Rights | None:
         """None: the database does not say."""
@@ -94,14 +107,14 @@ class Bell:
 
     async def _ring_for(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self._streams[stream] = None
-        self._of_session[stream.session] += 1
+        self._open.update([stream.session, stream.person])
         self._listen()
         try:
             await stream.run(receive, send)
         finally:
             del self._streams[stream]
             self._to_ring.pop(stream, None)
-            self._of_session -= Counter([stream.session])
+            self._open -= Counter[str | int]([stream.session, stream.person])
 
     def _listen(self) -> None:
         if self._loop is None:
@@ -160,8 +173,8 @@ class Bell:
 class Stream:
     """One page that listens."""
 
-    def __init__(self, session: str, organizations: frozenset[int]) -> None:
-        self.session, self.organizations = session, organizations
+    def __init__(self, session: str, listener: Listener) -> None:
+        self.session, (self.person, self.organizations) = session, listener
         self.news = set[int]()  # organizations that something changed in, and it was not told yet
         self._woken = asyncio.Event()
         self._rung = self._ended = False
@@ -173,13 +186,13 @@ class Stream:
         self._paid_until = max(now, self._paid_until) + EVERY
         return at
 
-    def tell(self, organizations: frozenset[int] | None) -> None:
-        """That there is news, if it is of these organizations, the person's by now; None: it is nobody's."""
-        if organizations is None:
+    def tell(self, listener: Listener | None) -> None:
+        """That there is news, if it is of organizations that are theirs by now; None: it is nobody's."""
+        if listener is None:
             self.end()
             return
-        self._rung |= not self.news.isdisjoint(organizations)
-        self.organizations = organizations
+        self._rung |= not self.news.isdisjoint(listener.organizations)
+        self.organizations = listener.organizations
         self.news.clear()
         self.wake()
 

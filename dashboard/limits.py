@@ -21,6 +21,7 @@ from django.views import defaults
 
 from dashboard.bounds import Bound, Full
 from dashboard.hashing import PASSWORDS
+from devices.ingest.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,6 +35,9 @@ BODY_LIMIT: Final = 5 * 1024 * 1024  # bytes: some 50,000 lines of a list of dev
 BODY_PATIENCE: Final = 20.0
 BODY_PACE: Final = 8 * 1024
 AT_HAND: Final = 64 * 1024  # bytes of a body that are there before a thread begins with it
+# A body that is larger than this takes memory, then a file and its descriptor, until it was read: few do so.
+LARGE: Final = 256 * 1024  # bytes
+LARGE_AT_ONCE: Final = 20
 ANSWER_PATIENCE: Final = 60.0  # seconds to take an answer
 ANSWER_KEPT: Final = 1024 * 1024  # bytes; what is longer, as an export, goes at the reader's pace
 UNDER_WAY: Final = 40  # pages a process makes at once: more would only wait for the database
@@ -65,6 +69,7 @@ class Limits:
         self._made: dict[Any, list[Any]] = {}  # the answers of refusals, by all that they depend on
         self._making: dict[Any, asyncio.Event] = {}
         self.under_way = 0
+        self.large = 0  # bodies of this size that are here
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         body, answer = Body(self, scope, receive), Answer(send)
@@ -106,10 +111,10 @@ class Body:
 
     def __init__(self, limits: Limits, scope: Any, receive: ASGIReceiveCallable) -> None:
         self._limits, self._scope, self._receive = limits, scope, receive
-        self._deadline = asyncio.get_running_loop().time() + BODY_PATIENCE
+        self._pace = Pace(BODY_PATIENCE, BODY_PACE)
         self._at_hand: deque[Any] = deque()
         self._size = 0
-        self._whole = False
+        self._whole = self._large = False
         self.places = ExitStack()  # what this request counts for
 
     async def begin(self) -> None:
@@ -126,11 +131,12 @@ class Body:
         return await (self._departure() if self._whole else self._next())
 
     async def _next(self) -> Any:
+        if REFUSAL in self._scope:  # by the brakes: what it brings is not read
+            return self._refuse(self._scope[REFUSAL])
         if self._announced() > BODY_LIMIT:
             return self._refuse(413)
         try:
-            async with asyncio.timeout_at(self._deadline):
-                message: Any = await self._receive()
+            message = await self._pace.piece(self._receive)
         except TimeoutError:
             return self._refuse(408)
         return self._look_at(message)
@@ -138,11 +144,15 @@ class Body:
     def _look_at(self, message: Any) -> Any:
         if message["type"] != "http.request":
             return message
-        came = len(message.get("body", b""))
-        self._size += came
-        self._deadline += came / BODY_PACE
+        self._size += len(message.get("body", b""))
         if self._size > BODY_LIMIT:
             return self._refuse(413)
+        if self._size > LARGE and not self._large:
+            if self._limits.large >= LARGE_AT_ONCE:
+                return self._refuse(503)
+            self._limits.large += 1
+            self._large = True
+            self.places.callback(self._large_ended)
         if not message.get("more_body", False):
             self._whole = True
             return self._admitted(message)
@@ -164,6 +174,9 @@ class Body:
 
     def _ended(self) -> None:
         self._limits.under_way -= 1
+
+    def _large_ended(self) -> None:
+        self._limits.large -= 1
 
     async def _departure(self) -> Any:
         """The message that the caller went away; what else still comes is not looked at."""

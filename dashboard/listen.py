@@ -7,6 +7,7 @@ all, and a socket by --fd counts as a Unix one, so that answers wait 40 ms for N
 
 import argparse
 import asyncio
+import logging
 import pkgutil
 import socket
 import sys
@@ -17,9 +18,13 @@ from typing import Any
 
 import uvicorn
 
+from dashboard.accepting import Accepting
 from dashboard.draining import SECONDS, Draining
 from dashboard.processes import Program, run_together
 from dashboard.slow_clients import Protocol
+from devices.ingest import capacity
+
+logger = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 8000
 UNREAD = 30_000  # milliseconds in which a caller takes nothing of its answer, and is let go
@@ -53,31 +58,49 @@ def count(text: str) -> int:
 
 def serve(app: str, bound: socket.socket) -> None:
     """Until a signal; then what was accepted is answered, for as long as uvicorn is patient."""
+    capacity.claim()
     server = Server(pkgutil.resolve_name(app))
+    logger.info(
+        "up to %d connections at once, of %d files that this process may open",
+        *(capacity.connections(), capacity.descriptors()),
+    )
     with suppress(KeyboardInterrupt):
         server.run(sockets=[bound])
 
 
 class Server(uvicorn.Server):
-    """At its end first drains, then ends the streams too, which would last for minutes."""
+    """Accepts as many connections as it has room for; at its end drains, then ends streams."""
 
     def __init__(self, app: Any) -> None:
         self._draining = Draining(app)
+        self._accepting = Accepting(capacity.connections())
         super().__init__(configuration(self._draining))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._accepting.start(sockets or [], self._connection)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._draining.begun = True
         await asyncio.sleep(SECONDS)
         if bell := sys.modules.get("dashboard.bell"):  # not where devices alone are answered
             bell.BELL.end()
+        self._accepting.stop()
         await super().shutdown(sockets)
+
+    def _connection(self) -> Protocol:
+        return Protocol(
+            accepting=self._accepting,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
 
 
 def configuration(app: Any) -> uvicorn.Config:
     """As everywhere. An app, not its name: loading it sets up logging, and what this sets must last."""
     return uvicorn.Config(
         app,
-        http=Protocol,
         ws="none",
         log_config=None,
         log_level="warning",

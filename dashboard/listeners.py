@@ -8,34 +8,36 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.http import parse_cookie
 from django.utils.crypto import constant_time_compare
 
 from dashboard.models import User
 from fleets.models import Membership
 
-Rights = dict[str, frozenset[int]]  # organizations by session
+
+class Listener(NamedTuple):
+    """Whose session it is, and of which organizations they may hear, by primary key."""
+
+    person: int
+    organizations: frozenset[int]
+
+
+Rights = dict[str, Listener]  # by session
 
 
 def session_in(headers: Collection[tuple[bytes, bytes]]) -> str:
-    """The key of the session that the cookies of a request name, or nothing."""
-    cookies: SimpleCookie = SimpleCookie()
-    for value in [value for name, value in headers if name == b"cookie"]:
-        try:
-            cookies.load(value.decode("latin-1"))
-        except CookieError:
-            return ""
-    found = cookies.get(settings.SESSION_COOKIE_NAME)
-    return found.value if found else ""
+    """The key of the session that the cookies of a request name, read as Django does, or nothing."""
+    cookies = b"; ".join(value for name, value in headers if name == b"cookie")
+    return parse_cookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")
 
 
 def rights_of(sessions: Collection[str], at: datetime) -> Rights:
-    """The organizations of the people whose sessions these are; without those that are nobody's by now."""
+    """Whose sessions these are, and of what they may hear; without those that are nobody's by now."""
     kept = Session.objects.filter(session_key__in=sessions, expire_date__gt=at)
     said = {each.session_key: each.get_decoded() for each in kept}
     whose = {key: int(each.get(SESSION_KEY, 0)) for key, each in said.items()}
@@ -44,7 +46,7 @@ def rights_of(sessions: Collection[str], at: datetime) -> Rights:
     organizations = defaultdict[int, set[int]](set)
     for user, organization in Membership.objects.filter(user__in=people).values_list("user", "organization"):
         organizations[user].add(organization)
-    return {key: frozenset(organizations[whose[key]]) for key in standing}
+    return {key: Listener(whose[key], frozenset(organizations[whose[key]])) for key in standing}
 
 
 def _holds(session: dict[str, Any], user: User) -> bool:

@@ -134,7 +134,7 @@ MIDDLEWARE = [
     "dashboard.limits.refuse",
     "dashboard.middleware.StaticFiles",
     "dashboard.addresses.coming_from",
-    "dashboard.brakes.brakes",
+    "dashboard.brakes.notes",
     "dashboard.patience.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

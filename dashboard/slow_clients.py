@@ -2,16 +2,18 @@
 
 uvicorn waits for ever for the rest of a request's headers, of any length: a few thousand callers that send a
 byte now and then would take every connection there is. What a body may take, the apps know
-(dashboard.limits, devices.ingest.http).
+(dashboard.limits, devices.ingest.http). How many connections there are at once: dashboard.accepting.
 """
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from dashboard.accepting import Accepting
 
 HEAD_PATIENCE: Final = 10.0  # seconds from a connection, or a request's first byte, to the end of its headers
 HEAD_LIMIT: Final = 64 * 1024  # bytes of a request line and its headers, give or take one read
@@ -26,13 +28,29 @@ class Protocol(HttpToolsProtocol):
     _in_body = False
     _got_head = False
 
+    def __init__(self, *, accepting: Accepting, **as_uvicorn_says: Any) -> None:
+        super().__init__(**as_uvicorn_says)
+        self._accepting = accepting
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
         super().connection_made(transport)
+        self._accepting.waits(self)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
+        self._accepting.left(self)
         super().connection_lost(exc)
+
+    def let_go(self) -> None:
+        """End it for lack of room, while nothing is being done for it."""
+        self._head_is_there()
+        if self.transport.get_write_buffer_size():  # an answer that nobody reads
+            self.transport.abort()
+        elif self._is_answering() and not self.cycle.response_started:
+            self._end(HTTPStatus.SERVICE_UNAVAILABLE)
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         was_in_body, self._got_head = self._in_body, False
@@ -61,7 +79,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_body = False
+        if self._is_answering():
+            self._accepting.works(self)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._in_body or not self._is_answering():
+            self._accepting.waits(self)
 
     def _wait_for_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_PATIENCE, self._too_slow)
@@ -86,10 +111,12 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._head_is_there()
-        # Not in the middle of an answer to the request before.
-        if not self._is_answering():
-            line = (
-                f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(line.encode())
+        if self._is_answering():  # not in the middle of an answer to the request before
+            self.transport.close()
+        else:
+            self._end(status)
+
+    def _end(self, status: HTTPStatus) -> None:
+        line = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        self.transport.write(line.encode())
         self.transport.close()

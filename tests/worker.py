@@ -27,18 +27,22 @@ worker.SIGN, worker.LOOK, worker.DEAD = 0.5, 0.5, 4.0
 """
 
 
-def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:
-    """`manage.py work`, or another program of Python's; `pool`: its connections to the database."""
+def environment(pool: int = 4) -> dict[str, str]:
+    """Of a process in the database of the test; `pool`: its connections to it."""
     database = make_conninfo(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"])
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "LOCAL": "1",
         "STATE_DIRECTORY": str(settings.STATE_DIRECTORY),
         "DATABASE_URL": database,
         "DATABASE_POOL": str(pool),
     }
+
+
+def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:
+    """`manage.py work`, or another program of Python's."""
     arguments = [sys.executable, *(command or ("manage.py", "work"))]
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment)
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment(pool))
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Brakes: a call that comes too often is refused before it costs anything (protocol.md, Common).
 
 One per key counts calls. One per address counts failed authentications only, as one address may be a whole
-fleet's, and never stops a key that this process has accepted, nor a VPN server. Each process has its own.
+fleet's, and never stops a key that this process has accepted. A VPN server asks about keys that devices gave
+it, wrong ones among them: that call alone has a brake of its own, as long as the server's own key is in use
+there. Each process has its own.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ CONFLICT_COST: Final = 50
 BUCKETS: Final = 20_000
 ACCEPTED: Final = 50_000
 SERVERS: Final = 10_000
+SERVES: Final = 600.0  # seconds for which an accepted service key shows that a VPN server is at its address
 
 
 def too_many(error: str) -> Refused:
@@ -92,35 +95,53 @@ class Brakes:
         # Two generations, by hash: when the newer is full, the older goes.
         self._accepted: set[int] = set()
         self._accepted_before: set[int] = set()
-        # Where VPN servers are: they ask about keys that others gave them.
-        self._servers: set[str] = set()
+        # Where VPN servers are, and when their own key was last accepted. What they ask about may be wrong as
+        # often as they may call.
+        self._servers: dict[str, float] = {}
+        self._asked = Buckets(calls[Kind.SERVICE])
 
-    def check(self, key: str, address: str, kind: Kind, now: float) -> None:
-        """Count this call, which is for keys of this kind; raises Refused (429)."""
+    def check(self, key: str, address: str, kind: Kind, now: float, *, asks: bool = False) -> None:
+        """Count this call, which is for keys of this kind; raises Refused (429).
+
+        `asks`: it is one by which a VPN server asks about a key that a device gave it.
+        """
         calls, who = self._calls[kind], hash(key)
         if calls.is_empty(who, now):
             raise too_many("This key calls too often.")
-        if self._failures.is_empty(origin(address), now) and not self._is_accepted(who):
+        failures = self._failures_of(address, now, asks=asks)
+        if failures.is_empty(origin(address), now) and not self._is_accepted(who):
             raise too_many("Too many keys from this address were not accepted.")
         calls.take(who, now)
 
-    def note(self, key: str, address: str, kind: Kind, now: float, status: int) -> None:
+    def note(
+        self, key: str, address: str, kind: Kind, now: float, status: int, *, asks: bool = False
+    ) -> None:
         """How the call ended."""
         who = hash(key)
         if status == 401:
             self._accepted.discard(who)
             self._accepted_before.discard(who)
-            # None on a socket: who is in front of us has brakes of its own.
-            if address and origin(address) not in self._servers:
-                self._failures.take(origin(address), now)
+            if address:  # none on a socket: who is in front of us has brakes of its own
+                self._failures_of(address, now, asks=asks).take(origin(address), now)
         elif status == 409:
             self._calls[kind].take(who, now, CONFLICT_COST)
         elif status < 400:
-            if kind == Kind.SERVICE and len(self._servers) < SERVERS:
-                self._servers.add(origin(address))
+            if kind == Kind.SERVICE:
+                self._note_server(origin(address), now)
             self._accepted.add(who)
             if len(self._accepted) >= ACCEPTED:
                 self._accepted, self._accepted_before = set(), self._accepted
+
+    def _note_server(self, where: str, now: float) -> None:
+        self._servers.pop(where, None)
+        self._servers[where] = now  # at the end: the first is the one that was silent longest
+        if len(self._servers) > SERVERS:
+            del self._servers[next(iter(self._servers))]
+
+    def _failures_of(self, address: str, now: float, *, asks: bool) -> Buckets:
+        """What a refused key of this call counts in."""
+        last = self._servers.get(origin(address)) if asks else None
+        return self._failures if last is None or now - last > SERVES else self._asked
 
     def _is_accepted(self, who: int) -> bool:
         return who in self._accepted or who in self._accepted_before

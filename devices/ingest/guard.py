@@ -1,12 +1,13 @@
-"""What stands between a caller and a call: the brakes before it, the notes on its key after it."""
+"""What stands between a caller and a call: brakes and a number before it, the notes on its key after it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from devices.ingest.at_once import AtOnce
 from devices.ingest.brakes import Brakes
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
@@ -18,39 +19,51 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from devices.ingest.http import Reply
+    from devices.ingest.routes import Call
 
 logger = logging.getLogger("devices.ingest")
 Kind = ApiKey.Kind
+
+# Calls of one key that may be open at once, from their heads on, by the kind of key they are for. An agent
+# makes one after the other, beside its log stream; all devices of a fleet share the key they register with.
+OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 500, Kind.SERVICE: 500}
 
 
 class Guard:
     def __init__(self, brakes: Brakes | None = None) -> None:
         self._usage = Usage()
         self._brakes = brakes or Brakes()
+        self._open = AtOnce()
 
     async def admit(
-        self, key: str, address: str, kind: ApiKey.Kind, handle: Callable[[], Awaitable[Reply]]
+        self, key: str, address: str, call: Call, handle: Callable[[], Awaitable[Reply]]
     ) -> Reply:
-        """The reply of `handle`, a call for keys of this kind; raises Refused (429) where it is too many."""
+        """The reply of `handle`, which makes this call; raises Refused (429) where it is too many."""
         if not key:  # a call for anybody
             return await handle()
-        self._brakes.check(key, address, kind, time.monotonic())
+        self._brakes.check(key, address, call.kind, time.monotonic(), asks=call.asks)
+        with self._open.one_more(hash(key), OPEN[call.kind]):
+            return await self._noted(key, address, call, handle)
+
+    async def _noted(
+        self, key: str, address: str, call: Call, handle: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
         try:
             reply = await handle()
         except Refused as refusal:
-            self._note(key, address, kind, refusal.status, refusal.field)
+            self._note(key, address, call, refusal.status, refusal.field)
             raise
-        self._note(key, address, kind, reply.status)
+        self._note(key, address, call, reply.status)
         return reply
 
-    def _note(self, key: str, address: str, kind: ApiKey.Kind, status: int, field: str = "") -> None:
-        self._brakes.note(key, address, kind, time.monotonic(), status)
+    def _note(self, key: str, address: str, call: Call, status: int, field: str = "") -> None:
+        self._brakes.note(key, address, call.kind, time.monotonic(), status, asks=call.asks)
         if status < 400:
             self._usage.note_used(key)
         elif status == 401:
             reason = "another organization's server" if field == "server" else "not for this call"
             self._usage.note_refused(key, reason, address)
-        elif status in {403, 429} and kind == Kind.PROVISIONING:
+        elif status in {403, 429} and call.kind == Kind.PROVISIONING:
             self._usage.note_refused(key, "registered too many devices", address)
 
     async def keep_notes(self, threads: Executor) -> None:

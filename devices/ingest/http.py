@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -10,12 +9,16 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from devices import ceilings
+from devices.ingest.pace import Pace
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 BODY_LIMIT: Final = 512 * 1024
-BODY_PATIENCE: Final = 30.0  # seconds for all of it
+# A body has this many seconds, and one more for each so many bytes that came.
+BODY_PATIENCE: Final = 20.0
+BODY_PACE: Final = 8 * 1024
+ARRIVING: Final = 64 * 1024 * 1024  # bytes of all bodies together, while they arrive
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -142,24 +145,36 @@ async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
     announced = header(scope, b"content-length")
     if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
         raise too_large()
+    body = bytearray()
     try:
-        async with asyncio.timeout(BODY_PATIENCE):
-            return await _arrived(receive)
+        await _arrive(body, Pace(BODY_PATIENCE, BODY_PACE), receive)
     except TimeoutError:
         raise too_slow() from None
+    finally:
+        _Arriving.size -= len(body)
+    return bytes(body)
 
 
-async def _arrived(receive: ASGIReceiveCallable) -> bytes:
-    body = bytearray()
+class _Arriving:
+    """Bytes of bodies that are not whole yet, in this process."""
+
+    size = 0
+
+
+async def _arrive(body: bytearray, pace: Pace, receive: ASGIReceiveCallable) -> None:
     while True:
-        message = await receive()
+        message = await pace.piece(receive)
         if message["type"] != "http.request":
             raise Disconnected
-        body += message.get("body", b"")
+        piece = message.get("body", b"")
+        body += piece
+        _Arriving.size += len(piece)
         if len(body) > BODY_LIMIT:
             raise too_large()
         if not message.get("more_body", False):
-            return bytes(body)
+            return
+        if _Arriving.size > ARRIVING:
+            raise busy()
 
 
 async def send_reply(send: ASGISendCallable, reply: Reply) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Call:
     """What is done where. A path with brackets is a regular expression, whose groups name things.
 
-    `kind` is the kind of key it is for, by which the brakes know how often it may come.
+    `kind` is the kind of key it is for, by which the brakes know how often it may come; `asks`: by it a VPN
+    server asks about a key that a device gave it.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Call:
     key: Callable[[HTTPScope], str] = bearer_key
     read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
     kind: ApiKey.Kind = ApiKey.Kind.DEVICE
+    asks: bool = False
 
 
 class Routes:

@@ -9,6 +9,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from devices.ingest.at_once import AtOnce
 from devices.ingest.batch import GroupCommit
 from devices.ingest.contacts import Contact, commit
 from devices.ingest.database import in_database, threads
@@ -60,6 +61,7 @@ class Ingest:
         self.pulse = Pulse(self.waiting.longest)
         self._routes = Routes(calls)
         self._guard = Guard(brakes)
+        self.log_streams = AtOnce()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -108,7 +110,7 @@ class Ingest:
             body = await call.read(scope, receive)
             return await call.handle(Request(scope, receive, named, key, body, address), self)
 
-        return await self._guard.admit(key, address, call.kind, handle)
+        return await self._guard.admit(key, address, call, handle)
 
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
         """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.

@@ -9,10 +9,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from devices import clock, keys
-from devices.ingest import supervisor_keys, supervisor_settings, supervisor_state, supervisor_vpn
+from devices.ingest import (
+    supervisor_keys,
+    supervisor_logs,
+    supervisor_settings,
+    supervisor_state,
+    supervisor_vpn,
+)
 from devices.ingest.http import (
     TEXT,
-    Disconnected,
     Reply,
     header_or_query_key,
     leave_body,
@@ -44,14 +49,8 @@ def tags(request: Request) -> Reply:
 
 
 async def log_stream(request: Request, ingest: Ingest) -> Reply:
-    """Logs are not kept. The stream is read to its end: a supervisor takes an early answer for an error."""
     await ingest.in_a_thread(partial(own_key, request))
-    while True:
-        message = await request.receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        if not message.get("more_body", False):
-            return Reply(201)
+    return await supervisor_logs.drop(request, ingest)
 
 
 def _caller(request: Request) -> keys.KeyHolder:
@@ -111,7 +110,7 @@ CALLS = (
         in_a_thread(supervisor_vpn.clients_disconnected),
         kind=SERVICE,
     ),
-    with_key("GET", f"/services/vpn/auth/{UUID}", in_a_thread(own_key)),
+    with_key("GET", f"/services/vpn/auth/{UUID}", in_a_thread(own_key), asks=True),
     with_key("PATCH", "/device/v3/tags", in_a_thread(tags)),
     with_key("POST", f"/device/v2/{UUID}/log-stream", log_stream, read=leave_body),
     Call("GET", "/connectivity-check", connectivity_check, key=no_key),

@@ -14,7 +14,9 @@ from django.test import Client
 
 from dashboard import bell
 from dashboard.bell import DEAF, HELLO, LISTENING, RING, Bell, Stream
+from dashboard.listeners import Listener as Rights
 from dashboard.models import User
+from devices.ingest import capacity
 from devices.news import News
 from fleets.models import Membership
 from tests.factories import make_member, make_organization
@@ -96,7 +98,7 @@ def test_a_page_hears_of_its_own_organizations(news: News) -> None:
         assert await page.hears() == LISTENING + RING
         assert await page.hears_nothing()
         await page.leave()
-        assert (app._streams, app._of_session) == ({}, {})
+        assert (app._streams, app._open) == ({}, {})
 
     listening(test)
 
@@ -176,7 +178,7 @@ def test_strangers_hear_nothing_and_nothing_can_be_said() -> None:
 
 
 def test_a_browser_and_a_process_have_so_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bell, "EACH", 2)
+    monkeypatch.setattr(bell, "BROWSER", 2)
     monkeypatch.setattr(bell, "MOST", 3)
     mine, others = somebody(), somebody()
 
@@ -187,6 +189,39 @@ def test_a_browser_and_a_process_have_so_many_streams(monkeypatch: pytest.Monkey
         again = Listener(app, mine)
         assert await again.begin() == 200
         for page in (again, pages[1], pages[3]):
+            await page.leave()
+
+    listening(test)
+
+
+def test_a_person_has_so_many_streams_in_however_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bell, "PERSON", 4)
+    person, neighbour = make_member(make_organization()), somebody()
+    sessions = [session_of(person) for _ in range(6)]
+
+    async def test(app: Bell) -> None:
+        pages = [Listener(app, session) for session in sessions]
+        assert [await page.begin() for page in pages] == [200] * 4 + [503] * 2
+        other = Listener(app, neighbour)
+        assert await other.begin() == 200
+        await pages[0].leave()
+        again = Listener(app, sessions[5])
+        assert await again.begin() == 200
+        for page in (*pages[1:4], again, other):
+            await page.leave()
+        assert app._open == {}
+
+    listening(test)
+
+
+def test_streams_take_a_quarter_of_the_connections_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "connections", lambda: 8)
+    sessions = [somebody() for _ in range(3)]
+
+    async def test(app: Bell) -> None:
+        pages = [Listener(app, session) for session in sessions]
+        assert [await page.begin() for page in pages] == [200, 200, 503]
+        for page in pages[:2]:
             await page.leave()
 
     listening(test)
@@ -211,7 +246,7 @@ def test_while_many_pages_are_made_the_others_are_told_later(news: News) -> None
 
 
 def test_a_page_is_told_at_once_a_few_times_then_as_often_as_it_would_ask() -> None:
-    stream = Stream("session", frozenset())
+    stream = Stream("session", Rights(7, frozenset()))
     assert [stream.next_at(100.0) for _ in range(9)] == [100.0] * 6 + [102.0, 104.0, 106.0]
     assert [stream.next_at(200.0) for _ in range(7)] == [200.0] * 6 + [202.0]
 

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from devices import bulk, ceilings, imports, keys, lifecycle
 from devices.device_list import Line
+from devices.ingest import native
 from devices.ingest.brakes import Brakes
 from devices.ingest.guard import Guard
 from devices.ingest.http import Refused
@@ -119,7 +120,8 @@ def test_administrators_see_that_a_key_was_refused_for_registering_too_many(
 ) -> None:
     key = keys.new_provisioning_key(fleet)
     guard = Guard(Brakes())
-    guard._note(key, "192.0.2.7", ApiKey.Kind.PROVISIONING, Refused(status, "too many").status)
+    call = next(call for call in native.CALLS if call.path == "/api/v1/register")
+    guard._note(key, "192.0.2.7", call, Refused(status, "too many").status)
     guard._usage.write(T0)
     assert ApiKey.objects.get().last_refused_reason == "registered too many devices"
     assert AuditEntry.objects.filter(action="key-refused").count() == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any
@@ -45,9 +45,9 @@ def head(method: str, path: str, **headers: str) -> bytes:
 
 
 def answer(caller: socket.socket) -> Answer:
-    response = HTTPResponse(caller)
-    response.begin()
-    return Answer(response.status, response.headers, response.read().decode())  # type: ignore[arg-type]
+    with closing(HTTPResponse(caller)) as response:
+        response.begin()
+        return Answer(response.status, response.headers, response.read().decode())  # type: ignore[arg-type]
 
 
 def ask(port: int, sent: bytes) -> Answer:

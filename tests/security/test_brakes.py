@@ -2,62 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from django.test import Client
 
-from dashboard import brakes
+from dashboard import bell, brakes
 from dashboard.brakes import PEOPLE, VISITORS, Gates
+from dashboard.models import User
 from devices.ingest.brakes import Size
+from devices.ingest.peers import is_trusted
 from tests.factories import make_member, make_organization
+from tests.security.sockets import Answer, ask, head, site
 
 FEW = Size(rate=0.001, burst=5)
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brakes, "VISITORS", FEW)
-    monkeypatch.setattr(brakes, "PEOPLE", FEW)
+def port(transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
+    """The site behind a proxy, where everybody may ask for five things."""
+    monkeypatch.setattr(brakes, "GATES", Gates(FEW, FEW, FEW))
+    settings.TRUSTED_PROXIES = ["127.0.0.1"]
+    is_trusted.cache_clear()
+    with site() as port:
+        yield port
+    is_trusted.cache_clear()
 
 
-def statuses(client: Client, times: int, path: str = "/sign-in/", address: str = "192.0.2.1") -> list[int]:
-    return [client.get(path, REMOTE_ADDR=address).status_code for _ in range(times)]
+def get(port: int, path: str = "/sign-in/", session: str = "", address: str = "192.0.2.1") -> Answer:
+    return ask(port, head("GET", path, X_Forwarded_For=address, Cookie=f"sessionid={session}"))
 
 
-@pytest.mark.django_db
-def test_strangers_share_the_brake_of_their_address(few: None, client: Client) -> None:
-    assert statuses(client, 7) == [200] * 5 + [429] * 2
-    assert statuses(client, 1, address="192.0.2.2") == [200]
-    said = client.get("/sign-in/", REMOTE_ADDR="192.0.2.1")
-    assert said["Retry-After"] == "10"
-    assert "Wait a moment, then try again" in said.content.decode()
+def statuses(port: int, times: int, path: str = "/sign-in/", **who: str) -> list[int]:
+    return [get(port, path, **who).status for _ in range(times)]
 
 
-@pytest.mark.django_db
-def test_a_network_of_ipv6_is_one_address(few: None, client: Client) -> None:
+def session_of(person: User) -> str:
+    client = Client()
+    client.force_login(person)
+    return client.cookies["sessionid"].value
+
+
+def test_strangers_share_the_brake_of_their_address(port: int) -> None:
+    assert statuses(port, 7) == [200] * 5 + [429] * 2
+    assert statuses(port, 1, address="192.0.2.2") == [200]
+    said = get(port)
+    assert said.headers["Retry-After"] == "10"
+    assert "Wait a moment, then try again" in said.text
+
+
+@pytest.mark.parametrize("path", ["/", "/admin/", bell.PATH, "/nowhere/", "/static/none", "/theme/"])
+def test_brakes_stand_around_all_that_is_not_the_ingest(port: int, path: str) -> None:
+    answers = statuses(port, 7, path)
+    assert 429 not in answers[:5]
+    assert answers[5:] == [429, 429]
+    assert 429 not in statuses(port, 9, "/api/v1/openapi.json")
+
+
+def test_files_of_pages_do_not_count_as_pages(port: int) -> None:
+    assert statuses(port, 6, "/static/no-such-file")[-1] == 429
+    assert statuses(port, 1) == [200]
+
+
+def test_a_body_that_the_brakes_refuse_is_not_waited_for(port: int) -> None:
+    statuses(port, 5)
+    sent = head("POST", "/theme/", X_Forwarded_For="192.0.2.1", Content_Length="1000000")
+    assert ask(port, sent).status == 429
+
+
+def test_a_network_of_ipv6_is_one_address(port: int) -> None:
     """As in the ingest: a site has 2^64 of them."""
     for number in range(5):
-        assert statuses(client, 1, address=f"2001:db8::{number}") == [200]
-    assert statuses(client, 1, address="2001:db8::99") == [429]
-    assert statuses(client, 1, address="2001:db8:0:1::1") == [200]
+        assert statuses(port, 1, address=f"2001:db8::{number}") == [200]
+    assert statuses(port, 1, address="2001:db8::99") == [429]
+    assert statuses(port, 1, address="2001:db8:0:1::1") == [200]
 
 
-@pytest.mark.django_db
-def test_a_person_at_work_does_not_feel_strangers_at_the_same_address(few: None, client: Client) -> None:
-    client.force_login(make_member(make_organization()))
-    assert statuses(client, 1, "/") == [200]  # from now on the session is known
-    own = client.cookies["sessionid"].value
-    client.cookies.clear()
-    assert statuses(client, 5)[-1] == 429
-    client.cookies["sessionid"] = own
-    assert statuses(client, 6, "/") == [200] * 5 + [429]
+@pytest.mark.parametrize("known_by", ["/", bell.PATH])
+def test_a_person_at_work_does_not_feel_strangers_at_the_same_address(
+    port: int, known_by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a page or the event stream has shown whose session it is."""
+    monkeypatch.setattr(bell, "BROWSER", 0)  # a stream would not end
+    own = session_of(make_member(make_organization()))
+    assert get(port, known_by, own).status in {200, 503}
+    assert statuses(port, 5)[-1] == 429
+    assert statuses(port, 6, "/", session=own) == [200] * 5 + [429]
 
 
-@pytest.mark.django_db
-def test_made_up_sessions_are_strangers(few: None, client: Client, django_assert_num_queries: object) -> None:
-    answers = []
-    for number in range(7):
-        client.cookies["sessionid"] = f"made-up-{number}"
-        answers += statuses(client, 1, "/")
+def test_a_person_has_one_brake_for_pages_and_streams_in_all_sessions(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "BROWSER", 0)
+    person = make_member(make_organization())
+    first, second = session_of(person), session_of(person)
+    for session in (first, second):  # as a stranger's, at addresses of their own
+        assert get(port, "/", session, f"192.0.2.{len(session)}").status == 200
+    asked = [(bell.PATH, first), ("/", second), (bell.PATH, second), ("/sign-in/", first), ("/", first)]
+    assert 429 not in [get(port, path, session).status for path, session in asked]
+    assert statuses(port, 1, bell.PATH, session=first, address="203.0.113.1") == [429]
+    assert statuses(port, 1, session=second, address="203.0.113.2") == [429]
+
+
+def test_made_up_sessions_are_strangers(port: int) -> None:
+    answers = [get(port, "/", f"made-up-{number}").status for number in range(7)]
     assert answers == [302] * 5 + [429] * 2
 
 

@@ -10,8 +10,10 @@ from contextvars import copy_context
 import pytest
 
 from dashboard import hashing, limits
+from dashboard.asgi import limits as pages
 from dashboard.limits import BODY_LIMIT
 from tests.security.sockets import Answer, answer, ask, calling, head, site
+from tests.worker import wait_until
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -164,3 +166,21 @@ def test_who_goes_away_in_the_middle_of_a_body_leaves_nothing(port: int) -> None
         caller.sendall(head("POST", "/theme/", Content_Length="1000") + b"x")
     time.sleep(0.2)
     assert ask(port, head("GET", "/static/app.js")).status == 200
+
+
+def test_few_large_bodies_arrive_at_once_and_small_ones_feel_nothing(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a file and its descriptor, until it was read."""
+    monkeypatch.setattr(limits, "LARGE_AT_ONCE", 2)
+    large = head("POST", "/theme/", Content_Length="1000000", Content_Type=FORM) + b"a=" + b"x" * 400_000
+    with ExitStack() as slow:
+        for number in range(2):
+            caller = slow.enter_context(calling(port))
+            caller.sendall(large)
+            wait_until(lambda number=number: pages.large == number + 1)  # type: ignore[misc]
+        is_refused(ask(port, large), 503, "The server has too much to do")
+        assert (
+            ask(port, head("POST", "/theme/", Content_Length="3", Content_Type=FORM) + b"a=1").status == 403
+        )
+    wait_until(lambda: pages.large == 0)

@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
+import pytest
 
-from dashboard.listen import HOST, bind, configuration
+from dashboard import listen
 
 
 @contextmanager
 def serving(app: Any) -> Iterator[int]:
     """The port of a server that runs in a thread, and stops as a real one does."""
-    with bind(HOST, 0) as listener:
-        server = uvicorn.Server(configuration(app))
+    with pytest.MonkeyPatch.context() as patch, listen.bind(listen.HOST, 0) as listener:
+        patch.setattr(listen, "SECONDS", 0)  # no load balancer has to notice the end
+        listener.listen()  # before it says that it is started
+        server = listen.Server(app)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         while not server.started:

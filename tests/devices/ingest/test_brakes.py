@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from devices.ingest.brakes import BUCKETS, CALLS, FAILURES, Brakes, Buckets, Kind, Size, origin
+from devices.ingest.brakes import BUCKETS, CALLS, FAILURES, SERVES, Brakes, Buckets, Kind, Size, origin
 from devices.ingest.http import Refused
 from devices.ingest.service import Ingest
 from tests.devices.ingest import raw
@@ -24,13 +24,15 @@ class Gate:
     brakes: Brakes = field(default_factory=Brakes)
     now: float = 1000.0
 
-    def call(self, key: str, address: str = NAT, kind: Kind = Kind.DEVICE, status: int = 0) -> int:
+    def call(
+        self, key: str, address: str = NAT, kind: Kind = Kind.DEVICE, status: int = 0, *, asks: bool = False
+    ) -> int:
         try:
-            self.brakes.check(key, address, kind, self.now)
+            self.brakes.check(key, address, kind, self.now, asks=asks)
         except Refused as refusal:
             return refusal.status
         status = status or (200 if key.startswith("good") else 401)
-        self.brakes.note(key, address, kind, self.now, status)
+        self.brakes.note(key, address, kind, self.now, status, asks=asks)
         return status
 
     def calls(self, number: int, key: str, kind: Kind = Kind.DEVICE, status: int = 0) -> list[int]:
@@ -157,8 +159,36 @@ def test_a_caller_on_a_socket_has_no_address_to_be_stopped_by() -> None:
 def test_a_vpn_server_may_ask_about_any_number_of_strangers() -> None:
     gate = Gate()
     assert gate.call("good-service", kind=Kind.SERVICE) == 200
-    assert {gate.call(f"wrong-{number}") for number in range(2 * FAILURES.burst)} == {401}
-    assert gate.call("good-new") == 200
+    asked = [gate.call(f"wrong-{number}", asks=True) for number in range(2 * FAILURES.burst)]
+    assert set(asked) == {401}
+    assert gate.call("good-new", asks=True) == 200
+
+
+def test_refused_keys_of_any_other_call_from_a_vpn_servers_address_count() -> None:
+    gate = Gate()
+    assert gate.call("good-service", kind=Kind.SERVICE) == 200
+    answers = [gate.call(f"wrong-{number}") for number in range(FAILURES.burst + 100)]
+    assert answers == [401] * FAILURES.burst + [429] * 100
+    assert gate.call("good-service", kind=Kind.SERVICE) == 200
+    assert gate.call("wrong", asks=True) == 401  # what it asks about is another matter
+
+
+def test_who_asks_about_keys_without_a_service_key_of_its_own_is_a_stranger() -> None:
+    gate = Gate()
+    for now in (1000.0, 1000.0 + 2 * SERVES):
+        gate.now = now
+        answers = [gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)]
+        assert answers.count(401) == FAILURES.burst
+        gate.now += SERVES / 2  # the brake has recovered
+        assert gate.call("good-service", kind=Kind.SERVICE) == 200
+        assert {gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)} == {401}
+
+
+def test_what_a_vpn_server_asks_has_an_end_too() -> None:
+    gate, most = Gate(), CALLS[Kind.SERVICE].burst
+    assert gate.call("good-service", kind=Kind.SERVICE) == 200
+    answers = [gate.call(f"wrong-{number}", asks=True) for number in range(most + 100)]
+    assert answers == [401] * most + [429] * 100
 
 
 def test_what_is_remembered_is_bounded() -> None:
