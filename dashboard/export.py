@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 # full-width signs too. Where it separates cells by something else than we do, a cell may begin after any of
 # the separators, and it drops spaces and quotes.
 SIGNS: Final = "-=+@\uff1d\uff0b\uff0d\uff20"
-FORMULA: Final = re.compile(rf'((?:^|[,;|\t\r\n])[\s",;|]*+)([{SIGNS}])?')
+# An apostrophe before it makes it a text. Apostrophes that stand there already count: one more is put before
+# them, so that taking one away always gives what it was.
+FORMULA: Final = re.compile(rf"""((?:^|[,;|\t\r\n])[\s",;|]*+)('*+[{SIGNS}])?""")
+BREAK: Final = re.compile(r"'*+[\t\r]")  # the same at the very beginning, by itself
+BOM: Final = "\ufeff"  # without it Excel reads UTF-8 as something else
 
 AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
 EACH: Final = 2  # of them to one person
@@ -44,7 +48,7 @@ def csv_file(name: str, columns: Iterable[str], batches: Batches) -> File:
     names = list(columns)
 
     async def text() -> AsyncIterator[str]:
-        yield csv_lines([names])
+        yield BOM + csv_lines([names])
         async for rows in batches:
             yield csv_lines([row[column] for column in names] for row in rows)
 
@@ -77,13 +81,24 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     words = value if isinstance(value, str) else _words(value)
-    if words.startswith(("\t", "\r")):
+    if BREAK.match(words):
         words = f"'{words}"
     return FORMULA.sub(_quoted, words)
 
 
+def plain(words: str) -> str:
+    """The text that `cell` has written so, or a person behind an apostrophe into a spreadsheet."""
+    if words.startswith("'") and BREAK.match(words):
+        words = words[1:]
+    return FORMULA.sub(_unquoted, words)
+
+
 def _quoted(begins: re.Match[str]) -> str:
     return f"{begins[1]}'{begins[2]}" if begins[2] else begins[0]
+
+
+def _unquoted(begins: re.Match[str]) -> str:
+    return begins[1] + (begins[2] or "").removeprefix("'")
 
 
 def _words(value: Any) -> str:

@@ -170,6 +170,7 @@ def _insert(alike: Device, lines: Sequence[Line]) -> list[int]:
         "device_type": [line.device_type or alike.device_type for line in lines],
         "tags": [line.tags for line in lines],
         "notes": [line.notes for line in lines],
+        "poll_interval": [line.poll_interval for line in lines],
     }
     try:
         with transaction.atomic():

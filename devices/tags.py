@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
 LONGEST_TAG: Final = 100  # characters of a name, and of a value
 MOST_TAGS: Final = 50
+# What people cannot write into a tag, or PostgreSQL cannot keep.
+NO_TAG: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def tags_in(text: str) -> dict[str, str]:
@@ -32,6 +36,21 @@ def tags_of(lines: Iterable[str]) -> dict[str, str]:
         tags[name] = value
     _bounded(tags)
     return tags
+
+
+def tags_of_json(text: str) -> dict[str, str]:
+    """The tags of a JSON object of strings, as exports write them; ValidationError where it is none."""
+    try:
+        pairs: Any = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        pairs = None
+    if not isinstance(pairs, list) or not all(_is_tag(*pair) for pair in pairs):
+        raise ValidationError(f"“{text[:40]}” begins like JSON, and is no object of names and values.")
+    return tags_of(f"{name}={value}" for name, value in pairs)
+
+
+def _is_tag(name: str, value: object) -> bool:
+    return isinstance(value, str) and "=" not in name and not NO_TAG.search(name + value)
 
 
 def _bounded(tags: Mapping[str, str]) -> None:

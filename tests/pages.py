@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
+from dashboard.export import BOM
 from devices import clock, connectivity
 from devices.models import Device
 from fleets.models import Fleet
@@ -47,6 +50,12 @@ def streamed(answer: Any) -> str:
         return b"".join([part async for part in answer.streaming_content])
 
     return async_to_sync(whole)().decode()
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    """The rows of a CSV file of ours, which begins with a byte order mark."""
+    assert text.startswith(BOM)
+    return list(csv.DictReader(io.StringIO(text.removeprefix(BOM), newline="")))
 
 
 def names_in(response: Response) -> list[str]:

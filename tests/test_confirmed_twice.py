@@ -7,7 +7,6 @@ tests/fleets/views/test_invitations.py, a device's key in tests/devices/views/te
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +22,7 @@ from devices.tasks import KINDS
 from fleets.models import Fleet, Invitation, Organization, Role
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import streamed, text_of
+from tests.pages import rows_of, streamed, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -125,7 +124,7 @@ def test_a_list_gets_one_set_of_keys_and_both_requests_get_it(fleet: Fleet, owne
     run(job.uuid, kinds=KINDS)
     first, second = map(streamed, twice(owner, reverse("devices:job-keys", args=[job.uuid])))
     assert first == second
-    digests = [keys.digests(row["key"])[0] for row in csv.DictReader(first.splitlines())]
+    digests = [keys.digests(row["key"])[0] for row in rows_of(first)]
     assert {bytes(key.digest) for key in ApiKey.objects.all()} == set(digests)
     assert len(digests) == 2
 

@@ -78,6 +78,8 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
             except ceilings.Reached as reached:
                 form.add_error("file", str(reached))
             else:
+                if read.remark:
+                    messages.info(request, read.remark)
                 return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
     context = {
         "nav": "fleets",
@@ -118,6 +120,7 @@ def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
         "with_uuid": sum(bool(line["uuid"]) for line in listed.lines),
         "with_name": sum(bool(line["name"]) for line in listed.lines),
         "with_tags": sum(bool(line["tags"]) for line in listed.lines),
+        "with_interval": sum(bool(line.get("poll_interval")) for line in listed.lines),
         "types": types.most_common(5),
         "more_types": max(0, len(types) - 5),
     }

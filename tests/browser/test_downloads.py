@@ -5,7 +5,6 @@ The downloads come from the URL configuration: one without a case here fails, wi
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -41,6 +40,7 @@ from tests.access.urls import addresses
 from tests.access.world import make_world, undone
 from tests.browser.real_site import a_site
 from tests.factories import make_fleet, make_member, make_organization, make_uuid
+from tests.pages import rows_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -253,7 +253,7 @@ def test_keys_whose_transfer_broke_are_downloaded_again_until_somebody_has_them(
     break_off(context, page.url, download.path)
     text = by_browser(page, download)
     download.holds(text)
-    keyed = [row["key"] for row in csv.DictReader(text.splitlines())]
+    keyed = [row["key"] for row in rows_of(text)]
     assert {bytes(key.digest) for key in ApiKey.objects.all()} == {keys.digests(key)[0] for key in keyed}
     page.get_by_role("button", name="I have the keys").click()
     expect(page.get_by_text("They are not stored any more and cannot be downloaded again.")).to_be_visible()

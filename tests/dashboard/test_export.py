@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.export import cell, csv_lines
+from dashboard.export import cell, csv_lines, plain
 
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 SEPARATORS = [",", ";", "\t", "|"]
@@ -54,3 +54,15 @@ def test_no_cell_is_a_formula_whichever_separator_a_spreadsheet_uses(values: lis
     text = csv_lines([values, values])
     for separator in SEPARATORS:
         assert not [each for each in begins(text, separator) if each.startswith(SIGNS)]
+
+
+@given(st.text(alphabet="=+-@\uff1d\uff0d,;|\t\r\n \"'\u3000ax1", max_size=16))
+def test_a_cell_is_read_back_as_it_was(value: str) -> None:
+    assert plain(cell(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [("'=1", "''=1"), ("'\t", "''\t"), ("it's", "it's"), ("'", "'")]
+)
+def test_an_apostrophe_of_the_text_itself_is_told_from_ours(value: str, written: str) -> None:
+    assert (cell(value), plain(written)) == (written, value)

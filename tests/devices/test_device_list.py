@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from devices.device_list import MOST, UNBALANCED, Fault, Line, read, taken
+from devices.device_list import MOST, UNBALANCED, UNNAMED, Fault, Line, read, taken
 from tests.factories import make_device
 
 UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
 OTHER = "a" * 62
+SECONDS = "A whole number of seconds, from 10 to 86400."
 NOT_A_UUID = "A UUID has 32 or 62 characters, each 0 to 9 or a to f."
 
 
@@ -39,13 +40,67 @@ def test_all_columns() -> None:
         (f"uuid,name\n{OTHER},\n,pump-1\n", [Line(2, OTHER), Line(3, name="pump-1")]),
         ("name\npumpe-ä-漢\n", [Line(2, name="pumpe-ä-漢")]),
         ("name\n=1+1\n", [Line(2, name="=1+1")]),
+        ("name,poll_interval\na,300\nb,\n", [Line(2, name="a", poll_interval=300), Line(3, name="b")]),
     ],
 )
 def test_what_it_may_look_like(content: str, expected: list[Line]) -> None:
     assert (read(content.encode()).lines, read(content.encode()).faults) == (expected, [])
 
 
-NAMES = "uuid, name, device_type, tags, notes"
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize(
+    ("content", "numbers"),
+    [
+        ("name,type,notes,,\npump-1,rpi,here,,\npump-2,,,,\n", (2, 3)),  # unnamed columns that are empty
+        (",name,,type,notes\n,pump-1,,rpi,here\n,pump-2,,,\n", (2, 3)),
+        ("name,type,notes\npump-1,rpi,here,,,\npump-2,,,,,\n,,,,,\n", (2, 3)),  # separators at line ends
+        ("name,type,notes\npump-1,rpi,here\npump-2\n", (2, 3)),  # and none, as Excel leaves them out
+        ("sep=;\nname;type;notes\npump-1;rpi;here\npump-2;;\n", (3, 4)),
+        ("sep=|\nname|type|notes\npump-1|rpi|here\npump-2||\n", (3, 4)),
+        ('"sep=;";;\nname;type;notes\npump-1;rpi;here\npump-2;;\n', (3, 4)),
+        ("sep=;,,\nname,type,notes\npump-1,rpi,here\npump-2,,\n", (3, 4)),  # taken for a row, and saved
+        ("\nname,type,notes\npump-1,rpi,here\npump-2,,\n", (3, 4)),  # an empty first line
+        (";;;\n\n;name;type;notes\n;pump-1;rpi;here\n;pump-2;;\n", (4, 5)),
+    ],
+)
+def test_files_as_spreadsheets_write_them(content: str, numbers: tuple[int, int], end: str) -> None:
+    found = read(content.replace("\n", end).encode())
+    first = Line(numbers[0], name="pump-1", device_type="rpi", notes="here")
+    assert (found.lines, found.faults) == ([first, Line(numbers[1], name="pump-2")], [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "tags"),
+    [
+        ('{"site": "north; side", "spare": ""}', {"site": "north; side", "spare": ""}),
+        ("{}", {}),
+        ('{"a": "x, \'=y"}', {"a": "x, =y"}),
+        ("site = '-5; '-x = 1", {"site": "'-5", "-x": "1"}),
+    ],
+)
+def test_tags_as_an_export_writes_them(cell: str, tags: dict[str, str]) -> None:
+    quoted = cell.replace('"', '""')
+    found = read(f'name,tags\na,"{quoted}"\n'.encode())
+    assert (found.lines, found.faults) == ([Line(2, name="a", tags=tags)], [])
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"), [("'=1+1", "=1+1"), ("''=1", "'=1"), ("'a", "'a"), ("a;'-b", "a;-b"), ("'", "'")]
+)
+def test_an_apostrophe_before_what_would_be_a_formula_is_not_part_of_the_name(cell: str, name: str) -> None:
+    assert read(f'name\n"{cell}"\n'.encode()).lines == [Line(2, name=name)]
+
+
+def test_columns_of_an_export_that_are_not_imported_are_told() -> None:
+    found = read(b"fleet,name,type,status\nkiosks,a,rpi,online\n")
+    assert (found.lines, found.faults) == ([Line(2, name="a", device_type="rpi")], [])
+    assert found.remark == "Columns of an export that are not imported: fleet, status."
+    assert read(b"name\na\n").remark == ""
+
+
+NAMES = "uuid, name, device_type, tags, notes, poll_interval"
+UNKNOWN = f"Unknown column. Known columns: {NAMES}."
+NOT_A_TAG = "begins like JSON, and is no object of names and values."
 
 
 @pytest.mark.parametrize(
@@ -54,13 +109,17 @@ NAMES = "uuid, name, device_type, tags, notes"
         (b"", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
         (b"pump-1\npump-2\n", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
         (b"name\n", [Fault(0, "", "It names no device: below the header is nothing.")]),
-        (b"name,colour\na,red\n", [Fault(1, "colour", f"There are {NAMES}, not this.")]),
-        (b"name,\na,\n", [Fault(1, "without a name", f"There are {NAMES}, not this.")]),
+        (b'name,"a;b;c"\na,red\n', [Fault(1, "a;b;c", UNKNOWN)]),
+        (b"tags\n'=a\n", [Fault(2, "tags", "“=a” has no name before the =.")]),
+        (b"name,colour\na,red\n", [Fault(1, "colour", UNKNOWN)]),
+        (b"name,\na,b\n", [Fault(2, "", f"“b” {UNNAMED}")]),
+        (b"sep=;\n\nname;;notes\na; big ;\n", [Fault(4, "", f"“big” {UNNAMED}")]),
         (b"name,Name\na,b\n", [Fault(1, "name", "It is there twice.")]),
         ("name\na\n".encode("utf-16"), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")]),
         (b"name\na\n\xe4\n", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
-        (b"name,notes\na\n", [Fault(2, "", "It has 1 cells, the header 2.")]),
-        (b"name,notes\na,b,c\n", [Fault(2, "", "It has 3 cells, the header 2.")]),
+        (b"name,notes\na,b,c\n", [Fault(2, "", f"“c” {UNNAMED}")]),
+        (b"type,device_type\na,b\n", [Fault(1, "device_type", "It is there twice.")]),
+        (b"name\rb\r\xe4\r", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
         (b'name\na\n"b\n', [Fault(3, "", UNBALANCED)]),
         (b'name\n"a"b\n', [Fault(2, "", UNBALANCED)]),
         (b"notes\n" + b"x" * 140_000 + b"\n", [Fault(2, "", "A cell is too long.")]),
@@ -83,6 +142,18 @@ NAMES = "uuid, name, device_type, tags, notes"
         (b"name\na\x00\n", [Fault(2, "name", "It holds a line break, or a character that does not show.")]),
         (b"notes\na\x1b[31m\n", [Fault(2, "notes", "It holds a character that does not show.")]),
         (b"name,tags\na,= north\n", [Fault(2, "tags", "“= north” has no name before the =.")]),
+        (b"tags\n{a\n", [Fault(2, "tags", f"“{{a” {NOT_A_TAG}")]),
+        (b'tags\n"{""a"": 1}"\n', [Fault(2, "tags", f'“{{"a": 1}}” {NOT_A_TAG}')]),
+        (b'tags\n"{""a=b"": ""c""}"\n', [Fault(2, "tags", f'“{{"a=b": "c"}}” {NOT_A_TAG}')]),
+        (b'tags\n"{""a"": ""\\u0000""}"\n', [Fault(2, "tags", f'“{{"a": "\\u0000"}}” {NOT_A_TAG}')]),
+        (b'tags\n"{""a"": ""\\ud800""}"\n', [Fault(2, "tags", f'“{{"a": "\\ud800"}}” {NOT_A_TAG}')]),
+        (
+            b'tags\n"{""a"": ""1"", ""a"": ""2""}"\n',
+            [Fault(2, "tags", "“a” is there twice, and a tag has one value.")],
+        ),
+        (b"poll_interval\n9\n", [Fault(2, "poll_interval", SECONDS)]),
+        (b"poll_interval\n86401\n", [Fault(2, "poll_interval", SECONDS)]),
+        (b"poll_interval\n15 min\n", [Fault(2, "poll_interval", SECONDS)]),
         (b"name,tags\na,a=1;a=2\n", [Fault(2, "tags", "“a” is there twice, and a tag has one value.")]),
         (
             f"uuid,name,tags\n123,{'x' * 256},=\n\n,ok,\n4,,\n".encode(),

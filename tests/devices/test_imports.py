@@ -9,9 +9,13 @@ from dataclasses import replace
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections, transaction
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
+from dashboard.export import cell
 from dashboard.models import User
 from devices import imports, keys, lifecycle, list_keys
 from devices.device_list import Fault, Line
@@ -20,6 +24,7 @@ from devices.runs import run
 from devices.tasks import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Role
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization, make_uuid, seconds
+from tests.pages import fetch, rows_of, text_of
 from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,6 +101,44 @@ def test_confirming_twice_makes_one_job(fleet: Fleet, operator: User) -> None:
     first = imports.confirm(listed=listed, actor=operator)
     assert imports.confirm(listed=listed, actor=operator) == first
     assert Job.objects.count() == 1
+
+
+NEVER = {"is_active": False, "activated_at": None, "provisioned_at": None}  # preregistered, without contact
+NASTY = ("=1+1", "'=1+1", "x;-y", "x|'@y", 'pump, the "big" one', "Pümpe 漢")
+
+
+def test_an_export_can_be_imported_elsewhere_and_exported_again_alike(
+    fleet: Fleet, operator: User, client: Client
+) -> None:
+    for name in NASTY:
+        tags = {"site": name, "spare": ""}
+        rows = {
+            "name": name,
+            "notes": f"{name}\n{name}",
+            "tags": tags,
+            "device_type": "rpi",
+            "poll_interval": 300,
+        }
+        make_device(fleet, **NEVER, **rows)
+    make_device(fleet, name="", **NEVER)
+    client.force_login(operator)
+    exported = fetch(client, "/devices/devices.csv?sort=name")
+    for device in Device.objects.all():
+        lifecycle.delete(device=device, actor=None)
+    elsewhere = make_fleet()
+    client.force_login(make_member(elsewhere.organization, Role.OPERATOR))
+    path = reverse("devices:import", args=[elsewhere.slug])
+    preview = client.post(path, {"file": SimpleUploadedFile("devices.csv", exported.encode())}, follow=True)
+    assert "Columns of an export that are not imported: organization, fleet, " in text_of(preview)
+    client.post(preview.redirect_chain[-1][0])
+    run(Job.objects.get().uuid, kinds=KINDS)
+    others = {"organization", "fleet", "fleet_name", "status_since", "added"}
+    was, became = (
+        [{column: cell for column, cell in row.items() if column not in others} for row in rows_of(text)]
+        for text in (exported, fetch(client, "/devices/devices.csv?sort=name"))
+    )
+    assert sorted(row["name"] for row in was) == sorted(["", *map(cell, NASTY)])
+    assert became == was
 
 
 def test_a_uuid_taken_meanwhile_is_named_and_nothing_is_made(fleet: Fleet, operator: User) -> None:

@@ -30,7 +30,9 @@ class Command(BaseCommand):
         parser.add_argument("--uuid", help="32 or 62 hexadecimal characters; without it one is made up")
         parser.add_argument("--name", default="")
         parser.add_argument("--device-type", default="")
-        parser.add_argument("--file", type=Path, help="CSV; the header names some of uuid, name, ...")
+        parser.add_argument(
+            "--file", type=Path, help="CSV; the header names some of uuid, name, ...; or an export"
+        )
         parser.add_argument("--keys", type=Path, help="where the keys of --file go; must not be there yet")
 
     def handle(self, *, fleet: str, file: Path | None, keys: Path | None, **options: Any) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -22,14 +20,13 @@ from devices.pages.exports import COLUMNS
 from devices.status import Status
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import fetch, make_every_status, names_in
+from tests.pages import fetch, make_every_status, names_in, rows_of
 
 pytestmark = pytest.mark.django_db
 
 
 def csv_rows(client: Client, query: str = "") -> list[dict[str, str]]:
-    text = fetch(client, f"/devices/devices.csv{query}")
-    return list(csv.DictReader(io.StringIO(text, newline="")))
+    return rows_of(fetch(client, f"/devices/devices.csv{query}"))
 
 
 def json_rows(client: Client, query: str = "") -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,7 @@ from devices.device_list import Line
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets.models import Fleet, Role
 from tests.factories import T0, make_device, make_member, make_organization, make_uuid
-from tests.pages import refresh, streamed, text_of
+from tests.pages import refresh, rows_of, streamed, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -177,7 +176,7 @@ def test_the_keys_are_downloaded(reader: Client, fleet: Fleet, user: User) -> No
     answer = reader.post(f"/jobs/{job.uuid}/keys/")
     assert answer["Content-Disposition"].startswith('attachment; filename="keys-kiosks-')
     assert "no-store" in answer["Cache-Control"]
-    first, second = csv.DictReader(streamed(answer).splitlines())
+    first, second = rows_of(streamed(answer))
     found = keys.find(first["key"], ApiKey.Kind.DEVICE, T0)
     assert found is not None
     assert found.device is not None

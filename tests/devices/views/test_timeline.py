@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 
+from dashboard.export import BOM
 from devices import clock, connectivity, listening
 from devices.models import Device, Heartbeat
 from devices.pages import history, timeline
@@ -122,7 +123,7 @@ def test_the_file_says_what_the_list_says(reader: Client, device: Device) -> Non
     lapse()
     address = f"/devices/{device.uuid}/changes.csv"
     assert f'href="{address}"' in reader.get(f"/devices/{device.uuid}/").content.decode()
-    rows = list(csv.reader(io.StringIO(fetch(reader, address), newline="")))
+    rows = list(csv.reader(io.StringIO(fetch(reader, address).removeprefix(BOM), newline="")))
     assert rows[0] == ["at", "until", "what", "state", "before", "change", "reason"]
     assert [row[2:] for row in rows[1:]] == [
         ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until the end of its window"],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +17,7 @@ from dashboard.models import User
 from fleets import audit
 from fleets.models import AuditEntry, Organization, Role
 from tests.factories import T0, make_member, make_organization, seconds
-from tests.pages import text_of
+from tests.pages import rows_of, text_of
 
 pytestmark = pytest.mark.django_db
 PATH = "/settings/halden/audit/"
@@ -278,10 +276,6 @@ def fetch(client: Client, path: str) -> str:
         return "".join([part.decode() async for part in response.streaming_content])
 
     return async_to_sync(whole)()
-
-
-def rows_of(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def test_a_file_is_exactly_the_filtered_list(reader: Client, varied: None) -> None:
