@@ -71,11 +71,11 @@ def beat(at: datetime, process: int = 0) -> bool:
     reached = processes.heard_by_all(process, at)
     if began or reached <= ledger.pulse_at:
         return True
-    if away := reached - ledger.pulse_at > PATIENCE:
-        reached = at
+    away = at - ledger.pulse_at > PATIENCE  # as every reading until now has it
     left = not away or _close(ledger, at)
     if left:
-        ledger.pulse_at, ledger.returned_at, ledger.worked_at = reached, None, None
+        ledger.pulse_at = at if away else reached
+        ledger.returned_at = ledger.worked_at = None
     ledger.save()
     return left
 

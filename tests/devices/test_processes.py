@@ -59,6 +59,16 @@ def test_what_one_stuck_process_does_not_hear_is_an_outage_though_the_other_puls
     assert (shown.status, shown.poll.late_at) == (Status.HEARTBEAT_ONLY, at(75))
 
 
+def test_one_that_comes_back_ends_the_outage_that_pages_spoke_of(one: Presence, other: Presence) -> None:
+    pulse(other, 0)
+    for moment in (0, 2, 4, 6, 8):
+        pulse(one, moment)
+    assert clock.known(at(10.1)).silence == clock.Silence(at(0), None)
+    pulse(other, 10.1)
+    assert outages() == [(at(0), at(10.1))]
+    assert Listening.objects.get().pulse_at == at(10.1)
+
+
 def test_the_log_names_the_one_that_is_stuck(
     one: Presence, other: Presence, caplog: pytest.LogCaptureFixture
 ) -> None:
