@@ -3,6 +3,10 @@
 Readings need nothing but the ledger: while an outage is open, they are those at its start (devices/clock.py).
 It stays open until the deadlines of every device have moved, which the pulse that finds it does first, a
 portion per transaction; so no reading ever meets a deadline that is yet to move.
+
+The pulse also finds that the database's clock was set (domain.md, Times). Forward, it went further than this
+process's own clock: what it skipped is as an outage. Back, the newest pulse lies in the future, whichever
+process left it: what is dated there comes to the present (devices/ahead.py), a portion per transaction too.
 """
 
 from __future__ import annotations
@@ -13,16 +17,18 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Max, Min
 
-from devices import clock, processes
-from devices.clock import PATIENCE
-from devices.models import Listening, Outage
+from devices import ahead, clock, processes
+from devices.clock import LEASE, PATIENCE, STEP, DatabaseClock
+from devices.models import Listening, ListeningProcess, Outage
+from devices.own_clock import Look, OwnClock
 
 logger = logging.getLogger("devices.listening")
 
 PULSE_EVERY: Final = 2.0  # seconds
 PORTION: Final = 5000  # devices per transaction
-LEASE: Final = timedelta(seconds=60)  # of a VPN server, from its last sign
+TRUSTED_AFTER: Final = timedelta(days=1)
 
 # What had not passed at the start moves (late_at: a whole window from the end on); what was late already is
 # lost one grace after the end; what was lost stays lost. Moving twice is moving once.
@@ -54,39 +60,134 @@ FROM alive WHERE s.id = alive.id
 """
 
 
-def pulse(at: datetime | None = None) -> None:
-    """The ingest listens at this moment. After an outage it first moves what had not passed at its start."""
-    while not beat(at or clock.now()):
+def pulse(at: datetime | None = None, own: OwnClock | None = None) -> None:
+    """The ingest listens at this moment. After an outage it first moves what had not passed at its start.
+
+    As `beat`, until all is done.
+    """
+    own = own or OwnClock()
+    while not beat(at, own=own):
         pass
 
 
-@transaction.atomic
-def beat(at: datetime, process: int = 0) -> bool:
+def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = None) -> bool:
     """Leave the pulse, or do a portion of what must come before it; returns whether that is done.
 
-    `process` is the number of the one that listens (devices/processes.py): the ledger goes as far as all do.
-    The locked row makes processes that come back together take turns with one outage.
+    `at` None: the database's clock. `process` is the number of the one that listens (devices/processes.py):
+    the ledger goes as far as all do. `own`: its clock, which remembers its pulse before.
     """
-    ledger, began = Listening.objects.select_for_update().get_or_create(pk=1, defaults={"pulse_at": at})
-    reached = processes.heard_by_all(process, at)
-    if began or reached <= ledger.pulse_at:
+    own = own or OwnClock()
+    done = _beat(at, process, own)
+    own.keep()
+    return done
+
+
+@transaction.atomic
+def _beat(at: datetime | None, process: int, own: OwnClock) -> bool:
+    """In one transaction. The locked row makes processes that come back together take turns with one outage.
+
+    Read under its lock, the clock lies behind every pulse that was left, unless it was set back.
+    """
+    ledger, began = Listening.objects.select_for_update().get_or_create(
+        pk=1, defaults={"pulse_at": at or DatabaseClock()}
+    )
+    look = own.look(at)
+    if not began and (newest := _newest(ledger, look)) - look.at > STEP:
+        _set_back(ledger, look.at, min(look.beyond, look.at - newest))
+    reached = processes.heard_by_all(process, look.at)
+    if began:
         return True
-    away = at - ledger.pulse_at > PATIENCE  # as every reading until now has it
-    left = not away or _close(ledger, at)
-    if left:
-        ledger.pulse_at = at if away else reached
-        ledger.returned_at = ledger.worked_at = None
+    left = _go_on(ledger, look, reached)
+    done = left and (not ledger.ahead or _bring(ledger, look.at))
     ledger.save()
-    return left
+    return done
 
 
-def _close(ledger: Listening, at: datetime) -> bool:
+def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
+    """Let the ledger go as far as all processes listened; whether no outage has to be closed before."""
+    skipped = _set_forward(ledger, look)
+    if not skipped and reached <= ledger.pulse_at:
+        return True
+    away = skipped or look.at - ledger.pulse_at > PATIENCE  # as every reading until now has it
+    if away and not _close(ledger, look):
+        return False
+    ledger.pulse_at = look.at if away else reached
+    ledger.returned_at = ledger.worked_at = None
+    return True
+
+
+def _newest(ledger: Listening, look: Look) -> datetime:
+    """The newest moment that the ledger or this process knows: a clock that shows less was set back."""
+    pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
+    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, pulse, look.newest]
+    return max(moment for moment in known if moment)
+
+
+def _set_forward(ledger: Listening, look: Look) -> bool:
+    """Whether the database's clock has just skipped a while that no process, or this, is dealing with."""
+    if ledger.returned_at is not None:
+        return ledger.returned_at - ledger.pulse_at <= PATIENCE
+    return look.beyond > STEP and not Outage.objects.filter(ended_at__gt=look.since).exists()
+
+
+def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
+    """The database's clock was set back to `at`: no pulse and no outage lies ahead of it any more.
+
+    What devices have there is brought to the present by this pulse and the next ones.
+    """
+    ledger.stepped_at, ledger.stepped_by = at, by
+    Outage.objects.filter(began_at__gte=at).delete()
+    Outage.objects.filter(ended_at__gt=at).update(ended_at=at)
+    ListeningProcess.objects.filter(pulse_at__gt=at).update(pulse_at=at)
+    ledger.pulse_at, ledger.returned_at, ledger.worked_at = min(ledger.pulse_at, at), None, None
+    ledger.ahead, ledger.moved_to = True, 0
+    logger.warning("the database's clock was set back by %s, to %s", -by, at)
+
+
+def _bring(ledger: Listening, at: datetime) -> bool:
+    """Bring the next devices to the present; returns whether all there is has been brought."""
+    last = ahead.bring(ledger.moved_to, at)
+    ledger.ahead, ledger.moved_to = last is not None, last or 0
+    if not ledger.ahead:
+        logger.warning("nothing is dated ahead of the database's clock any more")
+    return not ledger.ahead
+
+
+def set_right(at: datetime | None = None) -> None:
+    """Bring everything that is dated ahead to the present, whether or not a pulse noticed that it is."""
+    at = at or clock.now()
+    with transaction.atomic():
+        ledger = Listening.objects.select_for_update().first()
+        if ledger and (newest := _newest(ledger, Look(at))) > at:
+            _set_back(ledger, at, at - newest)
+            ledger.save()
+    last: int | None = 0
+    while last is not None:
+        with transaction.atomic():
+            last = ahead.bring(last, at)
+
+
+def trusted(at: datetime) -> datetime:
+    """The clock that old things are deleted by: for a day after an outage, the one before it.
+
+    A clock that was set ahead, as of a machine that starts with a wrong one, must not delete everything.
+    """
+    recent = Outage.objects.filter(ended_at__gt=at - TRUSTED_AFTER).aggregate(first=Min("began_at"))
+    heard: datetime = clock.heard(at)
+    return min(recent["first"] or heard, heard)
+
+
+def _close(ledger: Listening, look: Look) -> bool:
     """Go on closing the outage since the ledger's pulse; returns whether it is closed.
 
     It ends when the ingest came back, unless that was away again before it was done.
     """
+    at = look.at
     if ledger.returned_at is None or ledger.worked_at is None or at - ledger.worked_at > PATIENCE:
         ledger.returned_at, ledger.moved_to = at, 0
+        if look.beyond > STEP:
+            ledger.stepped_at, ledger.stepped_by = at, look.beyond
+            logger.warning("the database's clock was set forward by %s, to %s", look.beyond, at)
     ledger.worked_at = at
     params: dict[str, Any] = {
         "start": ledger.pulse_at,
@@ -103,6 +204,7 @@ def _close(ledger: Listening, at: datetime) -> bool:
             ledger.moved_to = last
             return False
         cursor.execute(MOVE_LEASES, params)
+    ledger.moved_to = 0
     Outage.objects.create(began_at=ledger.pulse_at, ended_at=ledger.returned_at)
     logger.warning("no data from %(start)s to %(end)s: nothing is concluded from that time", params)
     return True

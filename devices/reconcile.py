@@ -17,12 +17,12 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Count
 
-from devices import clock, counters, status, tally
+from devices import ahead, clock, counters, status, tally
 from devices.models import Device
 from fleets.models import Organization
 
 PART: Final = 200_000  # devices looked at by one statement
-ENDLESS: Final = 2**63 - 1  # the last part reaches there: a history outlives its device
+AHEAD: Final = "what is dated ahead of the clock"
 
 # Each finds devices, as uuid, what is recorded, and what it should be.
 NEWEST_STATUS: Final = """
@@ -104,18 +104,17 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
     Histories and tallies are compared from `since` on, where that is given: what lies before was, and changes
     no more.
     """
-    at = at or clock.now()
     for what, sql in CHECKS.items():
         for after, last in _parts():
-            with connection.cursor() as cursor:
-                cursor.execute(sql, {"after": after, "last": last, "since": since or "-infinity"})
-                found = cursor.fetchall()
-            for where, recorded, should in found:
+            params = {"after": after, "last": last, "since": since or "-infinity"}
+            for where, recorded, should in _rows(sql, params):
                 yield Disagreement(what, where, str(recorded), str(should))
+    yield from _dated_ahead(at)
     for fleet, slug, kept, there in counters.wrong():
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
     for where, tallied, made in tally.wrong(since):
         yield Disagreement("the tally of an hour", where, str(tallied), str(made))
+    at = at or clock.now()
     for organization in Organization.objects.order_by("pk"):
         yield from _counts(organization, at)
 
@@ -123,8 +122,28 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
 def _parts() -> Iterator[tuple[int, int]]:
     """Ranges of ids, after the first up to the last, that hold every device there is or was."""
     newest = Device.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    edges = [*range(0, newest, PART), ENDLESS] if newest else [0, ENDLESS]
+    edges = [*range(0, newest, PART), ahead.ENDLESS] if newest else [0, ahead.ENDLESS]
     yield from pairwise(edges)
+
+
+def _dated_ahead(at: datetime | None) -> Iterator[Disagreement]:
+    """What a clock that was ahead has left: of anything else, nothing is dated after what the clock says.
+
+    Each statement has its own clock, or what is written meanwhile would seem to be ahead.
+    """
+    steps = [(sql, part) for sql in ahead.FOUND_OF_DEVICES for part in _parts()]
+    for sql, (after, last) in [*steps, *((sql, (0, 0)) for sql in ahead.FOUND_OF_THE_SITE)]:
+        now = at or clock.now()
+        params = ahead.params(now + clock.STEP) | {"after": after, "last": last}
+        for where, dated in _rows(sql, params):
+            yield Disagreement(AHEAD, where, str(dated), f"{now} at most")
+
+
+def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _counts(organization: Organization, at: datetime) -> Iterator[Disagreement]:

@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 from django.db import connection, transaction
 
-from devices import clock
+from devices import clock, listening
 from devices.models import FleetTally, Outage
 
 MONTHS_AHEAD: Final = 3
@@ -78,7 +78,7 @@ def drop_old(cut: datetime) -> list[str]:
 def keep(at: datetime | None = None) -> list[str]:
     """The daily work; returns the partitions made and dropped."""
     at = at or clock.now()
-    made, cut = make_ahead(at), cut_at(at)
+    made, cut = make_ahead(at), cut_at(listening.trusted(at))
     FleetTally.objects.filter(at__lt=cut).delete()
     return made + (drop_old(cut) if too_old(cut) else [])
 

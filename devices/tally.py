@@ -117,8 +117,10 @@ def certain(at: datetime) -> datetime:
 @transaction.atomic
 def keep(at: datetime | None = None) -> int:
     """Write the full hours that are not there yet, once settled; returns how many."""
-    until = certain(at or clock.now())
     _alone()
+    until = certain(at or clock.now())
+    with connection.cursor() as cursor:  # hours of a clock that was ahead and was set back
+        cursor.execute("DELETE FROM devices_fleettally WHERE at > %s", [until])
     first, newest = _kept()
     if first is None or newest is None:
         return _rebuild(until)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from devices import clock, reconcile
+from devices import clock, listening, reconcile
 from devices.models import Verification
 
 logger = logging.getLogger(__name__)
@@ -22,13 +22,13 @@ KEPT: Final = timedelta(days=90)
 
 def verify(at: datetime | None = None) -> Verification:
     """Compare, tell and keep what was found."""
-    at = at or clock.now()
-    disagreements = reconcile.disagreements(at, since=at - BACK)
+    began_at = at or clock.now()
+    disagreements = reconcile.disagreements(at, since=began_at - BACK)
     lines = [str(each) for each in islice(disagreements, TOLD)]
     found = len(lines) + sum(1 for _ in disagreements)
     for line in lines:
         logger.error("what is recorded does not follow from the facts: %s", line)
     if found > len(lines):
         logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
-    Verification.objects.filter(began_at__lt=at - KEPT).delete()
-    return Verification.objects.create(began_at=at, ended_at=clock.now(), found=found, lines=lines)
+    Verification.objects.filter(began_at__lt=listening.trusted(began_at) - KEPT).delete()
+    return Verification.objects.create(began_at=began_at, ended_at=clock.now(), found=found, lines=lines)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from devices.clock import Moment
-from devices.listening import LEASE
+from devices.clock import LEASE, Moment
 from devices.models import VpnServer
 from fleets.models import Organization
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from devices import clock, connectivity, keys, listening
 from devices.ingest.database import in_database, threads
+from devices.own_clock import OwnClock
 from devices.processes import Presence
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Pulse:
         self._waits = waits
         self._left_at = -math.inf  # seconds of the monotonic clock
         self._presence = Presence()
+        self._own = OwnClock()
 
     def age(self) -> float:
         """Seconds since the last pulse, or a part of the work that comes before it after an outage."""
@@ -75,4 +77,4 @@ class Pulse:
         at = clock.now()
         keys.find_devices([""], at)
         connectivity.record_heartbeats([], at)
-        return listening.beat(clock.now(), self._presence.number())
+        return listening.beat(process=self._presence.number(), own=self._own)

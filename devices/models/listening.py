@@ -16,6 +16,11 @@ class Listening(models.Model):
     returned_at = models.DateTimeField(null=True)
     worked_at = models.DateTimeField(null=True)
     moved_to = models.BigIntegerField(default=0)
+    # What is dated ahead of a clock that was set back is being brought to the present; also by `moved_to`.
+    ahead = models.BooleanField(default=False, db_default=False)
+    # When the database's clock was set last, by the clock since then, and by how much: less than 0, back.
+    stepped_at = models.DateTimeField(null=True)
+    stepped_by = models.DurationField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(name="listening_once", condition=Q(id=1))]

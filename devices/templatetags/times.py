@@ -1,6 +1,6 @@
 """Times, numbers and nouns in templates. Relative times need the page's clock `at` in the context."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.template import Context
@@ -54,6 +54,12 @@ def clock_text(context: Context, moment: datetime) -> str:
 def between(start: datetime, end: datetime) -> str:
     """How long something lasted: "7 h 53 min"."""
     return words.duration(end - start)
+
+
+@register.filter
+def span(time: timedelta) -> str:
+    """How long it is, whichever way it goes, to the second: "59 min 30 s"."""
+    return words.duration(abs(time), precise=True)
 
 
 @register.simple_tag(takes_context=True)

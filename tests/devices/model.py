@@ -155,10 +155,13 @@ class Model:
 
     # What is told
 
-    def pulse(self, at: datetime) -> None:
-        """We listen. After an outage, what had not passed at its start begins anew."""
-        if self.pulsed and at - self.pulsed > GAP:
-            self.pass_until(at)
+    def pulse(self, at: datetime, *, skipped: bool = False) -> None:
+        """We listen. After an outage, what had not passed at its start begins anew.
+
+        So it does where the clock skipped a while, however short.
+        """
+        if self.pulsed and (skipped or at - self.pulsed > GAP):
+            self.pass_until(self.pulsed)
             self.outages.append((self.pulsed, at))
             for device in self.devices.values():
                 if device.heartbeat == "recent" and device.late_at:
@@ -171,6 +174,36 @@ class Model:
                 if server.alive and server.lease_until:
                     server.lease_until = max(server.lease_until, at + LEASE)
         self.pulsed = at
+
+    def set_back(self, at: datetime) -> None:
+        """The clock was set back to `at`, all that had passed being recorded: nothing lies ahead of it."""
+        self.pulsed = at
+        self.outages = [(start, min(end, at)) for start, end in self.outages if start < at]
+        for device in self.devices.values():
+            device.statuses = [(min(moment, at), status) for moment, status in device.statuses]
+            device.links = [(min(moment, at), link, state) for moment, link, state in device.links]
+            device.vpn_since = device.vpn_since and min(device.vpn_since, at)
+            device.heartbeat_since = device.heartbeat_since and min(device.heartbeat_since, at)
+            self._polled_by(device, at)
+        for server in self.servers:
+            server.lease_until = server.lease_until and min(server.lease_until, at + LEASE)
+
+    def _polled_by(self, device: ModelDevice, at: datetime) -> None:
+        """Its poll and its deadlines, no deadline later than a poll at that moment would have set it."""
+        if not (device.last_poll and device.late_at and device.lost_at):
+            return
+        window = timedelta(seconds=math.ceil(1.5 * device.interval))
+        match device.heartbeat:
+            case "recent":
+                device.late_at = min(device.late_at, at + window)
+                device.lost_at = device.late_at + GRACE
+            case "late":
+                device.late_at = min(device.late_at, at)
+                device.lost_at = min(device.lost_at, at + GRACE)
+            case "lost":
+                device.late_at = min(device.late_at, at - timedelta(seconds=1))
+                device.lost_at = min(device.lost_at, at)
+        device.last_poll = min(device.last_poll, device.late_at - window)
 
     def poll(self, uuid: str, at: datetime) -> None:
         self.pass_until(at)

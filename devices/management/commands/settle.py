@@ -12,7 +12,20 @@ from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
 from dashboard.account import sessions
-from devices import away, bulk, clock, connectivity, imports, jobs, keys, list_keys, retention, tally, words
+from devices import (
+    away,
+    bulk,
+    clock,
+    connectivity,
+    imports,
+    jobs,
+    keys,
+    list_keys,
+    listening,
+    retention,
+    tally,
+    words,
+)
 from devices.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -81,10 +94,11 @@ class Command(BaseCommand):
 
     def clean(self, at: datetime) -> None:
         """Drop what nobody needs any more, and make the next months of the histories."""
-        sessions.clear(at)
-        keys.forget_former(at)
-        imports.forget_unconfirmed(at)
-        bulk.forget(at)
-        jobs.forget(at)
+        trusted = listening.trusted(at)
+        sessions.clear(trusted)
+        keys.forget_former(trusted)
+        imports.forget_unconfirmed(trusted)
+        bulk.forget(trusted)
+        jobs.forget(trusted)
         for name in retention.keep(at):
             self.stdout.write(f"history: made or dropped {name}")

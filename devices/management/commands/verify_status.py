@@ -1,21 +1,38 @@
 """Recompute what is recorded from the facts, and print every disagreement."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import reconcile
+from devices import clock, listening, reconcile, words
 
 
 class Command(BaseCommand):
     help = (
-        "Checks devices, histories and counters against the facts; says what disagrees, and changes nothing."
+        "Checks devices, histories and counters against the facts; says what disagrees, and changes nothing"
+        " without --repair."
     )
 
-    def handle(self, **options: Any) -> None:
-        found = [str(each) for each in reconcile.disagreements()]
-        for line in found:
-            self.stdout.write(line)
-        if found:
-            raise CommandError(f"{len(found)} disagreements")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--repair",
+            action="store_true",
+            help="first bring what is dated ahead of the database's clock to the present",
+        )
+
+    def handle(self, *, repair: bool, **options: Any) -> None:
+        if repair:
+            listening.set_right()
+        step = clock.now().step
+        if step and step.step:
+            span, moment = words.duration(abs(step.step), precise=True), words.full(step.start)
+            self.stdout.write(f"The database's clock was set {step.direction} by {span} at {moment}.")
+        disagreements = list(reconcile.disagreements())
+        for each in disagreements:
+            self.stdout.write(str(each))
+        if disagreements:
+            ahead = any(each.what == reconcile.AHEAD for each in disagreements)
+            hint = "; --repair brings what is dated ahead to the present" if ahead else ""
+            raise CommandError(f"{len(disagreements)} disagreements{hint}")
         self.stdout.write("Everything recorded follows from the facts.")

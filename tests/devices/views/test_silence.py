@@ -55,6 +55,14 @@ def test_a_page_says_from_when_to_when_none_came(reader: Client, path: str) -> N
     assert said in words(reader.get(path))
 
 
+def test_a_page_says_that_the_clock_was_set_back(reader: Client, path: str) -> None:
+    listening.pulse(ago(-1440))  # a day ahead for a moment
+    listening.pulse(ago(0.1))
+    said = words(reader.get(path)).replace("\xa0", " ")
+    assert "clock was set back by 1 d at " in said
+    assert "No status was changed because of that." in said
+
+
 @pytest.mark.parametrize(("minutes", "told"), [(59, True), (60, False)])
 def test_it_is_told_for_an_hour_after_its_end(minutes: float, *, told: bool) -> None:
     start, end = ago(10), ago(5)

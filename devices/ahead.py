@@ -1,0 +1,167 @@
+"""What is dated ahead of the database's clock, once that was set back, and how it comes to the present.
+
+Nothing happens in the future, so whatever is dated there comes to now; deadlines and leases to as late as
+they would be from now on, at most (domain.md, Times). What is recorded stays in its order, by id.
+
+It goes by ranges of device ids, `after` up to `last`: devices that are gone have left a history there too.
+What people did (the audit log) stays as it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+
+from devices import clock
+
+PORTION: Final = 5000  # devices per transaction
+ENDLESS: Final = 2**63 - 1  # the last range reaches there
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A table whose rows say when something happened, in these columns."""
+
+    table: str
+    columns: Sequence[str]
+    device: str = ""  # the column that names the device; empty: not by device
+    where: str = "true"
+
+    @property
+    def _newest(self) -> str:
+        first, *others = self.columns
+        return f"GREATEST({', '.join(self.columns)})" if others else first  # so that months are left out
+
+    @property
+    def _ahead(self) -> str:
+        mine = f" AND {self.device} > %(after)s AND {self.device} <= %(last)s" if self.device else ""
+        return f"FROM {self.table} WHERE {self._newest} > %(at)s AND {self.where}{mine}"
+
+    @property
+    def found(self) -> str:
+        """SQL of what is ahead: whose, and until when."""
+        return f"SELECT '{self.table} ' || {self.device or 'id'}, {self._newest} {self._ahead}"
+
+    @property
+    def brought(self) -> str:
+        """SQL that brings it to now; it locks the rows in the order that everybody locks them in."""
+        sets = (f"{each} = CASE WHEN {each} > %(at)s THEN %(at)s ELSE {each} END" for each in self.columns)
+        return f"""
+            WITH ahead AS MATERIALIZED (SELECT id {self._ahead} ORDER BY id FOR NO KEY UPDATE)
+            UPDATE {self.table} SET {", ".join(sets)}
+            WHERE id IN (SELECT id FROM ahead) AND {self._newest} > %(at)s
+        """
+
+
+DEVICE: Final = (
+    "created_at",
+    "metrics_at",
+    "activated_at",
+    "deactivated_at",
+    "provisioned_at",
+    "first_contact_at",
+    "last_contact_at",
+    "progress_changed_at",
+    "vpn_changed_at",
+    "heartbeat_changed_at",
+    "facts_at",
+    "recorded_status_at",
+)
+KEY: Final = ("created_at", "revoked_at", "last_used_at", "last_refused_at")
+OF_DEVICES: Final = (
+    Dated("devices_device", DEVICE, "id"),
+    Dated("devices_statuschange", ("at",), "device_id"),
+    Dated("devices_connectivityrecord", ("at",), "device_id"),
+    Dated("devices_apikey", KEY, "device_id"),
+)
+OF_THE_SITE: Final = (
+    Dated("devices_apikey", KEY, where="device_id IS NULL"),
+    Dated("devices_fleetcount", ("changed_at",)),
+    Dated("devices_job", ("created_at", "started_at", "finished_at", "cancel_at")),
+    Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead one would long be taken for alive
+)
+# A heartbeat keeps its shape: polled at least a window before it is late, late before it is lost.
+HEARTBEATS: Final = """
+SELECT h.device_id, polled, late, lost,
+       CASE WHEN due_at = late_at THEN late WHEN due_at = lost_at THEN lost END AS due,
+       CASE WHEN recorded_other_at > %(at)s THEN %(at)s ELSE recorded_other_at END AS other
+FROM devices_heartbeat h,
+LATERAL (SELECT ceil(poll_interval * 1.5) * interval '1 second' AS span) AS spans,
+LATERAL (SELECT CASE WHEN due_at = late_at THEN LEAST(late_at, %(at)s + span)
+                     WHEN due_at = lost_at THEN LEAST(late_at, %(at)s)
+                     ELSE LEAST(late_at, %(at)s - interval '1 second') END AS late) AS lates,
+LATERAL (SELECT CASE WHEN due_at = late_at THEN late + (lost_at - late_at)
+                     WHEN due_at = lost_at THEN LEAST(lost_at, %(at)s + %(grace)s)
+                     ELSE LEAST(lost_at, %(at)s) END AS lost) AS losts,
+LATERAL (SELECT LEAST(last_poll_at, late - span) AS polled) AS polls
+WHERE h.device_id > %(after)s AND h.device_id <= %(last)s
+  AND (polled < last_poll_at OR lost < lost_at OR recorded_other_at > %(at)s)
+"""
+BRING_HEARTBEATS: Final = f"""
+WITH ahead AS ({HEARTBEATS} ORDER BY h.device_id FOR NO KEY UPDATE OF h)
+UPDATE devices_heartbeat h
+SET last_poll_at = polled, late_at = late, lost_at = lost, due_at = due, recorded_other_at = other
+FROM ahead WHERE h.device_id = ahead.device_id
+"""
+LEASES: Final = """
+SELECT id, name, CASE WHEN last_sign_at > %(at)s THEN %(at)s ELSE last_sign_at END AS signed,
+       CASE WHEN lease_until > %(at)s + %(lease)s THEN %(at)s + %(lease)s ELSE lease_until END AS until,
+       CASE WHEN due_at > %(at)s + %(lease)s THEN %(at)s + %(lease)s ELSE due_at END AS due
+FROM devices_vpnserver WHERE GREATEST(last_sign_at, lease_until - %(lease)s, due_at - %(lease)s) > %(at)s
+"""
+BRING_LEASES: Final = f"""
+WITH ahead AS ({LEASES} ORDER BY id FOR NO KEY UPDATE)
+UPDATE devices_vpnserver s SET last_sign_at = signed, lease_until = until, due_at = due
+FROM ahead WHERE s.id = ahead.id
+"""
+NEXT: Final = """
+SELECT max(id) FROM (
+    SELECT id FROM devices_device WHERE id > %(after)s ORDER BY id LIMIT %(portion)s
+) AS portion
+"""
+# (whose, dated when) of everything that the above would bring to `at`.
+FOUND_OF_DEVICES: Final = (
+    f"SELECT 'devices_heartbeat ' || device_id, GREATEST(polled, lost) FROM ({HEARTBEATS}) AS ahead",
+    *(dated.found for dated in OF_DEVICES),
+)
+FOUND_OF_THE_SITE: Final = (
+    f"SELECT 'the VPN server ' || name, until FROM ({LEASES}) AS ahead",
+    "SELECT 'an outage', ended_at FROM devices_outage WHERE ended_at > %(at)s",
+    "SELECT 'the pulse', pulse_at FROM devices_listening WHERE pulse_at > %(at)s",
+    *(dated.found for dated in OF_THE_SITE),
+)
+
+
+def params(at: datetime) -> dict[str, Any]:
+    """What all this SQL asks for besides `after` and `last`."""
+    return {
+        "at": at,
+        "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
+        "lease": clock.LEASE,
+        "portion": PORTION,
+    }
+
+
+def bring(after: int, at: datetime) -> int | None:
+    """Bring what is dated after `at` to it, of the next devices; returns the last id, None: of all that was.
+
+    In the caller's transaction: it locks heartbeats, then devices; before them servers, with the last.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT, params(at) | {"after": after})
+        (last,) = cursor.fetchone()
+        steps = [BRING_HEARTBEATS, *_brought(OF_DEVICES)]
+        if last is None:
+            steps = [BRING_LEASES, *steps, *_brought(OF_THE_SITE)]
+        for sql in steps:
+            cursor.execute(sql, params(at) | {"after": after, "last": last or ENDLESS})
+    return last  # type: ignore[no-any-return]  # or null
+
+
+def _brought(tables: Iterable[Dated]) -> list[str]:
+    return [dated.brought for dated in tables]
