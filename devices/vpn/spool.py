@@ -24,7 +24,7 @@ class Note:
     """A client's tunnel came up, or went."""
 
     connected: bool
-    session: str  # START-PORT, both numbers; "" for a disconnect: whichever session it is
+    session: str  # START-PORT as of the connect, both numbers; "" for a disconnect: whichever it is
 
     def then(self, newer: Note) -> Note:
         """This note and what happened after it as one: what the site has to hear to end up right.

@@ -94,7 +94,7 @@ class Network:
     """`directory` is open to USER. Namespaces: the client's "c", and one for each server."""
 
     directory: Path
-    uuid: str
+    common_name: str  # of the device
     key: str
     url: str
     started: list[Process] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Network:
         path = self.directory / f"{name}.conf"
         path.write_text(config)
         space = namespace(name[0])
-        return self.start(name, "ip", "netns", "exec", space, "openvpn", "--verb", "3", "--config", str(path))
+        return self.start(name, "ip", "netns", "exec", space, "openvpn", "--verb", "4", "--config", str(path))
 
     def server(self, name: str, number: int) -> Process:
         own = (
@@ -174,9 +174,9 @@ class Network:
         request = ("openssl", "req", *new_key)
         authority = ("-x509", "-keyout", "ca.key", "-out", "ca.crt", "-days", "2", "-subj", "/CN=test")
         run(*request, *authority, cwd=self.directory)
-        for name, common_name in (("server", "server"), ("client", self.uuid)):
+        for name, common_name in (("server", "server"), ("client", self.common_name)):
             files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
-            run(*request, *files, "-subj", f"/CN={common_name}", cwd=self.directory)
+            run(*request, *files, "-subj", f"/CN={common_name}", "-utf8", cwd=self.directory)
             sign = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2")
             run(
                 "openssl",
@@ -202,9 +202,9 @@ def _block(kind: str, number: int = 0) -> str:
 
 
 @contextmanager
-def network(directory: Path, uuid: str, key: str, url: str) -> Iterator[Network]:
+def network(directory: Path, common_name: str, key: str, url: str) -> Iterator[Network]:
     """The hosts "a" and "b" for servers, and the client's; everything ends with it."""
-    made = Network(directory, uuid, key, url)
+    made = Network(directory, common_name, key, url)
     made.install()
     made.certify()
     with hosts(a=1, b=2):

@@ -2,75 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from devices.models import ConnectivityRecord, Device, VpnServer
-from devices.status import with_status
+from devices.models import VpnServer
 from tests.devices.ingest.world import World
 from tests.devices.vpn.conftest import RunningSite
-from tests.devices.vpn.network import SIGN_EVERY, Network, Process, network, unusable
+from tests.devices.vpn.network import SIGN_EVERY, Network
+from tests.devices.vpn.real import device, eventually, flips, needs_openvpn, owner, real_vpn, serve, shown
 
-WHY_NOT = unusable("openvpn", "openssl")
-pytestmark = pytest.mark.skipif(
-    bool(WHY_NOT) and not os.environ.get("REQUIRE_OPENVPN"), reason=f"real OpenVPN {WHY_NOT}"
-)
+pytestmark = needs_openvpn
 
 
 @pytest.fixture
 def vpn(world: World, site: RunningSite) -> Iterator[Network]:
-    assert not WHY_NOT, f"REQUIRE_OPENVPN is set, but this {WHY_NOT}"
-    directory = Path(tempfile.mkdtemp(prefix="vpn-"))
-    directory.chmod(0o711)
-    try:
-        with network(directory, world.device.uuid, world.service_key, site.url) as running:
-            yield running
-    finally:
-        shutil.rmtree(directory)
-
-
-def eventually(holds: Callable[[], bool], within: float = 20) -> float:
-    """Waits until it holds; returns the seconds that took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within
-        time.sleep(0.05)
-    return time.monotonic() - began
-
-
-def device() -> Device:
-    return Device.objects.select_related("vpn_server").get(uuid="a" * 32)
-
-
-def shown() -> bool:
-    """The VPN indicator of the device."""
-    return bool(with_status(Device.objects.filter(uuid="a" * 32)).values().get()["vpn"])
-
-
-def owner() -> str:
-    server = device().vpn_server
-    return server.name if server else ""
-
-
-def flips() -> list[str]:
-    """All changes of the indicator so far, and why."""
-    records = ConnectivityRecord.objects.filter(link="vpn").order_by("at", "pk")
-    return [f"{record.after} {record.reason['slug']} {record.reason['server']}" for record in records]
-
-
-def serve(vpn: Network, name: str, number: int) -> tuple[Process, Process]:
-    """An OpenVPN server and its watcher, both at work."""
-    server, watcher = vpn.server(name, number), vpn.watcher(name)
-    eventually(lambda: server.says("Initialization Sequence Completed"))
-    eventually(lambda: watcher.says("OpenVPN answers"))
-    return server, watcher
+    with real_vpn(world, site) as running:
+        yield running
 
 
 def test_the_indicator_follows_a_clean_and_an_unclean_end(vpn: Network) -> None:

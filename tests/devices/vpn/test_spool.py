@@ -32,7 +32,7 @@ class Killed(BaseException):
 def call_hook(spool: Path, call: str, session: str, name: str = UUID) -> subprocess.CompletedProcess[str]:
     """As OpenVPN does, which adds a file's name to what client-connect is called with."""
     start, _, port = session.partition("-")
-    told = {"script_type": f"client-{call}", "common_name": name, "time_unix": start, "trusted_port": port}
+    told = {"script_type": f"client-{call}", "common_name": name, "time_unix": start, "untrusted_port": port}
     return subprocess.run(
         [HOOK, spool, "/dev/null"], env=told, check=False, capture_output=True, text=True, timeout=10
     )
