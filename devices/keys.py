@@ -197,8 +197,18 @@ def fingerprint(key: ApiKey) -> str:
 
 
 def live_keys(kind: ApiKey.Kind, at: datetime) -> QuerySet[ApiKey]:
+    return _live_keys(at).filter(kind=kind)
+
+
+def _live_keys(at: datetime) -> QuerySet[ApiKey]:
     unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=at)
-    return ApiKey.objects.filter(unexpired, kind=kind, revoked_at__isnull=True)
+    return ApiKey.objects.filter(unexpired, revoked_at__isnull=True)
+
+
+def is_known(key: str, at: datetime | None = None) -> bool:
+    """Whether it is a live key of any kind, or was that of a device deleted since: not a stranger's."""
+    live = _live_keys(at or clock.now()).filter(digest__in=digests(key))
+    return live.exists() or former(key) is not None
 
 
 def find(key: str, kind: ApiKey.Kind, at: datetime) -> ApiKey | None:

@@ -1,9 +1,10 @@
 """Brakes: a call that comes too often is refused before it costs anything (protocol.md, Common).
 
 One per key counts calls. One per address counts failed authentications only, as one address may be a whole
-fleet's, and never stops a key that this process has accepted. A VPN server asks about keys that devices gave
-it, wrong ones among them: that call alone has a brake of its own, as long as the server's own key is in use
-there. Each process has its own.
+fleet's, and never stops a key that this process has found to be live. A live key is never a failed
+authentication, whatever it is refused: a frozen device's reports do not stop its neighbours' polls. A VPN
+server asks about keys that devices gave it, wrong ones among them: that call alone has a brake of its own, as
+long as the server's own key is in use there. Each process has its own.
 """
 
 from __future__ import annotations
@@ -114,11 +115,21 @@ class Brakes:
         calls.take(who, now)
 
     def note(
-        self, key: str, address: str, kind: Kind, now: float, status: int, *, asks: bool = False
+        self,
+        key: str,
+        address: str,
+        kind: Kind,
+        now: float,
+        status: int,
+        *,
+        known: bool = False,
+        asks: bool = False,
     ) -> None:
-        """How the call ended."""
+        """How the call ended; `known`: refused, but with a key of somebody's (`devices.keys.is_known`)."""
         who = hash(key)
-        if status == 401:
+        if known:
+            self._accept(who)
+        elif status == 401:
             self._accepted.discard(who)
             self._accepted_before.discard(who)
             if address:  # none on a socket: who is in front of us has brakes of its own
@@ -128,9 +139,12 @@ class Brakes:
         elif status < 400:
             if kind == Kind.SERVICE:
                 self._note_server(origin(address), now)
-            self._accepted.add(who)
-            if len(self._accepted) >= ACCEPTED:
-                self._accepted, self._accepted_before = set(), self._accepted
+            self._accept(who)
+
+    def _accept(self, who: int) -> None:
+        self._accepted.add(who)
+        if len(self._accepted) >= ACCEPTED:
+            self._accepted, self._accepted_before = set(), self._accepted
 
     def _note_server(self, where: str, now: float) -> None:
         self._servers.pop(where, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from devices.ingest.at_once import AtOnce
@@ -30,7 +31,9 @@ OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 500, Kind.SERVICE: 500}
 
 
 class Guard:
-    def __init__(self, brakes: Brakes | None = None) -> None:
+    def __init__(self, is_known: Callable[[str], Awaitable[bool]], brakes: Brakes | None = None) -> None:
+        """`is_known` asks the database whose key this is; raises Refused where it cannot say just now."""
+        self._is_known = is_known
         self._usage = Usage()
         self._brakes = brakes or Brakes()
         self._open = AtOnce()
@@ -51,13 +54,16 @@ class Guard:
         try:
             reply = await handle()
         except Refused as refusal:
-            self._note(key, address, call, refusal.status, refusal.field)
+            await self._note(key, address, call, refusal.status, refusal.field)
             raise
-        self._note(key, address, call, reply.status)
+        await self._note(key, address, call, reply.status)
         return reply
 
-    def _note(self, key: str, address: str, call: Call, status: int, field: str = "") -> None:
-        self._brakes.note(key, address, call.kind, time.monotonic(), status, asks=call.asks)
+    async def _note(self, key: str, address: str, call: Call, status: int, field: str = "") -> None:
+        with suppress(Refused):  # who cannot be told from a stranger just now is not taken for one
+            known = status == 401 and await self._is_known(key)
+            now = time.monotonic()
+            self._brakes.note(key, address, call.kind, now, status, known=known, asks=call.asks)
         if status < 400:
             self._usage.note_used(key)
         elif status == 401:

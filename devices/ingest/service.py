@@ -7,8 +7,9 @@ import gc
 import logging
 import traceback
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from devices import keys
 from devices.ingest.at_once import AtOnce
 from devices.ingest.batch import GroupCommit
 from devices.ingest.contacts import Contact, commit
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from devices.keys import KeyHolder
 
 logger = logging.getLogger("devices.ingest")
+Result = TypeVar("Result")
 
 # Calls that are not batched: how many run at once, and how many may be under way or waiting.
 THREADS: Final = 4
@@ -60,7 +62,7 @@ class Ingest:
         self.waiting = Waiting()
         self.pulse = Pulse(self.waiting.longest)
         self._routes = Routes(calls)
-        self._guard = Guard(brakes)
+        self._guard = Guard(self._is_known, brakes)
         self.log_streams = AtOnce()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -123,8 +125,11 @@ class Ingest:
         with self.waiting.one():
             return await queue.submit(contact, size)
 
-    async def in_a_thread(self, work: Callable[[], Reply]) -> Reply:
-        """What `work` replies, from a thread with the database; refused where too many wait."""
+    async def _is_known(self, key: str) -> bool:
+        return await self.in_a_thread(partial(keys.is_known, key))
+
+    async def in_a_thread(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, from a thread with the database; refused where too many wait."""
         if self._under_way >= CALLS_UNDER_WAY:
             raise busy()
         self._under_way += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -119,9 +120,13 @@ def test_administrators_see_that_a_key_was_refused_for_registering_too_many(
     fleet: Fleet, status: int
 ) -> None:
     key = keys.new_provisioning_key(fleet)
-    guard = Guard(Brakes())
+
+    async def is_known(key: str) -> bool:
+        return True
+
+    guard = Guard(is_known, Brakes())
     call = next(call for call in native.CALLS if call.path == "/api/v1/register")
-    guard._note(key, "192.0.2.7", call, Refused(status, "too many").status)
+    asyncio.run(guard._note(key, "192.0.2.7", call, Refused(status, "too many").status))
     guard._usage.write(T0)
     assert ApiKey.objects.get().last_refused_reason == "registered too many devices"
     assert AuditEntry.objects.filter(action="key-refused").count() == 1

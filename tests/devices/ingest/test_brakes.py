@@ -25,14 +25,21 @@ class Gate:
     now: float = 1000.0
 
     def call(
-        self, key: str, address: str = NAT, kind: Kind = Kind.DEVICE, status: int = 0, *, asks: bool = False
+        self,
+        key: str,
+        address: str = NAT,
+        kind: Kind = Kind.DEVICE,
+        status: int = 0,
+        *,
+        known: bool = False,
+        asks: bool = False,
     ) -> int:
         try:
             self.brakes.check(key, address, kind, self.now, asks=asks)
         except Refused as refusal:
             return refusal.status
         status = status or (200 if key.startswith("good") else 401)
-        self.brakes.note(key, address, kind, self.now, status, asks=asks)
+        self.brakes.note(key, address, kind, self.now, status, known=known, asks=asks)
         return status
 
     def calls(self, number: int, key: str, kind: Kind = Kind.DEVICE, status: int = 0) -> list[int]:
@@ -121,6 +128,20 @@ def test_a_key_that_is_accepted_no_more_counts_as_any_other() -> None:
         gate.call(f"wrong-{number}")
     assert gate.call("good", status=401) == 401  # revoked meanwhile
     assert gate.call("good", status=401) == 429
+
+
+def test_a_live_key_is_no_failure_of_its_address_whatever_it_is_refused() -> None:
+    """Eleven frozen devices that report for an hour, every call refused, and their neighbours."""
+    gate = Gate()
+    for _ in range(3600 // 15):
+        for number in range(11):
+            assert gate.call(f"frozen-{number}", status=401, known=True) == 401
+        gate.now += 15
+    assert gate.call("good-new") == 200
+    for number in range(FAILURES.burst):
+        gate.call(f"wrong-{number}")
+    assert gate.call("good-newer") == 429
+    assert gate.call("frozen-1", status=401, known=True) == 401  # and is not stopped for its neighbours'
 
 
 def test_good_calls_and_bad_bodies_are_no_failures_of_an_address() -> None:
