@@ -1,10 +1,11 @@
-"""What a device decides about itself: its first name, whether it is to use the VPN, how often it polls."""
+"""What a device decides about itself: its name at first, whether it is to use the VPN, how often it polls."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from devices import clock, connectivity
 from devices.models import Device
@@ -19,7 +20,7 @@ def configure(
     poll_interval: int | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Take over what is given. A name counts only before the first contact: then it is the operator's.
+    """Take over what is given. A name counts until an operator has named the device.
 
     `poll_interval` is in seconds, from 10 s to 24 h; it is in force from the next poll on.
     """
@@ -34,4 +35,4 @@ def configure(
     if poll_interval is not None:
         device.update(poll_interval=poll_interval)
     if name:
-        device.filter(first_contact_at=None).update(name=name)
+        device.filter(Q(name="") | Q(name=F("own_name"))).update(name=name, own_name=name)

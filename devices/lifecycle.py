@@ -75,7 +75,7 @@ def register(
             raise FleetGone(f"{fleet} was deleted meanwhile")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    device = _create(fleet, uuid, name, device_type, at, reason, **facts, **(said or {}))
+    device = _create(fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **(said or {}))
     after, by = {"fleet": fleet.slug}, audit.CONSOLE
     if provisioning_key:
         after["provisioning_key"] = provisioning_key.fingerprint

@@ -101,6 +101,9 @@ class Device(models.Model):
     created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
 
     # What the device says of itself.
+    own_name = models.CharField(  # its name is this, or an operator's
+        max_length=255, blank=True, default="", db_default="", editable=False
+    )
     os_version = models.CharField(max_length=255, blank=True)
     supervisor_version = models.CharField(max_length=255, blank=True)
     release = models.CharField(max_length=255, blank=True)

@@ -38,7 +38,6 @@ def flash(agent: Supervisor, **fields: str) -> int:
 def test_from_the_flasher_to_an_update(agent: Supervisor) -> None:
     agent.provision()
     assert status(agent) == "post-provisioning"
-    agent.configure()
     # A flasher writes the disk, then the device starts from it.
     for progress in ("0", "50", "100"):
         assert flash(agent, provisioning_progress=progress, provisioning_state="Flashing") == 200
@@ -46,9 +45,10 @@ def test_from_the_flasher_to_an_update(agent: Supervisor) -> None:
     assert flash(agent, provisioning_state="Post-Provisioning") == 200
     assert status(agent) == "post-provisioning"
     assert agent.poll() == 200
+    agent.configure()  # once it knows what is set already
     assert agent.report(status="Idle", provisioning_state="", provisioning_progress=None).status == 200
     assert status(agent) == "online"
-    # The name was its own to choose before it was in contact, and a report is contact.
+    assert agent.poll() == 200  # it has a name now
     assert agent.target["name"] == agent.device.name == "Door"
     assert agent.target["config"][INTERVAL] == "180000"
     assert Heartbeat.objects.get().poll_interval == 180

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devices import connectivity
+from devices import connectivity, editing, lifecycle
 from devices.models import StatusChange
 from tests.devices.ingest.client import Answer, Client
 from tests.devices.ingest.world import World, everything
@@ -70,7 +70,11 @@ def test_bad_variables(world: World, client: Client) -> None:
 
 
 @pytest.mark.parametrize("version", [5, 6, 7])
-def test_a_device_names_itself_before_its_first_contact(world: World, client: Client, version: int) -> None:
+def test_a_device_names_itself_until_an_operator_has_named_it(
+    world: World, client: Client, version: int
+) -> None:
+    """A supervisor polls before it says its name, and may say another when it is set up anew."""
+    connectivity.record_heartbeats([world.device.pk])
     path = f"v{version}/device({world.device.pk})"
     for name, kept in (("Door", "Door"), ("n" * 300, "n" * 255), ("", "n" * 255), (None, "n" * 255)):
         body = {"device_name": name, "should_be_running__release": 7}
@@ -78,10 +82,21 @@ def test_a_device_names_itself_before_its_first_contact(world: World, client: Cl
         assert (answer.status, answer.text) == (200, "")
         world.device.refresh_from_db()
         assert world.device.name == kept
-    connectivity.record_heartbeats([world.device.pk])
+    assert editing.edit(device=world.device, actor=None, field="name", value="Pump 7")
     assert client.call("PATCH", path, world.device_key, {"device_name": "Late"}).status == 200
     world.device.refresh_from_db()
-    assert world.device.name == "n" * 255
+    assert world.device.name == "Pump 7"
+    assert editing.edit(device=world.device, actor=None, field="name", value="")  # nobody's again
+    assert client.call("PATCH", path, world.device_key, {"device_name": "Late"}).status == 200
+    world.device.refresh_from_db()
+    assert world.device.name == "Late"
+
+
+def test_the_name_of_a_preregistered_device_is_its_operator_s(world: World, client: Client) -> None:
+    device, key = lifecycle.preregister(fleet=world.fleet, actor=None, name="Pump 8")
+    answer = client.call("PATCH", f"v7/device({device.pk})", key, {"device_name": "Door"})
+    device.refresh_from_db()
+    assert (answer.status, device.name) == (200, "Pump 8")
 
 
 def test_of_two_names_of_a_variable_the_newer_counts(world: World, client: Client) -> None:
