@@ -12,10 +12,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.typing import HTTPScope
 from django.db import connection
 
 from devices import clock, keys, lifecycle
 from devices.ingest import native, supervisor
+from devices.ingest.routes import Routes
 from devices.ingest.service import Ingest
 from devices.models import ApiKey, Device, VpnServer
 from fleets.models import Fleet
@@ -28,6 +30,20 @@ SITE_CALLS = (*native.CALLS, *supervisor.CALLS)
 
 def test_every_call_is_in_the_table_and_no_other() -> None:
     assert sorted((call.method, call.path) for call in SITE_CALLS) == sorted(CALLS)
+
+
+@pytest.mark.parametrize("path", [entry.path for (method, _), entry in CALLS.items() if method == "GET"])
+def test_head_is_answered_wherever_get_is(path: str) -> None:
+    """Agents look with it whether anybody is there, and what time it is."""
+    routes, path = Routes(SITE_CALLS), filled(path, {"uuid": "5" * 32}).partition("?")[0]
+    of_get, of_head = (routes.find(at(method, path)) for method in ("GET", "HEAD"))
+    assert of_head == of_get
+
+
+def at(method: str, path: str) -> HTTPScope:
+    asked = scope(method, "")
+    asked["path"] = path
+    return asked
 
 
 @dataclass(frozen=True)

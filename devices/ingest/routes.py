@@ -22,7 +22,7 @@ class Call:
     """What is done where. A path with brackets is a regular expression, whose groups name things.
 
     `kind` is the kind of key it is for, by which the brakes know how often it may come; `asks`: by it a VPN
-    server asks about a key that a device gave it.
+    server asks about a key that a device gave it. Wherever GET is answered, HEAD is too.
     """
 
     method: str
@@ -42,7 +42,10 @@ class Routes:
         patterns: dict[str, dict[str, Call]] = {}
         for call in calls:
             routes = patterns if "(" in call.path else self._fixed
-            routes.setdefault(call.path, {})[call.method] = call
+            methods = routes.setdefault(call.path, {})
+            methods[call.method] = call
+            if call.method == "GET":  # the same, and the server leaves out the body
+                methods["HEAD"] = call
         self._patterns = [(re.compile(path), methods) for path, methods in patterns.items()]
 
     def find(self, scope: HTTPScope) -> tuple[Call, dict[str, str]]:

@@ -18,15 +18,16 @@ from devices.ingest import (
 )
 from devices.ingest.http import (
     TEXT,
+    Refused,
     Reply,
     header_or_query_key,
+    json_reply,
     leave_body,
     no_key,
     unauthorized,
 )
 from devices.ingest.routes import Call
 from devices.ingest.service import in_a_thread
-from devices.ingest.supervisor_bodies import Tags, parse_by_uuid
 from devices.models import ApiKey
 
 if TYPE_CHECKING:
@@ -41,11 +42,20 @@ def own_key(request: Request) -> Reply:
     return _only_for(_caller(request), request.named["uuid"])
 
 
-def tags(request: Request) -> Reply:
-    """Tags are the operator's: a device's are accepted, and not kept."""
-    device = _caller(request)
-    uuid, _ = parse_by_uuid(Tags, request.body)
-    return _only_for(device, uuid)
+def nothing(request: Request) -> Reply:
+    """For what a device reads in a cloud and nobody keeps here: an empty list, with which it can go on."""
+    _caller(request)
+    return json_reply(200, {"d": []})
+
+
+async def tags(request: Request, ingest: Ingest) -> Reply:
+    """Tags are the operator's: a device's are refused, else it would believe that they were kept."""
+    raise Refused(405, "A device cannot set its tags here.", "method", ((b"allow", b""),))
+
+
+async def absent(request: Request, ingest: Ingest) -> Reply:
+    """What agents ask a cloud for, often and for ever: told in few bytes, and no line of the log."""
+    return json_reply(404, {"error": "This site does not have that.", "field": "path"})
 
 
 async def log_stream(request: Request, ingest: Ingest) -> Reply:
@@ -76,7 +86,12 @@ async def ping(request: Request, ingest: Ingest) -> Reply:
 
 UUID: Final = "(?P<uuid>[^/]+)"
 ID: Final = r"\((?P<id>[0-9]{1,18})\)"
+BY_UUID: Final = r"\(uuid='(?P<uuid>[^/']+)'\)"
 RESOURCE: Final = "/(?:v5|v6|v7)"  # by the supervisor's version
+# What is listed as empty, and what only a cloud has: the OS's configuration (os-config), people's keys for
+# SSH (sshd), tokens of a registry and images of the OS (OS updates).
+LISTS: Final = ("device_tag", "device_config_variable", "release", "supervisor_release")
+ABSENT: Final = ("/os/v1/config", "/auth/v1/public-keys/([^/]+)", "/auth/v1/token", "/download")
 
 with_key = partial(Call, key=header_or_query_key)
 CALLS = (
@@ -85,8 +100,10 @@ CALLS = (
     with_key("PATCH", "/device/v3/state", supervisor_state.report3),
     with_key("PATCH", f"/device/v2/{UUID}/state", supervisor_state.report2),
     with_key("PATCH", f"{RESOURCE}/device", supervisor_state.flasher),
+    with_key("PATCH", f"{RESOURCE}/device{BY_UUID}", supervisor_state.flasher),
     with_key("POST", "/device/register", in_a_thread(supervisor_keys.register), kind=PROVISIONING),
     with_key("GET", f"{RESOURCE}/device", in_a_thread(supervisor_keys.look_up), kind=PROVISIONING),
+    with_key("GET", f"{RESOURCE}/device{BY_UUID}", in_a_thread(supervisor_keys.look_up), kind=PROVISIONING),
     with_key(
         "POST",
         "/api-key/device/(?P<id>[0-9]{1,18})/device-key",
@@ -111,13 +128,15 @@ CALLS = (
         kind=SERVICE,
     ),
     with_key("GET", f"/services/vpn/auth/{UUID}", in_a_thread(own_key), asks=True),
-    with_key("PATCH", "/device/v3/tags", in_a_thread(tags)),
+    *(with_key("GET", f"{RESOURCE}/{name}", in_a_thread(nothing)) for name in LISTS),
     with_key("POST", f"/device/v2/{UUID}/log-stream", log_stream, read=leave_body),
     Call("GET", "/connectivity-check", connectivity_check, key=no_key),
     Call("GET", "/ping", ping, key=no_key),
+    Call("PATCH", "/device/v3/tags", tags, key=no_key, read=leave_body),
+    *(Call("GET", path, absent, key=no_key, read=leave_body) for path in ABSENT),
 )
 # Where these calls and no pages are.
 PATHS: Final = (
     *("/device/", "/v5/", "/v6/", "/v7/", "/api-key/", "/services/"),
-    *("/connectivity-check", "/ping"),
+    *("/connectivity-check", "/ping", "/os/v1/", "/auth/v1/", "/download"),
 )

@@ -1,23 +1,24 @@
 """The bodies of the supervisor dialect, each declared once (protocol.md, Supervisor dialect).
 
-Parsed as those of the native dialect are: strict about types, blind to keys that are not named here.
+JSON or, from scripts with curl, a form: `parse_body` takes either. Parsed as those of the native dialect are:
+strict about types, blind to keys that are not named here; in a form a number is a text that looks like one.
 What is named and not used is checked all the same, so that a supervisor learns of its mistake.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from devices.ingest.bodies import NO_NUL, UUID, WORDS, Body, Name, Text, UpdateStatus, Uuid, explained, parse
-from devices.ingest.http import Refused, query
+from devices.ingest.http import Refused, header, query
 
 if TYPE_CHECKING:
-    from asgiref.typing import HTTPScope
+    from devices.ingest.http import Request
 
 DIGITS: Final = r"^[0-9]{1,18}$(?!\n)"
 WORDS[DIGITS] = "of digits"
@@ -154,7 +155,18 @@ class Clients(Struct, rename={"service_id": "serviceId"}):
     connected: bool | None = None
 
 
-Tags = dict[str, Words | None]
+Fields = TypeVar("Fields", bound=Struct)
+
+
+def parse_body(type_: type[Fields], request: Request) -> Fields:
+    """The body as this type. Raises Refused (400)."""
+    return parse_form(type_, request.body) if _is_form(request) else parse(type_, request.body)
+
+
+def _is_form(request: Request) -> bool:
+    """As it says; but curl says so of every body that it is not told otherwise of, of JSON too."""
+    said = (header(request.scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    return said == FORM and request.body.lstrip()[:1] not in {b"{", b"["}
 
 
 def parse_by_uuid(type_: type[Body], body: bytes) -> tuple[str, Body]:
@@ -166,33 +178,36 @@ def parse_by_uuid(type_: type[Body], body: bytes) -> tuple[str, Body]:
     return uuids[0], parse(type_, bytes(by_uuid[uuids[0]]))
 
 
-def parse_form(body: bytes) -> State:
-    """A report as a form; an empty value is null. Raises Refused (400)."""
+def parse_form(type_: type[Fields], body: bytes) -> Fields:
+    """A form, an empty value of which is null. Raises Refused (400)."""
     try:
         fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
-    except ValueError as error:  # no UTF-8, or more fields than anybody needs
+    except ValueError as error:  # no UTF-8
         raise Refused(400, "The body is not a valid form in UTF-8.", "body") from error
-    said = {name: fields[name] or None for name in FORM if name in fields}
-    progress = said.get("provisioning_progress")
-    if progress and not re.fullmatch(NUMBER, progress):
-        raise Refused(400, "Expected a number", "provisioning_progress")
     try:
-        return msgspec.convert(said, State, strict=False)
+        said = msgspec.convert({name: text or None for name, text in fields.items()}, type_, strict=False)
     except msgspec.ValidationError as error:
         raise Refused(400, *explained(str(error))) from error
+    for field in msgspec.structs.fields(type_):
+        text, value = fields.get(field.encode_name), getattr(said, field.name)
+        # As nan, infinity or 1e3, which no JSON and nobody's progress is.
+        if text and type(value) in {int, float} and not re.fullmatch(NUMBER, text):
+            raise Refused(400, "Expected a number", field.encode_name)
+    return said
 
 
 FILTER: Final = r"\(?uuid\)? eq \(?'([0-9a-f]{32}|[0-9a-f]{62})'\)?"
 
 
-def filtered_uuid(scope: HTTPScope) -> str:
-    """The UUID in `$filter=uuid eq 'UUID'`; raises Refused (400) where that is not what it says."""
-    match = re.fullmatch(FILTER, query(scope).get("$filter", ""))
+def named_uuid(request: Request) -> str:
+    """The UUID in the path, or in `$filter=uuid eq 'UUID'`; raises Refused (400) where neither names one."""
+    if uuid := request.named.get("uuid"):
+        return uuid
+    match = re.fullmatch(FILTER, query(request.scope).get("$filter", ""))
     if match is None:
         raise Refused(400, "Expected uuid eq and the UUID of a device", "$filter")
     return match[1]
 
 
-# What a flasher or an OS update script sends.
-FORM: Final = ("provisioning_progress", "provisioning_state", "status")
-NUMBER: Final = r"-?[0-9]{1,9}(\.[0-9]{1,9})?|null"
+FORM: Final = b"application/x-www-form-urlencoded"
+NUMBER: Final = r"-?[0-9]{1,18}(\.[0-9]{1,18})?"

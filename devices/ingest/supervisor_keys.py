@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from devices import ceilings, clock, keys, lifecycle
-from devices.ingest.bodies import parse
-from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, unauthorized
-from devices.ingest.supervisor_bodies import KeyExchange, Registration, filtered_uuid
+from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, query, unauthorized
+from devices.ingest.supervisor_bodies import KeyExchange, Registration, named_uuid, parse_body
 from devices.ingest.supervisor_reports import changes
 from devices.models import ApiKey, Device
 
@@ -26,7 +25,7 @@ def register(request: Request) -> Reply:
     key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at)
     if key is None:
         raise unauthorized()
-    body = parse(Registration, request.body)
+    body = parse_body(Registration, request)
     try:
         device, device_key = _registered(key, body, at)
     except lifecycle.UuidTaken:
@@ -58,20 +57,37 @@ def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, 
 
 
 def look_up(request: Request) -> Reply:
-    """The device's id, for its own key or the provisioning key that may still act for it."""
+    """What a device is, for its own key; its id alone, for the provisioning key that may still act for it.
+
+    An OS update reads back here what it reported.
+    """
     at = clock.now()
     key = _caller(request, at)
-    device = Device.objects.filter(uuid=filtered_uuid(request.scope)).first()
+    device = Device.objects.filter(uuid=named_uuid(request)).first()
     if device is None or not (key.device_id == device.pk or keys.may_look_up(key, device, at)):
         raise unauthorized()
-    return json_reply(200, {"d": [{"id": device.pk}]})
+    fields = _fields(device) if key.device_id == device.pk else {"id": device.pk}
+    selected = query(request.scope).get("$select")
+    chosen = fields.keys() & selected.split(",") if selected else fields.keys()
+    return json_reply(200, {"d": [{name: fields[name] for name in sorted(chosen)}]})
+
+
+def _fields(device: Device) -> dict[str, Any]:
+    """What scripts of the OS ask for, by the names of the cloud that they come from."""
+    same = ("uuid", "provisioning_state", "provisioning_progress", "os_version", "supervisor_version")
+    return {
+        "id": device.pk,
+        "device_name": device.name,
+        "is_of__device_type": [{"slug": device.device_type}],
+        **{name: getattr(device, name) for name in same},
+    }
 
 
 def exchange(request: Request) -> Reply:
     """From now on the key that the device chose, or else one of ours, is its only one."""
     at = clock.now()
     caller = _caller(request, at)
-    chosen = parse(KeyExchange, request.body).api_key or secrets.token_urlsafe(32)
+    chosen = parse_body(KeyExchange, request).api_key or secrets.token_urlsafe(32)
     try:
         keys.exchange(device_id=int(request.named["id"]), caller=caller, new_key=chosen, at=at)
     except keys.NotAllowed as refused:

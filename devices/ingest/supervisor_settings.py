@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from devices import clock, keys
 from devices.configuration import configure
 from devices.heartbeats import SUPERVISOR_LEAST
-from devices.ingest.bodies import parse
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
-from devices.ingest.supervisor_bodies import ConfigVariable, Settings
+from devices.ingest.supervisor_bodies import ConfigVariable, Settings, parse_body
 from devices.models import ApiKey
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ SWITCH: Final = {"true": True, "1": True, "on": True, "false": False, "0": False
 def config_variable(request: Request) -> Reply:
     """One variable; those that we do not know are accepted and ignored."""
     device_id = _own_id(request)
-    body = parse(ConfigVariable, request.body)
+    body = parse_body(ConfigVariable, request)
     if body.device != device_id:
         raise unauthorized()
     configure(device_id=device_id, **_known({body.name: body.value}, "value"))
@@ -41,7 +40,7 @@ def patch_device(request: Request) -> Reply:
     device_id = _own_id(request)
     if int(request.named["id"]) != device_id:
         raise unauthorized()
-    body = parse(Settings, request.body)
+    body = parse_body(Settings, request)
     name = (body.device_name or "")[:NAME_LENGTH]
     configure(device_id=device_id, name=name, **_known(body.variables()))
     return Reply(200)

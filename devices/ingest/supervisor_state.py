@@ -11,10 +11,17 @@ import msgspec
 
 from devices import keys
 from devices.heartbeats import SUPERVISOR_LEAST
-from devices.ingest.bodies import parse
 from devices.ingest.contacts import Contact
 from devices.ingest.http import Refused, Reply, header, unauthorized
-from devices.ingest.supervisor_bodies import Report2, State2, State3, filtered_uuid, parse_by_uuid, parse_form
+from devices.ingest.supervisor_bodies import (
+    Report2,
+    State,
+    State2,
+    State3,
+    named_uuid,
+    parse_body,
+    parse_by_uuid,
+)
 from devices.ingest.supervisor_reports import changes, changes2, changes3
 
 if TYPE_CHECKING:
@@ -101,7 +108,8 @@ async def report2(request: Request, ingest: Ingest) -> Reply:
 
 
 async def flasher(request: Request, ingest: Ingest) -> Reply:
-    return await _report(request, ingest, _said_in_form)
+    """A report of scripts of the OS: what a flasher or an OS update does."""
+    return await _report(request, ingest, _said_of_device)
 
 
 async def _report(
@@ -126,11 +134,11 @@ def _said3(request: Request) -> Said:
 
 
 def _said2(request: Request) -> Said:
-    return request.named["uuid"], changes2(parse(Report2, request.body).local or State2())
+    return request.named["uuid"], changes2(parse_body(Report2, request).local or State2())
 
 
-def _said_in_form(request: Request) -> Said:
-    return filtered_uuid(request.scope), changes(parse_form(request.body))
+def _said_of_device(request: Request) -> Said:
+    return named_uuid(request), changes(parse_body(State, request))
 
 
 async def _contact(

@@ -10,9 +10,8 @@ import secrets
 from typing import TYPE_CHECKING
 
 from devices import clock, connectivity, keys
-from devices.ingest.bodies import parse
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
-from devices.ingest.supervisor_bodies import Clients, Instance, Sign
+from devices.ingest.supervisor_bodies import Clients, Instance, Sign, parse_body
 from devices.models import ApiKey, VpnServer
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def register_instance(request: Request) -> Reply:
     """A server starts: its first life sign."""
     at = clock.now()
     reach = _reach(request, at)
-    address = parse(Instance, request.body).ip_address or request.address or "vpn"
+    address = parse_body(Instance, request).ip_address or request.address or "vpn"
     name = f"{address[:200]}-{secrets.token_hex(4)}"
     connectivity.vpn_alive(name, at=at, organization=reach)
     return json_reply(201, {"id": VpnServer.objects.get(name=name).pk})
@@ -36,7 +35,7 @@ def register_instance(request: Request) -> Reply:
 def instance_alive(request: Request) -> Reply:
     at = clock.now()
     reach = _reach(request, at)
-    sign = parse(Sign, request.body)
+    sign = parse_body(Sign, request)
     server = _instance(int(request.named["id"]), reach)
     if sign.is_alive:
         connectivity.vpn_alive(server.name, at=at, boot=server.boot, organization=reach)
@@ -54,7 +53,7 @@ def clients_disconnected(request: Request) -> Reply:
 def _clients(request: Request, record: Callable[..., int]) -> Reply:
     at = clock.now()
     reach = _reach(request, at)
-    clients = parse(Clients, request.body)
+    clients = parse_body(Clients, request)
     server = _instance(clients.service_id, reach)
     record(server.name, clients.uuids, at, organization=reach)
     return json_reply(200, {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from devices.ingest.supervisor import ID, RESOURCE, UUID
+from devices.ingest.supervisor import ABSENT, BY_UUID, ID, LISTS, RESOURCE, UUID
 from devices.models import ApiKey
 
 DEVICE, PROVISIONING, SERVICE = ApiKey.Kind
@@ -115,10 +115,17 @@ CALLS: Final[dict[tuple[str, str], Entry]] = {
     ("PATCH", f"{RESOURCE}/device"): target(
         f"/v6/device{FILTER}", body="status=configuring", frozen=401, headers=FORM
     ),
+    ("PATCH", f"{RESOURCE}/device{BY_UUID}"): target(
+        "/v6/device(uuid='{uuid}')", body="status=configuring", frozen=401, headers=FORM
+    ),
     ("POST", "/device/register"): fleet("/device/register", REGISTRATION),
     ("GET", f"{RESOURCE}/device"): Entry(
         f"/v7/device{FILTER}", {Key.OWN: 200, Key.FROZEN: 200, Key.PROVISIONING: 200}
     ),
+    ("GET", f"{RESOURCE}/device{BY_UUID}"): Entry(
+        "/v6/device(uuid='{uuid}')", {Key.OWN: 200, Key.FROZEN: 200, Key.PROVISIONING: 200}
+    ),
+    **{("GET", f"{RESOURCE}/{name}"): any_device(f"/v7/{name}", 200, frozen=200) for name in LISTS},
     ("POST", "/api-key/device/(?P<id>[0-9]{1,18})/device-key"): Entry(
         "/api-key/device/{id}/device-key",
         {Key.OWN: 200, Key.FROZEN: 200, Key.PROVISIONING: 200},
@@ -135,7 +142,6 @@ CALLS: Final[dict[tuple[str, str], Entry]] = {
         "/v7/device({id})", body={"BALENA_SUPERVISOR_VPN_CONTROL": "false"}, frozen=200
     ),
     ("GET", f"/services/vpn/auth/{UUID}"): target("/services/vpn/auth/{uuid}", frozen=200),
-    ("PATCH", "/device/v3/tags"): target("/device/v3/tags", body={"{uuid}": {}}, frozen=200),
     ("POST", f"/device/v2/{UUID}/log-stream"): target("/device/v2/{uuid}/log-stream", 201, frozen=201),
     # VPN servers of open-balena
     ("POST", f"{RESOURCE}/service_instance"): vpn("/v7/service_instance", None, 201),
@@ -147,4 +153,7 @@ CALLS: Final[dict[tuple[str, str], Entry]] = {
     # Whether anybody is there
     ("GET", "/connectivity-check"): anybody("/connectivity-check", 204),
     ("GET", "/ping"): anybody("/ping", 200),
+    # What agents ask for and are told that it is not here
+    ("PATCH", "/device/v3/tags"): anybody("/device/v3/tags", 405),
+    **{("GET", path): anybody(path.replace("([^/]+)", "root"), 404) for path in ABSENT},
 }

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from devices import keys, lifecycle
+from devices.ingest.supervisor import LISTS
 from devices.models import Device, Heartbeat
 from tests.devices.ingest.client import Answer, Client
 from tests.devices.ingest.world import World, everything
@@ -147,7 +148,9 @@ def test_a_flasher_reports(world: World, client: Client, version: str) -> None:
     assert (world.device.provisioning_progress, world.device.provisioning_state) == (None, "")
 
 
-@pytest.mark.parametrize(("told", "kept"), [("140", 100), ("-1", 0), ("40.5", 41), ("null", None), ("0", 0)])
+@pytest.mark.parametrize(
+    ("told", "kept"), [("140", 100), ("-1", 0), ("40.5", 41), ("40.0", 40), ("null", None), ("0", 0)]
+)
 def test_progress_in_a_form(world: World, client: Client, told: str, kept: int | None) -> None:
     assert flash(client, world.device, world.device_key, provisioning_progress=told).status == 200
     world.device.refresh_from_db()
@@ -182,19 +185,30 @@ def test_anybody_may_ask_whether_we_are_there(world: World, client: Client) -> N
     assert answer.headers["content-type"].startswith("text/plain")
 
 
-def test_tags_are_accepted_and_not_kept(world: World, client: Client) -> None:
-    before, tags = everything(), {"place": "door", "gone": None}
-    for uuid, key, status in (
-        (world.device.uuid, world.device_key, 200),
-        (world.stranger.uuid, world.device_key, 401),
-        (world.device.uuid, "nonsense", 401),
-        (world.device.uuid, None, 401),
-    ):
-        assert client.call("PATCH", "device/v3/tags", key, {uuid: tags}).status == status
-    bad: list[Any] = [{}, {world.device.uuid: []}, {world.device.uuid: {"k": 5}}, b"{"]
-    for body in bad:
-        assert client.call("PATCH", "device/v3/tags", world.device_key, body).status == 400
+def test_a_device_s_tags_are_refused_so_that_it_does_not_believe_them_kept(
+    world: World, client: Client
+) -> None:
+    before = everything()
+    for key in (world.device_key, "nonsense", None):
+        answer = client.call("PATCH", "device/v3/tags", key, {world.device.uuid: {"place": "door"}})
+        assert (answer.status, answer.json["field"], answer.headers["allow"]) == (405, "method", "")
     assert everything() == before
+
+
+@pytest.mark.parametrize("version", ["5", "6", "7"])
+@pytest.mark.parametrize("name", LISTS)
+def test_what_is_not_kept_is_an_empty_list(world: World, client: Client, name: str, version: str) -> None:
+    path = f"v{version}/{name}?$select=id&$filter=device%20eq%20{world.device.pk}"
+    answer = client.call("GET", path, world.device_key)
+    assert (answer.status, answer.json) == (200, {"d": []})
+    assert client.call("GET", path, world.provisioning_key).status == 401
+
+
+def test_head_says_what_get_would(world: World, client: Client) -> None:
+    for path in ("ping", "connectivity-check", f"device/v3/{world.device.uuid}/state", "os/v1/config"):
+        told, body = (client.call(method, path, world.device_key) for method in ("HEAD", "GET"))
+        assert (told.status, told.text) == (body.status, "")
+        assert told.headers | {"date": ""} == body.headers | {"date": ""}
 
 
 def test_logs_are_read_to_their_end_and_dropped(world: World, client: Client) -> None:
@@ -210,9 +224,9 @@ def test_logs_are_read_to_their_end_and_dropped(world: World, client: Client) ->
 
 def test_paths_and_methods(world: World, client: Client) -> None:
     for method, path, allow in (
-        ("POST", f"device/v3/{world.device.uuid}/state", "GET"),
-        ("DELETE", f"device/v2/{world.device.uuid}/state", "GET, PATCH"),
-        ("POST", "v6/device?$filter=x", "PATCH, GET"),
+        ("POST", f"device/v3/{world.device.uuid}/state", "GET, HEAD"),
+        ("DELETE", f"device/v2/{world.device.uuid}/state", "GET, HEAD, PATCH"),
+        ("POST", "v6/device?$filter=x", "PATCH, GET, HEAD"),
         ("GET", f"v7/device({world.device.pk})", "PATCH"),
     ):
         answer = client.call(method, path, world.device_key)
