@@ -1,7 +1,7 @@
 """The site as one ASGI application: what devices and VPN servers call, and Django's pages.
 
 A larger site runs `devices.ingest.asgi:app` as processes of their own, so that no page delays a
-heartbeat.
+heartbeat, and `pages` beside them: a process that hears no device must not leave a pulse for those that do.
 """
 
 import os
@@ -18,6 +18,7 @@ django.setup(set_prefix=False)
 from dashboard import bell  # noqa: E402 - Django is set up above
 from dashboard.addresses import Proxied  # noqa: E402
 from dashboard.brakes import Brakes  # noqa: E402
+from dashboard.health import Health  # noqa: E402
 from dashboard.limits import Limits  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
@@ -45,7 +46,7 @@ async def pages_or_bell(scope: Scope, receive: ASGIReceiveCallable, send: ASGISe
     await (bell.BELL if bells else limits)(scope, receive, send)
 
 
-pages = Proxied(Brakes(pages_or_bell))  # what people see
+pages = Health(Proxied(Brakes(pages_or_bell)))  # what people see
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

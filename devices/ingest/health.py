@@ -21,18 +21,19 @@ PATHS: Final = ("/healthz", "/livez")
 async def healthz(request: Request, ingest: Ingest) -> Reply:
     """200 while this process hears devices, else 503; says nothing more to strangers."""
     if ingest.pulse.age() >= YOUNG:
-        return _say(503, "No pulse reached the database lately.\n")
+        return say(503, "No pulse reached the database lately.\n")
     if ingest.waiting.longest() >= YOUNG:
-        return _say(503, "Devices wait too long for an answer.\n")
-    return _say(200, "OK\n")
+        return say(503, "Devices wait too long for an answer.\n")
+    return say(200, "OK\n")
 
 
 async def livez(request: Request, ingest: Ingest) -> Reply:
     """200: it runs. A process that does not say so is to be started again, whatever the database does."""
-    return _say(200, "OK\n")
+    return say(200, "OK\n")
 
 
-def _say(status: int, words: str) -> Reply:
+def say(status: int, words: str) -> Reply:
+    """In plain text, which no cache keeps."""
     return Reply(status, words.encode(), content_type=TEXT)
 
 

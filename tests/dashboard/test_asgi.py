@@ -5,11 +5,14 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
+from django.db import connection
 
-from dashboard.asgi import application
+from dashboard import health
+from dashboard.asgi import application, pages
+from devices.models import Listening
 
 
-def ask(path: str, host: str = "localhost") -> tuple[int, str, bytes]:
+def ask(path: str, host: str = "localhost", app: Any = application) -> tuple[int, str, bytes]:
     """Status, content type and body of a GET."""
 
     async def talk() -> tuple[dict[str, Any], dict[str, Any]]:
@@ -24,7 +27,7 @@ def ask(path: str, host: str = "localhost") -> tuple[int, str, bytes]:
             "client": ("192.0.2.7", 50000),
             "server": ("localhost", 80),
         }
-        caller = ApplicationCommunicator(application, scope)
+        caller = ApplicationCommunicator(app, scope)
         await caller.send_input({"type": "http.request", "body": b"", "more_body": False})
         answer = await caller.receive_output(5), await caller.receive_output(5)
         await caller.wait(5)
@@ -52,6 +55,25 @@ def test_anybody_may_ping() -> None:
 def test_a_load_balancer_may_ask_by_address() -> None:
     assert ask("/livez", host="192.0.2.1:9") == (200, "text/plain", b"OK\n")
     assert ask("/healthz", host="192.0.2.1:9")[:2] in {(200, "text/plain"), (503, "text/plain")}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pages_alone_are_healthy_while_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leave no pulse that would hide that nobody hears the devices."""
+    for path in ("/healthz", "/livez"):
+        assert ask(path, "192.0.2.1:9", pages) == (200, "text/plain", b"OK\n")
+    assert not Listening.objects.exists()
+    monkeypatch.setattr(health, "database_answers", lambda: False)
+    assert ask("/healthz", app=pages)[:2] == (503, "text/plain")
+    assert ask("/livez", app=pages)[0] == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert health.database_answers()
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connection.settings_dict, "PORT", "1")
+    assert not health.database_answers()
 
 
 @pytest.mark.parametrize("path", ["/devices/", f"/devices/{'a' * 32}/"])
