@@ -26,6 +26,11 @@ TIME_LIMITS = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+# How each session writes times and texts, whatever the server, the database or the role says: psycopg reads
+# times in the style ISO only. libpq takes these from the environment. Unlike the parameter `options`, every
+# PgBouncer accepts them.
+SESSION = {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC", "PGCLIENTENCODING": "UTF8"}
+
 # A pool tries to connect for this long; then the next one who asks it begins anew. By itself it would wait
 # longer and longer, up to minutes after the database is back.
 POOL_PATIENCE = 5.0  # seconds

@@ -57,7 +57,10 @@ def count(text: str) -> int:
 
 
 def serve(app: str, bound: socket.socket) -> None:
-    """Until a signal; then what was accepted is answered, for as long as uvicorn is patient."""
+    """Until a signal; then what was accepted is answered, for as long as uvicorn is patient.
+
+    SystemExit where the app does not start.
+    """
     capacity.claim()
     server = Server(pkgutil.resolve_name(app))
     logger.info(
@@ -66,6 +69,8 @@ def serve(app: str, bound: socket.socket) -> None:
     )
     with suppress(KeyboardInterrupt):
         server.run(sockets=[bound])
+    if not server.started:
+        raise SystemExit(f"{app} did not start.")
 
 
 class Server(uvicorn.Server):
@@ -78,6 +83,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
+        if self.should_exit:  # the app says why
+            return
         self._accepting.start(sockets or [], self._connection)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -1,6 +1,7 @@
 """Everything the environment decides, read once; a value that does not parse stops the start."""
 
 import ipaddress
+import os
 import zoneinfo
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ DEBUG = env.bool("DEBUG", False)
 
 # The database. Without DATABASE_URL the site speaks to its own embedded PostgreSQL.
 
+os.environ.update(database.SESSION)  # of every connection of this process
 EMBEDDED = not env.str("DATABASE_URL", "")
 if EMBEDDED:
     DATABASE_URL = database.url(STATE_DIRECTORY, database.APPLICATION)

@@ -7,8 +7,10 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import connection
 
 SETTLING = 0x736574746C65  # the lock of `settle --watch`
+MIGRATING = 0x6D6967726174  # that of `migrate`
 
 
 class Leader:
@@ -27,7 +29,8 @@ class Leader:
                 self.resign()
             else:
                 return True
-        opened = psycopg.connect(settings.DATABASE_DIRECT_URL, autocommit=True)
+        name = connection.settings_dict["NAME"]
+        opened = psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True)
         (mine,) = opened.execute("SELECT pg_try_advisory_lock(%s)", [self._lock]).fetchone() or (False,)
         if mine:
             self._connection = opened

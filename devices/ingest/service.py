@@ -9,6 +9,9 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from django.core.management.base import CommandError
+
+from dashboard.checks import at_start
 from devices import keys
 from devices.ingest.at_once import AtOnce
 from devices.ingest.batch import GroupCommit
@@ -75,6 +78,11 @@ class Ingest:
 
     async def _live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
+        try:
+            await asyncio.to_thread(at_start)
+        except CommandError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         notes = asyncio.create_task(self._guard.keep_notes(self._threads))

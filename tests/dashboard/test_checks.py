@@ -1,7 +1,7 @@
 import pytest
 from pytest_django import Settings
 
-from dashboard.checks import database_checks, deploy_checks
+from dashboard.checks import at_start, database_checks, deploy_checks
 
 
 def test_production_needs_its_own_database_and_secrets(settings: Settings) -> None:
@@ -21,3 +21,8 @@ def test_the_application_should_not_own_the_schema(settings: Settings) -> None:
     settings.DATABASE_ROLE = "application"
     assert [message.id for message in database_checks(None, ["default"])] == ["dashboard.W002"]
     assert database_checks(None, None) == []
+
+
+def test_a_process_starts_without_its_database_and_waits_for_it(settings: Settings) -> None:
+    settings.DATABASE_DIRECT_URL = "postgresql://nobody@127.0.0.1:1/nothing"
+    at_start()

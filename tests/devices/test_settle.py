@@ -14,7 +14,6 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
-from psycopg.conninfo import make_conninfo
 from pytest_django import Settings
 
 from devices import bulk, clock, connectivity, edges, imports, listening, reconcile
@@ -28,12 +27,6 @@ LOCK = 4711
 PATIENCE = 30.0  # seconds
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _direct(settings: Settings) -> None:
-    name = connection.settings_dict["NAME"]
-    settings.DATABASE_DIRECT_URL = make_conninfo(settings.DATABASE_DIRECT_URL, dbname=name)
 
 
 def until(comes: Callable[[], bool]) -> None:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
 from dashboard.account import sessions
+from dashboard.checks import at_start
 from devices import (
     away,
     bulk,
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         if not watch:
             self.stdout.write(f"{connectivity.settle()} changes recorded")
             return
+        at_start()
         stopped, leader, led = threading.Event(), Leader(SETTLING), False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from dashboard.checks import at_start
 from dashboard.listen import count
 from devices.worker import work
 
@@ -19,4 +20,5 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, side_by_side: int, **options: Any) -> None:
+        at_start()
         asyncio.run(work(side_by_side=side_by_side))
