@@ -11,12 +11,14 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from dashboard.accepting import Accepting
 
 HEAD_PATIENCE: Final = 10.0  # seconds from a connection, or a request's first byte, to the end of its headers
 HEAD_LIMIT: Final = 64 * 1024  # bytes of a request line and its headers, give or take one read
+ANSWER_PATIENCE: Final = 60.0  # seconds until an answer begins for a caller that sends no more
 
 
 class Protocol(HttpToolsProtocol):
@@ -69,6 +71,20 @@ class Protocol(HttpToolsProtocol):
         elif self._deadline is not None:
             self._head_is_there()
 
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn leaves it to the transport, which closes
+        """Whether to stay open: a caller that closed its sending side gets the answer to a whole request.
+
+        One that is gone looks the same until something is written to it.
+        """
+        if self._is_incomplete():
+            self._refuse_incomplete()
+        elif self._is_answering() and not _wants_events(self.cycle.scope):
+            self._head_is_there()
+            self._deadline = self.loop.call_later(ANSWER_PATIENCE, self._no_answer)
+            self.cycle.keep_alive = False  # the connection ends with this answer
+            return True
+        return False
+
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
@@ -105,6 +121,20 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _no_answer(self) -> None:
+        """Gives up on a caller that may have left. An answer that began finds that out by itself."""
+        if not self.cycle.response_started:
+            self.transport.close()
+
+    def _is_incomplete(self) -> bool:
+        """Whether the end of what was sent lies within a request that nothing was answered to."""
+        return self._in_body if self._is_answering() else self._in_head
+
+    def _refuse_incomplete(self) -> None:
+        if not self._is_answering() or not (self.pipeline or self.cycle.response_started):
+            self._head_is_there()
+            self._end(HTTPStatus.BAD_REQUEST)
+
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return cycle is not None and not cycle.response_complete
@@ -120,3 +150,9 @@ class Protocol(HttpToolsProtocol):
         line = f"HTTP/1.1 {status.value} {status.phrase}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         self.transport.write(line.encode())
         self.transport.close()
+
+
+def _wants_events(scope: HTTPScope) -> bool:
+    """A browser's event stream has no end to wait for: one that sends no more has left its page."""
+    accepted = [value for name, value in scope["headers"] if name == b"accept"]
+    return any(b"text/event-stream" in value for value in accepted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,8 +16,10 @@ from django.urls import Resolver404, resolve, reverse
 from tests.access.rules import Who
 from tests.access.table import PAGES
 from tests.access.urls import addresses
+from tests.programs import required
 from tests.security.headers import faults, is_kept_by_nobody
 from tests.security.scan import wrong_in
+from tests.security.sockets import head
 from tests.security.visitor import HOST, PROXIED, Seen, Visitor, call
 from tests.security.whole_site import CONFIGURED, WholeSite, whole_site
 
@@ -299,3 +302,24 @@ def test_no_path_brings_two_answers(story: Story) -> None:
         "/api/v1/%0d%0aX-Made-Up:1",
     ):
         assert "X-Made-Up" not in call(story.site.port, "GET", path, headers=PROXIED).headers
+
+
+def by_nc(port: int, method: str, path: str, **headers: str) -> str:
+    """What netcat gets, which closes its sending side behind the request."""
+    said = head(method, path, **headers).replace(b"Host: localhost", f"Host: {HOST}".encode())
+    nc = [required("busybox"), "nc", "127.0.0.1", str(port)]
+    return subprocess.run(nc, input=said, capture_output=True, timeout=60, check=True).stdout.decode()
+
+
+def test_nc_that_closes_its_sending_side_is_answered_by_ingest_pages_and_health(story: Story) -> None:
+    """Of the process that serves both, and of the one that serves calls alone."""
+    key = f"Bearer {story.secrets['device key']}"
+    for port in (story.site.port, story.site.ingest):
+        heartbeat = by_nc(port, "POST", "/api/v1/heartbeat", Authorization=key, Content_Length="0")
+        assert heartbeat.startswith("HTTP/1.1 200 OK\r\n")
+        assert heartbeat.endswith("}")
+        for path in ("/healthz", "/livez"):
+            assert by_nc(port, "GET", path).endswith("\r\n\r\nOK\n")
+    page = by_nc(story.site.port, "GET", "/sign-in/", X_Forwarded_Proto="https", X_Forwarded_For="192.0.2.7")
+    assert page.startswith("HTTP/1.1 200 OK\r\n")
+    assert "</html>" in page
