@@ -1,7 +1,8 @@
 """The bodies of the native dialect, each declared once (protocol.md).
 
 From these types come the parsing, the field named in an error and the published schema.
-Strict: a number as text is refused; keys that are not named here are ignored.
+Strict: a number as text is refused; keys that are not named here are ignored. 40.0 is an integer, as in JSON
+Schema: many languages write every number so.
 """
 
 from __future__ import annotations
@@ -107,11 +108,29 @@ Body = TypeVar("Body")
 def parse(type_: type[Body], body: bytes) -> Body:
     """The body as this type; an empty one is an empty object. Raises Refused (400)."""
     try:
-        return msgspec.json.decode(body or b"{}", type=type_)
+        return _decoded(type_, body or b"{}")
     except msgspec.ValidationError as error:
         raise Refused(400, *explained(str(error))) from error
     except (ValueError, RecursionError) as error:
         raise Refused(400, "The body is not valid JSON in UTF-8.", "body") from error
+
+
+def _decoded(type_: type[Body], body: bytes) -> Body:
+    try:
+        return msgspec.json.decode(body, type=type_)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise
+    return msgspec.convert(_with_integers(msgspec.json.decode(body)), type_)
+
+
+def _with_integers(value: Any) -> Any:
+    """The same with each float that is whole as an integer."""
+    if isinstance(value, dict):
+        return {name: _with_integers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def explained(message: str) -> tuple[str, str]:

@@ -121,7 +121,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Lookout: what devices and VPN servers call",
             "version": "1",
-            "description": "Integers are written without a fraction: 32, not 32.0.",
+            "description": "An integer may be written with an empty fraction: 32.0 is 32.",
         },
         "paths": paths,
         "components": {

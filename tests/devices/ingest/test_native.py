@@ -264,3 +264,23 @@ def test_an_inactive_device_is_activated_by_contact(world: World, client: Client
         device.refresh_from_db()
         assert device.is_active
         assert device.activated_at is not None
+
+
+def test_a_whole_number_with_a_fraction_is_an_integer_and_loses_no_poll(world: World, client: Client) -> None:
+    """As Lua, PHP and many a microcontroller write every number."""
+    body = b'{"provisioning_progress": 40.0, "update_progress": 1e2, "metrics": {"memory_used": 1.5e9}}'
+    assert client.call("POST", "heartbeat", world.device_key, body).status == 200
+    world.device.refresh_from_db()
+    assert (world.device.provisioning_progress, world.device.update_progress) == (40, 100)
+    assert world.device.metrics == {"memory_used": 1_500_000_000}
+    polled = Heartbeat.objects.get().last_poll_at
+    for bad, field in (
+        (b'{"provisioning_progress": 40.5}', "provisioning_progress"),
+        (b'{"provisioning_progress": "40"}', "provisioning_progress"),
+        (b'{"update_progress": 101.0}', "update_progress"),
+        (b'{"metrics": {"memory_used": 1e300}}', "metrics.memory_used"),
+        (b'{"os_version": 6.0}', "os_version"),
+    ):
+        answer = client.call("POST", "heartbeat", world.device_key, bad)
+        assert (answer.status, answer.json["field"]) == (400, field)
+    assert Heartbeat.objects.get().last_poll_at == polled

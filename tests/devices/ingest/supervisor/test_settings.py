@@ -38,6 +38,14 @@ def test_variables(world: World, client: Client, name: str, value: Any, then: di
     assert world.device.first_contact_at is None
 
 
+def test_numbers_may_be_written_with_an_empty_fraction(world: World, client: Client) -> None:
+    body = b'{"device": %d.0, "name": "BALENA_SUPERVISOR_POLL_INTERVAL", "value": 600000.0}'
+    path = "v7/device_config_variable"
+    assert client.call("POST", path, world.device_key, body % world.device.pk).status == 201
+    world.device.refresh_from_db()
+    assert world.device.poll_interval == 600
+
+
 def test_bad_variables(world: World, client: Client) -> None:
     before = everything()
     interval, control = "BALENA_SUPERVISOR_POLL_INTERVAL", "BALENA_SUPERVISOR_VPN_CONTROL"
