@@ -19,24 +19,46 @@ class OpenVpn:
         self._spool = spool
         self._management = management
         self._names = names
+        self._told_boot = spool.boot
         self._sign_at = 0.0
+        self._failed = False  # the spool's disk: what it holds may no longer be so
 
     def look(self, now: float) -> None:
         """Tell the site what is due; `now` in seconds of any clock. Raises NotHeard.
 
         What happened comes before the list, so that the history gives the right reasons; but a new life
-        of the server is made known first: its clients' sessions are to belong to it.
+        of the server is made known first: its clients' sessions are to belong to it. A disk that fails costs
+        notes, never a sign.
         """
-        notes, due = self._spool.pending(), now >= self._sign_at
+        notes, due = self._pending(), now >= self._sign_at
         if not notes and not due:
             return
         boot = self._boot(now)
-        if boot and boot != self._spool.boot:
+        if boot and boot != self._told_boot:
             self._sign(boot, now)
             due = False
         self._send(notes)
         if boot and due:
             self._sign(boot, now)
+
+    def _pending(self) -> dict[str, Note]:
+        """None while the disk fails, nor those of before: the hook could not write what came after them."""
+        try:
+            notes = self._spool.pending()
+            if self._failed:
+                self._spool.sent(notes)
+                notes = {}
+        except OSError as error:
+            self._fail(error)
+            return {}
+        if self._failed:
+            journal.once("spool", "The notes can be written again")
+        self._failed = False
+        return notes
+
+    def _fail(self, error: OSError) -> None:
+        self._failed = True
+        journal.once("spool", f"The notes cannot be written: {error}. The list tells who is connected.")
 
     def _boot(self, now: float) -> str:
         """Empty while OpenVPN does not answer: no sign then, so that the lease of a dead server ends."""
@@ -55,8 +77,12 @@ class OpenVpn:
         except OSError:
             return  # the next look asks again
         self._site.alive(self._names.uuids(clients).values(), boot=boot)
-        self._spool.boot = boot
+        self._told_boot = boot
         self._sign_at = now + watch.SIGN_EVERY
+        try:
+            self._spool.boot = boot
+        except OSError as error:
+            self._fail(error)
 
     def _send(self, notes: dict[str, Note]) -> None:
         uuids = self._names.uuids(notes)
@@ -65,7 +91,10 @@ class OpenVpn:
         for connected, tell in ((False, self._site.disconnect), (True, self._site.connect)):
             chosen = [name for name, note in notes.items() if note.connected is connected]
             tell([_device(uuids[name], notes[name]) for name in chosen if name in uuids])
-            self._spool.sent(chosen)
+            try:
+                self._spool.sent(chosen)
+            except OSError as error:
+                self._fail(error)
 
 
 def _device(uuid: str, note: Note) -> Device:

@@ -16,6 +16,8 @@ from devices.vpn import journal
 TIMEOUT = 10  # seconds for one call: nobody but the watcher waits
 BATCH = 2000  # devices in one call, well below the site's limit of 512 kB
 UUID = re.compile(r"[0-9a-f]{32}([0-9a-f]{30})?")
+# A name may hold spaces and #, as common names do; one that begins with # or a space stands in quotes.
+NAMED = re.compile(rf'("(?P<quoted>.+)"|(?P<name>.+?))\s+(?P<uuid>{UUID.pattern})\s*(#.*)?')
 
 Device = dict[str, str] | str
 
@@ -97,7 +99,8 @@ def read_key(path: Path) -> str:
 class Names:
     """Which device has which common name or public key: a file of lines `NAME UUID`, read when it changes.
 
-    Without a file a name is a device's UUID itself.
+    What follows a # behind the UUID, and a line that begins with #, is for people. Without a file a name
+    is a device's UUID itself.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -122,20 +125,23 @@ class Names:
             found = path.stat()
             version = (found.st_mtime_ns, found.st_size)
             if version != self._version:
+                text = path.read_text()
                 self._version = version
-                self._uuids = read_names(path.read_text(), path)
+                self._uuids = read_names(text, path)
         except OSError as error:
             raise WrongSettings(f"{error}.") from error
+        except UnicodeError as error:
+            raise WrongSettings(f"{path}: {error}.") from error
 
 
 def read_names(text: str, path: Path) -> dict[str, str]:
     """Raises WrongSettings with the line that is none."""
     uuids = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.partition("#")[0].split()
-        if not words:
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if not line or line.startswith("#"):
             continue
-        if len(words) != 2 or not UUID.fullmatch(words[1]):
+        match = NAMED.fullmatch(line)
+        if match is None:
             raise WrongSettings(f"{path}, line {number}: a name and a UUID (32 or 62 digits a-f, 0-9).")
-        uuids[words[0]] = words[1]
+        uuids[match["quoted"] or match["name"]] = match["uuid"]
     return uuids

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,17 +55,23 @@ class Note:
 
 
 class Spool:
+    """Every method but the constructor and reading `boot` raises OSError where the disk does not do it."""
+
     def __init__(self, directory: Path) -> None:
         self._wanted, self._taken, self._sending = (
             directory / name for name in ("wanted", "taken", "sending")
         )
         self._boot = directory / "boot"
-        for each in (self._wanted, self._taken, self._sending):
-            each.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            self._create()
 
     @property
     def boot(self) -> str:
-        return self._boot.read_text() if self._boot.exists() else ""
+        """Empty where none can be read."""
+        try:
+            return self._boot.read_text()
+        except (OSError, UnicodeError):
+            return ""
 
     @boot.setter
     def boot(self, boot: str) -> None:
@@ -73,6 +80,7 @@ class Spool:
 
     def pending(self) -> dict[str, Note]:
         """What the site has yet to hear, by common name."""
+        self._create()
         for name in [*_names(self._taken), *_names(self._wanted)]:
             self._take(name)
         notes = {name: _read(self._sending / name) for name in _names(self._sending)}
@@ -82,6 +90,10 @@ class Spool:
         """The site has heard these."""
         for name in names:
             (self._sending / name).unlink()
+
+    def _create(self) -> None:
+        for each in (self._wanted, self._taken, self._sending):
+            each.mkdir(parents=True, exist_ok=True)
 
     def _take(self, name: str) -> None:
         """Bring what the hook noted to what is being sent. Doing it twice is as good as once."""
@@ -104,5 +116,5 @@ def _names(directory: Path) -> list[str]:
 def _read(path: Path) -> Note | None:
     try:
         return Note.parse(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, UnicodeError):
         return None

@@ -122,23 +122,25 @@ class Network:
         space = namespace(name[0])
         return self.start(name, "ip", "netns", "exec", space, "openvpn", "--verb", "4", "--config", str(path))
 
-    def server(self, name: str, number: int) -> Process:
+    def server(self, name: str, number: int, *, more: str = "", without: str = "^$") -> Process:
+        """As the document says, but with more and without lines that match."""
         own = (
             f"port 1194\nproto udp\ndev tun\ndh none\ntopology subnet\nserver 10.8.{number}.0 255.255.255.0\n"
         )
         documented = self.placed(_block("conf"), name).replace("keepalive 10 60", QUICK)
         assert QUICK in documented
-        return self.openvpn(name, own + self._certificate("server") + documented)
+        lines = [line for line in documented.splitlines() if not re.match(without, line)]
+        return self.openvpn(name, "\n".join([own + self._certificate("server"), *lines, more, ""]))
 
     def client(self, number: int) -> Process:
         own = f"client\nproto udp\ndev tun\nremote 10.99.{number}.1 1194\nnobind\n{QUICK}\n"
         return self.openvpn("client", own + self._certificate("client") + "explicit-exit-notify 1\n")
 
-    def watcher(self, name: str) -> Process:
+    def watcher(self, name: str, *more: str) -> Process:
         """As its unit in the document starts it."""
         line = next(line for line in _block("ini").splitlines() if line.startswith("ExecStart="))
         command = self.placed(line.removeprefix("ExecStart="), name)
-        return self.start("watcher", *command.split(), user=USER)
+        return self.start("watcher", *command.split(), *more, user=USER)
 
     def placed(self, text: str, name: str) -> str:
         """The lines of the document for this server on this machine."""

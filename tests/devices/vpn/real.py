@@ -66,9 +66,9 @@ def flips() -> list[str]:
     return [f"{record.after} {record.reason['slug']} {record.reason['server']}" for record in records]
 
 
-def serve(vpn: Network, name: str, number: int) -> tuple[Process, Process]:
+def serve(vpn: Network, name: str, number: int, *options: str) -> tuple[Process, Process]:
     """An OpenVPN server and its watcher, both at work."""
-    server, watcher = vpn.server(name, number), vpn.watcher(name)
+    server, watcher = vpn.server(name, number), vpn.watcher(name, *options)
     eventually(lambda: server.says("Initialization Sequence Completed"))
     eventually(lambda: watcher.says("OpenVPN answers"))
     return server, watcher

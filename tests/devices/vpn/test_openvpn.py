@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from devices.models import ConnectivityRecord, Device
+from devices.models import ConnectivityRecord, Device, VpnServer
 from devices.vpn import journal
 from devices.vpn.management import Management
 from devices.vpn.openvpn import OpenVpn
@@ -15,6 +17,7 @@ from devices.vpn.site import Names, NotHeard, Site
 from devices.vpn.spool import Spool
 from tests.devices.ingest.world import World, make_device
 from tests.devices.vpn.conftest import RunningSite
+from tests.devices.vpn.test_management import Recorded
 from tests.devices.vpn.test_spool import call_hook
 
 OURS = "a" * 32
@@ -25,9 +28,9 @@ class Host:
 
     def __init__(self, site: RunningSite, key_file: Path, name: str, names: Path | None = None) -> None:
         self.spool = key_file.with_name(name)
-        management = Management(str(self.spool / "management"))
+        self.management = Management(str(self.spool / "management"))
         told = Site(site.url, name, key_file)
-        self.watcher = OpenVpn(told, Spool(self.spool), management, Names(names))
+        self.watcher = OpenVpn(told, Spool(self.spool), self.management, Names(names))
 
     def note(self, call: str, session: str, name: str = OURS) -> None:
         assert call_hook(self.spool, call, session, name).returncode == 0
@@ -95,3 +98,32 @@ def test_names_become_devices_and_others_are_passed_over(
     said = [record.getMessage() for record in caplog.records if record.name == "lookout.vpn"]
     assert said[0].startswith("OpenVPN does not answer")
     assert said[1:] == ["admins-laptop is no device's name", f"The site knows no device {'d' * 32}"]
+
+
+def test_a_spool_that_fails_costs_notes_and_no_life_sign(
+    site: RunningSite, world: World, key_file: Path, tmp_path: Path
+) -> None:
+    """What waits from before is not told once the disk works again: the hook could not note what followed."""
+    (tmp_path / "names").write_text(f"pump-1 {'d' * 32}\nours {OURS}\n")
+    host = Host(site, key_file, "vpn-1", tmp_path / "names")
+    with closing(socket.socket(socket.AF_UNIX)) as listener:
+        listener.bind(str(host.spool / "management"))
+        listener.listen()
+        Recorded(listener)
+        host.note("connect", "7-1194", "ours")
+        taken = host.spool / "taken"
+        taken.rmdir()
+        taken.touch()  # nothing can be renamed into it, not even by root
+        signs = []
+        for now in (0, 5, 10, 20):
+            host.watcher.look(now)
+            signs.append(str(VpnServer.objects.get().last_sign_at))
+        assert signs[0] == signs[1] < signs[2] < signs[3]
+        taken.unlink()
+        host.watcher.look(21)
+        assert owner() == ""
+        host.note("connect", "8-1194", "ours")
+        host.watcher.look(22)
+        assert owner() == "vpn-1"
+        host.management.close()
+        listener.shutdown(socket.SHUT_RDWR)

@@ -11,7 +11,7 @@ import pytest
 
 from devices.models import Device, VpnServer
 from devices.vpn import site as site_module
-from devices.vpn.site import Names, NotHeard, Site, WrongSettings, read_key
+from devices.vpn.site import Names, NotHeard, Site, WrongSettings, read_key, read_names
 from tests.devices.ingest.world import World
 from tests.devices.vpn.conftest import RunningSite
 
@@ -113,9 +113,31 @@ def test_names_are_read_again_when_they_change(tmp_path: Path) -> None:
     assert names.uuids(["pump-1"]) == {"pump-1": UUIDS["pump-1"]}
     file.write_text(f"pump-3 {'c' * 32}\n")
     assert names.uuids(["pump-1", "pump-3"]) == {"pump-3": "c" * 32}
+    file.write_bytes(b"pump-4 \xff\n")
+    assert names.uuids(["pump-3"]) == {"pump-3": "c" * 32}
 
 
-@pytest.mark.parametrize("text", ["pump-1\n", f"pump-1 {'A' * 32}\n", f"pump 1 {'a' * 32}\n"])
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("pump 1 UUID", "pump 1"),
+        ("  pump  1   UUID  ", "pump  1"),
+        ("pump#1 UUID", "pump#1"),
+        ("pump #1 (north) UUID # was UUID", "pump #1 (north)"),
+        ("o'brien's UUID#ours", "o'brien's"),
+        ('"#1" UUID # quoted', "#1"),
+        ('" 1 " UUID', " 1 "),
+        ('"pump" 1 UUID', '"pump" 1'),
+        ('""pump"" UUID', '"pump"'),
+    ],
+)
+def test_a_name_may_hold_spaces_and_number_signs(tmp_path: Path, line: str, name: str) -> None:
+    for uuid in UUIDS.values():
+        text = f"# UUID\n{line}\n".replace("UUID", uuid)
+        assert read_names(text, tmp_path) == {name: uuid}
+
+
+@pytest.mark.parametrize("text", ["pump-1\n", f"pump-1 {'A' * 32}\n", f"pump-1 {'a' * 32} 1\n"])
 def test_a_wrong_line_is_named_at_the_start(tmp_path: Path, text: str) -> None:
     file = tmp_path / "names"
     file.write_text(f"# ours\n{text}")
