@@ -117,9 +117,14 @@ def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
 
 
 def _newest(ledger: Listening, look: Look) -> datetime:
-    """The newest moment that the ledger or this process knows: a clock that shows less was set back."""
+    """The newest moment that the ledger or this process knows: a clock that shows less was set back.
+
+    What this process has read counts no more once another one has noticed a step since.
+    """
     pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
-    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, pulse, look.newest]
+    noticed = ledger.stepped_at and timedelta() <= look.at - ledger.stepped_at <= look.passed
+    read = None if noticed else look.newest
+    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, pulse, read]
     return max(moment for moment in known if moment)
 
 
@@ -135,13 +140,18 @@ def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
 
     What devices have there is brought to the present by this pulse and the next ones.
     """
-    ledger.stepped_at, ledger.stepped_by = at, by
+    ledger.stepped_at, ledger.stepped_by = at, _rounded(by)
     Outage.objects.filter(began_at__gte=at).delete()
     Outage.objects.filter(ended_at__gt=at).update(ended_at=at)
     ListeningProcess.objects.filter(pulse_at__gt=at).update(pulse_at=at)
     ledger.pulse_at, ledger.returned_at, ledger.worked_at = min(ledger.pulse_at, at), None, None
     ledger.ahead, ledger.moved_to = True, 0
-    logger.warning("the database's clock was set back by %s, to %s", -by, at)
+    logger.warning("the database's clock was set back by %s, to %s", -ledger.stepped_by, at)
+
+
+def _rounded(step: timedelta) -> timedelta:
+    """To the second: it is not known better."""
+    return timedelta(seconds=round(step.total_seconds()))
 
 
 def _bring(ledger: Listening, at: datetime) -> bool:
@@ -186,8 +196,8 @@ def _close(ledger: Listening, look: Look) -> bool:
     if ledger.returned_at is None or ledger.worked_at is None or at - ledger.worked_at > PATIENCE:
         ledger.returned_at, ledger.moved_to = at, 0
         if look.beyond > STEP:
-            ledger.stepped_at, ledger.stepped_by = at, look.beyond
-            logger.warning("the database's clock was set forward by %s, to %s", look.beyond, at)
+            ledger.stepped_at, ledger.stepped_by = at, _rounded(look.beyond)
+            logger.warning("the database's clock was set forward by %s, to %s", ledger.stepped_by, at)
     ledger.worked_at = at
     params: dict[str, Any] = {
         "start": ledger.pulse_at,

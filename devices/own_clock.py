@@ -30,10 +30,11 @@ def boot_time() -> float:
 
 @dataclass(frozen=True)
 class Look:
-    """The database's clock; how far it has gone beyond the time that passed `since` the look before."""
+    """The database's clock: since the look before, so much time has passed, and it has gone beyond that."""
 
     at: datetime
     since: datetime | None = None
+    passed: timedelta = timedelta.max
     beyond: timedelta = timedelta()
     newest: datetime | None = None  # that this process has read before
 
@@ -56,7 +57,7 @@ class OwnClock:
         if since is None:
             return Look(at, newest=newest)
         passed = timedelta(seconds=(self._read() - then) * (1 + SLEWED))
-        return Look(at, since, at - since - passed, newest)
+        return Look(at, since, passed, at - since - passed, newest)
 
     def keep(self) -> None:
         """Compare with this look from now on: what it showed has been dealt with."""

@@ -183,6 +183,23 @@ def test_a_pulse_that_did_not_see_it_is_no_excuse(monkeypatch: pytest.MonkeyPatc
     assert Listening.objects.get().stepped_at == stepped
 
 
+def test_what_a_process_has_read_is_no_news_once_another_has_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "NEWEST", clock.Newest())
+    one, two = OwnClock(), OwnClock()
+    for own in (one, two):
+        listening.pulse(own=own)
+    clock.NEWEST.at = clock.now() + timedelta(days=1)
+    listening.pulse(own=one)
+    noticed = Listening.objects.get().stepped_at
+    assert noticed is not None
+    clock.NEWEST.at = noticed + timedelta(days=1)  # of the other process, which has one of its own
+    listening.pulse(own=two)
+    assert Listening.objects.get().stepped_at == noticed
+    clock.NEWEST.at = noticed + timedelta(days=1)  # it was ahead once more
+    listening.pulse(own=two)
+    assert Listening.objects.get().stepped_at != noticed
+
+
 def test_an_outage_that_was_being_closed_ahead_does_not_end_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

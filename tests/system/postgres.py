@@ -32,10 +32,14 @@ def account() -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Server:
-    """In `home`, which is the server's user's: its data and its socket."""
+    """In `home`, which is the server's user's: its data and its socket.
+
+    `environment`: NAME=VALUE, what its programs find there besides.
+    """
 
     home: Path
     machine: Machine
+    environment: tuple[str, ...] = ()
 
     @property
     def data(self) -> str:
@@ -46,7 +50,8 @@ class Server:
         return self.home / "log"
 
     def program(self, name: str, *arguments: str) -> list[str]:
-        return self.machine.inside(str(BINARIES / name), *arguments, user=account())
+        command = ("env", *self.environment, str(BINARIES / name), *arguments)
+        return self.machine.inside(*command, user=account())
 
     def url(self, role: str = "postgres", database: str = "lookout") -> str:
         """On its own machine's file system, whatever becomes of the network."""
