@@ -246,7 +246,7 @@ def test_cookies_of_everybody_are_flagged(story: Story) -> None:
     theme = call(story.site.port, "GET", "/", headers=PROXIED)
     assert made
     assert [cookie for cookie in [*made, *theme.cookies] if not is_flagged(cookie)] == []
-    assert visitor.cookies.keys() <= {"csrftoken", "sessionid", "messages"}
+    assert visitor.cookies.keys() <= {"__Host-csrftoken", "__Host-sessionid", "messages"}
 
 
 ERRORS: Final = [
