@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Cast, Concat, Upper
 
+from fleets.name_order import NameKey
 from fleets.text_search import WordVector
 from fleets.triggers import tell
 
@@ -81,7 +82,7 @@ class Organization(models.Model):
     objects = OrganizationQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name", "pk"]
+        ordering = [NameKey("name"), "pk"]
         constraints = [
             models.CheckConstraint(name="organization_plan", condition=models.Q(plan__in=Plan.values)),
         ]
@@ -244,10 +245,10 @@ class Fleet(models.Model):
     objects = FleetQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name", "pk"]
+        ordering = [NameKey("name"), "pk"]
         indexes = [
             # The Fleets page: the fleets of my organizations by name.
-            models.Index(fields=["organization", "name"], name="fleet_by_name"),
+            models.Index("organization", NameKey("name"), name="fleet_in_order"),
         ]
         constraints = [
             poll_interval_in_range("fleet_poll_interval"),

@@ -21,6 +21,7 @@ from fleets.models import (
     poll_interval_field,
     poll_interval_in_range,
 )
+from fleets.name_order import NameKey
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -186,7 +187,7 @@ class Device(models.Model):
     objects = DeviceQuerySet.as_manager()
 
     class Meta:
-        ordering = ["name", "pk"]
+        ordering = [NameKey("name"), "pk"]
         constraints = [
             models.UniqueConstraint(fields=["uuid"], name="device_uuid_once"),
             models.CheckConstraint(name="device_uuid", condition=Q(uuid__regex=UUID_PATTERN)),
@@ -240,10 +241,10 @@ class Device(models.Model):
                 condition=Q(recorded_quiet_at__isnull=False),
             ),
             # Lists by release.
-            models.Index(fields=["organization", "release", "id"], name="device_org_release"),
+            models.Index("organization", NameKey("release"), "id", name="device_org_by_release"),
             # Devices by name, of one fleet and of all.
-            models.Index(fields=["fleet", "name", "id"], name="device_fleet_name"),
-            models.Index(fields=["organization", "name", "id"], name="device_org_name"),
+            models.Index("fleet", NameKey("name"), "id", name="device_fleet_by_name"),
+            models.Index("organization", NameKey("name"), "id", name="device_org_by_name"),
             # The places in line for an allowance: the border, and who is next to it (devices/freezing.py).
             models.Index(
                 fields=["organization", "activated_at", "id"],

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from fleets.models import Organization
+from fleets.name_order import NameKey
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -43,7 +44,7 @@ class SavedView(models.Model):
     objects = SavedViewQuerySet.as_manager()
 
     class Meta:
-        ordering = [Lower("name"), "pk"]
+        ordering = [NameKey("name"), "pk"]
         constraints = [
             models.CheckConstraint(
                 name="view_of_one",

@@ -16,6 +16,7 @@ from devices.pages.intervals import in_words
 from devices.status import with_status
 from devices.words import thousands
 from fleets.models import Fleet
+from fleets.name_order import NameKey
 
 NAMED: Final = 10  # devices that are named
 GONE: Final = "Deleted meanwhile"
@@ -56,7 +57,9 @@ def preview(selection: Selection, action: str, said: Mapping[str, Any], at: date
     )
     found = []
     for number, (why, condition) in enumerate(groups):
-        first = devices.filter(condition).order_by("name", "pk")[: NAMED if counts[f"n{number}"] else 0]
+        first = devices.filter(condition).order_by(NameKey("name"), "pk")[
+            : NAMED if counts[f"n{number}"] else 0
+        ]
         found.append(Group(why, counts[f"n{number}"], list(map(str, first))))
     found.append(Group(GONE, selection.total - counts["there"], []))
     return Preview(found[0], [group for group in found[1:] if group.number])

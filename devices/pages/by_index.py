@@ -37,9 +37,9 @@ from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, Hear
 # The orders by name. A leading "-" in the address turns one around.
 ORDERS: dict[str, Order] = {
     "attention": (Key("rank", int), Key("status_since", datetime, True), Key("pk", int, True)),
-    "name": (Key("name", str), Key("pk", int)),
+    "name": (Key("sort_name", str), Key("pk", int)),
     "contact": (Key("sort_contact", datetime, True), Key("pk", int, True)),
-    "release": (Key("release", str), Key("pk", int)),
+    "release": (Key("sort_release", str), Key("pk", int)),
 }
 LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
 SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
@@ -134,15 +134,15 @@ def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
 
 
 def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place) -> Piece:
-    """The first devices `d` by a key: id, key, and whether that is the last one that was looked at.
+    """The first devices `d` by a key in SQL: id, key, and whether that is the last one that was looked at.
 
     Behind that last one, which may not meet the condition, nobody knows.
     """
-    order = f"ORDER BY d.{key} {place.way}, d.id {place.way} LIMIT %s"
+    order = f"ORDER BY {key} {place.way}, d.id {place.way} LIMIT %s"
     if not part.words:
         return (
             f"""
-            SELECT d.id, d.{key} AS key, false AS ends FROM devices_device d
+            SELECT d.id, {key} AS key, false AS ends FROM devices_device d
             WHERE {where[0]} {condition[0]} {order}
             """,
             [*where[1], *condition[1], place.size],
@@ -150,7 +150,7 @@ def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place
     most = LOOKED_AT * place.size
     return (
         f"""
-        SELECT d.id, d.{key} AS key, d.number = %s AS ends FROM (
+        SELECT d.id, {key} AS key, d.number = %s AS ends FROM (
             SELECT *, row_number() OVER () AS number FROM (
                 SELECT d.* FROM devices_device d WHERE {where[0]} {order}
             ) AS d
@@ -225,7 +225,7 @@ def _cell_by_cell(
     """The first rows of each cell, each by the index that begins with scope and cell."""
     where = f"""d.{asked.column} = scope.id AND d.recorded_cell = c.cell
         AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
-    near, params = _in_order(part, key, (where, []), conditions(asked, part), place)
+    near, params = _in_order(part, f"d.{key}", (where, []), conditions(asked, part), place)
     return (
         f"""
         SELECT near.id, {rank}near.key, near.ends
@@ -258,12 +258,12 @@ def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
     ]
 
 
-# By a column of the device's own row: name, release
+# By the key of a column of the device's own row: name, release
 
 
 def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
     def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-        after, values = place.after(f"d.{key}")
+        after, values = place.after(key)
         where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) {after}"
         near, params = _in_order(part, key, (where, [part.cells, *values]), conditions(asked, part), place)
         yield (
@@ -344,13 +344,13 @@ def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Pie
 
 PARTS: dict[str, Callable[[Recorded, Part, Place], Iterable[Piece]]] = {
     "attention": _by_attention,
-    "name": _by_column("name"),
+    "name": _by_column(few.KEYS["name"]),
     "contact": _by_contact,
-    "release": _by_column("release"),
+    "release": _by_column(few.KEYS["release"]),
 }
 MOVED: dict[str, Callable[[Sequence[Moved], Place], list[Piece]]] = {
     "attention": _moved_by_attention,
-    "name": _moved_by_column("d.name"),
+    "name": _moved_by_column(few.KEYS["name"]),
     "contact": _moved_by_column(CONTACT),
-    "release": _moved_by_column("d.release"),
+    "release": _moved_by_column(few.KEYS["release"]),
 }

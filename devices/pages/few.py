@@ -15,12 +15,18 @@ from django.db import connection
 from devices.cells import LINKS, status_of
 from devices.pages.recorded import Part, Piece, Recorded, conditions
 from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
+from fleets import name_order
 
 if TYPE_CHECKING:
     from devices.pages.by_index import Place
 
 CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
-KEYS = {"attention": "d.recorded_since", "name": "d.name", "contact": CONTACT, "release": "d.release"}
+KEYS = {
+    "attention": "d.recorded_since",
+    "name": name_order.sql("d.name"),
+    "contact": CONTACT,
+    "release": name_order.sql("d.release"),
+}
 
 
 def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:

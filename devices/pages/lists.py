@@ -23,6 +23,7 @@ from devices.pages.rows import Row, row_of
 from devices.pages.unstable import unstable_links
 from devices.status import Status, as_recorded, moved_ids, vocabulary, with_status
 from fleets.models import Organization
+from fleets.name_order import NameKey
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
 PAGE_SIZES = (25, 50, 100)
@@ -104,7 +105,11 @@ def whole(
 
 
 def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
-    return devices.select_related("fleet").annotate(sort_contact=Coalesce("last_contact", Value(LONG_AGO)))
+    return devices.select_related("fleet").annotate(
+        sort_name=NameKey("name"),
+        sort_release=NameKey("release"),
+        sort_contact=Coalesce("last_contact", Value(LONG_AGO)),
+    )
 
 
 class Reading:

@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db import connection
 
+from fleets import name_order
 from fleets.models import Organization
 
 MOST: Final = 200  # values of one filter; others are written out
@@ -14,8 +15,9 @@ COLUMNS: Final = {"type": "recorded_type", "os": "recorded_os_version", "release
 
 
 def occurring(organizations: Sequence[Organization]) -> dict[str, list[str]]:
-    """The first values in order that devices of these organizations have, by the name of their filter."""
-    return {name: _values(column, [each.pk for each in organizations]) for name, column in COLUMNS.items()}
+    """The first values that devices of these organizations have, in order, by the name of their filter."""
+    ids = [each.pk for each in organizations]
+    return {name: sorted(_values(column, ids), key=name_order.key) for name, column in COLUMNS.items()}
 
 
 def _values(column: str, organizations: list[int]) -> list[str]:

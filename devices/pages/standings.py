@@ -19,14 +19,19 @@ from devices import status
 from devices.pages.filters import in_organizations
 from devices.pages.keyset import Key, Order, Page, order_sql, page_of
 from devices.status import WORST, Status
+from fleets import name_order
 from fleets.models import Organization
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "nothing changed yet"
 
-COUNTS = ", ".join(
-    f"COALESCE(sum(number) FILTER (WHERE status = '{slug}'), 0) AS n{place}"
-    for place, slug in enumerate(Status.values)
-)
+# What STANDING reads of a fleet.
+READ = {
+    "by_name": name_order.sql("fleet.name"),
+    "counts": ", ".join(
+        f"COALESCE(sum(number) FILTER (WHERE status = '{slug}'), 0) AS n{place}"
+        for place, slug in enumerate(Status.values)
+    ),
+}
 STANDINGS = """
 WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
 tally (fleet_id, status, number, stalled, changed_at) AS (
@@ -38,7 +43,7 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
 """
 STANDING = """
 standing AS (
-    SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, lower(fleet.name) AS by_name,
+    SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, {by_name} AS by_name,
            {counts},
            COALESCE(sum(number), 0)::bigint AS devices,
            (COALESCE(sum(number) FILTER (WHERE status = ANY(%s)), 0) + COALESCE(sum(stalled), 0))::bigint
@@ -168,7 +173,7 @@ def _read(
         return []
     ids = [organization.pk for organization in organizations]
     moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
-    sql = STANDINGS.format(moved=moved) + STANDING.format(counts=COUNTS, where=where[0], order=order)
+    sql = STANDINGS.format(moved=moved) + STANDING.format(**READ, where=where[0], order=order)
     params = [*moved_params, ids, apart.stalled, *standing_params(ids, text), *where[1], limit]
     return read(sql, params)
 

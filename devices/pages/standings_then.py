@@ -8,7 +8,7 @@ from typing import Any
 
 from devices import past
 from devices.pages.keyset import Order, Page, order_sql, page_of
-from devices.pages.standings import COUNTS, NOBODY, STANDING, Standing, beyond, moves, read, standing_params
+from devices.pages.standings import NOBODY, READ, STANDING, Standing, beyond, moves, read, standing_params
 from devices.past import Instant
 from fleets.models import Organization
 
@@ -64,6 +64,6 @@ def _take(
     where, where_params = beyond(order, values)
     by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])
-    sql += STANDING.format(counts=COUNTS, where=f"({where}) AND {THERE}", order=by)
+    sql += STANDING.format(**READ, where=f"({where}) AND {THERE}", order=by)
     params = [*moved_params, *counted[1], then.at, ids, *standing_params(ids, text), *where_params]
     return read(sql, [*params, then.at, size])

@@ -25,7 +25,9 @@ from devices.pages.recorded import Piece, few_in, recorded
 from devices.pages.standings import beyond, compiled
 from devices.past import Instant
 from devices.status import RANKS, Status, behind, with_status
+from fleets import name_order
 from fleets.models import Organization
+from fleets.name_order import NameKey
 
 SORTED: Final = 20_000  # devices of a list that are all looked at, and sorted
 PORTIONS: Final = (
@@ -59,9 +61,13 @@ was AS (
     LEFT JOIN unrecorded ON unrecorded.id = candidate.id
     WHERE s.after IS NOT NULL {asked}
 ),
-ranked AS (SELECT *, array_position(%s::text[], status::text) - 1 AS rank FROM was)
+ranked AS (
+    SELECT *, array_position(%s::text[], status::text) - 1 AS rank, {sort_name} AS sort_name FROM was
+)
 """
-PAGE: Final = "SELECT pk, uuid, name, fleet_id, status, status_since, rank FROM ranked WHERE {where}"
+PAGE: Final = """
+SELECT pk, uuid, name, fleet_id, status, status_since, rank, sort_name FROM ranked WHERE {where}
+"""
 # The state of a link then; null: never seen.
 LINK: Final = """COALESCE({unrecorded}, (
     SELECT r.after FROM devices_connectivityrecord r
@@ -100,6 +106,7 @@ class Was:
     status: str
     status_since: datetime
     rank: int
+    sort_name: str
 
 
 BROKEN_OFF: Final = ""  # the status of no device: the place where the look at a long list ends
@@ -167,12 +174,13 @@ class Then:
             if not ids:
                 break
             found += self._rows([_named(ids)], order, portion)
-            name = Device.objects.filter(pk=ids[-1]).values_list("name", flat=True).first() or ""
-            place = [name, ids[-1]]
+            last = Device.objects.filter(pk=ids[-1]).values_list(NameKey("name"), flat=True)
+            key = last.first() or ""
+            place = [key, ids[-1]]
             if len(found) >= size:
                 break
         else:
-            broken_off = [Was(ids[-1], "", name, 0, BROKEN_OFF, self.at, order[0].descending)]
+            broken_off = [Was(ids[-1], "", "", 0, BROKEN_OFF, self.at, order[0].descending, key)]
         whole = [_named([each.pk for each in found]), *self._others()]
         return self._rows(whole, order, size, values, place if broken_off else None) + broken_off
 
@@ -199,7 +207,12 @@ class Then:
         sql, params = self._unrecorded() if self.passed else (NOBODY, ())
         asked, asked_params = self._asked(filters)
         return (
-            ROWS.format(unrecorded=sql, candidates=" UNION ".join(sql for sql, _ in candidates), asked=asked),
+            ROWS.format(
+                unrecorded=sql,
+                candidates=" UNION ".join(sql for sql, _ in candidates),
+                asked=asked,
+                sort_name=name_order.sql("name"),
+            ),
             [
                 *params,
                 *(each for _, params in candidates for each in params),

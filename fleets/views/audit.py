@@ -24,6 +24,7 @@ from fleets.audit_lines import action_words, lines
 from fleets.audit_log import entries
 from fleets.audit_words import Action, Kind
 from fleets.models import AuditEntry, Membership, Role
+from fleets.name_order import NameKey
 from fleets.views.audit_query import Asked, parse, shown_filters
 from fleets.views.settings import Place, place
 
@@ -39,7 +40,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
     """Who did what, newest first; 404 to strangers, 403 below Administrator."""
     here, asked = _asked(request, organization)
     found = _page(request, entries(here.organization, asked.filters), asked)
-    members = Membership.objects.filter(organization=here.organization).order_by("user__username")
+    members = Membership.objects.filter(organization=here.organization).order_by(NameKey("user__username"))
     context = here.context(
         "audit",
         lines=lines(found.rows),

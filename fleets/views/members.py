@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.pages import person, signed_in
 from fleets import members
 from fleets.models import Invitation, Membership, Role
+from fleets.name_order import NameKey
 from fleets.views.member_forms import MEANING, InvitationForm, RoleForm
 from fleets.views.settings import Place, place
 
@@ -25,7 +26,7 @@ def listed(request: HttpRequest, organization: str) -> HttpResponse:
     """The members with their roles; to Owners also when they signed in last, and the open invitations."""
     here = place(request, organization)
     found = Membership.objects.filter(organization=here.organization).select_related("user")
-    page = Paginator(found.order_by("user__username"), PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.order_by(NameKey("user__username")), PER_PAGE).get_page(request.GET.get("page"))
     invitations = _open_invitations(here) if here.may.owner else []
     context = here.context("members", page=page, invitations=invitations)
     return render(request, "settings/members.html", context)

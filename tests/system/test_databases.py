@@ -10,8 +10,11 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Final
 
+import psycopg
 import pytest
 
+from fleets import name_order
+from tests.fleets.test_name_order import IN_ORDER
 from tests.system.clusters import PATIENCE, Cluster, a_cluster
 
 pytestmark = pytest.mark.system
@@ -123,6 +126,24 @@ def test_a_server_with_another_style_of_times_and_another_time_zone_is_read_alik
         site.send_signal(signal.SIGTERM)
         said, _ = site.communicate(timeout=PATIENCE)
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "LOCALE 'C'",
+        "LOCALE 'C.UTF-8'",
+        "LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'",
+        "LOCALE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'und'",
+        "LOCALE 'C.UTF-8' LOCALE_PROVIDER icu ICU_LOCALE 'sv'",
+    ],
+)
+def test_names_sort_alike_in_every_database(cluster: Cluster, how: str) -> None:
+    database = cluster.database(f"names_{abs(hash(how))}", f"ENCODING 'UTF8' {how}")
+    with psycopg.connect(database.url("lookout_owner")) as opened:
+        query = "SELECT name FROM unnest(%s::varchar[]) AS named(name) ORDER BY "
+        rows = opened.execute(query + name_order.sql("name"), [IN_ORDER[::-1]])
+        assert [name for (name,) in rows] == IN_ORDER
 
 
 def test_of_several_migrations_at_once_each_waits_for_the_one_before(cluster: Cluster) -> None:
