@@ -7,8 +7,11 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from devices.ingest.http import header
-from devices.ingest.peers import canonical, is_trusted, public_address
+from dashboard.listeners import session_in
+from devices.ingest import peers
+from devices.ingest.arrivals import PAGES
+from devices.ingest.forwarded import canonical
+from devices.ingest.peers import Caller
 from fleets import audit
 
 
@@ -22,16 +25,12 @@ class Proxied:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and scope["client"]:
-            host, port = scope["client"]
-            address = public_address(scope)
-            told: dict[str, Any] = {"proxied": is_trusted(canonical(host))}
-            if address:
-                told["client"] = (address, port if address == canonical(host) else 0)
-            scheme = header(scope, b"x-forwarded-proto")
-            if told["proxied"] and scheme in {b"http", b"https"}:
-                told["scheme"] = scheme.decode()
-            scope |= told
+        if scope["type"] == "http":
+            scope["caller"] = told = peers.caller(scope)
+            PAGES.note(told, scope["headers"], session_in(scope["headers"]))
+            if told.address:
+                port = scope["client"][1] if told.address == told.peer else 0
+                scope |= {"client": (told.address, port), "scheme": told.scheme or scope["scheme"]}
         await self._app(scope, receive, send)
 
 
@@ -45,3 +44,13 @@ def coming_from(
             return get_response(request)
 
     return middleware
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Where this request comes from."""
+    known: Caller | None = getattr(request, "scope", {}).get("caller")
+    if known is not None:
+        return known
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
+    scope: Any = {"client": (request.META.get("REMOTE_ADDR", ""), 0), "headers": headers}
+    return peers.caller(scope)

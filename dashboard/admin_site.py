@@ -10,10 +10,29 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard import arrival
+from devices.ingest import arrivals
 
 
 class Site(AdminSite):
+    def get_urls(self) -> list[URLPattern | URLResolver]:
+        view = self.admin_view(require_safe(self.arrival))
+        return [path("arrival/", view, name="arrival"), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, (extra_context or {}) | {"findings": arrivals.findings()})
+
+    def arrival(self, request: HttpRequest) -> HttpResponse:
+        """What Lookout understood of this request and of the last call, for superusers."""
+        if not request.user.is_superuser:
+            raise PermissionDenied("Only superusers see how requests arrive.")
+        context = self.each_context(request) | arrival.seen(request)
+        return TemplateResponse(request, "admin/arrival.html", context)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Lead to the sign-in page; who is signed in and may not come here is told so."""
         if self.has_permission(request):

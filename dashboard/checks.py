@@ -10,8 +10,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
 from django.core.management.base import CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db import connection as default
-from django.db import connections
+
+from devices.ingest import arrivals
 
 logger = logging.getLogger(__name__)
 
@@ -116,3 +118,18 @@ def deploy_checks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             )
         )
     return messages
+
+
+@register(Tags.database, deploy=True)
+def arrival_checks(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What running processes found about the proxies in front: `check --deploy --database default`."""
+    if DEFAULT_DB_ALIAS not in (databases or []):
+        return []
+    if (
+        settings.CACHES["default"]["LOCATION"]
+        not in connections[DEFAULT_DB_ALIAS].introspection.table_names()
+    ):
+        return []  # before the first migrate
+    return [Caution(finding.said, hint=finding.fix, id="dashboard.W010") for finding in arrivals.findings()]

@@ -52,7 +52,8 @@ def _is_trusted(request: HttpRequest) -> bool:
     name, port = split_domain_port(request.get_host())
     usual = "443" if request.is_secure() else "80"
     own = {"", usual}
-    if not getattr(request, "scope", {}).get("proxied"):
+    caller = getattr(request, "scope", {}).get("caller")
+    if caller is None or not caller.proxied:
         own.add(request.get_port())
     here = (each for each, named in settings.HOSTS if (named == (port or usual) if named else port in own))
     return validate_host(name, list(here))

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError
 
 from dashboard.checks import at_start
 from devices import keys
+from devices.ingest import arrivals
 from devices.ingest.at_once import AtOnce
 from devices.ingest.batch import GroupCommit
 from devices.ingest.contacts import Contact, commit
@@ -27,7 +28,7 @@ from devices.ingest.http import (
     json_reply,
     send_reply,
 )
-from devices.ingest.peers import public_address
+from devices.ingest.peers import caller
 from devices.ingest.pulse import Pulse
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
@@ -85,10 +86,14 @@ class Ingest:
             return
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
-        notes = asyncio.create_task(self._guard.keep_notes(self._threads))
+        aside = [
+            asyncio.create_task(self._guard.keep_notes(self._threads)),
+            asyncio.create_task(arrivals.keep_telling(self._threads)),
+        ]
         async with self.pulse.beating():
             await receive()
-        notes.cancel()
+        for task in aside:
+            task.cancel()
         await self._guard.write_notes(self._threads)
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
@@ -114,7 +119,9 @@ class Ingest:
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
         call, named = self._routes.find(scope)
-        key, address = call.key(scope), public_address(scope)
+        key, told = call.key(scope), caller(scope)
+        arrivals.CALLS.note(told, scope["headers"], key)
+        address = told.address
 
         async def handle() -> Reply:
             body = await call.read(scope, receive)

@@ -23,7 +23,7 @@ from devices.models import ApiKey
 from fleets import audit
 from fleets.models import AuditEntry, Role
 from tests.devices.ingest import raw
-from tests.devices.ingest.test_service import ADDRESSES, TRUSTED
+from tests.devices.ingest.test_peers import ADDRESSES, SCHEMES, TRUSTED
 from tests.factories import make_fleet, make_member
 
 
@@ -61,16 +61,7 @@ def test_a_page_is_asked_from_where_a_call_would_be(
     assert audit._address.get() is None
 
 
-@pytest.mark.parametrize(
-    ("peer", "said", "scheme"),
-    [
-        ("10.0.0.1", "https", "https"),
-        ("::ffff:10.0.0.1", "https", "https"),
-        ("10.0.0.1", "gopher", "http"),
-        ("198.51.100.1", "https", "http"),
-        (None, "https", "http"),
-    ],
-)
+@pytest.mark.parametrize(("peer", "said", "scheme"), SCHEMES)
 def test_only_our_proxies_tell_the_scheme(trusting: None, peer: str | None, said: str, scheme: str) -> None:
     assert seen(raw.scope("GET", "", peer=peer, x_forwarded_proto=said)).scheme == scheme
 
