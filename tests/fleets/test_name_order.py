@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 from typing import Final
 
 import pytest
@@ -85,3 +86,20 @@ def test_a_list_by_name_or_release_follows_an_index(sort: str, of_fleet: bool, i
     condition = re.search(rf"using {index} on devices_device d.*\n\s+Index Cond: (.*)", plan)
     assert condition is not None, plan
     assert "NORMALIZE" in condition[1], plan
+
+
+@pytest.mark.parametrize(
+    "letters",
+    [
+        "\U0001d15e\U0001d15f\U0001d160\U0001d161\U0001d162\U0001d163\U0001d164",
+        "\uac01\uac02\ud7a3",
+        "\u1f82\u1fa2",
+    ],
+    ids=["12 bytes", "9 bytes", "8 bytes"],
+)
+def test_the_longest_name_fits_into_the_index(letters: str) -> None:
+    """Letters apart from their marks are up to three times as many bytes as they are together."""
+    name = "".join(Random(7).choices(letters, k=255))
+    device = make_device(name=name, release=name)
+    found = Device.objects.filter(pk=device.pk).values_list(NameKey("name"), flat=True)
+    assert list(found) == [name_order.key(name)]
