@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard.account import address, lines
 from dashboard.models import User
+from dashboard.text import IN_ADMIN
 
 # People look after these themselves (dashboard.account), and they hold secrets; the console forgets factors.
 admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession])
@@ -38,6 +39,7 @@ class HashedForm(AdminUserCreationForm):
 
 @admin.register(User)
 class PersonAdmin(UserAdmin):
+    formfield_overrides = IN_ADMIN
     fieldsets = (*(UserAdmin.fieldsets or ()), ("Display", {"fields": ["time_zone"]}))
     add_form = HashedForm
 

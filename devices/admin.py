@@ -6,13 +6,15 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from dashboard.text import IN_ADMIN
 from devices import lifecycle
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, Verification, VpnServer
 from devices.status import with_status
 from fleets.admin import ReadOnlyAdmin
 
-SETTINGS = ["name", "device_type", "notes", "tags", "poll_interval"]
+SETTINGS = ["name", "device_type", "notes", "poll_interval"]
 FACTS = [
+    "tags",
     "organization",
     "fleet",
     "uuid",
@@ -53,6 +55,7 @@ class DeviceAdmin(admin.ModelAdmin):
     list_select_related = ["fleet"]
     search_fields = ["name", "uuid"]
     show_full_result_count = False
+    formfield_overrides = IN_ADMIN
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
         return with_status(super().get_queryset(request))

@@ -7,8 +7,10 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, Q
 
+from dashboard.text import kept
 from devices import clock, connectivity
 from devices.models import Device
+from devices.reports import LONGEST
 
 
 @transaction.atomic
@@ -34,5 +36,5 @@ def configure(
         )
     if poll_interval is not None:
         device.update(poll_interval=poll_interval)
-    if name:
+    if name := kept(name or "").strip()[:LONGEST]:
         device.filter(Q(name="") | Q(name=F("own_name"))).update(name=name, own_name=name)

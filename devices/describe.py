@@ -6,19 +6,20 @@ lexeme of its own kind, so that a word and the beginning of a UUID are told apar
 
 from typing import Final
 
-from fleets.text_search import LOOKED_AT, SPACES
+from fleets.text_search import words
 
 UUID: Final = "uuid:"  # begins the lexeme of a UUID; no word of a text holds a colon
+
+TEXT: Final = (
+    "concat_ws(' ', d.name, d.notes, d.tags, array_to_string(d.ip_addresses, ' '), host(d.public_address))"
+)
 
 DESCRIBE: Final = f"""
 INSERT INTO devices_description
     (device_id, organization_id, recorded_words, recorded_tags, recorded_type, recorded_os_version,
      recorded_release)
 SELECT d.id, d.organization_id,
-       to_tsvector('simple'::regconfig, regexp_replace(
-           left(concat_ws(' ', d.name, d.notes, d.tags, array_to_string(d.ip_addresses, ' '),
-                          host(d.public_address)), {LOOKED_AT}),
-           '{SPACES}', ' ', 'g')) || array_to_tsvector(ARRAY['{UUID}' || d.uuid]),
+       {words(TEXT)} || array_to_tsvector(ARRAY['{UUID}' || d.uuid]),
        d.tags, d.device_type, d.os_version, d.release
 FROM DEVICES d
 ON CONFLICT (device_id) DO UPDATE SET

@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from dashboard.export import plain
+from dashboard.text import checked
 from devices.models import UUID_PATTERN, Device
 from devices.pages.exports import COLUMNS as EXPORTED
 from devices.tags import tags_of, tags_of_json
@@ -25,8 +26,6 @@ COLUMNS: Final = ("uuid", "name", "device_type", "tags", "notes", "poll_interval
 ALSO_CALLED: Final = {"type": "device_type"}  # as an export calls it
 MOST: Final = 20_000  # devices of a file
 LONGEST: Final = {"name": 255, "device_type": 255, "notes": 20_000}  # characters
-CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-CONTROL_OR_BREAK: Final = re.compile(r"[\x00-\x1f\x7f]")
 SEPARATORS: Final = (",", ";", "\t")
 # A first line that tells a spreadsheet the separator; one that took it for a row adds separators of its own.
 ANNOUNCED: Final = re.compile(r"""\s*"?sep=([^\w\s"]|\t)"?([,;\t]*+)\s*+""", re.IGNORECASE)
@@ -204,10 +203,12 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
 
     said = dict.fromkeys(COLUMNS, "") | {column: plain(cell).strip() for column, cell in cells.items()}
     for column, cell in said.items():
-        breaks = column in {"notes", "tags"}
-        if (CONTROL if breaks else CONTROL_OR_BREAK).search(cell):
-            fault(column, f"It holds {'' if breaks else 'a line break, or '}a character that does not show.")
-        elif len(cell) > LONGEST.get(column, len(cell)):
+        try:
+            said[column] = checked(cell, lines=column in {"notes", "tags"})
+        except ValidationError as error:
+            fault(column, error.messages[0])
+            said[column] = ""
+        if len(cell) > LONGEST.get(column, len(cell)):
             fault(column, f"It has {len(cell)} characters; up to {LONGEST[column]} are kept.")
     uuid = said["uuid"].replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):

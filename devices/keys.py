@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from psycopg.errors import UniqueViolation
 
+from dashboard.text import kept
 from devices import clock, key_audit
 from devices.models import ApiKey, Device, FormerKey, Heartbeat
 from fleets import roles
@@ -161,7 +162,7 @@ def new_provisioning_key(
     _require_administrator(actor, fleet.organization)
     key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
     facts = {"fleet": fleet, "organization": fleet.organization}
-    made = _create(key, ApiKey.Kind.PROVISIONING, name=name, expires_at=expires_at, **facts)
+    made = _create(key, ApiKey.Kind.PROVISIONING, name=kept(name), expires_at=expires_at, **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
     return key
 
@@ -181,7 +182,7 @@ def new_service_key(
     _require_administrator(actor, organization)
     key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
     facts = {"organization": organization, "expires_at": expires_at}
-    made = _create(key, ApiKey.Kind.SERVICE, name=name, **facts)
+    made = _create(key, ApiKey.Kind.SERVICE, name=kept(name), **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
     return key
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
+from dashboard.text import kept
 from devices import ceilings, clock, connectivity, freezing, key_audit, keys, together
 from devices.models import UUID_PATTERN, ApiKey, Device
+from devices.reports import LONGEST, as_kept
 from fleets import audit, roles
 from fleets.models import Fleet, Role
 
@@ -75,7 +77,10 @@ def register(
             raise FleetGone(f"{fleet} was deleted meanwhile")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    device = _create(fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **(said or {}))
+    name = kept(name)[:LONGEST]
+    device = _create(
+        fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(said or {})
+    )
     after, by = {"fleet": fleet.slug}, audit.CONSOLE
     if provisioning_key:
         after["provisioning_key"] = provisioning_key.fingerprint
@@ -181,8 +186,8 @@ def _create(
                 organization_id=fleet.organization_id,
                 fleet=fleet,
                 uuid=uuid,
-                name=name,
-                device_type=device_type or fleets_type,
+                name=kept(name)[:LONGEST],
+                device_type=kept(device_type)[:LONGEST] or fleets_type,
                 vpn_enabled=vpn_enabled,
                 created_at=at,
                 facts_at=at,

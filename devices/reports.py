@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from django.db import connection, transaction
 
+from dashboard.text import kept
 from devices import clock, connectivity, edges, freezing
 from devices.models import Device
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # A change of nothing but metrics is stored at most this often (protocol.md, Timing of real agents).
 METRICS_EVERY: Final = timedelta(minutes=1)
+LONGEST: Final = 255  # characters of a text that are kept: some characters are several in NFC
 
 REPORTED: Final = (
     "os_version",
@@ -76,10 +78,21 @@ def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[
     for device_id, changes in reports:
         said = merged.setdefault(device_id, {})
         metrics = {**said.get("metrics", {}), **changes.get("metrics", {})}
-        said |= changes
+        said |= as_kept(changes)
         if metrics:
             said["metrics"] = metrics
     return merged
+
+
+def as_kept(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """These fields, their texts as they are kept (dashboard/text.py)."""
+    return {name: _kept(value) for name, value in changes.items()}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_kept(each) for each in value]
+    return kept(value)[:LONGEST] if isinstance(value, str) else value
 
 
 def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:

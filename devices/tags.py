@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
+from dashboard.text import checked
+
 LONGEST_TAG: Final = 100  # characters of a name, and of a value
 MOST_TAGS: Final = 50
-# What people cannot write into a tag, or PostgreSQL cannot keep.
-NO_TAG: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def tags_in(text: str) -> dict[str, str]:
@@ -23,7 +22,7 @@ def tags_in(text: str) -> dict[str, str]:
 def tags_of(lines: Iterable[str]) -> dict[str, str]:
     """The tags that these texts name, one each; ValidationError where one does not."""
     tags: dict[str, str] = {}
-    for line in filter(None, map(str.strip, lines)):
+    for line in map(checked, filter(None, map(str.strip, lines))):
         name, value = (part.strip() for part in (*line.split("=", 1), "")[:2])
         if not name:
             raise ValidationError(f"“{line}” has no name before the =.")
@@ -50,7 +49,7 @@ def tags_of_json(text: str) -> dict[str, str]:
 
 
 def _is_tag(name: str, value: object) -> bool:
-    return isinstance(value, str) and "=" not in name and not NO_TAG.search(name + value)
+    return isinstance(value, str) and "=" not in name
 
 
 def _bounded(tags: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
+from dashboard.text import IN_ADMIN
 from fleets.models import AuditEntry, Fleet, Membership, Organization
 
 
@@ -44,6 +45,7 @@ class OrganizationAdmin(ReadOnlyAdmin):
 
 @admin.register(Fleet)
 class FleetAdmin(admin.ModelAdmin):
+    formfield_overrides = IN_ADMIN
     list_display = ["name", "slug", "organization", "device_type", "poll_interval"]
     list_filter = ["organization"]
     search_fields = ["name", "slug"]

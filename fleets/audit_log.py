@@ -32,6 +32,11 @@ class Filters:
     def any(self) -> bool:
         return any(getattr(self, each.name) for each in fields(self))
 
+    @property
+    def wordless(self) -> bool:
+        """Whether a text is asked for that has no word, which nothing matches."""
+        return bool(self.text) and not words_of(self.text)
+
 
 def entries(organization: Organization, filters: Filters) -> QuerySet[AuditEntry]:
     """The lines of this organization that match; each filter has an index (fleets/models.py)."""
@@ -46,9 +51,10 @@ def entries(organization: Organization, filters: Filters) -> QuerySet[AuditEntry
     found = AuditEntry.objects.filter(
         organization_id=organization.pk, **{name: value for name, value in wanted.items() if value}
     )
-    words = words_of(filters.text)
-    if words:
+    if filters.wordless:
+        return found.none()
+    if filters.text:
         found = found.alias(words=WordVector(audit_text()))
-    for word in words:
+    for word in words_of(filters.text):
         found = found.filter(Q(words=beginnings(word)))
     return found

@@ -205,7 +205,7 @@ class AuditEntry(models.Model):
                 name="audit_by_subject",
             ),
             # Holding certain words.
-            GinIndex(WordVector(audit_text()), name="audit_by_word"),
+            GinIndex(WordVector(audit_text()), name="audit_by_words"),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),

@@ -1,39 +1,65 @@
 """Text search: beginnings of words, by PostgreSQL's own text search in its `simple` configuration.
 
 Over text in which punctuation is a space: its parser would else take "central-07" for a negative number and
-an address for one word.
+an address for one word. What is searched and what is asked for are folded by the same SQL, so that a text is
+found by itself whatever its script, its Unicode form and the rules of the database for upper and lower case.
 """
 
 from __future__ import annotations
 
 import re
+from typing import Final
+from unicodedata import normalize
 
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import Func
+from django.db.models import Func, TextField, Value
 
-LONGEST = 200  # characters of a search that are looked at
-WORD = re.compile(r"[^!-/:-@\[-`{-~\s]+")  # between what WordVector makes a space
-SPACES = r"[!-/:-@\[-`{-~[:space:]]+"  # what WordVector makes a space, as PostgreSQL reads it
-LOOKED_AT = 100_000  # characters of a row: a vector has a limit, and notes have none
+LONGEST: Final = 200  # characters of a search that are looked at
+LOOKED_AT: Final = 100_000  # characters of a row: a vector has a limit, and notes have none
+# Punctuation of ASCII, controls and every kind of space: as PostgreSQL reads it, and as Python does.
+SPACE: Final = r"\u0001-/:-@\[-`{-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+SPACES: Final = f"[{SPACE}]+"
+WORD: Final = re.compile(f"[^{SPACE}]+")
+
+
+def folded(text: str) -> str:
+    """SQL: this text in NFC and in lower case, whatever its language, so that beginnings are found too.
+
+    Letters whose cases differ in number, by language or by place are one: the Turkish i with its dot (which
+    others' lower case sets apart) and without, the Greek sigma within a word and at its end, ss.
+    """
+    one_i = rf"translate(normalize({text}, NFC), U&'\0130', 'I')"
+    return rf"replace(translate(lower({one_i}), U&'\0131\03c2\0307', U&'i\03c3'), U&'\00df', 'ss')"
+
+
+def words(text: str) -> str:
+    """SQL: the words of this text, each a lexeme of its own."""
+    return (
+        "to_tsvector('simple'::regconfig, "
+        f"regexp_replace({folded(f'left({text}, {LOOKED_AT})')}, '{SPACES}', ' ', 'g'))"
+    )
 
 
 class WordVector(Func):
-    """The words of a text, each a lexeme of its own."""
+    """The words of a text."""
 
-    function = "to_tsvector"
-    template = (
-        "%(function)s('simple'::regconfig, regexp_replace("
-        f"left(%(expressions)s, {LOOKED_AT}), '{SPACES}', ' ', 'g'))"
-    )
+    template = words("%(expressions)s")
     output_field = SearchVectorField()
 
 
+class Folded(Func):
+    """A text as it is searched."""
+
+    template = folded("%(expressions)s")
+    output_field = TextField()
+
+
 def words_of(text: str) -> list[str]:
-    """The words of a search, in lower case; none where nothing is asked for."""
-    return [word for word in text.lower()[:LONGEST].split() if WORD.search(word)]
+    """The words of a search; none where it has no letter and no digit."""
+    return [word for word in normalize("NFC", text)[:LONGEST].split() if any(map(str.isalnum, word))]
 
 
 def beginnings(word: str) -> SearchQuery:
     """Matches where the pieces of the word stand one after another, the last one as a beginning."""
-    pieces = [f"'{piece}'" for piece in WORD.findall(word)]
-    return SearchQuery(" <-> ".join(pieces) + ":*", config="simple", search_type="raw")
+    pieces = " <-> ".join(f"'{piece}'" for piece in WORD.findall(word))
+    return SearchQuery(Folded(Value(f"{pieces}:*")), config="simple", search_type="raw")

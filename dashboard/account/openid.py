@@ -20,6 +20,7 @@ from dashboard import people
 from dashboard.account.pages import prove_first
 from dashboard.bounds import Bound, release_connection
 from dashboard.models import User
+from dashboard.text import kept
 
 if TYPE_CHECKING:
     import requests
@@ -103,7 +104,7 @@ class Connections(DefaultSocialAccountAdapter):
         told, email = sociallogin.user, proven_addresses(sociallogin)[0]
         username = get_account_adapter().generate_unique_username([told.username, email, "user"])
         user = people.create_connected(
-            username=username, email=email, first_name=told.first_name, last_name=told.last_name
+            username=username, email=email, first_name=kept(told.first_name), last_name=kept(told.last_name)
         )
         sociallogin.connect(request, user)
         return user

@@ -20,6 +20,7 @@ from dashboard import people
 from dashboard.account import lines, sessions
 from dashboard.account.pages import context
 from dashboard.pages import person, signed_in
+from dashboard.text import Words
 
 CONTROL: Final = {"class": "form-control"}
 LONGEST_SAID: Final = 4500  # characters: a page to come back to, with the longest query that is kept
@@ -28,13 +29,13 @@ LONGEST_SAID: Final = 4500  # characters: a page to come back to, with the longe
 class ProfileForm(forms.Form):
     """How a person is called, and in which time zone times are shown."""
 
-    first_name = forms.CharField(
+    first_name = Words(
         label="First name",
         max_length=150,
         required=False,
         widget=forms.TextInput(CONTROL | {"autocomplete": "given-name"}),
     )
-    last_name = forms.CharField(
+    last_name = Words(
         label="Last name",
         max_length=150,
         required=False,

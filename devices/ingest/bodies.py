@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from dashboard.text import kept
 from devices.ingest.http import Refused
 
 # PostgreSQL keeps no NUL in a text.
@@ -87,6 +88,9 @@ class Links(Struct):
     server: Name
     devices: list[Text | Link]
 
+    def __post_init__(self) -> None:
+        self.server = kept(self.server)[:255]
+
     def uuids(self) -> list[str]:
         return [device if isinstance(device, str) else device.uuid for device in self.devices]
 
@@ -100,6 +104,9 @@ class Alive(Struct):
     server: Name
     boot: Name | None = None
     connected: list[Text] | None = None
+
+    def __post_init__(self) -> None:
+        self.server = kept(self.server)[:255]
 
 
 Body = TypeVar("Body")

@@ -7,11 +7,11 @@ other one is about columns that no clock changes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from math import isfinite
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
@@ -19,7 +19,12 @@ from devices import clock
 from devices.models import Description, Device
 from devices.pages.search import query_of
 from devices.status import HeartbeatState, Status, behind, filter_by_status, with_status
+from devices.tags import LONGEST_TAG
 from fleets.models import Fleet, Organization
+from fleets.text_search import words_of
+
+# A tag's value that is a number or a truth in JSON, of numbers those that PostgreSQL can hold.
+LITERAL: Final = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 
 # The states of the two links as their icons show them; every device has exactly one of each.
 VPN = {
@@ -72,6 +77,11 @@ class Filters:
     @property
     def any(self) -> bool:
         return self != Filters()
+
+    @property
+    def wordless(self) -> bool:
+        """Whether a text is asked for that has no word, which nothing matches."""
+        return bool(self.text) and not words_of(self.text)
 
     @property
     def of_the_present(self) -> bool:
@@ -167,8 +177,6 @@ def _tagged(tag: Tag) -> Q:
 
 def _values(text: str) -> list[Any]:
     """What a tag's value that reads like this is in JSON: the text, or the number or truth it spells."""
-    try:
-        value = json.loads(text, parse_constant=str)
-    except ValueError:
-        return [text]
-    return [text, value] if isinstance(value, bool | int | float) and isfinite(value) else [text]
+    if len(text) <= LONGEST_TAG and LITERAL.fullmatch(text):
+        return [text, json.loads(text)]
+    return [text]

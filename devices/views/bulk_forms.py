@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
+from dashboard.text import Words
 from devices.models import Selection
 from devices.pages.bulk import others
 from devices.tags import tags_in
@@ -29,14 +30,19 @@ class MoveForm(forms.Form):
 
 
 class TagForm(forms.Form):
-    put = forms.CharField(
+    put = Words(
+        lines=True,
         label="Add",
         required=False,
         widget=forms.Textarea(LINES),
         help_text="One a line: name = value, or a name alone. Another value of the same tag is overwritten.",
     )
-    drop = forms.CharField(
-        label="Remove", required=False, widget=forms.Textarea(LINES), help_text="Names, one a line."
+    drop = Words(
+        lines=True,
+        label="Remove",
+        required=False,
+        widget=forms.Textarea(LINES),
+        help_text="Names, one a line.",
     )
 
     def __init__(self, selection: Selection, data: Any) -> None:

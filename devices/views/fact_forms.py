@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django import forms
 
+from dashboard.text import Words
 from devices.pages.rows import tag_words
 from devices.tags import LONGEST_TAG, MOST_TAGS, tags_in
 from fleets.views.interval_form import CONTROL, PLAIN, IntervalForm, as_initial
@@ -14,7 +15,7 @@ LONGEST_NOTES: Final = 20_000  # characters
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(
+    name = Words(
         max_length=255,
         required=False,
         widget=forms.TextInput({**PLAIN, "autofocus": True, "spellcheck": "false"}),
@@ -27,7 +28,8 @@ class NameForm(forms.Form):
 
 
 class NotesForm(forms.Form):
-    notes = forms.CharField(
+    notes = Words(
+        lines=True,
         max_length=LONGEST_NOTES,
         required=False,
         widget=forms.Textarea({**CONTROL, "rows": 5, "autofocus": True}),
@@ -40,7 +42,8 @@ class NotesForm(forms.Form):
 
 
 class TagsForm(forms.Form):
-    tags = forms.CharField(
+    tags = Words(
+        lines=True,
         max_length=MOST_TAGS * 3 * LONGEST_TAG,
         required=False,
         widget=forms.Textarea({**CONTROL, "rows": 5, "autofocus": True, "spellcheck": "false"}),

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import QueryDict
 
+from dashboard.text import kept
 from devices.pages.filters import HEARTBEAT, VPN, Filters, Tag
 from devices.status import Status, shown
 from fleets.models import Fleet, Organization
@@ -41,7 +42,7 @@ def filters_in(
         os_versions=_values(asked, "os", notices),
         releases=_values(asked, "release", notices),
         silent=_silent(asked, notices),
-        text=_clean(asked.get("q", ""))[:LONGEST],
+        text=kept(asked.get("q", "")).strip()[:LONGEST],
     )
 
 
@@ -50,13 +51,9 @@ def short(value: str) -> str:
     return value if len(value) <= 40 else f"{value[:40]}…"
 
 
-def _clean(value: str) -> str:
-    return value.replace("\0", "").strip()
-
-
 def _values(asked: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
     """The values of one filter, each once; as many as a list can be asked for."""
-    values = tuple(dict.fromkeys(filter(None, map(_clean, asked.getlist(name)))))
+    values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in asked.getlist(name)))))
     if len(values) > MOST:
         notices.append(f"Of “{name}” the first {MOST} values count, the others were left out.")
     return values[:MOST]
@@ -111,7 +108,7 @@ def _tags(asked: QueryDict, name: str, notices: list[str], *, has: bool) -> Iter
 
 
 def _silent(asked: QueryDict, notices: list[str]) -> timedelta | None:
-    value = _clean(asked.get("silent", ""))
+    value = asked.get("silent", "").strip()
     if not value:
         return None
     if read := SILENT.fullmatch(value):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,6 +18,8 @@ from devices.pages.jobs import RECENT, how_far, results, what_came
 from fleets.models import Role
 from fleets.views.settings import Place, place
 
+RESULT: Final = re.compile(r"[0-9]{1,18}")  # after which a page of results begins
+
 
 def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
     """The job of this address: Http404 to strangers, PermissionDenied to members below Operator."""
@@ -30,8 +33,8 @@ def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
 def job(request: HttpRequest, job: UUID) -> HttpResponse:
     """How far it is and what came of each device, by itself."""
     found, here = operated(request, job)
-    after = request.GET.get("after", "")
-    listed = results(found, request.GET.get("outcome", ""), int(after) if after.isdecimal() else 0)
+    after = RESULT.fullmatch(request.GET.get("after", ""))
+    listed = results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0)
     at, keyed = clock.now(), listed_of(found)
     said: dict[str, Any] = {
         "job": found,

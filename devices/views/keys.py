@@ -16,6 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.pages import person, signed_in
+from dashboard.text import Words
 from devices import clock, key_once, keys
 from devices.models import ApiKey
 from devices.pages.keys import listed
@@ -35,7 +36,7 @@ PERIODS: Final = {
 
 
 class KeyForm(forms.Form):
-    name = forms.CharField(
+    name = Words(
         max_length=100,
         help_text="What you will know it by: the key itself is shown once, when it is made.",
         widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),

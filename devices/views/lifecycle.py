@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, signed_in
+from dashboard.text import Words
 from devices import keys, lifecycle
 from devices.models import Device
 from devices.pages.moves import consequences
@@ -106,7 +107,7 @@ def _tell(request: HttpRequest, of: Target, did: str, was: str, *, done: bool) -
 class DeleteForm(forms.Form):
     """Deleting asks for the name, or the beginning of the UUID, to be typed."""
 
-    confirm = forms.CharField(
+    confirm = Words(
         max_length=255,
         required=False,
         widget=forms.TextInput(

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, scope, signed_in
+from dashboard.text import Words
 from devices import clock, lifecycle
 from devices.models import UUID_PATTERN, Device
 from devices.status import with_status
@@ -24,15 +25,13 @@ EXACT: Final = {**PLAIN, "autocapitalize": "none", "spellcheck": "false"}
 
 
 class PreregisterForm(forms.Form):
-    name = forms.CharField(
+    name = Words(
         max_length=255,
         required=False,
         help_text="What it is called in lists. Without one, the beginning of its UUID.",
         widget=forms.TextInput(PLAIN),
     )
-    device_type = forms.CharField(
-        label="Device type", max_length=255, required=False, widget=forms.TextInput(PLAIN)
-    )
+    device_type = Words(label="Device type", max_length=255, required=False, widget=forms.TextInput(PLAIN))
     uuid = forms.CharField(
         label="UUID",
         max_length=80,

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.pages import Scope, person, scope, signed_in
+from dashboard.text import Words
 from devices import clock, saved_views
 from devices.models import SavedView
 from devices.views.acting import require
@@ -198,7 +199,7 @@ def _context(here: Scope, **more: Any) -> dict[str, Any]:
 
 
 class ViewForm(forms.Form):
-    name = forms.CharField(max_length=60, widget=forms.TextInput({**PLAIN, "autofocus": True}))
+    name = Words(max_length=60, widget=forms.TextInput({**PLAIN, "autofocus": True}))
 
 
 class NewViewForm(ViewForm):

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from dashboard import moments
+from dashboard.text import kept
 from devices.views.filter_query import short
 from devices.views.query import address
 from fleets.audit_lines import kind_words
@@ -65,7 +66,7 @@ def shown_filters(request: HttpRequest, asked: Asked) -> list[Token]:
 
 
 def _text(request: HttpRequest, name: str) -> str:
-    return request.GET.get(name, "").replace("\0", "").strip()[:LONGEST]
+    return kept(request.GET.get(name, "")).strip()[:LONGEST]
 
 
 def _one_of(choices: type[Choice], request: HttpRequest, name: str, notices: list[str]) -> Choice | None:

@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.utils.text import slugify
 
+from dashboard.text import Words
 from fleets.models import FleetType
 from fleets.views.interval_form import PLAIN, IntervalForm
 
@@ -17,8 +18,8 @@ CHOICE: Final = {"class": "form-check-input"}
 class FleetForm(IntervalForm):
     """The settings of fleet_settings.CHANGEABLE; the poll interval as a number and its unit."""
 
-    name = forms.CharField(max_length=100, widget=forms.TextInput(PLAIN))
-    device_type = forms.CharField(
+    name = Words(max_length=100, widget=forms.TextInput(PLAIN))
+    device_type = Words(
         max_length=100,
         required=False,
         widget=forms.TextInput({**PLAIN, "placeholder": "Raspberry Pi 4"}),

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.pages import live_page, on_screen, scope, signed_in
 from dashboard.shared import shared
+from dashboard.text import kept
 from devices import clock
 from devices.pages.overview import overview, rows
 from devices.pages.standings import SORTS, apart, order_named, standings, standings_of
@@ -34,7 +35,7 @@ def fleets(request: HttpRequest) -> HttpResponse:
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
     notices = fault_words(minute.fault)
-    sort, text = _sort(request, notices), request.GET.get("q", "").replace("\0", "").strip()[:LONGEST]
+    sort, text = _sort(request, notices), kept(request.GET.get("q", "")).strip()[:LONGEST]
     if minute.at:
         return fleets_then(request, here, text, sort, notices, minute.at, at)
     aside = apart(here.chosen, at)

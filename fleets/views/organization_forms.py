@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from dashboard.text import Words
 from fleets.models import Organization, Plan
 
 MOST = 2**31 - 1  # what the column holds
@@ -13,7 +14,7 @@ PLAIN = {"class": "form-control", "autocomplete": "off"}
 
 
 class NameForm(forms.Form):
-    name = forms.CharField(max_length=100, widget=forms.TextInput(PLAIN))
+    name = Words(max_length=100, widget=forms.TextInput(PLAIN))
 
 
 class PlanForm(forms.Form):

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard import first_run
 from dashboard.people import PLAIN, AccountForm
+from dashboard.text import Words
 from devices import clock
 from devices.ingest.brakes import Buckets, Size, origin
 
@@ -32,7 +33,7 @@ class WelcomeForm(AccountForm):
         help_text="Printed on the console where Lookout was started; manage.py first_code prints it again.",
         widget=forms.TextInput({**PLAIN, "autocomplete": "off", "placeholder": "XXXX-XXXX-XXXX"}),
     )
-    organization = forms.CharField(
+    organization = Words(
         max_length=100,
         help_text="Owns your fleets. You become its Owner and can rename it later.",
         widget=forms.TextInput({"class": "form-control", "autocomplete": "organization"}),

@@ -101,6 +101,7 @@ def test_columns_of_an_export_that_are_not_imported_are_told() -> None:
 NAMES = "uuid, name, device_type, tags, notes, poll_interval"
 UNKNOWN = f"Unknown column. Known columns: {NAMES}."
 NOT_A_TAG = "begins like JSON, and is no object of names and values."
+HIDDEN = "It has a character that does not show"
 
 
 @pytest.mark.parametrize(
@@ -138,15 +139,15 @@ NOT_A_TAG = "begins like JSON, and is no object of names and values."
             b"notes\n" + b"x" * 20_001 + b"\n",
             [Fault(2, "notes", "It has 20001 characters; up to 20000 are kept.")],
         ),
-        (b'name\n"a\nb"\n', [Fault(2, "name", "It holds a line break, or a character that does not show.")]),
-        (b"name\na\x00\n", [Fault(2, "name", "It holds a line break, or a character that does not show.")]),
-        (b"notes\na\x1b[31m\n", [Fault(2, "notes", "It holds a character that does not show.")]),
+        (b'name\n"a\nb"\n', [Fault(2, "name", "It has a line break. Remove it.")]),
+        (b"name\na\x00\n", [Fault(2, "name", f"{HIDDEN}, U+0000. Remove it.")]),
+        (b"notes\na\x1b[31m\n", [Fault(2, "notes", f"{HIDDEN}, U+001B. Remove it.")]),
         (b"name,tags\na,= north\n", [Fault(2, "tags", "“= north” has no name before the =.")]),
         (b"tags\n{a\n", [Fault(2, "tags", f"“{{a” {NOT_A_TAG}")]),
         (b'tags\n"{""a"": 1}"\n', [Fault(2, "tags", f'“{{"a": 1}}” {NOT_A_TAG}')]),
         (b'tags\n"{""a=b"": ""c""}"\n', [Fault(2, "tags", f'“{{"a=b": "c"}}” {NOT_A_TAG}')]),
-        (b'tags\n"{""a"": ""\\u0000""}"\n', [Fault(2, "tags", f'“{{"a": "\\u0000"}}” {NOT_A_TAG}')]),
-        (b'tags\n"{""a"": ""\\ud800""}"\n', [Fault(2, "tags", f'“{{"a": "\\ud800"}}” {NOT_A_TAG}')]),
+        (b'tags\n"{""a"": ""\\u0000""}"\n', [Fault(2, "tags", f"{HIDDEN}, U+0000. Remove it.")]),
+        (b'tags\n"{""a"": ""\\ud800""}"\n', [Fault(2, "tags", f"{HIDDEN}, U+D800. Remove it.")]),
         (
             b'tags\n"{""a"": ""1"", ""a"": ""2""}"\n',
             [Fault(2, "tags", "“a” is there twice, and a tag has one value.")],

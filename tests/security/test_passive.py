@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import pytest
 from django.urls import path as route
 from django.urls import reverse
-from django.utils.datastructures import MultiValueDict
 from pytest_django import DjangoDbBlocker
 
 import dashboard.urls
@@ -25,19 +23,16 @@ from tests.access.urls import Address, addresses
 from tests.access.world import World, a_world, undone
 from tests.pages import HTMX
 from tests.security.hostile import make_hostile
-from tests.security.html import Html
+from tests.security.parameters import ALONE, linked_names, names_read
 from tests.security.scan import HOSTILE, wrong_with
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
-    from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
 pytestmark = pytest.mark.django_db
 
 # Those who see different pages: what the other roles see is part of what the Owner does.
 WHO: Final = (Who.ANONYMOUS, Who.OBSERVER, Who.OWNER, Who.STRANGER)
-# Parameters that stand for a page: where they name nothing, the others are not looked at.
-ALONE: Final = {"org", "after", "before", "page", "to", "next"}
 
 ALL: Final = addresses()
 OWN: Final = [address for address in ALL if not address.route.startswith("admin/")]
@@ -84,33 +79,6 @@ def test_no_page_gives_back_what_its_address_says(world: World, address: Address
     together = dict.fromkeys(names - ALONE, HOSTILE) | {HOSTILE: HOSTILE}
     for query in [together, *({name: HOSTILE} for name in names & ALONE)]:
         assert wrong_with(client.get(path, query)) == [], query
-
-
-@contextmanager
-def names_read() -> Iterator[set[str]]:
-    """What is looked for, inside this block, in the parameters of requests."""
-    names: set[str] = set()
-    with pytest.MonkeyPatch.context() as patch:
-        for method in ("get", "getlist", "__getitem__"):
-            original = getattr(MultiValueDict, method)
-
-            def spy(
-                asked: MultiValueDict[str, str], name: str, *rest: object, original: Any = original
-            ) -> Any:
-                names.add(name)
-                return original(asked, name, *rest)
-
-            patch.setattr(MultiValueDict, method, spy)
-        yield names
-
-
-def linked_names(response: Response) -> set[str]:
-    """The parameters in the links of a page, and the fields of the forms that ask."""
-    if response.streaming:
-        return set()
-    page = Html(response.content.decode())
-    linked = {name for address in page.addresses for name in parse_qs(urlsplit(address).query)}
-    return linked.union(*(form.fields for form in page.forms if form.method == "get"))
 
 
 def test_the_parameters_that_a_page_reads_are_found(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from html import unescape
+from unicodedata import normalize
 from urllib.parse import quote
 
 import pytest
@@ -375,3 +377,30 @@ def test_writing_methods_are_refused(reader: Client, fleet: Fleet) -> None:
 def test_nul_bytes_in_a_search_are_ignored(reader: Client, fleet: Fleet) -> None:
     make_device(fleet, name="d")
     assert names_in(reader.get("/devices/?q=%00d%00")) == ["d"]
+
+
+@pytest.mark.parametrize("text", ["%", "_", "'", "&|!", "\u2026"])
+def test_a_search_without_a_word_says_so_and_offers_nothing_that_matches(
+    reader: Client, fleet: Fleet, text: str
+) -> None:
+    make_device(fleet, name="kiosk-1")
+    page = reader.get("/devices/", {"q": text})
+    assert f"“{text}” has no word to search for" in unescape(text_of(page))
+    assert names_in(page) == []
+    assert 'id="select-matching"' not in page.content.decode()
+    data = {"action": "deactivate", "all": "1", "query": f"?q={quote(text)}"}
+    assert "No device was ticked" in text_of(reader.post("/devices/selections/", data, follow=True))
+
+
+def test_a_tag_is_found_in_whichever_form_it_is_asked_for(reader: Client, fleet: Fleet) -> None:
+    make_device(fleet, name="kiosk-1", tags={"Ort": "Łódź"})
+    for asked in ("NFC", "NFD"):
+        page = reader.get("/devices/", {"tag": normalize(asked, "Ort=Łódź")})
+        assert names_in(page) == ["kiosk-1"]
+
+
+@pytest.mark.parametrize("digits", [1, 19, 20, 309, 4300, 5000])
+def test_a_tag_may_be_a_number_of_any_length(reader: Client, fleet: Fleet, digits: int) -> None:
+    make_device(fleet, name="kiosk-1", tags={"site": int("9" * min(digits, 4000))})
+    page = reader.get("/devices/", {"tag": f"site={'9' * digits}"})
+    assert names_in(page) == (["kiosk-1"] if digits <= 100 else [])

@@ -1,0 +1,83 @@
+"""What people and devices write, as it is kept and asked for: one form of each text, no hidden characters.
+
+Unicode has several forms of the same text; NFC is the one that is stored, and asked for. Characters that do
+not show are refused where a person can correct them (a page, a file), and dropped where nobody can (what a
+device reports): most of all the controls of writing direction, which turn the text around them. Two of them
+are letters' own: the joiners of Persian, of the scripts of India and of composed emoji are kept, where they
+follow what they can join.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+from unicodedata import category, name, normalize
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.core.exceptions import ValidationError
+from django.db import models
+
+JOINERS: Final = "\u200c\u200d"
+BREAKS: Final = "\t\n\r"
+# Controls, format characters, lone surrogates, separators of lines and of paragraphs (Unicode, chapter 4.5).
+HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+JOINED: Final = "LMS"  # letters, marks, symbols; of ASCII none is ever joined
+
+
+def kept(text: str, *, lines: bool = False) -> str:
+    """The text in NFC, without what does not show; `lines`: tabs and line breaks stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = normalize("NFC", text)
+    found = set(_hidden(text, BREAKS if lines else ""))
+    return normalize("NFC", "".join(char for at, char in enumerate(text) if at not in found))
+
+
+def checked(text: str, *, lines: bool = False) -> str:
+    """The text in NFC. Raises ValidationError, naming it, where a character does not show."""
+    text = normalize("NFC", text)
+    at = next(_hidden(text, BREAKS if lines else ""), None)
+    if at is not None:
+        raise ValidationError(f"It has {_named(text[at])}. Remove it.")
+    return text
+
+
+def _hidden(text: str, allowed: str) -> Iterator[int]:
+    """Where in the text a character does not show."""
+    if text.isascii() and text.isprintable():
+        return
+    before = ""
+    for at, char in enumerate(text):
+        if char in JOINERS:
+            if before.isascii() or category(before)[0] not in JOINED:
+                yield at
+        elif category(char) in HIDDEN and char not in allowed:
+            yield at
+        before = char
+
+
+def _named(char: str) -> str:
+    if char in "\r\n":
+        return "a line break"
+    return f"a character that does not show, U+{ord(char):04X} {name(char, '')}".strip()
+
+
+class Words(forms.CharField):
+    """A text that is kept: in NFC, refused where a character in it does not show."""
+
+    def __init__(self, *, lines: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.lines = lines
+
+    def to_python(self, value: Any) -> Any:
+        return checked(super().to_python(value) or "", lines=self.lines)
+
+
+# For the forms of the admin, whose fields follow from the models.
+IN_ADMIN: Final[dict[type[models.Field[Any, Any]], dict[str, Any]]] = {
+    models.CharField: {"form_class": Words},
+    models.SlugField: {},
+    models.TextField: {"form_class": partial(Words, lines=True), "widget": AdminTextareaWidget},
+}
