@@ -10,7 +10,7 @@ import pytest
 
 def required(name: str) -> str:
     """Where this program is; without it the test is skipped, or fails where peers are required."""
-    if found := shutil.which(name):
+    if found := shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin"):
         return found
     missing = f"no {name} in PATH: not tested with it"
     if os.environ.get("REQUIRE_PEERS") == "1":

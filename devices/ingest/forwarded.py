@@ -15,8 +15,8 @@ from typing import Final
 Headers = Iterable[tuple[bytes, bytes]]
 
 NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
-SCHEMES: Final = ("http", "https")
-HOPS: Final = 32  # entries of X-Forwarded-For that are looked at: no chain of proxies is longer
+SCHEMES: Final = ("https", "http")
+HOPS: Final = 32  # entries of a list that are looked at: no chain of proxies is longer
 LONGEST: Final = 4096  # characters of Forwarded that are looked at
 # An address, perhaps with a port; one of IPv6 is then in brackets.
 NODE: Final = re.compile(r"\[([^\[\]]+)\](?::\w+)?|([\d.]+):\w+")
@@ -28,43 +28,37 @@ PAIR: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What the headers say, as it was written."""
+class Way:
+    """What one kind of header says, as it was written: of each hop, from the farthest to the nearest."""
 
-    x_forwarded_for: list[str]  # entries from the farthest to the nearest, as the next
-    forwarded: list[str]  # empty for an element without an address
-    scheme: str  # the first that is named, which is the farthest
-
-    @property
-    def anything(self) -> bool:
-        return bool(self.x_forwarded_for or self.forwarded or self.scheme)
+    nodes: list[str]  # empty where an element has no address
+    schemes: list[str]  # in small letters
 
 
-NOTHING: Final = Said([], [], "")
-
-
-def read(headers: Headers) -> Said:
-    """What the headers say, believed or not."""
+def read(headers: Headers) -> list[Way]:
+    """What X-Forwarded-For and -Proto say, and what Forwarded says, without what says nothing."""
     lines: dict[bytes, list[str]] = {}
     for name, value in headers:
         if name in NAMES:
             lines.setdefault(name, []).append(value.decode("latin-1"))
     if not lines:
-        return NOTHING
-    entries = ",".join(lines.get(b"x-forwarded-for", [])).rsplit(",", HOPS)
+        return []
     elements = _elements(lines.get(b"forwarded", []))
     named = any("for" in element for element in elements)
-    schemes = [*lines.get(b"x-forwarded-proto", []), *(element.get("proto", "") for element in elements)]
-    return Said(
-        [entry for entry in entries if entry.strip()],  # RFC 9110, 5.6.1: empty ones do not count
-        [element.get("for", "") for element in elements] if named else [],
-        next(filter(None, map(_first, schemes)), "").lower(),
-    )
+    ways = [
+        Way(_listed(lines.get(b"x-forwarded-for")), _listed(lines.get(b"x-forwarded-proto"))),
+        Way(
+            [element.get("for", "") for element in elements] if named else [],
+            [element.get("proto", "").lower() for element in elements],
+        ),
+    ]
+    return [way for way in ways if way.nodes or way.schemes]
 
 
-def _first(text: str) -> str:
-    """The first entry of a list."""
-    return text.strip(" \t,").partition(",")[0].strip()
+def _listed(lines: list[str] | None) -> list[str]:
+    """The entries of a list that may go over several lines; empty ones do not count (RFC 9110, 5.6.1)."""
+    entries = ",".join(lines or []).lower().rsplit(",", HOPS)
+    return [stripped for entry in entries if (stripped := entry.strip())]
 
 
 def _elements(lines: list[str]) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from devices.ingest import forwarded
-from devices.ingest.forwarded import canonical
+from devices.ingest.forwarded import Way, canonical
 
 if TYPE_CHECKING:
     from asgiref.typing import HTTPScope
@@ -55,28 +55,43 @@ def caller(scope: HTTPScope) -> Caller:
     """Who asks, and what is to be doubted about it."""
     client = scope["client"]
     peer = canonical(client[0]) if client else ""
-    said = forwarded.read(scope["headers"])
+    ways = forwarded.read(scope["headers"])
     if not is_trusted(peer):
-        doubted = said.anything and is_inside(peer)
-        claimed = _farthest([*said.x_forwarded_for, *said.forwarded]) if doubted else ""
+        doubted = bool(ways) and is_inside(peer)
+        claimed = _farthest(ways[0].nodes) if doubted else ""
         return Caller(peer, False, peer, "", Doubt.NOT_TRUSTED if doubted else None, claimed)
-    address, doubt, claimed = _told(peer, said)
-    # The others named are of connections between proxies. A caller that makes it up deceives nobody else.
-    scheme = said.scheme if said.scheme in forwarded.SCHEMES else ""
-    return Caller(peer, True, address, scheme, doubt, claimed)
+    walked = [_walked(peer, way) for way in ways]
+    address, doubt, claimed = _told(peer, [each for each in walked if each.way.nodes])
+    return Caller(peer, True, address, _scheme(walked), doubt, claimed)
 
 
-def _told(peer: str, said: forwarded.Said) -> tuple[str, Doubt | None, str]:
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A way that was walked from its nearest node, as far as trusted proxies wrote it."""
+
+    way: Way
+    address: str  # the nearest that is no trusted proxy's
+    further: list[str]  # the nodes beyond
+
+
+def _walked(peer: str, way: Way) -> Walked:
+    address, further = peer, list(way.nodes)
+    while further and is_trusted(address) and (next_one := forwarded.address(further[-1])):
+        address = next_one
+        further.pop()
+    return Walked(way, address, further)
+
+
+def _told(peer: str, walked: list[Walked]) -> tuple[str, Doubt | None, str]:
     """The address that a trusted peer's headers lead to, a doubt, and an address that is not believed.
 
     A proxy sets one of the two headers and may pass the other on as the caller sent it. Which is its own
     cannot be seen: where they contradict each other, neither is believed.
     """
-    ways = [_walked(peer, nodes) for nodes in (said.x_forwarded_for, said.forwarded) if nodes]
-    if not ways:
+    if not walked:
         return peer, Doubt.SAYS_NOTHING, ""
-    address, further = ways[0]
-    if len({address for address, _ in ways}) > 1:
+    address, further = walked[0].address, walked[0].further
+    if any(each.address != address for each in walked):
         return peer, Doubt.CONTRADICTORY, address
     claimed = _farthest(further)
     if not further or not (is_trusted(address) or is_inside(address)):
@@ -84,13 +99,19 @@ def _told(peer: str, said: forwarded.Said) -> tuple[str, Doubt | None, str]:
     return address, Doubt.UNREADABLE if is_trusted(address) else Doubt.NOT_TRUSTED, claimed
 
 
-def _walked(peer: str, entries: list[str]) -> tuple[str, list[str]]:
-    """The nearest address that is no trusted proxy's, and the entries beyond it."""
-    address, further = peer, list(entries)
-    while further and is_trusted(address) and (next_one := forwarded.address(further[-1])):
-        address = next_one
-        further.pop()
-    return address, further
+def _scheme(walked: list[Walked]) -> str:
+    """Https where the caller's own connection has it, or the farthest that is told of.
+
+    Connections between proxies may be without. A caller that makes it up deceives nobody else.
+    """
+    for each in walked:
+        schemes, at = each.way.schemes, len(each.further)
+        aligned = len(schemes) == len(each.way.nodes) > at
+        told = {*schemes[:1], *(schemes[at : at + 1] if aligned else [])}
+        for scheme in forwarded.SCHEMES:
+            if scheme in told:
+                return scheme
+    return ""
 
 
 def _farthest(entries: list[str]) -> str:

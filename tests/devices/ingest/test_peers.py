@@ -126,6 +126,9 @@ def test_a_list_goes_over_several_lines() -> None:
         ("for=203.0.113.7;proto=HTTPS, for=10.9.9.9;proto=http", "https"),
         ('for=203.0.113.7;proto="https"', "https"),
         ("for=203.0.113.7;proto=ftp", ""),
+        ("for=203.0.113.7;proto=http, for=10.9.9.9;proto=https", "http"),
+        ("for=192.0.2.66;proto=http, for=203.0.113.7;proto=https", "https"),  # the first is the caller's
+        ("for=203.0.113.7;proto=https, for=192.0.2.1;proto=http", "https"),  # by a first proxy not trusted
         ("for=203.0.113.7", ""),
     ],
 )
@@ -133,6 +136,22 @@ def test_the_scheme_by_the_standard_header(said: str, scheme: str) -> None:
     assert seen("10.0.0.1", ("forwarded", said)).scheme == scheme
     assert seen("10.0.0.1", ("forwarded", said), ("x-forwarded-proto", "http")).scheme == "http"
     assert seen("198.51.100.1", ("forwarded", said)).scheme == ""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "schemes", "scheme"),
+    [
+        ("203.0.113.7", "https, http", "https"),
+        ("203.0.113.7, 10.9.9.9", "https, http", "https"),
+        ("203.0.113.7, 10.9.9.9", "http, https", "http"),
+        ("192.0.2.66, 203.0.113.7", "http, https", "https"),  # the first is the caller's
+        ("203.0.113.7, 192.0.2.1", "https, http", "https"),  # by a first proxy that is not trusted
+        ("unknown", "https", "https"),
+    ],
+)
+def test_the_scheme_of_the_caller_s_own_connection(nodes: str, schemes: str, scheme: str) -> None:
+    said = (("x-forwarded-for", nodes), ("x-forwarded-proto", schemes))
+    assert seen("10.0.0.1", *said).scheme == scheme
 
 
 @pytest.mark.parametrize("ours", ["x-forwarded-for", "forwarded"])
