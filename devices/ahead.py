@@ -110,13 +110,15 @@ FROM ahead WHERE h.device_id = ahead.device_id
 """
 LEASES: Final = """
 SELECT id, name, CASE WHEN last_sign_at > %(at)s THEN %(at)s ELSE last_sign_at END AS signed,
+       CASE WHEN last_event_at > %(at)s THEN %(at)s ELSE last_event_at END AS event,
        CASE WHEN lease_until > %(at)s + %(lease)s THEN %(at)s + %(lease)s ELSE lease_until END AS until,
        CASE WHEN due_at > %(at)s + %(lease)s THEN %(at)s + %(lease)s ELSE due_at END AS due
-FROM devices_vpnserver WHERE GREATEST(last_sign_at, lease_until - %(lease)s, due_at - %(lease)s) > %(at)s
+FROM devices_vpnserver
+WHERE GREATEST(last_sign_at, last_event_at, lease_until - %(lease)s, due_at - %(lease)s) > %(at)s
 """
 BRING_LEASES: Final = f"""
 WITH ahead AS ({LEASES} ORDER BY id FOR NO KEY UPDATE)
-UPDATE devices_vpnserver s SET last_sign_at = signed, lease_until = until, due_at = due
+UPDATE devices_vpnserver s SET last_sign_at = signed, last_event_at = event, lease_until = until, due_at = due
 FROM ahead WHERE s.id = ahead.id
 """
 NEXT: Final = """
@@ -130,7 +132,7 @@ FOUND_OF_DEVICES: Final = (
     *(dated.found for dated in OF_DEVICES),
 )
 FOUND_OF_THE_SITE: Final = (
-    f"SELECT 'the VPN server ' || name, until FROM ({LEASES}) AS ahead",
+    f"SELECT 'the VPN server ' || name, COALESCE(until, event) FROM ({LEASES}) AS ahead",
     "SELECT 'an outage', ended_at FROM devices_outage WHERE ended_at > %(at)s",
     "SELECT 'the pulse', pulse_at FROM devices_listening WHERE pulse_at > %(at)s",
     *(dated.found for dated in OF_THE_SITE),

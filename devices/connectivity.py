@@ -21,7 +21,7 @@ from devices.clock import Moment
 from devices.edges import settle_devices
 from devices.heartbeats import record_heartbeats
 from devices.models import Device, Heartbeat, VpnServer
-from devices.vpn_lives import ForeignServer, current_life, life_of, renew
+from devices.vpn_lives import current_life, life_of, note_event, renew, same_server
 from fleets.models import Organization
 
 UNLISTED_AFTER = timedelta(seconds=30)  # a younger link may be missing from a list made before it
@@ -29,7 +29,6 @@ SETTLE_BATCH = 2000  # devices per transaction
 SETTLE_AHEAD = 50  # batches that are found at once
 
 __all__ = [
-    "ForeignServer",
     "ListRequired",
     "lag",
     "record_heartbeats",
@@ -61,8 +60,8 @@ def vpn_connected(
     """These devices connected to `server`, which owns them from now on (protocol.md, vpn/connect).
 
     A lease of it is renewed, none of its other devices revived. `organization` owns the server and limits
-    which devices it reaches; None: the whole site. `sessions` names the session per UUID. Returns how many
-    changed; unknown UUIDs are passed over. Raises ForeignServer.
+    which devices it reaches; None: the site's own server of that name reaches all. `sessions` names the
+    session per UUID. Returns how many changed; unknown UUIDs are passed over.
     """
     at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
@@ -105,6 +104,7 @@ def vpn_disconnected(
         ids=ids,
         at=at,
         server=server,
+        organization=life.organization_id,
         reason={"slug": "vpn-disconnected", "server": server},
         uuids=uuids,
         sessions=[(sessions or {}).get(uuid, "") for uuid in uuids],
@@ -126,8 +126,7 @@ def vpn_alive(
     """A life sign of `server`, with its whole list of connected devices if given (protocol.md, vpn/alive).
 
     `boot` names the process life; None: the caller does not know, then the first sign after a silence needs
-    the list, else ListRequired, even if a connect came before it. Returns how many devices changed. Raises
-    ForeignServer.
+    the list, else ListRequired, even if a connect came before it. Returns how many devices changed.
     """
     at, life = clock.known(at or clock.now()), life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
@@ -138,12 +137,13 @@ def vpn_alive(
         raise ListRequired(f"{server} was silent: its first sign after that must carry its list")
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
     life.save(update_fields=["last_sign_at"])
-    for each in (life, *VpnServer.objects.filter(name=server, lease_until=None).exclude(pk=life.pk)):
+    for each in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
         renew(each, at)
     params: dict[str, Any] = {
         "ids": ids,
         "at": at,
         "server": server,
+        "organization": life.organization_id,
         "owner": life.pk,
         "listed": listed,
     }
@@ -189,7 +189,7 @@ def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int
         affected = lost
     else:
         kept = Q(vpn_server=life) & ~lost
-        affected = (Q(pk__in=listed) & ~kept) | (Q(vpn_server__name=life.name) & ~Q(pk__in=listed))
+        affected = (Q(pk__in=listed) & ~kept) | (same_server(life, "vpn_server__") & ~Q(pk__in=listed))
     return sorted(Device.objects.filter(affected).values_list("pk", flat=True))
 
 
@@ -201,9 +201,12 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vp
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
-        Q(pk=life.pk) | Q(name=life.name, lease_until=None) | Q(pk__in=owners, due_at__lte=at.heard)
+        Q(pk=life.pk) | (same_server(life) & Q(lease_until=None)) | Q(pk__in=owners, due_at__lte=at.heard)
     )
-    life = {each.pk: each for each in locked.order_by("pk")}[life.pk]
+    found = {each.pk: each for each in locked.order_by("pk")}
+    if life.pk not in found:
+        life.save(force_insert=True)  # it was forgotten a moment ago
+    life = found.get(life.pk, life)
     ended = life.due_at is not None and life.due_at <= at.heard
     own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
     recorded = settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
@@ -214,10 +217,9 @@ def _settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vp
 
 
 def _settle_for_event(life: VpnServer, ids: list[int], at: Moment) -> None:
-    """The same before a connect or disconnect, which renews the lease of a server that has signed."""
+    """The same before a connect or disconnect."""
     life, _ = _settle_with_server(life, ids, at)
-    if life.lease_until:
-        renew(life, at)
+    note_event(life, at)
 
 
 # The clock

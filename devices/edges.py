@@ -106,6 +106,8 @@ recorded AS (
 )
 SELECT id FROM changed
 """
+# The owner is a life of this server: its name is its organization's own.
+SAME_SERVER = "s.name = %(server)s AND s.organization_id IS NOT DISTINCT FROM %(organization)s::bigint"
 VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
 ENDED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
@@ -125,7 +127,7 @@ DISCONNECTED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
 FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
 JOIN unnest(%(uuids)s::text[], %(sessions)s::text[]) AS named(uuid, session) ON named.uuid = d.uuid
-WHERE d.id = ANY(%(ids)s) AND s.name = %(server)s AND named.session IN ('', d.vpn_session)
+WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND named.session IN ('', d.vpn_session)
 """
 REVIVED = f"""
 SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
@@ -137,12 +139,12 @@ CLAIMED = f"""
 SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
 FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id
 WHERE d.id = ANY(%(ids)s) AND d.id = ANY(%(listed)s)
-  AND (NOT d.vpn_connected OR (s.name = %(server)s AND s.id <> %(owner)s))
+  AND (NOT d.vpn_connected OR ({SAME_SERVER} AND s.id <> %(owner)s))
 """
 UNLISTED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
 FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
-WHERE d.id = ANY(%(ids)s) AND s.name = %(server)s AND NOT d.id = ANY(%(listed)s)
+WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND NOT d.id = ANY(%(listed)s)
   AND (NOT d.vpn_connected OR COALESCE(d.vpn_changed_at <= %(unchanged_since)s, true))
 """
 

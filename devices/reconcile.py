@@ -61,7 +61,10 @@ LEASES: Final = """
 SELECT d.uuid, 'connected to ' || s.name || ' without a deadline', 'connected until its lease ends'
 FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
 WHERE d.id > %(after)s AND d.id <= %(last)s AND d.vpn_connected AND s.due_at IS NULL
-  AND s.name IN (SELECT name FROM devices_vpnserver WHERE lease_until IS NOT NULL)
+  AND EXISTS (
+      SELECT 1 FROM devices_vpnserver o
+      WHERE o.name = s.name AND o.organization_id IS NOT DISTINCT FROM s.organization_id
+        AND o.lease_until IS NOT NULL)
 """
 # What a row says was before is what the row before it says was after.
 CHAIN: Final = """

@@ -5,7 +5,7 @@ What people choose, as a name, never shares a level of an address with a word (t
 
 from django.urls import path
 
-from devices.views import jobs, keys
+from devices.views import jobs, keys, vpn_servers
 from fleets.views import audit, fleet_new, fleet_settings, invitations, listing, members, organizations, plan
 
 app_name = "fleets"
@@ -35,6 +35,7 @@ urlpatterns = [
     path("settings/<slug:organization>/audit/entries.json", audit.json, name="audit-json"),
     path("settings/<slug:organization>/keys/", keys.service, name="keys"),
     path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
+    path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
     path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),
     path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),
     path("fleets/<slug:slug>/delete/", fleet_settings.delete, name="fleet-delete"),

@@ -29,7 +29,7 @@ def register_instance(request: Request) -> Reply:
     address = parse_body(Instance, request).ip_address or request.address or "vpn"
     name = f"{address[:200]}-{secrets.token_hex(4)}"
     connectivity.vpn_alive(name, at=at, organization=reach)
-    return json_reply(201, {"id": VpnServer.objects.get(name=name).pk})
+    return json_reply(201, {"id": VpnServer.objects.get(name=name, organization=reach).pk})
 
 
 def instance_alive(request: Request) -> Reply:

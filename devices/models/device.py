@@ -41,7 +41,7 @@ class FrozenReason(models.TextChoices):
 
 
 class VpnServer(models.Model):
-    """One process life of a VPN server.
+    """One process life of a VPN server, whose name is its organization's, or the site's, own.
 
     Its lease runs from its first sign until 60 s after the last it said, signs or events. Without a sign it
     has none; the first sign of another life of its name gives it one, so that what it owns comes to an end.
@@ -53,15 +53,20 @@ class VpnServer(models.Model):
         null=True,
         blank=True,
         related_name="vpn_servers",
-    )  # null: serves the whole site
+    )  # null: the site's own, serves the whole site
     name = models.CharField(max_length=255)
     boot = models.CharField(max_length=255, blank=True)
     last_sign_at = models.DateTimeField(null=True, blank=True)
+    last_event_at = models.DateTimeField(null=True, blank=True)  # a connect or disconnect that it reported
     lease_until = models.DateTimeField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)  # lease_until while its end is not recorded
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["name", "boot"], name="vpn_server_life")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name", "boot"], nulls_distinct=False, name="vpn_server_life_once"
+            )
+        ]
         indexes = [
             # settle and every reading: leases that ended unrecorded.
             models.Index(

@@ -29,7 +29,8 @@ class Place:
     def context(self, tab: str, **more: Any) -> dict[str, Any]:
         """What templates/settings/base.html expects; `tab` names the entry of the side navigation.
 
-        `tab` is general, members, plan, keys, jobs, audit, fleet-new, or `fleet:` and the slug of a fleet.
+        `tab` is general, members, plan, keys, vpn-servers, jobs, audit, fleet-new, or `fleet:` and the slug
+        of a fleet.
         """
         fleets = Fleet.objects.filter(organization=self.organization).only("name", "slug")
         return {

@@ -127,6 +127,7 @@ PAGES: Final[dict[str, Page]] = {
         {"name": "vpn", "days": "", "newest": "{service_key}"},
     ),
     "fleets:key-revoke": Page(NO, members(ADMINISTRATOR, 302), named={"key": "{service_key}"}),
+    "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),
     "fleets:audit-csv": Page(members(ADMINISTRATOR, 200)),

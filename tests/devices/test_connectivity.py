@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
-from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
-from tests.factories import T0, make_device, make_fleet, make_organization, seconds
+from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange, VpnServer
+from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -174,13 +174,24 @@ def test_since_never_goes_back() -> None:
     assert link(device) == (False, at(10), None)
 
 
-def test_a_name_belongs_to_one_organization() -> None:
-    mine, theirs = make_organization(), make_organization()
-    connectivity.vpn_alive("vpn-1", at=at(0), organization=theirs)
-    for call in (connectivity.vpn_connected, connectivity.vpn_disconnected, connectivity.vpn_alive):
-        for organization in (mine, None):
-            with pytest.raises(connectivity.ForeignServer), transaction.atomic():
-                call("vpn-1", [], at(1), organization=organization)
+def test_two_organizations_and_the_site_may_call_a_server_the_same() -> None:
+    """What each says of its own server touches no device of another one's."""
+    fleets = make_fleet(), make_fleet()
+    here, there = (make_device(fleet) for fleet in fleets)
+    of_site = make_device(fleets[0])
+    for device, owner in ((here, fleets[0].organization), (there, fleets[1].organization), (of_site, None)):
+        connectivity.vpn_alive("vpn-1", at=at(0), boot="a", organization=owner)
+        connectivity.vpn_connected("vpn-1", [device.uuid], at(0), organization=owner)
+    ours = fleets[0].organization
+    everybody = [here.uuid, there.uuid, of_site.uuid]
+    assert connectivity.vpn_alive("vpn-1", [], at(31), boot="a", organization=ours) == 1
+    assert [link(device)[0] for device in (here, there, of_site)] == [False, True, True]
+    assert connectivity.vpn_disconnected("vpn-1", everybody, at(32), organization=ours) == 0
+    assert connectivity.vpn_disconnected("vpn-1", everybody, at(33)) == 1
+    assert [link(device)[0] for device in (here, there, of_site)] == [False, True, False]
+    connectivity.settle(at(60))
+    assert link(there) == (False, at(60), "vpn-1")  # nothing renewed the lease of its server
+    assert VpnServer.objects.filter(name="vpn-1").count() == 3
 
 
 def test_a_server_reaches_only_the_devices_of_its_organization() -> None:

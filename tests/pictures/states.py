@@ -117,6 +117,7 @@ OURS: Final = (
     State("invite", at(f"{SETTINGS}/members/invite/")),
     State("plan", at(f"{SETTINGS}/plan/")),
     State("keys", at(f"{SETTINGS}/keys/")),
+    State("vpn-servers", at(f"{SETTINGS}/vpn-servers/")),
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),
     State("audit-none-match", at(f"{SETTINGS}/audit/?who=nobody-is-called-so")),

@@ -25,6 +25,7 @@ from devices import (
     listening,
     retention,
     tally,
+    vpn_lives,
     words,
 )
 from devices.leader import SETTLING, Leader
@@ -102,5 +103,6 @@ class Command(BaseCommand):
         imports.forget_unconfirmed(trusted)
         bulk.forget(trusted)
         jobs.forget(trusted)
+        vpn_lives.forget(trusted)
         for name in retention.keep(at):
             self.stdout.write(f"history: made or dropped {name}")

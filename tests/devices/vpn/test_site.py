@@ -36,7 +36,7 @@ def test_the_site_takes_what_it_is_told(
 
 def test_what_the_site_refuses_was_not_heard(site: RunningSite, world: World, key_file: Path) -> None:
     Site(site.url, "vpn-1", key_file).alive([])
-    key_file.write_text(world.foreign_service_key)
+    key_file.write_text(world.device_key)
     with pytest.raises(NotHeard, match="alive: 401"):
         Site(site.url, "vpn-1", key_file).alive([])
     with pytest.raises(NotHeard, match="alive: "):
