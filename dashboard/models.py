@@ -27,7 +27,7 @@ class People(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A person. Signs in by user name or e-mail; what they may see follows from fleets.Membership."""
+    """A person. Signs in by user name or e-mail; what they may see follows from fleets.models.Membership."""
 
     # Names that differ in case, width or Unicode form only are the same name.
     canonical_username = CanonicalName(unique=True, editable=False)

@@ -161,7 +161,7 @@ class Device(models.Model):
         db_persist=True,
     )
     recorded_status_at = models.DateTimeField(null=True, editable=False)  # null: since its creation
-    # What lists are found and sorted by (devices.pages.by_index.py), over the recorded facts.
+    # What lists are found and sorted by (devices/pages/by_index.py), over the recorded facts.
     recorded_cell = models.GeneratedField(
         expression=cells.recorded_cell(), output_field=models.SmallIntegerField(), db_persist=True
     )
