@@ -63,6 +63,8 @@ def account(tmp_path: Path) -> demo.Account:
     connectivity.vpn_connected("vpn-9", uuids, at)
     connectivity.record_heartbeats([device.pk for device in lost], at)
     connectivity.vpn_disconnected("vpn-9", uuids, at + timedelta(minutes=1))
+    server = "a-server-with-quite-a-long-name-" * 3
+    connectivity.vpn_alive(server, at=at, boot="b" * 60, organization=fleet.organization)
     Device.objects.filter(fleet=fleet, is_active=True).update(**BUSY)
     return account
 
