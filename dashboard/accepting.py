@@ -44,9 +44,12 @@ class Accepting:
         self._resume()
 
     def stop(self) -> None:
-        """Accept no more."""
+        """Accept who waits in the kernel already, and no more."""
         self._pause()
-        self._listeners = ()
+        listeners, self._listeners = self._listeners, ()
+        for listener in listeners:
+            self._accept(listener)
+            listener.close()
 
     # What a connection tells
 

@@ -19,7 +19,7 @@ from typing import Any
 import uvicorn
 
 from dashboard.accepting import Accepting
-from dashboard.draining import SECONDS, Draining
+from dashboard.draining import LAST, SECONDS, Draining
 from dashboard.processes import Program, run_together
 from dashboard.slow_clients import Protocol
 from devices.ingest import capacity
@@ -93,6 +93,7 @@ class Server(uvicorn.Server):
         if bell := sys.modules.get("dashboard.bell"):  # not where devices alone are answered
             bell.BELL.end()
         self._accepting.stop()
+        await asyncio.sleep(LAST)
         await super().shutdown(sockets)
 
     def _connection(self) -> Protocol:

@@ -136,3 +136,29 @@ def test_a_process_that_is_asked_to_end_says_so_before_its_socket_closes() -> No
             seen = {asked(port, "/healthz")}
         assert seen == {None}
         assert process.wait(30) in {0, -signal.SIGTERM}
+
+
+def test_a_process_that_is_asked_to_end_ends_kept_connections_with_an_answer_and_breaks_none_off() -> None:
+    with bind(HOST, 0) as free:
+        port = free.getsockname()[1]
+    with (
+        subprocess.Popen(command("tests.bench.empty:app", HOST, port, share=False), cwd=ROOT) as process,
+        closing(HTTPConnection(HOST, port, timeout=30)) as kept,
+    ):
+        while asked(port, "/") is None:
+            assert process.poll() is None
+        before = [posted(kept), posted(kept)]
+        process.terminate()
+        while asked(port, "/healthz") == 200:  # until the signal is there
+            pass
+        last = posted(kept)
+        assert process.wait(30) in {0, -signal.SIGTERM}
+    assert (before, last) == ([(200, None), (200, None)], (200, "close"))
+
+
+def posted(connection: HTTPConnection) -> tuple[int, str | None]:
+    """The status of an answer over this connection, and what becomes of that."""
+    connection.request("POST", "/")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.getheader("connection")
