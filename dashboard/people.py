@@ -25,9 +25,12 @@ PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck":
 def named(login: str) -> User | None:
     """Whose e-mail address or, else, user name this is, whatever its case and width; None: nobody's."""
     login = login.strip()
+    form = canonical(login)
+    having = {each.email: each for each in User.objects.filter(email__in={login.lower(), form} - {""})}
     return (
-        User.objects.filter(email=login.lower()).exclude(email="").first()
-        or User.objects.filter(canonical_username=canonical(login)).first()
+        having.get(login.lower())
+        or having.get(form)
+        or User.objects.filter(canonical_username=form).first()
     )
 
 

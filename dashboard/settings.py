@@ -203,8 +203,9 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "django.contrib.auth.tokens.PasswordRes
 ACCOUNT_FORMS = {"reset_password_from_key": "dashboard.account.forms.ResetPasswordKeyForm"}
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_RATE_LIMITS = {
-    # Wrong passwords and codes: of an account, and from an address, which may be a whole company's.
-    "login_failed": "30/5m/ip,5/5m/key",
+    # Wrong passwords and codes: of an account, and from an address (dashboard.account.tries).
+    "login_failed": "5/5m/key",
+    "login_failed_from": "30/5m/ip",
     "login": "60/m/ip",
     "reauthenticate": "10/5m/user",
     "change_password": "10/5m/user",

@@ -12,8 +12,9 @@ from django.contrib.sites.shortcuts import get_current_site
 from django.db import transaction
 
 from dashboard import people
-from dashboard.account import lines, sessions
+from dashboard.account import lines, sessions, tries
 from dashboard.bounds import Bound, release_connection
+from dashboard.names import canonical
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -83,7 +84,18 @@ class Adapter(DefaultAccountAdapter):
         """
         login = credentials.get("username") or credentials.get("email") or ""
         user = people.named(login)
-        return f"account:{user.pk}" if user else f"nobody:{login.casefold()}"
+        # In the form that names are compared in: spellings of one must not be counted apart for nobody only,
+        # or the brake would tell who has an account.
+        return f"account:{user.pk}" if user else f"nobody:{canonical(login.strip())}"
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        self._try_from_here = tries.count(request)
+        super().pre_authenticate(request, **credentials)
+
+    def _rollback_login_failed_rl_usage(self) -> None:
+        """The password was right. No public hook."""
+        super()._rollback_login_failed_rl_usage()
+        self._try_from_here.rollback()
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         user = people.named(credentials.get("username") or credentials.get("email") or "")

@@ -7,12 +7,13 @@ from typing import Final
 
 from allauth.account import forms as account
 from allauth.account.adapter import get_adapter as get_account_adapter
+from allauth.core import context
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms
 from django.core.cache import cache
 from django.db import transaction
 
-from dashboard.account import recovery
+from dashboard.account import recovery, tries
 
 USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
 
@@ -30,6 +31,12 @@ class Once:
 
 class AuthenticateForm(Once, forms.AuthenticateForm):
     """The second factor at signing in."""
+
+    def clean_code(self) -> str:
+        from_here = tries.count(context.request)
+        code = super().clean_code()
+        from_here.rollback()
+        return code
 
 
 class ReauthenticateForm(Once, forms.ReauthenticateForm):

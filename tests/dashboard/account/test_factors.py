@@ -25,6 +25,7 @@ ADD = "/account/factors/app/add/"
 CODES = "/account/factors/codes/"
 FORM = {"login": "ida", "password": PASSWORD}
 WRONG = "This is not right, or was used before."
+LOCKED = "Too many wrong passwords for this account or from this address."
 
 
 class Phone:
@@ -149,6 +150,23 @@ def test_after_five_wrong_codes_it_is_locked_for_five_minutes(
     began = time.time()
     monkeypatch.setattr(ratelimit.time, "time", lambda: began + 301)
     assert second_step(client, phone.code()) == "/devices/"
+
+
+def test_a_right_code_does_not_let_an_address_guess_other_peoples_passwords_on(phone: Phone) -> None:
+    for number in range(30):
+        Client().post("/sign-in/", FORM | {"login": f"nobody-{number}"})
+        if number == 28:
+            assert second_step(first_step(), phone.code()) == "/devices/"
+    assert LOCKED in text_of(Client().post("/sign-in/", FORM | {"login": "nobody"}))
+
+
+def test_wrong_codes_count_for_the_address_they_come_from(phone: Phone) -> None:
+    client = first_step()
+    for number in range(28):
+        Client().post("/sign-in/", FORM | {"login": f"nobody-{number}"})
+    assert WRONG in second_step(client, "000000")
+    assert WRONG in second_step(client, "000000")
+    assert LOCKED in second_step(client, phone.code())
 
 
 def test_it_is_removed_with_its_codes(signed_in: Client, phone: Phone) -> None:

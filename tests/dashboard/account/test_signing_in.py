@@ -24,7 +24,10 @@ def try_to(client: Client, password: str, login: str = "ida", **headers: str) ->
     return "" if answer.status_code == 302 else text_of(answer)
 
 
-@pytest.mark.parametrize("login", ["ida", "IDA", " ida ", "ida@example.org", "Ida@Example.ORG"])
+LOGINS = ["ida", "IDA", " ida ", "ｉｄａ", "ida@example.org", "Ida@Example.ORG", "ｉｄａ＠ｅｘａｍｐｌｅ．ｏｒｇ"]
+
+
+@pytest.mark.parametrize("login", LOGINS)
 def test_by_name_or_by_address_whatever_its_case(client: Client, user: User, login: str) -> None:
     assert try_to(client, PASSWORD, login) == ""
     assert client.session["_auth_user_id"] == str(user.pk)
@@ -71,11 +74,15 @@ def test_after_five_wrong_passwords_an_account_is_locked_for_five_minutes(
     assert try_to(client, PASSWORD) == ""
 
 
-def test_an_unknown_name_is_locked_just_so(client: Client) -> None:
+@pytest.mark.parametrize("name", ["ida", "nobody", "ida@example.org", "nobody@example.org"])
+def test_an_unknown_name_is_locked_just_so_however_it_is_written(
+    client: Client, user: User, name: str
+) -> None:
     for _ in range(5):
-        try_to(client, "guess", "nobody")
-    assert LOCKED in try_to(client, "guess", "Nobody")
-    assert LOCKED not in try_to(client, "guess", "somebody")
+        try_to(client, "guess", name)
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in name)  # fullwidth forms
+    assert all(LOCKED in try_to(client, "guess", each) for each in (name.upper(), wide, f" {name} "))
+    assert LOCKED not in try_to(client, "guess", f"somebody-{name}")
 
 
 def test_an_address_is_locked_after_thirty_wrong_passwords_for_whichever_account(
