@@ -155,12 +155,20 @@ def fault(invitation: Invitation, at: datetime) -> str:
     """Why the invitation can no longer be accepted, as a sentence; empty where it can."""
     if invitation.used_at:
         return "This invitation was used already."
-    return "This invitation has expired." if invitation.expires_at <= at else ""
+    if invitation.expires_at <= at:
+        return "This invitation has expired."
+    inviter, organization = invitation.invited_by_id, invitation.organization_id
+    if inviter and not roles.still_has(inviter, Role.OWNER, organization):
+        return "This invitation is good no more: the account that made it is switched off."
+    return ""
 
 
 def suits(invitation: Invitation, email: str) -> bool:
-    """Whether an account with this e-mail address may accept the invitation."""
-    return not invitation.email or invitation.email.casefold() == email.casefold()
+    """Whether an account with this e-mail address may accept the invitation.
+
+    In lower case, as an account's is: casefold would take straße.example for strasse.example.
+    """
+    return not invitation.email or invitation.email.lower() == email.lower()
 
 
 def asks_for_proof(invitation: Invitation, user: User) -> bool:

@@ -128,8 +128,9 @@ class Invitation(models.Model):
         "e-mail address", blank=True, help_text="For whom; empty: for who has the link."
     )
     digest = models.BinaryField(unique=True, editable=False)
+    # Null: the console. The links of a person go with the account.
     invited_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
     )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()

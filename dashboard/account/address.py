@@ -16,14 +16,17 @@ from psycopg.errors import UniqueViolation
 
 from dashboard import people
 from dashboard.account import lines
+from dashboard.models import User
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from dashboard.models import User
-
 SALT: Final = "lookout.address"
 GOOD_FOR: Final = 3600  # seconds
+
+
+class Changed(Exception):
+    """The account's address was changed, or proven, meanwhile: what was asked for before counts no more."""
 
 
 def send_link(request: HttpRequest, user: User, email: str) -> None:
@@ -53,11 +56,17 @@ def _told(secret: str) -> list[Any] | None:
 
 
 def prove(user: User, email: str) -> None:
-    """Make this the account's address, as proven. Raises people.Taken where another account has it."""
-    before = user.email
-    user.email = user.proven_email = email.lower()
+    """Make this the account's address, as proven.
+
+    Raises people.Taken where another account has it, Changed where it is not the one that `user` says any more.
+    """
+    before, said = user.email, (user.email, user.proven_email)
     try:
         with transaction.atomic():
+            now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            if (now.email, now.proven_email) != said:
+                raise Changed
+            user.email = user.proven_email = email.lower()
             user.save(update_fields=["email", "proven_email"])
             lines.write("email-proven", user, before={"address": before}, after={"address": user.email})
     except IntegrityError as error:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SESSION_KEY: Final = "account-email"
+NO_GOOD: Final = "Nothing was changed: the link was used, or expired, or is another account's."
 
 
 class AddressForm(forms.Form):
@@ -84,15 +85,15 @@ def prove(request: HttpRequest) -> HttpResponse:
     user = person(request)
     email = address.proven(request.session.get(SESSION_KEY, ""), user)
     if not email:
-        messages.error(
-            request, "Nothing was changed: the link was used, or expired, or is another account's."
-        )
+        messages.error(request, NO_GOOD)
         return redirect("account_email_change")
     if request.method == "POST":
         del request.session[SESSION_KEY]
         former = user.email
         try:
             address.prove(user, email)
+        except address.Changed:
+            messages.error(request, NO_GOOD)
         except people.Taken:
             messages.error(request, "Nothing was changed: another account has this address.")
         else:

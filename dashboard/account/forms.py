@@ -8,12 +8,16 @@ from typing import Final
 from allauth.account import forms as account
 from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms
+from django.contrib.auth.tokens import default_token_generator
 from django.core.cache import cache
 from django.db import transaction
+from django.http import HttpResponseRedirect
 
 from dashboard.account import recovery, tries
+from dashboard.models import User
 
 USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
 
@@ -50,6 +54,10 @@ class ResetPasswordKeyForm(account.ResetPasswordKeyForm):
         adapter = get_account_adapter()
         self.user.set_password(self.cleaned_data["password1"])  # before the transaction: it takes long
         with transaction.atomic():
-            adapter.keep_password(self.user)
-            removed = recovery.prove_by_reset(self.user)
-        adapter.password_was_reset(self.user, removed)
+            now = User.objects.select_for_update(no_key=True).get(pk=self.user.pk)
+            if not default_token_generator.check_token(now, self.temp_key):  # used or outdated meanwhile
+                raise ImmediateHttpResponse(HttpResponseRedirect(context.request.path))  # which says so
+            now.password = self.user.password
+            adapter.keep_password(now)
+            removed = recovery.prove_by_reset(now)
+        adapter.password_was_reset(now, removed)

@@ -141,6 +141,26 @@ def test_an_invitation_for_an_address_is_for_its_account_alone(
     assert members.accept(invitation=invitation, user=guest, at=T0).role == Role.OPERATOR
 
 
+def test_an_invitation_is_not_for_an_address_of_another_domain_that_folds_to_the_same(
+    organization: Organization,
+) -> None:
+    invitation = invited(organization, email="guest@straße.example")
+    other = User.objects.create_user("other", "guest@strasse.example")
+    with pytest.raises(members.OtherAddress):
+        members.accept(invitation=invitation, user=other, at=T0)
+
+
+def test_an_invitation_of_an_account_that_is_switched_off_or_deleted_is_good_no_more(
+    organization: Organization, owner: User, guest: User
+) -> None:
+    invitation, secret = members.invite(organization=organization, role=Role.OWNER, actor=owner, at=T0)
+    User.objects.filter(pk=owner.pk).update(is_active=False)
+    with pytest.raises(members.NotGood, match="switched off"):
+        members.accept(invitation=invitation, user=guest, at=T0)
+    owner.delete()
+    assert members.opened(secret) is None
+
+
 def test_who_is_a_member_is_not_invited_by_address(organization: Organization, owner: User) -> None:
     make_member(organization, email="guest@example.com")
     with pytest.raises(members.AlreadyMember):

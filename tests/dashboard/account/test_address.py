@@ -14,7 +14,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dashboard.account import address
 from dashboard.models import User
-from tests.dashboard.account.conftest import PASSWORD, Lines, mailed_link
+from tests.at_once import WAIT, held_open, in_background
+from tests.dashboard.account.conftest import PASSWORD, Lines, mailed_link, reset_password
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
 
@@ -104,6 +105,27 @@ def test_an_address_that_another_account_has_stays_there(signed_in: Client) -> N
     signed_in.get(link)
     assert "another account has this address" in text_of(signed_in.post(PROVE, follow=True))
     assert addresses() == ("ida@example.org", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_typed_an_address_does_not_change_it_while_its_person_resets_the_password(
+    signed_in: Client,
+) -> None:
+    signed_in.get(ask(signed_in, "moe@example.org"))
+    with held_open(lambda: reset_password("tangled-otter-41")):
+        changing = in_background(lambda: signed_in.post(PROVE))
+    changing.join(WAIT)
+    assert addresses() == ("ida@example.org", "ida@example.org")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reset_by_mail_does_not_take_an_address_back_that_is_changed_meanwhile(signed_in: Client) -> None:
+    signed_in.get(ask(signed_in, "moe@example.org"))
+    with held_open(lambda: signed_in.post(PROVE)):
+        resetting = in_background(lambda: reset_password("tangled-otter-41"))
+    resetting.join(WAIT)
+    assert addresses() == ("moe@example.org", "moe@example.org")
+    assert User.objects.get(username="ida").check_password(PASSWORD)
 
 
 def test_where_no_mail_is_set_up_the_page_says_what_to_do(signed_in: Client, settings: Any) -> None:

@@ -15,6 +15,7 @@ from dashboard.account import address
 from dashboard.logs import WithoutQuery
 from dashboard.models import User
 from tests.dashboard.account.conftest import FORGOTTEN, PASSWORD, Lines, mailed_link, reset_password
+from tests.at_once import WAIT, held_open, in_background
 from tests.dashboard.account.test_factors import add_app
 from tests.pages import text_of
 
@@ -99,6 +100,23 @@ def test_a_link_is_good_for_an_hour(client: Client, user: User, mailing: None, s
     client.post(FORGOTTEN, {"email": "ida@example.org"})
     settings.PASSWORD_RESET_TIMEOUT = -1
     assert "This link leads nowhere" in text_of(client.get(mailed_link()))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_link_that_is_used_twice_at_once_sets_one_password(user: User, mailing: None) -> None:
+    Client().post(FORGOTTEN, {"email": "ida@example.org"})
+    link, answers = mailed_link(), []
+    first, second = Client(), Client(REMOTE_ADDR="192.0.2.7")  # whose tries are counted apart
+    form = first.get(link)["Location"]
+    assert second.get(link)["Location"] == form
+    with held_open(lambda: answers.append(first.post(form, NEW_ONE))):
+        later = in_background(
+            lambda: answers.append(second.post(form, {"password1": PASSWORD, "password2": PASSWORD}))
+        )
+    later.join(WAIT)
+    assert [each["Location"] for each in answers] == ["/sign-in/new-password/done/", form]
+    assert "This link leads nowhere" in text_of(second.get(form))
+    assert sign_in(NEW)
 
 
 def test_a_new_password_unlocks_the_account(client: Client, user: User, mailing: None) -> None:
