@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from gzip import GzipFile
@@ -13,6 +14,7 @@ from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.utils.cache import patch_vary_headers
 
 LEVEL: Final = 6  # as Django compresses
+REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class GZip(GZipMiddleware):
@@ -22,17 +24,27 @@ class GZip(GZipMiddleware):
     the rest without an error, so that a file ended after its first part.
     """
 
+    def process_request(self, request: HttpRequest) -> None:
+        """For this middleware and the one of static files, which look for names and not at weights."""
+        request.META["HTTP_ACCEPT_ENCODING"] = accepted(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if not isinstance(response, StreamingHttpResponse) or not response.is_async:
             return super().process_response(request, response)
         if response.has_header("Content-Encoding"):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
-        if re_accepts_gzip.search(request.headers.get("Accept-Encoding", "")):
+        if re_accepts_gzip.search(request.META["HTTP_ACCEPT_ENCODING"]):
             parts = cast("AsyncIterator[bytes]", response.streaming_content)  # is_async says so
             response.streaming_content = compressed(parts, self.max_random_bytes)
             response["Content-Encoding"] = "gzip"
         return response
+
+
+def accepted(header: str) -> str:
+    """What this Accept-Encoding names, without what it refuses: `gzip;q=0` (RFC 9110, 12.5.3)."""
+    parts = (each.partition(";") for each in header.lower().split(","))
+    return ", ".join(name.strip() for name, _, weight in parts if not REFUSED.fullmatch(weight))
 
 
 async def compressed(parts: AsyncIterator[bytes], most_random: int) -> AsyncIterator[bytes]:

@@ -28,15 +28,18 @@ def named(login: str) -> User | None:
     form = canonical(login)
     having = {each.email: each for each in User.objects.filter(email__in={login.lower(), form} - {""})}
     return (
-        having.get(login.lower())
-        or having.get(form)
-        or User.objects.filter(canonical_username=form).first()
+        having.get(login.lower()) or having.get(form) or User.objects.filter(canonical_username=form).first()
     )
 
 
 def proven(addresses: list[str]) -> User | None:
     """Whose proven e-mail address one of these is; None: nobody's who is active."""
     return User.objects.filter(email__in=addresses, proven_email=F("email"), is_active=True).first()
+
+
+def hold(user: User) -> User:
+    """The account as it stands; until the end of the transaction others who hold it wait."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def must_prove(user: User) -> bool:

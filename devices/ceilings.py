@@ -13,12 +13,13 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, Sum
 
-from dashboard.models import User
+from dashboard import people
 from devices.models import DeviceList, Job, Selection
 from devices.words import thousands
 from fleets.models import Membership, Role
 
 if TYPE_CHECKING:
+    from dashboard.models import User
     from devices.models import ApiKey
     from fleets.models import Organization
 
@@ -88,7 +89,7 @@ WHERE id = %(key)s RETURNING registered, registered_in_hour
 
 def require_room_for_organization(person: User) -> None:
     """Raises Reached. Until the end of the transaction nobody adds another one for this person."""
-    list(User.objects.select_for_update(no_key=True).filter(pk=person.pk).values_list("pk"))
+    people.hold(person)
     if Membership.objects.filter(user=person, role=Role.OWNER).count() >= OWN:
         raise Reached(
             f"You are Owner of {OWN} organizations, the most that one person may be. Delete one, or make"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock
+from dashboard import people
+from devices import clock, freezing
 from devices.editing import version
 from devices.models import SavedView
 from fleets import audit, roles
@@ -56,7 +57,10 @@ def save(
     Raises PermissionDenied, NameTaken, TooMany.
     """
     if organization:
+        freezing.hold([organization.pk])
         roles.require(actor, Role.OPERATOR, organization)
+    else:
+        people.hold(actor)
     of = {"owner": None if organization else actor, "organization": organization}
     if SavedView.objects.filter(**of).count() >= MOST:
         raise TooMany

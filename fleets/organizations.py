@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
+from dashboard import people
 from devices import ceilings, clock, freezing
 from devices.models import ApiKey, Device
 from fleets import audit, roles
@@ -54,18 +55,30 @@ def contents(organization: Organization) -> Contents:
 
 
 @transaction.atomic
-def create(*, name: str, actor: User, at: datetime | None = None) -> Organization:
+def create(*, name: str, actor: User, seen: str | None = None, at: datetime | None = None) -> Organization:
     """An organization of that name, whose Owner is who makes it; its address follows from the name.
 
-    Raises ceilings.Reached.
+    `seen` is the address of the newest one that who asks knew of ("": none), so that a form that is sent
+    twice makes one: the second time it is the one of the first. Raises ceilings.Reached.
     """
     at = at or clock.now()
+    people.hold(actor)
+    made = newest(actor)
+    if made and seen is not None and made.slug != seen and made.name == name:
+        return made
     ceilings.require_room_for_organization(actor)
     organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
     Membership.objects.create(organization=organization, user=actor, role=Role.OWNER)
     after = {"name": name, "owner": actor.get_username()}
     _audit("organization-created", actor, organization, at, after=after)
     return organization
+
+
+def newest(person: User) -> Organization | None:
+    """The organization that this person became Owner of last, by making it or otherwise."""
+    owned = Membership.objects.filter(user=person, role=Role.OWNER).select_related("organization")
+    found = owned.order_by("-pk").first()
+    return found.organization if found else None
 
 
 @transaction.atomic

@@ -289,6 +289,14 @@
   document.addEventListener("formdata", ({ formData, target }) => {
     if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
   });
+  // ---- a second click while the answer is on its way sends the form no second time; later it does -----------------------
+  const sent = new WeakMap();
+  document.addEventListener("submit", (event) => {
+    const { target, timeStamp } = event;
+    if (target.method !== "post" || event.defaultPrevented) return;
+    if (timeStamp - (sent.get(target) ?? -Infinity) < 3000) event.preventDefault();
+    else sent.set(target, timeStamp);
+  });
   document.addEventListener("submit", ({ target }) => {
     if (target.matches("[data-auto]") && document.activeElement?.id) sessionStorage.setItem("focus", document.activeElement.id);
   });

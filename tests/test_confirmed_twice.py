@@ -135,3 +135,11 @@ def test_a_form_preregisters_one_device(fleet: Fleet, owner: User) -> None:
     assert (first.status_code, second.status_code) == (201, 409)
     assert Device.objects.get().name == "kiosk-1"
     assert ApiKey.objects.count() == 1
+
+
+def test_a_form_makes_one_organization_and_both_requests_lead_to_it(
+    organization: Organization, owner: User
+) -> None:
+    first, second = twice(owner, reverse("fleets:organization-new"), name="Moss", newest=organization.slug)
+    made = Organization.objects.exclude(pk=organization.pk).get()
+    assert first["Location"] == second["Location"] == reverse("fleets:organization", args=[made.slug])

@@ -16,10 +16,11 @@ from psycopg.errors import UniqueViolation
 
 from dashboard import people
 from dashboard.account import lines
-from dashboard.models import User
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from dashboard.models import User
 
 SALT: Final = "lookout.address"
 GOOD_FOR: Final = 3600  # seconds
@@ -58,12 +59,13 @@ def _told(secret: str) -> list[Any] | None:
 def prove(user: User, email: str) -> None:
     """Make this the account's address, as proven.
 
-    Raises people.Taken where another account has it, Changed where it is not the one that `user` says any more.
+    Raises people.Taken where another account has it, Changed where the account has not the address any more
+    that `user` says.
     """
     before, said = user.email, (user.email, user.proven_email)
     try:
         with transaction.atomic():
-            now = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+            now = people.hold(user)
             if (now.email, now.proven_email) != said:
                 raise Changed
             user.email = user.proven_email = email.lower()

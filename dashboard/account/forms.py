@@ -16,8 +16,8 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpResponseRedirect
 
+from dashboard import people
 from dashboard.account import recovery, tries
-from dashboard.models import User
 
 USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
 
@@ -54,7 +54,7 @@ class ResetPasswordKeyForm(account.ResetPasswordKeyForm):
         adapter = get_account_adapter()
         self.user.set_password(self.cleaned_data["password1"])  # before the transaction: it takes long
         with transaction.atomic():
-            now = User.objects.select_for_update(no_key=True).get(pk=self.user.pk)
+            now = people.hold(self.user)
             if not default_token_generator.check_token(now, self.temp_key):  # used or outdated meanwhile
                 raise ImmediateHttpResponse(HttpResponseRedirect(context.request.path))  # which says so
             now.password = self.user.password

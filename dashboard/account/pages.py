@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -52,11 +53,29 @@ def proven(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
 
     Whoever typed it would keep a way in after the address's own person has reset the password.
     """
+    one_by_one = in_turn(view)
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if people.must_prove(person(request)):
             return prove_first(request)
-        return view(request, *args, **kwargs)
+        return one_by_one(request, *args, **kwargs)
+
+    return wrapper
+
+
+def in_turn(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A form that adds what signs in: a person's requests one after the other, and whole or not at all.
+
+    So the second of two at once finds what the first has added.
+    """
+
+    @wraps(view)
+    def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            people.hold(person(request))
+            return view(request, *args, **kwargs)
 
     return wrapper

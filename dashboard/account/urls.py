@@ -70,7 +70,7 @@ urlpatterns = [
         name="mfa_reauthenticate_webauthn",
     ),
     path("account/factors/", require_safe(placed(factors.index, "factors")), name="mfa_index"),
-    path("account/factors/app/add/", placed(proven(app.activate_totp), "factors"), name="mfa_activate_totp"),
+    path("account/factors/app/add/", placed(proven(views.add_app), "factors"), name="mfa_activate_totp"),
     path("account/factors/app/remove/", placed(app.deactivate_totp, "factors"), name="mfa_deactivate_totp"),
     path(
         "account/factors/codes/",

@@ -6,12 +6,14 @@ import zoneinfo
 from typing import Any, Final
 
 from allauth.account import views as allauth
+from allauth.mfa.totp import views as app
 from allauth.socialaccount.providers.openid_connect import views as openid
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from requests import RequestException
@@ -83,6 +85,16 @@ def forgotten(request: HttpRequest) -> HttpResponseBase:
         return redirect("account_reset_password")
     answer: HttpResponseBase = allauth.password_reset(request)
     return answer
+
+
+def add_app(request: HttpRequest) -> HttpResponseBase:
+    """Adds an authenticator app. Who has one, as where the form is sent twice, comes to the list of factors.
+
+    allauth would lead on to the page that removes it.
+    """
+    answer: HttpResponseBase = app.activate_totp(request)
+    has_one = isinstance(answer, HttpResponseRedirect) and answer.url == reverse("mfa_deactivate_totp")
+    return redirect("mfa_index") if has_one else answer
 
 
 @require_POST

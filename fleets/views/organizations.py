@@ -31,17 +31,18 @@ def mine(request: HttpRequest) -> HttpResponse:
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     """Anybody who is signed in makes an organization here, and becomes its Owner."""
-    form = NameForm(request.POST or None)
+    user, form = person(request), NameForm(request.POST or None)
     if form.is_valid():
         try:
-            made = organizations.create(name=form.cleaned_data["name"], actor=person(request))
+            seen = request.POST.get("newest")
+            made = organizations.create(name=form.cleaned_data["name"], actor=user, seen=seen)
         except ceilings.Reached as reached:
             form.add_error("name", str(reached))
         else:
             messages.success(request, f"{made} was made. You are its Owner.")
             return redirect("fleets:organization", made.slug)
     context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
-    context["most"] = ceilings.OWN
+    context |= {"most": ceilings.OWN, "newest": organizations.newest(user)}
     return render(request, "settings/organization_new.html", context)
 
 

@@ -6,6 +6,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from dashboard import first_run
 from dashboard.models import User
+from fleets import members
 from fleets.models import Membership, Organization, Role
 from fleets.roles import role_in
 from tests.browser.conftest import sign_in
@@ -49,6 +50,23 @@ def test_one_invites_another_joins(
     page.get_by_role("button", name="Remove eve").click()
     expect(page.get_by_text("eve is no member of")).to_be_visible()
     assert role_in(eve, organization) is None
+
+
+def test_a_second_click_sends_a_form_no_second_time(
+    organization: Organization, browser: Browser, live_server: LiveServer
+) -> None:
+    """Its answer would be what is shown: that the server is busy, or that the link was used."""
+    owner = User.objects.get(username="ada")
+    _, secret = members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+    guest = browser.new_context(base_url=live_server.url)
+    page = guest.new_page()
+    page.goto(f"/invitations/{secret}/")
+    page.get_by_label("User name").fill("eve")
+    page.get_by_label("E-mail address").fill("eve@example.com")
+    page.get_by_label("Password").fill("tangled-otter-41")
+    page.get_by_role("button", name="Make the account and join").dblclick()
+    expect(page.get_by_text("You are a member of")).to_be_visible(timeout=30_000)
+    guest.close()
 
 
 def test_a_member_named_by_dots_is_changed_and_removed(page: Page, organization: Organization) -> None:

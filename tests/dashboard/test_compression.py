@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import AsyncClient, Client, RequestFactory
 
 from dashboard.compression import GZip
@@ -71,8 +71,9 @@ def test_a_stream_that_breaks_off_does_not_end_as_if_it_were_whole() -> None:
     assert not first_member(b"".join(got))[1].eof
 
 
-def test_a_stream_is_as_it_is_to_those_who_do_not_read_gzip() -> None:
-    answer = sent(StreamingHttpResponse(parts()), accept="identity")
+@pytest.mark.parametrize("accept", ["identity", "", "br", "gzip;q=0", "br, GZIP ; Q=0.000", "gzip;q=0, *"])
+def test_a_stream_is_as_it_is_to_those_who_do_not_read_gzip(accept: str) -> None:
+    answer = sent(StreamingHttpResponse(parts()), accept=accept)
     assert "Content-Encoding" not in answer
     assert "Accept-Encoding" in answer["Vary"]
     assert read(answer) == b"".join(PARTS)
@@ -105,3 +106,19 @@ def test_an_export_is_compressed_as_one(client: Client) -> None:
     assert decoder.eof
     assert decoder.unused_data == b""
     assert len(text.splitlines()) == 1 + 3
+
+
+@pytest.mark.parametrize(
+    ("header", "accepted"),
+    [
+        ("gzip, deflate, br", "gzip, deflate, br"),
+        ("br;q=1.0, GZIP;q=0.5, *;q=0", "br, gzip"),
+        ("gzip;q=0", ""),
+        ("gzip; q=0.0,identity", "identity"),
+        ("gzip;q=0.001", "gzip"),
+    ],
+)
+def test_what_a_caller_refuses_is_not_seen_by_what_answers(header: str, accepted: str) -> None:
+    request = RequestFactory(headers={"accept-encoding": header}).get("/")
+    GZip(lambda _: HttpResponse())(request)
+    assert request.META["HTTP_ACCEPT_ENCODING"] == accepted

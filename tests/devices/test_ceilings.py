@@ -6,18 +6,19 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from devices import bulk, ceilings, imports, keys, lifecycle
+from devices import bulk, ceilings, imports, keys, lifecycle, saved_views
 from devices.device_list import Line
 from devices.ingest import native
 from devices.ingest.brakes import Brakes
 from devices.ingest.guard import Guard
 from devices.ingest.http import Refused
-from devices.models import ApiKey, Device, DeviceList, Selection
+from devices.models import ApiKey, Device, DeviceList, SavedView, Selection
 from fleets import fleets, organizations
 from fleets.models import AuditEntry, Fleet, Organization, Role
 from tests.at_once import at_once
@@ -38,6 +39,7 @@ def low(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REGISTRATIONS_PER_HOUR = MOST
     for name in ("OWN", "LISTS", "SELECTIONS"):
         monkeypatch.setattr(ceilings, name, MOST)
+    monkeypatch.setattr(saved_views, "MOST", MOST)
 
 
 def provisioning_key(fleet: Fleet) -> ApiKey:
@@ -69,17 +71,28 @@ def owning(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
     return add, lambda: Organization.objects.count() - before
 
 
+def keeping_views(fleet: Fleet, organization: Organization | None = None) -> tuple[Add, Callable[[], int]]:
+    actor, names = make_member(fleet.organization), count()
+    add = lambda: saved_views.save(actor=actor, name=str(next(names)), query="", organization=organization)  # noqa: E731
+    return add, SavedView.objects.count
+
+
+def sharing_views(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
+    return keeping_views(fleet, fleet.organization)
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("kind", [registering, listing, selecting, owning])
+@pytest.mark.parametrize("kind", [registering, listing, selecting, owning, keeping_views, sharing_views])
 def test_of_many_at_once_as_many_come_in_as_there_is_room_for(
     fleet: Fleet, kind: Callable[[Fleet], tuple[Add, Callable[[], int]]]
 ) -> None:
-    add, count = kind(fleet)
+    add, number = kind(fleet)
     came = at_once(*[add] * TRIES)
     refused = Counter(type(each) for each in came if isinstance(each, Exception))
-    assert sum(refused[each] for each in (ceilings.Reached, ceilings.KeyPaused)) == TRIES - MOST
+    reached = (ceilings.Reached, ceilings.KeyPaused, saved_views.TooMany)
+    assert sum(refused[each] for each in reached) == TRIES - MOST
     assert refused.total() == TRIES - MOST
-    assert count() == MOST
+    assert number() == MOST
 
 
 @pytest.mark.django_db

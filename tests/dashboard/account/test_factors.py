@@ -17,6 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from dashboard.account import address
 from dashboard.models import User
+from tests.at_once import WAIT, held_open, in_background
 from tests.dashboard.account.conftest import PASSWORD, Lines
 from tests.pages import text_of
 
@@ -91,6 +92,20 @@ def test_adding_one_asks_who_it_is_and_that_the_app_works(signed_in: Client, use
     assert "<svg" in page.content.decode()
     assert WRONG in text_of(signed_in.post(ADD, {"code": "000000"}))
     assert not Authenticator.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_app_that_is_added_twice_at_once_is_added_once(signed_in: Client) -> None:
+    confirm(signed_in, ADD)
+    found = re.search(r'<code id="key">([A-Z2-7]+)</code>', signed_in.get(ADD).content.decode())
+    assert found
+    form, again, answers = {"code": Phone(found[1]).code()}, Client(REMOTE_ADDR="192.0.2.7"), []
+    again.cookies = signed_in.cookies
+    with held_open(lambda: answers.append(signed_in.post(ADD, form))):
+        later = in_background(lambda: answers.append(again.post(ADD, form)))
+    later.join(WAIT)
+    assert [each["Location"] for each in answers] == [CODES, "/account/factors/"]
+    assert Authenticator.objects.count() == 2  # the app, and its codes
 
 
 def test_the_password_alone_signs_in_no_more(phone: Phone) -> None:

@@ -14,8 +14,8 @@ from django.test import Client
 from dashboard.account import address
 from dashboard.logs import WithoutQuery
 from dashboard.models import User
-from tests.dashboard.account.conftest import FORGOTTEN, PASSWORD, Lines, mailed_link, reset_password
 from tests.at_once import WAIT, held_open, in_background
+from tests.dashboard.account.conftest import FORGOTTEN, PASSWORD, Lines, mailed_link, reset_password
 from tests.dashboard.account.test_factors import add_app
 from tests.pages import text_of
 
