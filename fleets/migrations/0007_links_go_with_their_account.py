@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("fleets", "0004_audit_tells"),
+        ("fleets", "0006_folded_words"),
     ]
 
     operations = [
