@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +33,7 @@ TIME_LIMITS = {
 SESSION = {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC", "PGCLIENTENCODING": "UTF8"}
 
 # A pool tries to connect for this long; then the next one who asks it begins anew. By itself it would wait
-# longer and longer, up to minutes after the database is back.
+# longer and longer, up to minutes after the database is back. Who asks waits as long, see `patience`.
 POOL_PATIENCE = 5.0  # seconds
 
 LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
@@ -86,16 +87,26 @@ def conninfo(address: str) -> str:
     return make_conninfo(**parameters(address))
 
 
+def patience(parts: Mapping[str, Any]) -> float:
+    """Seconds that whoever asks a pool waits for a connection with these parameters.
+
+    Of several hosts all but the last may be gone, and each that is takes its whole connect_timeout.
+    """
+    before = str(parts.get("host") or parts.get("hostaddr") or "").count(",")
+    return POOL_PATIENCE + before * float(parts["connect_timeout"])
+
+
 def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
     """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it. Raises ValueError."""
     parts = parameters(address)
+    waits = patience(parts)
     named = {key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")}
     options: dict[str, Any] = dict(parts)
     if pool_size:
         options["pool"] = {
             "min_size": 1,
             "max_size": pool_size,
-            "timeout": POOL_PATIENCE,
+            "timeout": waits,
             "reconnect_timeout": POOL_PATIENCE,
         }
     return {

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from dashboard.database import django_database
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {
     "DATABASE_URL": "postgresql://lookout:hidden@db.example:6432/fleet?sslmode=require",
@@ -134,6 +136,17 @@ def test_every_connection_notices_a_database_that_is_gone_unless_its_url_says_ot
             "host": "db-1,db-2",
             "port": "5432,6432",
         }
+
+
+@pytest.mark.parametrize(
+    ("hosts", "timeout", "seconds"),
+    [("db-1", "", 5), ("db-1,db-2", "", 10), ("db-1,db-2,db-3", "?connect_timeout=2", 9)],
+)
+def test_who_needs_a_connection_waits_until_the_last_host_was_asked_though_all_before_it_are_gone(
+    hosts: str, timeout: str, seconds: float
+) -> None:
+    settings = django_database(f"postgresql://lookout@{hosts}/fleet{timeout}", pool_size=20)
+    assert settings["OPTIONS"]["pool"]["timeout"] == seconds
 
 
 def test_migrations_run_as_the_owner(tmp_path: Path) -> None:
