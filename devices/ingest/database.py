@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# The ingest's own connections by alias, as Django keeps those of pages: never more than it has threads.
+# The ingest's own connections by alias, as Django keeps those of pages: never more than it has threads, and
+# for each of them one, however few are for pages. A thread that waited for another would keep back the pulse.
 POOLS: Final[dict[str, ConnectionPool]] = {}
+MOST: Final = 32  # connections; there are fewer threads
 
 # SQLSTATE by class: a conflict that a second attempt solves.
 CONFLICT = ("40",)
@@ -33,6 +35,10 @@ def threads(number: int, name: str) -> ThreadPoolExecutor:
 def _keep_apart() -> None:
     """Give this thread the ingest's pool. Django has one for each alias, and no way to name another."""
     connection._connection_pools = POOLS  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    options = connection.settings_dict["OPTIONS"]
+    if pool := options.get("pool"):
+        options = options | {"pool": pool | {"max_size": MOST}}
+        connection.settings_dict = connection.settings_dict | {"OPTIONS": options}
 
 
 def in_database(work: Callable[[], Result]) -> Result:
