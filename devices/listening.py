@@ -163,6 +163,21 @@ def _bring(ledger: Listening, at: datetime) -> bool:
     return not ledger.ahead
 
 
+def notice(own: OwnClock) -> None:
+    """Let the next pulse bring to the present what is dated ahead, where this process saw the clock set back.
+
+    For one that always runs, while no process of the ingest may: people's changes were dated meanwhile, too.
+    """
+    look = own.look()
+    if look.newest and look.newest - look.at > STEP:
+        with transaction.atomic():
+            ledger = Listening.objects.select_for_update().first()
+            if ledger and (newest := _newest(ledger, look)) - look.at > STEP:
+                _set_back(ledger, look.at, look.at - newest)
+                ledger.save()
+    own.keep()
+
+
 def set_right(at: datetime | None = None) -> None:
     """Bring everything that is dated ahead to the present, whether or not a pulse noticed that it is."""
     at = at or clock.now()

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from devices import ahead, clock, connectivity, key_usage, keys, lifecycle, listening, retention, tally
+from devices.management.commands.settle import Command
 from devices.models import (
     ApiKey,
     ConnectivityRecord,
@@ -198,6 +199,26 @@ def test_what_a_process_has_read_is_no_news_once_another_has_noticed(monkeypatch
     clock.NEWEST.at = noticed + timedelta(days=1)  # it was ahead once more
     listening.pulse(own=two)
     assert Listening.objects.get().stepped_at != noticed
+
+
+def test_what_people_did_ahead_while_no_ingest_ran_comes_to_the_present_as_settle_saw_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "NEWEST", clock.Newest())
+    listening.pulse(own=OwnClock())
+    tomorrow = clock.now() + timedelta(days=1)
+    make_device(make_fleet(), created_at=tomorrow)
+    clock.NEWEST.at = tomorrow  # which settle has read
+    settle = Command(stdout=StringIO())
+    settle.settle_once()
+    noticed = Listening.objects.get()
+    assert noticed.stepped_by is not None
+    assert round(noticed.stepped_by / timedelta(days=1)) == -1
+    settle.settle_once()
+    listening.pulse(own=OwnClock())  # of a process that has just started
+    ledger = Listening.objects.get()
+    assert (ledger.stepped_at, ledger.ahead) == (noticed.stepped_at, False)
+    assert list(disagreements()) == []
 
 
 def test_an_outage_that_was_being_closed_ahead_does_not_end_there(

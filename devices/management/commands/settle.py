@@ -29,6 +29,7 @@ from devices import (
     words,
 )
 from devices.leader import SETTLING, Leader
+from devices.own_clock import OwnClock
 
 DAY = 24 * 3600.0  # seconds between two cleanings
 PAUSE = 1.0  # seconds between two looks: how far the history may lag, never what is shown
@@ -37,6 +38,7 @@ LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a 
 
 class Command(BaseCommand):
     help = "Records the deadlines that passed. Pages are exact without it; it writes their history."
+    own = OwnClock()
     clean_at = 0.0  # of the monotonic clock
     tallied: datetime | None = None  # the hour up to which the tallies are known to be there
 
@@ -81,6 +83,7 @@ class Command(BaseCommand):
 
     def settle_once(self) -> None:
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
+        listening.notice(self.own)
         at = clock.now()
         lag = connectivity.lag(at)
         recorded = connectivity.settle(at)
