@@ -72,6 +72,19 @@ def test_the_job_of_a_killed_worker_is_done_by_another_once(job: Job) -> None:
     assert Device.objects.count() == 1
 
 
+def test_a_worker_that_was_taken_for_dead_goes_on_and_its_job_is_done_once(job: Job) -> None:
+    """As when the database's clock is set forward between two of its signs."""
+    with a_worker("-c", HELD):
+        with held(), connection.cursor() as cursor:
+            wait_until(lambda: state(job) == ("running", 1, 1))
+            cursor.execute("DELETE FROM procrastinate_workers")  # as whoever looks for dead ones does
+            wait_until(lambda: state(job) == ("running", 1, 2))
+        wait_until(lambda: state(job) == ("done", 2, 2))
+        second = make_job(job.organization)
+        wait_until(lambda: state(second)[0] == "done")
+    assert Device.objects.count() == 2
+
+
 def test_a_worker_that_is_asked_to_end_gives_its_job_back_and_leaves_nothing(job: Job) -> None:
     with held():
         process = start_worker("-c", HELD)
