@@ -89,7 +89,8 @@ LEFT JOIN running ON running.organization_id = o.id AND running.at = hour.at
 GROUP BY o.id, hour.at
 """
 WRITE: Final = "INSERT INTO devices_fleettally (organization_id, fleet_id, at, counts)"
-# What is kept beside what should be, of the hours after `since`.
+# What is kept beside what should be, of the hours after `since`. Of hours before an organization was created
+# nothing need be kept: only the newest of them are written again, with zeros.
 COMPARED: Final = f"""
 SELECT organization_id, whose, at, kept.counts, made.counts
 FROM (
@@ -100,7 +101,9 @@ FROM (
 FULL JOIN (
     SELECT organization_id, COALESCE(fleet_id, 0) AS whose, at, counts FROM ({ROWS}) AS made
 ) AS made USING (organization_id, at, whose)
+JOIN fleets_organization AS whole ON whole.id = organization_id
 WHERE kept.counts IS DISTINCT FROM made.counts
+AND NOT (kept.counts IS NULL AND 0 = ALL (made.counts) AND at < whole.created_at)
 """
 
 

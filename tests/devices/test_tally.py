@@ -14,8 +14,8 @@ from devices import connectivity, lifecycle, listening, retention, tally
 from devices.models import Device, FleetTally
 from devices.reconcile import disagreements
 from devices.status import Status, count_by_fleet
-from fleets.models import Fleet
-from tests.factories import T0, make_device, make_fleet, seconds
+from fleets.models import Fleet, Organization
+from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -138,6 +138,17 @@ def test_damage_is_found_and_named(device: Device, damage: str) -> None:
     found: list[Any] = list(disagreements(T0 + 3 * HOUR))
     assert [each.what for each in found] == ["the tally of an hour"]
     assert str(T0 + 2 * HOUR) in found[0].where
+
+
+def test_an_organization_lacks_no_hour_of_before_it_was_created(device: Device) -> None:
+    tally.keep(T0 + 8.5 * HOUR)
+    made = Organization.objects.filter(pk=make_organization().pk)
+    made.update(created_at=T0 + 8.6 * HOUR)
+    assert list(disagreements(T0 + 8.7 * HOUR)) == []
+    tally.keep(T0 + 9.5 * HOUR)
+    assert list(disagreements(T0 + 9.6 * HOUR)) == []
+    made.update(created_at=T0)
+    assert {each.what for each in disagreements(T0 + 9.6 * HOUR)} == {"the tally of an hour"}
 
 
 def test_a_site_without_devices_has_none() -> None:
