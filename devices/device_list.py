@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
-from dashboard.export import plain
+from dashboard.export import BOM, plain
 from dashboard.text import checked
 from devices.models import UUID_PATTERN, Device
 from devices.pages.exports import COLUMNS as EXPORTED
@@ -132,10 +132,10 @@ UNNAMED: Final = (
 
 
 def _text(content: bytes) -> str:
-    if content.startswith(UTF_16):
+    if content.startswith(UTF_16) or b"\0" in content[:2]:
         raise _Unreadable(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")
     try:
-        return content.decode("utf-8-sig")
+        return content.decode().lstrip(BOM)  # a program that knows of none puts another before it
     except UnicodeDecodeError as error:
         line = len(content[: error.start + 1].splitlines())
         raise _Unreadable(line, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.") from error
@@ -201,15 +201,18 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
     def fault(column: str, words: str) -> None:
         faults.append(Fault(number, column, words))
 
-    said = dict.fromkeys(COLUMNS, "") | {column: plain(cell).strip() for column, cell in cells.items()}
+    said = dict.fromkeys(COLUMNS, "") | {
+        column: plain(cell).strip().replace("\r\n", "\n") for column, cell in cells.items()
+    }
     for column, cell in said.items():
         try:
             said[column] = checked(cell, lines=column in {"notes", "tags"})
         except ValidationError as error:
             fault(column, error.messages[0])
             said[column] = ""
-        if len(cell) > LONGEST.get(column, len(cell)):
-            fault(column, f"It has {len(cell)} characters; up to {LONGEST[column]} are kept.")
+        length = len(said[column])  # as it is kept: some characters are several in NFC, others become one
+        if length > LONGEST.get(column, length):
+            fault(column, f"It has {length} characters; up to {LONGEST[column]} are kept.")
     uuid = said["uuid"].replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
         fault("uuid", "A UUID has 32 or 62 characters, each 0 to 9 or a to f.")
@@ -221,7 +224,7 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
         except ValidationError as error:
             fault(column, error.messages[0])
     texts = said["name"], said["device_type"]
-    return Line(number, uuid, *texts, notes=said["notes"].replace("\r\n", "\n"), **values)
+    return Line(number, uuid, *texts, notes=said["notes"], **values)
 
 
 def _tags(cell: str) -> dict[str, str]:

@@ -27,6 +27,7 @@ def test_all_columns() -> None:
         ("name\npump-1\npump-2\n", [Line(2, name="pump-1"), Line(3, name="pump-2")]),
         ("NAME , Device Type\npump-1, rpi \n", [Line(2, name="pump-1", device_type="rpi")]),
         ("\ufeffname\npump-1\n", [Line(2, name="pump-1")]),
+        ("\ufeff\ufeffname\npump-1\n", [Line(2, name="pump-1")]),  # of a program that knows of none
         ("name\r\npump-1\r\n", [Line(2, name="pump-1")]),
         ("name\rpump-1\r", [Line(2, name="pump-1")]),
         ("notes;name\nhere;pump-1\n", [Line(2, name="pump-1", notes="here")]),
@@ -117,6 +118,10 @@ HIDDEN = "It has a character that does not show"
         (b"sep=;\n\nname;;notes\na; big ;\n", [Fault(4, "", f"“big” {UNNAMED}")]),
         (b"name,Name\na,b\n", [Fault(1, "name", "It is there twice.")]),
         ("name\na\n".encode("utf-16"), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")]),
+        *(
+            ("name\na\n".encode(form), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")])
+            for form in ("utf-16-le", "utf-16-be", "utf-32")
+        ),
         (b"name\na\n\xe4\n", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
         (b"name,notes\na,b,c\n", [Fault(2, "", f"“c” {UNNAMED}")]),
         (b"type,device_type\na,b\n", [Fault(1, "device_type", "It is there twice.")]),
@@ -169,6 +174,23 @@ HIDDEN = "It has a character that does not show"
 )
 def test_every_fault_is_named_by_line_and_column(content: bytes, faults: list[Fault]) -> None:
     assert read(content).faults == faults
+
+
+@pytest.mark.parametrize(("column", "most"), [("name", 255), ("device_type", 255), ("notes", 20_000)])
+def test_lengths_are_those_of_the_text_as_it_is_kept(column: str, most: int) -> None:
+    """In NFC some characters are several, and others become one: neither is cut nor refused for its form."""
+    longer, shorter = "\u0958" * (most // 2 + 1), "a\u0308" * most
+    assert read(f"{column}\n{longer}\n".encode()).faults == [
+        Fault(2, column, f"It has {most // 2 * 2 + 2} characters; up to {most} are kept.")
+    ]
+    found = read(f"{column}\n{shorter}\n".encode())
+    assert found.faults == []
+    assert getattr(found.lines[0], column) == "\u00e4" * most
+
+
+def test_a_line_break_of_windows_is_one_character_of_notes() -> None:
+    found = read(b'notes\n"' + b"\r\n".join([b"x"] * 10_000) + b'"\n')
+    assert (found.lines, found.faults) == ([Line(2, notes="\n".join(["x"] * 10_000))], [])
 
 
 def test_ten_thousand_devices_and_one_bad_line() -> None:
