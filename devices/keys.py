@@ -43,7 +43,7 @@ LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to 
 
 
 class Guessable(ValueError):
-    """A key chosen by a device is too short, or nobody would call it random."""
+    """A key chosen by a device is too short, or nobody would call it random, or no call could name it."""
 
 
 class KeyTaken(Exception):
@@ -103,7 +103,12 @@ def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> 
 
 
 def _require_random(key: str, device: Device) -> None:
-    """Refuse what can be guessed: too few characters, hardly different ones, a repetition, the UUID."""
+    """Refuse what can be guessed: too few characters, hardly different ones, a repetition, the UUID.
+
+    And what no header can carry as it is: the device would be refused with it for ever.
+    """
+    if not re.fullmatch("[!-~]*", key):
+        raise Guessable("A key consists of ASCII letters, digits and signs, without spaces.")
     if len(key) < CHOSEN_LENGTH:
         raise Guessable(f"A key has {CHOSEN_LENGTH} characters or more.")
     if len(set(key)) < CHOSEN_KINDS or key in (key + key)[1:-1] or device.uuid in key.lower():

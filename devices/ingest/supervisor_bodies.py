@@ -202,6 +202,8 @@ FILTER: Final = r"\(?uuid\)? eq \(?'([0-9a-f]{32}|[0-9a-f]{62})'\)?"
 def named_uuid(request: Request) -> str:
     """The UUID in the path, or in `$filter=uuid eq 'UUID'`; raises Refused (400) where neither names one."""
     if uuid := request.named.get("uuid"):
+        if not re.fullmatch(UUID, uuid):
+            raise Refused(400, f"Expected text {WORDS[UUID]}", "uuid")
         return uuid
     match = re.fullmatch(FILTER, query(request.scope).get("$filter", ""))
     if match is None:

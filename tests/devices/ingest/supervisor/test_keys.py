@@ -78,6 +78,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"api_key": ""}, "api_key"),
     ({"api_key": 5}, "api_key"),
     ({"api_key": "k\0" * 20}, "api_key"),
+    *(({"api_key": f"{CHOSEN}{sign}"}, "api_key") for sign in (" ", "\n", "\u00e9", "\u043a", "\x7f")),
     ({"os_version": 6}, "os_version"),
     ({"mac_address": ["00:00:5E:00:53:01"]}, "mac_address"),
 ]
@@ -129,6 +130,10 @@ def test_who_may_not_look_up(world: World, client: Client) -> None:
     for query in ("", "?$filter=id%20eq%201", "?$filter=uuid%20ne%20'a'", "?$filter=uuid%20eq%20%00"):
         answer = client.call("GET", f"v7/device{query}", world.device_key)
         assert (answer.status, answer.json["field"]) == (400, "$filter")
+    for uuid in ("%00", "a" * 31, "A" * 32, "%ED%A0%80"):
+        for method in ("GET", "PATCH"):
+            answer = client.call(method, f"v7/device(uuid='{uuid}')", world.device_key, {})
+            assert (answer.status, answer.json["field"]) == (400, "uuid"), uuid
     assert everything() == before
 
 
@@ -193,6 +198,8 @@ def test_bad_exchanges(world: World, client: Client) -> None:
         {"apiKey": 5},
         {"apiKey": taken},
         {"apiKey": "k\0" * 20},
+        {"apiKey": f" {CHOSEN}"},
+        {"apiKey": f"{CHOSEN}\u043a"},
     ):
         answer = client.call("POST", path, world.device_key, body)
         assert (answer.status, answer.json["field"]) == (400, "apiKey"), body
