@@ -91,7 +91,7 @@ def as_kept(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept(value: Any) -> Any:
     if isinstance(value, list):
-        return [_kept(each) for each in value]
+        return [each for each in map(_kept, value) if each]
     return kept(value)[:LONGEST] if isinstance(value, str) else value
 
 

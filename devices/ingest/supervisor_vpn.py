@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
+from dashboard.text import kept
 from devices import clock, connectivity, keys
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
 from devices.ingest.supervisor_bodies import Clients, Instance, Sign, parse_body
@@ -26,7 +27,7 @@ def register_instance(request: Request) -> Reply:
     """A server starts: its first life sign."""
     at = clock.now()
     reach = _reach(request, at)
-    address = parse_body(Instance, request).ip_address or request.address or "vpn"
+    address = kept(parse_body(Instance, request).ip_address or "").strip() or request.address or "vpn"
     name = f"{address[:200]}-{secrets.token_hex(4)}"
     connectivity.vpn_alive(name, at=at, organization=reach)
     return json_reply(201, {"id": VpnServer.objects.get(name=name, organization=reach).pk})

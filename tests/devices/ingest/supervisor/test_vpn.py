@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from devices import clock, connectivity, keys
 from devices.models import Device, VpnServer
 from tests.devices.ingest.client import Answer, Client
@@ -118,6 +120,17 @@ def test_a_site_s_server_reaches_every_organization(world: World, client: Client
     server = start(client, key)
     assert clients(client, key, server, world.device.uuid, world.stranger.uuid).status == 200
     assert Device.objects.filter(vpn_connected=True).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"), [("\u202e192.0.2.7\u200b", "192.0.2.7"), ("\u200b", "127.0.0.1"), (" ", "127.0.0.1")]
+)
+def test_an_address_that_it_says_is_kept_without_what_does_not_show(
+    world: World, client: Client, said: str, shown: str
+) -> None:
+    answer = client.call("POST", "v7/service_instance", world.service_key, {"ip_address": said})
+    name = VpnServer.objects.get(pk=answer.json["id"]).name
+    assert name.rpartition("-")[0] == shown
 
 
 def test_bad_bodies(world: World, client: Client) -> None:
