@@ -17,6 +17,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 SCHEMES: Final = ("https", "http")
 HOPS: Final = 32  # entries of a list that are looked at: no chain of proxies is longer
+ENTRY: Final = 100  # characters of an address with all that stands around it
 LONGEST: Final = 4096  # characters of Forwarded that are looked at
 # An address, perhaps with a port; one of IPv6 is then in brackets.
 NODE: Final = re.compile(r"\[([^\[\]]+)\](?::\w+)?|([\d.]+):\w+")
@@ -90,6 +91,8 @@ def _unquoted(text: str) -> str:
 
 def address(text: str) -> str:
     """The address of an entry, which may have a port, brackets or quotes; empty if it names none."""
+    if len(text) > ENTRY:  # what is remembered of the last ones has a limit, too
+        return ""
     text = text.strip().strip('"')
     found = NODE.fullmatch(text)
     return canonical(found[1] or found[2] if found else text)

@@ -216,3 +216,9 @@ def test_what_is_no_address_is_not() -> None:
         "::g",
     ):
         assert forwarded.address(text) == ""
+
+
+def test_what_is_too_long_for_an_address_is_not_remembered() -> None:
+    forwarded.canonical.cache_clear()
+    assert forwarded.address("203.0.113.7".rjust(60_000)) == ""
+    assert forwarded.canonical.cache_info().currsize == 0
