@@ -125,7 +125,7 @@ class Names:
             found = path.stat()
             version = (found.st_mtime_ns, found.st_size)
             if version != self._version:
-                text = path.read_text()
+                text = path.read_text("utf-8-sig")  # some editors put a byte order mark before the first name
                 self._version = version
                 self._uuids = read_names(text, path)
         except OSError as error:

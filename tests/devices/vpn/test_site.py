@@ -137,6 +137,12 @@ def test_a_name_may_hold_spaces_and_number_signs(tmp_path: Path, line: str, name
         assert read_names(text, tmp_path) == {name: uuid}
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    file = tmp_path / "names"
+    file.write_bytes(b"\xef\xbb\xbf" + f"pump-1 {UUIDS['pump-1']}\n".encode())
+    assert Names(file).uuids(["pump-1"]) == {"pump-1": UUIDS["pump-1"]}
+
+
 @pytest.mark.parametrize("text", ["pump-1\n", f"pump-1 {'A' * 32}\n", f"pump-1 {'a' * 32} 1\n"])
 def test_a_wrong_line_is_named_at_the_start(tmp_path: Path, text: str) -> None:
     file = tmp_path / "names"
