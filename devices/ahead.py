@@ -31,6 +31,7 @@ class Dated:
     columns: Sequence[str]
     device: str = ""  # the column that names the device; empty: not by device
     where: str = "true"
+    key: str = "id"
 
     @property
     def _newest(self) -> str:
@@ -45,16 +46,16 @@ class Dated:
     @property
     def found(self) -> str:
         """SQL of what is ahead: whose, and until when."""
-        return f"SELECT '{self.table} ' || {self.device or 'id'}, {self._newest} {self._ahead}"
+        return f"SELECT '{self.table} ' || {self.device or self.key}::text, {self._newest} {self._ahead}"
 
     @property
     def brought(self) -> str:
         """SQL that brings it to now; it locks the rows in the order that everybody locks them in."""
         sets = (f"{each} = CASE WHEN {each} > %(at)s THEN %(at)s ELSE {each} END" for each in self.columns)
         return f"""
-            WITH ahead AS MATERIALIZED (SELECT id {self._ahead} ORDER BY id FOR NO KEY UPDATE)
+            WITH ahead AS MATERIALIZED (SELECT {self.key} {self._ahead} ORDER BY {self.key} FOR NO KEY UPDATE)
             UPDATE {self.table} SET {", ".join(sets)}
-            WHERE id IN (SELECT id FROM ahead) AND {self._newest} > %(at)s
+            WHERE {self.key} IN (SELECT {self.key} FROM ahead) AND {self._newest} > %(at)s
         """
 
 
@@ -83,6 +84,11 @@ OF_THE_SITE: Final = (
     Dated("devices_apikey", KEY, where="device_id IS NULL"),
     Dated("devices_fleetcount", ("changed_at",)),
     Dated("devices_job", ("created_at", "started_at", "finished_at", "cancel_at")),
+    # What is forgotten after a while would be kept for longer: keys of many devices, above all.
+    Dated("devices_devicelist", ("created_at", "keys_at", "keys_confirmed_at")),
+    Dated("devices_selection", ("created_at",)),
+    Dated("devices_formerkey", ("deleted_at",), key="digest"),
+    Dated("devices_verification", ("began_at", "ended_at")),
     Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead one would long be taken for alive
 )
 # A heartbeat keeps its shape: polled at least a window before it is late, late before it is lost.

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import DateTimeField
 
 from devices import ahead, clock, connectivity, key_usage, keys, lifecycle, listening, retention, tally
 from devices.management.commands.settle import Command
@@ -16,11 +18,14 @@ from devices.models import (
     ApiKey,
     ConnectivityRecord,
     Device,
+    DeviceList,
     FleetTally,
+    FormerKey,
     Heartbeat,
     Listening,
     Outage,
     StatusChange,
+    Verification,
     VpnServer,
 )
 from devices.own_clock import OwnClock
@@ -347,6 +352,73 @@ def test_a_lease_that_ended_ahead_stays_ended_and_the_next_sign_counts() -> None
     assert not with_status(Device.objects.all(), at(30)).get().vpn
     assert connectivity.vpn_alive("vpn-1", at=at(31)) == 1
     assert VpnServer.objects.get().due_at == at(91)
+
+
+# Otherwise: which module brings a column, or why it may lie ahead.
+OTHERWISE = {
+    "devices_apikey.expires_at": "it is meant to",
+    "devices_apikey.registered_hour": "another hour than this counts as none",
+    "devices_fleettally.at": "devices.tally deletes hours that have not come",
+    **dict.fromkeys(
+        (
+            "devices_heartbeat.last_poll_at",
+            "devices_heartbeat.late_at",
+            "devices_heartbeat.lost_at",
+            "devices_heartbeat.due_at",
+            "devices_heartbeat.recorded_other_at",
+            "devices_vpnserver.last_sign_at",
+            "devices_vpnserver.last_event_at",
+            "devices_vpnserver.lease_until",
+            "devices_vpnserver.due_at",
+        ),
+        "devices.ahead has statements of their own, as they keep their shape",
+    ),
+    **dict.fromkeys(
+        (
+            "devices_listening.pulse_at",
+            "devices_listening.returned_at",
+            "devices_listening.worked_at",
+            "devices_listening.stepped_at",
+            "devices_listeningprocess.pulse_at",
+            "devices_outage.began_at",
+            "devices_outage.ended_at",
+        ),
+        "devices.listening does, which notices",
+    ),
+}
+
+
+def test_every_moment_that_is_recorded_comes_to_the_present_or_is_excused() -> None:
+    brought = {
+        f"{dated.table}.{column}"
+        for dated in (*ahead.OF_DEVICES, *ahead.OF_THE_SITE)
+        for column in dated.columns
+        if dated.table.startswith("devices_")
+    }
+    recorded = {
+        f"{model._meta.db_table}.{column.column}"
+        for model in apps.get_app_config("devices").get_models()
+        for column in model._meta.concrete_fields
+        if isinstance(column, DateTimeField) and not column.generated
+    }
+    assert brought | set(OTHERWISE) == recorded
+    assert not brought & set(OTHERWISE)
+
+
+def test_what_is_kept_for_a_while_is_not_kept_for_longer_once_the_clock_is_right() -> None:
+    """The file of the keys of many devices above all, which is offered for 24 hours."""
+    fleet = make_fleet()
+    organization = fleet.organization
+    listing = DeviceList.objects.create(
+        organization=organization, fleet=fleet, count=1, created_at=at(DAY), keys_at=at(DAY)
+    )
+    FormerKey.objects.create(digest=b"1", organization=organization, device_uuid="0", deleted_at=at(DAY))
+    Verification.objects.create(began_at=at(DAY), ended_at=at(DAY + 1), found=0, lines=[])
+    assert len(dated_ahead(1)) == 3
+    listening.set_right(at(1))
+    assert dated_ahead(1) == []
+    listing.refresh_from_db()
+    assert (listing.created_at, listing.keys_at) == (at(1), at(1))
 
 
 def test_keys_say_when_they_were_used_since_the_clock_is_right() -> None:
