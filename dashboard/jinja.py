@@ -20,6 +20,7 @@ def environment(**options: Any) -> Environment:
 
     A name that a template does not have is an error.
     """
+    from dashboard.templatetags import isolated  # noqa: PLC0415 - as those below
     from devices import status  # noqa: PLC0415 - models need the settings first
     from devices.templatetags import addresses, pictures, times  # noqa: PLC0415 - their tags show parts
 
@@ -27,7 +28,9 @@ def environment(**options: Any) -> Environment:
     made = Environment(**options)  # noqa: S701 - Django sets autoescape
     of_the_page: tuple[Callable[..., Any], ...] = (times.ago, times.lasting, times.clock, times.clock_text)
     made.filters |= {each.__name__: pass_context(each) for each in (*of_the_page, addresses.to)}
-    made.filters |= {each.__name__: each for each in (pictures.icon, pictures.stack, pictures.label)}
+    made.filters |= {
+        each.__name__: each for each in (pictures.icon, pictures.stack, pictures.label, isolated.bdi)
+    }
     made.filters |= {"shown": status.shown, "thousands": times.thousands, "pluralize": pluralize}
     return made
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
-from unicodedata import category, name, normalize
+from unicodedata import bidirectional, category, name, normalize
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget
@@ -23,6 +23,8 @@ JOINERS: Final = "\u200c\u200d"
 BREAKS: Final = "\t\n\r"
 # Controls, format characters, lone surrogates, separators of lines and of paragraphs (Unicode, chapter 4.5).
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# What writes from right to left, or turns the direction (Unicode, annex 9).
+TURNING: Final = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
 JOINED: Final = "LMS"  # letters, marks, symbols; of ASCII none is ever joined
 
 
@@ -42,6 +44,15 @@ def checked(text: str, *, lines: bool = False) -> str:
     if at is not None:
         raise ValidationError(f"It has {_named(text[at])}. Remove it.")
     return text
+
+
+def apart(named: object) -> str:
+    """A name within a sentence of ours: isolated where it is written from right to left, else as it is.
+
+    In HTML a whole text is set apart by <bdi> (dashboard/templatetags/isolated.py).
+    """
+    text = str(named)
+    return f"\u2068{text}\u2069" if any(bidirectional(char) in TURNING for char in text) else text
 
 
 def _hidden(text: str, allowed: str) -> Iterator[int]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import DateTimeField, QuerySet, Value
 
+from dashboard.text import apart
 from devices import clock, freezing, words
 from devices.live import links_at
 from devices.models import Device, FrozenReason, StatusChange
@@ -260,18 +261,18 @@ def _why_frozen(device: Any, at: datetime) -> Check:
     """Which reason, and what would free it (domain.md, Freezing)."""
     organization = device.organization
     if device.frozen_reason == FrozenReason.UNPAID:
-        text = f"Invoices of {organization} are open. Once they are settled, all its devices thaw."
+        text = f"Invoices of {apart(organization)} are open. Once they are settled, all its devices thaw."
     elif device.frozen_reason == FrozenReason.FLEET_TYPE:
         text = (
-            f"{device.fleet} is of a paid type, and {organization} has the free plan. It thaws in a"
-            " standard one, or when the type or the plan changes."
+            f"{apart(device.fleet)} is of a paid type, and {apart(organization)} has the free plan. It thaws"
+            " in a standard one, or when the type or the plan changes."
         )
     else:
         place, allowance = freezing.place_in_line(device), organization.allowance or 0
         before = place - allowance
         text = (
-            f"It is number {place} in line by activation, and the allowance of {organization} is {allowance}."
-            f" It thaws once {before} {'device' if before == 1 else 'devices'} before it"
+            f"It is number {place} in line by activation, and the allowance of {apart(organization)} is"
+            f" {allowance}. It thaws once {before} {'device' if before == 1 else 'devices'} before it"
             f" {'is' if before == 1 else 'are'} deactivated or deleted, or the allowance is {place}."
         )
     return Check("Why is it frozen, and what frees it?", text, answered=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from dashboard.text import apart
 from devices import ceilings, clock, jobs, lifecycle, together
 from devices.models import Device, Job, SelectedDevice, Selection
 from devices.together import Batch, Found
@@ -74,9 +75,9 @@ LINKED: Final = "A link is up"
 ACTIONS: Final[dict[str, Action]] = {
     "move": Action(
         Role.OPERATOR,
-        lambda said: [(f"In {said['fleet']} already", Q(fleet=said["fleet"]))],
+        lambda said: [(f"In {apart(said['fleet'])} already", Q(fleet=said["fleet"]))],
         _move,
-        lambda said: f"In {said['fleet']} already",
+        lambda said: f"In {apart(said['fleet'])} already",
     ),
     "tag": Action(
         Role.OPERATOR,

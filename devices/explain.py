@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from dashboard.text import apart
 from devices import clock, live, status, words
 from devices.models import Device, FrozenReason
 from devices.rule_table import Rule
@@ -192,7 +193,7 @@ def _vpn(device: Any, used: set[str], at: datetime) -> Input:
     if not device.vpn_enabled:
         value += ", turned off on purpose"
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
-        value += f", until {device.vpn_server.name} reports a disconnect (it sends no signs of life)"
+        value += f", until {apart(device.vpn_server.name)} reports a disconnect (it sends no signs of life)"
     decides = "vpn" in used
     return Input(word, value, _link_effect(decides=decides), device.vpn_since, decides)
 

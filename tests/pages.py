@@ -26,7 +26,7 @@ HTMX = {"HX-Request": "true"}
 
 def text_of(response: Response | HttpResponse) -> str:
     """The words of a page as they are read: no tags, one space between words."""
-    html = response.content.decode()
+    html = re.sub(r"</?bdi>", "", response.content.decode())
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
@@ -60,7 +60,9 @@ def rows_of(text: str) -> list[dict[str, str]]:
 
 def names_in(response: Response) -> list[str]:
     """The names of the rows of a list, in order."""
-    return re.findall(r'class="name" id="name-[^"]+" href="[^"]+">([^<]*)</a>', response.content.decode())
+    return re.findall(
+        r'class="name" id="name-[^"]+" href="[^"]+"><bdi>([^<]*)</bdi></a>', response.content.decode()
+    )
 
 
 def refresh(client: Client, path: str, tag: str = "", shown: str = "") -> Response:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet, Sum, Value
 
+from dashboard.text import apart
 from devices.models import Device, FleetCount, VpnServer
 from devices.pages import incidents
 from devices.pages.filters import Filters, Tag, unchanging
@@ -165,9 +166,11 @@ def _share(
         return None
     if line.kind == incidents.RELEASE:
         running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
-        return Shared(f"with release {release} in {fleet}", running, fleet.slug, (("release", release),))
+        return Shared(
+            f"with release {apart(release)} in {apart(fleet)}", running, fleet.slug, (("release", release),)
+        )
     counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
-    return Shared(f"in {fleet}", counted, fleet.slug)
+    return Shared(f"in {apart(fleet)}", counted, fleet.slug)
 
 
 def _within(span: timedelta) -> str:

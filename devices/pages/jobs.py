@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import Count
 
+from dashboard.text import apart
 from devices.models import Job, JobResult
 from devices.words import thousands
 
@@ -48,11 +49,11 @@ def what_came(job: Job) -> str:
     if job.state == Job.State.WAITING:
         return "It begins as soon as a worker is free. Jobs of an organization are done one by one."
     if job.state == Job.State.CANCELLED:
-        return f"{job.cancelled_by_name} cancelled it. {kept}"
+        return f"{apart(job.cancelled_by_name)} cancelled it. {kept}"
     if job.state == Job.State.FAILED:
         return f"{job.words} {kept}"
     if job.state == Job.State.RUNNING and job.cancel_at:
-        return f"{job.cancelled_by_name} asked it to stop."
+        return f"{apart(job.cancelled_by_name)} asked it to stop."
     if job.state == Job.State.RUNNING and job.attempt > 1:
         again = "began again from the start" if job.whole else "goes on with it"
         return f"Its worker ended in the middle of it; another one {again}."

@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from dashboard.pages import Scope, scope
+from dashboard.text import apart
 from devices import clock
 from devices.models import Device
 from devices.pages import links
@@ -53,7 +54,7 @@ def target(request: HttpRequest, uuid: str, least: Role) -> Target:
 
 def gone(request: HttpRequest, device: Device) -> HttpResponse:
     """The answer where the device was deleted between the reading and the lock."""
-    words = f"{device} was deleted meanwhile. Nothing else was changed."
+    words = f"{apart(device)} was deleted meanwhile. Nothing else was changed."
     context = {"heading": "This device is no longer here", "words": words}
     return render(request, "refused.html", context, status=404)
 

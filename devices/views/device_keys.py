@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.pages import person, signed_in
+from dashboard.text import apart
 from devices import clock, key_rotation, keys
 from devices.models import ApiKey, Device
 from devices.pages.keys import KeyRow, listed
@@ -98,9 +99,11 @@ def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
     if found is None or found.device_id != of.device.pk:
         raise Http404("No such key")
     if keys.revoke(found, actor=person(request)):
-        messages.success(request, f"The key {key} of {of.device} is revoked.")
+        messages.success(request, f"The key {key} of {apart(of.device)} is revoked.")
     else:
-        messages.info(request, f"The key {key} of {of.device} was revoked already: nothing was changed.")
+        messages.info(
+            request, f"The key {key} of {apart(of.device)} was revoked already: nothing was changed."
+        )
     return lead_to(of.scope, "devices:key", uuid)
 
 

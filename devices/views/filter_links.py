@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import HttpRequest
 
+from dashboard.text import apart
 from devices.pages.filters import HEARTBEAT, VPN, Filters, Tag
 from devices.pages.links import HEARTBEAT_STATES, VPN_STATES
 from devices.views.filter_query import UNITS
@@ -97,7 +98,7 @@ def _span(value: str) -> timedelta:
 
 def _tokens(request: HttpRequest, filters: Filters, fleets: Sequence[Fleet]) -> Iterable[Token]:
     groups: list[tuple[str, list[tuple[str, str]]]] = [
-        ("fleet", [(f"{settings.FLEET_WORD}: {fleet.name}", fleet.slug) for fleet in fleets]),
+        ("fleet", [(f"{settings.FLEET_WORD}: {apart(fleet.name)}", fleet.slug) for fleet in fleets]),
         ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[each]}", each) for each in filters.vpn]),
         ("heartbeat", [(f"API {HEARTBEAT_STATES[each]}", each) for each in filters.heartbeat]),
         ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.pages import live_page, person, signed_in
+from dashboard.text import apart
 from devices import clock, jobs, list_keys
 from devices.models import DeviceList, Job
 from devices.pages.jobs import RECENT, how_far, results, what_came
@@ -73,7 +74,7 @@ def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
     try:
         jobs.cancel(job=found, actor=person(request))
     except jobs.Ended:
-        messages.info(request, f"“{found}” had ended already: there was nothing to cancel.")
+        messages.info(request, f"“{apart(found)}” had ended already: there was nothing to cancel.")
     return redirect("devices:job", found.uuid)
 
 

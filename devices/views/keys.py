@@ -16,7 +16,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.pages import person, signed_in
-from dashboard.text import Words
+from dashboard.text import Words, apart
 from devices import clock, key_once, keys
 from devices.models import ApiKey
 from devices.pages.keys import listed
@@ -139,5 +139,5 @@ def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> Non
         raise Http404("No such key")
     done = keys.revoke(found, actor=person(request))
     messages.success(
-        request, f"The key {found.name or fingerprint} {'is' if done else 'was already'} revoked."
+        request, f"The key {apart(found.name or fingerprint)} {'is' if done else 'was already'} revoked."
     )

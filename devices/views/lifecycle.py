@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, signed_in
-from dashboard.text import Words
+from dashboard.text import Words, apart
 from devices import keys, lifecycle
 from devices.models import Device
 from devices.pages.moves import consequences
@@ -72,7 +72,7 @@ def _move(request: HttpRequest, of: Target) -> HttpResponse | str:
         return NO_FLEET
     except Device.DoesNotExist:
         return gone(request, of.device)
-    _tell(request, of, f"is in {fleet} now", f"was in {fleet} already", done=done)
+    _tell(request, of, f"is in {apart(fleet)} now", f"was in {apart(fleet)} already", done=done)
     return lead_to(of.scope, "devices:detail", of.device.uuid)
 
 
@@ -90,7 +90,7 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
             lifecycle.delete(device=of.device, actor=person(request))
         except Device.DoesNotExist:
             return gone(request, of.device)
-        messages.success(request, f"{of.device} is deleted.")
+        messages.success(request, f"{apart(of.device)} is deleted.")
         return lead_to(of.scope, "devices:fleet", of.device.fleet.slug)
     days = keys.FORMER_KEPT.days
     return render(request, "devices/delete.html", of.context(form=form, days=days))
@@ -99,9 +99,9 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
 def _tell(request: HttpRequest, of: Target, did: str, was: str, *, done: bool) -> None:
     """Say what was done, or that there was nothing to do."""
     if done:
-        messages.success(request, f"{of.device} {did}.")
+        messages.success(request, f"{apart(of.device)} {did}.")
     else:
-        messages.info(request, f"{of.device} {was}: nothing was changed.")
+        messages.info(request, f"{apart(of.device)} {was}: nothing was changed.")
 
 
 class DeleteForm(forms.Form):

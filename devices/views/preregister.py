@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, scope, signed_in
-from dashboard.text import Words
+from dashboard.text import Words, apart
 from devices import clock, lifecycle
 from devices.models import UUID_PATTERN, Device
 from devices.status import with_status
@@ -82,7 +82,10 @@ def preregister(request: HttpRequest, slug: str) -> HttpResponse:
     except lifecycle.UuidTaken:
         return _taken(request, form, context)
     except lifecycle.FleetGone:
-        words = {"heading": f"{fleet} is no longer here", "words": "It was deleted. No device was made."}
+        words = {
+            "heading": f"{apart(fleet)} is no longer here",
+            "words": "It was deleted. No device was made.",
+        }
         return render(request, "refused.html", words, status=404)
     context |= {"device": _read(device), "new": key, "config": config(request, device, key)}
     return render(request, "devices/preregistered.html", context, status=201)

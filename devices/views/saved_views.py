@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.pages import Scope, person, scope, signed_in
-from dashboard.text import Words
+from dashboard.text import Words, apart
 from devices import clock, saved_views
 from devices.models import SavedView
 from devices.views.acting import require
@@ -109,7 +109,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except saved_views.TooMany:
             form.add_error(None, f"There are {saved_views.MOST} views already. Delete one first.")
         else:
-            messages.success(request, f"{view} is saved.")
+            messages.success(request, f"{apart(view)} is saved.")
             return HttpResponseRedirect(address_of(view))
     context = _context(here, form=form, query=kept_query(asked), shareable=shareable)
     return render(request, "devices/view_new.html", context)
@@ -134,7 +134,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             messages.error(request, GONE)
             return redirect("devices:views")
         else:
-            messages.success(request, f"{said['name']} is saved.")
+            messages.success(request, f"{apart(said['name'])} is saved.")
             return redirect("devices:views")
     context = _context(here, view=found, form=form, seen=saved_views.version_of(found), meanwhile=meanwhile)
     return render(request, "devices/view.html", context, status=409 if meanwhile else 200)
@@ -168,9 +168,9 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
     try:
         saved_views.delete(view=found, actor=person(request))
     except SavedView.DoesNotExist:
-        messages.info(request, f"{found} was deleted already.")
+        messages.info(request, f"{apart(found)} was deleted already.")
     else:
-        messages.success(request, f"{found} is deleted.")
+        messages.success(request, f"{apart(found)} is deleted.")
     return redirect("devices:views")
 
 

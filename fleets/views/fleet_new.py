@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, signed_in
+from dashboard.text import apart
 from devices import clock
 from fleets import fleets
 from fleets.models import Role
@@ -34,7 +35,7 @@ def new(request: HttpRequest, organization: str) -> HttpResponse:
         except fleets.SlugTaken:
             form.add_error("slug", taken(form.cleaned_data["slug"]))
         else:
-            messages.success(request, f"{fleet} was made. With a key its devices can register.")
+            messages.success(request, f"{apart(fleet)} was made. With a key its devices can register.")
             return redirect("fleets:fleet-keys", fleet.slug)
     context = here.context("fleet-new", at=at, form=form, about=about(here.organization))
     return render(request, "settings/fleet_new.html", context)

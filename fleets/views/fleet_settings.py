@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.pages import person, signed_in
+from dashboard.text import apart
 from devices import clock
 from devices.fleet_settings import ChangedMeanwhile, settings_of, version
 from devices.long_changes import change_fleet
@@ -44,7 +45,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             if job:
                 return redirect("devices:job", job.uuid)
-            messages.success(request, f"The settings of {form.settings['name']} are saved.")
+            messages.success(request, f"The settings of {apart(form.settings['name'])} are saved.")
             return redirect("fleets:fleet-settings", slug)
     context = here.context(
         f"fleet:{slug}",
@@ -80,7 +81,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         except fleets.HasDevices:
             form.add_error(None, "It has devices, so nothing was deleted.")
         else:
-            messages.success(request, f"{fleet} was deleted.")
+            messages.success(request, f"{apart(fleet)} was deleted.")
             return redirect("fleets:list")
     context = here.context(
         f"fleet:{slug}",

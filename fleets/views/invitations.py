@@ -20,6 +20,7 @@ from dashboard import people
 from dashboard.account.address_views import send_link
 from dashboard.models import User
 from dashboard.pages import person, signed_in
+from dashboard.text import apart
 from devices import clock
 from fleets import members
 from fleets.models import Invitation, Role
@@ -139,10 +140,10 @@ def _joined(request: HttpRequest, joined: members.Joined) -> HttpResponse:
     organization, role = joined.organization, joined.role
     if joined.before == role:
         messages.info(
-            request, f"You are {role.label} of {organization} already, so the invitation was not used."
+            request, f"You are {role.label} of {apart(organization)} already, so the invitation was not used."
         )
     elif joined.before:
-        messages.success(request, f"Your role in {organization} is {role.label} now.")
+        messages.success(request, f"Your role in {apart(organization)} is {role.label} now.")
     else:
-        messages.success(request, f"You are a member of {organization} now: {role.label}.")
+        messages.success(request, f"You are a member of {apart(organization)} now: {role.label}.")
     return redirect(f"{reverse('fleets:list')}?{urlencode({'org': organization.slug})}")

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.pages import person, scope, signed_in
+from dashboard.text import apart
 from devices import ceilings, clock
 from fleets import organizations
 from fleets.models import Role
@@ -56,7 +57,7 @@ def general(request: HttpRequest, organization: str) -> HttpResponse:
     if form.is_valid():
         name = form.cleaned_data["name"]
         organizations.rename(organization=here.organization, name=name, actor=person(request))
-        messages.success(request, f"It is called {name} now. Its address stays the same.")
+        messages.success(request, f"It is called {apart(name)} now. Its address stays the same.")
         return redirect("fleets:organization", organization)
     return shown(request, here, name_form=form)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from dashboard.text import apart
 from devices.words import thousands
 from fleets.models import Organization, Plan
 
@@ -45,6 +46,6 @@ def _invoices(*, unpaid: bool) -> str:
 def done(organization: Organization, changed: int) -> str:
     """What a change of the plan did, for who made it."""
     if not changed:
-        return f"The plan of {organization} is saved. No device froze or thawed."
+        return f"The plan of {apart(organization)} is saved. No device froze or thawed."
     devices = f"{thousands(changed)} device{'' if changed == 1 else 's'}"
-    return f"The plan of {organization} is saved. {devices} froze, thawed or changed the reason."
+    return f"The plan of {apart(organization)} is saved. {devices} froze, thawed or changed the reason."

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard import first_run
 from dashboard.people import PLAIN, AccountForm
-from dashboard.text import Words
+from dashboard.text import Words, apart
 from devices import clock
 from devices.ingest.brakes import Buckets, Size, origin
 
@@ -70,7 +70,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
             messages.error(request, "Somebody else has set up this site just now. Sign in, or ask them.")
             return redirect(settings.LOGIN_REDIRECT_URL)
         perform_login(request, user)
-        messages.success(request, f"Welcome. {organization} is yours.")
+        messages.success(request, f"Welcome. {apart(organization)} is yours.")
         return redirect(settings.LOGIN_REDIRECT_URL)
     response = render(request, "welcome.html", {"form": form})
     add_never_cache_headers(response)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import DjangoDbBlocker
 
-from dashboard.text import checked, kept
+from dashboard.text import apart, checked, kept
 from devices import configuration, device_list, keys, lifecycle, reports
 from devices.models import ApiKey
 from devices.tags import tags_of_json
@@ -74,6 +74,19 @@ def test_what_is_kept_is_kept_so_again_in_nfc_and_shows(text: str, lines: bool) 
     assert kept(found, lines=lines) == found == checked(found, lines=lines)
     assert is_normalized("NFC", found)
     assert not {category(char) for char in found if char not in "\t\r\n\u200c\u200d"} & {"Cc", "Cf", "Cs"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pump-7", "pump-7 is deleted."),
+        ("Škoda", "Škoda is deleted."),
+        ("תל אביב", "\u2068תל אביב\u2069 is deleted."),
+        ("a\u202eb", "\u2068a\u202eb\u2069 is deleted."),
+    ],
+)
+def test_a_name_written_from_right_to_left_turns_no_sentence(name: str, said: str) -> None:
+    assert f"{apart(name)} is deleted." == said
 
 
 @pytest.fixture(scope="module")

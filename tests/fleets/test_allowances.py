@@ -71,7 +71,7 @@ def test_full_it_says_what_that_means_and_who_is_next(reader: Client, fleet: Fle
     html = reader.get("/").content.decode().split("overview-side")[1]
     assert "alert-triangle-filled" in html.split("</section>")[0]
     for device in (three, four):
-        assert f'<a href="/devices/{device.uuid}/">{device.name}</a>' in html
+        assert f'<a href="/devices/{device.uuid}/"><bdi>{device.name}</bdi></a>' in html
 
 
 def test_what_is_not_counted_links_to_exactly_those_devices(reader: Client, fleet: Fleet) -> None:

@@ -156,8 +156,8 @@ def test_search_finds_by_name_and_types(reader: Client, fleet: Fleet, organizati
 def test_a_row_says_both_types(reader: Client, fleet: Fleet, organization: Organization) -> None:
     make_fleet(organization, slug="trams", type="paid")
     html = reader.get("/").content.decode()
-    assert "Raspberry Pi 4 · Standard" in row_of(html, "kiosks")
-    assert "No device type · Paid" in row_of(html, "trams")
+    assert "<bdi>Raspberry Pi 4</bdi> · Standard" in row_of(html, "kiosks")
+    assert "<bdi>No device type</bdi> · Paid" in row_of(html, "trams")
 
 
 def test_administrators_find_where_fleets_are_made(client: Client, organization: Organization) -> None:

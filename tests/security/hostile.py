@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboard.models import User
 from devices import clock, connectivity, reports
-from devices.models import ApiKey, Device, VpnServer
+from devices.models import ApiKey, Device, DeviceList, Job, SavedView, VpnServer
 from fleets.models import AuditEntry, Fleet, Organization
 from tests.security.scan import HOSTILE
 
@@ -14,8 +14,10 @@ from tests.security.scan import HOSTILE
 def make_hostile() -> None:
     """Whatever the pages of a world show of what others wrote."""
     at = clock.now()
-    for model in (Organization, Fleet, Device, ApiKey):
+    for model in (Organization, Fleet, Device, ApiKey, SavedView):
         model._default_manager.update(name=HOSTILE)
+    Job.objects.update(title=HOSTILE, started_by_name=HOSTILE)
+    DeviceList.objects.update(file_name=HOSTILE)
     Device.objects.update(notes=HOSTILE, tags={HOSTILE: HOSTILE}, device_type=HOSTILE)
     User.objects.update(first_name=HOSTILE, last_name=HOSTILE)
     User.objects.filter(username="colleague").update(email=f"{HOSTILE}@people.example")

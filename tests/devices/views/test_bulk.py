@@ -48,7 +48,7 @@ def test_ticked_rows_are_asked_for_previewed_and_moved(
     assert "Move 2 devices to Trams" in words
     assert "Will change 1 a" in words
     assert "Skipped 1 In Trams already : b" in words
-    assert ">Move 1 device to Trams</button>" in asked.content.decode()
+    assert "><bdi>Move 1 device to Trams</bdi></button>" in asked.content.decode()
     assert not Job.objects.exists()
     done = reader.post(path, {"preview": "1", "to": "trams"})
     job = Job.objects.get()

@@ -78,7 +78,7 @@ def test_in_its_place_the_form_comes_alone_and_a_refresh_leaves_it(reader: Clien
 def test_a_new_name_reaches_the_heading(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet, name="old")
     saved = post(reader, device, "name", htmx=True, name="new")
-    assert '<h1 id="device-h" hx-swap-oob="true">new</h1>' in saved
+    assert '<h1 id="device-h" hx-swap-oob="true"><bdi>new</bdi></h1>' in saved
     assert "hx-swap-oob" not in post(reader, device, "notes", htmx=True, notes="Left.")
 
 

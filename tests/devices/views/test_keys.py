@@ -141,7 +141,7 @@ def test_the_list_says_how_keys_were_used(admin: Client, page: Page) -> None:
     assert "over" in rows["revoked"]
     assert "Revoke…" not in rows["revoked"]
     assert "<b>Expired</b>" in rows["expired"]
-    assert "expired</span>" in rows["expired"]
+    assert "expired</bdi></span>" in rows["expired"]
     assert "used" in rows["live"]
     assert "long over" not in html
 

@@ -244,7 +244,7 @@ def test_what_is_in_force_is_shown_and_each_can_be_removed(reader: Client, fleet
         "Release 2.0": "fleet=kiosks",
         "Silent for more than 7\u00a0d": "fleet=kiosks",
     }.items():
-        token = html.split(f'<li class="token">{words}<a href="')[1].split('"')[0]
+        token = html.split(f'<li class="token"><bdi>{words}</bdi><a href="')[1].split('"')[0]
         assert rest in token, words
         assert "sort=name" in token, words
     assert '<a class="btn" href="?sort=name">Clear filters</a>' in html

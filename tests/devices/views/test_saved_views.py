@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def strip_of(client: Client, query: str = "") -> list[tuple[str, str]]:
     """The views above the list with their addresses; the one in force is marked by a star."""
     html = client.get(f"/devices/{query}").content.decode().split('class="views"')[1].split("</nav>")[0]
-    links = re.findall(r'<a href="([^"]*)"( aria-current="page")?>([^<]*)</a>', html)
+    links = re.findall(r'<a href="([^"]*)"( aria-current="page")?><bdi>([^<]*)</bdi></a>', html)
     return [(words + ("*" if current else ""), href.replace("&amp;", "&")) for href, current, words in links]
 
 

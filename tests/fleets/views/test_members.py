@@ -137,7 +137,9 @@ def test_a_member_of_any_name_is_lowered_and_removed(
     client: Client, organization: Organization, owner: User, username: str
 ) -> None:
     member = make_member(organization, Role.OWNER, username)
-    found = re.search(rf'href="({PATH}[^"]+)">Change…<[^>]*> {re.escape(username)}<', read(client.get(PATH)))
+    found = re.search(
+        rf'href="({PATH}[^"]+)">Change…<[^>]*> <bdi>{re.escape(username)}<', read(client.get(PATH))
+    )
     assert found
     path = found[1]
     assert client.post(path, {"role": "observer"}).status_code == 302

@@ -43,7 +43,9 @@ def test_my_organizations_are_listed_with_my_role(
         Membership.objects.create(user=user, organization=make_organization(f"Other {number:02}"))
     with django_assert_num_queries(LIST_QUERIES):
         page = client.get("/settings/")
-    rows = re.findall(r'class="name">([^<]+)</span><span class="quiet">([^<]+)<', page.content.decode())
+    rows = re.findall(
+        r'class="name"><bdi>([^<]+)</bdi></span><span class="quiet">([^<]+)<', page.content.decode()
+    )
     assert rows == [("Halden Rail", "Operator"), *((f"Other {n:02}", "Observer") for n in range(more))]
 
 

@@ -1,0 +1,23 @@
+"""What people and devices wrote, apart from the text around it: its direction of writing turns no other."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import template
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.filter
+def bdi(text: Any) -> SafeString:
+    """A name, a tag, a note, or a sentence that holds one; nothing where it is empty."""
+    shown = conditional_escape(text)
+    return SafeString(f"<bdi>{shown}</bdi>") if shown else SafeString("")
+
+
+@register.filter
+def bdi_each(texts: Iterable[Any]) -> SafeString:
+    """Several, with commas between them."""
+    return SafeString(", ".join(map(bdi, texts)))
