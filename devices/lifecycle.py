@@ -77,7 +77,7 @@ def register(
             raise FleetGone(f"{fleet} was deleted meanwhile")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    name = kept(name)[:LONGEST]
+    name = _label(name)
     device = _create(
         fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(said or {})
     )
@@ -186,8 +186,8 @@ def _create(
                 organization_id=fleet.organization_id,
                 fleet=fleet,
                 uuid=uuid,
-                name=kept(name)[:LONGEST],
-                device_type=kept(device_type)[:LONGEST] or fleets_type,
+                name=_label(name),
+                device_type=_label(device_type) or fleets_type,
                 vpn_enabled=vpn_enabled,
                 created_at=at,
                 facts_at=at,
@@ -201,6 +201,11 @@ def _create(
     if freezing.refreeze(fleet.organization_id, at, [device.pk]):
         device.refresh_from_db(fields=["frozen_reason"])
     return device
+
+
+def _label(text: str) -> str:
+    """A name or a type as it is kept: as a form would take it, so that a file of it is read back the same."""
+    return kept(text)[:LONGEST].strip()
 
 
 def says(fleet: Fleet) -> tuple[bool, str]:

@@ -189,6 +189,18 @@ def test_what_devices_say_is_kept_without_what_does_not_show_and_in_nfc() -> Non
 
 
 @pytest.mark.django_db
+def test_spaces_around_what_a_device_says_are_no_part_of_its_name_and_type() -> None:
+    fleet = make_fleet(device_type="ours")
+    spaced = lifecycle.register(fleet=fleet, name=f" {NFD} \u200b", device_type=" rpi ")
+    assert (spaced.name, spaced.own_name, spaced.device_type) == (NFC, NFC, "rpi")
+    blank = lifecycle.register(fleet=fleet, name=" ", device_type="\u3000")
+    assert (blank.name, blank.own_name, blank.device_type) == ("", "", "ours")
+    configuration.configure(device_id=blank.pk, name="pump-7")
+    blank.refresh_from_db()
+    assert blank.name == "pump-7"
+
+
+@pytest.mark.django_db
 def test_a_text_that_is_longer_in_nfc_still_fits() -> None:
     device = make_device()
     reports.apply_reports([(device.pk, {"release": "\u0958" * 255})])
