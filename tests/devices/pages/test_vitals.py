@@ -65,3 +65,15 @@ def test_meters_stay_within_their_frame() -> None:
 )
 def test_sizes_read_short(number: int, text: str) -> None:
     assert size(number) == text.replace(" ", "\u00a0")
+
+
+@pytest.mark.parametrize(
+    ("measured", "words"),
+    [(12.5, "12"), (99.6, "100"), (-0.4, "0"), (-40, "-40"), (1e300, "1e+300"), (-(2**31), "-2.147484e+09")],
+)
+def test_no_measured_number_is_longer_than_its_line(measured: float, words: str) -> None:
+    shown = by_name({"cpu_percent": measured, "temperature": measured})
+    assert (shown["CPU"].words, shown["Temperature"].words) == (
+        f"{words}\N{NO-BREAK SPACE}%",
+        f"{words}\N{NO-BREAK SPACE}°C",
+    )
