@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from dashboard.text import kept
 from devices import clock, connectivity, edges, freezing
+from devices.metrics import possible
 from devices.models import Device
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     """Record these reports, each a device's id and the fields it names.
 
     Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
-    ones (None takes one away). Every report is contact, so it activates; the caller leaves out
+    ones (None takes one away, as does what no sensor can mean). Every report is contact, so it activates; the caller leaves out
     frozen devices. Returns how many devices spoke.
     """
     at = at or clock.now()
@@ -111,7 +112,7 @@ def _metrics(
     alone = all(row[name] == value for name, value in said.items())
     if alone and row["metrics_at"] is not None and at < row["metrics_at"] + METRICS_EVERY:
         return {}
-    known = {**row["metrics"], **metrics}
+    known = {**row["metrics"], **possible(metrics)}
     return {
         "metrics": {name: value for name, value in known.items() if value is not None},
         "metrics_at": _later(row["metrics_at"], at),

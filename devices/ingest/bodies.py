@@ -37,7 +37,11 @@ UpdateStatus = Literal["rejected", "aborted", "downloading", "downloaded", "appl
 
 
 class Metrics(Struct):
-    """Null: the device has this sensor no more."""
+    """Null, or a value that the sensor cannot mean: no data from it.
+
+    That is a CPU outside 0 to 100 percent, a temperature outside -60 to 150 degrees Celsius, and more than
+    a petabyte. More used than there is in total is shown as no data too.
+    """
 
     cpu_percent: float | UnsetType | None = UNSET
     memory_used: Amount | UnsetType | None = UNSET

@@ -1,4 +1,4 @@
-"""A device's vitals as meters; what it did not report is "no data", never nought."""
+"""A device's vitals as meters; what it did not report, or cannot mean, is "no data", never nought."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from devices.metrics import known
 from devices.words import NO_BREAK
 
 WARN_SHARE = 90  # per cent of memory and storage
@@ -25,6 +26,7 @@ class Vital:
 
 def vitals(metrics: dict[str, Any]) -> list[Vital]:
     """The meters of a device from what it last reported (protocol.md, report)."""
+    means = known(metrics)
     makers: tuple[Callable[[dict[str, Any]], Vital], ...] = (
         _cpu,
         _memory,
@@ -32,7 +34,7 @@ def vitals(metrics: dict[str, Any]) -> list[Vital]:
         _temperature,
         _power,
     )
-    return [maker(metrics) for maker in makers]
+    return [maker(means) for maker in makers]
 
 
 def _cpu(metrics: dict[str, Any]) -> Vital:

@@ -101,11 +101,19 @@ def test_progress_changes_when_either_progress_really_does(world: World, at: dat
 
 
 def test_metrics_are_merged_by_name(world: World, at: datetime) -> None:
-    tell(world.device, at, metrics={"cpu_percent": 1.5, "memory_used": 2**62, "temperature": 40})
+    tell(world.device, at, metrics={"cpu_percent": 1.5, "memory_used": 2**40, "temperature": 40})
     later = at + timedelta(minutes=2)
     device = tell(world.device, later, metrics={"cpu_percent": 2, "temperature": None})
-    assert device.metrics == {"cpu_percent": 2, "memory_used": 2**62}
+    assert device.metrics == {"cpu_percent": 2, "memory_used": 2**40}
     assert device.metrics_at == later
+
+
+def test_what_no_sensor_can_mean_is_recorded_as_no_data(world: World, at: datetime) -> None:
+    tell(world.device, at, metrics={"cpu_percent": 12, "temperature": 40, "undervolted": True})
+    absurd = {"cpu_percent": 250, "temperature": 3.4e38, "storage_used": 2**62, "memory_used": 5}
+    device = tell(world.device, at + timedelta(minutes=2), metrics=absurd, release="2")
+    assert device.metrics == {"undervolted": True, "memory_used": 5}
+    assert device.release == "2"
 
 
 def test_metrics_alone_are_stored_once_a_minute(world: World, at: datetime) -> None:

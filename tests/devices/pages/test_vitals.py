@@ -46,9 +46,31 @@ def test_warnings_begin_where_help_says(metrics: dict[str, Any], name: str, warn
 
 
 def test_meters_stay_within_their_frame() -> None:
-    odd = by_name({"cpu_percent": 250, "temperature": -20, "memory_used": 5, "memory_total": 0})
+    odd = by_name({"cpu_percent": 100, "temperature": -20, "memory_used": 5, "memory_total": 0})
     assert (odd["CPU"].share, odd["Temperature"].share, odd["Memory"].share) == (100, 0, None)
     assert odd["Memory"].words == "5\u00a0B used"
+    assert by_name({"temperature": 150})["Temperature"].share == 100
+
+
+@pytest.mark.parametrize(
+    ("metrics", "name"),
+    [
+        ({"cpu_percent": 250}, "CPU"),
+        ({"cpu_percent": -1}, "CPU"),
+        ({"temperature": 3.4e38}, "Temperature"),
+        ({"temperature": -273.15}, "Temperature"),
+        ({"temperature": 151}, "Temperature"),
+        ({"memory_used": 2**62, "memory_total": 2**63 - 1}, "Memory"),
+        ({"memory_used": 101, "memory_total": 100}, "Memory"),
+        ({"storage_used": 2**62}, "Storage"),
+    ],
+)
+def test_what_a_sensor_cannot_mean_is_no_data(metrics: dict[str, Any], name: str) -> None:
+    assert by_name(metrics)[name] == Vital(name, "no data")
+
+
+def test_a_total_that_cannot_be_leaves_what_is_used() -> None:
+    assert by_name({"storage_used": 5, "storage_total": 2**62})["Storage"].words == "5\u00a0B used"
 
 
 @pytest.mark.parametrize(
