@@ -78,6 +78,7 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 365 * 24 * 3600 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # forms carry the token
+CSRF_FAILURE_VIEW = "dashboard.kept_forms.old_token"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -147,6 +148,7 @@ MIDDLEWARE = [
     "dashboard.middleware.time_zone",
     "allauth.account.middleware.AccountMiddleware",
     "dashboard.first_run.middleware",
+    "dashboard.kept_forms.middleware",
     "dashboard.bounds.Refusals",
 ]
 ROOT_URLCONF = "dashboard.urls"

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, register_converter
 
-from dashboard import pages
+from dashboard import kept_forms, pages
 from devices import converters
 from fleets.views import welcome
 
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("dashboard.account.urls")),
     path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", pages.theme, name="theme"),
+    path("session/", kept_forms.session, name="session"),
     path("admin/", admin.site.urls),
 ]
 handler400 = "dashboard.limits.bad_request"

@@ -53,8 +53,8 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     """Record these reports, each a device's id and the fields it names.
 
     Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
-    ones (None takes one away, as does what no sensor can mean). Every report is contact, so it activates; the caller leaves out
-    frozen devices. Returns how many devices spoke.
+    ones (None takes one away, as does what no sensor can mean). Every report is contact, so it
+    activates; the caller leaves out frozen devices. Returns how many devices spoke.
     """
     at = at or clock.now()
     said = _merged(reports)

@@ -280,15 +280,6 @@
   document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });
   document.addEventListener("focusin", () => { delete root.dataset.tips; });
 
-  // ---- a form in the place of what it edits: where it could not be saved, it says so and keeps what was typed -----------
-  const notSaved = (event) => { const words = event.target.closest?.("form")?.querySelector("[data-failed]"); if (words) words.hidden = false; };
-  document.addEventListener("htmx:error", notSaved);
-  document.addEventListener("htmx:after:request", (event) => { if (event.detail.ctx.response.status >= 400) notSaved(event); });
-
-  // ---- filter forms: a short address, and the focus where it was on the page that follows ---------------------------
-  document.addEventListener("formdata", ({ formData, target }) => {
-    if (target.method === "get") for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
-  });
   // ---- a second click while the answer is on its way sends the form no second time; later it does -----------------------
   const sent = new WeakMap();
   document.addEventListener("submit", (event) => {
@@ -297,12 +288,6 @@
     if (timeStamp - (sent.get(target) ?? -Infinity) < 3000) event.preventDefault();
     else sent.set(target, timeStamp);
   });
-  document.addEventListener("submit", ({ target }) => {
-    if (target.matches("[data-auto]") && document.activeElement?.id) sessionStorage.setItem("focus", document.activeElement.id);
-  });
-  const focus = sessionStorage.getItem("focus");
-  sessionStorage.removeItem("focus");
-  if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
 
   ticked();
   const second = () => { tick(); if (live) { live.beat(); live.draw(); } };

@@ -184,6 +184,7 @@ PAGES: Final[dict[str, Page]] = {
     "account_reset_password_from_key": Page(everybody(200), everybody(200), {"password1": "x"}),
     "account_reset_password_from_key_done": Page(everybody(200)),
     "account_logout": Page(NO, everybody(SIGN_IN), signs_out=True),
+    "session": Page(everybody(200)),
     "theme": Page(NO, everybody(302), {"theme": "dark"}),
 }
 

@@ -54,8 +54,7 @@ def test_the_theme_is_kept_by_the_server(page: Page, user: User) -> None:
     assert page.locator("html").get_attribute("data-bs-theme") is None
     page.locator("summary.avatar-btn").click()
     page.get_by_role("button", name="Theme: dark").click()
-    page.wait_for_load_state()
-    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 16, 19)"
 
 

@@ -98,7 +98,8 @@ def deactivated(page: Page, uuid: str) -> None:
     opened(page, uuid)
     page.locator("#menu-actions summary").click()
     page.locator("#act-deactivate").click()
-    page.get_by_role("button", name="Deactivate").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Deactivate").click()
 
 
 def preregistered(page: Page, name: str) -> Identity:
@@ -123,7 +124,7 @@ def typed(page: Page, value: str) -> None:
     page.goto("/fleets/pumps/settings/")
     page.locator(f'input[name="type"][value="{value}"]').check()
     page.get_by_role("button", name="Save", exact=True).click()
-    page.wait_for_load_state()
+    expect(page.get_by_role("status").filter(has_text="are saved")).to_be_visible()
 
 
 def frozen(page: Page, expected: dict[str, Status], names: set[str], reason: str) -> None:

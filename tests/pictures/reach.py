@@ -9,7 +9,7 @@ from typing import Final
 
 from allauth.mfa.totp.internal import auth
 from django.template.loader import render_to_string
-from playwright.sync_api import FilePayload, Page, Route, expect
+from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
 from devices.status import Status
 
@@ -29,6 +29,12 @@ class Visit:
 
 
 Reach = Callable[[Visit], object]
+
+
+def press(page: Page, button: Locator) -> None:
+    """Send a form, and wait for the page that answers it; the script looks at the session before it sends."""
+    with page.expect_navigation():
+        button.click()
 
 
 def at(path: str) -> Reach:
@@ -65,8 +71,7 @@ def sent(path: str, fields: dict[str, str], button: str) -> Reach:
         page.goto(path)
         for name, value in fields.items():
             (page.locator(name) if name[0] == "[" else page.get_by_label(name, exact=True)).fill(value)
-        page.get_by_role("button", name=button).first.click()
-        page.wait_for_load_state()
+        press(page, page.get_by_role("button", name=button).first)
 
     return reach
 
@@ -127,8 +132,7 @@ def conflicted(visit: Visit) -> None:
     visit.page.locator("#id_notes").fill("Spare part ordered, arrives on Friday.")
     other.goto(f"{address}notes/")
     other.locator("#id_notes").fill("Taken home to the workshop.")
-    other.get_by_role("button", name="Save").click()
-    other.wait_for_load_state()
+    press(other, other.get_by_role("button", name="Save"))
     other.close()
     visit.page.get_by_role("button", name="Save").click()
     expect(visit.page.get_by_text("Nothing was saved")).to_be_visible()
@@ -148,8 +152,7 @@ def ticked(path: str, button: str = "", *, matching: bool = False) -> Reach:
         if matching:
             page.locator("#select-matching").check()
         if button:
-            page.get_by_role("button", name=button).click()
-            page.wait_for_load_state()
+            press(page, page.get_by_role("button", name=button))
 
     return reach
 
@@ -160,11 +163,9 @@ def tagged(words: str, *, done: bool) -> Reach:
     def reach(visit: Visit) -> None:
         ticked("/devices/?status=inactive", "Tag…", matching=True)(visit)
         visit.page.get_by_label("Add").fill(words)
-        visit.page.get_by_role("button", name="Show what changes").click()
-        visit.page.wait_for_load_state()
+        press(visit.page, visit.page.get_by_role("button", name="Show what changes"))
         if done:
-            visit.page.get_by_role("button", name="Tag", exact=False).last.click()
-            visit.page.wait_for_load_state()
+            press(visit.page, visit.page.get_by_role("button", name="Tag", exact=False).last)
             visit.page.wait_for_timeout(2500)  # the job runs, and the page has asked again
 
     return reach
@@ -184,8 +185,7 @@ def viewed(visit: Visit) -> None:
 def opened_and_changed(visit: Visit) -> None:
     """The list of that view under another order."""
     visit.page.goto("/devices/views/")
-    visit.page.locator(".own-view > a").first.click()
-    visit.page.wait_for_load_state()
+    press(visit.page, visit.page.locator(".own-view > a").first)
     visit.page.goto(f"{visit.page.url}&sort=name")
 
 
@@ -193,8 +193,7 @@ def updated_late(visit: Visit) -> None:
     """That list, put into the view when others changed it meanwhile."""
     opened_and_changed(visit)
     visit.page.locator(".views [name=seen]").evaluate("field => field.value = 'older'")
-    visit.page.get_by_role("button", name="Update Lost").click()
-    visit.page.wait_for_load_state()
+    press(visit.page, visit.page.get_by_role("button", name="Update Lost"))
 
 
 def given(lines: str, *, confirmed: bool = False) -> Reach:
@@ -205,11 +204,9 @@ def given(lines: str, *, confirmed: bool = False) -> Reach:
         page.goto(f"/fleets/{EMPTY}/preregister/file/")
         file = FilePayload(name="ferries.csv", mimeType="text/csv", buffer=lines.encode())
         page.locator("#id_file").set_input_files(file)
-        page.get_by_role("button", name="Read the file").click()
-        page.wait_for_load_state()
+        press(page, page.get_by_role("button", name="Read the file"))
         if confirmed:
-            page.locator("main form button.btn-ink").click()
-            page.wait_for_load_state()
+            press(page, page.locator("main form button.btn-ink"))
 
     return reach
 
@@ -243,8 +240,7 @@ def signed(visit: Visit, password: str) -> None:
     page.goto("/sign-in/")
     page.get_by_label("User name or e-mail").fill(visit.user)
     page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_load_state()
+    press(page, page.get_by_role("button", name="Sign in", exact=True))
 
 
 def refused(visit: Visit) -> None:
@@ -259,8 +255,7 @@ def confirmed(path: str) -> Reach:
         page.goto(path)
         if "/account/confirm/" in page.url:
             page.locator("#id_password").fill(visit.password)
-            page.get_by_role("button", name="Confirm").click()
-            page.wait_for_load_state()
+            press(page, page.get_by_role("button", name="Confirm"))
 
     return reach
 
@@ -271,8 +266,7 @@ def with_app(visit: Visit) -> None:
     key = visit.page.locator("#key").inner_text()
     code = auth.format_hotp_value(auth.hotp_value(key, int(time.time()) // 30))
     visit.page.locator("#id_code").fill(code)
-    visit.page.get_by_role("button", name="Add the app").click()
-    visit.page.wait_for_load_state()
+    press(visit.page, visit.page.get_by_role("button", name="Add the app"))
 
 
 def second_factor(visit: Visit) -> None:
@@ -295,10 +289,21 @@ def rendered(template: str) -> Reach:
     return reach
 
 
-def forged(visit: Visit) -> None:
-    """A form that is sent without the cookie that it needs."""
+def outlived(visit: Visit) -> None:
+    """A form that is sent without the cookie that it needs, and without the script that would see it."""
     visit.page.goto("/organizations/new/")
     visit.page.context.clear_cookies(name="csrftoken")
     visit.page.locator("#id_name").fill("Never made")
-    visit.page.locator("main form button").first.click()
-    visit.page.wait_for_load_state()
+    with visit.page.expect_navigation():
+        visit.page.locator("main form").evaluate("form => form.submit()")
+
+
+def signed_out(visit: Visit) -> None:
+    """An open editor whose session ended; of this page only, as others go on in it."""
+    edited("notes")(visit)
+    visit.page.locator("#id_notes").fill("Spare part ordered, arrives on Friday.")
+    nobody = {"person": "", "name": "", "token": ""}
+    visit.page.route("**/session/", lambda route: route.fulfill(json=nobody))
+    visit.page.get_by_role("button", name="Save").click()
+    expect(visit.page.locator("#session")).to_be_visible()
+    visit.page.unroute("**/session/")

@@ -96,6 +96,7 @@ SUMMARY: Final = (
     State("device-actions-open", reach.acted("online")),
     State("device-edit-notes", reach.edited("notes")),
     State("device-edit-poll-interval", reach.edited("poll_interval")),
+    State("device-signed-out", reach.signed_out),
     State("device-edit-page", reach.asked_of("inactive", "tags/")),
     State("device-deactivate", reach.asked_of("offline", "deactivate/")),
     State("device-deactivate-not-now", reach.asked_of("online", "deactivate/")),
@@ -144,7 +145,8 @@ ACCOUNT: Final = (
 ERRORS: Final = (
     State("error-400", reach.rendered("400.html")),
     State("error-403", reach.rendered("403.html")),
-    State("error-403-form-expired", reach.forged),
+    State("error-403-form-expired", reach.rendered("403_csrf.html")),
+    State("error-403-form-kept", reach.outlived),
     State("error-404", at("/devices/00000000000000000000000000000000/")),
     State("error-500", reach.rendered("500.html")),
     State("error-503", reach.rendered("503.html")),

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Model
+
 from dashboard.models import User
 from devices import clock, connectivity, reports
-from devices.models import ApiKey, Device, DeviceList, Job, SavedView, VpnServer
+from devices.models import ApiKey, Device, DeviceList, Job, JobResult, SavedView, VpnServer
 from fleets.models import AuditEntry, Fleet, Organization
 from tests.security.scan import HOSTILE
 
 
-def make_hostile() -> None:
-    """Whatever the pages of a world show of what others wrote."""
+def make_hostile(text: str = HOSTILE) -> None:
+    """Whatever the pages of a world show of what others wrote: this text, cut to what a field may hold."""
     at = clock.now()
     for model in (Organization, Fleet, Device, ApiKey, SavedView):
-        model._default_manager.update(name=HOSTILE)
-    Job.objects.update(title=HOSTILE, started_by_name=HOSTILE)
-    DeviceList.objects.update(file_name=HOSTILE)
-    Device.objects.update(notes=HOSTILE, tags={HOSTILE: HOSTILE}, device_type=HOSTILE)
-    User.objects.update(first_name=HOSTILE, last_name=HOSTILE)
-    User.objects.filter(username="colleague").update(email=f"{HOSTILE}@people.example")
+        write(model, text, "name")
+    write(Fleet, text, "device_type")
+    write(Device, text, "device_type")
+    Device.objects.update(notes=text, tags={text[:100]: text[:100]})
+    write(User, text, "first_name", "last_name")
+    write(Job, text, "title", "started_by_name", "cancelled_by_name")
+    Job.objects.update(words=text)
+    write(DeviceList, text, "file_name", "keys_by_name")
+    User.objects.filter(username="colleague").update(email=f"{text[:200]}@people.example".lower())
     device = Device.objects.get(fleet__slug="kiosks")
+    results(device, text)
     connectivity.record_heartbeats([device.pk], at)
-    connectivity.vpn_connected(HOSTILE, [device.uuid], at)
-    connectivity.vpn_disconnected(HOSTILE, [device.uuid], at)
-    said: dict[str, Any] = dict.fromkeys(
-        ("os_version", "supervisor_version", "release", "target_release"), HOSTILE
-    )
-    said |= {"ip_addresses": [HOSTILE], "mac_addresses": [HOSTILE], "provisioning_state": HOSTILE}
+    connectivity.vpn_connected(text[:255], [device.uuid], at)
+    connectivity.vpn_disconnected(text[:255], [device.uuid], at)
+    names = ("os_version", "supervisor_version", "release", "target_release", "provisioning_state")
+    said: dict[str, Any] = dict.fromkeys(names, text[:255])
+    said["provisioning_progress"] = 40
+    said |= {"ip_addresses": [text[:255]], "mac_addresses": [text[:255]]}
     reports.apply_reports([(device.pk, said)], at)
-    VpnServer.objects.update(name=HOSTILE)
-    hostile = {"name": HOSTILE, HOSTILE: HOSTILE}
+    write(VpnServer, text, "name")
     for entry in AuditEntry.objects.all()[:3]:
-        entry.pk, entry.subject_name, entry.actor_name = None, HOSTILE, HOSTILE
-        entry.before = entry.after = hostile
+        entry.pk, entry.subject_name, entry.actor_name = None, text[:255], text[:255]
+        entry.before = entry.after = {"name": text, text: text}
         entry.save(force_insert=True)
+
+
+def results(device: Device, text: str) -> None:
+    """Of every job, one of each outcome."""
+    of = {"organization_id": device.organization_id, "device_uuid": device.uuid}
+    said = {"device_name": text[:255], "why": text[:255]}
+    for job in Job.objects.all():
+        for number, outcome in enumerate(JobResult.Outcome):
+            JobResult.objects.create(job=job, device_id=number, outcome=outcome, **of, **said)
+
+
+def write(model: type[Model], text: str, *names: str) -> None:
+    lengths = {name: model._meta.get_field(name).max_length for name in names}
+    model._default_manager.update(**{name: text[:length] for name, length in lengths.items()})

@@ -1,0 +1,74 @@
+"""Forms that outlive their session: what was typed is kept, and can be sent once its person is signed in again.
+
+A page's script (static/forms.js) asks here whose session a form would be sent in before it sends it. Where
+there is no script, or the session ended just then, the answer carries on what was entered, with a token that
+is good: to a form with an old token, and to one that would lead to signing in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.csrf import csrf_failure
+from django.views.decorators.http import require_safe
+
+TOKEN: Final = "csrfmiddlewaretoken"  # noqa: S105 - the name of the field
+# Forms with what nobody else may read are filled in again.
+SECRET: Final = re.compile("password|credential|code")
+# What a form says for the site's sake, not for its person's.
+UNTYPED: Final = {"action", "from", "newest", "next", "preview", "query", "seen", "sel"}
+
+
+@require_safe
+def session(request: HttpRequest) -> HttpResponse:
+    """Whose session it is (empty: nobody's), and a token for the forms of a page that is theirs."""
+    user = request.user
+    person = str(user.pk) if user.is_authenticated else ""
+    return JsonResponse({"person": person, "name": user.get_username(), "token": get_token(request)})
+
+
+def old_token(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's refusal of a form whose token is not of this session, which signing in begins anew."""
+    return _again(request) or csrf_failure(request, reason)
+
+
+def middleware(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Answers with the form where a signed-out person's form would be lost on the way to signing in."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        signed_out = request.method == "POST" and not request.user.is_authenticated
+        response = get_response(request)
+        return _again(request) or response if signed_out and _leads_to_sign_in(response) else response
+
+    return answer
+
+
+def _leads_to_sign_in(response: HttpResponseBase) -> bool:
+    path = urlsplit(response.headers.get("Location", "")).path
+    return response.status_code == 302 and path in {reverse("account_login"), reverse("admin:login")}
+
+
+def _again(request: HttpRequest) -> HttpResponse | None:
+    """The form with what was entered, to be sent again; None where that is not to be kept."""
+    fields = [(name, value) for name, values in request.POST.lists() for value in values if name != TOKEN]
+    if not fields or request.FILES or any(SECRET.search(name) for name, _ in fields):
+        return None
+    if not _came_from_here(request):
+        return None
+    typed = [(name.replace("_", " "), value) for name, value in fields if value and name not in UNTYPED]
+    return render(request, "kept.html", {"fields": fields, "typed": typed}, status=403)
+
+
+def _came_from_here(request: HttpRequest) -> bool:
+    """As the browser says: another site may not have its own words offered to be sent with a good token."""
+    here = f"{request.scheme}://{request.get_host()}"
+    return request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") == here
