@@ -1,4 +1,4 @@
-"""Forms that outlive their session: what was typed is kept, and can be sent once its person is signed in again.
+"""Forms that outlive their session: what was typed is kept, to be sent once its person is signed in again.
 
 A page's script (static/forms.js) asks here whose session a form would be sent in before it sends it. Where
 there is no script, or the session ended just then, the answer carries on what was entered, with a token that
