@@ -280,13 +280,13 @@
   document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });
   document.addEventListener("focusin", () => { delete root.dataset.tips; });
 
-  // ---- a second click while the answer is on its way sends the form no second time; later it does -----------------------
+  // ---- a second click while the answer is on its way sends the form no second time; later, or by another button, it does -----------------------
   const sent = new WeakMap();
   document.addEventListener("submit", (event) => {
-    const { target, timeStamp } = event;
+    const { target, timeStamp, submitter } = event, what = submitter ?? target;
     if (target.method !== "post" || event.defaultPrevented) return;
-    if (timeStamp - (sent.get(target) ?? -Infinity) < 3000) event.preventDefault();
-    else sent.set(target, timeStamp);
+    if (timeStamp - (sent.get(what) ?? -Infinity) < 3000) event.preventDefault();
+    else sent.set(what, timeStamp);
   });
 
   ticked();
