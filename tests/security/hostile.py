@@ -53,5 +53,5 @@ def results(device: Device, text: str) -> None:
 
 
 def write(model: type[Model], text: str, *names: str) -> None:
-    lengths = {name: model._meta.get_field(name).max_length for name in names}
+    lengths = {each.name: each.max_length for each in model._meta.fields if each.name in names}
     model._default_manager.update(**{name: text[:length] for name, length in lengths.items()})
