@@ -49,12 +49,12 @@ class Cells(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self._inside = tag in {"th", "td"} or (tag == "p" and ("class", "errornote") in attrs)
-        if self._inside:
+        if tag in {"th", "td"} or (tag == "p" and ("class", "errornote") in attrs):
+            self._inside = True
             self.texts.append("")
 
     def handle_endtag(self, tag: str) -> None:
-        self._inside = False
+        self._inside = self._inside and tag not in {"th", "td", "p"}
 
     def handle_data(self, data: str) -> None:
         if self._inside:
