@@ -18,12 +18,9 @@
   // ---- whose session it is -------------------------------------------------------------------------------------------
   // Signed out ("out"), signed in as somebody else ("other"), or nobody says ("away"); "" hides it.
   const tell = (state, name = "") => {
-    const before = banner.dataset.state ?? "";
-    banner.dataset.state = state;
-    banner.hidden = !state;
     document.getElementById("session-name").textContent = name;
     for (const words of banner.querySelectorAll("[data-when]")) words.hidden = words.dataset.when !== state;
-    if (state && state !== before) document.getElementById("announce").textContent = banner.textContent.trim();
+    banner.hidden = !state;
   };
   const ask = async () => {
     try {

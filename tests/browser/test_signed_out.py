@@ -68,7 +68,7 @@ def test_an_open_editor_stays_when_the_session_ends_in_another_tab(
     notes.fill("Right of the ")
     sign_out(other)
     expect(banner(page)).to_contain_text(OUT)
-    expect(page.locator("#announce")).to_contain_text(OUT)
+    expect(page.get_by_role("alert")).to_contain_text(OUT)
     notes.press_sequentially("stairs.")
     page.get_by_role("button", name="Save").click()
     expect(banner(page)).to_be_visible()
