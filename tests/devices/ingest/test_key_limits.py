@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from dashboard.models import User
 from devices import keys
-from devices.models import ApiKey, Device
+from devices.models import ApiKey, Device, VpnServer
 from fleets.models import Role
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
@@ -67,18 +67,21 @@ def test_a_service_key_moves_no_device_of_another_organization(world: World, cli
 
 
 def test_a_service_key_speaks_for_no_server_but_its_organization_s(world: World, client: Client) -> None:
-    """Neither another organization's nor the site's; and a site-wide one for no organization's."""
+    """Neither another organization's nor the site's: a name is an organization's own (protocol.md)."""
     site = keys.new_service_key(None)
     owners = {"ours": world.service_key, "theirs": world.foreign_service_key, "site": site}
     for name, key in owners.items():
         assert client.call("POST", "vpn/alive", key, {"server": name, "boot": "1"}).status == 200
-    before = everything()
+    before = list(VpnServer.objects.order_by("pk").values())
     for (name, _), (_, key) in itertools.permutations(owners.items(), 2):
-        for path, named in (("connect", "devices"), ("disconnect", "devices"), ("alive", "connected")):
-            body = {"server": name, "boot": "2", named: [world.device.uuid]}
-            answer = client.call("POST", f"vpn/{path}", key, body)
-            assert (answer.status, answer.json["field"]) == (401, "server")
-    assert everything() == before
+        for path in ("connect", "disconnect", "alive"):
+            body = {"server": name, "boot": "1", "devices": [], "connected": []}
+            assert client.call("POST", f"vpn/{path}", key, body).status == 200
+    known = [each["id"] for each in before]
+    assert list(VpnServer.objects.filter(pk__in=known).order_by("pk").values()) == before
+    body = {"server": "ours", "devices": [world.device.uuid]}
+    answer = client.call("POST", "vpn/connect", world.foreign_service_key, body)
+    assert answer.json == {"changed": 0, "unknown": [world.device.uuid]}
 
 
 def test_who_may_make_keys_of_a_fleet_an_organization_and_the_site(world: World) -> None:
