@@ -31,4 +31,5 @@ def verify(at: datetime | None = None) -> Verification:
     if found > len(lines):
         logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
     Verification.objects.filter(began_at__lt=listening.trusted(began_at) - KEPT).delete()
-    return Verification.objects.create(began_at=began_at, ended_at=clock.now(), found=found, lines=lines)
+    ended_at = at or clock.now()
+    return Verification.objects.create(began_at=began_at, ended_at=ended_at, found=found, lines=lines)

@@ -41,7 +41,7 @@ def _cpu(metrics: dict[str, Any]) -> Vital:
     percent = metrics.get("cpu_percent")
     if percent is None:
         return Vital("CPU", "no data")
-    return Vital("CPU", f"{_whole(percent)}{NO_BREAK}%", _percent(percent))
+    return Vital("CPU", f"{round(percent)}{NO_BREAK}%", _percent(percent))
 
 
 def _memory(metrics: dict[str, Any]) -> Vital:
@@ -70,7 +70,7 @@ def _temperature(metrics: dict[str, Any]) -> Vital:
     degrees = metrics.get("temperature")
     if degrees is None:
         return Vital("Temperature", "no data")
-    words = f"{_whole(degrees)}{NO_BREAK}°C"
+    words = f"{round(degrees)}{NO_BREAK}°C"
     return Vital("Temperature", words, _percent(degrees), "High" if degrees >= WARN_TEMPERATURE else "")
 
 
@@ -79,11 +79,6 @@ def _power(metrics: dict[str, Any]) -> Vital:
     if undervolted is None:
         return Vital("Power", "no data")
     return Vital("Power", "below its voltage", warning="Low") if undervolted else Vital("Power", "enough")
-
-
-def _whole(number: float) -> str:
-    """Rounded; what no sensor measures has no more than seven digits either: "1e+300"."""
-    return f"{round(number):.7g}"
 
 
 def _percent(share: float) -> int:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from dashboard.models import User
 from devices import clock, key_rotation, key_usage, keys, lifecycle
 from devices.ingest.service import Ingest
-from devices.models import ApiKey, Device
+from devices.models import ApiKey, Device, VpnServer
 from fleets import audit
 from fleets.models import AuditEntry, Organization, Role
 from tests.devices.ingest import raw
@@ -265,7 +265,12 @@ def test_refused_attempts_tell_why_and_from_where(world: World) -> None:
         world,
         ("POST", "heartbeat", world.device_key, b""),
         ("POST", "heartbeat", world.provisioning_key, b""),
-        ("POST", "vpn/connect", world.foreign_service_key, body),
+        (
+            "PATCH",
+            f"/v7/service_instance({VpnServer.objects.get().pk})",
+            world.foreign_service_key,
+            {"is_alive": True},
+        ),
         ("POST", "heartbeat", "nobodys", b""),
     )
     assert statuses == [401] * 4

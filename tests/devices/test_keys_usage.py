@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from devices import clock, key_usage, keys
 from devices.ingest.service import Ingest
-from devices.models import ApiKey
+from devices.models import ApiKey, VpnServer
 from tests.devices.ingest import raw
 from tests.devices.ingest.world import World, make_world
 from tests.factories import T0, seconds
@@ -100,12 +100,14 @@ def test_who_is_being_written_elsewhere_is_left_for_the_next_time(world: World) 
 def test_calls_leave_notes_that_are_written_at_the_end(world: World) -> None:
     """Used: what was taken, whatever the dialect's status says. Refused: another kind, another's server."""
 
+    ours = VpnServer.objects.create(organization=world.organization, name="ours")
+
     async def calls(app: Ingest) -> None:
         for method, path, key, body in (
             ("POST", "heartbeat", world.device_key, b""),
             ("POST", "heartbeat", world.provisioning_key, b""),
             ("POST", "vpn/connect", world.service_key, {"server": "ours", "devices": []}),
-            ("POST", "vpn/connect", world.foreign_service_key, {"server": "ours", "devices": []}),
+            ("PATCH", f"/v7/service_instance({ours.pk})", world.foreign_service_key, {"is_alive": True}),
         ):
             await raw.ask(app, raw.scope(method, path, key), raw.body_message(body))
         await app._guard.write_notes(app._threads)

@@ -12,8 +12,8 @@ import psycopg
 from asgiref.typing import HTTPScope
 from django.db import connection
 
+from devices.ingest import native, supervisor
 from devices.ingest.brakes import Brakes, Size
-from devices.ingest.native import CALLS
 from devices.ingest.service import Ingest
 from devices.models import ApiKey
 from tests.devices.ingest.client import Answer
@@ -22,6 +22,7 @@ from tests.devices.ingest.client import Answer
 def scope(
     method: str, path: str, key: str | None = None, *, peer: str | None = "198.51.100.1", **more: str
 ) -> HTTPScope:
+    path = path if path.startswith("/") else f"/api/v1/{path}"
     headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
     if key is not None:
         headers.append((b"authorization", b"Bearer " + key.encode()))
@@ -31,8 +32,8 @@ def scope(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": f"/api/v1/{path}",
-        "raw_path": f"/api/v1/{path}".encode(),
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
         "headers": headers,
@@ -83,7 +84,7 @@ def run(work: Callable[[Ingest], Awaitable[Any]], brakes: Brakes | None = None) 
     """Runs `work` with an app of its own, which is stopped as a server would stop it."""
 
     async def main() -> Any:
-        app = Ingest(CALLS, brakes or unbraked())
+        app = Ingest((*native.CALLS, *supervisor.CALLS), brakes or unbraked())
         try:
             return await work(app)
         finally:

@@ -90,12 +90,16 @@ def test_sizes_read_short(number: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("measured", "words"),
-    [(12.5, "12"), (99.6, "100"), (-0.4, "0"), (-40, "-40"), (1e300, "1e+300"), (-(2**31), "-2.147484e+09")],
+    ("measured", "cpu", "temperature"),
+    [
+        (12.5, "12\N{NO-BREAK SPACE}%", "12\N{NO-BREAK SPACE}°C"),
+        (99.6, "100\N{NO-BREAK SPACE}%", "100\N{NO-BREAK SPACE}°C"),
+        (-0.4, "no data", "0\N{NO-BREAK SPACE}°C"),
+        (-40, "no data", "-40\N{NO-BREAK SPACE}°C"),
+        (1e300, "no data", "no data"),
+        (-(2**31), "no data", "no data"),
+    ],
 )
-def test_no_measured_number_is_longer_than_its_line(measured: float, words: str) -> None:
+def test_no_measured_number_is_longer_than_its_line(measured: float, cpu: str, temperature: str) -> None:
     shown = by_name({"cpu_percent": measured, "temperature": measured})
-    assert (shown["CPU"].words, shown["Temperature"].words) == (
-        f"{words}\N{NO-BREAK SPACE}%",
-        f"{words}\N{NO-BREAK SPACE}°C",
-    )
+    assert (shown["CPU"].words, shown["Temperature"].words) == (cpu, temperature)
