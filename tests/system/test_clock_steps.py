@@ -48,6 +48,8 @@ LOST_IN_TIME: Final = """
 SELECT count(*) FROM devices_statuschange c JOIN devices_heartbeat h USING (device_id)
 WHERE c.after = 'offline' AND c.at = h.last_poll_at + interval '30 s'
 """
+# A process can tell a step forward from an outage once it has left a pulse.
+LISTENING: Final = "SELECT count(*) FROM devices_listeningprocess"
 LOST: Final = "SELECT count(*) FROM devices_statuschange WHERE after = 'offline'"
 
 
@@ -125,7 +127,7 @@ def prepared(machines: list[Machine]) -> Iterator[Path]:
 
 @pytest.fixture
 def world(prepared: Path, machines: list[Machine]) -> Iterator[World]:
-    """All of it lives: every device has polled once."""
+    """All of it lives: every device has polled once, every process of the ingest listens."""
     server = server_in(prepared / f"server-{len(list(prepared.iterdir()))}", machines[0])
     run("cp", "-a", str(prepared / "prepared" / "data"), str(server.home))
     (prepared / "state" / "told").unlink(missing_ok=True)
@@ -135,6 +137,7 @@ def world(prepared: Path, machines: list[Machine]) -> Iterator[World]:
         site.ingest(processes=2),
         site.process("manage.py", "settle", "--watch"),
     ):
+        until(lambda: server.ask(LISTENING) == [(2,)])
         yield World(site, server)
 
 

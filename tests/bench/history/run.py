@@ -64,7 +64,7 @@ def run(devices: int, rows: int, times: int, state: Path) -> None:
     say(f"  {there:,} rows are there")
     at = clock.known(Listening.objects.get().pulse_at)
     lines = [measure(*case, times) for case in [*readings(at), *pages_then(at)]]
-    lines += [*lapse(min(LAPSED, devices // 10), at), drop(at), verified(at)]
+    lines += [*lapse(min(LAPSED, devices // 10), at), drop(at), verified()]
     say(table(lines))
     for line in lines:
         say(f"\nThe longest query of “{line.name}”:\n{line.plan}")
@@ -194,12 +194,12 @@ def drop(at: datetime) -> Line:
     return Line("readers wait for a month's drop", 1000, waits.longest * 1000, spent, 1, words)
 
 
-def verified(at: datetime) -> Line:
+def verified() -> Line:
     """What the worker does every night; the data set must agree with itself."""
     postgres = Postgres()
     before, began = postgres.cpu(), time.perf_counter()
     with CaptureQueriesContext(connection) as queries:
-        found = list(reconcile.disagreements(at, since=at - verifying.BACK))
+        found = list(reconcile.disagreements(since=clock.now() - verifying.BACK))
     took, spent = (time.perf_counter() - began) * 1000, since(postgres, before)
     if found:
         raise RuntimeError(f"{len(found)} disagreements: {found[0]}")

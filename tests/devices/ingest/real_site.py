@@ -36,7 +36,9 @@ devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
 print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
 """
 SERVE = """
-import sys
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+import django; django.setup()
 from dashboard.listen import HOST, bind, serve
 from devices.ingest import batch
 batch.QUEUE_WEIGHT = int(sys.argv[2])
