@@ -8,6 +8,7 @@ found by itself whatever its script, its Unicode form and the rules of the datab
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import Final
 from unicodedata import normalize
 
@@ -55,11 +56,32 @@ class Folded(Func):
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a search; none where it has no letter and no digit."""
-    return [word for word in normalize("NFC", text)[:LONGEST].split() if any(map(str.isalnum, word))]
+    """The words of a search; none where it has no letter and no digit.
+
+    Of other numbers, such as ¼ and ², databases differ in whether they stand in a word.
+    """
+    return [word for word in normalize("NFC", text)[:LONGEST].split() if any(map(_in_words, word))]
 
 
-def beginnings(word: str) -> SearchQuery:
-    """Matches where the pieces of the word stand one after another, the last one as a beginning."""
-    pieces = " <-> ".join(f"'{piece}'" for piece in WORD.findall(word))
-    return SearchQuery(Folded(Value(f"{pieces}:*")), config="simple", search_type="raw")
+def _in_words(char: str) -> bool:
+    return char.isalpha() or char.isdecimal()
+
+
+def beginnings(word: str, marker: str = "") -> SearchQuery:
+    """Matches where the pieces of the word stand one after another, the last one as a beginning.
+
+    Where `marker`, with which lexemes begin that are no words of the text, begins with the last piece, that
+    piece is a whole word: as a beginning it would match every row, and PostgreSQL 15 would find no row by
+    several pieces, as such a lexeme has no position.
+    """
+    pieces = WORD.findall(word)
+    known = [piece for piece in pieces if any(map(_in_words, piece))]
+    # Signs that are no letters stand in the text's words in some databases, and are left out in others.
+    phrases = " | ".join({_phrase(each, marker): None for each in (pieces, known)})
+    return SearchQuery(Folded(Value(phrases)), config="simple", search_type="raw")
+
+
+def _phrase(pieces: list[str], marker: str) -> str:
+    last = "".join(takewhile(_in_words, reversed(pieces[-1])))[::-1]  # what stands before it may part words
+    ending = "" if last and marker.startswith(last.lower()) else ":*"
+    return "(" + " <-> ".join(f"'{piece}'" for piece in pieces) + ending + ")"

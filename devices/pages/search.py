@@ -30,7 +30,7 @@ def query_of(text: str) -> SearchQueryCombinable | None:
     """
     query: SearchQueryCombinable | None = None
     for word in words_of(text):
-        found: SearchQueryCombinable = beginnings(word)
+        found: SearchQueryCombinable = beginnings(word, UUID)
         if UUID_BEGINNING.fullmatch(word.lower()):
             found = found | UuidBeginning(word.lower())
         query = found if query is None else query & found
