@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 
 from dashboard.account import address, lines
 from dashboard.models import User
-from dashboard.text import IN_ADMIN
+from fleets.text import IN_ADMIN
 
 # People look after these themselves (dashboard.account), and they hold secrets; the console forgets factors.
 admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession])

@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard import arrival
-from devices.ingest import arrivals
+from dashboard.http import arrival
+from devices.ingest import proxy_check
 
 
 class Site(AdminSite):
@@ -24,7 +24,7 @@ class Site(AdminSite):
         return [path("arrival/", view, name="arrival"), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        return super().index(request, (extra_context or {}) | {"findings": arrivals.findings()})
+        return super().index(request, (extra_context or {}) | {"findings": proxy_check.findings()})
 
     def arrival(self, request: HttpRequest) -> HttpResponse:
         """What Lookout understood of this request and of the last call, for superusers."""

@@ -6,8 +6,8 @@ class DashboardConfig(AppConfig):
     name = "dashboard"
 
     def ready(self) -> None:
-        from dashboard import checks  # noqa: F401, PLC0415 - registers them
         from dashboard.account import events  # noqa: PLC0415 - needs the models
+        from dashboard.server import checks  # noqa: F401, PLC0415 - registers them
 
         events.connect()
 

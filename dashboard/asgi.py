@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponseBase
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup(set_prefix=False)
 
-from dashboard import bell  # noqa: E402 - Django is set up above
-from dashboard.addresses import Proxied  # noqa: E402
-from dashboard.brakes import Brakes  # noqa: E402
-from dashboard.health import Health  # noqa: E402
-from dashboard.limits import Limits  # noqa: E402
+from dashboard.http.proxy import Proxied  # noqa: E402
+from dashboard.http.rate_limits import Brakes  # noqa: E402
+from dashboard.http.request_limits import Limits  # noqa: E402
+from dashboard.live import event_stream  # noqa: E402 - Django is set up above
+from dashboard.server.health import Health  # noqa: E402
 from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
 
@@ -38,12 +38,12 @@ class InOneThread(ASGIHandler):
 
 
 limits = Limits(InOneThread())
-bell.BELL.under_way = lambda: limits.under_way
+event_stream.BELL.under_way = lambda: limits.under_way
 
 
 async def pages_or_bell(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    bells = scope["type"] == "http" and scope["path"] == bell.PATH
-    await (bell.BELL if bells else limits)(scope, receive, send)
+    bells = scope["type"] == "http" and scope["path"] == event_stream.PATH
+    await (event_stream.BELL if bells else limits)(scope, receive, send)
 
 
 pages = Health(Proxied(Brakes(pages_or_bell)))  # what people see

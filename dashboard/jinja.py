@@ -20,9 +20,13 @@ def environment(**options: Any) -> Environment:
 
     A name that a template does not have is an error.
     """
-    from dashboard.templatetags import isolated  # noqa: PLC0415 - as those below
+    from dashboard.templatetags import (  # noqa: PLC0415 - their tags show parts
+        addresses,
+        isolated,
+        pictures,
+        times,
+    )
     from devices import status  # noqa: PLC0415 - models need the settings first
-    from devices.templatetags import addresses, pictures, times  # noqa: PLC0415 - their tags show parts
 
     options |= {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     made = Environment(**options)  # noqa: S701 - Django sets autoescape

@@ -18,10 +18,10 @@ from typing import Any
 
 import uvicorn
 
-from dashboard.accepting import Accepting
-from dashboard.draining import LAST, SECONDS, Draining
-from dashboard.processes import Program, run_together
-from dashboard.slow_clients import Protocol
+from dashboard.server.accepting import Accepting
+from dashboard.server.draining import LAST, SECONDS, Draining
+from dashboard.server.processes import Program, run_together
+from dashboard.server.slow_clients import Protocol
 from devices.ingest import capacity
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._draining.begun = True
         await asyncio.sleep(SECONDS)
-        if bell := sys.modules.get("dashboard.bell"):  # not where devices alone are answered
+        if bell := sys.modules.get("dashboard.live.event_stream"):  # not where devices alone are answered
             bell.BELL.end()
         self._accepting.stop()
         await asyncio.sleep(LAST)

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Collate, Lower
 
-from dashboard.names import CanonicalName, canonical
+from dashboard.user_names import CanonicalName, canonical
 
 
 class People(UserManager["User"]):
@@ -40,7 +40,8 @@ class User(AbstractUser):
         help_text="Empty: the browser's, else the site's time zone.",
     )
 
-    # The columns of the person's lists of devices (devices/pages/columns.py); empty: the usual ones.
+    # The columns of the person's lists of devices (dashboard/pages/devices/columns.py); empty: the usual
+    # ones.
     list_columns = ArrayField(models.CharField(max_length=20), default=list, blank=True)
 
     objects: ClassVar[People] = People()

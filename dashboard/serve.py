@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 from dashboard import listen
-from dashboard.processes import Program, run_together, say
+from dashboard.server.processes import Program, run_together, say
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = "dashboard.asgi:application"
@@ -101,7 +101,7 @@ def wait_until_healthy(program: Program, address: str) -> None:
 
 
 def first_code(environment: dict[str, str]) -> str:
-    """The code that makes the first account (dashboard/first_run.py); empty where there is one."""
+    """The code that makes the first account (dashboard/account/first_run.py); empty where there is one."""
     done = subprocess.run(
         manage("first_code"),
         env=environment,

@@ -10,8 +10,9 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from dashboard import database, hosts
-from dashboard.state import kept_secret
+from dashboard.environment import hosts
+from dashboard.environment.secrets import kept_secret
+from dashboard.server import database
 
 env = Env()
 
@@ -78,7 +79,7 @@ SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 365 * 24 * 3600 if HTTPS else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # forms carry the token
-CSRF_FAILURE_VIEW = "dashboard.kept_forms.old_token"
+CSRF_FAILURE_VIEW = "dashboard.http.kept_forms.old_token"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -95,7 +96,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# What a form may carry; a whole request, its files included, is limited in dashboard.limits.
+# What a form may carry; a whole request, its files included, is limited in dashboard.http.request_limits.
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes of its fields
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -127,29 +128,29 @@ INSTALLED_APPS = [
     "template_partials",
 ]
 MIDDLEWARE = [
-    "dashboard.middleware.room",
+    "dashboard.http.middleware.room",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "dashboard.middleware.headers",
-    "dashboard.compression.GZip",
+    "dashboard.http.middleware.headers",
+    "dashboard.http.compression.GZip",
     "django.middleware.security.SecurityMiddleware",
-    "dashboard.hosts.trusted",
-    "dashboard.limits.refuse",
-    "dashboard.middleware.StaticFiles",
-    "dashboard.addresses.coming_from",
-    "dashboard.brakes.notes",
-    "dashboard.patience.middleware",
+    "dashboard.environment.hosts.trusted",
+    "dashboard.http.request_limits.refuse",
+    "dashboard.http.middleware.StaticFiles",
+    "dashboard.http.proxy.coming_from",
+    "dashboard.http.rate_limits.notes",
+    "dashboard.http.query_timeout.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "dashboard.middleware.time_zone",
+    "dashboard.http.middleware.time_zone",
     "allauth.account.middleware.AccountMiddleware",
-    "dashboard.first_run.middleware",
-    "dashboard.kept_forms.middleware",
-    "dashboard.bounds.Refusals",
+    "dashboard.account.first_run.middleware",
+    "dashboard.http.kept_forms.middleware",
+    "dashboard.http.concurrency_limits.Refusals",
 ]
 ROOT_URLCONF = "dashboard.urls"
 ASGI_APPLICATION = "dashboard.asgi.application"
@@ -177,7 +178,7 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "dashboard.User"
 AUTHENTICATION_BACKENDS = ["dashboard.account.backend.Backend"]
-PASSWORD_HASHERS = ["dashboard.hashing.Hasher"]
+PASSWORD_HASHERS = ["dashboard.http.password_hashing.Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
     for name, options in (
@@ -264,7 +265,7 @@ VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
 POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
 HEARTBEAT_GRACE = env.int("HEARTBEAT_GRACE", 15, validate=validate.Range(min=1))  # seconds: the late period
-# Devices that may register with one key, in an hour of the clock and in all (devices.ceilings).
+# Devices that may register with one key, in an hour of the clock and in all (devices.operations.ceilings).
 REGISTRATIONS_PER_HOUR = env.int("REGISTRATIONS_PER_HOUR", 20_000, validate=validate.Range(min=1))
 REGISTRATIONS_PER_KEY = env.int("REGISTRATIONS_PER_KEY", 500_000, validate=validate.Range(min=1))
 HISTORY_DAYS = env.int("HISTORY_DAYS", 90, validate=validate.Range(min=31))  # kept at least, in whole months
@@ -289,7 +290,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"no_query": {"()": "dashboard.logs.WithoutQuery"}},
+    "filters": {"no_query": {"()": "dashboard.server.logs.WithoutQuery"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {

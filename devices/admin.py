@@ -6,11 +6,11 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from dashboard.text import IN_ADMIN
-from devices import lifecycle
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, Verification, VpnServer
+from devices.operations import lifecycle
 from devices.status import with_status
 from fleets.admin import ReadOnlyAdmin
+from fleets.text import IN_ADMIN
 
 SETTINGS = ["name", "device_type", "notes", "poll_interval"]
 FACTS = [

@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from dashboard.text import IN_ADMIN
 from fleets.models import AuditEntry, Fleet, Membership, Organization
+from fleets.text import IN_ADMIN
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -52,7 +52,8 @@ class FleetAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Fleet | None = None) -> list[str]:
-        # A change must rewrite its devices in the same transaction (devices.fleet_settings.change_fleet).
+        # A change must rewrite its devices in the same transaction
+        # (devices.operations.fleet_settings.change_fleet).
         return ["type", "vpn_enabled", "organization"] if obj else []
 
 

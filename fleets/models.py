@@ -13,9 +13,9 @@ from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Cast, Concat, Upper
 
-from fleets.name_order import NameKey
-from fleets.text_search import WordVector
-from fleets.triggers import tell
+from fleets.postgres.name_order import NameKey
+from fleets.postgres.text_search import WordVector
+from fleets.postgres.triggers import tell
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -69,7 +69,7 @@ class Plan(models.TextChoices):
 
 
 class Organization(models.Model):
-    """Owns fleets. Plan, allowance and invoices decide which of its devices freeze (devices/freezing.py)."""
+    """Owns fleets. Plan, allowance and invoices decide which of its devices freeze (devices/freezing)."""
 
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
@@ -171,7 +171,7 @@ def audit_text() -> Concat:
 
 
 class AuditEntry(models.Model):
-    """What a person or a key did, kept for ever: the database lets nobody change it (fleets/audit.py).
+    """What a person or a key did, kept for ever: the database lets nobody change it (fleets/audit).
 
     Names are copied and nothing is a foreign key, so that it outlives what it speaks of.
     """
@@ -194,7 +194,7 @@ class AuditEntry(models.Model):
         indexes = [
             # The audit log of an organization, newest first.
             models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_time"),
-            # The same of one who, whatever the case it is typed in (fleets/audit_log.py).
+            # The same of one who, whatever the case it is typed in (fleets/audit/search.py).
             models.Index(
                 "organization_id", Upper("actor_name"), F("at").desc(), F("id").desc(), name="audit_by_actor"
             ),

@@ -157,7 +157,8 @@ def until(what: str, happened: Callable[[], object]) -> None:
 
 def make_devices(state: Path, number: int) -> dict[str, list[int]]:
     """A fleet, its devices in three groups, and a file of keys for each."""
-    from devices import keys, lifecycle  # noqa: PLC0415
+    from devices import keys  # noqa: PLC0415
+    from devices.operations import lifecycle  # noqa: PLC0415
     from devices.simulator.keyfile import write_private  # noqa: PLC0415
     from fleets.models import Fleet, Organization  # noqa: PLC0415
 
@@ -223,7 +224,7 @@ def findings(
     outage: Any,
 ) -> Iterator[tuple[str, object, object]]:
     """What was looked at, what it must be, and what it is."""
-    from devices import reconcile  # noqa: PLC0415
+    from devices.integrity import checks as integrity  # noqa: PLC0415
     from devices.models import ConnectivityRecord, StatusChange  # noqa: PLC0415
     from devices.status import Status  # noqa: PLC0415
 
@@ -247,15 +248,15 @@ def findings(
     said, hatched = lanes(groups["stay"], calm)
     yield "uptime of those that stayed", {1.0}, said
     yield "not observed", [(outage.began_at, outage.ended_at)], hatched
-    yield "what disagrees with the facts", [], [str(each) for each in reconcile.disagreements()]
+    yield "what disagrees with the facts", [], [str(each) for each in integrity.disagreements()]
 
 
 def lanes(devices: list[int], start: datetime) -> tuple[set[float | None], list[Any]]:
     """The uptimes in all lanes of these devices, and the times that are hatched."""
     from devices import clock  # noqa: PLC0415
+    from devices.history import device_history as happened  # noqa: PLC0415
+    from devices.history.spans import lanes_of  # noqa: PLC0415
     from devices.models import Device  # noqa: PLC0415
-    from devices.pages import happened  # noqa: PLC0415
-    from devices.pages.lanes import lanes_of  # noqa: PLC0415
     from devices.status import with_status  # noqa: PLC0415
 
     at, said, hatched = clock.now(), set(), []

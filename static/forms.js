@@ -1,5 +1,5 @@
 // Forms: nothing that was typed or ticked is lost, and what is sent is sent in the session that the page was opened in.
-// Without this file they are sent as they are, and the server keeps what was entered (dashboard/kept_forms.py).
+// Without this file they are sent as they are, and the server keeps what was entered (dashboard/http/kept_forms.py).
 "use strict";
 (() => {
   const { person, session } = document.documentElement.dataset;

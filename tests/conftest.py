@@ -16,7 +16,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
-from dashboard import database, first_run, hashing
+from dashboard.account import first_run
+from dashboard.http import password_hashing
+from dashboard.server import database
 from tests import emptying
 from tests.copies import copied
 
@@ -71,7 +73,7 @@ def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def many_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what is done at once: hashing bounds it no more."""
-    monkeypatch.setattr(hashing.PASSWORDS, "_free", BoundedSemaphore(10))
+    monkeypatch.setattr(password_hashing.PASSWORDS, "_free", BoundedSemaphore(10))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The site's own hasher, made quick for tests."""
 
-from dashboard.hashing import Hasher
+from dashboard.http.password_hashing import Hasher
 
 
 class Quick(Hasher):

@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
-from dashboard.export import BOM
+from dashboard.http.file_response import BOM
 from devices import clock, connectivity
 from devices.models import Device
 from fleets.models import Fleet

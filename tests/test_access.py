@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
-from dashboard.listeners import rights_of
+from dashboard.live.subscribers import rights_of
 from devices import clock
 from fleets.models import Organization
 from tests.access.rules import ADMIN_SIGN_IN, SIGN_IN, Page, Rule, Who
@@ -71,7 +71,9 @@ def test_who_may(world: World, address: Address, method: str) -> None:
 
 
 def test_who_hears_at_the_bell(world: World) -> None:
-    """The one address that is not Django's; what it answers whom: tests/dashboard/test_bell.py."""
+    """The one address that is not Django's; what it answers whom:
+    tests/dashboard/live/test_event_stream.py.
+    """
     sessions = {
         who: cookie.value
         for who, client in world.clients().items()

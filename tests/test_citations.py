@@ -164,7 +164,7 @@ def test_links_of_documents_lead_to_files_and_headings(path: Path) -> None:
 
 def test_what_does_not_exist_is_found() -> None:
     """So that the tests above can fail."""
-    by = "devices/status.py"
+    by = "devices/status/__init__.py"
     assert not is_file(Citation(by, "devices/no_such_file.py"))
     assert not is_file(Citation(by, "nothing.md"))
     assert not is_module(Citation(by, "devices.nothing.at_all"))

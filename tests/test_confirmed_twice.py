@@ -1,8 +1,9 @@
 """What is confirmed once is done once, also where its form is sent twice at the same moment.
 
 The second request waits for the first, which has not committed, and then finds what that one did. The first
-account and an invitation are raced for in tests/dashboard/test_first_run.py and
-tests/fleets/views/test_invitations.py, a device's key in tests/devices/views/test_device_keys.py.
+account and an invitation are raced for in tests/dashboard/account/test_first_run.py and
+tests/dashboard/pages/settings/test_invitations.py, a device's key in
+tests/dashboard/pages/device/test_keys.py.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import User
-from devices import bulk, fleet_settings, freezing, imports, keys, long_changes
-from devices.device_list import Line
+from devices import freezing, keys
+from devices.background import plan_change, preregistration
+from devices.jobs.runner import run
 from devices.models import ApiKey, Device, Job
-from devices.runs import run
-from devices.tasks import KINDS
+from devices.operations import bulk_actions, fleet_settings
+from devices.operations.device_file import Line
+from devices.worker.registry import KINDS
 from fleets.models import Fleet, Invitation, Organization, Role
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -62,7 +65,7 @@ def test_an_action_over_many_devices_starts_one_job(
     organization: Organization, fleet: Fleet, owner: User
 ) -> None:
     make_device(fleet)
-    selection = bulk.select(organization=organization, devices=Device.objects.all(), query=None)
+    selection = bulk_actions.select(organization=organization, devices=Device.objects.all(), query=None)
     path = reverse("devices:bulk", args=[selection.uuid, "deactivate"])
     first, second = twice(owner, path, preview="1")
     job = Job.objects.get()
@@ -70,7 +73,7 @@ def test_an_action_over_many_devices_starts_one_job(
 
 
 def test_a_list_of_devices_is_preregistered_by_one_job(fleet: Fleet, owner: User) -> None:
-    listed = imports.keep(fleet=fleet, lines=[Line(2)], file_name="kiosks.csv", actor=owner)
+    listed = preregistration.keep(fleet=fleet, lines=[Line(2)], file_name="kiosks.csv", actor=owner)
     path = reverse("devices:import-preview", args=[fleet.slug, listed.uuid])
     first, second = twice(owner, path)
     job = Job.objects.get()
@@ -80,7 +83,7 @@ def test_a_list_of_devices_is_preregistered_by_one_job(fleet: Fleet, owner: User
 def test_a_change_of_the_plan_starts_one_job(
     organization: Organization, fleet: Fleet, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(long_changes, "AT_ONCE", 0)
+    monkeypatch.setattr(plan_change, "AT_ONCE", 0)
     make_device(fleet)
     path = reverse("fleets:plan-change", args=[organization.slug])
     seen = freezing.plan_version(organization)
@@ -92,7 +95,7 @@ def test_a_change_of_the_plan_starts_one_job(
 def test_a_change_of_the_type_of_a_fleet_starts_one_job(
     fleet: Fleet, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(long_changes, "AT_ONCE", 0)
+    monkeypatch.setattr(plan_change, "AT_ONCE", 0)
     make_device(fleet)
     path = reverse("fleets:fleet-settings", args=[fleet.slug])
     seen = fleet_settings.version(fleet_settings.settings_of(fleet))
@@ -119,8 +122,8 @@ def test_a_form_creates_one_invitation(organization: Organization, owner: User) 
 
 
 def test_a_list_gets_one_set_of_keys_and_both_requests_get_it(fleet: Fleet, owner: User) -> None:
-    listed = imports.keep(fleet=fleet, lines=[Line(2), Line(3)], file_name="kiosks.csv", actor=owner)
-    job = imports.confirm(listed=listed, actor=owner)
+    listed = preregistration.keep(fleet=fleet, lines=[Line(2), Line(3)], file_name="kiosks.csv", actor=owner)
+    job = preregistration.confirm(listed=listed, actor=owner)
     run(job.uuid, kinds=KINDS)
     first, second = map(streamed, twice(owner, reverse("devices:job-keys", args=[job.uuid])))
     assert first == second

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import dashboard
-from devices.ingest import native, supervisor
+from devices.ingest.native import calls as native
+from devices.ingest.supervisor import calls as supervisor
 from devices.status import RULES, Status
 
 ROOT: Final = Path(__file__).parent.parent

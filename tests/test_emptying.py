@@ -8,10 +8,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import TransactionTestCase
 
-from devices import lifecycle
 from devices.models import Device, StatusChange
-from fleets import members
+from devices.operations import lifecycle
 from fleets.models import AuditEntry, Organization, Role
+from fleets.services import members
 from tests import emptying
 from tests.factories import make_fleet, make_member, make_uuid
 

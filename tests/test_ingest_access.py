@@ -15,11 +15,13 @@ import pytest
 from asgiref.typing import HTTPScope
 from django.db import connection
 
-from devices import clock, keys, lifecycle
-from devices.ingest import native, supervisor
+from devices import clock, keys
+from devices.ingest.app import Ingest
+from devices.ingest.native import calls as native
 from devices.ingest.routes import Routes
-from devices.ingest.service import Ingest
+from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey, Device, VpnServer
+from devices.operations import lifecycle
 from fleets.models import Fleet
 from tests.access.calls import CALLS, Entry, Key
 from tests.devices.ingest.raw import ask, body_message, scope, unbraked

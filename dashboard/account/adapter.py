@@ -11,10 +11,9 @@ from django.contrib import messages
 from django.contrib.sites.shortcuts import get_current_site
 from django.db import transaction
 
-from dashboard import people
-from dashboard.account import lines, sessions, tries
-from dashboard.bounds import Bound, release_connection
-from dashboard.names import canonical
+from dashboard.account import lines, people, sessions, tries
+from dashboard.http.concurrency_limits import Bound, release_connection
+from dashboard.user_names import canonical
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -69,7 +68,7 @@ class Adapter(DefaultAccountAdapter):
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """As dashboard.addresses tells it; on a socket there is none, and all callers count as one."""
+        """As dashboard.http.proxy tells it; on a socket there is none, and all callers count as one."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104 - nothing listens here
 
     def is_ajax(self, request: HttpRequest) -> bool:

@@ -14,8 +14,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from psycopg.errors import UniqueViolation
 
-from dashboard import people
-from dashboard.account import lines
+from dashboard.account import lines, people
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

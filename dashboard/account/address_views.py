@@ -15,11 +15,10 @@ from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard import people
-from dashboard.account import address
+from dashboard.account import address, people
 from dashboard.account.pages import context
-from dashboard.pages import person, signed_in
-from fleets import members
+from dashboard.http.scope import person, signed_in
+from fleets.services import members
 
 if TYPE_CHECKING:
     from dashboard.models import User

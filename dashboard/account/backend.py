@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from allauth.account.auth_backends import AuthenticationBackend
 
-from dashboard import people
+from dashboard.account import people
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

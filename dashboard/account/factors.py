@@ -11,7 +11,7 @@ from allauth.mfa.totp.internal.auth import generate_totp_secret
 from cryptography.fernet import InvalidToken
 from django.utils.safestring import SafeString, mark_safe
 
-from dashboard.encryption import fernet
+from fleets.access.encryption import fernet
 
 if TYPE_CHECKING:
     from dashboard.models import User

@@ -16,8 +16,7 @@ from django.core.cache import cache
 from django.db import transaction
 from django.http import HttpResponseRedirect
 
-from dashboard import people
-from dashboard.account import recovery, tries
+from dashboard.account import people, recovery, tries
 
 USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
 

@@ -16,11 +16,11 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialApp
 from django.conf import settings
 
-from dashboard import people
+from dashboard.account import people
 from dashboard.account.pages import prove_first
-from dashboard.bounds import Bound, release_connection
+from dashboard.http.concurrency_limits import Bound, release_connection
 from dashboard.models import User
-from dashboard.text import kept
+from fleets.text import kept
 
 if TYPE_CHECKING:
     import requests

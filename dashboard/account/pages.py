@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from dashboard import people
-from dashboard.pages import person, scope, signed_in
+from dashboard.account import people
+from dashboard.http.scope import person, scope, signed_in
 from devices import clock
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from dashboard.account import address_views, views
 from dashboard.account.adapter import MAILS
 from dashboard.account.openid import PROVIDER
 from dashboard.account.pages import placed, proven
-from dashboard.hashing import PASSWORDS
+from dashboard.http.password_hashing import PASSWORDS
 
 urlpatterns = [
     path("sign-in/", PASSWORDS.around(allauth.login), name="account_login"),

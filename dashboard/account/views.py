@@ -18,11 +18,10 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from requests import RequestException
 
-from dashboard import people
-from dashboard.account import lines, sessions
+from dashboard.account import lines, people, sessions
 from dashboard.account.pages import context
-from dashboard.pages import person, signed_in
-from dashboard.text import Words
+from dashboard.http.scope import person, signed_in
+from fleets.text import Words
 
 CONTROL: Final = {"class": "form-control"}
 LONGEST_SAID: Final = 4500  # characters: a page to come back to, with the longest query that is kept

@@ -8,8 +8,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 from django.utils.timezone import now
 
-import dashboard.names
-from dashboard.names import NUMBERED, canonical
+import dashboard.user_names
+from dashboard.user_names import NUMBERED, canonical
 
 
 def fill(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="user",
             name="canonical_username",
-            field=dashboard.names.CanonicalName(null=True, editable=False),
+            field=dashboard.user_names.CanonicalName(null=True, editable=False),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
     ]

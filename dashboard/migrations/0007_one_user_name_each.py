@@ -2,7 +2,7 @@ import django.db.models.functions.comparison
 import django.db.models.functions.text
 from django.db import migrations, models
 
-import dashboard.names
+import dashboard.user_names
 
 
 class Migration(migrations.Migration):
@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="user",
             name="canonical_username",
-            field=dashboard.names.CanonicalName(unique=True, editable=False),
+            field=dashboard.user_names.CanonicalName(unique=True, editable=False),
         ),
         migrations.AddConstraint(
             model_name="user",

@@ -10,8 +10,10 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup()
 
-from devices.ingest import health, native, supervisor  # noqa: E402  models need the set-up above
-from devices.ingest.service import Ingest  # noqa: E402
+from devices.ingest import health  # noqa: E402  models need the set-up above
+from devices.ingest.app import Ingest  # noqa: E402
+from devices.ingest.native import calls as native  # noqa: E402  models need the set-up above
+from devices.ingest.supervisor import calls as supervisor  # noqa: E402  models need the set-up above
 
 app = Ingest((*health.CALLS, *native.CALLS, *supervisor.CALLS))
 # Where the calls are; every other path is a page's.

@@ -8,17 +8,18 @@ from typing import Any
 
 from django.db import transaction
 
-from devices import clock, connectivity, freezing, keys, reports
+from devices import clock, connectivity, freezing, keys
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
+from devices.operations import reports
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
     """One call of a device: a poll, a report, or a poll with a report, which count both or neither.
 
-    `report` is what it says, as `devices.reports` takes it; where the body could not be read, why: whose
-    key it is comes first. `uuid` is the device it must be, if the call names one.
+    `report` is what it says, as `devices.operations.reports` takes it; where the body could not be read,
+    why: whose key it is comes first. `uuid` is the device it must be, if the call names one.
     """
 
     key: str

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.db import Error, OperationalError, close_old_connections, connection
 
-from devices import away
-from devices.away import sqlstate
 from devices.ingest.http import no_database
+from fleets.postgres import availability
+from fleets.postgres.availability import sqlstate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +51,8 @@ def in_database(work: Callable[[], Result]) -> Result:
     try:
         return _at_most_twice(work)
     except Error as error:
-        if away.is_away(error):
-            away.drop()
+        if availability.is_away(error):
+            availability.drop()
             raise no_database() from error
         raise
     finally:

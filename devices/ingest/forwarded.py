@@ -1,6 +1,6 @@
 """What proxies say in a request's headers: X-Forwarded-For and X-Forwarded-Proto, or Forwarded (RFC 7239).
 
-Only read here; whom to believe is decided in devices.ingest.peers.
+Only read here; whom to believe is decided in devices.ingest.client_address.
 """
 
 from __future__ import annotations

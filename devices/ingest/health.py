@@ -11,8 +11,8 @@ from devices.ingest.http import TEXT, Reply, no_key
 from devices.ingest.routes import Call
 
 if TYPE_CHECKING:
+    from devices.ingest.app import Ingest
     from devices.ingest.http import Request
-    from devices.ingest.service import Ingest
 
 YOUNG: Final = 10.0  # seconds that the last pulse, and the oldest poll that waits, are old at most
 PATHS: Final = ("/healthz", "/livez")

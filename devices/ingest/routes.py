@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from asgiref.typing import ASGIReceiveCallable, HTTPScope
 
-    from devices.ingest.service import Ingest
+    from devices.ingest.app import Ingest
 
 
 @dataclass(frozen=True, slots=True)

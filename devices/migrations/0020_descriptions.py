@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-from devices.describe import describe
+from devices.schema.search_document import describe
 
 
 class Migration(migrations.Migration):

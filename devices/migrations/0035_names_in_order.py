@@ -1,4 +1,4 @@
-"""Names and releases in an order that is alike in every database (fleets/name_order.py).
+"""Names and releases in an order that is alike in every database (fleets/postgres/name_order.py).
 
 The indexes are built while devices report. One whose building was broken off is left invalid: it is dropped, and
 built anew.
@@ -8,7 +8,7 @@ from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndex
 from django.db import migrations, models
 from django.db.models import F
 
-from fleets.name_order import NameKey
+from fleets.postgres.name_order import NameKey
 
 INDEXES = {
     "device_org_by_release": (F("organization"), NameKey("release"), F("id")),

@@ -1,4 +1,4 @@
-"""Texts that were stored before all are kept in one form (dashboard/text.py), and words as they are searched now.
+"""Texts that were stored before all are kept in one form (fleets/text.py), and words as they are searched now.
 
 Only devices with other than plain characters are looked at, and only rows that differ are written, some
 thousands in a transaction.
@@ -14,8 +14,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 from django.db.models import QuerySet
 
-from dashboard.text import kept
-from devices.describe import describe
+from devices.schema.search_document import describe
+from fleets.text import kept
 
 BATCH = 5000
 NAME_NUMBERED = 60  # characters of a name that a number is put behind, the number among them

@@ -3,15 +3,15 @@
 Every row carries its organization, so that access is scoped and the tables can be distributed by it.
 """
 
-from devices.models.counts import FleetCount, FleetTally
-from devices.models.description import Description
 from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
 from devices.models.device_lists import DeviceList
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
-from devices.models.listening import Listening, ListeningProcess, Outage
+from devices.models.outages import Listening, ListeningProcess, Outage
+from devices.models.rollups import FleetCount, FleetTally
 from devices.models.saved import SavedView
+from devices.models.search_document import Description
 from devices.models.selection import SelectedDevice, Selection
 from devices.models.verification import Verification
 

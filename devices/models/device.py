@@ -13,15 +13,17 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Coalesce, Greatest
 
-from devices import cells, status, triggers
+from devices import status
 from devices.clock import DatabaseClock
+from devices.rules import status_code
+from devices.schema import triggers
 from fleets.models import (
     Fleet,
     Organization,
     poll_interval_field,
     poll_interval_in_range,
 )
-from fleets.name_order import NameKey
+from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -161,9 +163,9 @@ class Device(models.Model):
         db_persist=True,
     )
     recorded_status_at = models.DateTimeField(null=True, editable=False)  # null: since its creation
-    # What lists are found and sorted by (devices/pages/by_index.py), over the recorded facts.
+    # What lists are found and sorted by (devices/listing/index_scan.py), over the recorded facts.
     recorded_cell = models.GeneratedField(
-        expression=cells.recorded_cell(), output_field=models.SmallIntegerField(), db_persist=True
+        expression=status_code.recorded_cell(), output_field=models.SmallIntegerField(), db_persist=True
     )
     recorded_since = models.GeneratedField(
         expression=Coalesce("recorded_status_at", "created_at"),
@@ -173,7 +175,9 @@ class Device(models.Model):
     # The last contact of a device that does not poll; null while it does: then its Heartbeat knows, and
     # a report, which is contact, still updates this row in place.
     recorded_quiet_at = models.GeneratedField(
-        expression=cells.recorded_quiet_at(Cast(Value("1970-01-01 00:00:00+00"), models.DateTimeField())),
+        expression=status_code.recorded_quiet_at(
+            Cast(Value("1970-01-01 00:00:00+00"), models.DateTimeField())
+        ),
         output_field=models.DateTimeField(null=True),
         db_persist=True,
     )
@@ -250,7 +254,7 @@ class Device(models.Model):
             # Devices by name, of one fleet and of all.
             models.Index("fleet", NameKey("name"), "id", name="device_fleet_by_name"),
             models.Index("organization", NameKey("name"), "id", name="device_org_by_name"),
-            # The places in line for an allowance: the border, and who is next to it (devices/freezing.py).
+            # The places in line for an allowance: the border, and who is next to it (devices/freezing).
             models.Index(
                 fields=["organization", "activated_at", "id"],
                 include=["fleet"],
@@ -268,7 +272,7 @@ class Device(models.Model):
             models.Index(
                 fields=["public_address"], name="device_address", condition=Q(public_address__isnull=False)
             ),
-            # What has stalled: long without progress, of those that configure or update (devices/status.py).
+            # What has stalled: long without progress, of those that configure or update (devices/status).
             models.Index(
                 fields=["organization", "recorded_progress_at"],
                 name="device_progress",

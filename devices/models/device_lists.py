@@ -19,15 +19,17 @@ class DeviceList(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="+")
     file_name = models.CharField(max_length=255)
-    lines = models.JSONField(default=list)  # of devices.device_list.Line; none once they are devices
+    lines = models.JSONField(
+        default=list
+    )  # of devices.operations.device_file.Line; none once they are devices
     count = models.PositiveIntegerField()
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField()
     job = models.OneToOneField(Job, on_delete=models.CASCADE, null=True, related_name="device_list")
-    # The devices' keys are handed out as a file (devices/list_keys.py): when first, and to whom; when
-    # somebody confirmed to have it; the file itself as long as it is offered again.
+    # The devices' keys are handed out as a file (devices/operations/key_handout.py): when first, and to
+    # whom; when somebody confirmed to have it; the file itself as long as it is offered again.
     keys_at = models.DateTimeField(null=True)
     keys_by_name = models.CharField(max_length=255, blank=True)
     keys_confirmed_at = models.DateTimeField(null=True)

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from devices.models.device import Device
 from fleets.models import Fleet, Organization
-from fleets.triggers import tell
+from fleets.postgres.triggers import tell
 
 
 def outlived(
@@ -25,7 +25,7 @@ def outlived(
 
 
 class ConnectivityRecord(models.Model):
-    """One change of one link. Partitioned by month; written by devices/connectivity.py."""
+    """One change of one link. Partitioned by month; written by devices/connectivity."""
 
     class Link(models.TextChoices):
         VPN = "vpn"

@@ -24,10 +24,10 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """One piece of work for a worker, written in the transaction that wants it (devices/jobs.py)."""
+    """One piece of work for a worker, written in the transaction that wants it (devices/jobs)."""
 
     class Kind(models.TextChoices):
-        """What is done; devices/tasks.py names the function."""
+        """What is done; devices/worker/registry.py names the function."""
 
         PREREGISTER = "preregister", "Preregister devices"
         BULK = "bulk", "Change devices"

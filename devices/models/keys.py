@@ -45,7 +45,7 @@ class ApiKey(models.Model):
     last_refused_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_refused_reason = models.CharField(max_length=60, blank=True, editable=False)
     # Devices that registered with a provisioning key: ever, and in the hour in which the last one did
-    # (devices/ceilings.py).
+    # (devices/operations/ceilings.py).
     registered = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     registered_hour = models.DateTimeField(null=True, editable=False)
     registered_in_hour = models.PositiveIntegerField(default=0, db_default=0, editable=False)

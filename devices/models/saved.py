@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 
 from fleets.models import Organization
-from fleets.name_order import NameKey
+from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:
     from dashboard.models import User

@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Verification(models.Model):
-    """One comparison of the whole site (devices/verifying.py), for the administrators of the site."""
+    """One comparison of the whole site (devices/integrity/nightly.py), for the administrators of the site."""
 
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField()

@@ -5,7 +5,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import migrations, models
 from django.db.models.functions import Cast, Concat, Upper
 
-from fleets.text_search import WordVector
+from fleets.postgres.text_search import WordVector
 
 
 class Migration(migrations.Migration):

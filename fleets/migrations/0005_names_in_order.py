@@ -1,8 +1,8 @@
-"""Names in an order that is alike in every database (fleets/name_order.py)."""
+"""Names in an order that is alike in every database (fleets/postgres/name_order.py)."""
 
 from django.db import migrations, models
 
-from fleets.name_order import NameKey
+from fleets.postgres.name_order import NameKey
 
 
 class Migration(migrations.Migration):

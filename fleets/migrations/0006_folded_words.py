@@ -1,11 +1,11 @@
-"""The words of the audit log are folded (fleets/text_search.py): built beside the former index, which then goes."""
+"""The words of the audit log are folded (fleets/postgres/text_search.py): built beside the former index, which then goes."""
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
 from django.db.models.functions import Cast, Concat
 
-from fleets.text_search import WordVector
+from fleets.postgres.text_search import WordVector
 
 
 class Migration(migrations.Migration):

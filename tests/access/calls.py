@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from devices.ingest.supervisor import ABSENT, BY_UUID, ID, LISTS, RESOURCE, UUID
+from devices.ingest.supervisor.calls import ABSENT, BY_UUID, ID, LISTS, RESOURCE, UUID
 from devices.models import ApiKey
 
 DEVICE, PROVISIONING, SERVICE = ApiKey.Kind

@@ -11,12 +11,14 @@ from django.db import connection, transaction
 from django.test import Client
 
 from dashboard.models import User
-from devices import bulk, editing, freezing, imports, jobs, keys, saved_views
-from devices.device_list import Line
-from devices.fleet_settings import settings_of, version
+from devices import freezing, jobs, keys
+from devices.background import preregistration
 from devices.models import Device, Job
-from fleets import members
+from devices.operations import bulk_actions, editing, saved_views
+from devices.operations.device_file import Line
+from devices.operations.fleet_settings import settings_of, version
 from fleets.models import Membership, Organization, Role
+from fleets.services import members
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 
@@ -90,7 +92,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         actor=people[Who.OPERATOR], name="Lost", query="status=offline", organization=organization
     )
     chosen = Device.objects.filter(pk=device.pk)
-    selection = bulk.select(organization=organization, devices=chosen, query=None)
+    selection = bulk_actions.select(organization=organization, devices=chosen, query=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
     invitation, secret = members.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]
@@ -102,10 +104,10 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         kind=Job.Kind.PREREGISTER, organization=organization, title="Many", actor=None, parameters={}
     )
     listed, made = (
-        imports.keep(fleet=fleet, lines=[Line(2)], file_name="many.csv", actor=people[Who.OWNER])
+        preregistration.keep(fleet=fleet, lines=[Line(2)], file_name="many.csv", actor=people[Who.OWNER])
         for _ in range(2)
     )
-    list_job = imports.confirm(listed=made, actor=people[Who.OWNER])
+    list_job = preregistration.confirm(listed=made, actor=people[Who.OWNER])
     Job.objects.filter(pk=list_job.pk).update(state=Job.State.DONE, finished_at=T0)
     assert provisioning
     assert service

@@ -5,7 +5,7 @@ import os
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from dashboard import database
+from dashboard.server import database
 from tests.bench.options import Options
 
 

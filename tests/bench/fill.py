@@ -14,9 +14,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, models, transaction
 
-from devices import clock, connectivity, counters, keys, lifecycle, reports
-from devices.describe import describe
+from devices import clock, connectivity, keys
+from devices.integrity import counters
 from devices.models import ApiKey, Device, Heartbeat
+from devices.operations import lifecycle, reports
+from devices.schema.search_document import describe
 from fleets.models import Fleet, Organization
 
 BATCH = 50_000

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from devices import clock, keys
-from devices.ingest import supervisor_state
+from devices.ingest.supervisor import state as supervisor_state
 from tests.bench.fill import key_of, uuid_of
 
 BATCH = 5000

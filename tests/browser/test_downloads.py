@@ -27,12 +27,13 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from dashboard.models import User
-from devices import imports, keys
-from devices.device_list import Line
+from dashboard.pages.devices.export_rows import BATCH
+from devices import keys
+from devices.background import preregistration
+from devices.jobs.runner import run
 from devices.models import ApiKey, Device, DeviceList, Job
-from devices.pages.exports import BATCH
-from devices.runs import run
-from devices.tasks import KINDS
+from devices.operations.device_file import Line
+from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, Role
 from tests.access.rules import Who
 from tests.access.table import PAGES
@@ -120,8 +121,8 @@ def made() -> Made:
     fleet = make_fleet(make_organization(), slug="kiosks")
     user = make_member(fleet.organization, Role.OWNER, "ida", password=PASSWORD, email="ida@people.example")
     named = [Line(number, make_uuid(), f"kiosk-{number}") for number in range(2, 2 + DEVICES)]
-    listed = imports.keep(fleet=fleet, lines=named, file_name="kiosks.csv", actor=user)
-    job = imports.confirm(listed=listed, actor=user)
+    listed = preregistration.keep(fleet=fleet, lines=named, file_name="kiosks.csv", actor=user)
+    job = preregistration.confirm(listed=listed, actor=user)
     run(job.uuid, kinds=KINDS)
     client = signed_in(user, PASSWORD)
     RecoveryCodes.activate(user)

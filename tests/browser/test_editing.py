@@ -4,8 +4,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from devices import connectivity
-from devices.editing import edit
 from devices.models import Device
+from devices.operations.editing import edit
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_fleet, make_member, make_organization
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import BrowserContext, Page, ViewportSize
 
-from dashboard import demo
+from dashboard.demo import site as demo
 from dashboard.models import User
 from devices import clock, connectivity
 from devices.models import Device

@@ -8,8 +8,8 @@ from django.template.loader import render_to_string
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from devices import clock, connectivity
+from devices.listing import facet_counts
 from devices.models import Device
-from devices.pages import facets
 from fleets.models import Fleet
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_fleet, make_member, make_organization
@@ -60,7 +60,7 @@ def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, dev
 def test_counts_that_come_late_stay_when_the_rows_are_refreshed(
     page: Page, fleet: Fleet, devices: list[Device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facets, "MANY", 2)  # devices that a page still counts
+    monkeypatch.setattr(facet_counts, "MANY", 2)  # devices that a page still counts
     page.goto(f"/fleets/{fleet.slug}/?vpn=never")
     count = page.locator("#facet-post-provisioning + span b")
     expect(count).to_have_text("20")

@@ -4,11 +4,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from dashboard import first_run
+from dashboard.account import first_run
 from dashboard.models import User
-from fleets import members
+from fleets.access.roles import role_in
 from fleets.models import Membership, Organization, Role
-from fleets.roles import role_in
+from fleets.services import members
 from tests.browser.conftest import sign_in
 from tests.factories import make_member, make_organization
 

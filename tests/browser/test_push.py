@@ -17,7 +17,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.bell import EVERY, SPARE
+from dashboard.live.event_stream import EVERY, SPARE
 from dashboard.models import User
 from devices import connectivity
 from devices.models import Device

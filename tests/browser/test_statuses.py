@@ -9,17 +9,18 @@ from typing import Any, Final
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from dashboard import bell
 from dashboard.asgi import pages
+from dashboard.live import event_stream
 from devices import keys
-from devices.ingest import native, supervisor
+from devices.ingest.app import Ingest
 from devices.ingest.asgi import PATHS
-from devices.ingest.service import Ingest
-from devices.news import News
+from devices.ingest.native import calls as native
+from devices.ingest.supervisor import calls as supervisor
 from devices.simulator.keyfile import Identity
 from devices.simulator.scenarios import Step
 from devices.status import Status
 from fleets.models import Fleet, Role
+from fleets.postgres.listener import News
 from tests.browser.conftest import sign_in
 from tests.browser.virtual import Virtual
 from tests.devices.ingest.server import serving
@@ -62,8 +63,8 @@ def whole_site() -> Iterator[str]:
 @pytest.fixture
 def base_url(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     news = News(look=0.1)  # of its own: it listens no more once the site has ended
-    monkeypatch.setattr(bell, "NEWS", news)
-    monkeypatch.setattr(bell, "BELL", bell.Bell())
+    monkeypatch.setattr(event_stream, "NEWS", news)
+    monkeypatch.setattr(event_stream, "BELL", event_stream.Bell())
     with whole_site() as url:
         yield url
     news.stop()

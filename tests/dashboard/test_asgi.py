@@ -7,8 +7,8 @@ from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from django.db import connection
 
-from dashboard import health
 from dashboard.asgi import application, pages
+from dashboard.server import health
 from devices.models import Listening
 
 

@@ -22,7 +22,7 @@ LIVES: Final = 90.0  # seconds for its devices to get into trouble, and some of 
 
 @contextmanager
 def demo(address: str | None, own: Path, running: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Its address and its account (dashboard/demo.py)."""
+    """Its address and its account (dashboard/demo/site.py)."""
     if address:
         yield address, json.loads((running / "demo.json").read_text())
         return

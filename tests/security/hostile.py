@@ -7,8 +7,9 @@ from typing import Any
 from django.db.models import Model
 
 from dashboard.models import User
-from devices import clock, connectivity, reports
+from devices import clock, connectivity
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult, SavedView, VpnServer
+from devices.operations import reports
 from fleets.models import AuditEntry, Fleet, Organization
 from tests.security.scan import HOSTILE
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from dashboard import bell, brakes
-from dashboard.brakes import PEOPLE, VISITORS, Gates
+from dashboard.http import rate_limits
+from dashboard.http.rate_limits import PEOPLE, VISITORS, Gates
+from dashboard.live import event_stream
 from dashboard.models import User
-from devices.ingest.brakes import Size
-from devices.ingest.peers import is_trusted
+from devices.ingest.client_address import is_trusted
+from devices.ingest.rate_limits import Size
 from tests.factories import make_member, make_organization
 from tests.security.sockets import Answer, ask, head, site
 
@@ -22,7 +23,7 @@ FEW = Size(rate=0.001, burst=5)
 @pytest.fixture
 def port(transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
     """The site behind a proxy, where everybody may ask for five things."""
-    monkeypatch.setattr(brakes, "GATES", Gates(FEW, FEW, FEW))
+    monkeypatch.setattr(rate_limits, "GATES", Gates(FEW, FEW, FEW))
     settings.TRUSTED_PROXIES = ["127.0.0.1"]
     is_trusted.cache_clear()
     with site() as port:
@@ -52,7 +53,7 @@ def test_strangers_share_the_brake_of_their_address(port: int) -> None:
     assert "Wait a moment, then try again" in said.text
 
 
-@pytest.mark.parametrize("path", ["/", "/admin/", bell.PATH, "/nowhere/", "/static/none", "/theme/"])
+@pytest.mark.parametrize("path", ["/", "/admin/", event_stream.PATH, "/nowhere/", "/static/none", "/theme/"])
 def test_brakes_stand_around_all_that_is_not_the_ingest(port: int, path: str) -> None:
     answers = statuses(port, 7, path)
     assert 429 not in answers[:5]
@@ -79,12 +80,12 @@ def test_a_network_of_ipv6_is_one_address(port: int) -> None:
     assert statuses(port, 1, address="2001:db8:0:1::1") == [200]
 
 
-@pytest.mark.parametrize("known_by", ["/", bell.PATH])
+@pytest.mark.parametrize("known_by", ["/", event_stream.PATH])
 def test_a_person_at_work_does_not_feel_strangers_at_the_same_address(
     port: int, known_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether a page or the event stream has shown whose session it is."""
-    monkeypatch.setattr(bell, "BROWSER", 0)  # a stream would not end
+    monkeypatch.setattr(event_stream, "BROWSER", 0)  # a stream would not end
     own = session_of(make_member(make_organization()))
     assert get(port, known_by, own).status in {200, 503}
     assert statuses(port, 5)[-1] == 429
@@ -94,14 +95,20 @@ def test_a_person_at_work_does_not_feel_strangers_at_the_same_address(
 def test_a_person_has_one_brake_for_pages_and_streams_in_all_sessions(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bell, "BROWSER", 0)
+    monkeypatch.setattr(event_stream, "BROWSER", 0)
     person = make_member(make_organization())
     first, second = session_of(person), session_of(person)
     for session in (first, second):  # as a stranger's, at addresses of their own
         assert get(port, "/", session, f"192.0.2.{len(session)}").status == 200
-    asked = [(bell.PATH, first), ("/", second), (bell.PATH, second), ("/sign-in/", first), ("/", first)]
+    asked = [
+        (event_stream.PATH, first),
+        ("/", second),
+        (event_stream.PATH, second),
+        ("/sign-in/", first),
+        ("/", first),
+    ]
     assert 429 not in [get(port, path, session).status for path, session in asked]
-    assert statuses(port, 1, bell.PATH, session=first, address="203.0.113.1") == [429]
+    assert statuses(port, 1, event_stream.PATH, session=first, address="203.0.113.1") == [429]
     assert statuses(port, 1, session=second, address="203.0.113.2") == [429]
 
 
@@ -136,7 +143,7 @@ def test_thirty_live_tabs_all_day() -> None:
 
 
 def test_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(brakes, "SESSIONS", 100)
+    monkeypatch.setattr(rate_limits, "SESSIONS", 100)
     gates = Gates()
     for number in range(1000):
         gates.note(f"session-{number}", number)

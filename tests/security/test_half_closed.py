@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard import slow_clients
+from dashboard.server import slow_clients
 from tests.devices.ingest.server import serving
 from tests.programs import required
 from tests.security.sockets import calling, head

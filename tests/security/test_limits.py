@@ -9,9 +9,9 @@ from contextvars import copy_context
 
 import pytest
 
-from dashboard import hashing, limits
 from dashboard.asgi import limits as pages
-from dashboard.limits import BODY_LIMIT
+from dashboard.http import password_hashing, request_limits
+from dashboard.http.request_limits import BODY_LIMIT
 from tests.security.sockets import Answer, answer, ask, calling, head, site
 from tests.worker import wait_until
 
@@ -74,7 +74,7 @@ def test_a_form_that_cannot_be_read(port: int) -> None:
 
 
 def test_a_body_that_does_not_arrive(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.5)
     with calling(port) as caller:
         began = time.monotonic()
         caller.sendall(head("POST", "/theme/", Content_Length="1000"))
@@ -83,7 +83,7 @@ def test_a_body_that_does_not_arrive(port: int, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.5)
     with calling(port) as caller:
         caller.sendall(head("POST", "/theme/", Content_Length="1000"))
         for _ in range(4):
@@ -94,8 +94,8 @@ def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_slow_line_is_given_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes at the least pace is waited for."""
-    monkeypatch.setattr(limits, "BODY_PATIENCE", 0.3)
-    monkeypatch.setattr(limits, "BODY_PACE", 1000)
+    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.3)
+    monkeypatch.setattr(request_limits, "BODY_PACE", 1000)
     with calling(port) as caller:
         caller.sendall(head("POST", "/theme/", Content_Length="1000", Content_Type=FORM))
         for _ in range(5):
@@ -105,7 +105,7 @@ def test_a_slow_line_is_given_time(port: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNDER_WAY", 2)
+    monkeypatch.setattr(request_limits, "UNDER_WAY", 2)
     with ExitStack() as slow:
         for _ in range(10):
             caller = slow.enter_context(calling(port))
@@ -114,7 +114,7 @@ def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytes
 
 
 def test_more_pages_than_can_be_made_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNDER_WAY", 0)
+    monkeypatch.setattr(request_limits, "UNDER_WAY", 0)
     said = ask(port, head("GET", "/sign-in/"))
     is_refused(said, 503, "The server has too much to do")
     assert said.headers["Retry-After"] == "10"
@@ -131,9 +131,9 @@ def test_sign_ins_beyond_the_bound_are_refused_before_a_thread_begins_with_them(
     asked = head(
         "POST", "/sign-in/", Content_Length=str(len(body)), Content_Type=FORM, Cookie=f"theme={theme}"
     )
-    with hashing.PASSWORDS.place(), ExitStack() as others:
-        for _ in range(hashing.PASSWORDS.most - 1):
-            others.enter_context(copy_context().run(hashing.PASSWORDS.place))
+    with password_hashing.PASSWORDS.place(), ExitStack() as others:
+        for _ in range(password_hashing.PASSWORDS.most - 1):
+            others.enter_context(copy_context().run(password_hashing.PASSWORDS.place))
         said = [ask(port, asked + body) for _ in range(3)]
     assert [(each.status, each.headers["Retry-After"]) for each in said] == [(503, "2")] * 3
     assert "The server is busy with other passwords" in said[0].text
@@ -152,7 +152,7 @@ def test_a_body_at_sign_in_that_does_not_arrive_takes_no_place(port: int) -> Non
 
 
 def test_the_count_of_pages_under_way_ends_with_them(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "UNDER_WAY", 1)
+    monkeypatch.setattr(request_limits, "UNDER_WAY", 1)
     for _ in range(3):
         assert ask(port, head("GET", "/static/app.js")).status == 200
         with calling(port) as caller:
@@ -172,7 +172,7 @@ def test_few_large_bodies_arrive_at_once_and_small_ones_feel_nothing(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has a file and its descriptor, until it was read."""
-    monkeypatch.setattr(limits, "LARGE_AT_ONCE", 2)
+    monkeypatch.setattr(request_limits, "LARGE_AT_ONCE", 2)
     large = head("POST", "/theme/", Content_Length="1000000", Content_Type=FORM) + b"a=" + b"x" * 400_000
     with ExitStack() as slow:
         for number in range(2):

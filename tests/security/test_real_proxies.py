@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from dashboard.addresses import Proxied
 from dashboard.asgi import InOneThread
-from dashboard.brakes import Brakes
-from dashboard.limits import Limits
+from dashboard.http.proxy import Proxied
+from dashboard.http.rate_limits import Brakes
+from dashboard.http.request_limits import Limits
 from dashboard.models import User
-from devices.ingest import peers
-from devices.ingest.native import CALLS
-from devices.ingest.service import Ingest
+from devices.ingest import client_address
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
 from fleets.models import AuditEntry
 from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.server import serving
@@ -45,7 +45,7 @@ def site(settings: Settings) -> Iterator[int]:
     """The port of pages that lead to HTTPS, and of calls, which trust two proxies."""
     settings.SECURE_SSL_REDIRECT = True
     settings.TRUSTED_PROXIES = [PROXY, OUTER]
-    peers.is_trusted.cache_clear()
+    client_address.is_trusted.cache_clear()
     pages, calls = Proxied(Brakes(Limits(InOneThread()))), Ingest(CALLS, unbraked())
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -54,7 +54,7 @@ def site(settings: Settings) -> Iterator[int]:
 
     with serving(app) as port:
         yield port
-    peers.is_trusted.cache_clear()
+    client_address.is_trusted.cache_clear()
 
 
 def reported_from(caller: Caller, world: World) -> str | None:
@@ -103,7 +103,7 @@ def test_a_first_proxy_that_is_not_trusted_is_the_client(
     site: int, world: World, tmp_path: Path, settings: Settings, inner: str
 ) -> None:
     settings.TRUSTED_PROXIES = [PROXY]
-    peers.is_trusted.cache_clear()
+    client_address.is_trusted.cache_clear()
     with proxy(tmp_path, "nginx", site, of_two=inner) as port:
         caller = Caller(port, CLIENTS[0], FORGED)
         assert reported_from(caller, world) == OUTER

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from dashboard import listen, slow_clients
+from dashboard import listen
+from dashboard.server import slow_clients
 from devices.ingest import http
-from devices.ingest.native import CALLS
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.server import serving
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"

@@ -13,8 +13,8 @@ from typing import Final
 import psycopg
 import pytest
 
-from fleets import name_order
-from tests.fleets.test_name_order import IN_ORDER
+from fleets.postgres import name_order
+from tests.fleets.postgres.test_name_order import IN_ORDER
 from tests.system.clusters import PATIENCE, Cluster, a_cluster
 
 pytestmark = pytest.mark.system

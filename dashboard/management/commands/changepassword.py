@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.management.commands import changepassword
 
-from dashboard import people
+from dashboard.account import people
 
 
 class Command(changepassword.Command):

@@ -8,7 +8,8 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import demo, demo_past
+from dashboard.demo import past as demo_past
+from dashboard.demo import site as demo
 
 
 class Command(BaseCommand):

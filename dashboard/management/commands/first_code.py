@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import first_run
+from dashboard.account import first_run
 
 
 class Command(BaseCommand):

@@ -4,8 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from dashboard import people
-from dashboard.account import recovery
+from dashboard.account import people, recovery
 
 
 class Command(BaseCommand):

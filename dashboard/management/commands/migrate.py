@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from django.core.management.commands import migrate
 
-from devices.leader import MIGRATING, Leader
+from fleets.postgres.leader import MIGRATING, Leader
 
 PAUSE: Final = 0.5  # seconds between two looks
 

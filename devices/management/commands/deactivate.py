@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import lifecycle
 from devices.management.devices import each, found
 from devices.models import Device
+from devices.operations import lifecycle
 
 
 class Command(BaseCommand):

@@ -11,11 +11,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from dashboard.export import csv_lines
-from devices import clock, device_list, imports, lifecycle, list_keys
-from devices.device_list import Line
+from dashboard.http.file_response import csv_lines
+from devices import clock
+from devices.background import preregistration
 from devices.management.devices import fleet_of
 from devices.models import Device
+from devices.operations import device_file, key_handout, lifecycle
+from devices.operations.device_file import Line
 from fleets.models import Fleet
 
 
@@ -70,17 +72,17 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
         # The keys are on the disk before the devices are there for good.
         with os.fdopen(out, "w", newline="") as written, transaction.atomic():
             say = {"told": lambda done: tell(done, len(lines))}
-            made = imports.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
+            made = preregistration.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
             devices = list(Device.objects.filter(pk__in=made).order_by("pk"))
-            imports.record(fleet, made, None, at, file=file.name)
-            keyed = list_keys.make(devices, at)
-            list_keys.record(fleet.organization, file.name, keyed, None, at)
+            preregistration.record(fleet, made, None, at, file=file.name)
+            keyed = key_handout.make(devices, at)
+            key_handout.record(fleet.organization, file.name, keyed, None, at)
             written.write(csv_lines([("uuid", "name", "key"), *((k.uuid, k.name, k.key) for k in keyed)]))
             written.flush()
             os.fsync(written.fileno())
     except BaseException as error:
         keys.unlink()
-        if isinstance(error, imports.Taken | lifecycle.FleetGone | OSError):
+        if isinstance(error, preregistration.Taken | lifecycle.FleetGone | OSError):
             raise CommandError(f"{str(error).rstrip('.')}. Nothing was done.") from error
         raise
     return len(made)
@@ -89,7 +91,7 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
 def lines_of(file: Path) -> Sequence[Line]:
     """The devices of the file. Raises CommandError that tells every fault."""
     try:
-        read = device_list.read(file.read_bytes())
+        read = device_file.read(file.read_bytes())
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}. Nothing was done.") from error
     if read.faults:

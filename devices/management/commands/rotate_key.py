@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import key_rotation, keys
+from devices import keys
+from devices.keys import rotation as key_rotation
 from devices.models import Device
 
 if TYPE_CHECKING:

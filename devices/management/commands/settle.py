@@ -12,24 +12,15 @@ from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
 from dashboard.account import sessions
-from dashboard.checks import at_start
-from devices import (
-    away,
-    bulk,
-    clock,
-    connectivity,
-    imports,
-    jobs,
-    keys,
-    list_keys,
-    listening,
-    retention,
-    tally,
-    vpn_lives,
-    words,
-)
-from devices.leader import SETTLING, Leader
-from devices.own_clock import OwnClock
+from dashboard.server.checks import at_start
+from devices import clock, connectivity, jobs, keys, words
+from devices.background import preregistration
+from devices.clock.own import OwnClock
+from devices.connectivity import outages, vpn_leases
+from devices.history import retention, rollups
+from devices.operations import bulk_actions, key_handout
+from fleets.postgres import availability
+from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
 PAUSE = 1.0  # seconds between two looks: how far the history may lag, never what is shown
@@ -73,26 +64,26 @@ class Command(BaseCommand):
                 return False
             self.settle_once()
         except (Error, psycopg.Error) as error:
-            if not (away.is_away(error) or isinstance(error, OperationalError)):
+            if not (availability.is_away(error) or isinstance(error, OperationalError)):
                 raise
             leader.resign()
-            away.drop()
+            availability.drop()
             self.stderr.write(f"waiting for the database: {error}")
             return False
         return True
 
     def settle_once(self) -> None:
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
-        listening.notice(self.own)
+        outages.notice(self.own)
         at = clock.now()
         lag = connectivity.lag(at)
         recorded = connectivity.settle(at)
         if recorded:
             behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
             self.stdout.write(f"{recorded} changes recorded{behind}")
-        if (hour := tally.certain(at)) != self.tallied:
-            tally.keep(at)
-            list_keys.forget(at)
+        if (hour := rollups.certain(at)) != self.tallied:
+            rollups.keep(at)
+            key_handout.forget(at)
             self.tallied = hour
         if time.monotonic() >= self.clean_at:
             self.clean(clock.now())
@@ -100,12 +91,12 @@ class Command(BaseCommand):
 
     def clean(self, at: datetime) -> None:
         """Drop what nobody needs any more, and make the next months of the histories."""
-        trusted = listening.trusted(at)
+        trusted = outages.trusted(at)
         sessions.clear(trusted)
         keys.forget_former(trusted)
-        imports.forget_unconfirmed(trusted)
-        bulk.forget(trusted)
+        preregistration.forget_unconfirmed(trusted)
+        bulk_actions.forget(trusted)
         jobs.forget(trusted)
-        vpn_lives.forget(trusted)
+        vpn_leases.forget(trusted)
         for name in retention.keep(at):
             self.stdout.write(f"history: made or dropped {name}")

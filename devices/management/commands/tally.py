@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from devices import connectivity, tally
+from devices import connectivity
+from devices.history import rollups
 
 
 class Command(BaseCommand):
@@ -16,5 +17,5 @@ class Command(BaseCommand):
 
     def handle(self, *, rebuild: bool, **options: Any) -> None:
         connectivity.settle()
-        hours = tally.rebuild() if rebuild else tally.keep()
+        hours = rollups.rebuild() if rebuild else rollups.keep()
         self.stdout.write(f"{hours} hours written")

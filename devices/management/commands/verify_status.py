@@ -5,7 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices import clock, listening, reconcile, words
+from devices import clock, words
+from devices.connectivity import outages
+from devices.integrity import checks as integrity
 
 
 class Command(BaseCommand):
@@ -23,16 +25,16 @@ class Command(BaseCommand):
 
     def handle(self, *, repair: bool, **options: Any) -> None:
         if repair:
-            listening.set_right()
+            outages.set_right()
         step = clock.now().step
         if step and step.step:
             span, moment = words.duration(abs(step.step), precise=True), words.full(step.start)
             self.stdout.write(f"The database's clock was set {step.direction} by {span} at {moment}.")
-        disagreements = list(reconcile.disagreements())
+        disagreements = list(integrity.disagreements())
         for each in disagreements:
             self.stdout.write(str(each))
         if disagreements:
-            ahead = any(each.what == reconcile.AHEAD for each in disagreements)
+            ahead = any(each.what == integrity.AHEAD for each in disagreements)
             hint = "; --repair brings what is dated ahead to the present" if ahead else ""
             raise CommandError(f"{len(disagreements)} disagreements{hint}")
         self.stdout.write("Everything recorded follows from the facts.")

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from dashboard.checks import at_start
 from dashboard.listen import count
-from devices.worker import work
+from dashboard.server.checks import at_start
+from devices.worker.worker import work
 
 
 class Command(BaseCommand):

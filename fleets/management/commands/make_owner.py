@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard import people
-from fleets import members
+from dashboard.account import people
 from fleets.models import Organization
+from fleets.services import members
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser

@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import connection, transaction
 
-from devices import counters
+from devices.integrity import counters
 from devices.models import Device
 from tests.bench.fill import checkpoint, execute
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from devices import counters, tally
+from devices.history import rollups
+from devices.integrity import counters
 from devices.models import FleetTally, Listening, Outage
 from tests.bench.fill import checkpoint, execute
 from tests.bench.pages import fill as pages
@@ -86,7 +87,7 @@ def fill(devices: int, rows: int) -> None:
         Outage.objects.create(began_at=began, ended_at=began + timedelta(minutes=12))
     execute("VACUUM ANALYZE")
     counters.recount()
-    said("tallies", lambda: tally.rebuild(at))
+    said("tallies", lambda: rollups.rebuild(at))
     execute("VACUUM ANALYZE devices_fleettally, devices_fleetcount")
     checkpoint()
 

@@ -23,12 +23,14 @@ from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from devices import clock, connectivity, reconcile, retention, verifying
+from dashboard.pages.device.events import history
+from dashboard.pages.device.timeline import RANGES, Range, timeline
+from dashboard.pages.parts.over_time import address_of, over_time
+from devices import clock, connectivity
+from devices.history import device_history, retention
+from devices.integrity import checks as integrity
+from devices.integrity import nightly
 from devices.models import ConnectivityRecord, Device, Listening, StatusChange
-from devices.pages import happened
-from devices.pages.history import history
-from devices.pages.over_time import address_of, over_time
-from devices.pages.timeline import RANGES, Range, timeline
 from devices.status import with_status
 from fleets.models import Fleet, Organization
 from tests.bench.history.backlog import backlog, bare_update
@@ -107,7 +109,7 @@ def a_page(client: Client, minutes: Iterator[datetime]) -> object:
 def a_timeline(uuids: Iterator[str], of: Range, at: datetime) -> object:
     """The next one's, as the Device Summary reads it, with the list of changes under it."""
     found: Any = with_status(Device.objects.all(), at).get(uuid=next(uuids))
-    past = happened.read(found, of.start(at), at, 21)
+    past = device_history.read(found, of.start(at), at, 21)
     return timeline(found, past, of, at), history(found, past, 20)
 
 
@@ -199,7 +201,7 @@ def verified() -> Line:
     postgres = Postgres()
     before, began = postgres.cpu(), time.perf_counter()
     with CaptureQueriesContext(connection) as queries:
-        found = list(reconcile.disagreements(since=clock.now() - verifying.BACK))
+        found = list(integrity.disagreements(since=clock.now() - nightly.BACK))
     took, spent = (time.perf_counter() - began) * 1000, since(postgres, before)
     if found:
         raise RuntimeError(f"{len(found)} disagreements: {found[0]}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from django.core.management import call_command
 
 from dashboard.models import User
-from devices import counters
-from devices.describe import describe
+from devices.integrity import counters
 from devices.models import Device, Listening
+from devices.schema.search_document import describe
 from fleets.models import Fleet, Organization, Role
 from tests.bench.fill import checkpoint, execute, in_batches
 

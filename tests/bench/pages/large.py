@@ -16,8 +16,8 @@ import psutil
 from django.conf import settings
 
 from dashboard.models import User
-from devices import bulk
 from devices.models import Device, Job
+from devices.operations import bulk_actions
 from fleets.models import Organization
 from tests.bench.options import ROOT
 from tests.bench.processes import Servers, peak_of, serving
@@ -79,11 +79,11 @@ def action() -> Iterator[Large]:
             yield Large(name, job.total or 0, time.perf_counter() - began, peak_of(worker.pid) / 1e6)
 
 
-def start(name: str, said: bulk.Said) -> Job:
+def start(name: str, said: bulk_actions.Said) -> Job:
     organization, reader = Organization.objects.get(), User.objects.get(username="reader")
     devices = Device.objects.filter(pk__in=Device.objects.order_by("pk").values("pk")[:MOST])
-    selection = bulk.select(organization=organization, devices=devices, query=None)
-    return bulk.start(selection=selection, action="tag", said=said, title=name, actor=reader)
+    selection = bulk_actions.select(organization=organization, devices=devices, query=None)
+    return bulk_actions.start(selection=selection, action="tag", said=said, title=name, actor=reader)
 
 
 @contextmanager

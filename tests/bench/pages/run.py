@@ -22,10 +22,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from dashboard import bell
+from dashboard.live import event_stream
 from dashboard.models import User
 from devices.models import Device, Listening
-from devices.news import NEWS
+from fleets.postgres.listener import NEWS
 from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
@@ -63,7 +63,7 @@ class Reader:
     def ring(self) -> None:
         """Listen to the bell as an open page does, until the server says that it hears what happens."""
         stream = http.client.HTTPConnection(urlsplit(self._servers.url).netloc, timeout=60)
-        stream.request("GET", bell.PATH, headers={"Cookie": self._cookie, "Host": "localhost"})
+        stream.request("GET", event_stream.PATH, headers={"Cookie": self._cookie, "Host": "localhost"})
         answer = stream.getresponse()
         while answer.readline() != b"event: listening\n":
             pass

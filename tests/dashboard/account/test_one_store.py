@@ -17,8 +17,8 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import User
-from fleets import members
 from fleets.models import Role
+from fleets.services import members
 from tests.dashboard.account.conftest import PASSWORD, mailed_link, reset_password
 from tests.dashboard.account.provider import running
 from tests.dashboard.account.test_factors import add_app, second_step

@@ -12,8 +12,8 @@ from django.core import mail
 from django.test import Client
 
 from dashboard.account import address
-from dashboard.logs import WithoutQuery
 from dashboard.models import User
+from dashboard.server.logs import WithoutQuery
 from tests.at_once import WAIT, held_open, in_background
 from tests.dashboard.account.conftest import FORGOTTEN, PASSWORD, Lines, mailed_link, reset_password
 from tests.dashboard.account.test_factors import add_app

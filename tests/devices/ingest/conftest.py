@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from devices.ingest.native import CALLS
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.real_site import MAKE, PATIENCE, ROOT, Site, database

@@ -12,9 +12,10 @@ import psycopg
 from asgiref.typing import HTTPScope
 from django.db import connection
 
-from devices.ingest import native, supervisor
-from devices.ingest.brakes import Brakes, Size
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native import calls as native
+from devices.ingest.rate_limits import Brakes, Size
+from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey
 from tests.devices.ingest.client import Answer
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from devices.reports import as_kept
+from devices.operations.reports import as_kept
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.test_bad_input import BY_PATH, Call
 from tests.devices.ingest.world import World

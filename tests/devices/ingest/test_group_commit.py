@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 
 from devices import keys
-from devices.ingest.batch import BATCH_ITEMS, QUEUE_WEIGHT, GroupCommit
+from devices.ingest.app import CALLS_UNDER_WAY, Ingest
+from devices.ingest.group_commit import BATCH_ITEMS, QUEUE_WEIGHT, GroupCommit
 from devices.ingest.http import Refused
-from devices.ingest.service import CALLS_UNDER_WAY, Ingest
 from devices.models import Device, Heartbeat, VpnServer
 from tests.devices.ingest import raw
 from tests.devices.ingest.client import Client
@@ -90,7 +90,7 @@ def test_only_the_culprit_gets_the_error(
     assert polled() == {device.pk for device in devices.values()} - {culprit.pk}
     (line,) = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
     assert line.startswith("POST '/api/v1/heartbeat': ProgrammingError at ")
-    assert "devices/heartbeats.py" in line
+    assert "devices/connectivity/heartbeats.py" in line
     assert line.endswith(': no row for "device"')
     assert not any(key in line for key in devices)
 

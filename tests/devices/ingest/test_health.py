@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from devices import listening
-from devices.ingest import health, native, pulse
-from devices.ingest.service import Ingest
+from devices.connectivity import outages
+from devices.ingest import health, liveness
+from devices.ingest.app import Ingest
+from devices.ingest.native import calls as native
 from devices.models import Listening
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import another_connection, unbraked
 from tests.devices.ingest.server import serving
-from tests.devices.ingest.test_pulse import until
+from tests.devices.ingest.test_liveness import until
 from tests.devices.ingest.world import World
 
 
@@ -23,8 +24,8 @@ def balancer(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """It asks a process that loses its patience soon, and is well."""
     for module, name, seconds in (
         (health, "YOUNG", 1.5),
-        (pulse, "PATIENCE", 0.5),
-        (listening, "PULSE_EVERY", 0.1),
+        (liveness, "PATIENCE", 0.5),
+        (outages, "PULSE_EVERY", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
     with serving(Ingest((*health.CALLS, *native.CALLS), unbraked())) as port:

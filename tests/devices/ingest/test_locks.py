@@ -10,8 +10,9 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from devices import clock, connectivity, reports
+from devices import clock, connectivity
 from devices.models import Device
+from devices.operations import reports
 from tests.devices.ingest.world import World
 
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import QuerySet
 from django.test import override_settings
 
-from dashboard import demo
+from dashboard.demo import site as demo
 from dashboard.models import User
 from devices import clock, keys
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange

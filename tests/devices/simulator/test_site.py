@@ -15,11 +15,11 @@ import uvicorn
 from django.db import connection
 from django.db.models import Q
 
-from dashboard import demo
-from devices import listening
-from devices.ingest.native import CALLS
-from devices.ingest.service import Ingest
-from devices.listening import PULSE_EVERY
+from dashboard.demo import site as demo
+from devices.connectivity import outages
+from devices.connectivity.outages import PULSE_EVERY
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
 from devices.models import Device, Heartbeat, Listening, StatusChange, VpnServer
 from devices.simulator.client import Stats
 from devices.simulator.run import Options, simulate
@@ -154,7 +154,7 @@ def listen_until(end: datetime) -> None:
     at = Listening.objects.get().pulse_at
     while at < end:
         at += timedelta(seconds=PULSE_EVERY)
-        listening.pulse(at)
+        outages.pulse(at)
 
 
 def shown(poll: Heartbeat, at: datetime) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from devices.ingest.native import CALLS
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.world import World, make_world
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from devices.ingest import supervisor
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.supervisor import calls as supervisor
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.server import serving

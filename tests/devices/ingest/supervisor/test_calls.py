@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from devices import keys, lifecycle
-from devices.ingest.supervisor import LISTS
+from devices import keys
+from devices.ingest.supervisor.calls import LISTS
 from devices.models import Device, Heartbeat
+from devices.operations import lifecycle
 from tests.devices.ingest.client import Answer, Client
 from tests.devices.ingest.world import World, everything
 

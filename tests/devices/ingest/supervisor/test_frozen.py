@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import pytest
 
-from devices import keys, lifecycle
-from devices.ingest import native, supervisor
-from devices.ingest.brakes import CALLS, Brakes, Size
-from devices.ingest.guard import Guard
+from devices import keys
+from devices.ingest.admission import Guard
+from devices.ingest.app import Ingest
 from devices.ingest.http import Refused, Reply, no_database, unauthorized
-from devices.ingest.service import Ingest
+from devices.ingest.native import calls as native
+from devices.ingest.rate_limits import CALLS, Brakes, Size
+from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey, Device
+from devices.operations import lifecycle
 from tests.devices.ingest.raw import ask, body_message, scope
 from tests.devices.ingest.world import World
 

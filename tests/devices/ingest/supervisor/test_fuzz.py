@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.text import kept
+from fleets.text import kept
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
 

@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from devices import keys, lifecycle
+from devices import keys
 from devices.models import Device, Heartbeat, StatusChange
+from devices.operations import lifecycle
 from devices.status import with_status
 from fleets.models import Fleet
 from tests.devices.ingest.client import Client

@@ -15,8 +15,9 @@ import pytest
 
 from dashboard.asgi import application
 from devices import clock
-from devices.ingest import native, supervisor
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native import calls as native
+from devices.ingest.supervisor import calls as supervisor
 from devices.models import Device, Heartbeat
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unbraked

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from devices.ingest.bodies import parse
-from devices.ingest.supervisor_bodies import State2, State3
-from devices.ingest.supervisor_reports import changes2, changes3
+from devices.ingest.native.bodies import parse
+from devices.ingest.supervisor.bodies import State2, State3
+from devices.ingest.supervisor.reports import changes2, changes3
 
 MIB = 1024 * 1024
 

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from dashboard.asgi import application
-from devices.ingest import native, supervisor
-from devices.ingest.service import Ingest
+from devices.ingest.app import Ingest
+from devices.ingest.native import calls as native
+from devices.ingest.supervisor import calls as supervisor
 from devices.models import Device
 from devices.status import with_status
 from tests.devices.ingest.raw import unbraked

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from devices import connectivity, editing, lifecycle
+from devices import connectivity
 from devices.models import StatusChange
+from devices.operations import editing, lifecycle
 from tests.devices.ingest.client import Answer, Client
 from tests.devices.ingest.world import World, everything
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from devices import keys, lifecycle
+from devices import keys
 from devices.models import Device, Heartbeat
+from devices.operations import lifecycle
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
 

@@ -1,0 +1,155 @@
+"""How accounts are made by people themselves: at the first run, and by an invitation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.forms import UsernameField
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from psycopg.errors import UniqueViolation
+
+from dashboard.models import User
+from dashboard.user_names import LONGEST, canonical, numbered
+
+PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
+
+
+def named(login: str) -> User | None:
+    """Whose e-mail address or, else, user name this is, whatever its case and width; None: nobody's."""
+    login = login.strip()
+    form = canonical(login)
+    having = {each.email: each for each in User.objects.filter(email__in={login.lower(), form} - {""})}
+    return (
+        having.get(login.lower()) or having.get(form) or User.objects.filter(canonical_username=form).first()
+    )
+
+
+def proven(addresses: list[str]) -> User | None:
+    """Whose proven e-mail address one of these is; None: nobody's who is active."""
+    return User.objects.filter(email__in=addresses, proven_email=F("email"), is_active=True).first()
+
+
+def hold(user: User) -> User:
+    """The account as it stands; until the end of the transaction others who hold it wait."""
+    return User.objects.select_for_update(no_key=True).get(pk=user.pk)
+
+
+def must_prove(user: User) -> bool:
+    """Whether the account's address is one that somebody only typed, where mail could show whose it is."""
+    return bool(settings.EMAIL_HOST and user.email and not user.email_is_proven)
+
+
+class Taken(Exception):
+    """An account has this user name or e-mail address. `field` says which."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} is taken")
+        self.field = field
+
+
+@transaction.atomic
+def create(*, username: str, email: str, password_hash: str, superuser: bool = False) -> User:
+    """An account with values that are valid (an AccountForm's). Raises Taken.
+
+    The password comes hashed (make_password): that takes long, and should not happen in a transaction.
+    """
+    # Asked first, for the words; the unique indexes decide.
+    if User.objects.filter(canonical_username=canonical(username)).exists():
+        raise Taken("username")
+    if User.objects.filter(email__iexact=email).exists():
+        raise Taken("email")
+    return _insert(username, email, password_hash, is_staff=superuser, is_superuser=superuser)
+
+
+def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
+    """An account without a password, for a person who signs in elsewhere; its address is proven.
+
+    Its user name is this one, with a number behind it where another account has that. Raises Taken (email).
+    """
+    for name in numbered(username):
+        try:
+            facts = {"first_name": first_name, "last_name": last_name, "proven_email": email}
+            return _insert(name, email, make_password(None), **facts)
+        except Taken as error:
+            if error.field != "username":
+                raise
+    raise AssertionError  # the numbers have no end
+
+
+def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User:
+    """Raises Taken where a unique index says so."""
+    try:
+        with transaction.atomic():
+            return User.objects.create(
+                username=User.normalize_username(username),
+                email=User.objects.normalize_email(email),
+                password=password_hash,
+                **facts,
+            )
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        constraint = error.__cause__.diag.constraint_name
+        raise Taken("email" if constraint == "user_email_unique" else "username") from error
+
+
+def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
+    """How a person is called, and in which time zone times are shown; empty: the browser's."""
+    user.first_name, user.last_name, user.time_zone = first_name, last_name, time_zone
+    user.save(update_fields=["first_name", "last_name", "time_zone"])
+
+
+def choose_columns(*, user: User, columns: Sequence[str]) -> None:
+    """Keep which columns the person's lists have."""
+    User.objects.filter(pk=user.pk).update(list_columns=list(columns))
+
+
+class AccountForm(forms.Form):
+    """A new account: user name, e-mail address, password."""
+
+    username = UsernameField(
+        label="User name",
+        max_length=LONGEST,
+        validators=[UnicodeUsernameValidator()],
+        widget=forms.TextInput({**PLAIN, "autocomplete": "username"}),
+    )
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        widget=forms.EmailInput({**PLAIN, "autocomplete": "email"}),
+    )
+    password = forms.CharField(
+        max_length=4096,
+        strip=False,
+        help_text="10 characters or more.",
+        widget=forms.PasswordInput({**PLAIN, "autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        username, email = said.get("username", ""), said.get("email", "")
+        # People also sign in by e-mail address: a name must not look like somebody else's.
+        if "@" in username and canonical(username) != canonical(email):
+            self.add_error("username", "A user name has no @, unless it is your e-mail address.")
+        if "password" in said:
+            try:
+                validate_password(said["password"], User(username=username, email=email))
+            except ValidationError as error:
+                self.add_error("password", error)
+        return said
+
+    def add_taken(self, error: Taken) -> None:
+        """Say which value another account has."""
+        words = {
+            "username": "This user name is taken: choose another.",
+            "email": "An account with this address exists: sign in with it instead.",
+        }
+        self.add_error(error.field, words[error.field])

@@ -1,0 +1,245 @@
+"""The days before the demo was started: what its virtual devices went through, written by the real services.
+
+The simulator finds them in its own ledger and drives them on, so that a first look at a device shows a past
+of days and not of minutes. Where any of it is there already, nothing is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from django.db import transaction
+
+from devices import clock, connectivity, keys
+from devices.models import Device
+from devices.operations import lifecycle, reports
+from devices.simulator import hardware
+from devices.simulator.keyfile import FleetKeys, Identity, KeyFile, Ledger
+from devices.simulator.run import share_out
+from fleets.models import Fleet, Organization
+
+DEVICES: Final = 60  # that the simulator drives, if nobody tells it otherwise
+DAYS: Final = 8
+HOUR: Final = timedelta(hours=1)
+POLLS: Final = timedelta(hours=12)  # one stands for the thousands of a quiet time
+QUIET: Final = 24 * 3600  # seconds between two polls, so that such a poll carries over to the next one
+SOON: Final = 10  # the demo's own poll interval: without a poll the heartbeat is lost after 30 s
+
+Act = Callable[[datetime], object]
+Event = tuple[datetime, Act]
+
+
+def make(account: KeyFile, state: Path, at: datetime | None = None) -> int:
+    """Register the devices that the simulator will drive, some days ago, and let them live until now.
+
+    `state` is where the simulator keeps who they are. Returns how many were made.
+    """
+    at, ledger = clock.known(at or clock.now()), Ledger(state)
+    organization = Organization.objects.get(slug=account.organization)
+    with transaction.atomic():
+        past = Past(organization, at - timedelta(days=DAYS))
+        for plan, count in zip(account.fleets, share_out(DEVICES, list(account.fleets)), strict=True):
+            fleet = Fleet.objects.get(organization=organization, slug=plan.slug)
+            for number in range(count):
+                name = plan.name_of(number)
+                if ledger.get(plan, number) or Device.objects.filter(fleet=fleet, name=name).exists():
+                    return 0
+                ledger.put(plan, number, past.register(fleet, plan, name, number))
+        past.live(at)
+    ledger.save()
+    return len(past.members)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A device, and what it was made from."""
+
+    device: Device
+    plan: FleetKeys
+    random: Random
+
+    @property
+    def vpn(self) -> bool:
+        return self.plan.vpn
+
+
+@dataclass
+class Past:
+    """All of them, and who of them is in trouble at the moment that is played."""
+
+    organization: Organization
+    begun: datetime
+    members: list[Member] = field(default_factory=list)
+    silent: set[int] = field(default_factory=set)
+
+    def register(self, fleet: Fleet, plan: FleetKeys, name: str, number: int) -> Identity:
+        """One more, some minutes after the one before."""
+        at = self.begun + timedelta(minutes=3 * len(self.members))
+        device = lifecycle.register(fleet=fleet, name=name, device_type=plan.device_type, at=at)
+        tags, notes = told(plan.slug, name, number)
+        Device.objects.filter(pk=device.pk).update(tags=tags, notes=notes, poll_interval=QUIET)
+        self.members.append(Member(device, plan, Random(f"past/{name}")))
+        return Identity(device.uuid, keys.new_device_key(device, at=at), SOON)
+
+    def live(self, until: datetime) -> None:
+        """Play everything that happened, in order."""
+        events = [*self._quiet(until), *self._rollout(until), *self._together(until)]
+        for member in self.members:
+            events += self._alone(member, until - HOUR)
+        for moment, act in sorted(events, key=lambda event: event[0]):
+            act(clock.known(moment))
+        Device.objects.filter(pk__in=[each.device.pk for each in self.members]).update(poll_interval=None)
+
+    def _fleets(self) -> list[list[Member]]:
+        slugs = dict.fromkeys(each.plan.slug for each in self.members)
+        return [[each for each in self.members if each.plan.slug == slug] for slug in slugs]
+
+    # What happened to all or many
+
+    def _quiet(self, until: datetime) -> Iterator[Event]:
+        """They come online, fleet by fleet, and then those that are well poll."""
+        for number, members in enumerate(self._fleets()):
+            yield self.begun + timedelta(hours=3, minutes=7 * number), self._first_start(members)
+        moment = self.begun + 5 * HOUR
+        while moment < until - timedelta(seconds=5):
+            yield moment, self._poll
+            moment += POLLS
+        yield until - timedelta(seconds=5), self._poll
+
+    def _rollout(self, until: datetime) -> Iterator[Event]:
+        """Each fleet was brought to the release that it runs, five days ago and an hour apart."""
+        for number, chosen in enumerate(self._fleets()):
+            start = until - timedelta(days=5) + number * HOUR
+            target = chosen[0].plan.releases[0]
+            for minutes, said in steps(target):
+                yield start + timedelta(minutes=minutes), self._report(chosen, said)
+
+    def _together(self, until: datetime) -> Iterator[Event]:
+        """A power cut at the harbour, and a VPN server that was restarted."""
+        harbour = [each for each in self.members if "harbour" in each.device.name]
+        yield from self._off(harbour, until - timedelta(days=2, hours=3), timedelta(minutes=52))
+        tunnelled = [each for each in self.members if each.vpn]
+        yield from self._no_vpn(tunnelled[::3], until - timedelta(days=3, hours=9), timedelta(minutes=4))
+
+    # What happened to one
+
+    def _alone(self, member: Member, until: datetime) -> Iterator[Event]:
+        """Now and then it lost its power, its VPN or the way to the API; not while something else happens."""
+        random, moment = member.random, self.begun + timedelta(hours=8)
+        often = 30 if random.random() < 0.1 else 240  # hours
+        while (moment := moment + timedelta(hours=random.uniform(0.3, 1.7) * often)) < until:
+            length = timedelta(minutes=random.choice((3, 6, 11, 24, 70, 190)) * random.uniform(0.7, 1.3))
+            if moment + length > until or self._busy(moment, length, until):
+                continue
+            kinds = (self._off, self._no_vpn, self._no_api) if member.vpn else (self._off,)
+            yield from random.choice(kinds)([member], moment, length)
+            moment += length
+
+    @staticmethod
+    def _busy(moment: datetime, length: timedelta, until: datetime) -> bool:
+        """Whether it would overlap what happens to many."""
+        spans = ((5.1, 4.6), (3.5, 3.3), (2.3, 2.0))  # days before
+        return any(
+            moment < until - timedelta(days=last) and moment + length > until - timedelta(days=first)
+            for first, last in spans
+        )
+
+    def _off(self, members: list[Member], at: datetime, length: timedelta) -> Iterator[Event]:
+        """Power goes: no poll any more, and the VPN server misses them a minute later."""
+        yield at - timedelta(seconds=20), self._last_poll(members)
+        if any(each.vpn for each in members):
+            yield at + timedelta(seconds=65), self._vpn(connectivity.vpn_disconnected, members)
+        yield at + length, self._start(members)
+
+    def _no_vpn(self, members: list[Member], at: datetime, length: timedelta) -> Iterator[Event]:
+        yield at, self._vpn(connectivity.vpn_disconnected, members)
+        yield at + length, self._vpn(connectivity.vpn_connected, members)
+
+    def _no_api(self, members: list[Member], at: datetime, length: timedelta) -> Iterator[Event]:
+        yield at - timedelta(seconds=20), self._last_poll(members)
+        yield at + length, self._start(members)
+
+    # What the devices and the VPN server said
+
+    def _first_start(self, members: list[Member]) -> Act:
+        def said(member: Member) -> dict[str, object]:
+            facts = hardware.facts(member.plan, member.random)
+            facts |= {"release": f"{member.plan.releases[0]}-rc1", "metrics": hardware.metrics(member.random)}
+            return facts
+
+        def act(at: datetime) -> None:
+            self._start(members)(at)
+            reports.apply_reports([(each.device.pk, said(each)) for each in members], at)
+
+        return act
+
+    def _start(self, members: list[Member]) -> Act:
+        """Switched on: the VPN comes up, then the first poll, from which on all is quiet again."""
+
+        def act(at: datetime) -> None:
+            ids = [each.device.pk for each in members]
+            self.silent.difference_update(ids)
+            Device.objects.filter(pk__in=ids, poll_interval=SOON).update(poll_interval=QUIET)
+            self._vpn(connectivity.vpn_connected, members)(at)
+            connectivity.record_heartbeats(ids, at + timedelta(seconds=3))
+
+        return act
+
+    def _last_poll(self, members: list[Member]) -> Act:
+        def act(at: datetime) -> None:
+            ids = [each.device.pk for each in members]
+            self.silent.update(ids)
+            Device.objects.filter(pk__in=ids).update(poll_interval=SOON)
+            connectivity.record_heartbeats(ids, at)
+
+        return act
+
+    def _poll(self, at: datetime) -> None:
+        well = [each.device.pk for each in self.members if each.device.pk not in self.silent]
+        connectivity.record_heartbeats(well, at)
+
+    def _report(self, members: list[Member], said: dict[str, object]) -> Act:
+        return lambda at: reports.apply_reports([(each.device.pk, said) for each in members], at)
+
+    def _vpn(self, change: Callable[..., int], members: list[Member]) -> Act:
+        uuids = [each.device.uuid for each in members if each.vpn]
+        server = f"vpn-0.{self.organization.slug}"  # of days gone by, as in dashboard/demo/site.py
+        return lambda at: change(server, uuids, at, organization=self.organization) if uuids else 0
+
+
+def steps(target: str) -> tuple[tuple[int, dict[str, object]], ...]:
+    """What a device reports of an update, and after how many minutes."""
+    return (
+        (0, {"target_release": target, "update_status": "downloading", "update_progress": 0}),
+        (2, {"update_progress": 45}),
+        (5, {"update_progress": 90, "update_status": "installing"}),
+        (7, {"release": target, "update_status": "done", "update_progress": None}),
+    )
+
+
+NOTES: Final = {
+    "kiosk-central-02": "Left of the stairs to platform 2. The key for the cabinet is at the station office.",
+    "kiosk-harbour-01": "Behind the ticket hall; the breaker for the quay also feeds it.",
+    "tram-104": "SIM swapped in October, the old one had no data left.",
+    "validator-03": "Reader replaced twice. If it fails again, check the ground wire.",
+    "display-p2a": "Top of the mast: needs the lift, two people.",
+}
+
+
+def told(slug: str, name: str, number: int) -> tuple[dict[str, str], str]:
+    """Tags and notes as operators would keep them."""
+    tags: dict[str, str] = {}
+    if slug == "station-kiosks":
+        tags = {"site": name.split("-")[1], "screen": "32in" if number % 3 else "22in"}
+    elif slug == "tram-gateways":
+        tags = {"line": str(number % 3 + 1), "sim": "contract"}
+    elif slug == "ticket-validators":
+        tags = {"hall": "north" if number % 2 else "south"}
+    elif slug == "platform-displays":
+        tags = {"platform": name.removeprefix("display-p")[:-1]}
+    return tags, NOTES.get(name, "")

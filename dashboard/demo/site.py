@@ -1,0 +1,275 @@
+"""The demo: an organization with fleets and keys, and what no virtual device can do by itself.
+
+Making it again forgets nothing: what is there stays as it is, what is missing comes back.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from django.db import transaction
+
+from dashboard.account import people
+from dashboard.models import User
+from devices import clock, connectivity, keys
+from devices.models import ApiKey, Device
+from devices.operations import lifecycle, reports
+from devices.operations.fleet_settings import change_fleet
+from devices.simulator.keyfile import FleetKeys, KeyFile, KnownDevice, write_private
+from fleets.models import Fleet, FleetType, Membership, Organization, Role
+
+POLL_INTERVAL = 10  # seconds: a device that falls silent is late after 15 s and lost after 30 s
+ALLOWANCE = 63  # places: nearly full with the 60 devices that the simulator registers
+USER = "demo"
+EMAIL = "demo@halden-transit.example"
+KEYS = "demo"  # the name of the demo's keys
+
+
+class Occupied(Exception):
+    """The site has something of the same name that is not the demo's. Its text says what."""
+
+
+class Account(KeyFile, frozen=True, kw_only=True):
+    """The demo's key file: how to sign in, and the simulator's keys."""
+
+    user: str
+    password: str
+
+
+# What virtual devices are; the provisioning keys are made with the fleets.
+FLEETS = (
+    FleetKeys(
+        slug="station-kiosks",
+        provisioning_key="",
+        device_type="Raspberry Pi 4 (64-bit)",
+        releases=("2.14.0", "2.14.1"),
+        weight=20,
+        names=(
+            "kiosk-central-{:02}",
+            "kiosk-harbour-{:02}",
+            "kiosk-airport-{:02}",
+            "kiosk-east-{:02}",
+        ),
+    ),
+    FleetKeys(
+        slug="tram-gateways",
+        provisioning_key="",
+        device_type="Raspberry Pi CM4",
+        releases=("5.2.8", "5.3.0"),
+        weight=12,
+        names=("tram-{}",),
+        first=101,
+    ),
+    FleetKeys(
+        slug="ticket-validators",
+        provisioning_key="",
+        device_type="Raspberry Pi 3",
+        os_version="Debian 11.11",
+        releases=("1.9.3", "1.9.4"),
+        weight=9,
+        names=("validator-{:02}",),
+    ),
+    FleetKeys(
+        slug="platform-displays",
+        provisioning_key="",
+        device_type="Intel NUC",
+        os_version="Ubuntu 24.04",
+        releases=("3.0.1", "3.0.2"),
+        weight=8,
+        names=("display-p{}a", "display-p{}b"),
+    ),
+    FleetKeys(
+        slug="lab-bench",
+        provisioning_key="",
+        device_type="Raspberry Pi 5",
+        releases=("main-1f2e3d4", "main-5a6b7c8"),
+        vpn=False,
+        weight=3,
+        names=("bench-pi5-{}", "bench-nuc-{}", "bench-rock5-{}"),
+    ),
+    FleetKeys(
+        slug="depot-vision",
+        provisioning_key="",
+        device_type="Jetson Orin Nano",
+        os_version="Ubuntu 22.04",
+        releases=("0.7.9", "0.8.0"),
+        weight=0,  # a frozen fleet: nothing joins it
+    ),
+)
+FROZEN = ("vision-gate-north", "vision-gate-south", "vision-wash")
+AWAITED = (
+    ("station-kiosks", "kiosk-depot-01", "Spare for the central station, still in its box."),
+    ("lab-bench", "bench-zero-1", "Image written, waiting for a power supply."),
+)
+RETIRED = "tram-097"
+RETIRED_POLL_INTERVAL = timedelta(hours=6)
+
+
+@transaction.atomic
+def make(path: Path, at: datetime | None = None) -> Account:
+    """Make what is missing of the demo and write its key file at `path`.
+
+    Keys and password in the file stay in force if they still are; else new ones take their place.
+    Raises msgspec.DecodeError where the file is there but not the demo's, and Occupied.
+    """
+    at = at or clock.now()
+    old = msgspec.json.decode(path.read_bytes(), type=Account) if path.exists() else None
+    organization, _ = Organization.objects.get_or_create(
+        slug="halden-transit", defaults={"name": "Halden Transit", "allowance": ALLOWANCE}
+    )
+    user, password = _user(organization, old)
+    fleets = [_fleet(organization, plan) for plan in FLEETS]
+    _frozen_fleet(at)
+    _awaited(user)
+    _retired(user, at)
+    account = Account(
+        user=user.username,
+        password=password,
+        organization=organization.slug,
+        service_key=_service_key(organization, old, at),
+        fleets=tuple(
+            msgspec.structs.replace(plan, provisioning_key=_provisioning_key(fleet, old, at))
+            for plan, fleet in zip(FLEETS, fleets, strict=True)
+        ),
+        devices=tuple(_known(name, old, at) for name in FROZEN),
+    )
+    write_private(path, msgspec.json.format(msgspec.json.encode(account), indent=2))
+    return account
+
+
+def _user(organization: Organization, old: Account | None) -> tuple[User, str]:
+    """The person who signs in, owner of the organization, with the password of before."""
+    password = old.password if old else secrets.token_urlsafe(9)
+    user = people.named(USER)
+    if user is None:
+        user = User.objects.create_user(USER, EMAIL)
+        Membership.objects.create(organization=organization, user=user, role=Role.OWNER)
+    elif not Membership.objects.filter(organization=organization, user=user).exists():
+        raise Occupied(f"There is a user {USER} who is no member of {organization}.")
+    if not user.check_password(password):
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    return user, password
+
+
+def _fleet(organization: Organization, plan: FleetKeys) -> Fleet:
+    fleet, _ = Fleet.objects.get_or_create(
+        slug=plan.slug,
+        defaults={
+            "organization": organization,
+            "name": plan.slug,
+            "device_type": plan.device_type,
+            "poll_interval": POLL_INTERVAL,
+            "vpn_enabled": plan.vpn,
+        },
+    )
+    if fleet.organization_id != organization.pk:
+        raise Occupied(f"There is a fleet {fleet.slug} of {fleet.organization}.")
+    return fleet
+
+
+# Keys
+
+
+def _service_key(organization: Organization, old: Account | None, at: datetime) -> str:
+    found = keys.find(old.service_key, ApiKey.Kind.SERVICE, at) if old else None
+    if old and found and found.organization_id == organization.pk:
+        return old.service_key
+    return keys.new_service_key(organization, KEYS)
+
+
+def _provisioning_key(fleet: Fleet, old: Account | None, at: datetime) -> str:
+    for plan in old.fleets if old else ():
+        found = keys.find(plan.provisioning_key, ApiKey.Kind.PROVISIONING, at)
+        if found and found.fleet_id == fleet.pk:
+            return plan.provisioning_key
+    return keys.new_provisioning_key(fleet, KEYS)
+
+
+def _device_key(device: Device, old: Account | None, at: datetime) -> str:
+    for known in old.devices if old else ():
+        holder = keys.find_devices([known.key], at).get(known.key)
+        if holder and holder.device_id == device.pk:
+            return known.key
+    return keys.replace_device_key(device, at)
+
+
+# Devices
+
+
+def _frozen_fleet(at: datetime) -> None:
+    """Devices that had just begun to work when their fleet became a paid one, which this plan lacks."""
+    fleet, begun = Fleet.objects.get(slug="depot-vision"), at - timedelta(days=9)
+    missing = [name for name in FROZEN if not Device.objects.filter(fleet=fleet, name=name).exists()]
+    made = [_registered(fleet, name, begun) for name in missing]
+    for device in made:
+        _worked(device, begun, release="0.8.0", os_version="Ubuntu 22.04")
+        Device.objects.filter(pk=device.pk).update(
+            tags={"site": "depot", "camera": device.name.removeprefix("vision-")},
+            notes="Vision needs the paid plan; see the request to purchasing.",
+        )
+    change_fleet(fleet=fleet, actor=None, at=begun + timedelta(seconds=15), type=FleetType.PAID)
+    for device in made:
+        _lost_its_vpn(device, begun + timedelta(minutes=2))
+
+
+def _known(name: str, old: Account | None, at: datetime) -> KnownDevice:
+    """A frozen device for the simulator: it polls on."""
+    device = Device.objects.select_related("fleet").get(fleet__slug="depot-vision", name=name)
+    key = _device_key(device, old, at)
+    return KnownDevice(uuid=device.uuid, key=key, fleet=device.fleet.slug, name=name)
+
+
+def _awaited(user: User) -> None:
+    """Devices that an operator announced and that were never switched on."""
+    for slug, name, note in AWAITED:
+        fleet = Fleet.objects.get(slug=slug)
+        if Device.objects.filter(fleet=fleet, name=name).exists():
+            continue
+        device, _ = lifecycle.preregister(fleet=fleet, actor=user, name=name)
+        Device.objects.filter(pk=device.pk).update(notes=note, tags={"state": "awaited"})
+
+
+def _retired(user: User, at: datetime) -> None:
+    """A device that worked for two days, was lost, and was taken out of service."""
+    fleet = Fleet.objects.get(slug="tram-gateways")
+    if Device.objects.filter(fleet=fleet, name=RETIRED).exists():
+        return
+    begun = at - timedelta(days=6)
+    device = _registered(fleet, RETIRED, begun)
+    Device.objects.filter(pk=device.pk).update(
+        poll_interval=RETIRED_POLL_INTERVAL.total_seconds(),
+        notes="Tram 97 was scrapped; its gateway lies in the lab.",
+        tags={"line": "2", "sim": "prepaid"},
+    )
+    _worked(device, begun, release="5.2.8", os_version="Debian 12.8")
+    for polls in range(1, 9):
+        connectivity.record_heartbeats([device.pk], begun + polls * RETIRED_POLL_INTERVAL)
+    _lost_its_vpn(device, begun + timedelta(days=2, minutes=1))
+    lifecycle.deactivate(device=device, actor=user, at=begun + timedelta(days=3))
+
+
+def _registered(fleet: Fleet, name: str, at: datetime) -> Device:
+    return lifecycle.register(fleet=fleet, name=name, device_type=fleet.device_type, at=at)
+
+
+def _worked(device: Device, at: datetime, **facts: str) -> None:
+    """It came online a moment later and told what it runs."""
+    at, organization = at + timedelta(seconds=5), device.organization
+    connectivity.vpn_connected(_server(device), [device.uuid], at, organization=organization)
+    at += timedelta(seconds=1)
+    connectivity.record_heartbeats([device.pk], at)
+    reports.apply_reports([(device.pk, facts)], at)
+
+
+def _lost_its_vpn(device: Device, at: datetime) -> None:
+    organization = device.organization
+    connectivity.vpn_disconnected(_server(device), [device.uuid], at, organization=organization)
+
+
+def _server(device: Device) -> str:
+    """A server of days gone by: its name is none of those that serve today."""
+    return f"vpn-0.{device.organization.slug}"

@@ -1,0 +1,55 @@
+"""For administrators of the site: what was understood of a request through proxies, and what to fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from dashboard.http.proxy import caller_of
+from devices.ingest import proxy_check
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+    from devices.ingest.client_address import Caller
+
+NO_SCHEME = (
+    "The proxy does not say whether its client uses HTTPS. Configure it to set X-Forwarded-Proto to http or"
+    " https."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One request."""
+
+    title: str
+    caller: Caller
+    headers: list[tuple[str, str]]
+    scheme: str = ""
+    at: datetime | None = None
+
+    @property
+    def advice(self) -> list[str]:
+        doubt = self.caller.doubt
+        said = [proxy_check.fix(doubt, self.caller.address)] if doubt else []
+        return said + [NO_SCHEME] * (self.caller.proxied and not self.caller.scheme)
+
+
+def seen(request: HttpRequest) -> dict[str, Any]:
+    """What the page shows: this request, the last call of a device, and what all requests have in common."""
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
+    shown = [Arrival("This request", caller_of(request), proxy_check.shown(headers), request.scheme or "")]
+    if call := proxy_check.last("calls"):
+        title = "The last call of a device or VPN server"
+        shown.append(Arrival(title, call.caller, call.headers, call.caller.scheme, call.at))
+    return {
+        "title": "How requests arrive",
+        "arrivals": shown,
+        "findings": proxy_check.findings(),
+        "trusted": settings.TRUSTED_PROXIES,
+    }

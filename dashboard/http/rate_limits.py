@@ -1,0 +1,98 @@
+"""Brakes around all that is not the ingest's: who asks too often is refused before it costs a look-up.
+
+A person signed in has a bucket of their own; everybody else shares the address's, which may be a whole
+company's. Who is signed in is remembered by session, so that no stranger at the same address, and no made-up
+session, stops a person at work. Static files, of which a first page needs many, have buckets by address. Each
+process has its own. A page's refreshes, in many tabs too, stay far below. Wrong passwords have brakes of
+their own, at sign-in.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+
+from dashboard.http.request_limits import REFUSAL
+from dashboard.live.subscribers import session_in
+from devices.ingest.rate_limits import Buckets, Size, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+VISITORS: Final = Size(rate=10, burst=300)
+PEOPLE: Final = Size(rate=20, burst=600)
+FILES: Final = Size(rate=100, burst=6_000)
+SESSIONS: Final = 50_000  # remembered at most
+
+
+class Gates:
+    """The buckets of one process, and whose sessions it has seen. Safe for threads."""
+
+    def __init__(self, visitors: Size = VISITORS, people: Size = PEOPLE, files: Size = FILES) -> None:
+        self._visitors, self._people, self._files = Buckets(visitors), Buckets(people), Buckets(files)
+        self._person: dict[int, Hashable] = {}  # by hash of the session
+        self._lock = Lock()
+
+    def admit(self, session: str, address: str, now: float, *, file: bool = False) -> bool:
+        """Whether this request, perhaps for a static file, may go on; then it counts."""
+        with self._lock:
+            person = None if file else self._person.get(hash(session))
+            if person is None and not address:  # on a socket: who is in front has brakes of its own
+                return True
+            strangers = self._files if file else self._visitors
+            buckets, who = (strangers, origin(address)) if person is None else (self._people, person)
+            if buckets.is_empty(who, now):
+                return False
+            buckets.take(who, now)
+            return True
+
+    def note(self, session: str, person: Hashable | None) -> None:
+        """Whose session it turned out to be; None: nobody's (any more)."""
+        with self._lock:
+            if person is None:
+                self._person.pop(hash(session), None)
+                return
+            self._person[hash(session)] = person
+            if len(self._person) > SESSIONS:
+                del self._person[next(iter(self._person))]
+
+
+GATES = Gates()
+
+
+class Brakes:
+    """An ASGI app around those of pages and of the event stream, which say what is noted in the scope."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        if scope["type"] == "http":
+            address = scope["client"][0] if scope["client"] else ""
+            file = scope["path"].startswith(settings.STATIC_URL)
+            if not GATES.admit(session_in(scope["headers"]), address, time.monotonic(), file=file):
+                scope[REFUSAL] = 429
+        await self._app(scope, receive, send)
+
+
+def notes(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Django middleware around the session's: remembers whose it turned out to be."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
+        response = get_response(request)
+        if session and getattr(request, "session", None) is not None:  # None: the database did not say
+            user = getattr(request, "user", None)
+            GATES.note(session, user.pk if user is not None and user.is_authenticated else None)
+        return response
+
+    return middleware

@@ -1,0 +1,258 @@
+"""How much, how long and how often a page may be asked for; what is over it is told in words.
+
+Around Django: a body has a size and a pace, pages under way a number; and an answer is taken over whole, so
+that who reads it slowly holds no thread and no connection to the database. A refusal is noted in the scope,
+and Django says it (`refuse`), with the headers every page has; the answer is kept for the next one, so that a
+flood of refusals takes no threads, which would delay devices. What these call has limits of its own
+(devices.ingest).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
+from django.http import parse_cookie
+from django.shortcuts import render
+from django.views import defaults
+
+from dashboard.http.concurrency_limits import Bound, Full
+from dashboard.http.password_hashing import PASSWORDS
+from devices.ingest.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+    from django.http import HttpRequest, HttpResponse
+    from django.http.response import HttpResponseBase
+
+BODY_LIMIT: Final = 5 * 1024 * 1024  # bytes: some 50,000 lines of a list of devices
+# A body has this many seconds, and one more for each so many bytes that came.
+BODY_PATIENCE: Final = 20.0
+BODY_PACE: Final = 8 * 1024
+AT_HAND: Final = 64 * 1024  # bytes of a body that are there before a thread begins with it
+# A body that is larger than this takes memory, then a file and its descriptor, until it was read: few do so.
+LARGE: Final = 256 * 1024  # bytes
+LARGE_AT_ONCE: Final = 20
+ANSWER_PATIENCE: Final = 60.0  # seconds to take an answer
+ANSWER_KEPT: Final = 1024 * 1024  # bytes; what is longer, as an export, goes at the reader's pace
+UNDER_WAY: Final = 40  # pages a process makes at once: more would only wait for the database
+
+THEMES: Final = ("light", "dark")
+# What strangers can make expensive, by method and path.
+BOUNDED: Final = {("POST", "/sign-in/"): PASSWORDS}
+
+REFUSAL: Final = "lookout.refusal"  # a status of WORDS, or the Bound that is full
+WORDS: Final = {
+    408: ("This took too long to arrive", "Nothing was changed. Look at your connection and send it again."),
+    413: (
+        "This is too large",
+        f"Nothing was changed. At most {BODY_LIMIT // 1024**2} MB are taken at once: send it in parts.",
+    ),
+    429: (
+        "Too many pages were asked for",
+        "Nothing was changed. Wait a moment, then try again; close tabs that you do not need.",
+    ),
+    503: ("The server has too much to do", "Nothing was changed. Try again in a moment."),
+}
+
+
+class Limits:
+    """An ASGI app around Django's."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._made: dict[Any, list[Any]] = {}  # the answers of refusals, by all that they depend on
+        self._making: dict[Any, asyncio.Event] = {}
+        self.under_way = 0
+        self.large = 0  # bodies of this size that are here
+
+    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        body, answer = Body(self, scope, receive), Answer(send)
+        with body.places:
+            await body.begin()
+            if REFUSAL in scope:
+                await self._refuse(scope, body, answer)
+            else:
+                await self._app(scope, body, answer)
+        await answer.finish()
+
+    async def _refuse(self, scope: Any, body: Body, answer: Answer) -> None:
+        """With the page that Django made for one like this, which others wait for."""
+        kind = (scope[REFUSAL], scope["scheme"], *_looks(scope["headers"]))
+        if making := self._making.get(kind):
+            await making.wait()
+        if kind in self._made:
+            for message in self._made[kind]:
+                await answer(message)
+            return
+        self._making[kind] = asyncio.Event()
+        try:
+            await self._app(scope, body, answer)
+            if answer.status in WORDS:  # not where it leads to HTTPS
+                self._made[kind] = answer.messages
+        finally:
+            self._making.pop(kind).set()
+
+
+def _looks(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    """The theme of the page and whether it may be compressed."""
+    told = dict(headers)
+    theme = parse_cookie(told.get(b"cookie", b"").decode("latin-1")).get("theme", "")
+    return theme if theme in THEMES else "", b"gzip" in told.get(b"accept-encoding", b"")
+
+
+class Body:
+    """Receives a request, and ends it where it is too large or too slow, or too many are under way."""
+
+    def __init__(self, limits: Limits, scope: Any, receive: ASGIReceiveCallable) -> None:
+        self._limits, self._scope, self._receive = limits, scope, receive
+        self._pace = Pace(BODY_PATIENCE, BODY_PACE)
+        self._at_hand: deque[Any] = deque()
+        self._size = 0
+        self._whole = self._large = False
+        self.places = ExitStack()  # what this request counts for
+
+    async def begin(self) -> None:
+        """Receive it whole, or as much as is kept at hand: no thread waits for the rest."""
+        while not self._whole and max(self._size, self._announced()) <= AT_HAND:
+            message = await self._next()
+            self._at_hand.append(message)
+            if message["type"] != "http.request":
+                return
+
+    async def __call__(self) -> Any:
+        if self._at_hand:
+            return self._at_hand.popleft()
+        return await (self._departure() if self._whole else self._next())
+
+    async def _next(self) -> Any:
+        if REFUSAL in self._scope:  # by the brakes: what it brings is not read
+            return self._refuse(self._scope[REFUSAL])
+        if self._announced() > BODY_LIMIT:
+            return self._refuse(413)
+        try:
+            message = await self._pace.piece(self._receive)
+        except TimeoutError:
+            return self._refuse(408)
+        return self._look_at(message)
+
+    def _look_at(self, message: Any) -> Any:
+        if message["type"] != "http.request":
+            return message
+        self._size += len(message.get("body", b""))
+        if self._size > BODY_LIMIT:
+            return self._refuse(413)
+        if self._size > LARGE and not self._large:
+            if self._limits.large >= LARGE_AT_ONCE:
+                return self._refuse(503)
+            self._limits.large += 1
+            self._large = True
+            self.places.callback(self._large_ended)
+        if not message.get("more_body", False):
+            self._whole = True
+            return self._admitted(message)
+        return message
+
+    def _admitted(self, message: Any) -> Any:
+        """The end of the body, if the page may be made now."""
+        if self._limits.under_way >= UNDER_WAY:
+            return self._refuse(503)
+        bound = BOUNDED.get((self._scope["method"], self._scope["path"]))
+        try:
+            if bound:
+                self.places.enter_context(bound.place())
+        except Full as full:
+            return self._refuse(full.bound)
+        self._limits.under_way += 1
+        self.places.callback(self._ended)
+        return message
+
+    def _ended(self) -> None:
+        self._limits.under_way -= 1
+
+    def _large_ended(self) -> None:
+        self._limits.large -= 1
+
+    async def _departure(self) -> Any:
+        """The message that the caller went away; what else still comes is not looked at."""
+        while True:
+            message: Any = await self._receive()
+            if message["type"] != "http.request":
+                return message
+
+    def _announced(self) -> int:
+        lengths = [value for name, value in self._scope["headers"] if name == b"content-length"]
+        return int(lengths[0]) if lengths and lengths[0].isdigit() else 0
+
+    def _refuse(self, why: int | Bound) -> Any:
+        self._whole = True
+        self._scope[REFUSAL] = why
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+
+class Answer:
+    """Takes an answer over until it is whole, or so long that its reader must set the pace."""
+
+    def __init__(self, send: ASGISendCallable) -> None:
+        self._send = send
+        self.messages: list[Any] = []
+        self._size = 0
+
+    async def __call__(self, message: Any) -> None:
+        self.messages.append(message)
+        self._size += len(message.get("body", b""))
+        if self._size > ANSWER_KEPT:
+            await self.finish()
+
+    @property
+    def status(self) -> int:
+        """Of what is still kept; 0: of nothing."""
+        return self.messages[0]["status"] if self.messages else 0
+
+    async def finish(self) -> None:
+        messages, self.messages, self._size = self.messages, [], 0
+        async with asyncio.timeout(ANSWER_PATIENCE):
+            for message in messages:
+                await self._send(message)
+
+
+def refuse(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Says what the limits around Django refused."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        why = getattr(request, "scope", {}).get(REFUSAL)
+        if isinstance(why, Bound):
+            return why.refusal(request)
+        return refusal(request, why) if why else get_response(request)
+
+    return middleware
+
+
+def refusal(request: HttpRequest, status: int) -> HttpResponse:
+    """The page that says why, and what to do; it ends the connection, as more may be on its way."""
+    heading, words = WORDS[status]
+    response = render(request, "refused.html", {"heading": heading, "words": words}, status=status)
+    response["Connection"] = "close"
+    if status in {429, 503}:
+        response["Retry-After"] = "10"
+    return response
+
+
+def too_many_tries(request: HttpRequest) -> HttpResponse:
+    """Of signing in and what belongs to it, where no form is there to say so."""
+    words = "Nothing was changed, and who is signed in stays signed in. Wait a minute, then try again."
+    return render(request, "refused.html", {"heading": "Too many tries", "words": words}, status=429)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 400, except for a form that has too much in it."""
+    if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
+        return refusal(request, 413)
+    return defaults.bad_request(request, exception)

@@ -1,0 +1,42 @@
+"""What a person sees where a page could not be made: that the database is away, or took too long."""
+
+import logging
+import sys
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse
+from django.template import loader
+from django.views import defaults
+
+from dashboard.http import query_timeout
+from fleets.postgres import availability
+
+logger = logging.getLogger("dashboard")
+
+AGAIN: Final = "10"  # seconds
+CANCELLED: Final = "57014"  # SQLSTATE of a statement that was stopped, as dashboard.http.query_timeout does
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's 500, whoever failed: a view, a template or a middleware; but 503 where the
+    database is away or took too long.
+
+    Asks the database nothing, so there is no account on the page either.
+    """
+    error = sys.exception()
+    if error and availability.sqlstate(error) == CANCELLED:
+        logger.warning("%s: the database took too long: the query was stopped", request.path)
+        return _unavailable("took_too_long.html", seconds=f"{query_timeout.WATCH.longest:g}")
+    if not availability.is_away(error):
+        return defaults.server_error(request)
+    availability.drop()
+    vars(request)["session"] = None  # else its middleware would ask for it, and wait, once more
+    logger.warning("%s: the database does not answer: %s", request.path, str(error).partition("\n")[0])
+    return _unavailable("503.html")
+
+
+def _unavailable(template: str, **context: str) -> HttpResponse:
+    words = loader.render_to_string(template, context)
+    response = HttpResponse(words, status=503, headers={"Retry-After": AGAIN})
+    vars(response)["_has_been_logged"] = True  # else Django logs it as a mistake of ours, with a traceback
+    return response

@@ -1,0 +1,25 @@
+"""The whole kept history of one device, as a file."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard.http.file_response import File, csv_file, one_of_few
+from dashboard.http.scope import scope, signed_in
+from dashboard.pages.device.events import COLUMNS, batches
+from devices import clock
+from devices.listing.filters import in_organizations
+from devices.status import with_status
+
+
+@require_safe
+@signed_in
+@one_of_few
+def csv(request: HttpRequest, uuid: str) -> File:
+    """Every change of its status and of its links, newest first; 404 to strangers."""
+    at = clock.now()
+    device = get_object_or_404(with_status(in_organizations(scope(request).chosen), at), uuid=uuid)
+    return csv_file(f"changes-{device.short_uuid}-{timezone.localdate(at)}", COLUMNS, batches(device, at))

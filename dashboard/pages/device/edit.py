@@ -1,0 +1,97 @@
+"""What people say of one device: name, notes, tags, poll interval; in its place or on a page of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_http_methods
+
+from dashboard.http.scope import person, signed_in, wants_fragment
+from dashboard.pages.device.edit_forms import FORMS, initial
+from dashboard.pages.device.target import Target, gone, lead_to, target
+from dashboard.pages.parts.device_row import tag_words, tags
+from dashboard.pages.parts.poll_interval import in_words, inherited, interval, interval_of
+from devices.models import Device
+from devices.operations import editing
+from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Role
+
+WORDS: Final = {"name": "Name", "notes": "Notes", "tags": "Tags", "poll_interval": "Poll interval"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
+    """Ask for one fact and save it, but not over what others saved meanwhile: then 409, with both values.
+
+    To htmx the form, and after saving the fact, stand in its place on the Device Summary.
+    """
+    of, meanwhile = target(request, uuid, Role.OPERATOR), None
+    now: Any = getattr(of.device, field)
+    form = FORMS[field](request.POST if request.method == "POST" else None, initial=initial(field, now))
+    if form.is_valid():
+        seen = request.POST.get("seen", "")
+        said = {"field": field, "value": form.value, "seen": seen, "actor": person(request)}
+        try:
+            editing.edit(device=of.device, **said)
+        except editing.ChangedMeanwhile as changed:
+            now, meanwhile = changed.now, _meanwhile(of.device, field, changed.now)
+        except Device.DoesNotExist:
+            return gone(request, of.device)
+        else:
+            return _saved(request, uuid, field, of)
+    context = of.context(
+        field=field,
+        words=WORDS[field],
+        form=form,
+        seen=editing.version(now),
+        meanwhile=meanwhile,
+        inherited=inherited(of.device.fleet),
+        longest=interval(POLL_INTERVAL_MAX),
+    )
+    template = "devices/fact_edited.html" if wants_fragment(request) else "devices/edit.html"
+    response = render(request, template, context, status=409 if meanwhile else 200)
+    patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
+    return response
+
+
+def _saved(request: HttpRequest, uuid: str, field: str, of: Target) -> HttpResponse:
+    """The fact as it is now, to htmx; else the Device Summary."""
+    if not wants_fragment(request):
+        messages.success(request, f"{WORDS[field]} saved.")
+        return lead_to(of.scope, "devices:detail", uuid)
+    fresh = target(request, uuid, Role.OPERATOR)
+    device = fresh.device
+    facts = {
+        "tags": tags(device),
+        "interval": interval_of(device),
+        "may": fresh.scope.may(device.organization_id),
+    }
+    return render(request, "devices/fact.html", fresh.context(field=field, saved=True, **facts))
+
+
+def _meanwhile(device: Device, field: str, now: Any) -> dict[str, Any]:
+    """What stands `now`, in words, and the entry of who saved it."""
+    entries = AuditEntry.objects.filter(
+        organization_id=device.organization_id,
+        action="device-changed",
+        subject_kind="device",
+        subject_id=device.uuid,
+        after__has_key=field,
+    )
+    entry = entries.first()
+    return {
+        "entry": entry if entry and (entry.after or {})[field] == now else None,
+        "now": _words(field, now),
+    }
+
+
+def _words(field: str, value: Any) -> str:
+    if field == "tags":
+        return "\n".join(tag_words(value))
+    if field == "poll_interval":
+        return in_words(value) if value else ""
+    return str(value)

@@ -1,0 +1,132 @@
+"""What happened to one device: changes of its status and of its links in one list, newest first.
+
+A link's edge that changed the status is one entry: the status, with the edge as its reason. What the clock
+has done since anything was recorded is in the list too, dated at its deadlines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from devices.history import device_history
+from devices.history.changes import reason_words
+from devices.history.device_history import Happened
+from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status import Status, shown
+
+Link = ConnectivityRecord.Link
+
+
+@dataclass(frozen=True)
+class Event:
+    """One entry: its kind ("status", "vpn", "heartbeat"), the state it led to, and words.
+
+    `before` is a status the words begin with; `until` the next change of the same kind, None while it lasts.
+    """
+
+    kind: str
+    state: str
+    before: str | None
+    words: str
+    reason: str
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some events, newest first; `older` is the `until` of the next page, None where there is none."""
+
+    events: tuple[Event, ...]
+    older: datetime | None
+
+
+def history(device: Any, past: Happened, limit: int, until: datetime | None = None) -> Page:
+    """Some `limit` events of a device: the newest, or the newest before `until`.
+
+    Of `past`, in which there must be one more than that. Events of one instant stay together.
+    """
+    changes, edges = (_before(until, each)[: limit + 1] for each in (past.changes, past.edges))
+    told = {change.at for change in changes}
+    following = None if until is None else _first_from(device, past, until)
+    events = _statuses(changes, following) + [_edge(edge) for edge in edges if edge.at not in told]
+    events.sort(key=lambda event: event.at, reverse=True)
+    if len(events) <= limit:
+        return Page(tuple(events), None)
+    page = [event for event in events[:limit] if event.at > events[limit].at] or events[:limit]
+    return Page(tuple(page), page[-1].at)
+
+
+def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
+    return [row for row in rows if until is None or row.at < until]
+
+
+def _first_from(device: Device, past: Happened, until: datetime) -> datetime | None:
+    """When the status first changed from `until` on: the end of the newest one before it."""
+    later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
+    passed = [change.at for change in past.changes if change.at >= until]  # where none is recorded
+    return later.values_list("at", flat=True).first() or min(passed, default=None)
+
+
+def _statuses(changes: list[StatusChange], following: datetime | None) -> list[Event]:
+    """Changes, newest first, as events that know how long each status lasted."""
+    ends = [following, *(change.at for change in changes)]
+    return [_status(change, end) for change, end in zip(changes, ends, strict=False)]
+
+
+def _status(change: StatusChange, until: datetime | None) -> Event:
+    reason = reason_words(change.reason)
+    after = change.after or ""
+    if change.before is None:
+        return Event("status", shown(after), None, f"New: {shown(after).label}", reason, change.at, until)
+    if change.before == change.after:
+        words = f"Moved to another {settings.FLEET_WORD.lower()}"
+        return Event("status", shown(after), None, words, reason, change.at, until)
+    return Event("status", shown(after), shown(change.before), shown(after).label, reason, change.at, until)
+
+
+def _edge(edge: ConnectivityRecord) -> Event:
+    reason = reason_words(edge.reason)
+    if edge.link == Link.VPN:
+        state = "connected" if edge.after == "connected" else "lost"
+        return Event("vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at)
+    return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)
+
+
+COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")
+BATCH: Final = 1000  # entries in memory
+
+
+async def batches(device: Any, at: datetime, size: int = BATCH) -> AsyncIterator[list[dict[str, str]]]:
+    """All that is kept of a device read by with_status: the entries of its list, one page after another.
+
+    Each is read by queries of its own: a slow reader holds no transaction open.
+    """
+    page: Page | None = None
+    while page is None or page.older:
+        page = await sync_to_async(_next)(device, at, size, page)
+        yield [_row(event) for event in page.events]
+
+
+def _next(device: Any, at: datetime, size: int, page: Page | None) -> Page:
+    until = page.older if page else None
+    return history(device, device_history.read(device, at, at, size + 1, until), size, until)
+
+
+def _row(event: Event) -> dict[str, str]:
+    return {
+        "at": event.at.isoformat(),
+        "until": event.until.isoformat() if event.until else "",
+        "what": event.kind,
+        "state": event.state,
+        "before": Status(event.before).label if event.before else "",
+        "change": event.words,
+        "reason": event.reason,
+    }

@@ -1,0 +1,123 @@
+"""The keys of one device: listed, rotated, revoked. A new key is shown once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.device.target import gone, lead_to, target
+from dashboard.pages.parts.key_rows import KeyRow, listed
+from devices import clock, keys
+from devices.keys import rotation as key_rotation
+from devices.models import ApiKey, Device
+from fleets.models import Role
+from fleets.text import apart
+
+OVERLAPS: Final = {
+    "": "When I revoke it: the device uses both until then",
+    "24": "After a day",
+    "168": "After a week",
+    "0": "At once: somebody else may know it",
+}
+
+
+class RotateForm(forms.Form):
+    hours = forms.ChoiceField(
+        label="The key that it has now ends",
+        required=False,
+        choices=list(OVERLAPS.items()),
+        widget=forms.Select({"class": "form-control"}),
+    )
+
+    @property
+    def overlap(self) -> timedelta | None:
+        """How long both keys live; None: until the older one is revoked."""
+        hours = self.cleaned_data["hours"]
+        return timedelta(hours=int(hours)) if hours else None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def rotate(request: HttpRequest, uuid: str) -> HttpResponse:
+    """The keys of a device, and after a POST a new one: in that one answer, which nobody stores.
+
+    The form names the newest key it knows of, so that a reload of the answer makes no second one.
+    """
+    of, new, refused = target(request, uuid, Role.OPERATOR), "", ""
+    form = RotateForm(request.POST or None)
+    if form.is_valid():
+        try:
+            new, refused = _rotate(request, of.device, form)
+        except Device.DoesNotExist:
+            return gone(request, of.device)
+        form = RotateForm()
+    rows = _rows(of.device)
+    live = [row for row in rows if row.state == "live"]
+    context = of.context(
+        form=form,
+        newest=key_rotation.newest(of.device),
+        rows=rows,
+        new=new,
+        refused=refused,
+        live=live,
+        warning=_warning(live),
+        full=len(live) >= keys.LIVE_DEVICE_KEYS,
+    )
+    return render(request, "devices/key.html", context, status=409 if refused else 201 if new else 200)
+
+
+def _rotate(request: HttpRequest, device: Device, form: RotateForm) -> tuple[str, str]:
+    """The new key, or why there is none, in words. Raises Device.DoesNotExist."""
+    seen, actor = request.POST.get("newest", ""), person(request)
+    try:
+        return key_rotation.rotate(device=device, overlap=form.overlap, seen=seen, actor=actor), ""
+    except key_rotation.RotatedMeanwhile:
+        return "", AGAIN
+    except keys.TooMany:
+        return "", "it has two live keys already"
+
+
+AGAIN: Final = (
+    "since this form was opened, the device got a key. A key is shown only when it is created. If you do not"
+    " have it, revoke it and create another"
+)
+
+
+@require_POST
+@signed_in
+def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
+    """Accept a key of this device no more."""
+    of = target(request, uuid, Role.OPERATOR)
+    found = keys.named(key)
+    if found is None or found.device_id != of.device.pk:
+        raise Http404("No such key")
+    if keys.revoke(found, actor=person(request)):
+        messages.success(request, f"The key {key} of {apart(of.device)} is revoked.")
+    else:
+        messages.info(
+            request, f"The key {key} of {apart(of.device)} was revoked already: nothing was changed."
+        )
+    return lead_to(of.scope, "devices:key", uuid)
+
+
+def _warning(live: list[KeyRow]) -> str:
+    """What revoking one of the keys ends."""
+    if len(live) < keys.LIVE_DEVICE_KEYS:
+        return "It is the only key that is accepted: without another the device cannot report."
+    if live[0].last_used_at is None:
+        return "The device has not used its newest key yet: make sure that it has the one that stays."
+    return "The device uses its newest key: the older one is needed no more."
+
+
+def _rows(device: Device) -> list[KeyRow]:
+    """Its keys by age; names tell the newest from those before it."""
+    rows = listed(ApiKey.objects.filter(device=device), clock.now())
+    return [replace(row, name="older key" if place else "newest key") for place, row in enumerate(rows)]

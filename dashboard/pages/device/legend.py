@@ -1,0 +1,41 @@
+"""The legend: every status, the rules that give it, from the rule table itself, and what to check then."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.http.scope import scope, signed_in
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from devices import clock
+from devices.advice import steps
+from devices.status import RULES, Status, behind, vocabulary
+
+
+@require_safe
+@signed_in
+def statuses(request: HttpRequest) -> HttpResponse:
+    """All statuses as this site shows them, in their order, and the states of the two links."""
+    legend = [(status, given_when(status), steps(status)) for status in vocabulary()]
+    context = {
+        "nav": "",
+        "scope": scope(request),
+        "at": clock.now(),
+        "legend": legend,
+        "links": [
+            ("vpn", settings.VPN_WORD, VPN_STATES),
+            ("heartbeat", "API", HEARTBEAT_STATES),
+        ],
+    }
+    return render(request, "devices/statuses.html", context)
+
+
+def given_when(status: Status) -> list[tuple[int, str]]:
+    """The rules, by number, that give what is shown as this status."""
+    return [
+        (number, rule.sentence.format(vpn=settings.VPN_WORD))
+        for number, rule in enumerate(RULES, 1)
+        if rule.status in behind(status)
+    ]

@@ -1,0 +1,132 @@
+"""What is done to one device: deactivate, move, delete. Each is a page that asks, and a POST that does."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.device.move_preview import consequences
+from dashboard.pages.device.target import Target, gone, lead_to, target
+from devices import keys
+from devices.models import Device
+from devices.operations import lifecycle
+from devices.operations.batch import links_up
+from fleets.models import Fleet, Role
+from fleets.text import Words, apart
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Take the device out of service; 409 with the reason where a link is up at that instant."""
+    of, refused = target(request, uuid, Role.OPERATOR), False
+    if request.method == "POST":
+        try:
+            done = lifecycle.deactivate(device=of.device, actor=person(request))
+        except lifecycle.StillConnected:
+            of, refused = target(request, uuid, Role.OPERATOR), True
+        except Device.DoesNotExist:
+            return gone(request, of.device)
+        else:
+            _tell(request, of, "is deactivated", "was inactive already", done=done)
+            return lead_to(of.scope, "devices:detail", uuid)
+    context = of.context(up=links_up(of.device), refused=refused)
+    return render(request, "devices/deactivate.html", context, status=409 if refused else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def move(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Choose a fleet of the same organization (`?to=`), see what changes, move; 409 where it moved since."""
+    of, refused = target(request, uuid, Role.OPERATOR), ""
+    if request.method == "POST":
+        answer = _move(request, of)
+        if not isinstance(answer, str):
+            return answer
+        of, refused = target(request, uuid, Role.OPERATOR), answer
+    others = Fleet.objects.filter(organization=of.device.organization_id).exclude(pk=of.device.fleet_id)
+    chosen = (request.POST or request.GET).get("to", "")
+    to = next((fleet for fleet in others if fleet.slug == chosen), None)
+    changes = consequences(of.device, to) if to else ()
+    context = of.context(fleets=others, to=to, changes=changes, refused=refused)
+    return render(request, "devices/move.html", context, status=409 if refused else 200)
+
+
+def _move(request: HttpRequest, of: Target) -> HttpResponse | str:
+    """Move it and lead to it; or why it was not moved, in words."""
+    mine = Fleet.objects.filter(organization=of.device.organization_id)
+    fleet = mine.filter(slug=request.POST.get("to", "")).first()
+    if fleet is None:
+        return NO_FLEET
+    seen = request.POST.get("from", "")
+    try:
+        done = lifecycle.move(device=of.device, fleet=fleet, seen=seen, actor=person(request))
+    except lifecycle.MovedMeanwhile as moved:
+        return f"meanwhile it was moved to {moved.fleet}"
+    except lifecycle.FleetGone:
+        return NO_FLEET
+    except Device.DoesNotExist:
+        return gone(request, of.device)
+    _tell(request, of, f"is in {apart(fleet)} now", f"was in {apart(fleet)} already", done=done)
+    return lead_to(of.scope, "devices:detail", of.device.uuid)
+
+
+NO_FLEET: Final = "there is no such place to move it to any more"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def delete(request: HttpRequest, uuid: str) -> HttpResponse:
+    """Delete the device after its name, or the beginning of its UUID, was typed."""
+    of = target(request, uuid, Role.ADMINISTRATOR)
+    form = DeleteForm(of.device, request.POST or None)
+    if form.is_valid():
+        try:
+            lifecycle.delete(device=of.device, actor=person(request))
+        except Device.DoesNotExist:
+            return gone(request, of.device)
+        messages.success(request, f"{apart(of.device)} is deleted.")
+        return lead_to(of.scope, "devices:fleet", of.device.fleet.slug)
+    days = keys.FORMER_KEPT.days
+    return render(request, "devices/delete.html", of.context(form=form, days=days))
+
+
+def _tell(request: HttpRequest, of: Target, did: str, was: str, *, done: bool) -> None:
+    """Say what was done, or that there was nothing to do."""
+    if done:
+        messages.success(request, f"{apart(of.device)} {did}.")
+    else:
+        messages.info(request, f"{apart(of.device)} {was}: nothing was changed.")
+
+
+class DeleteForm(forms.Form):
+    """Deleting asks for the name, or the beginning of the UUID, to be typed."""
+
+    confirm = Words(
+        max_length=255,
+        required=False,
+        widget=forms.TextInput(
+            {
+                "class": "form-control",
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+            }
+        ),
+    )
+
+    def __init__(self, device: Device, data: Any) -> None:
+        super().__init__(data)
+        self._device = device
+
+    def clean_confirm(self) -> str:
+        device, said = self._device, str(self.cleaned_data["confirm"])
+        if said not in {str(device).strip(), device.short_uuid, device.uuid}:
+            raise forms.ValidationError(f"Type {device} to delete it. Nothing was deleted.")
+        return said

@@ -1,0 +1,84 @@
+"""What moving a device to another fleet changes, told before it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from dashboard.pages.parts.poll_interval import interval_of
+from devices import freezing
+from devices.models import Device, FrozenReason
+from fleets.models import Fleet, FleetType, Plan
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """One thing about the device: what it is, what it becomes, and when or why."""
+
+    name: str
+    before: str
+    after: str
+    note: str = ""
+
+    @property
+    def same(self) -> bool:
+        return self.before == self.after
+
+
+def consequences(device: Device, to: Fleet) -> tuple[Consequence, ...]:
+    """What becomes of a device, read with its fleet and organization, when it moves to `to`."""
+    return (_interval(device, to), _vpn(device, to), _freezing(device, to))
+
+
+def _interval(device: Device, to: Fleet) -> Consequence:
+    before, after = interval_of(device), interval_of(device, to)
+    if device.poll_interval is not None:
+        note = "Set at this device."
+    else:
+        note = "" if before.words == after.words else "In force from its next poll on."
+    return Consequence("Poll interval", before.words, after.words, note)
+
+
+def _vpn(device: Device, to: Fleet) -> Consequence:
+    own = device.vpn_setting
+    after = to.vpn_enabled if own is None else own
+    note = ""
+    if own is not None:
+        note = "Set at this device."
+    elif after != device.vpn_enabled:
+        note = (
+            f"Without the {settings.VPN_WORD} it is partially online."
+            if after
+            else "A recent heartbeat alone makes it Online."
+        )
+    return Consequence(settings.VPN_WORD, _used(on=device.vpn_enabled), _used(on=after), note)
+
+
+def _used(*, on: bool) -> str:
+    return "used" if on else "turned off"
+
+
+def _freezing(device: Device, to: Fleet) -> Consequence:
+    after = reason_in(device, to)
+    note = "Polls are still recorded; releases, settings and reports are refused." if after else ""
+    return Consequence("Locked", _locked(device.frozen_reason), _locked(after), note)
+
+
+def _locked(reason: str) -> str:
+    return f"Frozen: {FrozenReason(reason).label}" if reason else "no"
+
+
+def reason_in(device: Device, to: Fleet) -> str:
+    """Why the device would be frozen in that fleet, by the rule of devices/freezing; empty: not at all."""
+    organization = device.organization
+    free = organization.plan == Plan.FREE
+    if organization.unpaid:
+        return FrozenReason.UNPAID
+    if free and to.type == FleetType.PAID:
+        return FrozenReason.FLEET_TYPE
+    if not device.is_active or organization.allowance is None:
+        return ""
+    joins = free and device.fleet.type == FleetType.PAID  # the line that it was not in
+    place = freezing.place_in_line(device) + joins
+    return FrozenReason.ALLOWANCE if place > organization.allowance else ""

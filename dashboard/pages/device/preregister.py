@@ -1,0 +1,120 @@
+"""A device that is made before it is switched on."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import Any, Final
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods
+
+from dashboard.http.scope import person, scope, signed_in
+from dashboard.pages.device.target import require
+from devices import clock
+from devices.models import UUID_PATTERN, Device
+from devices.operations import lifecycle
+from devices.status import with_status
+from fleets.models import Fleet, Role
+from fleets.text import Words, apart
+
+PLAIN: Final = {"class": "form-control", "autocomplete": "off"}
+EXACT: Final = {**PLAIN, "autocapitalize": "none", "spellcheck": "false"}
+
+
+class PreregisterForm(forms.Form):
+    name = Words(
+        max_length=255,
+        required=False,
+        help_text="What it is called in lists. Without one, the beginning of its UUID.",
+        widget=forms.TextInput(PLAIN),
+    )
+    device_type = Words(label="Device type", max_length=255, required=False, widget=forms.TextInput(PLAIN))
+    uuid = forms.CharField(
+        label="UUID",
+        max_length=80,
+        required=False,
+        help_text="32 or 62 hexadecimal characters, if the device has one already. Empty: one is made up.",
+        widget=forms.TextInput(EXACT),
+    )
+    # Taken where none is given. It stands in the form, so that a reload of the answer meets its device.
+    made = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput)
+
+    def clean_uuid(self) -> str:
+        return _uuid(self.cleaned_data["uuid"])
+
+    @property
+    def wanted(self) -> str:
+        """The UUID that the device is to have."""
+        made = str(self.cleaned_data["made"])
+        return self.cleaned_data["uuid"] or (made if re.fullmatch(UUID_PATTERN, made) else _new_uuid())
+
+
+def _new_uuid() -> str:
+    return secrets.token_hex(16)
+
+
+def _uuid(said: str) -> str:
+    """As it is stored, however it was written; ValidationError where it is none."""
+    uuid = said.strip().replace("-", "").lower()
+    if uuid and not re.fullmatch(UUID_PATTERN, uuid):
+        raise forms.ValidationError("A UUID has 32 or 62 characters, each 0 to 9 or a to f.")
+    return uuid
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def preregister(request: HttpRequest, slug: str) -> HttpResponse:
+    """Make a device of this fleet; the answer shows its key, which nobody stores, and never again."""
+    at, here = clock.now(), scope(request)
+    mine = Fleet.objects.filter(organization__in=here.chosen).select_related("organization")
+    fleet = get_object_or_404(mine, slug=slug)
+    require(here, fleet.organization, Role.OPERATOR)
+    form = PreregisterForm(request.POST or None, initial={"made": _new_uuid()})
+    context: dict[str, Any] = {"nav": "fleets", "scope": here, "at": at, "fleet": fleet, "form": form}
+    if not form.is_valid():
+        return render(request, "devices/preregister.html", context)
+    facts = {name: form.cleaned_data[name] for name in ("name", "device_type")}
+    try:
+        device, key = lifecycle.preregister(fleet=fleet, actor=person(request), uuid=form.wanted, **facts)
+    except lifecycle.UuidTaken:
+        return _taken(request, form, context)
+    except lifecycle.FleetGone:
+        words = {
+            "heading": f"{apart(fleet)} is no longer here",
+            "words": "It was deleted. No device was made.",
+        }
+        return render(request, "refused.html", words, status=404)
+    context |= {"device": _read(device), "new": key, "config": config(request, device, key)}
+    return render(request, "devices/preregistered.html", context, status=201)
+
+
+def _taken(request: HttpRequest, form: PreregisterForm, context: dict[str, Any]) -> HttpResponse:
+    """Say whose UUID it is, as far as the viewer may know; what was entered stays."""
+    device = Device.objects.filter(organization__in=context["scope"].organizations, uuid=form.wanted).first()
+    if form.cleaned_data["uuid"]:
+        form.add_error("uuid", "A device of this site has it already. No device was made.")
+    else:
+        form = PreregisterForm(initial={**form.cleaned_data, "made": _new_uuid()})
+    context |= {"form": form, "taken": device}
+    return render(request, "devices/preregister.html", context, status=409)
+
+
+def _read(device: Device) -> Any:
+    return with_status(Device.objects.filter(pk=device.pk)).get()
+
+
+def config(request: HttpRequest, device: Device, key: str) -> str:
+    """What goes into config.json for a balena supervisor, which then does not register itself."""
+    registered = int(device.created_at.timestamp())
+    said = {
+        "apiEndpoint": f"{request.scheme}://{request.get_host()}",
+        "uuid": device.uuid,
+        "deviceId": device.pk,
+        "deviceApiKey": key,
+        "registered_at": registered,
+    }
+    return json.dumps(said, indent=2)

@@ -1,0 +1,65 @@
+"""The page of one action on one device: who may, what it shows of the device, how a refusal reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+
+from dashboard.http.scope import Scope, scope
+from dashboard.templating import indicators
+from devices import clock
+from devices.listing.filters import in_organizations
+from devices.models import Device
+from devices.status import with_status
+from fleets.models import Organization, Role
+from fleets.text import apart
+
+
+@dataclass(frozen=True)
+class Target:
+    """The device that an address names, as it is at the clock `at`."""
+
+    device: Any  # read by with_status
+    at: datetime
+    scope: Scope
+
+    def context(self, **more: Any) -> dict[str, Any]:
+        """What templates/devices/action.html expects."""
+        shown = {"nav": "fleets", "scope": self.scope, "at": self.at, "device": self.device}
+        return shown | {"links": (indicators.vpn(self.device), indicators.heartbeat(self.device))} | more
+
+
+def require(here: Scope, organization: Organization, least: Role) -> None:
+    """Refuse a member whose role does not include `least`: PermissionDenied. In no query."""
+    role = here.roles.get(organization.pk)
+    if role is None or not role.includes(least):
+        raise PermissionDenied(f"This needs the role {least.label} in {organization}.")
+
+
+def target(request: HttpRequest, uuid: str, least: Role) -> Target:
+    """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
+    at, here = clock.now(), scope(request)
+    devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    found: Any = get_object_or_404(devices, uuid=uuid)
+    require(here, found.organization, least)
+    return Target(found, at, here)
+
+
+def gone(request: HttpRequest, device: Device) -> HttpResponse:
+    """The answer where the device was deleted between the reading and the lock."""
+    words = f"{apart(device)} was deleted meanwhile. Nothing else was changed."
+    context = {"heading": "This device is no longer here", "words": words}
+    return render(request, "refused.html", context, status=404)
+
+
+def lead_to(here: Scope, name: str, *args: str) -> HttpResponse:
+    """Lead to a page, which stays narrowed to the same organization."""
+    narrowed = f"?{urlencode({'org': here.organization.slug})}" if here.organization else ""
+    return HttpResponseRedirect(reverse(name, args=args) + narrowed)

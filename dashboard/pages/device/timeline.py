@@ -1,0 +1,250 @@
+"""The connectivity picture of a device: three lanes over a day, a week or a month, as values for an SVG.
+
+Height carries the state, colour repeats it; what we did not observe is hatched. A day shows every span; a
+longer time, or a day with too many, shows the worst of each of its buckets. Uptime comes from the spans.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from devices import words
+from devices.history import spans as lanes
+from devices.history.device_history import Happened
+from devices.history.flapping import unstable
+from devices.history.spans import History, Span
+from devices.status import RANKS, HeartbeatState, Status, shown
+
+HEIGHT: Final = 24
+SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too
+NARROWEST: Final = 0.25  # per cent of the width
+
+
+@dataclass(frozen=True)
+class Range:
+    """A time to look back: its name in the address, its buckets, and how often its end moves on."""
+
+    name: str
+    words: str
+    length: timedelta
+    buckets: int
+    step: timedelta
+    tick: timedelta  # between two marks of the axis
+
+    def end(self, at: datetime) -> datetime:
+        return ceiling(at, self.step)
+
+    def start(self, at: datetime) -> datetime:
+        return self.end(at) - self.length
+
+
+RANGES: Final = {
+    each.name: each
+    for each in (
+        Range("24h", "24 h", timedelta(hours=24), 288, timedelta(minutes=1), timedelta(hours=4)),
+        Range("7d", "7 d", timedelta(days=7), 84, timedelta(minutes=10), timedelta(days=1)),
+        Range("30d", "30 d", timedelta(days=30), 90, timedelta(hours=1), timedelta(days=5)),
+    )
+}
+# By state: how high it stands. What is in none of them is a line at the bottom.
+FULL: Final = {Status.ONLINE, "connected", HeartbeatState.RECENT}
+MOST: Final = {Status.UPDATING, Status.CONFIGURING}
+HALF: Final = {Status.VPN_ONLY, Status.HEARTBEAT_ONLY, Status.POST_PROVISIONING, HeartbeatState.LATE}
+# By lane, the worst first: what a bucket shows.
+WORST: Final = {
+    "status": [status.value for status in RANKS if status],
+    "vpn": ["disconnected", "connected", "unknown"],
+    "heartbeat": ["lost", "late", "recent", "unknown"],
+}
+MEANS: Final = {"status": "reachable", "vpn": "connected", "heartbeat": "heard from"}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A rectangle of a lane: where it stands, what it says, and the `until` of the changes that led to it."""
+
+    state: str
+    x: str
+    width: str
+    y: int
+    words: str
+    until: str
+
+    @property
+    def height(self) -> int:
+        return HEIGHT - self.y
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One lane: its segments, its uptime in words, and what that means.
+
+    `changes` is how often the link changed within the hour, where it is unstable.
+    """
+
+    kind: str
+    name: str
+    segments: tuple[Segment, ...]
+    uptime: str
+    means: str
+    changes: int
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place on the axis, or a time that was not observed."""
+
+    x: str
+    words: str
+    width: str = ""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The whole picture."""
+
+    range: Range
+    lanes: tuple[Lane, ...]
+    marks: tuple[Mark, ...]
+    silences: tuple[Mark, ...]
+
+
+def timeline(device: Any, past: Happened, of: Range, at: datetime) -> Timeline:
+    """The picture of a device read by with_status, of what happened from the start of the range.
+
+    It stays the same for a step of its range.
+    """
+    scale = Scale(of.start(at), of.end(at), at)
+    history = lanes.lanes_of(device, past, scale.start, at)
+    kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
+    return Timeline(
+        range=of,
+        lanes=tuple(_lane(kind, name, history, of, scale, device) for kind, name in kinds.items()),
+        marks=tuple(marks_of(of, scale)),
+        silences=tuple(
+            Mark(scale.x(begins), said_of("Not observed", begins, ends, at), scale.width(begins, ends))
+            for begins, ends in history.silences
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where moments stand on a picture's width, in per cent."""
+
+    start: datetime
+    end: datetime
+    at: datetime
+
+    def x(self, moment: datetime) -> str:
+        return f"{self._share(moment):.3f}%"
+
+    def width(self, start: datetime, end: datetime | None) -> str:
+        """What lasts reaches to the right edge, a step at most beyond now."""
+        until = self.end if end is None or end >= self.at else end
+        return f"{max(NARROWEST, self._share(until) - self._share(start)):.3f}%"
+
+    def _share(self, moment: datetime) -> float:
+        return 100 * ((moment - self.start) / (self.end - self.start))
+
+
+def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: Any) -> Lane:
+    spans = history.spans[kind]
+    changes = 0 if kind == "status" else unstable([span.start for span in spans[1:]], scale.at)
+    if of.name != "24h" or len(spans) > SPANS_DRAWN:
+        spans = _worst(kind, spans, of, scale)
+    uptime = _percent(history.uptime(kind, scale.start, scale.at))
+    if kind == "vpn" and not device.vpn_enabled and not device.vpn:
+        uptime = "not used"
+    drawn = (_segment(kind, span, scale) for span in spans if span.state not in ("", "unknown"))
+    return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
+
+
+def _segment(kind: str, span: Span, scale: Scale) -> Segment:
+    state = _shown(kind, span.state)
+    y = 0 if state in FULL else 7 if state in MOST else 13 if state in HALF else 21
+    said = said_of(_name(kind, state), span.start, span.end, scale.at)
+    return Segment(
+        state,
+        scale.x(span.start),
+        scale.width(span.start, span.end),
+        y,
+        f"{said}: {span.reason}" if span.reason else said,
+        span.end.isoformat() if span.end else "",
+    )
+
+
+def _shown(kind: str, state: str) -> str:
+    if kind == "status":
+        return shown(state).value
+    return "lost" if state == "disconnected" else state
+
+
+def _name(kind: str, state: str) -> str:
+    if kind == "status":
+        return str(Status(state).label)
+    if kind == "vpn":
+        return f"{settings.VPN_WORD} {VPN_STATES[state]}"
+    return f"API {HEARTBEAT_STATES[state]}"
+
+
+def said_of(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
+    """What lasts says no duration: it would make another picture of the same."""
+    if end is None or end >= at:
+        return f"{what} since {words.clock(start, at)}"
+    return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
+
+
+def _worst(kind: str, spans: list[Span], of: Range, scale: Scale) -> list[Span]:
+    """The worst state of each bucket, equal neighbours as one span."""
+    length = of.length / of.buckets
+    states: list[str] = [""] * of.buckets
+    rank = {state: number for number, state in enumerate(WORST[kind])}
+    for span in spans:
+        first = int((span.start - scale.start) / length)
+        last = math.ceil(((span.end or scale.end) - scale.start) / length)
+        for number in range(max(first, 0), min(max(last, first + 1), of.buckets)):
+            if rank.get(span.state, 99) < rank.get(states[number], 99):
+                states[number] = span.state
+    merged: list[Span] = []
+    for number, state in enumerate(states):
+        start, last_one = scale.start + number * length, number == of.buckets - 1
+        end = None if last_one else start + length
+        if merged and merged[-1].state == state:
+            merged[-1] = Span(merged[-1].start, end, state)
+        else:
+            merged.append(Span(start, end, state))
+    return merged
+
+
+def _percent(share: float | None) -> str:
+    """One decimal, never rounded up: what was lost for a moment is not 100 %."""
+    if share is None:
+        return "no data"
+    if 0 < share < 0.001:
+        return f"under 0.1{words.NO_BREAK}%"
+    return f"{math.floor(share * 1000) / 10:g}{words.NO_BREAK}%"
+
+
+def marks_of(of: Range, scale: Scale) -> Iterable[Mark]:
+    """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
+    local = timezone.localtime(scale.start)
+    moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    while moment < scale.end:
+        if scale.start + of.length * 0.03 < moment < scale.end - of.length * 0.07:
+            midnight = moment.hour == 0
+            yield Mark(scale.x(moment), f"{moment:%a} {moment.day}" if midnight else f"{moment:%H:%M}")
+        moment = timezone.make_aware(moment.replace(tzinfo=None) + of.tick)
+
+
+def ceiling(at: datetime, step: timedelta) -> datetime:
+    since = timedelta(seconds=at.timestamp())
+    return at + (-since % step)

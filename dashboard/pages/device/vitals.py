@@ -1,0 +1,94 @@
+"""A device's vitals as meters; what it did not report, or cannot mean, is "no data", never nought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from devices.rules.metrics import known
+from devices.words import NO_BREAK
+
+WARN_SHARE = 90  # per cent of memory and storage
+WARN_TEMPERATURE = 80  # degrees Celsius
+UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+@dataclass(frozen=True)
+class Vital:
+    """One meter: `share` in per cent fills it, None where nothing is known or nothing bounds the value."""
+
+    name: str
+    words: str
+    share: int | None = None
+    warning: str = ""
+
+
+def vitals(metrics: dict[str, Any]) -> list[Vital]:
+    """The meters of a device from what it last reported (protocol.md, report)."""
+    means = known(metrics)
+    makers: tuple[Callable[[dict[str, Any]], Vital], ...] = (
+        _cpu,
+        _memory,
+        _storage,
+        _temperature,
+        _power,
+    )
+    return [maker(means) for maker in makers]
+
+
+def _cpu(metrics: dict[str, Any]) -> Vital:
+    percent = metrics.get("cpu_percent")
+    if percent is None:
+        return Vital("CPU", "no data")
+    return Vital("CPU", f"{round(percent)}{NO_BREAK}%", _percent(percent))
+
+
+def _memory(metrics: dict[str, Any]) -> Vital:
+    return _part("Memory", metrics.get("memory_used"), metrics.get("memory_total"))
+
+
+def _storage(metrics: dict[str, Any]) -> Vital:
+    return _part("Storage", metrics.get("storage_used"), metrics.get("storage_total"))
+
+
+def _part(name: str, used: int | None, total: int | None) -> Vital:
+    if used is None:
+        return Vital(name, "no data")
+    if not total:
+        return Vital(name, f"{size(used)} used")
+    share = 100 * used / total
+    return Vital(
+        name,
+        f"{size(used)} of {size(total)}",
+        _percent(share),
+        "High" if share >= WARN_SHARE else "",
+    )
+
+
+def _temperature(metrics: dict[str, Any]) -> Vital:
+    degrees = metrics.get("temperature")
+    if degrees is None:
+        return Vital("Temperature", "no data")
+    words = f"{round(degrees)}{NO_BREAK}°C"
+    return Vital("Temperature", words, _percent(degrees), "High" if degrees >= WARN_TEMPERATURE else "")
+
+
+def _power(metrics: dict[str, Any]) -> Vital:
+    undervolted = metrics.get("undervolted")
+    if undervolted is None:
+        return Vital("Power", "no data")
+    return Vital("Power", "below its voltage", warning="Low") if undervolted else Vital("Power", "enough")
+
+
+def _percent(share: float) -> int:
+    return round(min(100, max(0, share)))
+
+
+def size(number: float) -> str:
+    """A number of bytes, three digits or so: "12.6 GB"."""
+    unit = 0
+    while number >= 999.5 and unit < len(UNITS) - 1:
+        number, unit = number / 1000, unit + 1
+    digits = 0 if unit == 0 or number >= 99.5 else 1
+    return f"{number:.{digits}f}{NO_BREAK}{UNITS[unit]}"

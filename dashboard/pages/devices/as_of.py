@@ -1,0 +1,128 @@
+"""The Devices page, of all fleets or of one, as it was at a minute of the kept history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.http.scope import Scope
+from dashboard.pages.devices.filter_form import filter_form
+from dashboard.pages.devices.links import Choice
+from dashboard.pages.devices.query import Query, address
+from dashboard.pages.devices.row_as_of import rows_then
+from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.differences import differences
+from dashboard.pages.parts.minute import minute_form
+from dashboard.pages.parts.over_time_links import picture
+from devices import words
+from devices.clock import Moment
+from devices.history import counts_as_of
+from devices.listing.facet_counts import facets
+from devices.listing.filters import Filters, described
+from devices.listing.list_as_of import PORTIONS, Then
+from devices.status import moved_ids
+from fleets.models import Fleet
+from fleets.postgres.keyset import Page
+
+KEPT = ("org", "sort", "per_page", "range", "at", "view")
+ORDERS = {"attention": "Needs attention", "name": "Name"}
+
+
+def devices_then(
+    request: HttpRequest,
+    here: Scope,
+    asked: Query,
+    fleets: Sequence[Fleet],
+    fleet: Fleet | None,
+    at: Moment,
+    now: datetime,
+) -> HttpResponse:
+    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    instant = counts_as_of.instant(at, now)
+    then = Then(here.chosen, asked.filters, instant)
+    sort = _sort(asked, then)
+    found = _page(request, then, asked, sort)
+    rows = rows_then(found.rows, instant)
+    _say_what_is_of_now(asked)
+    context = {
+        "nav": "fleets" if fleet else "devices",
+        "scope": here,
+        "fleet": fleet,
+        "at": now,
+        "then": at,
+        "silence": at.silence if at.heard != at else None,
+        "minute": minute_form(request, now, at),
+        "back": address(request, at=None),
+        "asked": asked,
+        "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
+        "rows": rows,
+        "facets": _facets(then, here, now),
+        "sorts": _sorts(request, sort, then),
+        "picture": picture(request, here.chosen, now, fleet) if fleet else None,
+        "previous": address(request, before=found.previous) if found.previous else None,
+        "next": address(request, after=found.next) if found.next else None,
+        "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
+    }
+    return render(request, "devices/then.html", context)
+
+
+def _sort(asked: Query, then: Then) -> str:
+    """By attention or by name; of a long list by name."""
+    name = asked.sort.removeprefix("-")
+    if name == "name" or (name in ORDERS and then.few):
+        return asked.sort
+    if name in ORDERS:
+        asked.notices.append("This list is long: as of a minute it can be sorted by name alone.")
+    else:
+        asked.notices.append("This order is of now: as of a minute the devices stand by name.")
+    return "name"
+
+
+def _page(request: HttpRequest, then: Then, asked: Query, sort: str) -> Page[Any]:
+    """The page that is asked for, which says where it had to break off."""
+    found = page_asked_for(request, asked.notices, partial(then.page, sort, asked.size))
+    goes_on = found.previous if asked.before else found.next
+    if goes_on and not found.past_end and len(found.rows) < asked.size:
+        asked.notices.append(
+            f"Of this long list a page looks at {words.thousands(sum(PORTIONS))} devices, and few of these"
+            " match: go on to the next ones, or choose fewer devices."
+        )
+    return found
+
+
+def _say_what_is_of_now(asked: Query) -> None:
+    """What of the filters the histories do not know."""
+    if described(asked.filters):
+        asked.notices.append(
+            "Tags, types, versions, releases and the words of the search are those of now: no history of them"
+            " is kept, and devices deleted since are left out."
+        )
+    if asked.filters.silent is not None:
+        asked.notices.append("How long a device had been silent is not kept: that filter was left out.")
+    if "overdue" in asked.filters.heartbeat:
+        asked.notices.append("Whether a poll was overdue is not kept: it counts as on time.")
+
+
+def _facets(then: Then, here: Scope, now: datetime) -> Any:
+    """A count per status then, beside that of now where both can be had."""
+    counts = then.counts()
+    if counts is None:
+        return None
+    return differences(counts, facets(here.chosen, then.filters, now, moved_ids(now)))
+
+
+def _sorts(request: HttpRequest, sort: str, then: Then) -> list[Choice]:
+    names = ORDERS if then.few else {"name": ORDERS["name"]}
+    return [
+        Choice(
+            label,
+            address(request, sort=None if name == "attention" else name),
+            name == sort.removeprefix("-"),
+        )
+        for name, label in names.items()
+    ]

@@ -1,0 +1,110 @@
+"""Actions over many devices: what is ticked is fixed, then asked for and previewed, then done by a job."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.pages.device.target import require
+from dashboard.pages.devices.bulk_forms import FORMS, ConfirmForm
+from dashboard.pages.devices.bulk_preview import preview, title
+from devices import clock
+from devices.listing.filters import in_organizations, matching
+from devices.listing.query_string import filters_in
+from devices.models import Selection
+from devices.operations import bulk_actions, ceilings
+from fleets.models import Organization
+
+NOTHING = "No device was ticked, so there is nothing to do."
+SEVERAL = "These devices belong to several organizations, and an action is about one: choose it first."
+
+
+@require_POST
+@signed_in
+def select(request: HttpRequest) -> HttpResponse:
+    """Fix the devices that were ticked, or `all` that the `query` of the list names, and lead on.
+
+    Http404 for an action that there is not, PermissionDenied to members below its role.
+    """
+    here, action = scope(request), request.POST.get("action", "")
+    if action not in bulk_actions.ACTIONS:
+        raise Http404("No such action")
+    query = request.POST.get("query", "").removeprefix("?")
+    whole = bool(request.POST.get("all"))
+    unclear: list[str] = []
+    devices = _matching(here, query, unclear) if whole else _ticked(request, here)
+    of = list(Organization.objects.filter(pk__in=devices.order_by().values("organization"))[:2])
+    if unclear or len(of) != 1:
+        messages.info(request, " ".join(unclear) or (SEVERAL if of else NOTHING))
+        return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
+    require(here, of[0], bulk_actions.ACTIONS[action].least)
+    try:
+        selection = bulk_actions.select(organization=of[0], devices=devices, query=query if whole else None)
+    except ceilings.Reached as reached:
+        messages.error(request, str(reached))
+        return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
+    return redirect("devices:bulk", selection.uuid, action)
+
+
+def _ticked(request: HttpRequest, here: Scope) -> QuerySet[Any]:
+    return in_organizations(here.organizations).filter(uuid__in=request.POST.getlist("sel"))
+
+
+def _matching(here: Scope, query: str, unclear: list[str]) -> QuerySet[Any]:
+    """All that the list of this query shows; what of it is unknown is told, for nobody meant more devices."""
+    asked = QueryDict(query)
+    chosen = [each for each in here.organizations if asked.get("org") in {None, "", each.slug}]
+    return matching(chosen, filters_in(asked, chosen, unclear), clock.now())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
+    """Ask for what the action needs (`?to=`), say whom it would change and whom it would skip, and start it.
+
+    Http404 to strangers, PermissionDenied to members below its role.
+    """
+    here, of = _mine(request, selection, action)
+    if of.job:
+        return redirect("devices:job", of.job.uuid)
+    asked = request.POST if request.method == "POST" else request.GET
+    form = FORMS[action](of, asked if asked.get("preview") else None)
+    at, back = clock.now(), f"{reverse('devices:list')}?{of.query or ''}"
+    context = {"nav": "devices", "scope": here, "at": at, "back": back}
+    context |= {"selection": of, "action": action, "form": form}
+    if not form.is_valid():
+        return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, of)})
+    heading = title(action, of.total, form.said)
+    confirm = ConfirmForm(of.total, request.POST or None)
+    if request.method == "POST" and (action != "delete" or confirm.is_valid()):
+        said = {"selection": of, "action": action, "said": form.said, "title": heading}
+        return redirect("devices:job", bulk_actions.start(actor=person(request), **said).uuid)
+    found = preview(of, action, form.said, at)
+    button = title(action, found.affected.number, form.said)
+    context |= {"heading": heading, "found": found, "button": button, "confirm": confirm}
+    return render(request, "devices/bulk.html", context)
+
+
+def title_of(action: str, of: Selection) -> str:
+    """What is about to be asked for."""
+    devices = "1 device" if of.total == 1 else f"{of.total} devices"
+    words = {"move": "Move {}", "tag": "Tag {}", "poll-interval": "Set the poll interval of {}"}
+    return words[action].format(devices)
+
+
+def _mine(request: HttpRequest, uuid: UUID, action: str) -> tuple[Scope, Selection]:
+    here = scope(request)
+    if action not in bulk_actions.ACTIONS:
+        raise Http404("No such action")
+    visible = Selection.objects.visible_to(person(request)).select_related("organization", "job")
+    found = get_object_or_404(visible, uuid=uuid)
+    require(here, found.organization, bulk_actions.ACTIONS[action].least)
+    return here, found

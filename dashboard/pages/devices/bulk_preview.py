@@ -1,0 +1,94 @@
+"""What an action over many devices would do, told before: how many, which, and who is skipped why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Count, Q
+
+from dashboard.pages.parts.poll_interval import in_words
+from devices.models import Selection
+from devices.operations.bulk_actions import ACTIONS, devices_in
+from devices.status import with_status
+from devices.words import thousands
+from fleets.models import Fleet
+from fleets.postgres.name_order import NameKey
+
+NAMED: Final = 10  # devices that are named
+GONE: Final = "Deleted meanwhile"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Devices that meet the same: how many, and the first of them by name. `why` is empty: they change."""
+
+    why: str
+    number: int
+    names: list[str]
+
+    @property
+    def more(self) -> int:
+        return self.number - len(self.names)
+
+
+@dataclass(frozen=True)
+class Preview:
+    affected: Group
+    skipped: list[Group]  # those that occur
+
+
+def preview(selection: Selection, action: str, said: Mapping[str, Any], at: datetime) -> Preview:
+    """What the action would do now to the devices of the selection; a query more for each reason to skip."""
+    devices: Any = devices_in(selection)
+    of = ACTIONS[action]
+    if of.fades:
+        devices = with_status(devices, at)
+    left, groups = Q(), []
+    for why, condition in of.skips(said):
+        groups.append((why, left & condition))
+        left &= ~condition
+    groups.insert(0, ("", left))
+    counts = devices.order_by().aggregate(
+        there=Count("pk"), **{f"n{number}": Count("pk", filter=of) for number, (_, of) in enumerate(groups)}
+    )
+    found = []
+    for number, (why, condition) in enumerate(groups):
+        first = devices.filter(condition).order_by(NameKey("name"), "pk")[
+            : NAMED if counts[f"n{number}"] else 0
+        ]
+        found.append(Group(why, counts[f"n{number}"], list(map(str, first))))
+    found.append(Group(GONE, selection.total - counts["there"], []))
+    return Preview(found[0], [group for group in found[1:] if group.number])
+
+
+def title(action: str, number: int, said: Mapping[str, Any]) -> str:
+    """What is done, in words: "Move 38 devices to Kiosks"."""
+    devices = "1 device" if number == 1 else f"{thousands(number)} devices"
+    match action:
+        case "move":
+            return f"Move {devices} to {said['fleet']}"
+        case "tag":
+            return f"Tag {devices}: {tag_words(said)}"
+        case "poll-interval":
+            return f"Set the poll interval of {devices} to {interval_words(said)}"
+    return f"{action.capitalize()} {devices}"
+
+
+def tag_words(said: Mapping[str, Any]) -> str:
+    """What is put and dropped: "site = a, without spare"."""
+    put = [f"{name} = {value}" if value else name for name, value in said["put"].items()]
+    return ", ".join([*put, *(f"without {name}" for name in said["drop"])])
+
+
+def interval_words(said: Mapping[str, Any]) -> str:
+    seconds = said["poll_interval"]
+    return in_words(seconds) if seconds else f"that of their {settings.FLEET_WORD.lower()}"
+
+
+def others(selection: Selection) -> list[Fleet]:
+    """The fleets that devices of the selection may move to."""
+    return list(Fleet.objects.filter(organization=selection.organization_id))

@@ -1,0 +1,75 @@
+"""The menu of columns of a list, and the person's own choice for all lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from dashboard.account.people import choose_columns
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, chosen, column_words
+from dashboard.pages.devices.links import Choice
+from dashboard.pages.devices.query import address
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the menu shows: each column with the address that puts it there or takes it away."""
+
+    shown: tuple[str, ...]
+    choices: list[Choice]
+    full: bool  # no other fits
+    usual: str | None  # the address without a choice of its own, where it has one
+    own: bool  # the person has chosen these for all lists
+
+    @property
+    def place(self) -> dict[str, str]:
+        """Which column leaves first where the window is narrow: the last one; the usual ones know better."""
+        if self.tuned:
+            return dict.fromkeys(self.shown, "")
+        return {name: f"k{number}" for number, name in enumerate(self.shown, 1)}
+
+    @property
+    def span(self) -> int:
+        """The cells of a row behind its name."""
+        return 2 + len(self.shown)
+
+    @property
+    def tuned(self) -> bool:
+        """Whether they are the usual ones, whose widths are made for each other."""
+        return self.shown in {DEFAULT, DEFAULT[1:]}
+
+
+def column_choices(request: HttpRequest, shown: tuple[str, ...], *, of_one_fleet: bool) -> Columns:
+    """The menu; a list of one fleet does not name it in each row."""
+    return Columns(
+        shown=tuple(name for name in shown if not (of_one_fleet and name == "fleet")),
+        choices=[
+            Choice(words, address(request, columns=_toggled(shown, name)), name in shown)
+            for name, words in column_words().items()
+            if not (of_one_fleet and name == "fleet")
+        ],
+        full=len(shown) >= MOST,
+        usual=address(request, columns=None) if request.GET.getlist("columns") else None,
+        own=shown == (chosen(person(request).list_columns) or DEFAULT),
+    )
+
+
+def _toggled(shown: tuple[str, ...], name: str) -> list[str]:
+    names = [each for each in (*shown, name) if not (each == name and name in shown)]
+    return list(chosen(names)) or [ALWAYS]
+
+
+@require_POST
+@signed_in
+def remember(request: HttpRequest) -> HttpResponse:
+    """Keep these columns for all lists of the person whose address names none."""
+    choose_columns(user=person(request), columns=list(chosen(request.POST.getlist("columns"))))
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+        back = reverse("devices:list")
+    return HttpResponseRedirect(back)

@@ -1,0 +1,44 @@
+"""The devices that an address means, as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard.http.file_response import File, csv_file, json_file, one_of_few
+from dashboard.http.scope import scope, signed_in
+from dashboard.pages.devices.export_rows import COLUMNS, Batches
+from dashboard.pages.devices.query import parse
+from devices import clock
+from devices.listing.reading import order_named, whole
+
+
+@require_safe
+@signed_in
+@one_of_few
+def csv(request: HttpRequest) -> File:
+    """The filtered list as a spreadsheet reads it."""
+    name, devices = _meant(request)
+    return csv_file(name, COLUMNS, Batches(devices))
+
+
+@require_safe
+@signed_in
+@one_of_few
+def json(request: HttpRequest) -> File:
+    """The filtered list as programs read it."""
+    name, devices = _meant(request)
+    return json_file(name, Batches(devices))
+
+
+def _meant(request: HttpRequest) -> tuple[str, QuerySet[Any]]:
+    """The name of the file, and the devices of the list with this address, in its order."""
+    at, here = clock.now(), scope(request)
+    asked = parse(request, here.chosen)
+    of = [fleet.slug for fleet in asked.filters.fleets] or [each.slug for each in here.chosen]
+    name = "-".join(["devices", *(of if len(of) == 1 else []), str(timezone.localdate(at))])
+    return name, whole(here.chosen, asked.filters, order_named(asked.sort), at)

@@ -1,0 +1,124 @@
+"""The filters of a list as a form shows them: what can be chosen, and what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from dashboard.pages.devices.query import address
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
+from devices.listing.query_string import UNITS
+from devices.words import NO_BREAK
+from fleets.models import Fleet
+from fleets.text import apart
+
+MENU_FLEETS = 20  # more are named by their slug
+SILENCES = ("15m", "1h", "6h", "1d", "7d", "30d")
+VPN_WORDS = dict(
+    zip(VPN, (VPN_STATES[state] for state in ("connected", "lost", "unknown", "off")), strict=True)
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value of a filter: what it is called, what stands in the address, whether it is in force."""
+
+    words: str
+    value: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Token:
+    """One filter in force: its words, and the address without it. `name` and `value` as in the address."""
+
+    words: str
+    address: str
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class FilterForm:
+    """All that the form of the filters shows, but for the statuses with their counts."""
+
+    fleets: list[Option]
+    more_fleets: bool
+    vpn: list[Option]
+    heartbeat: list[Option]
+    silences: list[Option]
+    tokens: list[Token]
+    clear: str
+    kept: list[tuple[str, str]] = field(default_factory=list)  # what has no field of its own and stays
+
+
+def filter_form(
+    request: HttpRequest, filters: Filters, fleets: Sequence[Fleet], names: Iterable[str], fleet: Fleet | None
+) -> FilterForm:
+    """The form; `fleets` are the first ones of the menu, `names` what else of the address it passes on."""
+    chosen = () if fleet else filters.fleets
+    listed = [*chosen, *(each for each in fleets if each not in chosen)]
+    silent = request.GET.get("silent", "") if filters.silent else ""
+    tokens = list(_tokens(request, filters, chosen))
+    return FilterForm(
+        fleets=[Option(each.name, each.slug, each in chosen) for each in listed[: MENU_FLEETS + len(chosen)]],
+        more_fleets=len(fleets) > MENU_FLEETS,
+        vpn=[Option(VPN_WORDS[each], each, each in filters.vpn) for each in VPN],
+        heartbeat=[Option(HEARTBEAT_STATES[each], each, each in filters.heartbeat) for each in HEARTBEAT],
+        silences=[
+            Option(span_words(_span(each)), each, each == silent)
+            for each in dict.fromkeys([*SILENCES, *filter(None, [silent])])
+        ],
+        tokens=tokens,
+        clear=address(request, **dict.fromkeys(("q", "status", *(token.name for token in tokens)))),
+        kept=[(name, value) for name in names for value in request.GET.getlist(name) if value]
+        + [(token.name, token.value) for token in tokens if token.name in ADDED],
+    )
+
+
+ADDED = ("tag", "no-tag", "type", "os", "release")  # the form's own field adds another value to these
+
+
+def span_words(span: timedelta) -> str:
+    """How long a silence is, in the largest unit that divides it: "7 d"."""
+    for unit, name in (("d", "d"), ("h", "h"), ("m", "min")):
+        if span % UNITS[unit] == timedelta():
+            return f"{span // UNITS[unit]}{NO_BREAK}{name}"
+    return str(span)
+
+
+def _span(value: str) -> timedelta:
+    return int(value[:-1]) * UNITS[value[-1]]
+
+
+def _tokens(request: HttpRequest, filters: Filters, fleets: Sequence[Fleet]) -> Iterable[Token]:
+    groups: list[tuple[str, list[tuple[str, str]]]] = [
+        ("fleet", [(f"{settings.FLEET_WORD}: {apart(fleet.name)}", fleet.slug) for fleet in fleets]),
+        ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[each]}", each) for each in filters.vpn]),
+        ("heartbeat", [(f"API {HEARTBEAT_STATES[each]}", each) for each in filters.heartbeat]),
+        ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),
+        ("no-tag", [(f"not {_tag_words(tag)}", tag.words) for tag in filters.tags if not tag.has]),
+        ("type", [(f"Type {each}", each) for each in filters.types]),
+        ("os", [(f"OS {each}", each) for each in filters.os_versions]),
+        ("release", [(f"Release {each}", each) for each in filters.releases]),
+        ("silent", _silence(request, filters)),
+    ]
+    for name, values in groups:
+        for words, value in values:
+            others = [other for _, other in values if other != value]
+            yield Token(words, address(request, **{name: others}), name, value)
+
+
+def _silence(request: HttpRequest, filters: Filters) -> list[tuple[str, str]]:
+    if filters.silent is None:
+        return []
+    return [(f"Silent for more than {span_words(filters.silent)}", request.GET["silent"])]
+
+
+def _tag_words(tag: Tag) -> str:
+    return f"tag {tag.key}" if tag.value is None else f"tag {tag.key} = {tag.value}"

@@ -1,0 +1,167 @@
+"""Many devices from a file: uploaded and read, looked at, confirmed; and the file of their keys."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.http.concurrency_limits import Bound, release_connection
+from dashboard.http.file_response import Row, csv_file
+from dashboard.http.request_limits import BODY_LIMIT
+from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.pages.device.target import lead_to, require
+from dashboard.pages.jobs.page import operated
+from devices import clock
+from devices.background import preregistration
+from devices.models import DeviceList, Job
+from devices.operations import ceilings, device_file, key_handout
+from devices.operations.device_file import Fault
+from fleets.models import Fleet, Role
+
+# A file of 5 MB takes seconds of a processor to read, and as many to make the keys of.
+FILES: Final = Bound(
+    2,
+    "The server is busy with other files",
+    "It handles only two lists of devices at a time. Nothing was changed. Go back and try again in a minute.",
+    again=30,
+)
+SHOWN_FAULTS: Final = 100
+SHOWN_LINES: Final = 10
+
+
+class UploadForm(forms.Form):
+    file = forms.FileField(
+        widget=forms.ClearableFileInput({"class": "form-control", "accept": ".csv,text/csv"}),
+        error_messages={
+            "required": "Choose a file.",
+            "invalid": "Choose a file.",
+            "empty": "This file is empty.",
+        },
+    )
+
+
+def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
+    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    here = scope(request)
+    mine = Fleet.objects.filter(organization__in=here.chosen).select_related("organization")
+    fleet = get_object_or_404(mine, slug=slug)
+    require(here, fleet.organization, Role.OPERATOR)
+    return fleet, here
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+@FILES.around
+def upload(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet."""
+    fleet, here = operated_fleet(request, slug)
+    sent = request.method == "POST"
+    form = UploadForm(request.POST if sent else None, request.FILES if sent else None)
+    faults: Sequence[Fault] = ()
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        release_connection()
+        read = device_file.read(file.read())
+        faults = read.faults or device_file.taken(read.lines)
+        if not faults:
+            said = {"lines": read.lines, "file_name": file.name, "actor": person(request)}
+            try:
+                listed = preregistration.keep(fleet=fleet, **said)
+            except ceilings.Reached as reached:
+                form.add_error("file", str(reached))
+            else:
+                if read.remark:
+                    messages.info(request, read.remark)
+                return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
+    context = {
+        "nav": "fleets",
+        "scope": here,
+        "at": clock.now(),
+        "fleet": fleet,
+        "form": form,
+        "faults": faults[:SHOWN_FAULTS],
+        "faulty": len(faults),
+        "most": device_file.MOST,
+        "lists": ceilings.LISTS,
+        "megabytes": BODY_LIMIT // 1024**2,
+    }
+    return render(request, "devices/import.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def preview(request: HttpRequest, slug: str, listed: UUID) -> HttpResponse:
+    """What the file says, before it is done; confirming starts the job, and leads to it."""
+    fleet, here = operated_fleet(request, slug)
+    lists = DeviceList.objects.select_related("job", "organization", "fleet")
+    found = get_object_or_404(lists, uuid=listed, fleet=fleet)
+    if request.method == "POST":
+        return redirect("devices:job", preregistration.confirm(listed=found, actor=person(request)).uuid)
+    if found.job is not None:
+        return redirect("devices:job", found.job.uuid)
+    context = {"nav": "fleets", "scope": here, "at": clock.now(), "fleet": fleet, "listed": found}
+    return render(request, "devices/import_preview.html", context | counts(found, fleet))
+
+
+def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
+    """What is told of a list: its beginning, and how many have what."""
+    types = Counter(line["device_type"] or fleet.device_type for line in listed.lines)
+    return {
+        "lines": listed.lines[:SHOWN_LINES],
+        "more": max(0, listed.count - SHOWN_LINES),
+        "with_uuid": sum(bool(line["uuid"]) for line in listed.lines),
+        "with_name": sum(bool(line["name"]) for line in listed.lines),
+        "with_tags": sum(bool(line["tags"]) for line in listed.lines),
+        "with_interval": sum(bool(line.get("poll_interval")) for line in listed.lines),
+        "types": types.most_common(5),
+        "more_types": max(0, len(types) - 5),
+    }
+
+
+@require_POST
+@signed_in
+@FILES.around
+def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
+    """The keys of the devices that this job made, as a file: the same until somebody confirms to have it."""
+    found, listed = _listed(request, job)
+    try:
+        keyed = key_handout.hand_out(listed=listed, actor=person(request))
+    except key_handout.NotOffered as error:
+        listed.refresh_from_db(fields=["keys_at", "keys_by_name"])
+        context = {"job": found, "listed": listed, "why": str(error)}
+        return render(request, "devices/job_keys_gone.html", context, status=409)
+
+    async def batches() -> AsyncIterator[list[Row]]:
+        yield [asdict(each) for each in keyed]
+
+    name = f"keys-{listed.fleet.slug}-{timezone.localdate(clock.now())}"
+    return csv_file(name, key_handout.COLUMNS, batches())
+
+
+@require_POST
+@signed_in
+def keys_confirmed(request: HttpRequest, job: UUID) -> HttpResponse:
+    """Somebody has the keys: they are offered no more."""
+    found, listed = _listed(request, job)
+    if key_handout.confirm(listed=listed, actor=person(request)):
+        messages.success(request, "The keys can no longer be downloaded: they are not stored any more.")
+    else:
+        messages.info(request, "Nothing was changed: the keys were not offered for download.")
+    return redirect("devices:job", found.uuid)
+
+
+def _listed(request: HttpRequest, job: UUID) -> tuple[Job, DeviceList]:
+    """The job of this address and its list: Http404 to strangers, PermissionDenied below Operator."""
+    found, _ = operated(request, job)
+    lists = DeviceList.objects.select_related("organization", "fleet").defer("lines", "encrypted_keys")
+    return found, get_object_or_404(lists, job=found)

@@ -1,0 +1,103 @@
+"""The address of a Devices page, read: what is unknown in it is left out, with a notice that says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, QueryDict
+
+from dashboard.http.scope import on_screen, person
+from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
+from devices.listing.filters import Filters
+from devices.listing.index_scan import ORDERS
+from devices.listing.query_string import filters_in, short
+from devices.listing.reading import PAGE_SIZES
+from devices.models import UUID_PATTERN
+from fleets.models import Fleet, Organization
+
+
+@dataclass
+class Query:
+    """A Devices page as its address asks for it."""
+
+    filters: Filters
+    sort: str
+    size: int
+    after: str
+    before: str
+    columns: tuple[str, ...] = DEFAULT
+    notices: list[str] = field(default_factory=list)
+
+
+def parse(request: HttpRequest, organizations: Sequence[Organization], fleet: Fleet | None = None) -> Query:
+    """Read the address of a list of these organizations or, on its own page, of one fleet."""
+    notices: list[str] = []
+    return Query(
+        filters_in(request.GET, organizations, notices, fleet=fleet),
+        sort=_sort(request.GET, notices),
+        size=_size(request.GET, notices),
+        after=request.GET.get("after", ""),
+        before=request.GET.get("before", ""),
+        columns=_columns(request, notices),
+        notices=notices,
+    )
+
+
+def _sort(asked: QueryDict, notices: list[str]) -> str:
+    sort = asked.get("sort") or "attention"
+    if sort.removeprefix("-") in ORDERS:
+        return sort
+    notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
+    return "attention"
+
+
+def _size(asked: QueryDict, notices: list[str]) -> int:
+    size = asked.get("per_page") or str(PAGE_SIZES[0])
+    if size in map(str, PAGE_SIZES):
+        return int(size)
+    notices.append(
+        f"Pages have {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} rows, not “{short(size)}”."
+    )
+    return PAGE_SIZES[0]
+
+
+def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
+    """The columns that the address names; else those the person chose for good; else the usual ones."""
+    asked = [name for name in request.GET.getlist("columns") if name]
+    if not asked:
+        return chosen(person(request).list_columns) or DEFAULT
+    notices += [
+        f"There is no column “{short(name)}”, so it was left out."
+        for name in asked
+        if name not in WORDS and name != ALWAYS
+    ]
+    if len({*asked} & {*WORDS}) > MOST:
+        notices.append(f"A list has up to {MOST} columns beside name and status: the first {MOST} are shown.")
+    return chosen(asked)
+
+
+def uuids_on_screen(request: HttpRequest) -> list[str]:
+    """The UUIDs that a refresh says are on screen, in order; what is no UUID is dropped."""
+    return [uuid for uuid in on_screen(request) if re.fullmatch(UUID_PATTERN, uuid)]
+
+
+def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
+    """This page's query with some of it changed; None removes. It begins at the first page."""
+    asked = {
+        key: values
+        for key, values in request.GET.lists()
+        if key not in ("after", "before", "page", "facets", *changes)
+    }
+    asked |= {key: value if isinstance(value, list) else [value] for key, value in changes.items() if value}
+    pairs = {key: [value for value in values if value] for key, values in asked.items()}
+    query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
+    return f"?{query}" if query else request.path
+
+
+def meant(request: HttpRequest, fleet: Fleet | None = None) -> str:
+    """The query by which the list of all devices, its files and its actions mean what this page lists."""
+    query = address(request, **({"fleet": fleet.slug} if fleet else {}))
+    return query.removeprefix(request.path)

@@ -1,0 +1,218 @@
+"""Views under a name: a list of them, and pages that save, change and delete one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.pages.device.target import require
+from dashboard.pages.devices.links import Choice
+from dashboard.pages.devices.saved_query import kept_query
+from dashboard.pages.parts.interval_form import CONTROL, PLAIN
+from devices import clock
+from devices.models import SavedView
+from devices.operations import saved_views
+from fleets.models import Organization, Role
+from fleets.text import Words, apart
+
+MOST_SHOWN: Final = 8  # of the views above a list
+TAKEN: Final = "There is a view of this name already: choose another one."
+GONE: Final = "It was deleted meanwhile, so nothing was saved."
+
+
+@require_safe
+@signed_in
+def listed(request: HttpRequest) -> HttpResponse:
+    """The person's own views, and those shared within the organizations of the page."""
+    here = scope(request)
+    views = SavedView.objects.visible_to(person(request), here.chosen).select_related("organization")
+    return render(request, "devices/views.html", _context(here, views=with_rights(views, here)))
+
+
+@dataclass(frozen=True)
+class Update:
+    """The view that a list was opened from, where the list is another one now and may be put into it."""
+
+    view: SavedView
+    seen: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The views above a list: which one the address is, if any, and where this one is saved."""
+
+    choices: list[Choice]
+    more: bool  # some are not among them
+    new: str
+    update: Update | None
+
+
+def view_strip(request: HttpRequest, here: Scope) -> Strip:
+    """All devices, and the person's views, also the one that the list was opened from; in one query."""
+    now, origin = kept_query(request.GET), _origin(request)
+    visible = SavedView.objects.visible_to(person(request), here.chosen)
+    views = list(visible.first_ones(MOST_SHOWN + 1, also=origin))
+    listed = [view for place, view in enumerate(views) if place < MOST_SHOWN or view.uuid == origin]
+    widest = urlencode({"org": here.organization.slug} if here.organization else {})
+    choices = [Choice("All devices", _list_of(widest), now == widest)]
+    choices += [Choice(view.name, address_of(view), now == view.query) for view in listed]
+    # What shows all devices needs no view.
+    opened = [each for each in listed if each.uuid == origin and now not in ("", widest, each.query)]
+    updates = [Update(each, saved_views.version_of(each), now) for each in opened if _may_change(each, here)]
+    new = f"{reverse('devices:view-new')}?{now}"
+    return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
+
+
+def _origin(request: HttpRequest) -> UUID | None:
+    """The view that the address says the list was opened from; None where it names none."""
+    try:
+        return UUID(request.GET.get("view", ""))
+    except ValueError:
+        return None
+
+
+def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, str, bool]]:
+    """Each view with the address of its list and whether the person may change it."""
+    return [(view, address_of(view), _may_change(view, here)) for view in views]
+
+
+def _may_change(view: SavedView, here: Scope) -> bool:
+    return view.organization_id is None or here.may(view.organization_id).operator
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    """Keep the query of this page's address under a name."""
+    here = scope(request)
+    shareable = [each for each in here.chosen if here.may(each.pk).operator]
+    form = NewViewForm(shareable, request.POST if request.method == "POST" else None)
+    asked = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
+    if form.is_valid():
+        organization = form.cleaned_data["within"]
+        query = kept_query(asked, organization)
+        try:
+            said = {"name": form.cleaned_data["name"], "query": query, "organization": organization}
+            view = saved_views.save(actor=person(request), **said)
+        except saved_views.NameTaken:
+            form.add_error("name", TAKEN)
+        except saved_views.TooMany:
+            form.add_error(None, f"There are {saved_views.MOST} views already. Delete one first.")
+        else:
+            messages.success(request, f"{apart(view)} is saved.")
+            return HttpResponseRedirect(address_of(view))
+    context = _context(here, form=form, query=kept_query(asked), shareable=shareable)
+    return render(request, "devices/view_new.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def change(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Give a view another name, but not over what others saved meanwhile: then 409, with both names."""
+    here, found = _mine(request, view)
+    form = ViewForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
+    meanwhile = None
+    if form.is_valid():
+        said = {"name": form.cleaned_data["name"], "seen": request.POST.get("seen", "")}
+        try:
+            saved_views.change(view=found, actor=person(request), **said)
+        except saved_views.NameTaken:
+            form.add_error("name", TAKEN)
+        except saved_views.ChangedMeanwhile as changed:
+            found = meanwhile = changed.now
+        except SavedView.DoesNotExist:
+            messages.error(request, GONE)
+            return redirect("devices:views")
+        else:
+            messages.success(request, f"{apart(said['name'])} is saved.")
+            return redirect("devices:views")
+    context = _context(here, view=found, form=form, seen=saved_views.version_of(found), meanwhile=meanwhile)
+    return render(request, "devices/view.html", context, status=409 if meanwhile else 200)
+
+
+@require_POST
+@signed_in
+def update(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Put the query of a list into a view, but not over what others saved meanwhile: then 409, with both."""
+    here, found = _mine(request, view)
+    query = kept_query(QueryDict(request.POST.get("query", "")), found.organization)
+    seen = request.POST.get("seen", "")
+    try:
+        now = saved_views.change(view=found, actor=person(request), seen=seen, query=query)
+    except saved_views.ChangedMeanwhile as changed:
+        context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
+        context |= {"address": address_of(changed.now), "back": _list_of(query, changed.now)}
+        return render(request, "devices/view_update.html", _context(here, **context), status=409)
+    except SavedView.DoesNotExist:
+        messages.error(request, GONE)
+        return HttpResponseRedirect(_list_of(query))
+    messages.success(request, f"{now} is updated.")
+    return HttpResponseRedirect(address_of(now))
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, view: UUID) -> HttpResponse:
+    """Forget a view; the devices are not touched."""
+    _, found = _mine(request, view)
+    try:
+        saved_views.delete(view=found, actor=person(request))
+    except SavedView.DoesNotExist:
+        messages.info(request, f"{apart(found)} was deleted already.")
+    else:
+        messages.success(request, f"{apart(found)} is deleted.")
+    return redirect("devices:views")
+
+
+def address_of(view: SavedView) -> str:
+    """The list that the view keeps, which says that it was opened from it."""
+    return _list_of(view.query, view)
+
+
+def _list_of(query: str, view: SavedView | None = None) -> str:
+    whole = "&".join(filter(None, [query, urlencode({"view": view.uuid}) if view else ""]))
+    return f"{reverse('devices:list')}{'?' if whole else ''}{whole}"
+
+
+def _mine(request: HttpRequest, uuid: UUID) -> tuple[Scope, SavedView]:
+    """A view that the person may change: Http404 to strangers, PermissionDenied to members below Operator."""
+    here = scope(request)
+    visible = SavedView.objects.visible_to(person(request), here.organizations)
+    found = get_object_or_404(visible.select_related("organization"), uuid=uuid)
+    if found.organization:
+        require(here, found.organization, Role.OPERATOR)
+    return here, found
+
+
+def _context(here: Scope, **more: Any) -> dict[str, Any]:
+    return {"nav": "devices", "scope": here, "at": clock.now()} | more
+
+
+class ViewForm(forms.Form):
+    name = Words(max_length=60, widget=forms.TextInput({**PLAIN, "autofocus": True}))
+
+
+class NewViewForm(ViewForm):
+    """`within` is one of the organizations that may be shared in; empty: for the person alone."""
+
+    within = forms.ChoiceField(required=False, label="For whom", widget=forms.Select(CONTROL))
+
+    def __init__(self, shareable: list[Organization], data: Any) -> None:
+        super().__init__(data)
+        self._shareable = {each.slug: each for each in shareable}
+        shared = [(slug, f"Shared: everybody in {each}") for slug, each in self._shareable.items()]
+        self.fields["within"].choices = [("", "Only me"), *shared]  # type: ignore[attr-defined]
+
+    def clean_within(self) -> Organization | None:
+        return self._shareable.get(self.cleaned_data["within"])

@@ -1,0 +1,17 @@
+"""What the fields of the filters by type and versions suggest: a fragment for the menu that is opened."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.http.scope import scope, signed_in
+from devices.listing.suggestions import occurring as values_of
+
+
+@require_safe
+@signed_in
+def occurring(request: HttpRequest) -> HttpResponse:
+    """The values that occur in the organizations of the page."""
+    return render(request, "devices/occurring.html", {"occurring": values_of(scope(request).chosen)})

@@ -1,0 +1,101 @@
+"""The Fleets page as it was at a minute of the kept history, beside how it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from dashboard.http.scope import Scope
+from dashboard.pages.devices.links import fleet_heads, fleet_sorts
+from dashboard.pages.devices.query import address
+from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.differences import Difference, differences
+from dashboard.pages.parts.minute import minute_form
+from dashboard.pages.parts.over_time_links import picture
+from devices.clock import Moment
+from devices.history import changes, counts_as_of
+from devices.history.changes import Change
+from devices.listing.facet_counts import as_shown
+from devices.listing.filters import in_organizations
+from devices.listing.fleets import Standing, apart, order_named, standings_of
+from devices.listing.fleets_as_of import standings_then
+from devices.status import always_attended, count_by_status
+from fleets.models import FleetType
+
+PER_PAGE = 25
+
+
+@dataclass(frozen=True)
+class FleetThen:
+    """A fleet, how its devices were, and how many there are now."""
+
+    slug: str
+    name: str
+    type: FleetType
+    device_type: str
+    counts: list[Difference]
+    total: int
+    attention: int
+    change: Change | None
+
+
+def fleets_then(
+    request: HttpRequest, here: Scope, text: str, sort: str, notices: list[str], at: Moment, now: datetime
+) -> HttpResponse:
+    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    instant, aside = counts_as_of.instant(at, now), apart(here.chosen, now)
+    order = order_named(sort)
+    fresh = page_asked_for(
+        request, notices, partial(standings_then, here.chosen, instant, text, order, PER_PAGE)
+    )
+    counts, gone = counts_as_of.count([each.pk for each in here.chosen], instant)
+    present = as_shown(count_by_status(in_organizations(here.chosen), now, aside.moved))
+    standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
+    last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
+    context = {
+        "nav": "fleets",
+        "scope": here,
+        "at": now,
+        "then": at,
+        "silence": at.silence if at.heard != at else None,
+        "minute": minute_form(request, now, at),
+        "back": address(request, at=None),
+        "counts": differences(as_shown(counts), present),
+        "stack": as_shown(counts),
+        "total": sum(counts.values()),
+        "attention": always_attended(counts),
+        "gone": gone,
+        "rows": list(_rows(fresh.rows, standings, last)),
+        "picture": picture(request, here.chosen, now),
+        "text": text,
+        "notices": notices,
+        "heads": fleet_heads(request, sort),
+        "sorts": fleet_sorts(request, sort),
+        "clear": address(request, q=None),
+        "previous": address(request, before=fresh.previous) if fresh.previous else None,
+        "next": address(request, after=fresh.next) if fresh.next else None,
+    }
+    return render(request, "fleets/then.html", context)
+
+
+def _rows(
+    found: Sequence[Standing], now: Sequence[Standing], last: Mapping[int, Change]
+) -> Iterator[FleetThen]:
+    present = {each.id: each for each in now}
+    for each in found:
+        if each.id in present:
+            yield FleetThen(
+                each.slug,
+                each.name,
+                FleetType(each.type),
+                each.device_type,
+                differences(as_shown(each.counts), as_shown(present[each.id].counts)),
+                each.devices,
+                each.attention,
+                last.get(each.id),
+            )

@@ -1,0 +1,58 @@
+"""What an administrator says about a fleet."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.utils.text import slugify
+
+from dashboard.pages.parts.interval_form import PLAIN, IntervalForm
+from fleets.models import FleetType
+from fleets.text import Words
+
+CHOICE: Final = {"class": "form-check-input"}
+
+
+class FleetForm(IntervalForm):
+    """The settings of fleet_settings.CHANGEABLE; the poll interval as a number and its unit."""
+
+    name = Words(max_length=100, widget=forms.TextInput(PLAIN))
+    device_type = Words(
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({**PLAIN, "placeholder": "Raspberry Pi 4"}),
+        help_text="Of devices that register without saying theirs. Optional.",
+    )
+    type = forms.ChoiceField(
+        choices=FleetType.choices, widget=forms.RadioSelect(CHOICE), initial=FleetType.STANDARD
+    )
+    vpn_enabled = forms.BooleanField(
+        required=False, initial=True, widget=forms.CheckboxInput(CHOICE), label=settings.VPN_WORD
+    )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The valid values as change_fleet and create take them."""
+        names = ("name", "device_type", "type", "poll_interval", "vpn_enabled")
+        return {name: self.cleaned_data[name] for name in names}
+
+
+class NewFleetForm(FleetForm):
+    slug = forms.SlugField(
+        label="Address",
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({**PLAIN, "autocapitalize": "none", "spellcheck": "false"}),
+        error_messages={"invalid": "The address has letters a to z, digits, - and _ only."},
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Without an address of its own, one made from the name."""
+        said = super().clean()
+        if said.get("name") and not said.get("slug") and "slug" not in self.errors:
+            said["slug"] = slugify(said["name"])[:100]
+            if not said["slug"]:
+                self.add_error("slug", "No address can be made from this name: choose one.")
+        return said

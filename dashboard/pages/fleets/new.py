@@ -1,0 +1,41 @@
+"""A new fleet of an organization."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.fleets.forms import NewFleetForm
+from dashboard.pages.fleets.wording import about, taken
+from dashboard.pages.parts.place import place
+from devices import clock
+from fleets.models import Role
+from fleets.services import fleets
+from fleets.text import apart
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def new(request: HttpRequest, organization: str) -> HttpResponse:
+    """Administrators make a fleet here, and come to its keys; 404 to strangers, 403 to other members."""
+    here, at = place(request, organization, Role.ADMINISTRATOR), clock.now()
+    form = NewFleetForm(request.POST or None)
+    if form.is_valid():
+        try:
+            fleet = fleets.create(
+                organization=here.organization,
+                actor=person(request),
+                slug=form.cleaned_data["slug"],
+                at=at,
+                **form.settings,
+            )
+        except fleets.SlugTaken:
+            form.add_error("slug", taken(form.cleaned_data["slug"]))
+        else:
+            messages.success(request, f"{apart(fleet)} was made. With a key its devices can register.")
+            return redirect("fleets:fleet-keys", fleet.slug)
+    context = here.context("fleet-new", at=at, form=form, about=about(here.organization))
+    return render(request, "settings/fleet_new.html", context)

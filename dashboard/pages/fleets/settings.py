@@ -1,0 +1,94 @@
+"""The settings of a fleet, and its end."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.fleets.forms import FleetForm
+from dashboard.pages.fleets.wording import about, meanwhile
+from dashboard.pages.parts.interval_form import PLAIN, as_initial
+from dashboard.pages.parts.place import Place, place
+from devices import clock
+from devices.background.plan_change import change_fleet
+from devices.models import ApiKey, Device
+from devices.operations.fleet_settings import ChangedMeanwhile, settings_of, version
+from fleets.models import Fleet, Role
+from fleets.services import fleets
+from fleets.text import apart
+
+
+def administered(request: HttpRequest, slug: str) -> tuple[Fleet, Place]:
+    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Administrator."""
+    mine = Fleet.objects.visible_to(request.user).select_related("organization")
+    fleet = get_object_or_404(mine, slug=slug)
+    return fleet, place(request, fleet.organization.slug, Role.ADMINISTRATOR)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def change(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
+    (fleet, here), at, others = administered(request, slug), clock.now(), None
+    said = settings_of(fleet)
+    form = FleetForm(request.POST or None, initial=said | as_initial(said["poll_interval"]))
+    if form.is_valid():
+        seen = request.POST.get("seen", "")
+        try:
+            job = change_fleet(fleet=fleet, actor=person(request), seen=seen, **form.settings)
+        except ChangedMeanwhile as changed:
+            said, others = changed.now, meanwhile(fleet, changed.now, form.settings)
+        else:
+            if job:
+                return redirect("devices:job", job.uuid)
+            messages.success(request, f"The settings of {apart(form.settings['name'])} are saved.")
+            return redirect("fleets:fleet-settings", slug)
+    context = here.context(
+        f"fleet:{slug}",
+        at=at,
+        fleet=fleet,
+        form=form,
+        seen=version(said),
+        meanwhile=others,
+        about=about(fleet.organization, said["poll_interval"]),
+    )
+    return render(request, "settings/fleet.html", context, status=409 if others else 200)
+
+
+class DeleteForm(forms.Form):
+    confirm = forms.CharField(
+        max_length=100,
+        required=False,
+        widget=forms.TextInput({**PLAIN, "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete an empty fleet after its address was typed."""
+    fleet, here = administered(request, slug)
+    form = DeleteForm(request.POST or None)
+    if form.is_valid() and form.cleaned_data["confirm"] != slug:
+        form.add_error("confirm", f"Type {slug} to delete it. Nothing was deleted.")
+    if form.is_valid():
+        try:
+            fleets.delete(fleet=fleet, actor=person(request))
+        except fleets.HasDevices:
+            form.add_error(None, "It has devices, so nothing was deleted.")
+        else:
+            messages.success(request, f"{apart(fleet)} was deleted.")
+            return redirect("fleets:list")
+    context = here.context(
+        f"fleet:{slug}",
+        at=clock.now(),
+        fleet=fleet,
+        form=form,
+        devices=Device.objects.filter(fleet=fleet).count(),
+        keys=ApiKey.objects.filter(fleet=fleet, revoked_at=None).count(),
+    )
+    return render(request, "settings/fleet_delete.html", context)

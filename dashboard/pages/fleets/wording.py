@@ -1,0 +1,64 @@
+"""What the settings of a fleet mean, in words and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+
+from dashboard.pages.parts.poll_interval import Interval, in_words, interval
+from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Fleet, FleetType, Organization, Plan
+
+
+@dataclass(frozen=True)
+class About:
+    """What the form says beside its fields; `chosen` is the fleet's own interval."""
+
+    site: Interval
+    longest: Interval
+    chosen: Interval | None
+    free: bool
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What others saved while a form was open: who last, and what now differs from the form."""
+
+    entry: AuditEntry | None
+    differs: list[tuple[str, str]]
+
+
+def about(organization: Organization, seconds: int | None = None) -> About:
+    """For a fleet of this organization, whose own interval is `seconds`."""
+    return About(
+        site=interval(settings.POLL_INTERVAL),
+        longest=interval(POLL_INTERVAL_MAX),
+        chosen=None if seconds is None else interval(seconds),
+        free=organization.plan == Plan.FREE,
+    )
+
+
+def taken(slug: str) -> str:
+    return f"Another {settings.FLEET_WORD.lower()} of this site has the address “{slug}”: choose another one."
+
+
+def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Meanwhile:
+    """What stands `now` where a form `wanted` something else."""
+    entries = AuditEntry.objects.filter(
+        organization_id=fleet.organization_id,
+        action="fleet-changed",
+        subject_kind="fleet",
+        subject_id=fleet.slug,
+    )
+    shown = {
+        "name": ("Name", now["name"]),
+        "device_type": ("Device type", now["device_type"] or "none"),
+        "type": ("Type", FleetType(now["type"]).label),
+        "poll_interval": (
+            "Poll interval",
+            in_words(now["poll_interval"]) if now["poll_interval"] else "the site's",
+        ),
+        "vpn_enabled": (settings.VPN_WORD, "on" if now["vpn_enabled"] else "off"),
+    }
+    return Meanwhile(entries.first(), [shown[name] for name in wanted if wanted[name] != now[name]])

@@ -1,0 +1,89 @@
+"""Jobs in the background: the recent ones of an organization, one with its progress, and its cancelling."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard.http.scope import live_page, person, signed_in
+from dashboard.pages.jobs.progress import RECENT, how_far, results, what_came
+from dashboard.pages.parts.place import Place, place
+from devices import clock, jobs
+from devices.models import DeviceList, Job
+from devices.operations import key_handout
+from fleets.models import Role
+from fleets.text import apart
+
+RESULT: Final = re.compile(r"[0-9]{1,18}")  # after which a page of results begins
+
+
+def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
+    """The job of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    mine = Job.objects.visible_to(request.user).select_related("organization")
+    job = get_object_or_404(mine, uuid=uuid)
+    return job, place(request, job.organization.slug, Role.OPERATOR)
+
+
+@require_safe
+@signed_in
+def job(request: HttpRequest, job: UUID) -> HttpResponse:
+    """How far it is and what came of each device, by itself."""
+    found, here = operated(request, job)
+    after = RESULT.fullmatch(request.GET.get("after", ""))
+    listed = results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0)
+    at, keyed = clock.now(), listed_of(found)
+    said: dict[str, Any] = {
+        "job": found,
+        "far": how_far(found),
+        "words": what_came(found),
+        "results": listed,
+        "listed": keyed,
+        "offered_until": keyed and key_handout.offered_until(keyed, at),
+        "may_cancel": not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
+    }
+    shown = (
+        vars(found) | {"_state": None},
+        found.organization.name,
+        keyed and keyed.keys_at,
+        said["offered_until"],
+        said["may_cancel"],
+        listed.counts,
+        [row.pk for row in listed.rows],
+    )
+    context = said | {"nav": "settings", "scope": here.scope, "organization": here.organization}
+    return live_page(request, "devices/job.html", context, at=at, shown=shown)
+
+
+def listed_of(job: Job) -> DeviceList | None:
+    """The list whose devices the job has made, and whose keys it therefore hands out."""
+    if job.kind != Job.Kind.PREREGISTER or job.state != Job.State.DONE:
+        return None
+    return DeviceList.objects.defer("lines", "encrypted_keys").filter(job=job).first()
+
+
+@require_POST
+@signed_in
+def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
+    """Ask it to stop."""
+    found, _ = operated(request, job)
+    try:
+        jobs.cancel(job=found, actor=person(request))
+    except jobs.Ended:
+        messages.info(request, f"“{apart(found)}” had ended already: there was nothing to cancel.")
+    return redirect("devices:job", found.uuid)
+
+
+@require_safe
+@signed_in
+def recent(request: HttpRequest, organization: str) -> HttpResponse:
+    """The newest jobs of the organization; for its operators."""
+    here = place(request, organization, Role.OPERATOR)
+    newest = Job.objects.filter(organization=here.organization)[:RECENT]
+    rows = [(each, how_far(each)) for each in newest]
+    return render(request, "settings/jobs.html", here.context("jobs", rows=rows))

@@ -1,0 +1,60 @@
+"""What the page of a job says: how far it is, what came of it, and of each device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.db.models import Count
+
+from devices.models import Job, JobResult
+from devices.words import thousands
+from fleets.text import apart
+
+ROWS: Final = 100  # results of a page
+RECENT: Final = 50  # jobs of the list
+WORST_FIRST: Final = (JobResult.Outcome.FAILED, JobResult.Outcome.SKIPPED, JobResult.Outcome.DONE)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of one outcome, a page of them, and how many there are of each."""
+
+    counts: dict[JobResult.Outcome, int]
+    outcome: JobResult.Outcome
+    rows: list[JobResult]
+    next: int | None  # the result after which the next page begins
+
+
+def results(job: Job, wanted: str = "", after: int = 0) -> Results:
+    """Of the wanted outcome; else of the worst that there is."""
+    of = JobResult.objects.filter(job=job)
+    found = dict(of.order_by().values_list("outcome").annotate(Count("pk")))
+    counts = {outcome: found[outcome] for outcome in WORST_FIRST if outcome in found}
+    outcome = next((each for each in counts if each == wanted), next(iter(counts), JobResult.Outcome.DONE))
+    rows = list(of.filter(outcome=outcome, pk__gt=after).order_by("pk")[: ROWS + 1])
+    return Results(counts, outcome, rows[:ROWS], rows[ROWS - 1].pk if len(rows) > ROWS else None)
+
+
+def how_far(job: Job) -> str:
+    """ "3 000 of 10 000"; nothing where neither is known."""
+    if job.total is None:
+        return thousands(job.done) if job.done else ""
+    return f"{thousands(job.done)} of {thousands(job.total)}"
+
+
+def what_came(job: Job) -> str:
+    """In sentences, for the state it is in: what happened, and what was kept."""
+    kept = "Nothing was changed." if job.whole else "What was done until then stays."
+    if job.state == Job.State.WAITING:
+        return "It begins as soon as a worker is free. Jobs of an organization are done one by one."
+    if job.state == Job.State.CANCELLED:
+        return f"{apart(job.cancelled_by_name)} cancelled it. {kept}"
+    if job.state == Job.State.FAILED:
+        return f"{job.words} {kept}"
+    if job.state == Job.State.RUNNING and job.cancel_at:
+        return f"{apart(job.cancelled_by_name)} asked it to stop."
+    if job.state == Job.State.RUNNING and job.attempt > 1:
+        again = "began again from the start" if job.whole else "goes on with it"
+        return f"Its worker ended in the middle of it; another one {again}."
+    return job.words

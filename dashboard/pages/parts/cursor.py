@@ -1,0 +1,41 @@
+"""The place in a list that `?after=` or `?before=` names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from django.http import HttpRequest
+
+from fleets.postgres.keyset import UnreadableCursor
+
+
+class HasEnd(Protocol):
+    @property
+    def past_end(self) -> bool: ...
+
+
+P = TypeVar("P", bound=HasEnd)
+
+
+def page_asked_for(
+    request: HttpRequest,
+    notices: list[str],
+    read: Callable[..., P],
+    *,
+    of: str = "list",
+    first: str = "at the top",
+) -> P:
+    """The page that is asked for; the first one, with a notice, where its cursor cannot be read.
+
+    `read` takes the cursors `after` and `before`. A notice says, too, where nothing lies behind the place.
+    """
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    try:
+        found = read(after=after, before=before)
+    except UnreadableCursor:
+        notices.append(f"The address names no place in this {of}, so it begins {first}.")
+        return read()
+    if found.past_end:
+        notices.append(f"There is nothing behind that place in the {of}: this is its last page.")
+    return found

@@ -1,0 +1,106 @@
+"""One device as a row of a list: all that the row says, as values; the polling tag is made of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from dashboard.templating import indicators as links
+from devices.status import Status
+
+NOTES: Final = 160  # characters of notes in a row
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a list says of a device; `gone` where it is no longer there, then only the UUID is known."""
+
+    uuid: str
+    name: str = ""
+    fleet_slug: str = ""
+    fleet_name: str = ""
+    status: str = ""
+    since: datetime | None = None
+    doing: str = ""
+    stalled_since: datetime | None = None
+    links: tuple[links.Indicator, ...] = ()
+    unstable: str = ""  # which of them changes often
+    last_contact: datetime | None = None
+    release: str = ""
+    target: str = ""
+    progress: int | None = None
+    os_version: str = ""
+    tags: str = ""
+    address: str = ""
+    public_address: str = ""
+    type: str = ""
+    supervisor: str = ""
+    notes: str = ""  # the beginning
+    added: datetime | None = None
+
+    @property
+    def gone(self) -> bool:
+        return not self.status
+
+    @property
+    def short_uuid(self) -> str:
+        return self.uuid[:7]
+
+    @property
+    def behind(self) -> bool:
+        """Whether it runs another release than it should."""
+        return bool(self.release and self.target and self.release != self.target)
+
+
+def row_of(device: Any, unstable: str = "") -> Row:
+    """The row of a device read by with_status (else AttributeError), or of the UUID of one that is gone.
+
+    `unstable`: which of its links changes often, in words (devices/history/flapping.py).
+    """
+    if isinstance(device, str):
+        return Row(device)
+    return Row(
+        uuid=device.uuid,
+        name=device.name or device.short_uuid,
+        fleet_slug=device.fleet.slug,
+        fleet_name=device.fleet.name,
+        status=device.status,
+        since=device.status_since,
+        doing=doing(device),
+        stalled_since=device.progress_changed_at if device.stalled else None,
+        links=(links.vpn(device), links.heartbeat(device)),
+        unstable=unstable,
+        last_contact=device.last_contact,
+        release=device.release,
+        target=device.target_release,
+        progress=device.update_progress if device.status == Status.UPDATING else None,
+        os_version=device.os_version,
+        tags=", ".join(tags(device)),
+        address=", ".join(device.ip_addresses),
+        public_address=device.public_address or "",
+        type=device.device_type,
+        supervisor=device.supervisor_version,
+        notes=device.notes[:NOTES],
+        added=device.created_at,
+    )
+
+
+def doing(device: Any) -> str:
+    """What a device that configures or updates says it is doing, in its own words; else nothing."""
+    if device.status == Status.CONFIGURING:
+        progress = device.provisioning_progress
+        words = [device.provisioning_state, f"{progress}\u00a0%" if progress is not None else ""]
+        return " · ".join(filter(None, words))
+    return str(device.update_status).capitalize() if device.status == Status.UPDATING else ""
+
+
+def tags(device: Any) -> list[str]:
+    """The tags of a device as they read."""
+    return tag_words(device.tags)
+
+
+def tag_words(held: Mapping[str, Any]) -> list[str]:
+    """Each tag as it reads: "site = central", or the key alone."""
+    return [f"{key} = {value}" if value not in ("", None) else str(key) for key, value in held.items()]

@@ -1,0 +1,97 @@
+"""The minute that `?at=` names: a page as it was then, in the history that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from dashboard.pages.parts.over_time import address_of
+from devices import clock, words
+from devices.clock import Moment
+from devices.history import retention
+from devices.listing.query_string import short
+from fleets.postgres import moments
+
+KEPT_OUT = ("at", "fold", "after", "before", "facets")  # what a form that asks for a minute does not pass on
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A minute, or the present; why not the minute; the address that every viewer reads alike."""
+
+    at: Moment | None = None
+    fault: str = ""
+    canonical: str = ""
+
+
+def asked(request: HttpRequest, now: datetime) -> Asked:
+    """What `?at=` names. Without a zone it is the viewer's time, which is another time to other viewers."""
+    text = request.GET.get("at", "").replace("\0", "").strip()
+    if not text:
+        return Asked()
+    fold = 1 if request.GET.get("fold") == "1" else 0
+    named = moments.read(text, timezone.get_current_timezone(), fold=fold)
+    if named is None:
+        like = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
+        return Asked(fault=f"“at” names no minute: “{short(text)}”. Write it as {like}.")
+    begins = retention.begins()
+    minute = named.replace(second=0, microsecond=0)
+    if minute > now:
+        return Asked(fault=f"“at” lies in the future: {words.full(minute)} has not come yet.")
+    if begins is None or minute < begins:
+        first = f"it begins at {words.full(begins)}" if begins else "nothing has happened yet"
+        return Asked(fault=f"“at” lies before the history that is kept: {first}.")
+    if text != address_of(minute):
+        return Asked(canonical=_with(request, address_of(minute)))
+    return Asked(at=clock.known(minute))
+
+
+def fault_words(fault: str) -> list[str]:
+    """The notice of a page that could not show the minute."""
+    return [f"{fault} So this is the present."] if fault else []
+
+
+def _with(request: HttpRequest, at: str) -> str:
+    query = {key: values for key, values in request.GET.lists() if key not in ("at", "fold")}
+    return f"{request.path}?{urlencode([*_pairs(query), ('at', at)])}"
+
+
+def _pairs(query: dict[str, list[str]]) -> list[tuple[str, str]]:
+    return [(key, value) for key, values in query.items() for value in values]
+
+
+@dataclass(frozen=True)
+class MinuteForm:
+    """The form that asks for a minute, in the viewer's time: what stands in it, its bound, what stays.
+
+    `offsets` are the two choices where the viewer's clock shows that time twice: value, words, chosen.
+    """
+
+    value: str
+    most: str
+    address: str  # of the minute that is shown
+    kept: list[tuple[str, str]]
+    offsets: list[tuple[int, str, bool]]
+
+
+def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None) -> MinuteForm:
+    """The form with the minute that is shown, else this one."""
+    kept = {key: values for key, values in request.GET.lists() if key not in KEPT_OUT}
+    shown, most = timezone.localtime(at or now), timezone.localtime(now)
+    if most.fold:  # the minutes up to the end of this hour have been, an hour ago
+        most = most.replace(minute=59)
+    value, bound = (f"{each:%Y-%m-%dT%H:%M}" for each in (shown, most))
+    return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
+
+
+def _offsets(local: datetime) -> list[tuple[int, str, bool]]:
+    if not words.twice(local):
+        return []
+    both = [(0, "before the clocks go back"), (1, "after the clocks go back")]
+    return [
+        (fold, f"{words.offset(local.replace(fold=fold))}, {said}", fold == local.fold) for fold, said in both
+    ]

@@ -1,0 +1,231 @@
+"""How many devices had each status over a day, a week and a month, as values for a stacked picture.
+
+Read from the hourly tallies in one query, of any number of devices. What we did not observe is hatched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import connection
+from django.utils import timezone
+
+from dashboard.pages.device.timeline import RANGES, Mark, Range, Scale, marks_of, said_of
+from devices import clock, words
+from devices.history import rollups
+from devices.listing.facet_counts import as_shown
+from devices.status import Status, vocabulary
+from fleets.models import Fleet, Organization
+
+WIDTH: Final = 1000  # of the drawing, which is stretched to the width of the page
+HEIGHT: Final = 100.0
+THINNEST: Final = 2.0  # of a status that occurs
+GAP: Final = 0.8  # between two of them
+# Of each range: the time between two columns, and how many columns a row of the table stands for.
+STEPS: Final = {
+    "24h": (timedelta(hours=1), 1),
+    "7d": (timedelta(hours=2), 12),
+    "30d": (timedelta(hours=8), 3),
+}
+
+READ: Final = f"""
+SELECT at, NULL::timestamptz AS until, ARRAY[{rollups.columns("sum(counts[{n}])::bigint")}]
+FROM devices_fleettally WHERE {{whose}} AND at = ANY(%(moments)s) GROUP BY at
+UNION ALL
+SELECT began_at, ended_at, NULL FROM devices_outage WHERE ended_at > %(start)s AND began_at < %(at)s
+ORDER BY at
+"""
+
+
+@dataclass(frozen=True)
+class Column:
+    """The counts at one moment, what they say, and where they stand."""
+
+    at: datetime
+    counts: dict[Status, int]
+    when: str
+    x: str
+    width: str
+
+    @property
+    def words(self) -> str:
+        """The statuses that occurred then, with their numbers."""
+        present = [f"{words.thousands(n)} {status.label}" for status, n in self.counts.items() if n]
+        return f"{self.when}: {', '.join(present) or 'no devices'}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def moment(self) -> str:
+        """As it stands in an address."""
+        return address_of(self.at)
+
+
+@dataclass(frozen=True)
+class Area:
+    """One status over the whole time, as the path of an SVG."""
+
+    status: Status
+    path: str
+
+
+@dataclass(frozen=True)
+class OverTime:
+    """The whole picture; without columns nothing has been counted yet."""
+
+    range: Range
+    columns: tuple[Column, ...]
+    areas: tuple[Area, ...]
+    marks: tuple[Mark, ...]
+    silences: tuple[Mark, ...]
+    words: str
+
+    @property
+    def most(self) -> int:
+        return max((column.total for column in self.columns), default=0)
+
+    @property
+    def said(self) -> object:
+        """What decides whether it would look the same: for the polling tag."""
+        columns = [(column.when, *column.counts.values()) for column in self.columns]
+        return self.range.name, columns, self.marks, self.silences
+
+    @property
+    def rows(self) -> list[tuple[Column, list[int]]]:
+        """The columns that the table tells of, newest first, each with the numbers of `statuses`."""
+        told = self.columns[::-1][:: STEPS[self.range.name][1]]
+        return [(column, [column.counts[status] for status in self.statuses]) for column in told]
+
+    @property
+    def statuses(self) -> list[Status]:
+        return [area.status for area in self.areas]
+
+
+def address_of(at: datetime) -> str:
+    """A minute as it stands in an address: the same for every viewer."""
+    return at.astimezone(rollups.EPOCH.tzinfo).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def range_named(name: str) -> Range:
+    """The range of that name, else a day."""
+    return RANGES.get(name, RANGES["24h"])
+
+
+def over_time(
+    organizations: Sequence[Organization], of: Range, at: datetime, fleet: Fleet | None = None
+) -> OverTime:
+    """The picture of these organizations together or of one fleet; the same for an hour, but for silences."""
+    newest = rollups.floor(at)
+    end = newest + rollups.EVERY
+    scale, step = Scale(end - of.length, end, at), STEPS[of.name][0]
+    moments = [*_every(step, scale.start, newest), newest]
+    counted, silences = _read(organizations, fleet, moments, at)
+    columns = tuple(_columns(moments, counted, scale))
+    return OverTime(
+        range=of,
+        columns=columns,
+        areas=tuple(_areas(moments, columns, scale)),
+        marks=tuple(marks_of(of, scale)),
+        silences=tuple(_silences(silences, scale)),
+        words=_summary(columns),
+    )
+
+
+def _every(step: timedelta, start: datetime, until: datetime) -> list[datetime]:
+    return [start + number * step for number in range(-((start - until) // step))]
+
+
+def _read(
+    organizations: Sequence[Organization], fleet: Fleet | None, moments: Sequence[datetime], at: datetime
+) -> tuple[dict[datetime, dict[str, int]], list[tuple[datetime, datetime | None]]]:
+    """The counts at these moments, of those that have been counted, and when we did not listen meanwhile."""
+    whose = "fleet_id = %(fleet)s" if fleet else "fleet_id IS NULL AND organization_id = ANY(%(owners)s)"
+    params: dict[str, Any] = {
+        "fleet": fleet and fleet.pk,
+        "owners": [each.pk for each in organizations],
+        "moments": moments,
+        "start": moments[0],
+        "at": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(READ.format(whose=whose), params)
+        rows = cursor.fetchall()
+    counted = {hour: dict(zip(Status.values, counts, strict=True)) for hour, until, counts in rows if counts}
+    silences = [(start, until) for start, until, counts in rows if not counts]
+    silence = clock.told(at)
+    return counted, [*silences, (silence.start, None)] if silence and silence.end is None else silences
+
+
+def _columns(
+    moments: Sequence[datetime], counted: Mapping[datetime, dict[str, int]], scale: Scale
+) -> Iterable[Column]:
+    for moment, until in zip(moments, [*moments[1:], scale.end], strict=True):
+        if moment in counted:
+            counts = as_shown(counted[moment])
+            when, x, width = _clock(moment, scale.at), scale.x(moment), scale.width(moment, until)
+            yield Column(moment, counts, when, x, width)
+
+
+def _clock(moment: datetime, at: datetime) -> str:
+    """A full hour; with its day where that is not today."""
+    local = timezone.localtime(moment)
+    today = local.date() == timezone.localdate(at)
+    return (f"{local:%H:%M}" if today else f"{local.day} {local:%b %H:%M}") + words.told_apart(local)
+
+
+def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale) -> Iterable[Area]:
+    """Each status that occurs, stacked in their order from the bottom up: a box for each of its steps."""
+    most = max((column.total for column in columns), default=0)
+    ends = dict(zip(moments, [*moments[1:], scale.end], strict=True))
+    levels = [_stacked(column.counts, most) for column in columns]
+    for place, status in enumerate(vocabulary()):
+        boxes: list[tuple[float, float, float, float]] = []  # left, right, bottom, top
+        for column, (below, above) in zip(columns, (each[place : place + 2] for each in levels), strict=True):
+            left, right = _units(scale, column.at), _units(scale, ends[column.at])
+            if boxes and boxes[-1][1:] == (left, below, above) and above > below:
+                boxes[-1] = (boxes[-1][0], right, below, above)
+            elif above > below:
+                boxes.append((left, right, below, above))
+        if boxes:
+            yield Area(status, "".join(_box(*each) for each in boxes))
+
+
+def _box(left: float, right: float, bottom: float, top: float) -> str:
+    return f"M{left:g} {HEIGHT - top + GAP:g}H{right:g}V{HEIGHT - bottom:g}H{left:g}z"
+
+
+def _stacked(counts: Mapping[Status, int], most: int) -> list[float]:
+    """How high each status of a column begins, and where the last one ends; what occurs can be seen."""
+    total = sum(counts.values())
+    heights = [max(THINNEST, HEIGHT * n / most) if n else 0.0 for n in counts.values()]
+    scale = HEIGHT * total / most / sum(heights) if total else 0.0
+    levels = [0.0]
+    for height in heights:
+        levels.append(round(levels[-1] + height * scale, 2))
+    return levels
+
+
+def _units(scale: Scale, moment: datetime) -> float:
+    return round(WIDTH * ((moment - scale.start) / (scale.end - scale.start)), 1)
+
+
+def _silences(silences: Iterable[tuple[datetime, datetime | None]], scale: Scale) -> Iterable[Mark]:
+    for begins, ends in silences:
+        start = max(begins, scale.start)
+        yield Mark(scale.x(start), said_of("Not observed", begins, ends, scale.at), scale.width(start, ends))
+
+
+def _summary(columns: Sequence[Column]) -> str:
+    """What the picture shows in a sentence: the least and the most of each status that occurs."""
+    said = []
+    for status in vocabulary():
+        numbers = [column.counts[status] for column in columns]
+        if any(numbers):
+            least, most = (words.thousands(each) for each in (min(numbers), max(numbers)))
+            said.append(f"{status.label} {least if least == most else f'{least} to {most}'}")
+    return ", ".join(said)

@@ -1,0 +1,38 @@
+"""The picture of a fleet, or of organizations, over time, with the links that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+
+from dashboard.pages.device.timeline import RANGES
+from dashboard.pages.devices.links import Choice
+from dashboard.pages.devices.query import address
+from dashboard.pages.parts.over_time import OverTime, over_time, range_named
+from fleets.models import Fleet, Organization
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The picture, the choice of how far back, and what a moment is put behind to see the page as of then."""
+
+    shown: OverTime
+    ranges: list[Choice]
+    as_of: str
+
+
+def picture(
+    request: HttpRequest, organizations: Sequence[Organization], at: datetime, fleet: Fleet | None = None
+) -> Picture:
+    """What `?range=` asks for; what names no range is a day."""
+    chosen = range_named(request.GET.get("range", ""))
+    ranges = [
+        Choice(each.words, address(request, range=None if each.name == "24h" else each.name), each == chosen)
+        for each in RANGES.values()
+    ]
+    query = address(request, at=None, range=None)
+    as_of = f"{query}&at=" if query.startswith("?") else "?at="
+    return Picture(over_time(organizations, chosen, at, fleet), ranges, as_of)

@@ -1,0 +1,120 @@
+"""The audit log of an organization, for its administrators, and the same as a file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from dashboard.http.file_response import File, csv_file, json_file, one_of_few
+from dashboard.http.scope import signed_in
+from dashboard.pages.devices.query import address
+from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.place import Place, place
+from dashboard.pages.settings.audit_lines import action_words, lines
+from dashboard.pages.settings.audit_query import Asked, parse, shown_filters
+from devices import clock
+from fleets.audit.actions import Action, Kind
+from fleets.audit.search import entries
+from fleets.models import AuditEntry, Membership, Role
+from fleets.postgres.keyset import Key, Order, Page, page
+from fleets.postgres.name_order import NameKey
+
+# Newest first.
+ORDER: Final[Order] = (Key("at", datetime, descending=True), Key("id", int, descending=True))
+PAGE: Final = 50  # entries of a page
+BATCH: Final = 1000  # entries in memory of a file
+
+
+@require_safe
+@signed_in
+def log(request: HttpRequest, organization: str) -> HttpResponse:
+    """Who did what, newest first; 404 to strangers, 403 below Administrator."""
+    here, asked = _asked(request, organization)
+    found = _page(request, entries(here.organization, asked.filters), asked)
+    members = Membership.objects.filter(organization=here.organization).order_by(NameKey("user__username"))
+    context = here.context(
+        "audit",
+        lines=lines(found.rows),
+        asked=asked,
+        actions=Action,
+        kinds=Kind,
+        people=members.values_list("user__username", flat=True),
+        tokens=shown_filters(request, asked),
+        clear=request.path,
+        query=address(request).removeprefix(request.path),
+        previous=found.previous and address(request, before=found.previous),
+        next=found.next and address(request, after=found.next),
+    )
+    return render(request, "settings/audit.html", context)
+
+
+@require_safe
+@signed_in
+@one_of_few
+def csv(request: HttpRequest, organization: str) -> File:
+    """The filtered log as a spreadsheet reads it."""
+    here, asked = _asked(request, organization)
+    batches = _batches(entries(here.organization, asked.filters))
+    return csv_file(_name(here), COLUMNS, batches)
+
+
+@require_safe
+@signed_in
+@one_of_few
+def json(request: HttpRequest, organization: str) -> File:
+    """The filtered log as programs read it."""
+    here, asked = _asked(request, organization)
+    return json_file(_name(here), _batches(entries(here.organization, asked.filters)))
+
+
+def _asked(request: HttpRequest, organization: str) -> tuple[Place, Asked]:
+    return place(request, organization, Role.ADMINISTRATOR), parse(request)
+
+
+def _name(here: Place) -> str:
+    return f"audit-{here.organization.slug}-{timezone.localdate(clock.now())}"
+
+
+def _page(request: HttpRequest, found: QuerySet[AuditEntry], asked: Asked) -> Page[AuditEntry]:
+    read = partial(page, found, ORDER, PAGE)
+    return page_asked_for(request, asked.notices, read, of="log", first="at the newest entry")
+
+
+async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[dict[str, Any]]]:
+    """All rows, a batch in memory at a time, each read by a query of its own: no long transaction."""
+    after: str | None = ""
+    while after is not None:
+        read = partial(page, found, ORDER, BATCH, after=after)
+        got: Page[AuditEntry] = await sync_to_async(read)()
+        yield [_row(entry) for entry in got.rows]
+        after = got.next
+
+
+COLUMNS: Final = (
+    *("time", "who", "address", "action", "words", "subject_kind", "subject", "subject_name"),
+    *("before", "after"),
+)
+
+
+def _row(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "time": entry.at.isoformat(),
+        "who": entry.actor_name,
+        "address": entry.address,
+        "action": entry.action,
+        "words": action_words(entry.action),
+        "subject_kind": entry.subject_kind,
+        "subject": entry.subject_id,
+        "subject_name": entry.subject_name,
+        "before": entry.before,
+        "after": entry.after,
+    }

@@ -1,0 +1,108 @@
+"""The lines of the audit log as they are read: what was done, and each changed field, old and new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from fleets.audit.actions import Action, Kind
+from fleets.models import AuditEntry
+from fleets.postgres import moments
+
+# Fields whose name does not read well by itself.
+FIELDS = {
+    "vpn_enabled": "{vpn}",
+    "poll_interval": "Poll interval, seconds",
+    "fleet": "{fleet}",
+    "expires": "Expires",
+    "expires_at": "Expires",
+    "older_key_expires_at": "Older key expires",
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a field: words, or a moment."""
+
+    words: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field by its name, and what it held: one of both is None where it came or went as a whole."""
+
+    field: str
+    before: Value | None
+    after: Value | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """An entry and its words."""
+
+    entry: AuditEntry
+    action: str
+    kind: str
+    changes: list[Change]
+
+
+def lines(entries: Iterable[AuditEntry]) -> list[Line]:
+    return [
+        Line(entry, action_words(entry.action), kind_words(entry.subject_kind), changes(entry))
+        for entry in entries
+    ]
+
+
+def action_words(slug: str) -> str:
+    """What was done; a slug that the vocabulary has no more is its own word."""
+    return Action(slug).label if slug in Action.values else slug
+
+
+def kind_words(slug: str) -> str:
+    if slug == Kind.FLEET:
+        return settings.FLEET_WORD
+    return Kind(slug).label if slug in Kind.values else slug
+
+
+def changes(entry: AuditEntry) -> list[Change]:
+    """The fields that differ, in the order they were told in."""
+    before, after = entry.before, entry.after
+    names = dict.fromkeys([*(before or {}), *(after or {})])
+    return [
+        Change(
+            _field(name),
+            _value((before or {}).get(name)) if before is not None else None,
+            _value((after or {}).get(name)) if after is not None else None,
+        )
+        for name in names
+        if before is None or after is None or before.get(name) != after.get(name)
+    ]
+
+
+def _field(name: str) -> str:
+    words = FIELDS.get(name) or name.replace("_", " ").capitalize()
+    return words.format(vpn=settings.VPN_WORD, fleet=settings.FLEET_WORD)
+
+
+def _value(value: Any) -> Value:
+    match value:
+        case None | "" | []:
+            return Value("none")
+        case bool():
+            return Value("on" if value else "off")
+        case list():
+            return Value(", ".join(_value(each).words for each in value))
+        case dict():
+            return Value(", ".join(_pair(key, each) for key, each in value.items()) or "none")
+        case str() if moment := moments.read(value):
+            return Value(value, moment)
+    return Value(str(value))
+
+
+def _pair(key: str, value: Any) -> str:
+    return key if value in (None, "") else f"{key} = {value}"

@@ -1,0 +1,89 @@
+"""The address of an audit log, read: what is unknown in it is left out, with a notice that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import TypeVar
+
+from django.db.models import TextChoices
+from django.http import HttpRequest
+from django.utils import timezone
+
+from dashboard.pages.devices.query import address
+from dashboard.pages.settings.audit_lines import kind_words
+from devices.listing.query_string import short
+from fleets.audit.actions import Action, Kind
+from fleets.audit.search import Filters
+from fleets.postgres import moments
+from fleets.postgres.text_search import LONGEST
+from fleets.text import kept
+
+Choice = TypeVar("Choice", bound=TextChoices)
+
+
+@dataclass
+class Asked:
+    """An audit log as its address asks for it; the days are those of the viewer's time zone."""
+
+    filters: Filters
+    first: date | None
+    last: date | None
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A filter that no field of the form shows: its words, and the address without it."""
+
+    words: str
+    without: str
+
+
+def parse(request: HttpRequest) -> Asked:
+    """Read the address."""
+    notices: list[str] = []
+    first, last = _day(request, "from", notices), _day(request, "to", notices)
+    filters = Filters(
+        who=_text(request, "who"),
+        action=_one_of(Action, request, "action", notices),
+        kind=_one_of(Kind, request, "kind", notices),
+        subject=_text(request, "id"),
+        since=_midnight(first) if first else None,
+        until=_midnight(last + timedelta(days=1)) if last else None,
+        text=_text(request, "q"),
+    )
+    return Asked(filters, first, last, notices)
+
+
+def shown_filters(request: HttpRequest, asked: Asked) -> list[Token]:
+    """The one thing that the log is narrowed to, if it is."""
+    subject = asked.filters.subject
+    if not subject:
+        return []
+    kind = kind_words(asked.filters.kind or "")
+    return [Token(f"{kind} {short(subject)}".strip(), address(request, id=None, kind=None))]
+
+
+def _text(request: HttpRequest, name: str) -> str:
+    return kept(request.GET.get(name, "")).strip()[:LONGEST]
+
+
+def _one_of(choices: type[Choice], request: HttpRequest, name: str, notices: list[str]) -> Choice | None:
+    slug = request.GET.get(name, "")
+    if slug and slug not in choices.values:
+        notices.append(f"There is no {name} “{short(slug)}”, so it was left out of the filter.")
+        return None
+    return choices(slug) if slug else None
+
+
+def _day(request: HttpRequest, name: str, notices: list[str]) -> date | None:
+    text = request.GET.get(name, "")
+    day = moments.day(text)
+    if text and day is None:
+        notices.append(f"“{short(text)}” is no day as 2026-11-24 is one, so it was left out of the filter.")
+    return day
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

@@ -1,0 +1,149 @@
+"""Invitations: the link, what it leads to, and its end."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from allauth.account.utils import perform_login
+from django.contrib import messages
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.account import people
+from dashboard.account.address_views import send_link
+from dashboard.http.scope import person, signed_in
+from dashboard.models import User
+from dashboard.pages.parts.place import place
+from devices import clock
+from fleets.access.roles import role_in
+from fleets.models import Invitation, Role
+from fleets.services import members
+from fleets.text import apart
+
+
+@require_safe
+def opened(request: HttpRequest, secret: str) -> HttpResponse:
+    """Keep in the session which invitation this is, so that its secret leaves the address bar."""
+    request.session.pop(members.SESSION_KEY, None)
+    if invitation := members.opened(secret):
+        request.session[members.SESSION_KEY] = bytes(invitation.digest).hex()
+    response = redirect("fleets:invitation-accept")
+    add_never_cache_headers(response)
+    return response
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def accept(request: HttpRequest) -> HttpResponse:
+    """Who is signed in joins here; anybody else signs in first, or makes an account in the same step."""
+    invitation = members.remembered(request.session)
+    wrong = members.fault(invitation, clock.now()) if invitation else "This invitation is not valid."
+    if invitation is None or wrong:
+        response = _not_good(request, wrong, 410 if invitation else 404)
+    elif request.user.is_authenticated:
+        response = _join(request, invitation)
+    else:
+        response = _register(request, invitation)
+    add_never_cache_headers(response)
+    return response
+
+
+@require_POST
+@signed_in
+def revoke(request: HttpRequest, organization: str, invitation: str) -> HttpResponse:
+    """Owners make a link good for nothing."""
+    here = place(request, organization, Role.OWNER)
+    if members.revoke(organization=here.organization, named=invitation, actor=person(request)):
+        messages.success(request, "The invitation was revoked: its link is good for nothing.")
+    else:
+        messages.error(request, "Nothing was revoked: the invitation was used or revoked before.")
+    return redirect("fleets:members", organization)
+
+
+def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    user = person(request)
+    if request.method == "POST":
+        try:
+            return _joined(request, members.accept(invitation=invitation, user=user))
+        except members.UnprovenAddress:
+            return _prove_first(request, user)
+        except (members.NotGood, members.OtherAddress) as error:
+            return _not_good(request, str(error), 410)
+    role, own = Role(invitation.role), role_in(user, invitation.organization)
+    context = {
+        "invitation": invitation,
+        "role": role,
+        "own": own,
+        "gains": own is None or not own.includes(role),
+        "suits": members.suits(invitation, user.email),
+        "unproven": members.asks_for_proof(invitation, user),
+    }
+    return render(request, "invitations/join.html", context)
+
+
+def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    form = AccountForm(invitation, request.POST or None)
+    if form.is_valid():
+        try:
+            user, joined = _new_member(form, invitation)
+        except people.Taken as error:
+            form.add_taken(error)
+        except members.NotGood as error:
+            return _not_good(request, str(error), 410)
+        else:
+            perform_login(request, user)
+            return _joined(request, joined) if joined else _prove_first(request, user)
+    context = {"invitation": invitation, "role": Role(invitation.role), "form": form}
+    return render(request, "invitations/register.html", context)
+
+
+def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
+    return render(request, "invitations/not_good.html", {"wrong": wrong}, status=status)
+
+
+def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:
+    """The account and its membership, or neither; no membership yet where the address must be proven."""
+    said = form.cleaned_data
+    password_hash = make_password(said["password"])  # before the transaction: it takes long
+    with transaction.atomic():
+        user = people.create(username=said["username"], email=said["email"], password_hash=password_hash)
+        if members.asks_for_proof(members.hold(invitation, clock.now()), user):
+            return user, None
+        return user, members.accept(invitation=invitation, user=user)
+
+
+def _prove_first(request: HttpRequest, user: User) -> HttpResponse:
+    """Send the link that shows whose the account's address is; the invitation stays with the session."""
+    return send_link(request, user, user.email) or redirect("fleets:invitation-accept")
+
+
+class AccountForm(people.AccountForm):
+    """A new account; its e-mail address is the invitation's, where that names one."""
+
+    def __init__(self, invitation: Invitation, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if invitation.email:
+            email = self.fields["email"]
+            email.initial, email.disabled = invitation.email, True
+            email.help_text = "The invitation is for this address."
+
+
+def _joined(request: HttpRequest, joined: members.Joined) -> HttpResponse:
+    request.session.pop(members.SESSION_KEY, None)
+    organization, role = joined.organization, joined.role
+    if joined.before == role:
+        messages.info(
+            request, f"You are {role.label} of {apart(organization)} already, so the invitation was not used."
+        )
+    elif joined.before:
+        messages.success(request, f"Your role in {apart(organization)} is {role.label} now.")
+    else:
+        messages.success(request, f"You are a member of {apart(organization)} now: {role.label}.")
+    return redirect(f"{reverse('fleets:list')}?{urlencode({'org': organization.slug})}")

@@ -1,0 +1,144 @@
+"""The keys of a fleet and of an organization: made, listed, revoked. A new key is shown once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.fleets.settings import administered
+from dashboard.pages.parts.key_rows import listed
+from dashboard.pages.parts.place import place
+from devices import clock, keys
+from devices.keys import once as key_once
+from devices.models import ApiKey
+from fleets.models import Role
+from fleets.text import Words, apart
+
+Maker = Callable[..., str]
+PERIODS: Final = {
+    "": "Never",
+    "1": "After a day",
+    "7": "After a week",
+    "30": "After 30 days",
+    "90": "After 90 days",
+    "365": "After a year",
+}
+
+
+class KeyForm(forms.Form):
+    name = Words(
+        max_length=100,
+        help_text="What you will know it by: the key itself is shown once, when it is made.",
+        widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),
+    )
+    days = forms.ChoiceField(
+        label="Expires",
+        required=False,
+        choices=list(PERIODS.items()),
+        widget=forms.Select({"class": "form-control"}),
+    )
+
+    def said(self, at: datetime) -> dict[str, Any]:
+        """The name of the key and when it expires, where it is created at that moment."""
+        days = self.cleaned_data["days"]
+        end = at + timedelta(days=int(days)) if days else None
+        return {"name": self.cleaned_data["name"], "expires_at": end}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
+    """The keys with which devices of this fleet register; for its administrators."""
+    fleet, here = administered(request, slug)
+
+    def make(**said: Any) -> str:
+        return keys.new_provisioning_key(fleet, actor=person(request), **said)
+
+    of = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
+    most = {"per_hour": settings.REGISTRATIONS_PER_HOUR, "per_key": settings.REGISTRATIONS_PER_KEY}
+    return _page(
+        request, "settings/fleet_keys.html", of, make, here.context(f"fleet:{slug}", fleet=fleet, **most)
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def service(request: HttpRequest, organization: str) -> HttpResponse:
+    """The keys of this organization's VPN servers; for its administrators."""
+    here = place(request, organization, Role.ADMINISTRATOR)
+    owner = here.organization
+
+    def make(**said: Any) -> str:
+        return keys.new_service_key(owner, actor=person(request), **said)
+
+    of = ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner)
+    return _page(request, "settings/keys.html", of, make, here.context("keys"))
+
+
+@require_POST
+@signed_in
+def revoke_provisioning(request: HttpRequest, slug: str, key: str) -> HttpResponse:
+    """Accept the key no more."""
+    fleet, _ = administered(request, slug)
+    _revoke(request, key, ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet))
+    return redirect("fleets:fleet-keys", slug)
+
+
+@require_POST
+@signed_in
+def revoke_service(request: HttpRequest, organization: str, key: str) -> HttpResponse:
+    """Accept the key no more."""
+    owner = place(request, organization, Role.ADMINISTRATOR).organization
+    _revoke(request, key, ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner))
+    return redirect("fleets:keys", organization)
+
+
+def _page(
+    request: HttpRequest, template: str, of: QuerySet[ApiKey], make: Maker, context: dict[str, Any]
+) -> HttpResponse:
+    """The list, and after a POST the new key: in that one answer, which nobody stores, and never again.
+
+    The form names the newest key it knows of. A second POST of the same form, as a reload sends it, names
+    an older one: it makes nothing and leads back to the list.
+    """
+    at, new = clock.now(), ""
+    rows = listed(of, at)
+    form = KeyForm(request.POST or None)
+    if form.is_valid():
+        seen, once = request.POST.get("newest", ""), partial(make, **form.said(at))
+        try:
+            new = key_once.create(organization=context["organization"], of=of, seen=seen, make=once)
+        except key_once.CreatedMeanwhile:
+            messages.error(request, TWICE)
+            return redirect(request.path)
+        form, rows = KeyForm(), listed(of, clock.now())
+    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": key_once.newest(of)}
+    return render(request, template, context)
+
+
+TWICE: Final = (
+    "No key was created: since this form was opened, one was. A key is shown only when it is created. If "
+    "you do not have it, revoke it and create another."
+)
+
+
+def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> None:
+    """Revoke the key of this fingerprint, and say so; Http404 where `of` has none."""
+    found = keys.named(fingerprint)
+    if found is None or not of.filter(pk=found.pk).exists():
+        raise Http404("No such key")
+    done = keys.revoke(found, actor=person(request))
+    messages.success(
+        request, f"The key {apart(found.name or fingerprint)} {'is' if done else 'was already'} revoked."
+    )

@@ -1,0 +1,45 @@
+"""What Owners say about members and invitations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django import forms
+
+from fleets.models import Role
+from fleets.services import members
+
+CHOICE: Final = {"class": "form-check-input"}
+CONTROL: Final = {"class": "form-control"}
+DAYS: Final = {1: "After a day", 7: "After a week", 30: "After 30 days"}
+# What each role may do (product.md, People and safety), each including the one before.
+MEANING: Final = {
+    Role.OBSERVER: "Sees everything of the organization, and exports it.",
+    Role.OPERATOR: "Also edits, tags, moves, preregisters and deactivates devices, and renews their keys.",
+    Role.ADMINISTRATOR: "Also deletes devices, manages fleets and their keys, and reads the audit log.",
+    Role.OWNER: "Also manages members and the plan, and can delete the organization.",
+}
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(
+        choices=Role.choices, initial=Role.OBSERVER, widget=forms.RadioSelect(CHOICE), label="Role"
+    )
+
+
+class InvitationForm(RoleForm):
+    email = forms.EmailField(
+        label="E-mail address",
+        required=False,
+        max_length=254,
+        help_text="Only an account with this address can use the link. Empty: whoever has the link can.",
+        widget=forms.EmailInput({**CONTROL, "autocomplete": "off"}),
+    )
+    days = forms.TypedChoiceField(
+        label="Expires",
+        coerce=int,
+        choices=list(DAYS.items()),
+        initial=members.DAYS,
+        widget=forms.Select(CONTROL),
+    )
+    field_order = ["email", "role", "days"]

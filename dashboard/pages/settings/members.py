@@ -1,0 +1,131 @@
+"""Who belongs to an organization. Members see each other; Owners change it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.parts.place import Place, place
+from dashboard.pages.settings.member_forms import MEANING, InvitationForm, RoleForm
+from fleets.models import Invitation, Membership, Role
+from fleets.postgres.name_order import NameKey
+from fleets.services import members
+
+PER_PAGE = 50
+MEANINGS = [(role.value, words) for role, words in MEANING.items()]
+
+
+@require_safe
+@signed_in
+def listed(request: HttpRequest, organization: str) -> HttpResponse:
+    """The members with their roles; to Owners also when they signed in last, and the open invitations."""
+    here = place(request, organization)
+    found = Membership.objects.filter(organization=here.organization).select_related("user")
+    page = Paginator(found.order_by(NameKey("user__username")), PER_PAGE).get_page(request.GET.get("page"))
+    invitations = _open_invitations(here) if here.may.owner else []
+    context = here.context("members", page=page, invitations=invitations)
+    return render(request, "settings/members.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def invite(request: HttpRequest, organization: str) -> HttpResponse:
+    """Owners make a link here. It is shown in the answer to the POST, which nobody stores, and never again.
+
+    The form names the newest invitation it knows of, so that a reload of the answer makes no second one.
+    """
+    here, link = place(request, organization, Role.OWNER), ""
+    form = InvitationForm(request.POST or None)
+    if form.is_valid():
+        said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
+        said["seen"] = request.POST.get("newest", "")
+        try:
+            _, secret = members.invite(organization=here.organization, actor=person(request), **said)
+        except members.InvitedMeanwhile:
+            messages.error(request, TWICE)
+            return redirect("fleets:members", organization)
+        except members.AlreadyMember as error:
+            form.add_error("email", f"{error} Change their role on the members page instead.")
+        else:
+            link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
+    context = here.context(
+        "members", form=form, link=link, meanings=MEANINGS, newest=members.newest(here.organization)
+    )
+    return render(request, "settings/invite.html", context)
+
+
+TWICE = (
+    "No link was created: since this form was opened, one was. A link is shown only when it is created. If "
+    "you do not have it, revoke it and create another."
+)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def member(request: HttpRequest, organization: str, member: int) -> HttpResponse:
+    """Owners change the role of a member here, or remove them."""
+    here, membership = _member(request, organization, member)
+    user = membership.user
+    form = RoleForm(request.POST or None, initial={"role": membership.role})
+    if form.is_valid():
+        role = Role(form.cleaned_data["role"])
+        try:
+            members.change_role(organization=here.organization, user=user, role=role, actor=person(request))
+        except (members.LastOwner, members.NotAMember) as error:
+            form.add_error("role", f"{error} Nothing was changed.")
+        else:
+            messages.success(request, f"{user} is {role.label} now.")
+            return redirect("fleets:members", organization)
+    context = here.context("members", member=membership, form=form, meanings=MEANINGS)
+    return render(request, "settings/member.html", context)
+
+
+@require_POST
+@signed_in
+def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse:
+    """End a membership."""
+    here, membership = _member(request, organization, member)
+    user = membership.user
+    try:
+        members.remove(organization=here.organization, user=user, actor=person(request))
+    except (members.LastOwner, members.NotAMember) as error:
+        messages.error(request, f"{error} Nobody was removed.")
+    else:
+        messages.success(request, f"{user} is no member of {here.organization} any more.")
+    if user == request.user:
+        return redirect("fleets:organizations")
+    return redirect("fleets:members", organization)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def leave(request: HttpRequest, organization: str) -> HttpResponse:
+    """Any member leaves here, but the last Owner."""
+    here = place(request, organization)
+    fault = ""
+    if request.method == "POST":
+        try:
+            members.remove(organization=here.organization, user=person(request), actor=person(request))
+        except members.LastOwner as error:
+            fault = f"{error} You are still a member."
+        else:
+            messages.success(request, f"You left {here.organization}.")
+            return redirect("fleets:organizations")
+    return render(request, "settings/leave.html", here.context("general", fault=fault))
+
+
+def _member(request: HttpRequest, organization: str, number: int) -> tuple[Place, Membership]:
+    """The membership of this address, for Owners: Http404, PermissionDenied."""
+    here = place(request, organization, Role.OWNER)
+    memberships = Membership.objects.filter(organization=here.organization).select_related("user")
+    return here, get_object_or_404(memberships, pk=number)
+
+
+def _open_invitations(here: Place) -> list[Invitation]:
+    found = Invitation.objects.filter(organization=here.organization, used_at=None)
+    return list(found.select_related("invited_by"))

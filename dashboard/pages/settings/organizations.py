@@ -1,0 +1,86 @@
+"""My organizations, and each one's own settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.http.scope import person, scope, signed_in
+from dashboard.pages.parts.place import Place, place
+from dashboard.pages.settings.organization_forms import DeleteForm, NameForm
+from devices import clock
+from devices.operations import ceilings
+from fleets.models import Role
+from fleets.services import organizations
+from fleets.text import apart
+
+
+@require_safe
+@signed_in
+def mine(request: HttpRequest) -> HttpResponse:
+    """The organizations I belong to, with my role in each."""
+    here = scope(request)
+    rows = [(each, here.roles[each.pk]) for each in here.organizations]
+    context = {"nav": "settings", "scope": here, "at": clock.now(), "rows": rows}
+    return render(request, "settings/organizations.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    """Anybody who is signed in makes an organization here, and becomes its Owner."""
+    user, form = person(request), NameForm(request.POST or None)
+    if form.is_valid():
+        try:
+            seen = request.POST.get("newest")
+            made = organizations.create(name=form.cleaned_data["name"], actor=user, seen=seen)
+        except ceilings.Reached as reached:
+            form.add_error("name", str(reached))
+        else:
+            messages.success(request, f"{made} was made. You are its Owner.")
+            return redirect("fleets:organization", made.slug)
+    context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
+    context |= {"most": ceilings.OWN, "newest": organizations.newest(user)}
+    return render(request, "settings/organization_new.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def general(request: HttpRequest, organization: str) -> HttpResponse:
+    """Every member reads the name and their role here; Owners rename."""
+    least = Role.OWNER if request.method == "POST" else Role.OBSERVER
+    here = place(request, organization, least)
+    form = NameForm(request.POST or None, initial={"name": here.organization.name})
+    if form.is_valid():
+        name = form.cleaned_data["name"]
+        organizations.rename(organization=here.organization, name=name, actor=person(request))
+        messages.success(request, f"It is called {apart(name)} now. Its address stays the same.")
+        return redirect("fleets:organization", organization)
+    return shown(request, here, name_form=form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def delete(request: HttpRequest, organization: str) -> HttpResponse:
+    """Owners delete an organization without devices after typing its address."""
+    here = place(request, organization, Role.OWNER)
+    form = DeleteForm(here.organization, request.POST or None)
+    if form.is_valid():
+        try:
+            organizations.delete(organization=here.organization, actor=person(request))
+        except organizations.HasDevices as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{here.organization} was deleted.")
+            return redirect("fleets:organizations")
+    what = organizations.contents(here.organization)
+    context = here.context("general", form=form, contents=what)
+    return render(request, "settings/organization_delete.html", context)
+
+
+def shown(request: HttpRequest, here: Place, **more: Any) -> HttpResponse:
+    return render(request, "settings/organization.html", here.context("general", **more))

@@ -1,0 +1,78 @@
+"""What an organization pays for: shown to its members, changed by its Owners once they saw what follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.parts.allowance import allowance_of, frozen_for
+from dashboard.pages.parts.place import Place, place
+from dashboard.pages.settings.organization_forms import PlanForm
+from dashboard.pages.settings.plan_wording import differences, done
+from devices import clock
+from devices.background import plan_change
+from devices.freezing import PlanChangedMeanwhile, plan_version
+from devices.freezing.forecast import forecast
+from devices.models import Job
+from fleets.models import Role
+
+
+@require_safe
+@signed_in
+def shown(request: HttpRequest, organization: str) -> HttpResponse:
+    """Plan, allowance and whose turn is next, for every member; for Owners the form to change it."""
+    here = place(request, organization)
+    return render(request, "settings/plan.html", _context(here, PlanForm(initial=_now(here))))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def change(request: HttpRequest, organization: str) -> HttpResponse:
+    """Say what this plan would freeze or thaw, and after a POST make it so; 409 where it changed since."""
+    here, refused = place(request, organization, Role.OWNER), False
+    form = PlanForm(request.POST or request.GET or _now(here))
+    if not form.is_valid():
+        return render(request, "settings/plan.html", _context(here, form))
+    if request.method == "POST":
+        seen = request.POST.get("seen", "")
+        try:
+            made = plan_change.change_plan(
+                organization=here.organization, actor=person(request), seen=seen, **form.plan_wanted
+            )
+        except PlanChangedMeanwhile:
+            here, refused = place(request, organization, Role.OWNER), True
+        else:
+            return _made(request, here, made)
+    context = here.context(
+        "plan",
+        form=form,
+        refused=refused,
+        seen=plan_version(here.organization),
+        changes=differences(here.organization, form.plan_wanted),
+        at_once=plan_change.AT_ONCE,
+        forecast=forecast(here.organization, **form.plan_wanted),
+    )
+    return render(request, "settings/plan_change.html", context, status=409 if refused else 200)
+
+
+def _made(request: HttpRequest, here: Place, made: int | Job) -> HttpResponse:
+    """Lead to the plan, or to the job that changes it."""
+    if isinstance(made, Job):
+        return redirect("devices:job", made.uuid)
+    messages.success(request, done(here.organization, made))
+    return redirect("fleets:plan", here.organization.slug)
+
+
+def _context(here: Place, form: PlanForm) -> dict[str, Any]:
+    at = clock.now()
+    standing = {"allowance": allowance_of(here.organization, at), "reasons": frozen_for(here.organization)}
+    return here.context("plan", form=form, **standing)
+
+
+def _now(here: Place) -> dict[str, Any]:
+    return {name: getattr(here.organization, name) for name in ("plan", "allowance", "unpaid")}

@@ -1,0 +1,51 @@
+"""A plan, and what changes of it, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from devices.words import thousands
+from fleets.models import Organization, Plan
+from fleets.text import apart
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One part of a plan: what it is, and what it becomes."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def same(self) -> bool:
+        return self.before == self.after
+
+
+def differences(organization: Organization, wanted: dict[str, Any]) -> tuple[Difference, ...]:
+    """The plan as it is and as it would be, part by part."""
+    return (
+        Difference("Plan", Plan(organization.plan).label, Plan(wanted["plan"]).label),
+        Difference("Allowance", places(organization.allowance), places(wanted["allowance"])),
+        Difference("Invoices", _invoices(unpaid=organization.unpaid), _invoices(unpaid=wanted["unpaid"])),
+    )
+
+
+def places(allowance: int | None) -> str:
+    """An allowance in words."""
+    if allowance is None:
+        return "any number of devices"
+    return f"{thousands(allowance)} device{'' if allowance == 1 else 's'}"
+
+
+def _invoices(*, unpaid: bool) -> str:
+    return "open" if unpaid else "settled"
+
+
+def done(organization: Organization, changed: int) -> str:
+    """What a change of the plan did, for who made it."""
+    if not changed:
+        return f"The plan of {apart(organization)} is saved. No device froze or thawed."
+    devices = f"{thousands(changed)} device{'' if changed == 1 else 's'}"
+    return f"The plan of {apart(organization)} is saved. {devices} froze, thawed or changed the reason."

@@ -1,0 +1,89 @@
+"""What the page of VPN servers shows: each with its life signs, its lease, its devices, its instances."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Count, DateTimeField, Q, Value
+
+from devices import clock
+from devices.models import Device, VpnServer
+from devices.rules.live_links import links_at
+from fleets.models import Organization
+
+SHOWN: Final = 200  # servers of a page
+
+
+@dataclass(frozen=True)
+class ServerRow:
+    name: str
+    of_site: bool  # the site's own, which serves several organizations
+    last_sign_at: datetime | None
+    last_event_at: datetime | None  # the newest connect or disconnect
+    lease_until: datetime | None  # None: it has sent no sign, so nothing ends
+    ended: bool  # its lease did
+    connected: int  # devices of the organization, at this moment
+    waiting: int  # that it owns, and that are connected again with its next sign
+    instances: int  # process lives that are kept
+    boot: str  # names the newest of them
+
+    @property
+    def said_at(self) -> datetime | None:
+        return max(filter(None, [self.last_sign_at, self.last_event_at]), default=None)
+
+
+def listed(organization: Organization, at: datetime) -> tuple[list[ServerRow], int]:
+    """Its own servers, and the site's that hold devices of it, and how many there are in all.
+
+    Those that have devices come first, then those that said something last.
+    """
+    devices = _devices(organization, at)
+    shown = Q(organization=organization) | Q(organization=None, pk__in=list(devices))
+    servers: dict[tuple[str, bool], list[VpnServer]] = defaultdict(list)
+    for life in VpnServer.objects.filter(shown).order_by("pk"):
+        servers[life.name, life.organization_id is None].append(life)
+    heard = clock.heard(at)
+    rows = [_row(lives, devices, heard) for lives in servers.values()]
+    rows.sort(key=lambda row: row.name)
+    rows.sort(key=lambda row: (row.connected + row.waiting > 0, _seconds(row.said_at)), reverse=True)
+    return rows[:SHOWN], len(rows)
+
+
+def _devices(organization: Organization, at: datetime) -> dict[int, tuple[int, int]]:
+    """How many of its devices each server owns, and how many of these are connected at that moment."""
+    owned = Device.objects.filter(organization=organization, vpn_server__isnull=False).order_by()
+    linked = owned.annotate(vpn=links_at(Value(clock.heard(at), DateTimeField()))["vpn"])
+    counts = linked.values("vpn_server").annotate(
+        owned=Count("pk"), connected=Count("pk", filter=Q(vpn=True))
+    )
+    return {each["vpn_server"]: (each["owned"], each["connected"]) for each in counts}
+
+
+def _row(lives: list[VpnServer], devices: dict[int, tuple[int, int]], heard: datetime) -> ServerRow:
+    numbers = [devices.get(life.pk, (0, 0)) for life in lives]
+    owned, connected = (sum(each) for each in zip(*numbers, strict=True))
+    lease_until = _newest(life.lease_until for life in lives)
+    return ServerRow(
+        name=lives[-1].name,
+        of_site=lives[-1].organization_id is None,
+        last_sign_at=_newest(life.last_sign_at for life in lives),
+        last_event_at=_newest(life.last_event_at for life in lives),
+        lease_until=lease_until,
+        ended=lease_until is not None and lease_until <= heard,
+        connected=connected,
+        waiting=owned - connected,
+        instances=len(lives),
+        boot=lives[-1].boot,
+    )
+
+
+def _newest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max(filter(None, moments), default=None)
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0

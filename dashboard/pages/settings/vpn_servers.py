@@ -1,0 +1,21 @@
+"""The VPN servers of an organization, under Settings."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from dashboard.http.scope import signed_in
+from dashboard.pages.parts.place import place
+from dashboard.pages.settings import vpn_server_rows
+
+
+@require_safe
+@signed_in
+def listed(request: HttpRequest, organization: str) -> HttpResponse:
+    """For all its members."""
+    here = place(request, organization)
+    context = here.context("vpn-servers")
+    rows, number = vpn_server_rows.listed(here.organization, context["at"])
+    return render(request, "settings/vpn_servers.html", context | {"rows": rows, "number": number})

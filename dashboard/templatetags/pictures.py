@@ -1,0 +1,118 @@
+"""Icons, badges, link indicators and bars. Each is drawn in one place and by one include."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any, cast
+
+from django import template
+from django.template import Context
+from django.templatetags.static import static
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString
+
+from dashboard.jinja import part, rendered
+from dashboard.templating.indicators import Indicator
+from devices.status import Status, shown
+
+register = template.Library()
+
+NARROWEST = 0.8  # per cent of a bar: what is there can be seen
+
+
+@register.simple_tag
+@cache
+def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
+    """A picture of the sprite, by its meaning; decoration, so it says nothing to a screen reader.
+
+    A page has hundreds of the same few.
+    """
+    return format_html(
+        '<svg class="i{}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        f" {classes}" if classes else "",
+        size,
+        size,
+        static("sprite.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def badge(device: Any, size: str = "") -> SafeString:
+    """The badge of a device's status; AttributeError where the device was read without with_status."""
+    return status_badge(device.status, size)
+
+
+@register.simple_tag
+def status_badge(status: str, size: str = "") -> SafeString:
+    """The badge of a status by itself: in the legend, in a prediction."""
+    return part("parts/links.jinja", "badge", None, shown(status), size)
+
+
+@register.simple_tag(takes_context=True)
+def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> SafeString:
+    """Both link icons with their words, which `row` keeps for tooltip and reader, and `full` shows."""
+    return part("parts/links.jinja", "indicators", context["at"], list(both), form)
+
+
+@register.simple_tag
+def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: FBT001, FBT002  as tags are
+    """The links of a menu, each a dashboard.pages.devices.links.Choice; `full`: no more of them can be
+    chosen.
+    """
+    return part("parts/menus.jinja", "choices", None, offered, full)
+
+
+@register.simple_tag
+def ticks(options: Iterable[Any], name: str) -> SafeString:
+    """The ticks of a menu, each a dashboard.pages.devices.filter_form.Option of the filter `name`."""
+    return part("parts/menus.jinja", "ticks", None, options, name)
+
+
+@register.simple_tag(takes_context=True)
+def quick(context: Context, template: str) -> SafeString:
+    """A template of the quick engine, with all the names of this one."""
+    return rendered(template, cast("dict[str, Any]", context.flatten()))
+
+
+@register.filter
+def label(status: str) -> str:
+    """The name of a status as it is shown."""
+    return str(shown(status).label)
+
+
+@register.filter
+def shown_as(status: str) -> str:
+    """The slug of a status as it is shown."""
+    return shown(status).value
+
+
+@register.simple_tag
+def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> SafeString:
+    """The proportion bar of a count per status, in the order of the statuses.
+
+    Every status that occurs gets at least NARROWEST per cent, taken from the others in proportion.
+    """
+    present = {status: n for status, n in counts.items() if n}
+    total = sum(present.values())
+    widths = {status: max(NARROWEST, 100 * n / total) for status, n in present.items()}
+    scale = 100 / sum(widths.values()) if widths else 1
+    segments, x = "", 0.0  # of digits and words of ours; a page has hundreds
+    for status, n in present.items():
+        width = widths[status] * scale
+        last = status == list(present)[-1]
+        shown_width = width if last else max(width - gap, NARROWEST / 2)
+        words = f"{n} {escape(status.label)}"
+        segments += f'<rect data-st="{status.value}" x="{x:.2f}%" width="{shown_width:.2f}%" height="100%">'
+        segments += f"<title>{words}</title></rect>"
+        x += width
+    said = escape(", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices")
+    return SafeString(
+        f'<svg class="stack" width="100%" height="{height}" role="img" aria-label="{said}">{segments}</svg>'
+    )
+
+
+@register.filter
+def initials(user: Any) -> str:
+    """Up to two letters for a person without a picture."""
+    names = [name for name in (user.first_name, user.last_name) if name] or [user.get_username()]
+    return "".join(name[0] for name in names).upper()

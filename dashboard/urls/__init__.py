@@ -1,0 +1,25 @@
+"""Every page of the site."""
+
+from django.contrib import admin
+from django.urls import include, path, register_converter
+
+from dashboard.http import kept_forms, scope
+from dashboard.pages import welcome
+from dashboard.urls import converters
+
+register_converter(converters.Uuid, "device")
+register_converter(converters.Fingerprint, "key")
+register_converter(converters.Secret, "secret")
+
+urlpatterns = [
+    path("", include("dashboard.urls.fleets")),
+    path("", include("dashboard.urls.devices")),
+    path("", include("dashboard.account.urls")),
+    path("welcome/", welcome.welcome, name="welcome"),
+    path("theme/", scope.theme, name="theme"),
+    path("session/", kept_forms.session, name="session"),
+    path("admin/", admin.site.urls),
+]
+handler400 = "dashboard.http.request_limits.bad_request"
+handler500 = "dashboard.http.unavailable.server_error"
+handler429 = "dashboard.http.request_limits.too_many_tries"  # allauth's rate limits ask for it

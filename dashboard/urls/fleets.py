@@ -1,0 +1,47 @@
+"""The Fleets page, and the settings of organizations and fleets.
+
+What people choose, as a name, never shares a level of an address with a word (tests/test_urls.py).
+"""
+
+from django.urls import path
+
+from dashboard.pages.fleets import list as listing
+from dashboard.pages.fleets import new as fleet_new
+from dashboard.pages.fleets import settings as fleet_settings
+from dashboard.pages.jobs import page as jobs
+from dashboard.pages.settings import audit, invitations, keys, members, organizations, plan, vpn_servers
+
+app_name = "fleets"
+urlpatterns = [
+    path("", listing.fleets, name="list"),
+    path("settings/", organizations.mine, name="organizations"),
+    path("organizations/new/", organizations.new, name="organization-new"),
+    path("settings/<slug:organization>/", organizations.general, name="organization"),
+    path("settings/<slug:organization>/delete/", organizations.delete, name="organization-delete"),
+    path("settings/<slug:organization>/leave/", members.leave, name="leave"),
+    path("settings/<slug:organization>/plan/", plan.shown, name="plan"),
+    path("settings/<slug:organization>/plan/change/", plan.change, name="plan-change"),
+    path("settings/<slug:organization>/members/", members.listed, name="members"),
+    path("settings/<slug:organization>/members/invite/", members.invite, name="member-invite"),
+    path("settings/<slug:organization>/members/<int:member>/", members.member, name="member"),
+    path("settings/<slug:organization>/members/<int:member>/remove/", members.remove, name="member-remove"),
+    path(
+        "settings/<slug:organization>/invitations/<key:invitation>/revoke/",
+        invitations.revoke,
+        name="invitation-revoke",
+    ),
+    path("join/", invitations.accept, name="invitation-accept"),
+    path("invitations/<secret:secret>/", invitations.opened, name="invitation"),
+    path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
+    path("settings/<slug:organization>/audit/", audit.log, name="audit"),
+    path("settings/<slug:organization>/audit/entries.csv", audit.csv, name="audit-csv"),
+    path("settings/<slug:organization>/audit/entries.json", audit.json, name="audit-json"),
+    path("settings/<slug:organization>/keys/", keys.service, name="keys"),
+    path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
+    path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
+    path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),
+    path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),
+    path("fleets/<slug:slug>/delete/", fleet_settings.delete, name="fleet-delete"),
+    path("fleets/<slug:slug>/keys/", keys.provisioning, name="fleet-keys"),
+    path("fleets/<slug:slug>/keys/<key:key>/revoke/", keys.revoke_provisioning, name="fleet-key-revoke"),
+]

@@ -1,0 +1,117 @@
+"""The job of an action over many devices: goes through its selection, some hundreds in a transaction.
+
+What was done and what came of each device commit together, so that after the death of a worker the next one
+goes on behind the last result, and does no device twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Count, Max
+from django.http import QueryDict
+
+from devices import clock, connectivity, freezing
+from devices.jobs.runner import Refused, Result, Run
+from devices.listing.filters import Filters, still_matching
+from devices.listing.query_string import filters_in
+from devices.models import Device, JobResult, Selection
+from devices.operations import batch as together
+from devices.operations import bulk_actions, lifecycle
+from devices.operations.batch import Batch, Found
+from fleets.models import Fleet
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+STEP: Final = 500  # devices in a transaction, which may hold the organization
+DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
+LEFT: Final = "Deleted, or moved to another organization, meanwhile"
+OTHER: Final = "Does not match the filter any more"
+
+
+def do(run: Run) -> str:
+    """Do what its parameters say. Raises Refused where that cannot be done to any device."""
+    selection = _selection(run)
+    last = JobResult.objects.filter(job=run.job).aggregate(last=Max("device_id"))["last"] or 0
+    work = _Work(run, selection)
+    while chosen := list(bulk_actions.rest(selection, last, STEP)):
+        with run.step() as results:
+            results.extend(work.results(chosen))
+        last, _ = chosen[-1]
+    return _summary(run)
+
+
+def _selection(run: Run) -> Selection:
+    found = Selection.objects.select_related("organization").filter(uuid=run.parameters["selection"]).first()
+    if found is None:
+        raise Refused("What was selected is not kept any longer.")
+    return found
+
+
+class _Work:
+    """What is the same for all devices of a run; its results are of some of them, in their transaction."""
+
+    def __init__(self, run: Run, selection: Selection) -> None:
+        self._run, self._organization = run, selection.organization
+        self._action = bulk_actions.ACTIONS[run.parameters["action"]]
+        self._actor = run.actor
+        self._filters = _filters(selection)
+        try:
+            self._said = bulk_actions.from_parameters(run.parameters["said"], selection.organization)
+        except Fleet.DoesNotExist as gone:
+            raise Refused("The fleet that they were to move to was deleted.") from gone
+
+    def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
+        at = clock.now()
+        names = self._there([pk for pk, _ in chosen], at)
+        matching = self._matching(names, at)
+        came = self._done(sorted(matching), at) if matching else {}
+        found = came | dict.fromkeys(names.keys() - matching, OTHER)
+        return [self._result(pk, uuid, names.get(pk, ""), found.get(pk, LEFT)) for pk, uuid in chosen]
+
+    def _there(self, ids: list[int], at: datetime) -> dict[int, str]:
+        """The names of those that are there, locked and settled."""
+        if self._action.holds:
+            freezing.hold([self._organization.pk])
+            connectivity.settle_devices(ids, at)
+        there = Device.objects.filter(organization=self._organization, pk__in=ids).order_by("pk")
+        return dict(there.select_for_update(no_key=True, of=("self",)).values_list("pk", "name"))
+
+    def _matching(self, ids: Iterable[int], at: datetime) -> set[int]:
+        if self._filters is None:
+            return set(ids)
+        found = still_matching(ids, [self._organization], self._filters, at)
+        return set(found.order_by().values_list("pk", flat=True))
+
+    def _done(self, ids: list[int], at: datetime) -> Found:
+        try:
+            return self._action.do(Batch(ids, self._organization, self._actor, at), self._said)
+        except lifecycle.FleetGone as gone:
+            raise Refused(f"{gone}.") from gone
+
+    def _result(self, device_id: int, uuid: str, name: str, why: str) -> Result:
+        if why == together.CHANGED:
+            return Result(device_id, uuid, name, DONE)
+        same = self._action.unchanged(self._said) if why == together.UNCHANGED else why
+        return Result(device_id, uuid, name, SKIPPED, same)
+
+
+def _filters(selection: Selection) -> Filters | None:
+    if selection.query is None:
+        return None
+    unknown: list[str] = []
+    filters = filters_in(QueryDict(selection.query), [selection.organization], unknown)
+    if unknown:  # a fleet that was deleted: without it the filter would name others
+        raise Refused(f"The filter does not mean the same any more. {unknown[0]}")
+    return filters
+
+
+def _summary(run: Run) -> str:
+    """What came of them, in a sentence; of each it stands below."""
+    found: dict[str, Any] = dict(
+        JobResult.objects.filter(job=run.job).order_by().values_list("outcome").annotate(Count("pk"))
+    )
+    parts = [(DONE, "{} changed"), (SKIPPED, "{} skipped")]
+    return ", ".join(words.format(found[outcome]) for outcome, words in parts if outcome in found) + "."

@@ -1,0 +1,116 @@
+"""Changes of a plan or of a fleet's type: made at once, or by a worker where they reach very many devices.
+
+Either way in one transaction (domain.md, Freezing), by freezing.change_plan and fleet_settings.change_fleet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection, transaction
+
+from devices import freezing, jobs
+from devices.freezing.forecast import forecast, forecast_type
+from devices.jobs.runner import Refused, Run
+from devices.models import Job
+from devices.operations import fleet_settings
+from devices.words import thousands
+from fleets.access import roles
+from fleets.models import Fleet, FleetType, Organization, Plan, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+AT_ONCE: Final = 10_000  # devices that a request freezes or thaws itself
+UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
+
+
+@transaction.atomic
+def change_plan(
+    *,
+    organization: Organization,
+    actor: User | None,
+    plan: Plan,
+    allowance: int | None,
+    unpaid: bool,
+    seen: str,
+) -> int | Job:
+    """Returns how many devices changed, or the job that changes them. Raises as freezing.change_plan does."""
+    roles.require(actor, Role.OWNER, organization)
+    wanted: dict[str, Any] = {"plan": plan, "allowance": allowance, "unpaid": unpaid}
+    affected = forecast(organization, **wanted).affected
+    if affected <= AT_ONCE:
+        return freezing.change_plan(organization=organization, actor=actor, seen=seen, **wanted)
+    if seen != freezing.plan_version(organization):
+        raise freezing.PlanChangedMeanwhile(f"The plan of {organization} was changed meanwhile.")
+    return _once(
+        kind=Job.Kind.PLAN,
+        organization=organization,
+        title=f"Change the plan: {thousands(affected)} devices",
+        actor=actor,
+        parameters=wanted | {"seen": seen},
+        total=affected,
+        least=Role.OWNER,
+    )
+
+
+def plan_run(run: Run) -> str:
+    """The job that change_plan starts."""
+    organization = run.job.organization
+    try:
+        changed = freezing.change_plan(
+            organization=organization, actor=run.actor, tell=run.progress, **run.parameters
+        )
+    except freezing.PlanChangedMeanwhile as error:
+        raise Refused("The plan was changed meanwhile, so this changed nothing.") from error
+    return f"{thousands(changed)} devices froze, thawed or changed the reason."
+
+
+@transaction.atomic
+def change_fleet(*, fleet: Fleet, actor: User | None, seen: str, **settings: Any) -> Job | None:
+    """Returns the job that does it, if it is not done. Raises as fleet_settings.change_fleet does."""
+    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
+    affected, now = 0, fleet_settings.settings_of(fleet)
+    if settings.get("type", now["type"]) != now["type"]:
+        affected = forecast_type(fleet, FleetType(settings["type"])).affected
+    if affected <= AT_ONCE:
+        fleet_settings.change_fleet(fleet=fleet, actor=actor, seen=seen, **settings)
+        return None
+    if seen != fleet_settings.version(now):
+        raise fleet_settings.ChangedMeanwhile(fleet, now)
+    return _once(
+        kind=Job.Kind.FLEET,
+        organization=fleet.organization,
+        title=f"Change the type of {fleet}: {thousands(affected)} devices",
+        actor=actor,
+        parameters={"fleet": fleet.slug, "seen": seen, "settings": settings},
+        total=affected,
+        least=Role.ADMINISTRATOR,
+    )
+
+
+def fleet_run(run: Run) -> str:
+    """The job that change_fleet starts."""
+    said = run.parameters
+    fleet = Fleet.objects.filter(organization=run.job.organization, slug=said["fleet"]).first()
+    if fleet is None:
+        raise Refused("It was deleted meanwhile, so nothing was changed.")
+    try:
+        fleet_settings.change_fleet(
+            fleet=fleet, actor=run.actor, seen=said["seen"], tell=run.progress, **said["settings"]
+        )
+    except fleet_settings.ChangedMeanwhile as error:
+        raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error
+    return f"The settings of {fleet} are saved; its devices and those in line froze or thawed."
+
+
+def _once(**facts: Any) -> Job:
+    """A new job with these facts, or the one that was started with the same and has not ended.
+
+    Its form may be sent twice. The organization's row is not waited for: a job holds it as long as it runs.
+    """
+    same = {name: facts[name] for name in ("organization", "kind", "parameters")}
+    with connection.cursor() as cursor:
+        lock = f"start a job of organization {facts['organization'].pk}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+    return Job.objects.filter(**same, state__in=UNDER_WAY).first() or jobs.start(**facts)

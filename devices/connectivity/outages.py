@@ -1,0 +1,238 @@
+"""The listening ledger (domain.md, Our own outages): the ingest's pulse, and what the end of an outage moves.
+
+Readings need nothing but the ledger: while an outage is open, they are those at its start (devices/clock).
+It stays open until the deadlines of every device have moved, which the pulse that finds it does first, a
+portion per transaction; so no reading ever meets a deadline that is yet to move.
+
+The pulse also finds that the database's clock was set (domain.md, Times). Forward, it went further than this
+process's own clock: what it skipped is as an outage. Back, the newest pulse lies in the future, whichever
+process left it: what is dated there comes to the present (devices/clock/steps.py), a portion per
+transaction too.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max, Min
+
+from devices import clock
+from devices.clock import LEASE, PATIENCE, STEP, DatabaseClock, steps
+from devices.clock.own import Look, OwnClock
+from devices.connectivity import ingest_processes
+from devices.models import Listening, ListeningProcess, Outage
+
+logger = logging.getLogger("devices.connectivity.outages")
+
+PULSE_EVERY: Final = 2.0  # seconds
+PORTION: Final = 5000  # devices per transaction
+TRUSTED_AFTER: Final = timedelta(days=1)
+
+# What had not passed at the start moves (late_at: a whole window from the end on); what was late already is
+# lost one grace after the end; what was lost stays lost. Moving twice is moving once.
+MOVE: Final = """
+WITH portion AS (
+    SELECT device_id, due_at = late_at AND late_at > %(start)s AS fresh,
+           GREATEST(late_at, %(end)s + ceil(poll_interval * 1.5) * interval '1 second') AS anew
+    FROM devices_heartbeat
+    WHERE device_id > %(after)s AND due_at IS NOT NULL ORDER BY device_id LIMIT %(portion)s
+    FOR NO KEY UPDATE
+), moved AS (
+    UPDATE devices_heartbeat h
+    SET late_at = CASE WHEN fresh THEN anew ELSE late_at END,
+        lost_at = CASE WHEN fresh THEN anew + (lost_at - late_at) ELSE %(end)s + %(grace)s END,
+        due_at = CASE WHEN fresh THEN anew WHEN due_at = lost_at THEN %(end)s + %(grace)s ELSE due_at END
+    FROM portion
+    WHERE h.device_id = portion.device_id AND last_poll_at < %(end)s AND lost_at > %(start)s
+)
+SELECT max(device_id) FROM portion
+"""
+# A lease that lived at the start is as if the server's last sign had come at the end.
+MOVE_LEASES: Final = """
+WITH alive AS (
+    SELECT id FROM devices_vpnserver WHERE due_at > %(start)s ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE devices_vpnserver s
+SET due_at = GREATEST(due_at, %(end)s + %(lease)s), lease_until = GREATEST(due_at, %(end)s + %(lease)s)
+FROM alive WHERE s.id = alive.id
+"""
+
+
+def pulse(at: datetime | None = None, own: OwnClock | None = None) -> None:
+    """The ingest listens at this moment. After an outage it first moves what had not passed at its start.
+
+    As `beat`, until all is done.
+    """
+    own = own or OwnClock()
+    while not beat(at, own=own):
+        pass
+
+
+def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = None) -> bool:
+    """Leave the pulse, or do a portion of what must come before it; returns whether that is done.
+
+    `at` None: the database's clock. `process` is the number of the one that listens
+    (devices/connectivity/ingest_processes.py):
+    the ledger goes as far as all do. `own`: its clock, which remembers its pulse before.
+    """
+    own = own or OwnClock()
+    done = _beat(at, process, own)
+    own.keep()
+    return done
+
+
+@transaction.atomic
+def _beat(at: datetime | None, process: int, own: OwnClock) -> bool:
+    """In one transaction. The locked row makes processes that come back together take turns with one outage.
+
+    Read under its lock, the clock lies behind every pulse that was left, unless it was set back.
+    """
+    ledger, began = Listening.objects.select_for_update().get_or_create(
+        pk=1, defaults={"pulse_at": at or DatabaseClock()}
+    )
+    look = own.look(at)
+    if not began and (newest := _newest(ledger, look)) - look.at > STEP:
+        _set_back(ledger, look.at, min(look.beyond, look.at - newest))
+    reached = ingest_processes.heard_by_all(process, look.at)
+    if began:
+        return True
+    left = _go_on(ledger, look, reached)
+    done = left and (not ledger.ahead or _bring(ledger, look.at))
+    ledger.save()
+    return done
+
+
+def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
+    """Let the ledger go as far as all processes listened; whether no outage has to be closed before."""
+    skipped = _set_forward(ledger, look)
+    if not skipped and reached <= ledger.pulse_at:
+        return True
+    away = skipped or look.at - ledger.pulse_at > PATIENCE  # as every reading until now has it
+    if away and not _close(ledger, look):
+        return False
+    ledger.pulse_at = look.at if away else reached
+    ledger.returned_at = ledger.worked_at = None
+    return True
+
+
+def _newest(ledger: Listening, look: Look) -> datetime:
+    """The newest moment that the ledger or this process knows: a clock that shows less was set back.
+
+    What this process has read counts no more once another one has noticed a step since.
+    """
+    pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
+    noticed = ledger.stepped_at and timedelta() <= look.at - ledger.stepped_at <= look.passed
+    read = None if noticed else look.newest
+    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, pulse, read]
+    return max(moment for moment in known if moment)
+
+
+def _set_forward(ledger: Listening, look: Look) -> bool:
+    """Whether the database's clock has just skipped a while that no process, or this, is dealing with."""
+    if ledger.returned_at is not None:
+        return ledger.returned_at - ledger.pulse_at <= PATIENCE
+    return look.beyond > STEP and not Outage.objects.filter(ended_at__gt=look.since).exists()
+
+
+def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
+    """The database's clock was set back to `at`: no pulse and no outage lies ahead of it any more.
+
+    What devices have there is brought to the present by this pulse and the next ones.
+    """
+    ledger.stepped_at, ledger.stepped_by = at, _rounded(by)
+    Outage.objects.filter(began_at__gte=at).delete()
+    Outage.objects.filter(ended_at__gt=at).update(ended_at=at)
+    ListeningProcess.objects.filter(pulse_at__gt=at).update(pulse_at=at)
+    ledger.pulse_at, ledger.returned_at, ledger.worked_at = min(ledger.pulse_at, at), None, None
+    ledger.ahead, ledger.moved_to = True, 0
+    logger.warning("the database's clock was set back by %s, to %s", -ledger.stepped_by, at)
+
+
+def _rounded(step: timedelta) -> timedelta:
+    """To the second: it is not known better."""
+    return timedelta(seconds=round(step.total_seconds()))
+
+
+def _bring(ledger: Listening, at: datetime) -> bool:
+    """Bring the next devices to the present; returns whether all there is has been brought."""
+    last = steps.bring(ledger.moved_to, at)
+    ledger.ahead, ledger.moved_to = last is not None, last or 0
+    if not ledger.ahead:
+        logger.warning("nothing is dated ahead of the database's clock any more")
+    return not ledger.ahead
+
+
+def notice(own: OwnClock) -> None:
+    """Let the next pulse bring to the present what is dated ahead, where this process saw the clock set back.
+
+    For one that always runs, while no process of the ingest may: people's changes were dated meanwhile, too.
+    """
+    look = own.look()
+    if look.newest and look.newest - look.at > STEP:
+        with transaction.atomic():
+            ledger = Listening.objects.select_for_update().first()
+            if ledger and (newest := _newest(ledger, look)) - look.at > STEP:
+                _set_back(ledger, look.at, look.at - newest)
+                ledger.save()
+    own.keep()
+
+
+def set_right(at: datetime | None = None) -> None:
+    """Bring everything that is dated ahead to the present, whether or not a pulse noticed that it is."""
+    at = at or clock.now()
+    with transaction.atomic():
+        ledger = Listening.objects.select_for_update().first()
+        if ledger and (newest := _newest(ledger, Look(at))) > at:
+            _set_back(ledger, at, at - newest)
+            ledger.save()
+    last: int | None = 0
+    while last is not None:
+        with transaction.atomic():
+            last = steps.bring(last, at)
+
+
+def trusted(at: datetime) -> datetime:
+    """The clock that old things are deleted by: for a day after an outage, the one before it.
+
+    A clock that was set ahead, as of a machine that starts with a wrong one, must not delete everything.
+    """
+    recent = Outage.objects.filter(ended_at__gt=at - TRUSTED_AFTER).aggregate(first=Min("began_at"))
+    heard: datetime = clock.heard(at)
+    return min(recent["first"] or heard, heard)
+
+
+def _close(ledger: Listening, look: Look) -> bool:
+    """Go on closing the outage since the ledger's pulse; returns whether it is closed.
+
+    It ends when the ingest came back, unless that was away again before it was done.
+    """
+    at = look.at
+    if ledger.returned_at is None or ledger.worked_at is None or at - ledger.worked_at > PATIENCE:
+        ledger.returned_at, ledger.moved_to = at, 0
+        if look.beyond > STEP:
+            ledger.stepped_at, ledger.stepped_by = at, _rounded(look.beyond)
+            logger.warning("the database's clock was set forward by %s, to %s", ledger.stepped_by, at)
+    ledger.worked_at = at
+    params: dict[str, Any] = {
+        "start": ledger.pulse_at,
+        "end": ledger.returned_at,
+        "after": ledger.moved_to,
+        "portion": PORTION,
+        "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
+        "lease": LEASE,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(MOVE, params)
+        (last,) = cursor.fetchone()
+        if last is not None:
+            ledger.moved_to = last
+            return False
+        cursor.execute(MOVE_LEASES, params)
+    ledger.moved_to = 0
+    Outage.objects.create(began_at=ledger.pulse_at, ended_at=ledger.returned_at)
+    logger.warning("no data from %(start)s to %(end)s: nothing is concluded from that time", params)
+    return True

@@ -1,0 +1,112 @@
+"""What was: the counts of fleets at any instant of the kept history.
+
+From the nearest hourly tally, or from the counters where the present is nearer, and the changes in between;
+then corrected by what the clock had done by then that nobody has recorded yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from devices import status
+from devices.history.rollups import MOVES
+from devices.models import Device
+from devices.status import Status
+
+
+@dataclass(frozen=True)
+class Instant:
+    """An instant of the past, read at `now`.
+
+    `passed` are the devices to which the clock had done something by then that nobody has recorded since;
+    `base` is the nearest hour of the tallies, or None where the present is nearer.
+    """
+
+    at: datetime
+    passed: list[int]
+    base: datetime | None
+    now: datetime
+
+
+def instant(at: datetime, now: datetime) -> Instant:
+    """Read once for a page."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEAREST, {"at": at})
+        near = [hour for hour in cursor.fetchone() if hour]
+    base = min(near, key=lambda hour: abs(hour - at), default=None)
+    nearer = base is None or now - at < abs(base - at)
+    return Instant(at, status.passed_ids(at), None if nearer else base, now)
+
+
+Piece = tuple[str, list[Any]]  # SQL and its parameters
+
+NEAREST: Final = """
+SELECT (SELECT max(at) FROM devices_fleettally WHERE at <= %(at)s),
+       (SELECT min(at) FROM devices_fleettally WHERE at > %(at)s)
+"""
+TALLIED: Final = """
+SELECT t.organization_id, t.fleet_id, part.status, part.number::bigint
+FROM devices_fleettally t, unnest(t.counts, %s::text[]) AS part(number, status)
+WHERE t.at = %s AND t.organization_id = ANY(%s) AND t.fleet_id IS NOT NULL
+"""
+COUNTED: Final = """
+SELECT organization_id, fleet_id, status, number FROM devices_fleetcount WHERE organization_id = ANY(%s)
+"""
+CHANGED: Final = f"""
+SELECT c.organization_id, move.fleet_id, move.status, %s * move.n FROM devices_statuschange c, {MOVES}
+WHERE c.organization_id = ANY(%s) AND c.at > %s AND c.at <= %s AND move.status IS NOT NULL
+"""
+NOBODY: Final = "SELECT 0::bigint, ''::text, ''::text WHERE false"
+COUNT: Final = """
+WITH moved (fleet_id, before, after) AS MATERIALIZED ({moved}),
+counted (organization_id, fleet_id, status, number) AS ({counted}),
+tally (fleet_id, status, number) AS (
+    SELECT fleet_id, status, number FROM counted
+    UNION ALL SELECT fleet_id, before, -1 FROM moved UNION ALL SELECT fleet_id, after, 1 FROM moved
+)
+SELECT status, sum(number)::bigint, COALESCE(sum(number) FILTER (WHERE fleet.id IS NULL), 0)::bigint
+FROM tally LEFT JOIN fleets_fleet fleet ON fleet.id = tally.fleet_id
+WHERE {fleets} GROUP BY status
+"""
+
+
+def counted(organizations: Sequence[int], then: Instant) -> Piece:
+    """Rows (organization, fleet, status, number) to be added up: what is recorded of that instant."""
+    at, base, owned = then.at, then.base, list(organizations)
+    if base is None:
+        return f"{COUNTED} UNION ALL {CHANGED}", [owned, -1, owned, at, "infinity"]
+    between = [1, owned, base, at] if base <= at else [-1, owned, at, base]
+    return f"{TALLIED} UNION ALL {CHANGED}", [Status.values, base, owned, *between]
+
+
+def count(
+    organizations: Sequence[int], then: Instant, fleets: Sequence[int] = ()
+) -> tuple[dict[str, int], int]:
+    """How many devices these organizations, or of them these fleets, had of each status then.
+
+    And how many of them in fleets that are gone.
+    """
+    sql, params = counted(organizations, then)
+    devices = Device.objects.filter(organization__in=organizations)
+    moves = status.unrecorded(devices, then.at, then.passed).order_by()
+    moved, moved_params = (
+        moves.values_list("fleet_id", "recorded_status", "status").query.sql_with_params()
+        if then.passed
+        else (NOBODY, ())
+    )
+    chosen = "tally.fleet_id = ANY(%s)" if fleets else "true"
+    counts, gone = dict.fromkeys(Status.values, 0), 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            COUNT.format(moved=moved, counted=sql, fleets=chosen),
+            [*moved_params, *params, *([list(fleets)] if fleets else [])],
+        )
+        for slug, number, lost in cursor.fetchall():
+            counts[slug] = number
+            gone += lost
+    return counts, gone

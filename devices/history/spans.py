@@ -1,0 +1,129 @@
+"""What a device and its two links were over a time: spans of one state each, and uptime by product.md.
+
+Recorded history, and what the clock has done that nobody recorded yet; the times in which we did not listen
+beside them, since they count for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from devices import clock
+from devices.history.changes import reason_words
+from devices.history.device_history import Happened
+from devices.models import ConnectivityRecord, Outage
+from devices.status import HeartbeatState, Status
+
+Link = ConnectivityRecord.Link
+
+# Uptime: what counts as up, and what is outside the division because it says nothing of the link.
+UP: Final[dict[str, set[Any]]] = {
+    "status": {
+        Status.ONLINE,
+        Status.VPN_ONLY,
+        Status.HEARTBEAT_ONLY,
+        Status.CONFIGURING,
+        Status.UPDATING,
+    },
+    "vpn": {"connected"},
+    "heartbeat": {HeartbeatState.RECENT, HeartbeatState.LATE},
+}
+OUTSIDE: Final[dict[str, set[Any]]] = {
+    "status": {Status.INACTIVE, Status.FROZEN, Status.POST_PROVISIONING},
+    "vpn": {"unknown"},
+    "heartbeat": {HeartbeatState.UNKNOWN},
+}
+
+
+@dataclass(frozen=True)
+class Span:
+    """From `start` up to `end` it was in one state, for one reason; `end` None: it still is."""
+
+    start: datetime
+    end: datetime | None
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """The three lanes of a device by name, and when we did not listen."""
+
+    spans: dict[str, list[Span]]
+    silences: list[tuple[datetime, datetime]]
+
+    def uptime(self, lane: str, start: datetime, at: datetime) -> float | None:
+        """The share of the observed and active time in which it was up; None: no such time."""
+        inactive = [
+            (span.start, span.end or at) for span in self.spans["status"] if span.state == Status.INACTIVE
+        ]
+        holes = sorted([*self.silences, *inactive])
+        up = counted = timedelta()
+        for span in self.spans[lane]:
+            if span.state in OUTSIDE[lane]:
+                continue
+            heard = _without(max(span.start, start), span.end or at, holes)
+            counted += heard
+            up += heard if span.state in UP[lane] else timedelta()
+        return up / counted if counted else None
+
+
+def lanes_of(device: Any, past: Happened, start: datetime, at: datetime) -> History:
+    """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
+    changes, edges = past.changes[::-1], past.edges[::-1]
+    by_link = {link: [edge for edge in edges if edge.link == link] for link in Link}
+    # Without any edge a link is what it was before the histories begin; a VPN never seen is unknown.
+    vpn = ("connected" if device.vpn else "disconnected") if device.vpn_since else "unknown"
+    spans = {
+        "status": _spans(changes, start, device.status),
+        "vpn": _spans(by_link[Link.VPN], start, vpn, first="unknown"),
+        "heartbeat": _spans(by_link[Link.HEARTBEAT], start, device.heartbeat),
+    }
+    return History(spans, _silences(start, at))
+
+
+def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = None) -> list[Span]:
+    """Rows in order as spans that neither overlap nor gap; `now` where there are none.
+
+    Of those before `start` the newest counts. What the first row says was before it reaches back to `start`,
+    unless that is `first`: never seen.
+    """
+    if not rows:
+        return [Span(start, None, now)]
+    rows = rows[max(sum(row.at <= start for row in rows) - 1, 0) :]
+    begun = rows[0].before if rows[0].at > start else None
+    moments = [(start, begun if first is None else first, "")] if begun else []
+    moments += [(max(row.at, start), row.after, reason_words(row.reason)) for row in rows]
+    spans: list[Span] = []
+    for moment, state, reason in moments:
+        if spans and spans[-1].state == state:
+            continue  # it moved to another fleet
+        if spans:
+            spans[-1] = Span(spans[-1].start, moment, spans[-1].state, spans[-1].reason)
+        spans.append(Span(moment, None, state or "", reason))
+    return [span for span in spans if span.end is None or span.end > span.start]
+
+
+def _silences(start: datetime, at: datetime) -> list[tuple[datetime, datetime]]:
+    """When we did not listen, from `start` to `at`, in order."""
+    over = Outage.objects.filter(ended_at__gt=start, began_at__lt=at).order_by("began_at")
+    silences = [(max(each.began_at, start), min(each.ended_at, at)) for each in over]
+    heard = clock.heard(at)
+    if heard < at and (not silences or silences[-1][1] < at):
+        silences.append((max(heard, start), at))
+    return silences
+
+
+def _without(start: datetime, end: datetime, holes: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """How much of the time from `start` to `end` lies in none of the holes, which are in order."""
+    left = timedelta()
+    for begins, ends in holes:
+        if begins >= end:
+            break
+        if ends > start:
+            left += max(begins - start, timedelta())
+            start = max(start, ends)
+    return left + max(end - start, timedelta())

@@ -1,0 +1,81 @@
+"""The ingest's sign that it listens, from each of its processes (domain.md, Our own outages)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from devices import clock, connectivity, keys
+from devices.clock.own import OwnClock
+from devices.connectivity import outages
+from devices.connectivity.ingest_processes import Presence
+from devices.ingest.database import in_database, threads
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from concurrent.futures import Executor
+
+logger = logging.getLogger("devices.ingest")
+
+# Seconds that a poll may wait until its process leaves no pulse. With the gap that makes an outage, no device
+# whose poll waits is lost before the outage that explains it: that takes 15 s and half an interval at least.
+PATIENCE: Final = 5.0
+
+
+class Pulse:
+    """Of one process. `waits` says for how many seconds the oldest poll has waited."""
+
+    def __init__(self, waits: Callable[[], float]) -> None:
+        self._waits = waits
+        self._left_at = -math.inf  # seconds of the monotonic clock
+        self._presence = Presence()
+        self._own = OwnClock()
+
+    def age(self) -> float:
+        """Seconds since the last pulse, or a part of the work that comes before it after an outage."""
+        return time.monotonic() - self._left_at
+
+    @asynccontextmanager
+    async def beating(self) -> AsyncIterator[None]:
+        """Inside this block the process leaves its pulse, in a thread of its own: no call ever delays it."""
+        with threads(1, "pulse") as thread:
+            task = asyncio.create_task(self._for_ever(thread))
+            try:
+                yield
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+                thread.submit(self._presence.end)
+
+    async def _for_ever(self, thread: Executor) -> None:
+        while True:
+            if await self._beat(thread):
+                await asyncio.sleep(outages.PULSE_EVERY)
+
+    async def _beat(self, thread: Executor) -> bool:
+        """Whether there is nothing more to do for now."""
+        if (waits := self._waits()) > PATIENCE:
+            logger.warning("no pulse: a poll has waited for %.0f s", waits)
+            return True
+        try:
+            left = await asyncio.get_running_loop().run_in_executor(thread, in_database, self._work)
+        except Exception as error:  # noqa: BLE001  without the database there is nothing to listen for
+            logger.warning("no pulse: %s", str(error).partition("\n")[0])
+            return True
+        self._left_at = time.monotonic()
+        return left
+
+    def _work(self) -> bool:
+        """Leave the pulse once a poll would have gone all the way; whether that is done (listening.beat).
+
+        First the statements of a poll, for nobody: they wait for whatever a poll waits for.
+        """
+        at = clock.now()
+        keys.find_devices([""], at)
+        connectivity.record_heartbeats([], at)
+        return outages.beat(process=self._presence.number(), own=self._own)

@@ -1,0 +1,139 @@
+"""The native dialect: what anybody can speak with curl (protocol.md, Native)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from msgspec import UNSET
+
+from devices import clock, connectivity, keys
+from devices.ingest.app import in_a_thread
+from devices.ingest.contacts import Contact
+from devices.ingest.http import Refused, Reply, json_reply, no_more, unauthorized
+from devices.ingest.native import openapi
+from devices.ingest.native.bodies import Alive, Links, Registration, Report, parse
+from devices.ingest.native.replies import Changed, Frozen, Polled, Registered
+from devices.ingest.routes import Call
+from devices.models import ApiKey
+from devices.operations import ceilings, lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from devices.ingest.app import Ingest
+    from devices.ingest.http import Request
+    from fleets.models import Organization
+
+
+async def heartbeat(request: Request, ingest: Ingest) -> Reply:
+    report = _report_or_refusal(request.body) if request.body else None
+    contact = Contact(request.key, is_poll=True, report=report, address=request.address)
+    device = await _accepted(contact, request, ingest)
+    if isinstance(report, Refused) and not device.frozen_reason:
+        raise report
+    return json_reply(200, Polled(device.poll_interval, device.frozen_reason or UNSET))
+
+
+async def report(request: Request, ingest: Ingest) -> Reply:
+    said = _report_or_refusal(request.body)
+    contact = Contact(request.key, is_poll=False, report=said, address=request.address)
+    device = await _accepted(contact, request, ingest)
+    if device.frozen_reason:
+        error = "This device is frozen: its reports are refused."
+        return json_reply(403, Frozen(error, device.frozen_reason))
+    if isinstance(said, Refused):
+        raise said
+    return Reply(204)
+
+
+async def _accepted(contact: Contact, request: Request, ingest: Ingest) -> keys.KeyHolder:
+    device = await ingest.contact(contact, len(request.body))
+    if device is None:
+        raise unauthorized()
+    return device
+
+
+def _report_or_refusal(body: bytes) -> dict[str, Any] | Refused:
+    try:
+        return parse(Report, body).changes()
+    except Refused as refusal:
+        return refusal
+
+
+@transaction.atomic
+def register(request: Request) -> Reply:
+    at = clock.now()
+    key = _caller(request, ApiKey.Kind.PROVISIONING, at)
+    body = parse(Registration, request.body)
+    assert key.fleet is not None  # by the constraint api_key_owner
+    try:
+        device = lifecycle.register(
+            fleet=key.fleet,
+            provisioning_key=key,
+            uuid=body.uuid,
+            name=body.name,
+            device_type=body.device_type,
+            at=at,
+        )
+    except lifecycle.UuidTaken as taken:
+        raise Refused(409, "This UUID is registered already.", "uuid") from taken
+    except lifecycle.FleetGone as gone:
+        raise unauthorized() from gone  # its keys went with it
+    except ceilings.Reached as reached:
+        raise no_more(reached) from reached
+    _, device_key = keys.issue(device, at=at)
+    interval = keys.find_devices([device_key], at)[device_key].poll_interval
+    return json_reply(201, Registered(device.uuid, device_key, interval))
+
+
+def vpn_connect(request: Request) -> Reply:
+    return _links(request, connectivity.vpn_connected)
+
+
+def vpn_disconnect(request: Request) -> Reply:
+    return _links(request, connectivity.vpn_disconnected)
+
+
+def vpn_alive(request: Request) -> Reply:
+    at = clock.now()
+    reach = _caller(request, ApiKey.Kind.SERVICE, at).organization
+    sign = parse(Alive, request.body)
+    try:
+        changed = connectivity.vpn_alive(sign.server, sign.connected, at, boot=sign.boot, organization=reach)
+    except connectivity.ListRequired as missing:
+        error = "The first sign after a silence must name what is connected, or a boot."
+        raise Refused(409, error, "connected") from missing
+    return _changed(changed, sign.connected or [], reach)
+
+
+def _links(request: Request, record: Callable[..., int]) -> Reply:
+    at = clock.now()
+    reach = _caller(request, ApiKey.Kind.SERVICE, at).organization
+    links = parse(Links, request.body)
+    uuids = links.uuids()
+    changed = record(links.server, uuids, at, organization=reach, sessions=links.sessions())
+    return _changed(changed, uuids, reach)
+
+
+def _changed(changed: int, uuids: list[str], reach: Organization | None) -> Reply:
+    return json_reply(200, Changed(changed, connectivity.unknown_uuids(uuids, reach)))
+
+
+def _caller(request: Request, kind: ApiKey.Kind, at: datetime) -> ApiKey:
+    key = keys.find(request.key, kind, at)
+    if key is None:
+        raise unauthorized()
+    return key
+
+
+CALLS = (
+    Call("POST", "/api/v1/heartbeat", heartbeat),
+    Call("PATCH", "/api/v1/report", report),
+    Call("POST", "/api/v1/register", in_a_thread(register), kind=ApiKey.Kind.PROVISIONING),
+    Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect), kind=ApiKey.Kind.SERVICE),
+    Call("POST", "/api/v1/vpn/disconnect", in_a_thread(vpn_disconnect), kind=ApiKey.Kind.SERVICE),
+    Call("POST", "/api/v1/vpn/alive", in_a_thread(vpn_alive), kind=ApiKey.Kind.SERVICE),
+    openapi.CALL,
+)

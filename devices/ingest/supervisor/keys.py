@@ -1,0 +1,105 @@
+"""How a supervisor's device comes to an id and a key (protocol.md, Register)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from devices import clock, keys
+from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, query, unauthorized
+from devices.ingest.supervisor.bodies import KeyExchange, Registration, named_uuid, parse_body
+from devices.ingest.supervisor.reports import changes
+from devices.models import ApiKey, Device
+from devices.operations import ceilings, lifecycle
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from devices.ingest.http import Request
+
+
+def register(request: Request) -> Reply:
+    """The fleet is the key's: `application` is a number of the cloud that the device came from."""
+    at = clock.now()
+    key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at)
+    if key is None:
+        raise unauthorized()
+    body = parse_body(Registration, request)
+    try:
+        device, device_key = _registered(key, body, at)
+    except lifecycle.UuidTaken:
+        return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
+    except lifecycle.FleetGone as gone:
+        raise unauthorized() from gone  # its keys went with it
+    except ceilings.Reached as reached:
+        raise no_more(reached) from reached
+    except (keys.Guessable, keys.KeyTaken) as refused:
+        raise Refused(400, str(refused), "api_key") from refused
+    return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})
+
+
+@transaction.atomic
+def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, str]:
+    assert key.fleet is not None  # by the constraint api_key_owner
+    device = lifecycle.register(
+        fleet=key.fleet,
+        provisioning_key=key,
+        uuid=body.uuid,
+        device_type=body.device_type,
+        said=changes(body.state()),
+        at=at,
+    )
+    if body.api_key is None:
+        return device, keys.issue(device, at=at)[1]
+    keys.keep_device_key(device, body.api_key, at=at)
+    return device, body.api_key
+
+
+def look_up(request: Request) -> Reply:
+    """What a device is, for its own key; its id alone, for the provisioning key that may still act for it.
+
+    An OS update reads back here what it reported.
+    """
+    at = clock.now()
+    key = _caller(request, at)
+    device = Device.objects.filter(uuid=named_uuid(request)).first()
+    if device is None or not (key.device_id == device.pk or keys.may_look_up(key, device, at)):
+        raise unauthorized()
+    fields = _fields(device) if key.device_id == device.pk else {"id": device.pk}
+    selected = query(request.scope).get("$select")
+    chosen = fields.keys() & selected.split(",") if selected else fields.keys()
+    return json_reply(200, {"d": [{name: fields[name] for name in sorted(chosen)}]})
+
+
+def _fields(device: Device) -> dict[str, Any]:
+    """What scripts of the OS ask for, by the names of the cloud that they come from."""
+    same = ("uuid", "provisioning_state", "provisioning_progress", "os_version", "supervisor_version")
+    return {
+        "id": device.pk,
+        "device_name": device.name,
+        "is_of__device_type": [{"slug": device.device_type}],
+        **{name: getattr(device, name) for name in same},
+    }
+
+
+def exchange(request: Request) -> Reply:
+    """From now on the key that the device chose, or else one of ours, is its only one."""
+    at = clock.now()
+    caller = _caller(request, at)
+    chosen = parse_body(KeyExchange, request).api_key or secrets.token_urlsafe(32)
+    try:
+        keys.exchange(device_id=int(request.named["id"]), caller=caller, new_key=chosen, at=at)
+    except keys.NotAllowed as refused:
+        raise unauthorized() from refused
+    except (keys.Guessable, keys.KeyTaken) as refused:
+        raise Refused(400, str(refused), "apiKey") from refused
+    return json_reply(200, chosen)
+
+
+def _caller(request: Request, at: datetime) -> ApiKey:
+    for kind in (ApiKey.Kind.DEVICE, ApiKey.Kind.PROVISIONING):
+        if key := keys.find(request.key, kind, at):
+            return key
+    raise unauthorized()

@@ -1,0 +1,168 @@
+"""What a supervisor says of its device, in the fields that `devices.operations.reports` takes (protocol.md).
+
+A report is a diff: what is absent is unchanged. `apps` is whole when it is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
+
+from msgspec import UNSET, UnsetType
+
+from devices.ingest.native.bodies import UpdateStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from devices.ingest.supervisor.bodies import App, Release, Service, State, State2, State3
+
+Value = TypeVar("Value")
+
+LARGEST: Final = 2**31 - 1
+MEGABYTE: Final = 1024 * 1024
+# The longest texts that are kept; what is longer is cut, addresses at a space.
+LENGTHS: Final = {"os_version": 70, "supervisor_version": 20, "provisioning_state": 255}
+ADDRESSES: Final = {"ip_address": "ip_addresses", "mac_address": "mac_addresses"}
+LONGEST: Final = 255
+# What a supervisor measures: our name for it, and its unit in ours.
+METRICS: Final = {
+    "cpu_usage": ("cpu_percent", 1),
+    "cpu_temp": ("temperature", 1),
+    "memory_usage": ("memory_used", MEGABYTE),
+    "memory_total": ("memory_total", MEGABYTE),
+    "storage_usage": ("storage_used", MEGABYTE),
+    "storage_total": ("storage_total", MEGABYTE),
+}
+LOWEST_FIRST: Final[tuple[str, ...]] = get_args(UpdateStatus)
+UNDER_WAY: Final = ("downloading", "applying changes")
+DOWNLOADING: Final = "Downloading"
+
+
+def changes(state: State) -> dict[str, Any]:
+    """What the device says of itself, in any form of a report."""
+    said: dict[str, Any] = {
+        name: (getattr(state, name) or "")[:length]
+        for name, length in LENGTHS.items()
+        if getattr(state, name) is not UNSET
+    }
+    for name, ours in ADDRESSES.items():
+        if (text := getattr(state, name)) is not UNSET:
+            said[ours] = addresses(text or "")
+    if state.provisioning_progress is not UNSET:
+        progress = state.provisioning_progress
+        said["provisioning_progress"] = None if progress is None else percent(progress)
+    if metrics := _metrics(state):
+        said["metrics"] = metrics
+    return said
+
+
+def changes3(state: State3) -> dict[str, Any]:
+    """What a report of the v3 form changes."""
+    said = changes(state)
+    if state.apps is UNSET:
+        return said
+    apps = present(state.apps)
+    releases = [release for app in apps for release in present(app.releases)]
+    statuses = [release.update_status for release in releases if release.update_status]
+    return {
+        **said,
+        **_versions(apps),
+        "update_status": min(statuses, key=LOWEST_FIRST.index, default=""),
+        "update_progress": update_progress(releases),
+    }
+
+
+def changes2(state: State2) -> dict[str, Any]:
+    """What a report of the v2 form changes: its releases have no status, the device itself downloads."""
+    said = changes(state)
+    if state.apps is UNSET and state.status is UNSET and state.download_progress is UNSET:
+        return said
+    services = [service for app in present(state.apps) for service in present(app.services)]
+    progress = mean(service for service in services if service.status == DOWNLOADING)
+    # Alone, a progress goes on with the status as it was.
+    if progress is None and state.status in {DOWNLOADING, UNSET}:
+        progress = _own_progress(state)
+    return said | {"update_status": "" if progress is None else "downloading", "update_progress": progress}
+
+
+def _own_progress(state: State2) -> int | None:
+    if isinstance(state.download_progress, int | float):
+        return percent(state.download_progress)
+    return 0 if state.status == DOWNLOADING else None
+
+
+def update_progress(releases: Iterable[Release]) -> int | None:
+    """How far the update under way is; None where there is none."""
+    statuses = {release.update_status for release in releases}
+    progress = mean(
+        service
+        for release in releases
+        for service in present(release.services)
+        if service.status == DOWNLOADING or release.update_status in UNDER_WAY
+    )
+    if progress is not None:
+        return progress
+    if "downloading" in statuses:
+        return 0
+    return 100 if "applying changes" in statuses else None
+
+
+def mean(services: Iterable[Service]) -> int | None:
+    """The rounded mean of their download progress, null being all of it; None where there are none."""
+    progress = [
+        100 if service.download_progress is None else clamped(service.download_progress)
+        for service in services
+    ]
+    return percent(sum(progress) / len(progress)) if progress else None
+
+
+def percent(number: float) -> int:
+    return int(clamped(number) + 0.5)
+
+
+def clamped(number: float) -> float:
+    return min(100, max(0, number))
+
+
+def addresses(text: str) -> list[str]:
+    """Addresses from a text with spaces between them; a text that is too long is cut at one."""
+    if len(text) > LONGEST:
+        text = text[: LONGEST + 1].rpartition(" ")[0]
+    return text.split()
+
+
+def present(values: Mapping[str, Value | None] | UnsetType | None) -> list[Value]:
+    """Those that are not null, of a mapping that may be null or absent itself."""
+    return [value for value in (values or {}).values() if value is not None]
+
+
+def _versions(apps: list[App]) -> dict[str, str]:
+    """The release that runs, and the one that is to run: those of the first app that names them."""
+    running = next((app.release_uuid for app in apps if app.release_uuid), None)
+    coming = (
+        commit
+        for app in apps
+        for commit, release in (app.releases or {}).items()
+        if release and release.update_status in UNDER_WAY
+    )
+    target = next(coming, running)
+    versions = {"release": running, "target_release": target}
+    return {name: text.replace("\0", "")[:LONGEST] for name, text in versions.items() if text}
+
+
+def _metrics(state: State) -> dict[str, Any]:
+    measured = {
+        ours: _amount(getattr(state, name), unit)
+        for name, (ours, unit) in METRICS.items()
+        if getattr(state, name) is not UNSET
+    }
+    if state.is_undervolted is not UNSET:
+        measured["undervolted"] = state.is_undervolted
+    return measured
+
+
+def _amount(number: float | None, unit: int) -> float | None:
+    if number is None:
+        return None
+    capped = min(LARGEST, max(-LARGEST if unit == 1 else 0, number))
+    return int(capped * unit) if isinstance(capped, int) or unit > 1 else capped

@@ -1,0 +1,165 @@
+"""State polls and reports of supervisors, batched with those of the native dialect (protocol.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from devices import keys
+from devices.connectivity.heartbeats import SUPERVISOR_LEAST
+from devices.ingest.contacts import Contact
+from devices.ingest.http import Refused, Reply, header, unauthorized
+from devices.ingest.supervisor.bodies import (
+    Report2,
+    State,
+    State2,
+    State3,
+    named_uuid,
+    parse_body,
+    parse_by_uuid,
+)
+from devices.ingest.supervisor.reports import changes, changes2, changes3
+
+if TYPE_CHECKING:
+    from devices.ingest.app import Ingest
+    from devices.ingest.http import Request
+    from devices.keys import KeyHolder
+
+POLL_INTERVAL: Final = "BALENA_SUPERVISOR_POLL_INTERVAL"  # in milliseconds
+VPN_CONTROL: Final = "BALENA_SUPERVISOR_VPN_CONTROL"
+
+Said = tuple[str | None, dict[str, Any]]
+
+
+# Polls
+
+
+async def state3(request: Request, ingest: Ingest) -> Reply:
+    return await _poll(request, ingest, target3)
+
+
+async def state2(request: Request, ingest: Ingest) -> Reply:
+    return await _poll(request, ingest, target2)
+
+
+async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], dict[str, Any]]) -> Reply:
+    device = await _contact(request, ingest, request.named["uuid"], None, is_poll=True)
+    if device is None:
+        await _require_former(request, ingest, request.named["uuid"])
+        return Reply(304)
+    if device.frozen_reason:
+        return Reply(304)
+    body, tag = with_tag(target(device))
+    tagged = ((b"etag", tag),)
+    if _matches(header(request.scope, b"if-none-match") or b"", tag):
+        return Reply(304, headers=tagged)
+    return Reply(200, body, tagged)
+
+
+def with_tag(target: dict[str, Any]) -> tuple[bytes, bytes]:
+    """A target state as it is sent, and its entity tag."""
+    body = msgspec.json.encode(target)
+    return body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
+
+
+def _matches(asked: bytes, tag: bytes) -> bool:
+    return any(each.strip().removeprefix(b"W/") in {tag, b"*"} for each in asked.split(b","))
+
+
+def target3(device: KeyHolder) -> dict[str, Any]:
+    return {device.uuid: {"name": _name(device), "config": _config(device), "apps": {}}}
+
+
+def target2(device: KeyHolder) -> dict[str, Any]:
+    local = {"name": _name(device), "config": _config(device), "apps": {}}
+    return {"local": local, "dependent": {"apps": {}, "devices": {}}}
+
+
+def _name(device: KeyHolder) -> str:
+    return device.name or device.uuid[:7]
+
+
+def _config(device: KeyHolder) -> dict[str, str]:
+    config = {POLL_INTERVAL: str(1000 * max(SUPERVISOR_LEAST, device.poll_interval))}
+    # What is not named is on.
+    return config if device.vpn_enabled else config | {VPN_CONTROL: "false"}
+
+
+# Reports
+
+
+async def report3(request: Request, ingest: Ingest) -> Reply:
+    return await _report(request, ingest, _said3)
+
+
+async def report2(request: Request, ingest: Ingest) -> Reply:
+    """As report3; but a deleted device's agent is told that all is well."""
+    try:
+        return await _report(request, ingest, _said2, request.named["uuid"])
+    except Refused as refusal:
+        if refusal.status == 401:
+            await _require_former(request, ingest, request.named["uuid"])
+            return Reply(200)
+        raise
+
+
+async def flasher(request: Request, ingest: Ingest) -> Reply:
+    """A report of scripts of the OS: what a flasher or an OS update does."""
+    return await _report(request, ingest, _said_of_device)
+
+
+async def _report(
+    request: Request, ingest: Ingest, read: Callable[[Request], Said], uuid: str | None = None
+) -> Reply:
+    said: dict[str, Any] | Refused
+    try:
+        uuid, said = read(request)
+    except Refused as refusal:
+        said = refusal
+    device = await _contact(request, ingest, uuid, said, is_poll=False)
+    if device is None or device.frozen_reason:
+        raise unauthorized()
+    if isinstance(said, Refused):
+        raise said
+    return Reply(200)
+
+
+def _said3(request: Request) -> Said:
+    uuid, state = parse_by_uuid(State3, request.body)
+    return uuid, changes3(state)
+
+
+def _said2(request: Request) -> Said:
+    return request.named["uuid"], changes2(parse_body(Report2, request).local or State2())
+
+
+def _said_of_device(request: Request) -> Said:
+    return named_uuid(request), changes(parse_body(State, request))
+
+
+async def _contact(
+    request: Request,
+    ingest: Ingest,
+    uuid: str | None,
+    said: dict[str, Any] | Refused | None,
+    *,
+    is_poll: bool,
+) -> KeyHolder | None:
+    contact = Contact(request.key, is_poll, said, request.address, uuid, supervisor=True)
+    return await ingest.contact(contact, len(request.body))
+
+
+async def _require_former(request: Request, ingest: Ingest, uuid: str) -> None:
+    """Raises Refused (401) unless this was the key of a device of that UUID, deleted since."""
+    await ingest.in_a_thread(partial(_former, request.key, uuid))
+
+
+def _former(key: str, uuid: str) -> Reply:
+    former = keys.former(key)
+    if former is None or former.device_uuid != uuid:
+        raise unauthorized()
+    return Reply(304)

@@ -1,0 +1,176 @@
+"""Whether what is recorded still follows from the facts: devices, histories, counters, tallies.
+
+Each statement looks at a part of the devices and sees one moment of the database, so that what is written
+meanwhile disagrees with nothing and waits for nothing. Run nightly by the worker
+(devices/integrity/nightly.py), after every random sequence of the tests, and by `manage.py verify_status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Count
+
+from devices import clock, status
+from devices.clock import steps as ahead
+from devices.history import rollups
+from devices.integrity import counters
+from devices.models import Device
+from fleets.models import Organization
+
+PART: Final = 200_000  # devices looked at by one statement
+AHEAD: Final = "what is dated ahead of the clock"
+
+# Each finds devices, as uuid, what is recorded, and what it should be.
+NEWEST_STATUS: Final = """
+SELECT d.uuid, newest.after || ' since ' || newest.at, d.recorded_status || ' since '
+       || COALESCE(d.recorded_status_at, d.created_at)
+FROM devices_device d LEFT JOIN LATERAL (
+    SELECT after, at FROM devices_statuschange WHERE device_id = d.id AND before IS DISTINCT FROM after
+    ORDER BY at DESC, id DESC LIMIT 1
+) AS newest ON true
+WHERE d.id > %(after)s AND d.id <= %(last)s AND (newest.after, newest.at)
+    IS DISTINCT FROM (d.recorded_status, COALESCE(d.recorded_status_at, d.created_at))
+"""
+NEWEST_LINK: Final = """
+SELECT d.uuid, newest.link || ' ' || newest.after || ' since ' || newest.at,
+       recorded.state || ' since ' || recorded.at
+FROM devices_device d, LATERAL (
+    VALUES ('vpn', CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END, d.vpn_changed_at),
+           ('heartbeat', d.heartbeat_state, d.heartbeat_changed_at)
+) AS recorded(link, state, at), LATERAL (
+    SELECT link, after, at FROM devices_connectivityrecord r
+    WHERE device_id = d.id AND r.link = recorded.link ORDER BY at DESC, id DESC LIMIT 1
+) AS newest
+WHERE d.id > %(after)s AND d.id <= %(last)s
+  AND (newest.after, newest.at) IS DISTINCT FROM (recorded.state, recorded.at)
+"""
+DEADLINES: Final = """
+SELECT d.uuid, d.heartbeat_state, should.state
+FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id, LATERAL (
+    SELECT CASE WHEN h.device_id IS NULL THEN 'unknown' WHEN h.due_at = h.late_at THEN 'recent'
+                WHEN h.due_at = h.lost_at THEN 'late' ELSE 'lost' END AS state
+) AS should
+WHERE d.id > %(after)s AND d.id <= %(last)s AND d.heartbeat_state <> should.state
+"""
+# Whoever has signed has a lease, until its end is recorded with every device (domain.md, VPN).
+LEASES: Final = """
+SELECT d.uuid, 'connected to ' || s.name || ' without a deadline', 'connected until its lease ends'
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id > %(after)s AND d.id <= %(last)s AND d.vpn_connected AND s.due_at IS NULL
+  AND EXISTS (
+      SELECT 1 FROM devices_vpnserver o
+      WHERE o.name = s.name AND o.organization_id IS NOT DISTINCT FROM s.organization_id
+        AND o.lease_until IS NOT NULL)
+"""
+# What a row says was before is what the row before it says was after.
+CHAIN: Final = """
+SELECT device_id::text, was || ' at ' || at, before
+FROM (
+    SELECT device_id, at, before, lag(after) OVER (PARTITION BY {per} ORDER BY at, id) AS was,
+           row_number() OVER (PARTITION BY {per} ORDER BY at, id) AS number
+    FROM {table} WHERE device_id > %(after)s AND device_id <= %(last)s AND at > %(since)s
+) AS rows
+WHERE number > 1 AND was IS DISTINCT FROM before
+"""
+CHECKS: Final = {
+    "the newest change of status": NEWEST_STATUS,
+    "the newest record of a link": NEWEST_LINK,
+    "the heartbeat and its deadlines": DEADLINES,
+    "the lease of a VPN server": LEASES,
+    "the changes of status one after another": CHAIN.format(per="device_id", table="devices_statuschange"),
+    "the records of a link one after another": CHAIN.format(
+        per="device_id, link", table="devices_connectivityrecord"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Two places that should say the same: what was looked at, of which device or fleet, and both words."""
+
+    what: str
+    where: str
+    recorded: str
+    should: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.where} has {self.recorded}, should have {self.should}"
+
+
+def disagreements(at: datetime | None = None, since: datetime | None = None) -> Iterator[Disagreement]:
+    """Everything that is recorded and does not follow from the facts; nothing, as a rule.
+
+    Histories and tallies are compared from `since` on, where that is given: what lies before was, and changes
+    no more.
+    """
+    for what, sql in CHECKS.items():
+        for after, last in _parts():
+            params = {"after": after, "last": last, "since": since or "-infinity"}
+            for where, recorded, should in _rows(sql, params):
+                yield Disagreement(what, where, str(recorded), str(should))
+    yield from _dated_ahead(at)
+    for fleet, slug, kept, there in counters.wrong():
+        yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
+    for where, tallied, made in rollups.wrong(since):
+        yield Disagreement("the tally of an hour", where, str(tallied), str(made))
+    at = at or clock.now()
+    for organization in Organization.objects.order_by("pk"):
+        yield from _counts(organization, at)
+
+
+def _parts() -> Iterator[tuple[int, int]]:
+    """Ranges of ids, after the first up to the last, that hold every device there is or was."""
+    newest = Device.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    edges = [*range(0, newest, PART), ahead.ENDLESS] if newest else [0, ahead.ENDLESS]
+    yield from pairwise(edges)
+
+
+def _dated_ahead(at: datetime | None) -> Iterator[Disagreement]:
+    """What a clock that was ahead has left: of anything else, nothing is dated after what the clock says.
+
+    Each statement has its own clock, or what is written meanwhile would seem to be ahead.
+    """
+    steps = [(sql, part) for sql in ahead.FOUND_OF_DEVICES for part in _parts()]
+    for sql, (after, last) in [*steps, *((sql, (0, 0)) for sql in ahead.FOUND_OF_THE_SITE)]:
+        now = at or clock.now()
+        params = ahead.params(now + clock.STEP) | {"after": after, "last": last}
+        for where, dated in _rows(sql, params):
+            yield Disagreement(AHEAD, where, str(dated), f"{now} at most")
+
+
+def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _counts(organization: Organization, at: datetime) -> Iterator[Disagreement]:
+    """Counts against the rules, evaluated for every device."""
+    at, devices = clock.known(at), Device.objects.filter(organization=organization)
+    with _one_moment():
+        by_rules = status.with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
+        counted = {row["status"]: row["n"] for row in by_rules}
+        shown: dict[str, Any] = status.count_by_status(devices, at)
+    for slug, number in shown.items():
+        if number != counted.get(slug, 0):
+            where = f"{slug} in {organization.slug}"
+            yield Disagreement("the count of a status", where, str(number), str(counted.get(slug, 0)))
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """All that is read in this block is of one moment; in somebody's transaction as that reads."""
+    outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield

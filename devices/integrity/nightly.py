@@ -1,0 +1,37 @@
+"""The nightly look whether what is recorded still follows from the facts (devices/integrity/checks.py).
+
+A disagreement is a bug of ours: it is an error in the log, and stands in the admin under Verifications.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
+
+from devices import clock
+from devices.connectivity import outages
+from devices.integrity import checks as integrity
+from devices.models import Verification
+
+logger = logging.getLogger(__name__)
+
+BACK: Final = timedelta(days=2)  # of the histories: with what the night before left to this one
+TOLD: Final = 100  # disagreements that are named, of each night
+KEPT: Final = timedelta(days=90)
+
+
+def verify(at: datetime | None = None) -> Verification:
+    """Compare, tell and keep what was found."""
+    began_at = at or clock.now()
+    disagreements = integrity.disagreements(at, since=began_at - BACK)
+    lines = [str(each) for each in islice(disagreements, TOLD)]
+    found = len(lines) + sum(1 for _ in disagreements)
+    for line in lines:
+        logger.error("what is recorded does not follow from the facts: %s", line)
+    if found > len(lines):
+        logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
+    Verification.objects.filter(began_at__lt=outages.trusted(began_at) - KEPT).delete()
+    ended_at = at or clock.now()
+    return Verification.objects.create(began_at=began_at, ended_at=ended_at, found=found, lines=lines)

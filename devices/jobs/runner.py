@@ -1,0 +1,267 @@
+"""One run of a job: its progress, its results, and how it ends (devices/jobs starts it).
+
+Progress is written on a connection of its own, so that it is seen while one long transaction runs. A run
+that was taken for dead, or whose worker was killed, is followed by another: the number of its attempt in the
+job's row decides who may write, so two never apply the same.
+
+Who started it must have the role to the end: it is asked for with all progress, and in each transaction once
+more when its changes are made. Roles change with the organization held, so where a job holds it too, none is
+lost between that answer and the commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from devices import clock, jobs
+from devices.models import Job, JobResult
+from fleets import audit
+from fleets.access import roles
+from fleets.models import Role
+from fleets.postgres import availability
+from fleets.postgres.bulk_insert import insert_alike
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.db.models import QuerySet
+
+    from dashboard.models import User
+    from devices.models import Device
+
+logger = logging.getLogger(__name__)
+
+EVERY: Final = 0.25  # seconds between two writings of progress
+MOST_ATTEMPTS: Final = 5  # a job that ends its worker each time is not begun for ever
+RUNNING: Final = Job.State.RUNNING
+BROKE: Final = "Something went wrong on the server; its log says what."
+WORN: Final = f"The worker ended in the middle of it {MOST_ATTEMPTS} times; the server's log says more."
+
+
+class Refused(Exception):
+    """The job cannot be done; the text says why, for the person who started it."""
+
+
+class Cancelled(Exception):
+    """A person asked it to stop."""
+
+
+class Stopping(Exception):
+    """The worker is asked to end: another one begins the job again, or goes on with it."""
+
+
+class Superseded(Exception):
+    """Another run has the job, because this one was taken for dead."""
+
+
+class Result(NamedTuple):
+    """What came of one device; it outlives the device."""
+
+    device_id: int
+    uuid: str
+    name: str
+    outcome: JobResult.Outcome
+    why: str = ""
+
+
+@dataclass
+class Run:
+    """What a function that does a job is given. What it raises undoes the transaction it is raised in."""
+
+    job: Job
+    aside: BaseDatabaseWrapper  # the connection for progress
+    stopping: Callable[[], bool]
+    _next: float = field(default=0.0, init=False)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        said: Mapping[str, Any] = self.job.parameters
+        return said
+
+    @property
+    def actor(self) -> User | None:
+        """Who started it, and acts; None: the site itself, from the console. Raises Refused."""
+        if self.job.started_by is None and self.job.started_by_name != audit.CONSOLE:
+            raise Refused(f"The account of {self.job.started_by_name} no longer exists. {self._left}")
+        return self.job.started_by
+
+    def progress(self, done: int, total: int | None = None) -> None:
+        """Tell how far a `whole` job is, as often as you like: it is written a few times a second.
+
+        Raises Cancelled, Stopping, Superseded, Refused: let them through.
+        """
+        now = time.monotonic()
+        if now >= self._next or total is not None:
+            self._next = now + EVERY
+            self._go_on(PROGRESS, {"done": done, "total": total})
+        self.require_role()
+
+    @contextmanager
+    def step(self) -> Iterator[list[Result]]:
+        """One transaction of a job that is not `whole`: what is done in the block stays, with its results.
+
+        Append `result(...)` of each device; the job counts them. Raises as `progress` does.
+        """
+        self._go_on(LOOK, {})
+        with transaction.atomic():
+            results: list[Result] = []
+            yield results
+            self.require_role()
+            self._keep(results)
+            if not _mine(self.job).update(done=F("done") + len(results)):
+                raise Superseded
+
+    def result(self, device: Device, outcome: JobResult.Outcome, why: str = "") -> Result:
+        """What came of one device, to be written in the transaction of what was done."""
+        return Result(device.pk, device.uuid, device.name, outcome, why)
+
+    def require_role(self) -> None:
+        """Raises Refused where the person who started it has lost the role, or the account."""
+        actor, job = self.actor, self.job
+        if actor and not roles.still_has(actor.pk, Role(job.least_role), job.organization_id):
+            role = Role(job.least_role).label
+            lost = f"{job.started_by_name} no longer has the role {role} in {job.organization}."
+            raise Refused(f"{lost} {self._left}")
+
+    @property
+    def _left(self) -> str:
+        return "Nothing was changed." if self.job.whole else "What was done before that stays."
+
+    def _keep(self, results: Sequence[Result]) -> None:
+        if results:
+            names = ("device_id", "device_uuid", "device_name", "outcome", "why")
+            columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*results, strict=True), strict=True))
+            columns["why"] = [why[:255] for why in columns["why"]]
+            insert_alike(JobResult(job=self.job, organization_id=self.job.organization_id), **columns)
+
+    def all_done(self, devices: Sequence[int]) -> None:
+        """The same for many devices that a `whole` job has done, by primary key."""
+        with connection.cursor() as cursor:
+            cursor.execute(ALL_DONE, {"job": self.job.pk, "devices": list(devices)})
+
+    def finished_devices(self) -> set[int]:
+        """The devices that have their result, from a run before this one: not to be done again."""
+        return set(JobResult.objects.filter(job=self.job).values_list("device_id", flat=True))
+
+    def _go_on(self, sql: str, said: Mapping[str, Any]) -> None:
+        if self.stopping():
+            raise Stopping
+        with self.aside.cursor() as cursor:
+            cursor.execute(sql, {"id": self.job.pk, "attempt": self.job.attempt, **said})
+            row = cursor.fetchone()
+        if row is None:
+            raise Superseded
+        if row[0] is not None:
+            raise Cancelled
+
+
+ALL_DONE: Final = """
+INSERT INTO devices_jobresult (job_id, organization_id, device_id, device_uuid, device_name, outcome, why)
+SELECT %(job)s, organization_id, id, uuid, name, 'done', '' FROM devices_device
+WHERE id = ANY(%(devices)s) ORDER BY id
+"""
+PROGRESS: Final = """
+UPDATE devices_job SET done = %(done)s, total = COALESCE(%(total)s, total)
+WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running' RETURNING cancel_at
+"""
+LOOK: Final = """
+SELECT cancel_at FROM devices_job WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
+"""
+
+Doing = Callable[[Run], str]  # returns what came of it, in words
+
+
+def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] = lambda: False) -> None:
+    """Do the job, unless it has ended. Whatever happens, its row says so."""
+    job = _begin(uuid, clock.now())
+    if job is None:
+        return
+    aside = connection.copy()
+    try:
+        _do(Run(job, aside, stopping), kinds[job.kind])
+    except Superseded:
+        logger.warning("job %s: another worker has it", job.uuid)
+    except Stopping as stopped:
+        _again(job, stopped)
+    except Cancelled:
+        _end(job, Job.State.CANCELLED, "")
+    except (Refused, PermissionDenied) as refused:
+        _end(job, Job.State.FAILED, str(refused))
+    except Exception as error:
+        if availability.is_away(error) or isinstance(error, OperationalError):  # a deadlock, say
+            _again(job, error)
+        else:
+            logger.exception("job %s: attempt %s failed", job.uuid, job.attempt)
+            _end(job, Job.State.FAILED, BROKE)
+    finally:
+        aside.close()
+
+
+def _begin(uuid: UUID, at: datetime) -> Job | None:
+    """The job, as this run's own; None where there is nothing (more) to do."""
+    with transaction.atomic():
+        job = Job.objects.select_for_update(no_key=True).filter(uuid=uuid).first()
+        if job is None or job.ended:
+            return None
+        job.state, job.started_at, job.attempt = RUNNING, at, job.attempt + 1
+        if job.whole:
+            job.done = 0
+        if worn := job.attempt > MOST_ATTEMPTS:
+            job.state, job.finished_at, job.words = Job.State.FAILED, at, WORN
+        job.save(update_fields=["state", "started_at", "attempt", "done", "finished_at", "words"])
+    return None if worn else job
+
+
+def _do(run: Run, doing: Doing) -> None:
+    run.progress(run.job.done)
+    if not run.job.whole:
+        _finish(run, doing(run))
+        return
+    with transaction.atomic():
+        _finish(run, doing(run))
+
+
+def _finish(run: Run, words: str) -> None:
+    if run.job.whole:  # of any other, each step has asked
+        run.require_role()
+    facts: dict[str, Any] = {"state": Job.State.DONE, "finished_at": clock.now(), "words": words}
+    if run.job.whole:
+        facts["done"] = Coalesce(F("total"), F("done"))
+    if not _mine(run.job).update(**facts):
+        raise Superseded
+
+
+def _end(job: Job, state: Job.State, words: str) -> None:
+    """Ended before its time; of a `whole` job nothing is left."""
+    facts: dict[str, Any] = {"state": state, "finished_at": clock.now(), "words": words}
+    if job.whole:
+        facts["done"] = 0
+    _mine(job).update(**facts)
+
+
+def _again(job: Job, why: Exception) -> None:
+    """Give it back, for another worker, or for this one's next attempt: what it did is undone."""
+    logger.info("job %s: attempt %s stopped: %r", job.uuid, job.attempt, why)
+    if availability.is_away(why):
+        availability.drop()
+    connection.close_if_unusable_or_obsolete()
+    with transaction.atomic():
+        if _mine(job).update(state=Job.State.WAITING):
+            jobs.hand_over(job)
+
+
+def _mine(job: Job) -> QuerySet[Job]:
+    """The job's row, as long as this attempt is the one that may write."""
+    return Job.objects.filter(pk=job.pk, attempt=job.attempt, state=RUNNING)

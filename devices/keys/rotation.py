@@ -1,0 +1,100 @@
+"""A device's key gives way to a new one: for a while both are live, so that no poll is refused meanwhile."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.db.models.functions import Least
+
+from devices import clock, keys
+from devices.keys import audit as key_audit
+from devices.keys import once as key_once
+from devices.models import ApiKey, Device
+from fleets.access import roles
+from fleets.models import Role
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from dashboard.models import User
+
+
+class NotUsedYet(Exception):
+    """The device has not used its new key: without the old one it could not speak."""
+
+
+class RotatedMeanwhile(Exception):
+    """The device got another key since the newest one that the caller knows of."""
+
+
+class NotRotating(Exception):
+    """The device has one live key, or none."""
+
+
+@transaction.atomic
+def rotate(
+    *,
+    device: Device,
+    overlap: timedelta | None = None,
+    seen: str | None = None,
+    actor: User | None = None,
+    at: datetime | None = None,
+) -> str:
+    """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
+
+    `seen` is the fingerprint of the newest key known to who asks ("": none), so that asking twice makes no
+    second one. Raises PermissionDenied, RotatedMeanwhile, keys.TooMany while it is rotating already, and
+    Device.DoesNotExist where it was deleted meanwhile.
+    """
+    roles.require(actor, Role.OPERATOR, device.organization)
+    at = at or clock.now()
+    Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
+    if seen is not None and seen != newest(device):
+        raise RotatedMeanwhile(f"{device} got another key meanwhile.")
+    made, key = keys.issue(device, at=at)
+    older = _live(device, at).exclude(pk=made.pk)
+    before = _said(older)
+    if overlap is not None:
+        older.update(expires_at=Least("expires_at", at + overlap))  # PostgreSQL's ignores nulls
+    after = _said(older) | {"key": made.fingerprint}
+    key_audit.record("key-rotated", made, actor=actor, at=at, before=before, after=after)
+    return key
+
+
+def newest(device: Device) -> str:
+    """The fingerprint of the device's newest key, live or not; empty where it never had one."""
+    return key_once.newest(ApiKey.objects.filter(device=device))
+
+
+def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:
+    key = older.first()
+    if key is None:
+        return {"key": None}
+    return {"key": key.fingerprint, "older_key_expires_at": key_audit.moment(key.expires_at)}
+
+
+@transaction.atomic
+def finish(
+    *, device: Device, unused: bool = False, actor: User | None = None, at: datetime | None = None
+) -> None:
+    """Revoke the older key.
+
+    Raises PermissionDenied, NotRotating, and NotUsedYet unless `unused` says otherwise.
+    """
+    roles.require(actor, Role.OPERATOR, device.organization)
+    at = at or clock.now()
+    Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
+    live = list(_live(device, at).order_by("-created_at", "-pk"))
+    if len(live) < 2:
+        raise NotRotating(f"{device} has no second live key.")
+    newest, *older = live
+    if newest.last_used_at is None and not unused:
+        raise NotUsedYet(f"{device} has not used its new key yet.")
+    for key in older:
+        keys.revoke(key, at, actor=actor)
+
+
+def _live(device: Device, at: datetime) -> QuerySet[ApiKey]:
+    return keys.live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)

@@ -1,0 +1,232 @@
+"""The filters of a list over what is recorded: parts of it that an index can find, and that never overlap.
+
+What is recorded is what is, but for the few devices that the clock has moved since (devices/status): a
+reading takes the parts without those, and those by what they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
+
+from devices.listing.filters import Filters, described
+from devices.models import Description
+from devices.models.device import OFTEN
+from devices.rules.status_code import QUIET, cells
+from devices.rules.status_code import VPN as VPN_STATES
+from devices.status import OVERDUE_AFTER, HeartbeatState, Status, behind
+from fleets.models import Organization
+
+DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"
+FEW = 20_000  # rows that are read and sorted sooner than they are looked for in order
+
+Piece = tuple[str, list[Any]]  # SQL and its parameters
+
+
+@dataclass(frozen=True)
+class Part:
+    """Devices recorded in these cells that meet conditions on columns of other tables, each by its name."""
+
+    cells: list[int]
+    quiet_before: datetime | None = None  # of devices that do not poll: no contact since
+    poll: Piece | None = None  # on HEARTBEATS
+    words: Piece | None = None  # on DESCRIPTIONS
+    device: Piece | None = None  # on the device `d` itself
+
+    @property
+    def elsewhere(self) -> list[tuple[str, Piece]]:
+        """Its conditions on other tables than the device's, each with its table."""
+        both = ((DESCRIPTIONS, self.words), (HEARTBEATS, self.poll))
+        return [(table, condition) for table, condition in both if condition]
+
+    def narrowed(self, cells: list[int], device: Piece | None = None) -> Part:
+        """Those of it in these cells that meet another condition."""
+        return replace(self, cells=cells, device=device)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a list asks for: whole fleets or organizations, parts of them, and who is left out of these."""
+
+    organizations: list[int]
+    fleets: list[int]
+    at: datetime
+    parts: list[Part]
+    moved: list[int] = field(default_factory=list)
+
+    @property
+    def column(self) -> str:
+        """The column that the scope is about."""
+        return "fleet_id" if self.fleets else "organization_id"
+
+    @property
+    def scope(self) -> list[int]:
+        return self.fleets or self.organizations
+
+
+def recorded(
+    organizations: Iterable[Organization], filters: Filters, at: datetime, moved: Sequence[int] = ()
+) -> Recorded:
+    """What the filters mean at `at` for all devices but `moved`, over what is recorded."""
+    owned = [organization.pk for organization in organizations]
+    fleets = [fleet.pk for fleet in filters.fleets if fleet.organization_id in owned]
+    if filters.fleets and not fleets:
+        owned = []
+    return Recorded(owned, fleets, at, list(_parts(filters, at)), list(moved))
+
+
+def _parts(filters: Filters, at: datetime) -> Iterable[Part]:
+    statuses = [each for shown in filters.statuses for each in behind(shown)] or list(Status)
+    vpn = filters.vpn or tuple(VPN_STATES)
+    asked = filters.heartbeat or ("recent", "overdue", "late", "lost", "unknown")
+    silent = None if filters.silent is None else at - filters.silent
+    words = _compiled(Description, described(filters))
+    overdue = _overdue(asked, at)
+    grouped: dict[bool | str, list[str]] = {}
+    for state in HeartbeatState:
+        if state in asked or (state == HeartbeatState.RECENT and "overdue" in asked):
+            grouped.setdefault(_kind(state, silent, overdue), []).append(state)
+    for kind, states in grouped.items():
+        conditions = [each for each in (overdue if kind == "recent" else None, _contact(silent)) if each]
+        yield Part(
+            cells(statuses, vpn, states),
+            quiet_before=silent if kind == "quiet" else None,
+            poll=_all(conditions) if kind not in ("quiet", "any") else None,
+            words=words,
+        )
+
+
+def _kind(state: str, silent: datetime | None, overdue: Piece | None) -> str:
+    """Which of a heartbeat's states are asked the same besides their cells."""
+    if overdue and state == HeartbeatState.RECENT:
+        return "recent"
+    if silent is None:
+        return "any"
+    return "quiet" if state in QUIET else "polls"
+
+
+def _overdue(asked: Sequence[str], at: datetime) -> Piece | None:
+    """Whether those that poll must be overdue, or must not; None: either."""
+    if ("recent" in asked) == ("overdue" in asked):
+        return None
+    due = (
+        "devices_heartbeat.last_poll_at + devices_heartbeat.poll_interval * interval '1 second' + %s <= %s",
+        [OVERDUE_AFTER, at],
+    )
+    if "recent" in asked:
+        return f"NOT ({due[0]})", due[1]
+    # Whoever polls often is overdue near its deadline only: half an interval before, less the jitter.
+    near = at + timedelta(seconds=OFTEN / 2 + 1) - OVERDUE_AFTER
+    bounds = "(devices_heartbeat.due_at <= %s OR devices_heartbeat.poll_interval > %s)"
+    return f"devices_heartbeat.due_at > %s AND {bounds} AND {due[0]}", [at, near, OFTEN, *due[1]]
+
+
+def _contact(silent: datetime | None) -> Piece | None:
+    if silent is None:
+        return None
+    polls = "devices_heartbeat.due_at IS NOT NULL"
+    return f"{polls} AND devices_heartbeat.recorded_contact_at < %s", [silent]
+
+
+def _all(pieces: Sequence[Piece]) -> Piece | None:
+    """All of these conditions in one."""
+    if not pieces:
+        return None
+    return " AND ".join(f"({sql})" for sql, _ in pieces), [each for _, params in pieces for each in params]
+
+
+def _compiled(model: type[Model], condition: Q) -> Piece | None:
+    """A condition as SQL that names the columns by their table."""
+    if not condition:
+        return None
+    query = QuerySet(model).filter(condition).query
+    sql, params = query.get_compiler(connection=connection).compile(query.where)
+    return sql, list(params)
+
+
+# How a part is read: joined from its conditions, or device by device
+
+
+def from_rows(part: Part) -> str:
+    """Devices `d` with the tables of the part's conditions."""
+    joins = (f" JOIN {table} ON {table}.device_id = d.id" for table, _ in part.elsewhere)
+    return f"devices_device d{''.join(joins)}"
+
+
+def conditions(asked: Recorded, part: Part, *, there: Sequence[str] = (), first: str = "") -> Piece:
+    """What a device `d` of the part must meet besides its cell and scope; begins with AND.
+
+    Conditions on other tables are looked up for one device at a time, but on those that are `there` by a
+    join; `first`: of this table, few rows meet the condition, and these are found before any device.
+    """
+    pieces: list[Piece] = []
+    if asked.moved:
+        pieces.append(("d.id <> ALL(%s::bigint[])", [asked.moved]))
+    if part.device:
+        pieces.append(part.device)
+    if part.quiet_before is not None:
+        pieces.append(("d.recorded_quiet_at < %s", [part.quiet_before]))
+    for table, condition in part.elsewhere:
+        if table == first:
+            pieces.append(_among(asked, table, condition))
+        else:
+            pieces.append(condition if table in there else _looked_up(table, condition))
+    whole = _all(pieces)
+    return (f"AND {whole[0]}", whole[1]) if whole else ("", [])
+
+
+def _looked_up(table: str, condition: Piece) -> Piece:
+    return f"(SELECT {condition[0]} FROM {table} WHERE {table}.device_id = d.id)", condition[1]
+
+
+def _among(asked: Recorded, table: str, condition: Piece) -> Piece:
+    """That a device is one of those that meet a condition; as an array, which the planner takes for short."""
+    found = f"SELECT device_id FROM {table} WHERE organization_id = ANY(%s) AND ({condition[0]})"
+    return f"d.id = ANY(ARRAY({found}))", [asked.organizations, *condition[1]]
+
+
+def few_by(asked: Recorded, part: Part) -> str:
+    """The table whose condition so few devices meet that all of them can be read and sorted; else nothing."""
+    if part.words and estimated(asked, part.words) <= FEW:
+        return DESCRIPTIONS
+    return HEARTBEATS if part.poll and _few_polls(asked, part.poll) else ""
+
+
+def _few_polls(asked: Recorded, poll: Piece) -> bool:
+    sql = f"""
+    SELECT count(*) FROM (
+        SELECT 1 FROM devices_heartbeat
+        WHERE organization_id = ANY(%s) AND due_at IS NOT NULL AND {poll[0]} LIMIT {FEW + 1}
+    ) AS found
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [asked.organizations, *poll[1]])
+        return bool(cursor.fetchone()[0] <= FEW)
+
+
+def few_in(asked: Recorded, cells: Sequence[int], most: int) -> bool:
+    """Whether so few devices are recorded in these cells."""
+    sql = f"""
+    SELECT count(*) FROM (
+        SELECT 1 FROM devices_device d
+        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) LIMIT %s
+    ) AS found
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [asked.scope, list(cells), most + 1])
+        return bool(cursor.fetchone()[0] <= most)
+
+
+def estimated(asked: Recorded, words: Piece) -> int:
+    """How many devices the planner expects to be described so."""
+    sql = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {DESCRIPTIONS} WHERE organization_id = ANY(%s) AND {words[0]}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [asked.organizations, *words[1]])
+        plan = cursor.fetchone()[0]
+    return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])

@@ -1,0 +1,117 @@
+"""How many devices have each status under the other filters of a list: the counts of its facets.
+
+Of whole fleets and organizations from their counters, else over the parts that the list itself is made of:
+the counts and the list behind them are one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Count
+
+from devices.listing.branches import Part, Piece, Recorded, conditions, few_by, from_rows, recorded
+from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
+from devices.rules.status_code import status_of
+from devices.status import Status, behind, count_by_status, vocabulary
+from fleets.models import Organization
+
+MANY = 100_000  # devices that a page still counts; more are counted when it is there
+
+
+def facets(
+    organizations: Sequence[Organization],
+    filters: Filters,
+    at: datetime,
+    moved: Sequence[int],
+    *,
+    always: bool = False,
+    counts: Counter[str] | None = None,
+) -> dict[Status, int] | None:
+    """A count per status as shown, under all the filters but that for the status.
+
+    `moved` are the devices that the clock has moved; `counts` those of what is recorded of the others,
+    where the list has counted them. None where counting takes long, unless `always`.
+    """
+    filters = filters.without_statuses()
+    if filters == Filters(fleets=filters.fleets):
+        return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at, moved))
+    if counts is None:
+        counts = _recorded_counts(recorded(organizations, filters, at), moved, None if always else MANY)
+    if counts is None:
+        return None
+    if moved:
+        found = matching_of(in_organizations(organizations).filter(pk__in=moved), filters, at)
+        counts.update(dict(found.order_by().values_list("status").annotate(n=Count("*"))))
+    return as_shown(counts)
+
+
+def as_shown(counts: dict[str, int]) -> dict[Status, int]:
+    """Counts per status folded into the statuses that are shown, in their order."""
+    return {status: sum(counts[each] for each in behind(status)) for status in vocabulary()}
+
+
+def _recorded_counts(asked: Recorded, moved: Sequence[int], most: int | None) -> Counter[str] | None:
+    """How many devices but `moved` are recorded with each status; None where counting takes long.
+
+    That is where many have to be looked up one by one, or are more than `most`.
+    """
+    first = [few_by(asked, part) for part in asked.parts]
+    if most and any(part.elsewhere and not table for part, table in zip(asked.parts, first, strict=True)):
+        return None
+    counts = _counted(asked, first, most=most)
+    if counts is not None and moved:
+        counts.subtract(_counted(asked, first, among=moved) or {})
+    return counts
+
+
+def _counted(
+    asked: Recorded, first: Sequence[str], *, among: Sequence[int] | None = None, most: int | None = None
+) -> Counter[str] | None:
+    """The same of all, or `among` some; None where a part that has to be counted has more than `most`.
+
+    `first`: of each part the table whose condition few meet.
+    """
+    counts, of_parts = Counter[str](), Counter[int]()
+    if not asked.parts or not asked.scope:
+        return counts
+    parts = zip(asked.parts, first, strict=True)
+    queries = [_count(asked, part, table, among, most) for part, table in parts]
+    numbered = (f"SELECT {number}, * FROM ({sql}) AS part" for number, (sql, _) in enumerate(queries))
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(numbered), [each for _, params in queries for each in params])
+        for part, cell, number in cursor.fetchall():
+            counts[status_of(cell)] += number
+            of_parts[part] += 0 if asked.parts[part].quiet_before else number
+    return None if most and max(of_parts.values(), default=0) > most else counts
+
+
+def _count(asked: Recorded, part: Part, first: str, among: Sequence[int] | None, most: int | None) -> Piece:
+    """Cells and how many are recorded in each; not many more than `most` altogether."""
+    if part.quiet_before is not None and among is None and not part.words:
+        return _count_quiet(asked, part)
+    joined = [] if first else [table for table, _ in part.elsewhere]
+    condition, params = conditions(asked, part, there=joined, first=first)
+    named, ids = ("AND d.id = ANY(%s)", [among]) if among is not None else ("", [])
+    sql = f"""
+    SELECT recorded_cell, count(*) FROM (
+        SELECT d.recorded_cell FROM {from_rows(part) if joined else "devices_device d"}
+        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {named} {condition}
+        LIMIT %s
+    ) AS found GROUP BY recorded_cell
+    """
+    return sql, [asked.scope, part.cells, *ids, *params, most and most + 1]
+
+
+def _count_quiet(asked: Recorded, part: Part) -> Piece:
+    """Cell by cell, the end of an index that is sorted by silence."""
+    sql = f"""
+    SELECT c.cell, (
+        SELECT count(*) FROM devices_device d
+        WHERE d.{asked.column} = scope.id AND d.recorded_cell = c.cell AND d.recorded_quiet_at < %s
+    ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell)
+    """
+    return sql, [part.quiet_before, asked.scope, part.cells]

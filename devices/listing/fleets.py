@@ -1,0 +1,215 @@
+"""How fleets stand: their counts, what needs attention and when something changed, sorted and found in SQL.
+
+One statement over the counters and the few devices that stand apart from them, so that every number of a
+row is of the same moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from devices import status
+from devices.listing.filters import in_organizations
+from devices.status import WORST, Status
+from fleets.models import Organization
+from fleets.postgres import name_order
+from fleets.postgres.keyset import Key, Order, Page, order_sql, page_of
+
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "nothing changed yet"
+
+# What STANDING reads of a fleet.
+READ = {
+    "by_name": name_order.sql("fleet.name"),
+    "counts": ", ".join(
+        f"COALESCE(sum(number) FILTER (WHERE status = '{slug}'), 0) AS n{place}"
+        for place, slug in enumerate(Status.values)
+    ),
+}
+STANDINGS = """
+WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
+tally (fleet_id, status, number, stalled, changed_at) AS (
+    SELECT fleet_id, status, number, 0, changed_at FROM devices_fleetcount WHERE organization_id = ANY(%s)
+    UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
+    UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
+    UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM unnest(%s::bigint[]) AS stalled (fleet_id)
+),
+"""
+STANDING = """
+standing AS (
+    SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, {by_name} AS by_name,
+           {counts},
+           COALESCE(sum(number), 0)::bigint AS devices,
+           (COALESCE(sum(number) FILTER (WHERE status = ANY(%s)), 0) + COALESCE(sum(stalled), 0))::bigint
+               AS attention,
+           COALESCE(max(changed_at), %s) AS changed_at
+    FROM fleets_fleet fleet LEFT JOIN tally ON tally.fleet_id = fleet.id
+    WHERE fleet.organization_id = ANY(%s)
+      AND concat_ws(' ', fleet.name, fleet.slug, fleet.device_type, fleet.type) ILIKE ALL(%s::text[])
+    GROUP BY fleet.id
+)
+SELECT * FROM standing WHERE {where} ORDER BY {order} LIMIT %s
+"""
+
+# The orders of the table by name; a leading "-" turns one around. Equal fleets stand by name.
+_LAST = (Key("by_name", str), Key("id", int))
+SORTS: dict[str, Order] = {
+    "attention": (Key("attention", int, descending=True), *_LAST),
+    "name": _LAST,
+    "devices": (Key("devices", int, descending=True), *_LAST),
+    "change": (Key("changed_at", datetime, descending=True), *_LAST),
+}
+
+
+NOBODY = "SELECT NULL::bigint, NULL::text, NULL::text, NULL::timestamptz WHERE false"
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Of some organizations what no counter knows: the ids of all devices that the clock has moved since,
+    and the fleet of each device that has stalled."""
+
+    moved: list[int]
+    stalled: list[int]
+
+
+def apart(organizations: Sequence[Organization], at: datetime) -> Apart:
+    """Read once for a page; both are few, by index."""
+    moved = status.moved_ids(at)
+    stalled = status.stalled(in_organizations(organizations), at, moved).order_by()
+    return Apart(moved, list(stalled.values_list("fleet_id", flat=True)))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one fleet stands; the names of its fields are those of the columns, the counts are as recorded."""
+
+    id: int
+    slug: str
+    name: str
+    type: str
+    device_type: str
+    by_name: str
+    counts: dict[str, int]
+    devices: int
+    attention: int
+    changed_at: datetime
+
+
+def order_named(name: str) -> Order:
+    """The order of that name, its first column turned around by a leading "-"; raises KeyError."""
+    first, *others = SORTS[name.removeprefix("-")]
+    return (first.reversed() if name.startswith("-") else first, *others)
+
+
+def standings(
+    organizations: Sequence[Organization],
+    text: str,
+    order: Order,
+    size: int,
+    at: datetime,
+    apart: Apart,
+    *,
+    after: str = "",
+    before: str = "",
+) -> Page[Any]:
+    """A page of the fleets of these organizations in which every word of `text` is in name or types.
+
+    Raises keyset.UnreadableCursor.
+    """
+    return page_of(partial(_take, organizations, text, at, apart), order, size, after=after, before=before)
+
+
+def standings_of(
+    organizations: Sequence[Organization], slugs: Sequence[str], at: datetime, apart: Apart
+) -> list[Standing]:
+    """The fleets that a page already shows, in its order; without those that are gone."""
+    found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
+    by_slug = {each.slug: each for each in found}
+    return [by_slug[slug] for slug in slugs if slug in by_slug]
+
+
+def _take(
+    organizations: Sequence[Organization],
+    text: str,
+    at: datetime,
+    apart: Apart,
+    order: Order,
+    size: int,
+    values: list[Any] | None,
+) -> list[Standing]:
+    by = order_sql(order)
+    return _read(organizations, text, at, apart, beyond(order, values), by, size)
+
+
+def beyond(order: Order, values: list[Any] | None) -> tuple[str, list[Any]]:
+    """The condition for rows behind these values in this order, with its parameters."""
+    if values is None:
+        return "true", []
+    ways, params, same = [], [], ""
+    for number, key in enumerate(order):
+        ways.append(f"({same}{key.name} {'<' if key.descending else '>'} %s)")
+        params += values[: number + 1]
+        same += f"{key.name} = %s AND "
+    return " OR ".join(ways), params
+
+
+def _read(
+    organizations: Sequence[Organization],
+    text: str,
+    at: datetime,
+    apart: Apart,
+    where: tuple[str, list[Any]],
+    order: str,
+    limit: int,
+) -> list[Standing]:
+    if not organizations:
+        return []
+    ids = [organization.pk for organization in organizations]
+    moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
+    sql = STANDINGS.format(moved=moved) + STANDING.format(**READ, where=where[0], order=order)
+    params = [*moved_params, ids, apart.stalled, *standing_params(ids, text), *where[1], limit]
+    return read(sql, params)
+
+
+def standing_params(organizations: list[int], text: str) -> list[Any]:
+    """What STANDING wants before the parameters of its condition and its limit."""
+    words = [f"%{_escaped(word)}%" for word in text.split()]
+    return [[each.value for each in WORST], NEVER, organizations, words]
+
+
+def read(sql: str, params: list[Any]) -> list[Standing]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [_standing(row) for row in cursor.fetchall()]
+
+
+def _standing(row: tuple[Any, ...]) -> Standing:
+    counts = dict(zip(Status.values, map(int, row[6:15]), strict=True))
+    pk, slug, name, kind, device_type, by_name = row[:6]
+    devices, attention, changed_at = row[15:]
+    return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
+
+
+def moves(
+    organizations: Sequence[Organization], at: datetime, moved: list[int]
+) -> tuple[str, tuple[Any, ...]]:
+    """The query for those of the moved devices whose status is another now, with its parameters."""
+    moves = status.unrecorded(in_organizations(organizations), at, moved)
+    return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
+
+
+def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+    sql, params = rows.query.sql_with_params()
+    return sql, params
+
+
+def _escaped(word: str) -> str:
+    """A word as it stands in a pattern of LIKE."""
+    return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

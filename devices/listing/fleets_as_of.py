@@ -1,0 +1,69 @@
+"""How fleets stood at an instant of the kept history, sorted and found as those of the present are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from devices.history import counts_as_of
+from devices.history.counts_as_of import Instant
+from devices.listing.fleets import NOBODY, READ, STANDING, Standing, beyond, moves, read, standing_params
+from fleets.models import Organization
+from fleets.postgres.keyset import Order, Page, order_sql, page_of
+
+# When something changed last is asked of each fleet; whether an update had stalled nobody knows any more.
+THEN = """
+WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
+counted (organization_id, fleet_id, status, number) AS ({counted}),
+tally (fleet_id, status, number, stalled, changed_at) AS (
+    SELECT fleet_id, status, number, 0, NULL::timestamptz FROM counted
+    UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
+    UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
+    UNION ALL SELECT fleet.id, NULL, 0, 0, newest.at
+    FROM fleets_fleet fleet, LATERAL (
+        SELECT at FROM devices_statuschange
+        WHERE fleet_id = fleet.id AND at <= %s ORDER BY at DESC, id DESC LIMIT 1
+    ) AS newest
+    WHERE fleet.organization_id = ANY(%s)
+),
+"""
+# A fleet that was made later was not there, unless devices say otherwise.
+THERE = "(devices > 0 OR id IN (SELECT id FROM fleets_fleet WHERE created_at <= %s))"
+
+
+def standings_then(
+    organizations: Sequence[Organization],
+    then: Instant,
+    text: str,
+    order: Order,
+    size: int,
+    *,
+    after: str = "",
+    before: str = "",
+) -> Page[Any]:
+    """A page of the fleets as they were then; otherwise as standings. Raises keyset.UnreadableCursor."""
+    counted = counts_as_of.counted([each.pk for each in organizations], then)
+    take = partial(_take, organizations, text, then, counted)
+    return page_of(take, order, size, after=after, before=before)
+
+
+def _take(
+    organizations: Sequence[Organization],
+    text: str,
+    then: Instant,
+    counted: counts_as_of.Piece,
+    order: Order,
+    size: int,
+    values: list[Any] | None,
+) -> list[Standing]:
+    if not organizations:
+        return []
+    ids = [each.pk for each in organizations]
+    moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, ())
+    where, where_params = beyond(order, values)
+    by = order_sql(order)
+    sql = THEN.format(moved=moved, counted=counted[0])
+    sql += STANDING.format(**READ, where=f"({where}) AND {THERE}", order=by)
+    params = [*moved_params, *counted[1], then.at, ids, *standing_params(ids, text), *where_params]
+    return read(sql, [*params, then.at, size])

@@ -1,0 +1,356 @@
+"""The ids of one page in any order of a list, by index: no row before the page is read, and few beyond it.
+
+Each part (devices/listing/branches.py) is a query of its own that gives the first rows of the order after a
+place; the first of them all are the page. Rows that share a key stand by id, in the direction of the key.
+
+A device's words are looked up as it is met. Those that have them may all stand at the end of an order, so
+only so many are met; where that is not enough, all that have the words are sorted instead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from devices.listing import sorted_scan
+from devices.listing.branches import (
+    DESCRIPTIONS,
+    HEARTBEATS,
+    Part,
+    Piece,
+    Recorded,
+    conditions,
+    few_by,
+    few_in,
+    from_rows,
+)
+from devices.listing.sorted_scan import CONTACT
+from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
+from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
+from fleets.postgres.keyset import BIGGEST, Key, Order
+
+# The orders by name. A leading "-" in the address turns one around.
+ORDERS: dict[str, Order] = {
+    "attention": (Key("rank", int), Key("status_since", datetime, True), Key("pk", int, True)),
+    "name": (Key("sort_name", str), Key("pk", int)),
+    "contact": (Key("sort_contact", datetime, True), Key("pk", int, True)),
+    "release": (Key("sort_release", str), Key("pk", int)),
+}
+LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
+SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A device that is not as it is recorded, where a list by attention has it."""
+
+    pk: int
+    rank: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where rows are taken: an order, perhaps turned around, and the values of the row before; how many."""
+
+    name: str
+    backwards: bool
+    values: Sequence[Any] | None
+    size: int
+
+    @property
+    def falls(self) -> bool:
+        """Whether the last keys, the id and the one it stands by, fall."""
+        return ORDERS[self.name][-1].descending != self.backwards
+
+    @property
+    def way(self) -> str:
+        return "DESC" if self.falls else "ASC"
+
+    @property
+    def beyond(self) -> str:
+        """The comparison of a row's keys with those of the row before."""
+        return "<" if self.falls else ">"
+
+    @property
+    def order(self) -> str:
+        """The order of rows that are given as id, by attention rank, and key."""
+        rank = f"rank {'DESC' if self.backwards else 'ASC'}, " if self.name == "attention" else ""
+        return f"{rank}key {self.way}, id {self.way}"
+
+    def after(self, key: str, id: str = "d.id") -> Piece:  # noqa: A002  as the column
+        """Rows behind the place by one key and the id; begins with AND."""
+        return (f"AND ({key}, {id}) {self.beyond} (%s, %s)", list(self.values)) if self.values else ("", [])
+
+
+def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int], Counter[str] | None]:
+    """The ids of the next rows after a place, in order; of `moved` those that the list has.
+
+    Where all rows had to be looked at, also how many are recorded in each status.
+    """
+    parts = [part for part in asked.parts if part.cells]
+    if not asked.scope:
+        return [], None
+    if len(parts) == 1 and (first := few_by(asked, parts[0])):
+        return sorted_scan.page(asked, parts[0], first, place, _moved_rows(moved, place))
+    firsts = [few_by(asked, part) for part in parts]
+    found, enough = _read(asked, parts, firsts, moved, place)
+    if not enough:
+        firsts = [DESCRIPTIONS if part.words else first for part, first in zip(parts, firsts, strict=True)]
+        found, _ = _read(asked, parts, firsts, moved, place)
+    return found, None
+
+
+def _read(
+    asked: Recorded, parts: Sequence[Part], firsts: Sequence[str], moved: Sequence[Moved], place: Place
+) -> tuple[list[int], bool]:
+    """The ids of the next rows, and whether enough were looked at; parts with a table in `firsts` by that."""
+    queries = [
+        piece
+        for part, first in zip(parts, firsts, strict=True)
+        for piece in (
+            [sorted_scan.rows(asked, part, first, place)] if first else PARTS[place.name](asked, part, place)
+        )
+    ]
+    queries += _moved_rows(moved, place)
+    if not queries:
+        return [], True
+    sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
+    sql = f"SELECT id, ends FROM ({sql}) AS found ORDER BY {place.order} LIMIT %s"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*(each for _, params in queries for each in params), place.size])
+        rows = cursor.fetchall()
+    return [pk for pk, _ in rows], not any(ends for _, ends in rows)
+
+
+def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
+    """The queries for those of `moved` behind the place."""
+    return MOVED[place.name](moved, place) if moved else []
+
+
+def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place) -> Piece:
+    """The first devices `d` by a key in SQL: id, key, and whether that is the last one that was looked at.
+
+    Behind that last one, which may not meet the condition, nobody knows.
+    """
+    order = f"ORDER BY {key} {place.way}, d.id {place.way} LIMIT %s"
+    if not part.words:
+        return (
+            f"""
+            SELECT d.id, {key} AS key, false AS ends FROM devices_device d
+            WHERE {where[0]} {condition[0]} {order}
+            """,
+            [*where[1], *condition[1], place.size],
+        )
+    most = LOOKED_AT * place.size
+    return (
+        f"""
+        SELECT d.id, {key} AS key, d.number = %s AS ends FROM (
+            SELECT *, row_number() OVER () AS number FROM (
+                SELECT d.* FROM devices_device d WHERE {where[0]} {order}
+            ) AS d
+        ) AS d WHERE d.number = %s OR (true {condition[0]}) LIMIT %s
+        """,
+        [most, *where[1], most, most, *condition[1], place.size],
+    )
+
+
+# By attention: cell after cell, within each the newest change first; what has stalled has a rank of its own
+
+
+def _by_attention(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
+    progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
+    others = [cell for cell in part.cells if status_of(cell) not in PROGRESSING]
+    moves = ("(d.progress_changed_at > %s) IS NOT FALSE", [asked.at - STALLED_AFTER])
+    rank = f"c.cell / {LINKS} AS rank, "
+    for cells, condition in ((others, None), (progressing, moves)):
+        if bounds := _bounds(cells, place):
+            yield _cell_by_cell(asked, part.narrowed(cells, condition), place, "recorded_since", bounds, rank)
+    if progressing and (bound := _bound(LAST_ATTENTION_RANK, place)):
+        yield _stalled(asked, part.narrowed(progressing), place, bound)
+
+
+def _stalled(asked: Recorded, part: Part, place: Place, bound: tuple[Any, int]) -> Piece:
+    """Those long without progress, by the index of these; few, or a site has other worries than this list."""
+    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
+    long = asked.at - STALLED_AFTER
+    return (
+        f"""
+        SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key, false AS ends
+        FROM {from_rows(part)}
+        WHERE d.organization_id = ANY(%s) AND d.{asked.column} = ANY(%s)
+            AND d.recorded_status IN ('configuring', 'updating') AND d.recorded_cell = ANY(%s::smallint[])
+            AND d.recorded_progress_at <= %s AND d.progress_changed_at <= %s
+            AND (d.recorded_since, d.id) {place.beyond} (%s, %s) {condition}
+        ORDER BY key {place.way}, d.id {place.way} LIMIT %s
+        """,
+        [asked.organizations, asked.scope, part.cells, long, long, *bound, *params, place.size],
+    )
+
+
+def _bound(rank: int, place: Place) -> tuple[Any, int] | None:
+    """After which time and id the rows of a rank begin that are behind the place; None: there are none."""
+    if not place.values or ((rank < place.values[0]) is place.backwards and rank != place.values[0]):
+        return ("infinity", BIGGEST) if place.falls else ("-infinity", 0)
+    return (place.values[1], place.values[2]) if rank == place.values[0] else None
+
+
+def _bounds(cells: Sequence[int], place: Place) -> list[tuple[int, Any, int]]:
+    """The same for each cell that has any."""
+    found = [(cell, _bound(rank_of(cell), place)) for cell in cells]
+    return [(cell, *bound) for cell, bound in found if bound]
+
+
+CELLS = "unnest(%s::smallint[], %s::timestamptz[], %s::bigint[]) AS c(cell, key, id)"
+
+
+def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[list[Any]]:
+    cells, times, pks = zip(*bounds, strict=True)
+    return [list(cells), [str(time) for time in times], list(pks)]
+
+
+def _cell_by_cell(
+    asked: Recorded,
+    part: Part,
+    place: Place,
+    key: str,
+    bounds: list[tuple[int, Any, int]],
+    rank: str = "",
+) -> Piece:
+    """The first rows of each cell, each by the index that begins with scope and cell."""
+    where = f"""d.{asked.column} = scope.id AND d.recorded_cell = c.cell
+        AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
+    near, params = _in_order(part, f"d.{key}", (where, []), conditions(asked, part), place)
+    return (
+        f"""
+        SELECT near.id, {rank}near.key, near.ends
+        FROM unnest(%s::bigint[]) AS scope(id), {CELLS}, LATERAL ({near}) AS near
+        """,
+        [asked.scope, *_columns(bounds), *params],
+    )
+
+
+def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
+    """Those behind the place; all are given by values."""
+    rows = [(each.rank, each.since, each.pk, each) for each in moved]
+    if place.values:
+        rank, since, pk = place.values
+        rows = [
+            row
+            for row in rows
+            if (row[0] > rank if not place.backwards else row[0] < rank)
+            or (row[0] == rank and ((row[1:3] < (since, pk)) if place.falls else (row[1:3] > (since, pk))))
+        ]
+    values = [[row[2] for row in rows], [row[0] for row in rows], [row[1] for row in rows]]
+    return [
+        (
+            """
+            SELECT *, false AS ends
+            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key)
+            """,
+            values,
+        )
+    ]
+
+
+# By the key of a column of the device's own row: name, release
+
+
+def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
+    def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
+        after, values = place.after(key)
+        where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) {after}"
+        near, params = _in_order(part, key, (where, [part.cells, *values]), conditions(asked, part), place)
+        yield (
+            f"SELECT near.* FROM unnest(%s::bigint[]) AS scope(id), LATERAL ({near}) AS near",
+            [asked.scope, *params],
+        )
+
+    return query
+
+
+def _moved_by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Piece]]:
+    def query(moved: Sequence[Moved], place: Place) -> list[Piece]:
+        after, values = place.after(key)
+        rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
+        return [
+            (
+                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) {after}",
+                [[each.pk for each in moved], *values],
+            )
+        ]
+
+    return query
+
+
+# By last contact: those that poll by their Heartbeat, the others cell after cell
+
+
+def _by_contact(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
+    quiet = [cell for cell in part.cells if _heartbeat(cell) in QUIET]
+    polling = [cell for cell in part.cells if _heartbeat(cell) not in QUIET]
+    if quiet:
+        first = ("infinity", BIGGEST) if place.falls else ("-infinity", 0)
+        bounds = [(cell, *(place.values or first)) for cell in quiet]
+        yield _cell_by_cell(asked, part, place, "recorded_quiet_at", bounds)
+    if polling:
+        query = _sorted_by_contact if few_in(asked, polling, SELDOM) else _polling
+        yield query(asked, part, polling, place)
+
+
+def _heartbeat(cell: int) -> str:
+    return HeartbeatState.values[cell % len(HeartbeatState)]
+
+
+def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
+    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
+    after, values = place.after(CONTACT)
+    rows = from_rows(part)
+    if not part.poll:
+        rows += " LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
+    return (
+        f"""
+        SELECT d.id, {CONTACT} AS key, false AS ends FROM {rows}
+        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {after} {condition}
+        ORDER BY key {place.way}, d.id {place.way} LIMIT %s
+        """,
+        [asked.scope, cells, *values, *params, place.size],
+    )
+
+
+def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
+    condition, params = conditions(asked, part, there=[HEARTBEATS])
+    after, values = place.after("devices_heartbeat.recorded_contact_at", "devices_heartbeat.device_id")
+    fleets, named = ("AND d.fleet_id = ANY(%s)", [asked.fleets]) if asked.fleets else ("", [])
+    return (
+        f"""
+        SELECT near.id, near.key, false AS ends FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
+            SELECT d.id, devices_heartbeat.recorded_contact_at AS key
+            FROM devices_heartbeat JOIN devices_device d ON d.id = devices_heartbeat.device_id
+            WHERE devices_heartbeat.organization_id = scope.id AND devices_heartbeat.due_at IS NOT NULL
+                AND d.recorded_cell = ANY(%s::smallint[]) {fleets} {after} {condition}
+            ORDER BY devices_heartbeat.recorded_contact_at {place.way},
+                devices_heartbeat.device_id {place.way} LIMIT %s
+        ) AS near
+        """,
+        [asked.organizations, cells, *named, *values, *params, place.size],
+    )
+
+
+PARTS: dict[str, Callable[[Recorded, Part, Place], Iterable[Piece]]] = {
+    "attention": _by_attention,
+    "name": _by_column(sorted_scan.KEYS["name"]),
+    "contact": _by_contact,
+    "release": _by_column(sorted_scan.KEYS["release"]),
+}
+MOVED: dict[str, Callable[[Sequence[Moved], Place], list[Piece]]] = {
+    "attention": _moved_by_attention,
+    "name": _moved_by_column(sorted_scan.KEYS["name"]),
+    "contact": _moved_by_column(CONTACT),
+    "release": _moved_by_column(sorted_scan.KEYS["release"]),
+}

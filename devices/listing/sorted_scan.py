@@ -1,0 +1,106 @@
+"""Lists of few: all devices that meet the conditions are looked up first, then sorted and counted.
+
+Where so few are left (recorded.few_by), no index of an order finds them sooner. The planner does not know how
+few they are; it is not asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from django.db import connection
+
+from devices.listing.branches import Part, Piece, Recorded, conditions
+from devices.rules.status_code import LINKS, status_of
+from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
+from fleets.postgres import name_order
+
+if TYPE_CHECKING:
+    from devices.listing.index_scan import Place
+
+CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
+KEYS = {
+    "attention": "d.recorded_since",
+    "name": name_order.sql("d.name"),
+    "contact": CONTACT,
+    "release": name_order.sql("d.release"),
+}
+
+
+def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
+    """The next rows of a part after a place: id, by attention the rank, and key.
+
+    `first`: the table whose condition few devices meet.
+    """
+    sql, params = _found(asked, part, first, place)
+    after, values = _after(place)
+    rank = "rank, " if place.name == "attention" else ""
+    return (
+        f"""
+        SELECT id, {rank}key, false AS ends FROM ({sql}) AS found
+        WHERE {after} ORDER BY {place.order} LIMIT %s
+        """,
+        [*params, *values, place.size],
+    )
+
+
+def page(
+    asked: Recorded, part: Part, first: str, place: Place, moved: Sequence[Piece]
+) -> tuple[list[int], Counter[str]]:
+    """The ids of the next rows of a list that is one part, and how many of it are recorded in each status.
+
+    `moved`: queries like `rows` for the devices that are not as they are recorded.
+    """
+    sql, params = _found(asked, part, first, place)
+    after, values = _after(place)
+    columns = "id, rank, key" if place.name == "attention" else "id, 0 AS rank, key"
+    more = "".join(f" UNION ALL SELECT {columns} FROM ({piece}) AS moved" for piece, _ in moved)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH found AS MATERIALIZED ({sql}), page AS (
+                SELECT * FROM (SELECT id, rank, key FROM found WHERE {after}{more}) AS rows
+                ORDER BY {place.order} LIMIT %s
+            )
+            SELECT 0, row_number() OVER (ORDER BY {place.order}), id FROM page
+            UNION ALL SELECT 1, cell, count(*) FROM found GROUP BY cell
+            """,
+            [*params, *values, *(each for _, values in moved for each in values), place.size],
+        )
+        read = sorted(cursor.fetchall())
+    counts: Counter[str] = Counter()
+    for kind, cell, number in read:
+        if kind:
+            counts[status_of(cell)] += number
+    return [pk for kind, _, pk in read if not kind], counts
+
+
+def _found(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
+    """All devices of a part: id, cell, rank and key."""
+    condition, params = conditions(asked, part, first=first)
+    progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
+    beside = "LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
+    return (
+        f"""
+        SELECT d.id, d.recorded_cell AS cell, {KEYS[place.name]} AS key,
+            CASE WHEN d.recorded_cell = ANY(%s::smallint[]) AND d.progress_changed_at <= %s
+                THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END AS rank
+        FROM devices_device d {beside if place.name == "contact" else ""}
+        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}
+        """,
+        [progressing, asked.at - STALLED_AFTER, asked.scope, part.cells, *params],
+    )
+
+
+def _after(place: Place) -> Piece:
+    """The condition for rows behind the place."""
+    if not place.values:
+        return "true", []
+    *rank, key, pk = place.values
+    behind = f"(key, id) {place.beyond} (%s, %s)"
+    if not rank:
+        return behind, [key, pk]
+    further = "<" if place.backwards else ">"
+    return f"(rank {further} %s OR (rank = %s AND {behind}))", [*rank, *rank, key, pk]

@@ -1,0 +1,40 @@
+"""What there is to choose from in the filters by type and versions: the values that occur."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from django.db import connection
+
+from fleets.models import Organization
+from fleets.postgres import name_order
+
+MOST: Final = 200  # values of one filter; others are written out
+COLUMNS: Final = {"type": "recorded_type", "os": "recorded_os_version", "release": "recorded_release"}
+
+
+def occurring(organizations: Sequence[Organization]) -> dict[str, list[str]]:
+    """The first values that devices of these organizations have, in order, by the name of their filter."""
+    ids = [each.pk for each in organizations]
+    return {name: sorted(_values(column, ids), key=name_order.key) for name, column in COLUMNS.items()}
+
+
+def _values(column: str, organizations: list[int]) -> list[str]:
+    """From each value to the next one by an index: a step for each, however many devices there are."""
+    sql = f"""
+    WITH RECURSIVE found(value) AS (
+        SELECT ''::varchar
+        UNION ALL
+        SELECT (
+            SELECT min(next.value) FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
+                SELECT {column} AS value FROM devices_description
+                WHERE organization_id = scope.id AND {column} > found.value ORDER BY {column} LIMIT 1
+            ) AS next
+        ) FROM found WHERE found.value IS NOT NULL
+    )
+    SELECT value FROM found WHERE value <> '' LIMIT %s
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [organizations, MOST])
+        return [value for (value,) in cursor.fetchall()]

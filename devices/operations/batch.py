@@ -1,0 +1,173 @@
+"""What people do to devices, to any number of one organization at once: a few statements for all of them.
+
+Who calls has asked for the role, opened the transaction and found the devices there, held the organization
+and settled them (retag and edit: locked them), in this order: devices/operations/lifecycle.py and
+devices/operations/editing.py for
+one, devices/background/bulk_action.py for many. Each function says of every device why it left it alone, or
+nothing where it changed it; what changed stands in the history and in the audit log, device by device.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from devices import freezing
+from devices.models import ApiKey, Device, FormerKey
+from devices.status import HeartbeatState, with_status
+from fleets import audit
+from fleets.models import Fleet, Organization
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+CHANGED: Final = ""
+UNCHANGED: Final = "so already"
+BEATING: Final = [HeartbeatState.RECENT, HeartbeatState.LATE]
+
+Found = dict[int, str]  # by primary key: CHANGED, UNCHANGED, or why not
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Devices of one organization, by primary key, who acts, and when."""
+
+    ids: Sequence[int]
+    organization: Organization
+    actor: User | None
+    at: datetime
+
+    def reason(self, slug: str) -> Jsonb:
+        """Why their facts change, as the history keeps it."""
+        return Jsonb({"slug": slug} | ({"by": self.actor.get_username()} if self.actor else {}))
+
+
+def links_up(device: Any) -> str:
+    """Why a device read by with_status cannot be deactivated, in words; nothing where both links are down."""
+    up = [
+        *([f"the {settings.VPN_WORD} is connected"] if device.vpn else []),
+        *([f"the heartbeat is {device.heartbeat}"] if device.heartbeat in BEATING else []),
+    ]
+    return " and ".join(up)
+
+
+def move(of: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Found:
+    """Move them to this fleet, which says that of its devices' VPN."""
+    moved = _rows(MOVE, of, fleet=fleet.pk, vpn=vpn_enabled, reason=of.reason("moved"))
+    after = {"fleet": fleet.slug}
+    _record("device-moved", of, [(uuid, name, {"fleet": left}, after) for _, uuid, name, left in moved])
+    return _refrozen(of, [row[0] for row in moved])
+
+
+MOVE: Final = """
+UPDATE devices_device d
+SET fleet_id = %(fleet)s, vpn_enabled = COALESCE(d.vpn_setting, %(vpn)s), facts_at = %(at)s,
+    facts_reason = %(reason)s
+FROM fleets_fleet was
+WHERE d.id = ANY(%(ids)s) AND was.id = d.fleet_id AND d.fleet_id <> %(fleet)s
+RETURNING d.id, d.uuid, d.name, was.slug
+"""
+
+
+def deactivate(of: Batch) -> Found:
+    """Take them out of service; those with a link up at that instant are left alone, with the reason."""
+    now: Any = with_status(Device.objects.filter(pk__in=of.ids), of.at)
+    refused = {
+        each.pk: f"{each.name or each.uuid[:7]} cannot be deactivated: {up}"
+        for each in now.order_by().values_list("pk", "uuid", "name", "vpn", "heartbeat", named=True)
+        if (up := links_up(each))
+    }
+    free = [pk for pk in of.ids if pk not in refused]
+    taken = _rows(DEACTIVATE, of, free=free, reason=of.reason("deactivated"))
+    _record("device-deactivated", of, [(uuid, name, None, None) for _, uuid, name in taken])
+    return _refrozen(of, [row[0] for row in taken]) | refused
+
+
+DEACTIVATE: Final = """
+UPDATE devices_device d
+SET is_active = false, activated_at = NULL, deactivated_at = %(at)s, facts_at = %(at)s,
+    facts_reason = %(reason)s
+WHERE d.id = ANY(%(free)s) AND d.is_active
+RETURNING d.id, d.uuid, d.name
+"""
+
+
+def delete(of: Batch) -> Found:
+    """Delete them, their facts and keys; hashes of the keys stay, and so does their history."""
+    keys = ApiKey.objects.filter(device__in=of.ids).values_list("digest", "device__uuid")
+    FormerKey.objects.bulk_create(
+        FormerKey(digest=digest, organization=of.organization, device_uuid=uuid, deleted_at=of.at)
+        for digest, uuid in keys
+    )
+    gone = _rows(DELETE, of, reason=of.reason("deleted"))
+    Device.objects.filter(pk__in=of.ids).delete()
+    _record("device-deleted", of, [(uuid, name, {"fleet": left}, None) for _, uuid, name, left in gone])
+    return _refrozen(of, of.ids)
+
+
+DELETE: Final = """
+UPDATE devices_device d SET facts_at = %(at)s, facts_reason = %(reason)s FROM fleets_fleet was
+WHERE d.id = ANY(%(ids)s) AND was.id = d.fleet_id RETURNING d.id, d.uuid, d.name, was.slug
+"""
+
+
+def retag(of: Batch, *, put: Mapping[str, str], drop: Collection[str]) -> Found:
+    """Add or overwrite the tags `put`, take those named in `drop` away, keep all others."""
+    return _change(of, "tags", RETAGGED, put=Jsonb(dict(put)), drop=list(drop))
+
+
+RETAGGED: Final = """
+CASE WHEN jsonb_typeof(d.tags) = 'object' THEN d.tags - %(drop)s::text[] ELSE '{}' END || %(put)s
+"""
+
+
+def edit(of: Batch, *, field: str, value: Any) -> Found:
+    """Set a field of devices/operations/editing.py to this value."""
+    column: Any = Device._meta.get_field(field)  # noqa: SLF001 - Django's documented name for it
+    return _change(of, field, "%(value)s", value=column.get_db_prep_save(value, connection))
+
+
+def _change(of: Batch, field: str, after: str, **params: Any) -> Found:
+    rows = _rows(CHANGE.format(field=field, after=after), of, **params)
+    lines = [(uuid, name, *map(json.loads, values)) for _, uuid, name, *values in rows]
+    _record("device-changed", of, lines)
+    return _found(of, [row[0] for row in rows])
+
+
+CHANGE: Final = """
+UPDATE devices_device d SET {field} = {after}
+FROM devices_device was
+WHERE d.id = ANY(%(ids)s) AND was.id = d.id AND d.{field} IS DISTINCT FROM {after}
+RETURNING d.id, d.uuid, d.name, jsonb_build_object('{field}', was.{field})::text,
+          jsonb_build_object('{field}', d.{field})::text
+"""
+
+
+def _refrozen(of: Batch, changed: Sequence[int]) -> Found:
+    """What came of them, once their organization's places in line are given anew."""
+    if changed:
+        freezing.refreeze(of.organization.pk, of.at, changed)
+    return _found(of, changed)
+
+
+def _found(of: Batch, changed: Iterable[int]) -> Found:
+    return dict.fromkeys(of.ids, UNCHANGED) | dict.fromkeys(changed, CHANGED)
+
+
+def _rows(sql: str, of: Batch, **params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"ids": list(of.ids), "at": of.at, **params})
+        return sorted(cursor.fetchall())  # the audit log has them in the order of their ids
+
+
+def _record(action: str, of: Batch, lines: Sequence[audit.Line]) -> None:
+    audit.record_all(
+        action, actor=of.actor, organization=of.organization, kind="device", lines=lines, at=of.at
+    )

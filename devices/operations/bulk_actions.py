@@ -1,0 +1,210 @@
+"""Actions over many devices: what each needs, whom it skips and why, and what it does to one of them.
+
+The devices are those of a Selection. A job does them some hundreds at a time
+(devices/background/bulk_action.py), by the
+functions that one device's page uses too, so that nothing may be done to many that may not be done to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from devices import clock, jobs
+from devices.models import Device, Job, SelectedDevice, Selection
+from devices.operations import batch as together
+from devices.operations import ceilings, lifecycle
+from devices.operations.batch import Batch, Found
+from fleets.access import roles
+from fleets.models import Fleet, Organization, Role
+from fleets.text import apart
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+KEPT: Final = timedelta(days=7)  # how long a selection is there at most
+NEEDED: Final = timedelta(days=1)  # how long without an action, or after it has ended
+
+# What an action is told: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, {}.
+Said = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Action:
+    """`skips` are the devices that it leaves alone, each reason with its condition, the first one counts;
+    `do` changes those of a batch that it finds different."""
+
+    least: Role
+    skips: Callable[[Said], list[tuple[str, Q]]]
+    do: Callable[[Batch, Said], Found]
+    unchanged: Callable[[Said], str]  # why it left a device alone that is UNCHANGED
+    # Whether a status or a place in line follows from what it touches: then the organization is held.
+    holds: bool = True
+    # Whether `skips` ask for what fades with the clock: then over devices annotated by with_status.
+    fades: bool = False
+
+
+def _move(of: Batch, said: Said) -> Found:
+    fleet: Fleet = said["fleet"]
+    return together.move(of, fleet=fleet, vpn_enabled=lifecycle.says(fleet)[0])
+
+
+def _retag(of: Batch, said: Said) -> Found:
+    return together.retag(of, put=said["put"], drop=said["drop"])
+
+
+def _set_interval(of: Batch, said: Said) -> Found:
+    return together.edit(of, field="poll_interval", value=said["poll_interval"])
+
+
+def _deactivate(of: Batch, said: Said) -> Found:
+    return together.deactivate(of)
+
+
+def _delete(of: Batch, said: Said) -> Found:
+    return together.delete(of)
+
+
+def _tagged(said: Said) -> Q:
+    return Q(tags__contains=said["put"]) & ~Q(tags__has_any_keys=said["drop"])
+
+
+LINKED: Final = "A link is up"
+ACTIONS: Final[dict[str, Action]] = {
+    "move": Action(
+        Role.OPERATOR,
+        lambda said: [(f"In {apart(said['fleet'])} already", Q(fleet=said["fleet"]))],
+        _move,
+        lambda said: f"In {apart(said['fleet'])} already",
+    ),
+    "tag": Action(
+        Role.OPERATOR,
+        lambda said: [("Tagged so already", _tagged(said))],
+        _retag,
+        lambda said: "Tagged so already",
+        holds=False,
+    ),
+    "poll-interval": Action(
+        Role.OPERATOR,
+        lambda said: [("Set so already", Q(**_held(said["poll_interval"])))],
+        _set_interval,
+        lambda said: "Set so already",
+        holds=False,
+    ),
+    "deactivate": Action(
+        Role.OPERATOR,
+        lambda said: [
+            ("Inactive already", Q(is_active=False)),
+            (LINKED, Q(vpn=True) | Q(heartbeat__in=together.BEATING)),
+        ],
+        _deactivate,
+        lambda said: "Inactive already",
+        fades=True,
+    ),
+    "delete": Action(
+        Role.ADMINISTRATOR,
+        lambda said: [],
+        _delete,
+        lambda said: "",
+    ),
+}
+
+
+def _held(interval: int | None) -> dict[str, Any]:
+    return {"poll_interval__isnull": True} if interval is None else {"poll_interval": interval}
+
+
+def as_parameters(said: Said) -> dict[str, Any]:
+    """What an action is told, as a job keeps it."""
+    return {name: value.slug if isinstance(value, Fleet) else value for name, value in said.items()}
+
+
+def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict[str, Any]:
+    """The other way round. Raises Fleet.DoesNotExist where the fleet was deleted meanwhile."""
+    if "fleet" not in kept:
+        return dict(kept)
+    return {**kept, "fleet": Fleet.objects.get(organization=organization, slug=kept["fleet"])}
+
+
+@transaction.atomic
+def select(
+    *, organization: Organization, devices: QuerySet[Any], query: str | None, at: datetime | None = None
+) -> Selection:
+    """Fix which devices of the organization an action will be about; `query` names them, None: ticks did.
+
+    Also forgets selections that nobody needs any more. Raises ceilings.Reached.
+    """
+    at = at or clock.now()
+    _needless(at).filter(organization=organization).delete()
+    ceilings.require_room_for_selection(organization)
+    selection = Selection.objects.create(organization=organization, query=query, total=0, created_at=at)
+    chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
+    sql, params = chosen.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT.format(devices=sql), [selection.pk, *params])
+        selection.total = cursor.rowcount
+    selection.save(update_fields=["total"])
+    return selection
+
+
+def forget(at: datetime | None = None) -> int:
+    """Drop the selections that nobody needs any more, of all organizations; returns how many rows."""
+    return _needless(at or clock.now()).delete()[0]
+
+
+def _needless(at: datetime) -> QuerySet[Selection]:
+    done = Q(job=None) | Q(job__finished_at__lte=at - NEEDED)
+    return Selection.objects.filter(Q(created_at__lte=at - KEPT) | done & Q(created_at__lte=at - NEEDED))
+
+
+INSERT: Final = """
+INSERT INTO devices_selecteddevice (selection_id, organization_id, device_id, device_uuid)
+SELECT %s, chosen.organization_id, chosen.id, chosen.uuid
+FROM ({devices}) AS chosen (organization_id, id, uuid)
+"""
+
+
+def devices_in(selection: Selection) -> QuerySet[Device]:
+    """Those of its devices that are still there."""
+    ids = SelectedDevice.objects.filter(selection=selection).values("device_id")
+    return Device.objects.filter(organization=selection.organization_id, pk__in=ids)
+
+
+@transaction.atomic
+def start(
+    *, selection: Selection, action: str, said: Said, title: str, actor: User, at: datetime | None = None
+) -> Job:
+    """Have the action done by a worker; the same job again where it was started with this selection before.
+
+    Raises PermissionDenied.
+    """
+    of = ACTIONS[action]
+    roles.require(actor, of.least, selection.organization)
+    # Its job is read after the wait: a join would give the row that it led to before.
+    held = Selection.objects.select_for_update(no_key=True).get(pk=selection.pk)
+    if held.job is not None:
+        return held.job
+    job = jobs.start(
+        kind=Job.Kind.BULK,
+        organization=selection.organization,
+        title=title[:255],
+        actor=actor,
+        parameters={"selection": str(selection.uuid), "action": action, "said": as_parameters(said)},
+        total=selection.total,
+        whole=False,
+        least=of.least,
+        at=at,
+    )
+    Selection.objects.filter(pk=selection.pk).update(job=job)
+    return job
+
+
+def rest(selection: Selection, after: int, most: int) -> Sequence[tuple[int, str]]:
+    """The next devices of a selection, by their ids: (id, UUID)."""
+    behind = SelectedDevice.objects.filter(selection=selection, device_id__gt=after).order_by("device_id")
+    return list(behind.values_list("device_id", "device_uuid")[:most])

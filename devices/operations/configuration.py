@@ -1,0 +1,40 @@
+"""What a device decides about itself: its name at first, whether it is to use the VPN, how often it polls."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from devices import clock, connectivity
+from devices.models import Device
+from devices.operations.reports import LONGEST
+from fleets.text import kept
+
+
+@transaction.atomic
+def configure(
+    *,
+    device_id: int,
+    name: str | None = None,
+    vpn_enabled: bool | None = None,
+    poll_interval: int | None = None,
+    at: datetime | None = None,
+) -> None:
+    """Take over what is given. A name counts until an operator has named the device.
+
+    `poll_interval` is in seconds, from 10 s to 24 h; it is in force from the next poll on.
+    """
+    at = at or clock.now()
+    device = Device.objects.filter(pk=device_id)
+    if vpn_enabled is not None:  # first: it takes the locks in their order
+        connectivity.settle_devices([device_id], at)
+        device.update(vpn_setting=vpn_enabled)
+        device.exclude(vpn_enabled=vpn_enabled).update(
+            vpn_enabled=vpn_enabled, facts_at=at, facts_reason={"slug": "vpn-setting", "by": "the device"}
+        )
+    if poll_interval is not None:
+        device.update(poll_interval=poll_interval)
+    if name := kept(name or "").strip()[:LONGEST]:
+        device.filter(Q(name="") | Q(name=F("own_name"))).update(name=name, own_name=name)

@@ -1,0 +1,243 @@
+"""A list of devices as a file: CSV with a header, as a spreadsheet, a program or our own export writes it.
+
+Reading it changes nothing. Every fault is found, not only the first, and named by line and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from dashboard.http.file_response import BOM, plain
+from dashboard.pages.devices.export_rows import COLUMNS as EXPORTED
+from devices.models import UUID_PATTERN, Device
+from devices.operations.tags import tags_of, tags_of_json
+from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN
+from fleets.text import checked
+
+COLUMNS: Final = ("uuid", "name", "device_type", "tags", "notes", "poll_interval")
+ALSO_CALLED: Final = {"type": "device_type"}  # as an export calls it
+MOST: Final = 20_000  # devices of a file
+LONGEST: Final = {"name": 255, "device_type": 255, "notes": 20_000}  # characters
+SEPARATORS: Final = (",", ";", "\t")
+# A first line that tells a spreadsheet the separator; one that took it for a row adds separators of its own.
+ANNOUNCED: Final = re.compile(r"""\s*"?sep=([^\w\s"]|\t)"?([,;\t]*+)\s*+""", re.IGNORECASE)
+BLANK: Final = "".join(SEPARATORS) + '" \r\n'  # what a line without a word consists of
+UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A device as the file says it, and the line of the file it begins on."""
+
+    number: int
+    uuid: str = ""
+    name: str = ""
+    device_type: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    notes: str = ""
+    poll_interval: int | None = None  # seconds
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """What is wrong, and where: line 0 is the file as a whole, no column a whole line."""
+
+    line: int
+    column: str
+    words: str
+
+    def __str__(self) -> str:
+        where = [f"Line {self.line}"] * bool(self.line) + [f"column {self.column}"] * bool(self.column)
+        return f"{', '.join(where)}: {self.words}" if where else self.words
+
+
+@dataclass(frozen=True)
+class DeviceFile:
+    """What a file says: good if it has no faults. `ignored`: columns of an export that no import sets."""
+
+    lines: list[Line]
+    faults: list[Fault]
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of a good file; empty if nothing."""
+        return (
+            f"Columns of an export that are not imported: {', '.join(self.ignored)}." if self.ignored else ""
+        )
+
+
+class _Unreadable(Exception):
+    """Nothing more can be read: the fault says why."""
+
+    def __init__(self, line: int, column: str, words: str) -> None:
+        super().__init__(words)
+        self.fault = Fault(line, column, words)
+
+
+def read(content: bytes) -> DeviceFile:
+    """The devices of a file, with all that is wrong with it in itself."""
+    found = DeviceFile([], [])
+    try:
+        _read(content, found)
+    except _Unreadable as unreadable:
+        found.faults.append(unreadable.fault)
+    if not found.faults and not found.lines:
+        found.faults.append(Fault(0, "", "It names no device: below the header is nothing."))
+    found.faults.sort()
+    return found
+
+
+def taken(lines: Iterable[Line]) -> list[Fault]:
+    """The UUIDs that devices of this site have already."""
+    numbers = {line.uuid: line.number for line in lines if line.uuid}
+    there = Device.objects.filter(uuid__in=list(numbers)).values_list("uuid", flat=True)
+    return sorted(
+        Fault(numbers[uuid], "uuid", f"A device of this site has {uuid[:7]} already.") for uuid in there
+    )
+
+
+def _read(content: bytes, found: DeviceFile) -> None:
+    rows = _rows(_text(content))
+    number, names = next(rows, (1, []))
+    header = _header(number, names)
+    found.ignored.extend(column for column in header if column and column not in COLUMNS)
+    first: dict[str, int] = {}  # the line of each UUID
+    for number, cells in rows:
+        if len(found.lines) == MOST:
+            raise _Unreadable(number, "", f"More than {MOST} devices: divide the file.")
+        # Spreadsheets leave out the separators behind the last cell that is filled, or add some.
+        row = list(zip_longest(header, cells, fillvalue=""))
+        if beyond := [cell for column, cell in row if not column and cell.strip()]:
+            found.faults.append(Fault(number, "", f"“{beyond[0].strip()[:40]}” {UNNAMED}"))
+            continue
+        line = _line(number, {column: cell for column, cell in row if column in COLUMNS}, found.faults)
+        found.lines.append(line)
+        if line.uuid and first.setdefault(line.uuid, number) != number:
+            words = f"{line.uuid[:7]} is on line {first[line.uuid]} already."
+            found.faults.append(Fault(number, "uuid", words))
+
+
+UNNAMED: Final = (
+    "is in a column that the header does not name. Text that contains a separator must be quoted."
+)
+
+
+def _text(content: bytes) -> str:
+    if content.startswith(UTF_16) or b"\0" in content[:2]:
+        raise _Unreadable(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")
+    try:
+        return content.decode().lstrip(BOM)  # a program that knows of none puts another before it
+    except UnicodeDecodeError as error:
+        line = len(content[: error.start + 1].splitlines())
+        raise _Unreadable(line, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.") from error
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row that says something, and the line it begins on; a quoted cell may go over several."""
+    separator, before = _separator(text)
+    lines = islice(io.StringIO(text, newline=""), before, None)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        number = before + reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            words = "A cell is too long." if "limit" in str(error) else UNBALANCED
+            raise _Unreadable(number, "", words) from error
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield number, cells
+
+
+def _separator(text: str) -> tuple[str, int]:
+    """What separates the cells: as a line above the header says, else as the header does.
+
+    And how many lines are above the header.
+    """
+    for before, line in enumerate(io.StringIO(text, newline="")):
+        if announced := ANNOUNCED.fullmatch(line):
+            return (announced[2] or announced[1])[0], before + 1
+        if line.strip(BLANK):
+            named = {each: {_column(name.strip(' "')) for name in line.split(each)} for each in SEPARATORS}
+            return max(SEPARATORS, key=lambda each: (len(named[each] & {*COLUMNS}), line.count(each))), before
+    return SEPARATORS[0], 0
+
+
+UNBALANCED: Final = "Its quotes do not match: a quote within a quoted cell is doubled."
+
+
+def _header(number: int, names: list[str]) -> list[str]:
+    """The column of each name; empty where it has none."""
+    header = [_column(name) for name in names]
+    known = ", ".join(COLUMNS)
+    if not set(header) & set(COLUMNS):
+        raise _Unreadable(number, "", f"The first line must name the columns: some of {known}.")
+    for name, column in zip(names, header, strict=True):
+        if column and column not in {*COLUMNS, *EXPORTED}:
+            raise _Unreadable(number, name.strip()[:40], f"Unknown column. Known columns: {known}.")
+        if column and header.count(column) > 1:
+            raise _Unreadable(number, column, "It is there twice.")
+    return header
+
+
+def _column(name: str) -> str:
+    column = re.sub(r"[\s-]+", "_", name.strip().lower())
+    return ALSO_CALLED.get(column, column)
+
+
+def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
+    """The device of these cells; what is wrong with them goes to the faults."""
+
+    def fault(column: str, words: str) -> None:
+        faults.append(Fault(number, column, words))
+
+    said = dict.fromkeys(COLUMNS, "") | {
+        column: plain(cell).strip().replace("\r\n", "\n") for column, cell in cells.items()
+    }
+    for column, cell in said.items():
+        try:
+            said[column] = checked(cell, lines=column in {"notes", "tags"})
+        except ValidationError as error:
+            fault(column, error.messages[0])
+            said[column] = ""
+        length = len(said[column])  # as it is kept: some characters are several in NFC, others become one
+        if length > LONGEST.get(column, length):
+            fault(column, f"It has {length} characters; up to {LONGEST[column]} are kept.")
+    uuid = said["uuid"].replace("-", "").lower()
+    if uuid and not re.fullmatch(UUID_PATTERN, uuid):
+        fault("uuid", "A UUID has 32 or 62 characters, each 0 to 9 or a to f.")
+        uuid = ""
+    values: dict[str, Any] = {}
+    for column, parse in PARSED.items():
+        try:
+            values[column] = parse(said[column])
+        except ValidationError as error:
+            fault(column, error.messages[0])
+    texts = said["name"], said["device_type"]
+    return Line(number, uuid, *texts, notes=said["notes"], **values)
+
+
+def _tags(cell: str) -> dict[str, str]:
+    """As an export writes them, or as people do."""
+    return tags_of_json(cell) if cell.startswith("{") else tags_of(re.split(r"[;\r\n]", cell))
+
+
+def _poll_interval(cell: str) -> int | None:
+    if not cell:
+        return None
+    if not re.fullmatch("[0-9]{1,6}", cell) or not POLL_INTERVAL_MIN <= int(cell) <= POLL_INTERVAL_MAX:
+        raise ValidationError(f"A whole number of seconds, from {POLL_INTERVAL_MIN} to {POLL_INTERVAL_MAX}.")
+    return int(cell)
+
+
+PARSED: Final[dict[str, Callable[[str], Any]]] = {"tags": _tags, "poll_interval": _poll_interval}

@@ -1,0 +1,86 @@
+"""What people say of a device: its name, notes, tags and poll interval.
+
+None of it is a fact that a status is computed from: a poll interval counts from the device's next poll on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import transaction
+
+from devices import clock
+from devices.models import Device
+from devices.operations import batch as together
+from fleets.access import roles
+from fleets.models import Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+EDITABLE: Final = ("name", "notes", "tags", "poll_interval")
+
+
+class ChangedMeanwhile(Exception):
+    """The value is no longer the one that the change was made up from; it is `now`."""
+
+    def __init__(self, device: Device, now: Any) -> None:
+        super().__init__(f"{device} was changed meanwhile.")
+        self.now = now
+
+
+def version(value: Any) -> str:
+    """Names a value, so that a change can tell whether it was made up from it."""
+    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+@transaction.atomic
+def edit(
+    *,
+    device: Device,
+    actor: User | None,
+    field: str,
+    value: Any,
+    seen: str | None = None,
+    at: datetime | None = None,
+) -> bool:
+    """Set one of EDITABLE to a valid value (a form's). False: it was so already.
+
+    `seen` is the `version` that the value was made up from. Raises PermissionDenied, ChangedMeanwhile, and
+    Device.DoesNotExist where it was deleted meanwhile.
+    """
+    roles.require(actor, Role.OPERATOR, device.organization)
+    before = _held(device, field)
+    if seen is not None and seen != version(before) and before != value:
+        raise ChangedMeanwhile(device, before)
+    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
+    return together.edit(of, field=field, value=value)[device.pk] == together.CHANGED
+
+
+@transaction.atomic
+def retag(
+    *,
+    device: Device,
+    actor: User | None,
+    put: Mapping[str, str],
+    drop: Collection[str] = (),
+    at: datetime | None = None,
+) -> bool:
+    """Add or overwrite the tags `put`, take those named in `drop` away, keep all others. False: no change.
+
+    Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
+    """
+    roles.require(actor, Role.OPERATOR, device.organization)
+    _held(device, "tags")
+    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
+    return together.retag(of, put=put, drop=drop)[device.pk] == together.CHANGED
+
+
+def _held(device: Device, field: str) -> Any:
+    """The value as it is, which nobody changes until the transaction ends."""
+    held = Device.objects.select_for_update(no_key=True).filter(pk=device.pk)
+    return held.values_list(field, flat=True).get()

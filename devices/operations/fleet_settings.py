@@ -1,0 +1,89 @@
+"""What a fleet says about its devices, and how a change reaches them in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from devices import clock, connectivity, freezing
+from devices.models import Device
+from fleets import audit
+from fleets.access import roles
+from fleets.models import Fleet, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
+
+
+class ChangedMeanwhile(Exception):
+    """The settings are no longer those that the change was made up from; they are `now`."""
+
+    def __init__(self, fleet: Fleet, now: dict[str, Any]) -> None:
+        super().__init__(f"The settings of {fleet} were changed meanwhile.")
+        self.now = now
+
+
+def version(settings: Mapping[str, Any]) -> str:
+    """Names these settings, so that a change can tell whether it was made up from them."""
+    said = repr([settings[name] for name in CHANGEABLE])
+    return blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def settings_of(fleet: Fleet) -> dict[str, Any]:
+    """Its settings as they stand in the database."""
+    found: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
+    return found
+
+
+@transaction.atomic
+def change_fleet(
+    *,
+    fleet: Fleet,
+    actor: User | None,
+    at: datetime | None = None,
+    seen: str | None = None,
+    tell: freezing.Tell | None = None,
+    **settings: Any,
+) -> None:
+    """Set those of `CHANGEABLE` that are named; the values are valid (a form's).
+
+    A type freezes or thaws its devices; VPN on or off reaches those that do not say so themselves; a poll
+    interval counts from each device's next poll. `seen` is the `version` that the values were made up from.
+    Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
+    """
+    at = at or clock.now()
+    freezing.hold([fleet.organization_id])
+    roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
+    before = settings_of(fleet)
+    if seen is not None and seen != version(before):
+        raise ChangedMeanwhile(fleet, before)
+    after = {name: value for name, value in settings.items() if before[name] != value}
+    if not after:
+        return
+    Fleet.objects.filter(pk=fleet.pk).update(**after)
+    if "vpn_enabled" in after:
+        _follow_vpn(fleet, actor, at, enabled=after["vpn_enabled"])
+    if "type" in after:
+        freezing.refreeze(fleet.organization_id, at, tell=tell)
+    audit.record(
+        "fleet-changed",
+        actor=actor,
+        organization=fleet.organization,
+        subject=("fleet", fleet.slug, fleet.name),
+        at=at,
+        before={name: before[name] for name in after},
+        after=after,
+    )
+
+
+def _follow_vpn(fleet: Fleet, actor: User | None, at: datetime, *, enabled: bool) -> None:
+    following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
+    connectivity.settle_devices(following.values_list("pk", flat=True), at)
+    reason = {"slug": "vpn-setting"} | ({"by": actor.get_username()} if actor else {})
+    following.update(vpn_enabled=enabled, facts_at=at, facts_reason=reason)

@@ -1,0 +1,162 @@
+"""The keys of devices that were made from a list: created with the first download of the file of them.
+
+A transfer may break, so the same file is offered again until somebody confirms to have it, or a day has
+passed. Until then it is kept encrypted. Afterwards a key that got lost is replaced on its device's page.
+
+Creating new keys for each download instead would need nothing kept, but a device that was given a key of an
+earlier file would be refused without anybody noticing.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from cryptography.fernet import InvalidToken
+from django.db import transaction
+
+from devices import clock, keys
+from devices.models import ApiKey, Device, DeviceList, Job, JobResult
+from fleets import audit
+from fleets.access import roles
+from fleets.access.encryption import fernet
+from fleets.models import Role
+from fleets.postgres.bulk_insert import insert_alike
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+    from fleets.models import Organization
+
+OFFERED: Final = timedelta(hours=24)  # how long after the first download
+KIND: Final = "lookout.keys-of-a-list"  # what is encrypted
+COLUMNS: Final = ("uuid", "name", "key", "remark")
+HAS_ONE: Final = "has a key already"
+REVOKED: Final = "revoked since the first download"
+
+
+class NotOffered(Exception):
+    """The keys of this list cannot be downloaded, yet or any more. Its text says why, as a sentence."""
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A device and its new key; none where it has one already."""
+
+    uuid: str
+    name: str
+    key: str
+    remark: str
+
+
+def offered_until(listed: DeviceList, at: datetime) -> datetime | None:
+    """Until when the file can be downloaded again; None where it never was, or cannot be any more."""
+    if listed.keys_at is None or listed.keys_confirmed_at is not None:
+        return None
+    end = listed.keys_at + OFFERED
+    return end if at < end else None
+
+
+@transaction.atomic
+def hand_out(*, listed: DeviceList, actor: User, at: datetime | None = None) -> list[Keyed]:
+    """The keys of the list's devices: created now, or those of the first download while they are offered.
+
+    Raises PermissionDenied, NotOffered.
+    """
+    roles.require(actor, Role.OPERATOR, listed.organization)
+    at = at or clock.now()
+    now = DeviceList.objects.select_for_update(no_key=True).get(pk=listed.pk)
+    if now.job is None or now.job.state != Job.State.DONE:
+        raise NotOffered("The job that creates the devices has not ended.")
+    again = now.keys_at is not None
+    keyed = _same(now, at) if again else _first(now, actor, at)
+    more = {"job": str(now.job.uuid)} | ({"again": "yes"} if again else {})
+    record(listed.organization, now.file_name, keyed, actor, at, **more)
+    return keyed
+
+
+@transaction.atomic
+def confirm(*, listed: DeviceList, actor: User, at: datetime | None = None) -> bool:
+    """Somebody has the keys: the file is offered no more. False where it was not offered.
+
+    Raises PermissionDenied.
+    """
+    roles.require(actor, Role.OPERATOR, listed.organization)
+    at = at or clock.now()
+    open_list = DeviceList.objects.filter(pk=listed.pk, keys_at__gt=at - OFFERED, keys_confirmed_at=None)
+    if not open_list.update(keys_confirmed_at=at, encrypted_keys=""):
+        return False
+    subject = ("list", listed.file_name, listed.file_name)
+    audit.record("keys-confirmed", actor=actor, organization=listed.organization, subject=subject, at=at)
+    return True
+
+
+def forget(at: datetime | None = None) -> int:
+    """Drop the files that are not offered any more; returns how many."""
+    old = DeviceList.objects.filter(keys_at__lte=(at or clock.now()) - OFFERED)
+    return old.exclude(encrypted_keys="").update(encrypted_keys="")
+
+
+def _first(now: DeviceList, actor: User, at: datetime) -> list[Keyed]:
+    made = JobResult.objects.filter(job=now.job_id).values("device_id")
+    held = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk__in=made)
+    keyed = make(list(held.order_by("pk").only("uuid", "name", "organization")), at)
+    text = json.dumps([asdict(each) for each in keyed])
+    now.keys_at, now.keys_by_name = at, actor.get_username()
+    now.encrypted_keys = fernet(KIND).encrypt(text.encode()).decode()
+    now.save(update_fields=["keys_at", "keys_by_name", "encrypted_keys"])
+    return keyed
+
+
+def _same(now: DeviceList, at: datetime) -> list[Keyed]:
+    """The keys of the first download, without those that are accepted no more. Raises NotOffered."""
+    if not offered_until(now, at):
+        raise NotOffered("They are not stored any more.")
+    try:
+        text = fernet(KIND).decrypt(now.encrypted_keys.encode())
+    except InvalidToken as error:
+        raise NotOffered("The site's SECRET_KEY was changed since, so they cannot be read.") from error
+    keyed = [Keyed(**each) for each in json.loads(text)]
+    live = keys.find_devices([each.key for each in keyed if each.key], at)
+    return [
+        each if each.key in live or not each.key else replace(each, key="", remark=REVOKED) for each in keyed
+    ]
+
+
+@transaction.atomic
+def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
+    """A key for each of these devices of one organization that has none.
+
+    The caller holds them, and writes the audit log.
+    """
+    ids = [device.pk for device in devices]
+    has = set(keys.live_keys(ApiKey.Kind.DEVICE, at).filter(device__in=ids).values_list("device", flat=True))
+    new = {device.pk: secrets.token_hex(32) for device in devices if device.pk not in has}
+    if new:
+        first = devices[0]
+        alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=first.organization_id, created_at=at)
+        digests = [keys.digests(key)[0] for key in new.values()]
+        insert_alike(alike, device=list(new), digest=digests)
+    return [
+        Keyed(device.uuid, device.name, new.get(device.pk, ""), "" if device.pk in new else HAS_ONE)
+        for device in devices
+    ]
+
+
+def record(
+    organization: Organization,
+    name: str,
+    keyed: Sequence[Keyed],
+    actor: User | None,
+    at: datetime,
+    **more: str,
+) -> None:
+    """One line for the whole list."""
+    after = {"keys": sum(bool(each.key) for each in keyed)} | more
+    subject = ("list", name, name)
+    audit.record(
+        "keys-handed-out", actor=actor, organization=organization, subject=subject, at=at, after=after
+    )

@@ -1,0 +1,246 @@
+"""How devices come, move and go (domain.md, Lifecycle): the one place for page, API, command and admin.
+
+A person's action names its `actor`, whose role in the device's organization must allow it; None: the site
+itself, from the console. Everything is atomic and leaves its line in the history.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
+
+from devices import clock, connectivity, freezing, keys
+from devices.keys import audit as key_audit
+from devices.models import UUID_PATTERN, ApiKey, Device
+from devices.operations import batch as together
+from devices.operations import ceilings
+from devices.operations.reports import LONGEST, as_kept
+from fleets import audit
+from fleets.access import roles
+from fleets.models import Fleet, Role
+from fleets.text import kept
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+
+class InvalidUuid(ValueError):
+    """A UUID is 32 or 62 lower-case hexadecimal characters."""
+
+
+class UuidTaken(Exception):
+    """A device of that UUID exists."""
+
+
+class StillConnected(Exception):
+    """The device has a link at this instant, so it cannot be deactivated. Its text says which."""
+
+
+class OtherOrganization(Exception):
+    """A device moves only within its organization."""
+
+
+class MovedMeanwhile(Exception):
+    """The device is no longer in the fleet that it was to be moved from, but in `fleet`."""
+
+    def __init__(self, device: Device, fleet: Fleet) -> None:
+        super().__init__(f"{device} is in {fleet} now")
+        self.fleet = fleet
+
+
+class FleetGone(Exception):
+    """The fleet was deleted meanwhile."""
+
+
+@transaction.atomic
+def register(
+    *,
+    fleet: Fleet,
+    provisioning_key: ApiKey | None = None,
+    uuid: str | None = None,
+    name: str = "",
+    device_type: str = "",
+    said: Mapping[str, Any] | None = None,
+    at: datetime | None = None,
+) -> Device:
+    """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
+
+    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone,
+    ceilings.KeyPaused, ceilings.KeySpent.
+    """
+    at = at or clock.now()
+    if provisioning_key:
+        freezing.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
+        if not ceilings.count_registration(provisioning_key, at):
+            raise FleetGone(f"{fleet} was deleted meanwhile")
+    facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
+    reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
+    name = _label(name)
+    device = _create(
+        fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(said or {})
+    )
+    after, by = {"fleet": fleet.slug}, audit.CONSOLE
+    if provisioning_key:
+        after["provisioning_key"] = provisioning_key.fingerprint
+        by = key_audit.holder(provisioning_key)
+    _audit("device-registered", None, device, at, after=after, by=by)
+    return device
+
+
+@transaction.atomic
+def preregister(
+    *,
+    fleet: Fleet,
+    actor: User | None,
+    uuid: str | None = None,
+    name: str = "",
+    device_type: str = "",
+    at: datetime | None = None,
+) -> tuple[Device, str]:
+    """An operator creates a device before it is switched on: Inactive. Returns it with its key, shown once.
+
+    Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
+    """
+    roles.require(actor, Role.OPERATOR, fleet.organization)
+    at = at or clock.now()
+    device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
+    _audit("device-preregistered", actor, device, at, after={"fleet": fleet.slug})
+    return device, keys.issue(device, at=at)[1]
+
+
+@transaction.atomic
+def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> bool:
+    """Take a device out of service; only while both its links are down at that instant.
+
+    Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
+    was deleted meanwhile.
+    """
+    of = _held(device, actor, Role.OPERATOR, at)
+    Device.objects.only("pk").get(pk=device.pk)
+    came = together.deactivate(of)[device.pk]
+    if came not in {together.CHANGED, together.UNCHANGED}:
+        raise StillConnected(came)
+    return came == together.CHANGED
+
+
+@transaction.atomic
+def move(
+    *, device: Device, fleet: Fleet, actor: User | None, seen: str | None = None, at: datetime | None = None
+) -> bool:
+    """Move a device to another fleet of its organization; it keeps its history. False: it was there.
+
+    `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
+    FleetGone, MovedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
+    """
+    of = _held(device, actor, Role.OPERATOR, at)
+    if fleet.organization_id != device.organization_id:
+        raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
+    was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
+    vpn_enabled, _ = says(fleet)
+    if was.fleet_id == fleet.pk:
+        return False
+    if seen is not None and was.fleet.slug != seen:
+        raise MovedMeanwhile(device, was.fleet)
+    return together.move(of, fleet=fleet, vpn_enabled=vpn_enabled)[device.pk] == together.CHANGED
+
+
+@transaction.atomic
+def delete(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
+    """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
+
+    Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
+    """
+    of = _held(device, actor, Role.ADMINISTRATOR, at)
+    Device.objects.only("pk").get(pk=device.pk)
+    together.delete(of)
+
+
+def _held(device: Device, actor: User | None, least: Role, at: datetime | None) -> together.Batch:
+    """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
+    at = at or clock.now()
+    freezing.hold([device.organization_id])
+    roles.require(actor, least, device.organization)  # roles change with the organization held
+    connectivity.settle_devices([device.pk], at)
+    return together.Batch([device.pk], device.organization, actor, at)
+
+
+def _create(
+    fleet: Fleet,
+    uuid: str | None,
+    name: str,
+    device_type: str,
+    at: datetime,
+    reason: dict[str, str],
+    **facts: object,
+) -> Device:
+    uuid = uuid or secrets.token_hex(16)
+    if not re.fullmatch(UUID_PATTERN, uuid):
+        raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
+    freezing.hold([fleet.organization_id])
+    vpn_enabled, fleets_type = says(fleet)
+    try:
+        with transaction.atomic():
+            device = Device.objects.create(
+                organization_id=fleet.organization_id,
+                fleet=fleet,
+                uuid=uuid,
+                name=_label(name),
+                device_type=_label(device_type) or fleets_type,
+                vpn_enabled=vpn_enabled,
+                created_at=at,
+                facts_at=at,
+                facts_reason=reason,
+                **facts,
+            )
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise UuidTaken(f"a device {uuid} exists") from error
+    if freezing.refreeze(fleet.organization_id, at, [device.pk]):
+        device.refresh_from_db(fields=["frozen_reason"])
+    return device
+
+
+def _label(text: str) -> str:
+    """A name or a type as it is kept: as a form would take it, so that a file of it is read back the same."""
+    return kept(text)[:LONGEST].strip()
+
+
+def says(fleet: Fleet) -> tuple[bool, str]:
+    """What the fleet says of its devices' VPN and type, its organization being held. Raises FleetGone."""
+    said = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
+    if said is None:
+        raise FleetGone(f"{fleet} was deleted meanwhile")
+    return said
+
+
+def _by(slug: str, actor: User | None) -> dict[str, str]:
+    return {"slug": slug} | ({"by": actor.get_username()} if actor else {})
+
+
+def _audit(
+    action: str,
+    actor: User | None,
+    device: Device,
+    at: datetime,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: str = audit.CONSOLE,
+) -> None:
+    audit.record(
+        action,
+        actor=actor,
+        organization=device.organization,
+        subject=("device", device.uuid, device.name),
+        at=at,
+        before=before,
+        after=after,
+        by=by,
+    )

@@ -1,0 +1,131 @@
+"""What devices say of themselves, written to their rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from django.db import connection, transaction
+
+from devices import clock, connectivity, freezing
+from devices.models import Device
+from devices.rules.metrics import possible
+from devices.transitions import write as transitions
+from fleets.text import kept
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# A change of nothing but metrics is stored at most this often (protocol.md, Timing of real agents).
+METRICS_EVERY: Final = timedelta(minutes=1)
+LONGEST: Final = 255  # characters of a text that are kept: some characters are several in NFC
+
+REPORTED: Final = (
+    "os_version",
+    "supervisor_version",
+    "release",
+    "target_release",
+    "ip_addresses",
+    "mac_addresses",
+    "provisioning_state",
+    "provisioning_progress",
+    "update_status",
+    "update_progress",
+)
+PROGRESS: Final = ("provisioning_progress", "update_progress")
+WRITTEN: Final = (*REPORTED, "metrics", "metrics_at", "progress_changed_at")
+
+# One statement for any number of devices: the history trigger runs once per statement.
+UPDATE: Final = f"""
+    UPDATE devices_device d
+    SET {", ".join(f"{column} = moves.{column}" for column in WRITTEN)},
+        {transitions.CONTACT}, facts_at = moves.at, facts_reason = '{{"slug": "report"}}'
+    FROM (
+        SELECT said.*, %(at)s AS at
+        FROM jsonb_populate_recordset(NULL::devices_device, %(rows)s) AS said
+    ) AS moves
+    WHERE d.id = moves.id
+"""  # noqa: S608  names of this project
+
+
+@transaction.atomic
+def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None) -> int:
+    """Record these reports, each a device's id and the fields it names.
+
+    Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
+    ones (None takes one away, as does what no sensor can mean). Every report is contact, so it
+    activates; the caller leaves out frozen devices. Returns how many devices spoke.
+    """
+    at = at or clock.now()
+    said = _merged(reports)
+    freezing.hold_for_contact(said)
+    connectivity.settle_devices(list(said), at)
+    before = list(Device.objects.filter(pk__in=said).values("id", "is_active", *WRITTEN))  # locked by now
+    rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in before]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, {"at": at, "rows": _json(rows)})
+    freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
+    return len(rows)
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    """As msgspec writes it, which takes a datetime, but none of a kind of its own as clock.Moment is."""
+    return msgspec.json.encode(rows, enc_hook=datetime.isoformat).decode()
+
+
+def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:
+    """One report per device: what it said later counts."""
+    merged: dict[int, dict[str, Any]] = {}
+    for device_id, changes in reports:
+        said = merged.setdefault(device_id, {})
+        metrics = {**said.get("metrics", {}), **changes.get("metrics", {})}
+        said |= as_kept(changes)
+        if metrics:
+            said["metrics"] = metrics
+    return merged
+
+
+def as_kept(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """These fields, their texts as they are kept (fleets/text.py)."""
+    return {name: _kept(value) for name, value in changes.items()}
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, list):
+        return [each for each in map(_kept, value) if each]
+    return kept(value)[:LONGEST] if isinstance(value, str) else value
+
+
+def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The written columns of a device's row once it said this."""
+    said = {name: changes[name] for name in REPORTED if name in changes}
+    metrics = _metrics(row, said, changes.get("metrics"), at)
+    return row | said | metrics | _progress(row, said, at)
+
+
+def _metrics(
+    row: dict[str, Any], said: dict[str, Any], metrics: Mapping[str, Any] | None, at: datetime
+) -> dict[str, Any]:
+    """The metrics merged in, unless they alone have changed and did so a moment ago."""
+    if metrics is None:
+        return {}
+    alone = all(row[name] == value for name, value in said.items())
+    if alone and row["metrics_at"] is not None and at < row["metrics_at"] + METRICS_EVERY:
+        return {}
+    known = {**row["metrics"], **possible(metrics)}
+    return {
+        "metrics": {name: value for name, value in known.items() if value is not None},
+        "metrics_at": _later(row["metrics_at"], at),
+    }
+
+
+def _progress(row: dict[str, Any], said: dict[str, Any], at: datetime) -> dict[str, Any]:
+    if all(row[name] == said.get(name, row[name]) for name in PROGRESS):
+        return {}
+    return {"progress_changed_at": _later(row["progress_changed_at"], at)}
+
+
+def _later(before: datetime | None, at: datetime) -> datetime:
+    """Times never go back."""
+    return at if before is None else max(before, at)

@@ -1,0 +1,57 @@
+"""Tags as people write them: `name = value`, or a name alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+
+from fleets.text import checked
+
+LONGEST_TAG: Final = 100  # characters of a name, and of a value
+MOST_TAGS: Final = 50
+
+
+def tags_in(text: str) -> dict[str, str]:
+    """The tags that a text names, a line each; ValidationError where it does not."""
+    return tags_of(text.splitlines())
+
+
+def tags_of(lines: Iterable[str]) -> dict[str, str]:
+    """The tags that these texts name, one each; ValidationError where one does not."""
+    tags: dict[str, str] = {}
+    for line in map(checked, filter(None, map(str.strip, lines))):
+        name, value = (part.strip() for part in (*line.split("=", 1), "")[:2])
+        if not name:
+            raise ValidationError(f"“{line}” has no name before the =.")
+        if max(len(name), len(value)) > LONGEST_TAG:
+            raise ValidationError(
+                f"“{name[:40]}” is too long: names and values have up to {LONGEST_TAG} characters."
+            )
+        if name in tags:
+            raise ValidationError(f"“{name}” is there twice, and a tag has one value.")
+        tags[name] = value
+    _bounded(tags)
+    return tags
+
+
+def tags_of_json(text: str) -> dict[str, str]:
+    """The tags of a JSON object of strings, as exports write them; ValidationError where it is none."""
+    try:
+        pairs: Any = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        pairs = None
+    if not isinstance(pairs, list) or not all(_is_tag(*pair) for pair in pairs):
+        raise ValidationError(f"“{text[:40]}” begins like JSON, and is no object of names and values.")
+    return tags_of(f"{name}={value}" for name, value in pairs)
+
+
+def _is_tag(name: str, value: object) -> bool:
+    return isinstance(value, str) and "=" not in name
+
+
+def _bounded(tags: Mapping[str, str]) -> None:
+    if len(tags) > MOST_TAGS:
+        raise ValidationError(f"A device has up to {MOST_TAGS} tags, not {len(tags)}.")

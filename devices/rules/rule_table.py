@@ -1,0 +1,82 @@
+"""A rule table as data and the SQL it becomes: conditions over a device's facts, the first that holds wins.
+
+`vpn` and `heartbeat` stand for the two links in a condition, so that one table serves the recorded links
+and the links at any clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Case, Field, Q, TextChoices, Value, When
+from psycopg.sql import Literal
+
+from fleets.postgres.expressions import condition_sql
+
+# The recorded facts of the two links, by the names they have in the rules.
+RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table: what must hold, the status it gives, and the sentence that says why."""
+
+    status: TextChoices
+    condition: Q
+    sentence: str
+
+    @property
+    def facts(self) -> set[str]:
+        """The facts that the condition looks at; the last rule, which asks for none, is about both links."""
+        return _facts(self.condition) or {"vpn", "heartbeat"}
+
+    @property
+    def recorded(self) -> Q:
+        """The condition over the recorded links."""
+        return _over_recorded_links(self.condition)
+
+
+def as_case(rules: Sequence[Rule], results: Sequence[object], output: Field[Any, Any]) -> Case:
+    """Per rule one of `results`, over the recorded links, as an expression that a migration can hold."""
+    whens = [
+        When(rule.recorded, then=Value(result)) for rule, result in zip(rules[:-1], results[:-1], strict=True)
+    ]
+    return Case(*whens, default=Value(results[-1]), output_field=output)
+
+
+def as_template(rules: Sequence[Rule], results: Sequence[object]) -> str:
+    """The same as a template for fleets.postgres.expressions.Sql that gives, per rule, one of `results`."""
+    device = apps.get_model("devices", "Device")
+    whens = [
+        f"WHEN {condition_sql(device, rule.recorded)} THEN {Literal(result).as_string()}"
+        for rule, result in zip(rules[:-1], results[:-1], strict=True)
+    ]
+    return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
+
+
+def _facts(condition: Q) -> set[str]:
+    names: set[str] = set()
+    for child in condition.children:
+        names |= _facts(child) if isinstance(child, Q) else {_lookup(child)[0].split("__")[0]}
+    return names
+
+
+def _over_recorded_links(condition: Q) -> Q:
+    renamed = Q(_connector=condition.connector, _negated=condition.negated)
+    for child in condition.children:
+        if isinstance(child, Q):
+            renamed.children.append(_over_recorded_links(child))
+        else:
+            path, value = _lookup(child)
+            name, *lookup = path.split("__")
+            renamed.children.append(("__".join([RECORDED_LINKS.get(name, name), *lookup]), value))
+    return renamed
+
+
+def _lookup(child: Any) -> tuple[str, Any]:
+    """What a leaf of a Q is: the name with its lookup, and the value."""
+    name, value = child
+    return name, value

@@ -1,0 +1,73 @@
+"""What is recorded of a device in one small number: its status and the states of both its links.
+
+An index that begins with it answers every filter by status, VPN and heartbeat, in any combination, without
+looking at a device that the filter does not name. The number is ordered as lists are by default, by rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import product
+
+from django.db.models import Case, Expression, Q, SmallIntegerField, Value, When
+from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce
+
+from devices.rules.rule_table import as_case
+from devices.status import RANKS, RULES, HeartbeatState, Status
+
+# Filters name them; over the recorded facts.
+VPN = {
+    "connected": Q(vpn_connected=True),
+    "disconnected": Q(vpn_connected=False, vpn_enabled=True, vpn_changed_at__isnull=False),
+    "never": Q(vpn_connected=False, vpn_enabled=True, vpn_changed_at__isnull=True),
+    "off": Q(vpn_connected=False, vpn_enabled=False),
+}
+LINKS = len(VPN) * len(HeartbeatState)  # cells of one rank
+QUIET = (HeartbeatState.UNKNOWN, HeartbeatState.LOST)  # devices that do not poll
+
+
+def cell(status: str, vpn: str, heartbeat: str) -> int:
+    """The number of a status with these states of the links."""
+    place = list(VPN).index(vpn) * len(HeartbeatState) + HeartbeatState.values.index(heartbeat)
+    return RANKS.index(Status(status)) * LINKS + place
+
+
+def cells(statuses: Iterable[str], vpn: Iterable[str], heartbeats: Iterable[str]) -> list[int]:
+    """The numbers of all combinations."""
+    return sorted(cell(*states) for states in product(statuses, vpn, heartbeats))
+
+
+def rank_of(number: int) -> int:
+    """The rank of a cell's status, were it not stalled."""
+    return number // LINKS
+
+
+def status_of(number: int) -> Status:
+    """The status of a cell."""
+    status = RANKS[rank_of(number)]
+    assert status
+    return status
+
+
+def recorded_cell() -> CombinedExpression:
+    """The expression of the stored column `Device.recorded_cell`."""
+    ranks = [RANKS.index(Status(rule.status)) * LINKS for rule in RULES]
+    vpn = [index * len(HeartbeatState) for index in range(len(VPN))]
+    return (
+        as_case(RULES, ranks, SmallIntegerField())
+        + _numbered(VPN.values(), vpn)
+        + _numbered((Q(heartbeat_state=state) for state in HeartbeatState), range(len(HeartbeatState)))
+    )
+
+
+def recorded_quiet_at(never: Expression) -> Case:
+    """The expression of `Device.recorded_quiet_at`; `never` stands for no contact yet."""
+    return Case(When(heartbeat_state__in=QUIET, then=Coalesce("last_contact_at", never)))
+
+
+def _numbered(conditions: Iterable[Q], numbers: Iterable[int]) -> Case:
+    whens = [
+        When(condition, then=Value(number)) for condition, number in zip(conditions, numbers, strict=True)
+    ]
+    return Case(*whens, output_field=SmallIntegerField())

@@ -1,0 +1,222 @@
+"""Why a device has its status, and what the clock will bring (domain.md, Why this status)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from devices import clock, status, words
+from devices.models import Device, FrozenReason
+from devices.rules import live_links
+from devices.rules.rule_table import Rule
+from devices.status import Status
+from fleets.text import apart
+
+# A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
+LEASE_NAMED = timedelta(seconds=30)  # before its end
+DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}
+READ = """
+SELECT {rule}, {thens}
+FROM devices_device d
+LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
+LEFT JOIN devices_vpnserver vpn_server ON vpn_server.id = d.vpn_server_id
+WHERE d.id = %(device)s
+"""
+# The VPN as it is, but for a lease that is about to end.
+VPN_THEN = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {then} ELSE {now} END"
+
+
+@dataclass(frozen=True)
+class Input:
+    """One fact that a rule looks at: what it is now, and what follows from it."""
+
+    name: str
+    value: str
+    effect: str
+    since: datetime | None = None
+    decides: bool = False
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which rule matched and why, since when, and the next status if nothing arrives."""
+
+    status: Status
+    rule: int  # the number of domain.md, from 1
+    because: str
+    since: datetime
+    next_status: Status | None
+    next_at: datetime | None
+    inputs: tuple[Input, ...]
+
+
+def explain(device: Device, at: datetime | None = None) -> Explanation:
+    """Explain the status of `device` at the clock `at`. One query of one read by with_status then, else two.
+
+    Raises Device.DoesNotExist.
+    """
+    at = clock.known(at or clock.now())
+    now: Any = device if hasattr(device, "status") else _read(device, at)
+    number, thens = _concluded(now, at)
+    in_outage = at.heard != at  # of ours: nothing passes by the clock
+    next_status, next_at = (None, None) if in_outage else _next(now, thens, at)
+    rule = status.RULES[number - 1]
+    return Explanation(
+        status=Status(now.status),
+        rule=number,
+        because=_because(now, rule, at),
+        since=now.status_since,
+        next_status=next_status,
+        next_at=next_at,
+        inputs=_inputs(now, rule, at),
+    )
+
+
+def _read(device: Device, at: datetime) -> Any:
+    return status.with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
+
+
+def _concluded(device: Any, at: clock.Moment) -> tuple[int, dict[str, str]]:
+    """The number of the rule that matches, and the status at each deadline of the device."""
+    params = {"device": device.pk, "at": at.heard, "named_until": at + LEASE_NAMED}
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(), params)
+        if not (row := cursor.fetchone()):
+            raise Device.DoesNotExist
+    return row[0], dict(zip(DEADLINES, row[1:], strict=True))
+
+
+@cache
+def _sql() -> str:
+    now = _links("%(at)s")
+    thens = [_links(deadline) for deadline in DEADLINES.values()]
+    statuses = [
+        status.status_over(vpn_connected=VPN_THEN.format(then=vpn, now=now[0]), heartbeat_state=heartbeat)
+        for vpn, heartbeat in thens
+    ]
+    rule = status.rule_over(vpn_connected=now[0], heartbeat_state=now[1])
+    return READ.format(rule=rule, thens=", ".join(statuses))
+
+
+def _links(at: str) -> tuple[str, str]:
+    return live_links.over(live_links.VPN_SQL, at=at), live_links.over(live_links.HEARTBEAT_SQL, at=at)
+
+
+def _next(device: Any, thens: dict[str, str], at: datetime) -> tuple[Status | None, datetime | None]:
+    """The first deadline to come at which the status changes, and to what."""
+    poll, server = getattr(device, "poll", None), device.vpn_server
+    deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
+    if device.vpn and server and server.due_at and server.due_at <= at + LEASE_NAMED:
+        deadlines["lease"] = server.due_at
+    for name, moment in sorted(
+        ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
+        key=lambda each: each[1],
+    ):
+        if (then := thens[name]) != device.status:
+            return Status(then), moment
+    return None, None
+
+
+def _because(device: Any, rule: Rule, at: datetime) -> str:
+    """The sentence of the rule with the facts it used and their times in the viewer's zone."""
+    sentence = rule.sentence.format(vpn=settings.VPN_WORD)
+    facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
+    return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
+
+
+def _inputs(device: Any, rule: Rule, at: datetime) -> tuple[Input, ...]:
+    """Every fact the rules look at, those that decided first, then in the order they are checked."""
+    used = rule.facts
+    makers = (_locked, _activation, _provisioning, _configuration, _update, _vpn, _heartbeat)
+    inputs = [maker(device, used, at) for maker in makers]
+    return tuple(sorted(inputs, key=lambda each: not each.decides))
+
+
+def _input(name: str, value: str, gives: Status, *, decides: bool) -> Input:
+    effect = f"gives {gives.label}" if decides else f"not {gives.label}"
+    return Input(name, value, effect, decides=decides)
+
+
+def _locked(device: Any, used: set[str], at: datetime) -> Input:
+    reason = device.frozen_reason
+    value = f"Locked: {FrozenReason(reason).label}" if reason else "Within the allowance, not locked"
+    return _input("Allowance", value, Status.FROZEN, decides="frozen_reason" in used)
+
+
+def _activation(device: Any, used: set[str], at: datetime) -> Input:
+    if device.is_active:
+        value = _dated("Active", device.activated_at, at)
+    elif device.deactivated_at:
+        value = _dated("Deactivated", device.deactivated_at, at)
+    else:
+        value = f"Preregistered {words.clock(device.created_at, at)}, never in contact"
+    decides = bool(used & {"is_active", "first_contact_at"})
+    return _input("Activation", value, Status.INACTIVE, decides=decides)
+
+
+def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
+    if device.provisioning_state == status.POST_PROVISIONING_STATE:
+        value = "Its system is written, the restart is awaited"
+    elif device.first_contact_at:
+        value = f"First contact {words.clock(device.first_contact_at, at)}"
+    elif device.provisioned_at:
+        value = f"Registered itself {words.clock(device.provisioned_at, at)}, not online since"
+    else:
+        value = "Did not register itself"
+    decides = bool(used & {"provisioning_state", "provisioned_at"})
+    return _input("First start", value, Status.POST_PROVISIONING, decides=decides)
+
+
+def _configuration(device: Any, used: set[str], at: datetime) -> Input:
+    progress = device.provisioning_progress
+    value = "Nothing to apply" if progress is None else f"Applying, {progress}\u00a0%"
+    if progress is not None and device.provisioning_state:
+        value += f": {device.provisioning_state}"
+    decides = "provisioning_progress" in used
+    return _input("OS configuration", value, Status.CONFIGURING, decides=decides)
+
+
+def _update(device: Any, used: set[str], at: datetime) -> Input:
+    progress = device.update_progress
+    value = "No update under way" if progress is None else f"Installing, {progress}\u00a0%"
+    return _input("Release", value, Status.UPDATING, decides="update_progress" in used)
+
+
+def _vpn(device: Any, used: set[str], at: datetime) -> Input:
+    word = settings.VPN_WORD
+    state = "connected" if device.vpn else "not connected"
+    value = _dated(f"{word} {state}", device.vpn_since, at)
+    if not device.vpn_enabled:
+        value += ", turned off on purpose"
+    if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
+        value += f", until {apart(device.vpn_server.name)} reports a disconnect (it sends no signs of life)"
+    decides = "vpn" in used
+    return Input(word, value, _link_effect(decides=decides), device.vpn_since, decides)
+
+
+def _heartbeat(device: Any, used: set[str], at: datetime) -> Input:
+    poll = getattr(device, "poll", None)
+    if poll is None:
+        value = "No API contact yet"
+    else:
+        interval = words.duration(timedelta(seconds=poll.poll_interval))
+        contact = words.clock(poll.last_poll_at, at)
+        value = (
+            f"No API contact since {contact}" if device.heartbeat != "recent" else f"API contact at {contact}"
+        )
+        value += f", polls every {interval}"
+    decides = "heartbeat" in used
+    return Input("API heartbeat", value, _link_effect(decides=decides), device.heartbeat_since, decides)
+
+
+def _link_effect(*, decides: bool) -> str:
+    return "decides" if decides else "not asked: an earlier rule applies"
+
+
+def _dated(what: str, since: datetime | None, at: datetime) -> str:
+    return f"{what} since {words.clock(since, at)}" if since else what

@@ -1,0 +1,243 @@
+"""How a change of a link is written: the device's row and its ConnectivityRecord in one statement.
+
+Behind devices/connectivity, which calls this with the rows locked and settled (settle_devices).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+from devices import clock
+from devices.models import ConnectivityRecord
+from devices.status import status_over
+
+# `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
+# state to itself changes who owns the link or who is active, but is no edge: since and record stay.
+EDGE = """
+WITH moves AS ({moves}),
+changed AS (
+    UPDATE devices_device d
+    SET {sets}, facts_at = moves.at, facts_reason = moves.reason,
+        {link}_changed_at = CASE WHEN moves.was = moves.now THEN d.{link}_changed_at
+                                 ELSE GREATEST(d.{link}_changed_at, moves.at) END
+    FROM moves WHERE d.id = moves.id
+    RETURNING d.organization_id, d.fleet_id, d.id, was, now, d.{link}_changed_at AS at, moves.reason
+),
+recorded AS (
+    INSERT INTO devices_connectivityrecord
+        (organization_id, fleet_id, device_id, link, before, after, at, reason)
+    SELECT organization_id, fleet_id, id, '{link}', was, now, at, reason
+    FROM changed WHERE was <> now
+)
+SELECT count(*) FROM changed
+"""
+# What an accepted poll, report or VPN connect is besides (domain.md: contact activates).
+CONTACT = """is_active = true, deactivated_at = NULL, activated_at = COALESCE(d.activated_at, moves.at),
+    first_contact_at = COALESCE(d.first_contact_at, moves.at),
+    last_contact_at = GREATEST(d.last_contact_at, moves.at)"""
+
+POLLED = """
+SELECT d.id, d.heartbeat_state AS was, 'recent' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d
+WHERE d.id = ANY(%(ids)s) AND (d.heartbeat_state <> 'recent' OR NOT d.is_active)
+"""
+# Late before lost, one deadline at a time, and none before an earlier end of the owner's lease. IS TRUE: is
+# looked at in the row; by the index of deadlines, all of a backlog would be read for a part of it.
+PASSED = """
+UPDATE devices_heartbeat h SET due_at = due.next
+FROM (
+    SELECT d.id, d.heartbeat_state AS was, h.due_at AS at, h.last_poll_at AS polled_at,
+           CASE WHEN h.due_at = h.late_at THEN 'late' ELSE 'lost' END AS now,
+           CASE WHEN h.due_at = h.late_at THEN h.lost_at END AS next
+    FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
+    JOIN devices_heartbeat h ON h.device_id = d.id
+    LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
+    WHERE (h.due_at <= %(at)s) IS TRUE AND COALESCE(h.due_at <= s.due_at, true)
+) AS due
+WHERE h.device_id = due.id
+RETURNING due.id, due.was, due.now, due.at, due.polled_at,
+    jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
+"""
+# Who stops polling: from now on its own row tells when it was last in contact.
+LAST_POLL = "last_contact_at = GREATEST(d.last_contact_at, moves.polled_at)"
+# The two deadlines of a heartbeat at once, where nothing came between them and one of them at most changed
+# the status: most of any backlog. One version of the device's row is written instead of two.
+LAPSED = """
+WITH moves AS (
+    UPDATE devices_heartbeat h SET due_at = NULL
+    FROM (
+        SELECT d.id, d.heartbeat_state AS was, d.heartbeat_changed_at AS since, d.recorded_status AS before,
+               {late} AS once_late, {lost} AS once_lost, s.due_at AS ended_at
+        FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected
+        WHERE d.id = ANY(%(ids)s)
+    ) AS device
+    WHERE h.device_id = device.id AND h.due_at = h.late_at AND h.lost_at <= %(at)s
+      AND COALESCE(h.lost_at <= ended_at, true) AND (once_late = before OR once_late = once_lost)
+    RETURNING device.id, was, GREATEST(since, h.late_at) AS late_at, GREATEST(since, h.lost_at) AS lost_at,
+              h.last_poll_at AS polled_at, once_late <> before AS changes_late, once_lost <> before AS changes
+),
+changed AS (
+    UPDATE devices_device d
+    SET heartbeat_state = 'lost', heartbeat_changed_at = moves.lost_at,
+        last_contact_at = GREATEST(d.last_contact_at, polled_at),
+        facts_at = CASE WHEN changes_late THEN late_at ELSE lost_at END,
+        facts_reason = jsonb_build_object(
+            'slug', CASE WHEN changes_late THEN 'heartbeat-late' ELSE 'heartbeat-lost' END),
+        recorded_status_at = CASE
+            WHEN changes_late THEN GREATEST(late_at, d.recorded_status_at)
+            WHEN changes THEN GREATEST(lost_at, d.recorded_status_at) ELSE d.recorded_status_at END
+    FROM moves WHERE d.id = moves.id
+    RETURNING d.organization_id, d.fleet_id, d.id, was, late_at, lost_at
+),
+recorded AS (
+    INSERT INTO devices_connectivityrecord
+        (organization_id, fleet_id, device_id, link, before, after, at, reason)
+    SELECT organization_id, fleet_id, id, 'heartbeat', edge.was, edge.now, edge.at,
+           jsonb_build_object('slug', 'heartbeat-' || edge.now)
+    FROM changed, LATERAL (
+        VALUES (1, was, 'late', late_at), (2, 'late', 'lost', lost_at)
+    ) AS edge(number, was, now, at)
+    ORDER BY id, edge.number
+)
+SELECT id FROM changed
+"""
+# The owner is a life of this server: its name is its organization's own.
+SAME_SERVER = "s.name = %(server)s AND s.organization_id IS NOT DISTINCT FROM %(organization)s::bigint"
+VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
+ENDED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
+       jsonb_build_object('slug', 'vpn-server-silent', 'server', s.name) AS reason
+FROM unnest(%(ids)s::bigint[]) AS named(id) JOIN devices_device d USING (id)
+JOIN devices_vpnserver s ON s.id = d.vpn_server_id LEFT JOIN devices_heartbeat h ON h.device_id = d.id
+WHERE d.vpn_connected AND s.due_at <= %(at)s AND COALESCE(s.due_at < h.due_at, true)
+"""
+CONNECTED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason, named.session
+FROM devices_device d
+JOIN unnest(%(uuids)s::text[], %(sessions)s::text[]) AS named(uuid, session) ON named.uuid = d.uuid
+WHERE d.id = ANY(%(ids)s)
+  AND NOT (d.vpn_connected AND d.vpn_server_id = %(owner)s AND d.vpn_session = named.session)
+"""
+DISCONNECTED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+JOIN unnest(%(uuids)s::text[], %(sessions)s::text[]) AS named(uuid, session) ON named.uuid = d.uuid
+WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND named.session IN ('', d.vpn_session)
+"""
+REVIVED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d
+WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = %(owner)s AND NOT d.vpn_connected
+"""
+# Its list claims what no other live server owns: once settled, whatever is not connected elsewhere.
+CLAIMED = f"""
+SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id = ANY(%(ids)s) AND d.id = ANY(%(listed)s)
+  AND (NOT d.vpn_connected OR ({SAME_SERVER} AND s.id <> %(owner)s))
+"""
+UNLISTED = f"""
+SELECT d.id, {VPN}, 'disconnected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
+FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
+WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND NOT d.id = ANY(%(listed)s)
+  AND (NOT d.vpn_connected OR COALESCE(d.vpn_changed_at <= %(unchanged_since)s, true))
+"""
+
+
+def heartbeat_edges(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the heartbeat edges that `moves` selects; `sets` assigns what else they change.
+
+    Returns how many devices changed.
+    """
+    sets = "heartbeat_state = moves.now" + (f", {sets}" if sets else "")
+    return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
+
+
+def passed_edges(ids: list[int], at: datetime) -> int:
+    """Write the next edge of each of these heartbeats whose deadline passed; returns how many."""
+    return heartbeat_edges(PASSED, sets=LAST_POLL, ids=ids, at=at) if ids else 0
+
+
+def lapsed_edges(ids: list[int], at: datetime) -> list[int]:
+    """Write both edges of the heartbeats that were late and lost with nothing between; returns whose."""
+    late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
+    with connection.cursor() as cursor:
+        cursor.execute(LAPSED.format(late=late, lost=lost), {"ids": ids, "at": at})
+        return [device for (device,) in cursor]
+
+
+def vpn_edges(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the VPN edges that `moves` selects; `sets` assigns who owns the link now."""
+    sets = "vpn_connected = (moves.now = 'connected')" + (f", {sets}" if sets else "")
+    return _edges(ConnectivityRecord.Link.VPN, moves, sets, params)
+
+
+def _edges(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
+    if "reason" in params:
+        params["reason"] = Jsonb(params["reason"])
+    with connection.cursor() as cursor:
+        cursor.execute(EDGE.format(link=link, moves=moves, sets=sets), params)
+        return int(cursor.fetchone()[0])
+
+
+# Locks, in the one order: servers, heartbeats by device id, devices by id. NO KEY: the foreign keys of
+# others, checked when they commit, must not wait for them.
+
+ENDED_SERVERS = """
+SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
+    SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
+ORDER BY id FOR SHARE
+"""
+HEARTBEATS = """
+WITH locked AS MATERIALIZED (
+    SELECT device_id, due_at FROM devices_heartbeat
+    WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE
+)
+SELECT device_id FROM locked WHERE due_at <= %(at)s
+"""
+DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
+
+
+def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
+    """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
+    _rows(ENDED_SERVERS, ids, at)
+
+
+def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock the heartbeats of these devices that exist; returns whose deadline passed unrecorded."""
+    return [device for (device,) in _rows(HEARTBEATS, ids, at)]
+
+
+def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock everything that the facts of these devices depend on, and them; returns as lock_heartbeats."""
+    lock_ended_servers(ids, at)
+    due = lock_heartbeats(ids, at)
+    _rows(DEVICES, ids, at)
+    return due
+
+
+def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"ids": list(ids), "at": at})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def settle_devices(ids: Iterable[int], at: datetime) -> int:
+    """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
+
+    In an outage of ours that is nothing. Takes every lock that writing their facts needs; called first by
+    whoever does, in its transaction. Returns the number of edges.
+    """
+    ids, at = sorted(ids), clock.heard(at)
+    due = lock_devices(ids, at)
+    lapsed = lapsed_edges(due, at) if due else []
+    recorded, others = 2 * len(lapsed), sorted({*due} - {*lapsed})
+    while moved := passed_edges(others, at) + vpn_edges(ENDED, ids=ids, at=at):
+        recorded += moved
+    return recorded

@@ -1,0 +1,16 @@
+"""What jobs do, by kind. A function is given its Run, and returns what came of it in words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from devices.background import bulk_action, plan_change, preregistration
+from devices.jobs import runner
+from devices.models import Job
+
+KINDS: Final[dict[str, runner.Doing]] = {
+    Job.Kind.PREREGISTER: preregistration.do,
+    Job.Kind.BULK: bulk_action.do,
+    Job.Kind.PLAN: plan_change.plan_run,
+    Job.Kind.FLEET: plan_change.fleet_run,
+}

@@ -1,0 +1,124 @@
+"""The worker: does jobs one after another, and finds those again whose worker died.
+
+It waits for jobs by LISTEN, past any PgBouncer, and leaves a sign of life every few seconds; a worker
+without one is taken for dead, and its job begun again by whoever notices first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import DatabaseError
+from procrastinate import App, JobContext, PsycopgConnector
+from procrastinate.contrib.django import DjangoApp
+from procrastinate.exceptions import ConnectorException
+
+from devices import jobs
+from devices.integrity import nightly
+from devices.jobs import runner
+from devices.models import Job
+from devices.worker.registry import KINDS
+from fleets.postgres import availability
+
+logger = logging.getLogger(__name__)
+
+SIGN: Final = 2.0  # seconds between two signs of life
+DEAD: Final = 10.0  # seconds without one
+LOOK: Final = 3.0  # seconds between two looks for jobs whose worker died
+GRACE: Final = 4.0  # seconds that a job under way has to end by itself when the worker is asked to
+PAUSE: Final = 2.0  # seconds until another attempt to reach the database
+NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
+VERIFYING: Final = "devices.verify"
+AWAY: Final = (ConnectorException, DatabaseError)
+
+
+async def work(*, side_by_side: int = 2) -> None:
+    """Until asked to end by a signal. A database that is away is waited for."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    while not ended.is_set():
+        try:
+            await work_until(ended, side_by_side)
+        except AWAY as error:
+            logger.warning("waiting for the database: %s", error)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), PAUSE)
+
+
+async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
+    """Until asked to end, or until the database goes away."""
+    app = an_app()
+    async with app.open_async():
+        parts = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    concurrency=side_by_side,
+                    delete_jobs="always",  # our own row is the record
+                    shutdown_graceful_timeout=GRACE,
+                    update_heartbeat_interval=SIGN,
+                    stalled_worker_timeout=DEAD,
+                    install_signal_handlers=False,
+                )
+            ),
+            asyncio.create_task(rescue(app)),
+            asyncio.create_task(ended.wait()),
+        ]
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        for part in reversed(parts):
+            part.cancel()
+        for result in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(result, AWAY):
+                raise result
+
+
+def an_app() -> App:
+    """Knows the two tasks there are: to do a job, and to verify each night what is recorded."""
+    conninfo = settings.DATABASE_DIRECT_URL
+    app = DjangoApp(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
+    app.task(name=jobs.TASK, pass_context=True)(do)
+    app.periodic(cron=NIGHTLY)(app.task(name=VERIFYING, lock=VERIFYING)(verify))
+    return app
+
+
+def do(context: JobContext, job: str) -> None:
+    with availability.connected():
+        runner.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
+
+
+def verify(timestamp: int) -> None:
+    """Of several workers, one is given the night of that moment."""
+    with availability.connected():
+        nightly.verify()
+
+
+async def rescue(app: App) -> None:
+    """Look again and again for jobs that nobody does any more, and hand them over once more."""
+    while True:
+        await app.job_manager.prune_stalled_workers(DEAD)
+        for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
+            logger.warning("job %s: its worker died, it is begun again", stalled.task_kwargs.get("job"))
+            await app.job_manager.retry_job(stalled)
+        await sync_to_async(hand_over_lost, thread_sensitive=False)()
+        await asyncio.sleep(LOOK)
+
+
+def hand_over_lost() -> None:
+    """Jobs that have not ended and of which the workers do not know: one broke before it could say so."""
+    with availability.connected():
+        for job in Job.objects.raw(LOST):
+            jobs.hand_over(job)
+
+
+LOST: Final = """
+SELECT * FROM devices_job j WHERE j.state IN ('waiting', 'running')
+AND NOT EXISTS (SELECT FROM procrastinate_jobs p WHERE p.args ->> 'job' = j.uuid::text)
+"""

@@ -1,0 +1,141 @@
+"""How organizations come, are renamed and go. Their plan is changed by devices/freezing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+from psycopg.errors import UniqueViolation
+
+from dashboard.account import people
+from devices import clock, freezing
+from devices.models import ApiKey, Device
+from devices.operations import ceilings
+from fleets import audit
+from fleets.access import roles
+from fleets.models import Fleet, Invitation, Membership, Organization, Role
+
+if TYPE_CHECKING:
+    from dashboard.models import User
+
+SLUG_LENGTH: Final = 90  # characters taken from the name; the rest of the column is for a number
+
+
+class HasDevices(Exception):
+    """An organization that has devices stays. `devices` says how many."""
+
+    def __init__(self, organization: Organization, devices: int) -> None:
+        super().__init__(f"{organization} has {devices} device{'s' if devices > 1 else ''}.")
+        self.devices = devices
+
+
+@dataclass(frozen=True)
+class Contents:
+    """How much goes when an organization is deleted."""
+
+    devices: int
+    fleets: int
+    keys: int  # of fleets and of the organization, not revoked
+    members: int
+    invitations: int  # not used
+
+
+def contents(organization: Organization) -> Contents:
+    """What the organization holds at this moment."""
+    return Contents(
+        devices=Device.objects.filter(organization=organization).count(),
+        fleets=Fleet.objects.filter(organization=organization).count(),
+        keys=ApiKey.objects.filter(organization=organization, revoked_at=None).count(),
+        members=Membership.objects.filter(organization=organization).count(),
+        invitations=Invitation.objects.filter(organization=organization, used_at=None).count(),
+    )
+
+
+@transaction.atomic
+def create(*, name: str, actor: User, seen: str | None = None, at: datetime | None = None) -> Organization:
+    """An organization of that name, whose Owner is who makes it; its address follows from the name.
+
+    `seen` is the address of the newest one that who asks knew of ("": none), so that a form that is sent
+    twice makes one: the second time it is the one of the first. Raises ceilings.Reached.
+    """
+    at = at or clock.now()
+    people.hold(actor)
+    made = newest(actor)
+    if made and seen is not None and made.slug != seen and made.name == name:
+        return made
+    ceilings.require_room_for_organization(actor)
+    organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
+    Membership.objects.create(organization=organization, user=actor, role=Role.OWNER)
+    after = {"name": name, "owner": actor.get_username()}
+    _audit("organization-created", actor, organization, at, after=after)
+    return organization
+
+
+def newest(person: User) -> Organization | None:
+    """The organization that this person became Owner of last, by making it or otherwise."""
+    owned = Membership.objects.filter(user=person, role=Role.OWNER).select_related("organization")
+    found = owned.order_by("-pk").first()
+    return found.organization if found else None
+
+
+@transaction.atomic
+def rename(*, organization: Organization, name: str, actor: User | None, at: datetime | None = None) -> None:
+    """Give the organization another name; its address stays. Raises PermissionDenied."""
+    freezing.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
+    before = Organization.objects.get(pk=organization.pk)
+    if before.name == name:
+        return
+    Organization.objects.filter(pk=organization.pk).update(name=name)
+    names = {"before": {"name": before.name}, "after": {"name": name}}
+    _audit("organization-renamed", actor, before, at or clock.now(), **names)
+
+
+@transaction.atomic
+def delete(*, organization: Organization, actor: User | None, at: datetime | None = None) -> None:
+    """Delete an organization without devices, with its fleets, keys, members and invitations.
+
+    Its lines in the audit log stay. Raises PermissionDenied, HasDevices.
+    """
+    # The whole row, unlike freezing.hold: who adds a fleet, a key or a member waits here too.
+    list(Organization.objects.select_for_update().filter(pk=organization.pk).values_list("pk"))
+    roles.require(actor, Role.OWNER, organization)
+    if devices := Device.objects.filter(organization=organization).count():
+        raise HasDevices(organization, devices)
+    members = Membership.objects.filter(organization=organization).order_by("pk")
+    before = {
+        "fleets": list(Fleet.objects.filter(organization=organization).values_list("slug", flat=True)),
+        "members": list(members.values_list("user__username", flat=True)),
+    }
+    Fleet.objects.filter(organization=organization).delete()
+    Organization.objects.filter(pk=organization.pk).delete()
+    _audit("organization-deleted", actor, organization, at or clock.now(), before=before)
+
+
+def _slugs(name: str) -> Iterator[str]:
+    """Addresses for the name, the plain one first."""
+    plain = slugify(name)[:SLUG_LENGTH].strip("-_") or "organization"
+    taken = set(Organization.objects.filter(slug__startswith=plain).values_list("slug", flat=True))
+    numbered = (f"{plain}-{number}" for number in count(2))
+    return (slug for slug in chain([plain], numbered) if slug not in taken)
+
+
+def _insert(name: str, slug: str) -> Organization | None:
+    """None where somebody else took the address first."""
+    try:
+        with transaction.atomic():
+            return Organization.objects.create(name=name, slug=slug)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        return None
+
+
+def _audit(action: str, actor: User | None, organization: Organization, at: datetime, **change: Any) -> None:
+    subject = ("organization", organization.slug, organization.name)
+    audit.record(action, actor=actor, organization=organization, subject=subject, at=at, **change)

@@ -1,0 +1,78 @@
+"""The Actions menu of the Device Summary: what the viewer may do, and why something cannot be done now."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.test import Client
+
+from devices import clock, connectivity
+from devices.models import Device
+from devices.operations import lifecycle
+from fleets.models import Fleet, Role
+from tests.factories import make_device, make_member
+from tests.pages import refresh, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def entries(client: Client, device: Device) -> dict[str, tuple[str, str]]:
+    """By id of the entry: where it leads, and its words."""
+    html = client.get(f"/devices/{device.uuid}/").content.decode()
+    found = re.findall(r'<a class="dropdown-item" id="act-(\w+)"\s*([^>]*)>(.*?)</a>', html, re.DOTALL)
+    return {name: (attributes, re.sub(r"<[^>]+>", " ", words)) for name, attributes, words in found}
+
+
+@pytest.mark.parametrize(
+    ("role", "offered"),
+    [
+        (Role.OBSERVER, []),
+        (Role.OPERATOR, ["deactivate", "move", "key"]),
+        (Role.ADMINISTRATOR, ["deactivate", "move", "key", "delete"]),
+        (Role.OWNER, ["deactivate", "move", "key", "delete"]),
+    ],
+)
+def test_only_what_the_viewer_may_do_is_there(
+    client: Client, fleet: Fleet, role: Role, offered: list[str]
+) -> None:
+    client.force_login(make_member(fleet.organization, role))
+    device = make_device(fleet)
+    found = entries(client, device)
+    assert list(found) == offered
+    for name, (attributes, _) in found.items():
+        assert attributes == f'href="/devices/{device.uuid}/{name}/"'
+        assert client.get(f"/devices/{device.uuid}/{name}/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("vpn", "Not while the VPN is connected"),
+        ("heartbeat", "Not while the heartbeat is recent"),
+        ("both", "Not while the VPN is connected and the heartbeat is recent"),
+        ("inactive", "It is inactive already"),
+    ],
+)
+def test_what_cannot_be_done_now_is_disabled_and_says_why(
+    reader: Client, fleet: Fleet, state: str, reason: str
+) -> None:
+    device = make_device(fleet)
+    if state in ("vpn", "both"):
+        connectivity.vpn_connected("vpn-1", [device.uuid], clock.now())
+    if state in ("heartbeat", "both"):
+        connectivity.record_heartbeats([device.pk], clock.now())
+    if state == "inactive":
+        lifecycle.deactivate(device=device, actor=None)
+    attributes, words = entries(reader, device)["deactivate"]
+    assert attributes == 'role="link" aria-disabled="true" tabindex="0"'
+    assert reason in words
+
+
+def test_it_follows_the_device_by_itself(reader: Client, fleet: Fleet) -> None:
+    device = make_device(fleet)
+    page = reader.get(f"/devices/{device.uuid}/")
+    assert "Out of service until its next contact" in text_of(page)
+    connectivity.record_heartbeats([device.pk])
+    fresh = refresh(reader, f"/devices/{device.uuid}/", page["HX-PTag"])
+    assert "Not while the heartbeat is recent" in text_of(fresh)

@@ -1,0 +1,232 @@
+"""Many devices from a file: the form, its faults, the preview, the job, and the download of the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from dashboard.models import User
+from devices import keys
+from devices.background import preregistration
+from devices.models import ApiKey, Device, DeviceList, Job, JobResult
+from devices.operations import ceilings
+from devices.operations.device_file import Line
+from fleets.models import Fleet, Role
+from tests.factories import T0, make_device, make_member, make_organization, make_uuid
+from tests.pages import refresh, rows_of, streamed, text_of
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Response
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/fleets/kiosks/preregister/file/"
+# session, person, my organizations, fleet, list; the clock
+QUERIES = 6
+# and what a job's page asks (tests/dashboard/pages/jobs/test_page.py): its list
+QUERIES_JOB = 8
+
+
+def send(client: Client, text: str | bytes) -> Response:
+    content = text if isinstance(text, bytes) else text.encode()
+    return client.post(PATH, {"file": SimpleUploadedFile("kiosks.csv", content)})
+
+
+def make_list(fleet: Fleet, user: User, lines: int = 1) -> DeviceList:
+    said = [Line(number, name=f"kiosk-{number}") for number in range(2, 2 + lines)]
+    return preregistration.keep(fleet=fleet, lines=said, file_name="kiosks.csv", actor=user)
+
+
+def make_done(fleet: Fleet, user: User, *names: str) -> tuple[Job, DeviceList]:
+    """A list whose job has made its devices."""
+    listed = make_list(fleet, user, len(names))
+    job = preregistration.confirm(listed=listed, actor=user)
+    for name in names:
+        device = make_device(fleet, name=name, is_active=False)
+        result = {"device_id": device.pk, "device_uuid": device.uuid, "device_name": name}
+        JobResult.objects.create(job=job, organization=fleet.organization, outcome="done", **result)
+    Job.objects.update(state=Job.State.DONE, finished_at=T0)
+    listed.refresh_from_db()
+    return job, listed
+
+
+def test_the_form_says_what_a_file_looks_like(reader: Client, fleet: Fleet) -> None:
+    words = text_of(reader.get(PATH))
+    assert "uuid,name,device_type,tags,notes" in words
+    assert "up to 20 000 devices and 5 MB" in words
+    assert f'href="{PATH}"' in reader.get("/fleets/kiosks/preregister/").content.decode()
+
+
+def test_a_good_file_leads_to_its_preview_and_makes_no_device(
+    reader: Client, fleet: Fleet, user: User
+) -> None:
+    answer = send(reader, f"name,uuid,tags\nkiosk-1,{make_uuid()},site = north\nkiosk-2,,\n")
+    listed = DeviceList.objects.get()
+    assert answer["Location"] == f"{PATH}{listed.uuid}/"
+    words = text_of(reader.get(answer["Location"]))
+    assert "kiosks.csv was read and has no faults. Nothing has been done yet." in words
+    assert "Devices 2" in words
+    assert "1 given, the others are made up" in words
+    assert "2 kiosk-1" in words
+    assert "site = north" in words
+    assert not Device.objects.exists()
+    assert (listed.fleet, listed.uploaded_by, listed.count) == (fleet, user, 2)
+
+
+def test_the_page_says_how_many_lists_may_wait_and_that_no_more_may(
+    reader: Client, fleet: Fleet, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ceilings, "LISTS", 2)
+    assert "At most 2 lists of an organization wait at a time" in text_of(reader.get(PATH))
+    make_done(fleet, user, "kiosk-0")
+    confirmed, _ = (make_list(fleet, user) for _ in range(2))
+    preregistration.confirm(listed=confirmed, actor=user)
+    words = text_of(send(reader, "name\nkiosk-1\n"))
+    assert "2 lists of devices wait in" in words
+    assert DeviceList.objects.count() == 3
+    Job.objects.update(state=Job.State.DONE, finished_at=T0)
+    assert send(reader, "name\nkiosk-1\n").status_code == 302
+
+
+def test_faults_are_listed_by_line_and_column_and_nothing_is_kept(reader: Client, fleet: Fleet) -> None:
+    words = text_of(send(reader, "name,uuid\nkiosk-1,\nkiosk-2,77\n"))
+    assert "1 thing to mend" in words
+    assert "No device was made." in words
+    assert "3 uuid A UUID has 32 or 62 characters" in words
+    assert not DeviceList.objects.exists()
+
+
+def test_of_many_faults_the_first_are_shown_with_their_number(reader: Client, fleet: Fleet) -> None:
+    words = text_of(send(reader, "uuid\n" + "77\n" * 1_234))
+    assert "1 234 things to mend" in words
+    assert "These are the first 100." in words
+    assert words.count("A UUID has 32 or 62 characters") == 100
+
+
+def test_a_uuid_of_another_organization_is_taken_and_not_told_whose(reader: Client, fleet: Fleet) -> None:
+    device = make_device(name="secret-buoy")
+    words = text_of(send(reader, f"uuid\n{device.uuid}\n"))
+    assert f"2 uuid A device of this site has {device.short_uuid} already." in words
+    assert "secret-buoy" not in words
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "This file is empty."), (None, "Choose a file.")])
+def test_no_file(reader: Client, fleet: Fleet, content: bytes | None, said: str) -> None:
+    answer = send(reader, content) if content is not None else reader.post(PATH)
+    assert said in text_of(answer)
+
+
+def test_what_a_file_says_is_shown_as_text(reader: Client, fleet: Fleet) -> None:
+    answer = send(reader, "name,<script>alert(1)</script>\na,b\n").content.decode()
+    assert "<script>alert" not in answer
+    assert "&lt;script&gt;alert(1)" in answer
+
+
+def test_confirming_starts_the_job_once_and_leads_to_it(reader: Client, fleet: Fleet, user: User) -> None:
+    listed = make_list(fleet, user, 3)
+    first = reader.post(f"{PATH}{listed.uuid}/")
+    job = Job.objects.get()
+    assert (job.title, job.total, job.started_by) == ("Preregister 3 devices in kiosks", 3, user)
+    assert first["Location"] == f"/jobs/{job.uuid}/"
+    assert reader.post(f"{PATH}{listed.uuid}/")["Location"] == first["Location"]
+    assert reader.get(f"{PATH}{listed.uuid}/")["Location"] == first["Location"]
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize("lines", [1, 30])
+def test_the_preview_costs_the_same_for_one_line_and_for_thirty(
+    reader: Client,
+    fleet: Fleet,
+    user: User,
+    lines: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    listed = make_list(fleet, user, lines)
+    with django_assert_num_queries(QUERIES):
+        words = text_of(reader.get(f"{PATH}{listed.uuid}/"))
+    assert ("The first 10 of them" if lines > 10 else "All of them") in words
+
+
+def test_strangers_and_observers(client: Client, fleet: Fleet, user: User) -> None:
+    job, listed = make_done(fleet, user, "kiosk-1")
+    pages = (PATH, f"{PATH}{listed.uuid}/")
+    client.force_login(make_member(make_organization(), Role.OWNER))
+    assert [client.get(page).status_code for page in pages] == [404, 404]
+    assert [client.post(page).status_code for page in (*pages, f"/jobs/{job.uuid}/keys/")] == [404] * 3
+    client.force_login(make_member(fleet.organization, Role.OBSERVER))
+    assert [client.get(page).status_code for page in pages] == [403, 403]
+    assert [client.post(page).status_code for page in (*pages, f"/jobs/{job.uuid}/keys/")] == [403] * 3
+    assert not ApiKey.objects.exists()
+
+
+def test_a_list_is_found_under_its_own_fleet_only(reader: Client, fleet: Fleet, user: User) -> None:
+    listed = make_list(fleet, user)
+    other = Fleet.objects.create(organization=fleet.organization, name="other", slug="other")
+    assert reader.get(f"/fleets/{other.slug}/preregister/file/{listed.uuid}/").status_code == 404
+
+
+# Keys
+
+
+def test_the_keys_are_downloaded(reader: Client, fleet: Fleet, user: User) -> None:
+    job, _ = make_done(fleet, user, "kiosk-1", "=1+1")
+    assert "The devices have no keys yet." in text_of(reader.get(f"/jobs/{job.uuid}/"))
+    answer = reader.post(f"/jobs/{job.uuid}/keys/")
+    assert answer["Content-Disposition"].startswith('attachment; filename="keys-kiosks-')
+    assert "no-store" in answer["Cache-Control"]
+    first, second = rows_of(streamed(answer))
+    found = keys.find(first["key"], ApiKey.Kind.DEVICE, T0)
+    assert found is not None
+    assert found.device is not None
+    assert (found.device.uuid, found.device.name) == (first["uuid"], "kiosk-1")
+    assert second["name"] == "'=1+1"
+    assert ApiKey.objects.count() == 2
+
+
+def test_the_keys_can_be_downloaded_again_until_somebody_has_them(
+    reader: Client, fleet: Fleet, user: User
+) -> None:
+    job, _ = make_done(fleet, user, "kiosk-1")
+    path = f"/jobs/{job.uuid}/"
+    assert "Nothing was changed" in text_of(reader.post(f"{path}keys/confirm/", follow=True))
+    first = streamed(reader.post(f"{path}keys/"))
+    words = text_of(reader.get(path))
+    assert f"{user.username} downloaded them at" in words
+    assert "I have the keys" in words
+    assert streamed(reader.post(f"{path}keys/")) == first
+    words = text_of(reader.post(f"{path}keys/confirm/", follow=True))
+    assert "They are not stored any more and cannot be downloaded again." in words
+    again = reader.post(f"{path}keys/")
+    assert again.status_code == 409
+    assert "These keys cannot be downloaded again" in text_of(again)
+    assert f"{user.username} downloaded them at" in text_of(again)
+    assert ApiKey.objects.count() == 1
+
+
+def test_there_is_nothing_to_download_before_the_devices_are_made(
+    reader: Client, fleet: Fleet, user: User
+) -> None:
+    job = preregistration.confirm(listed=make_list(fleet, user), actor=user)
+    assert "Their keys" not in text_of(reader.get(f"/jobs/{job.uuid}/"))
+    refused = reader.post(f"/jobs/{job.uuid}/keys/")
+    assert (refused.status_code, "There are no devices yet" in text_of(refused)) == (409, True)
+    assert not ApiKey.objects.exists()
+
+
+def test_a_refresh_says_that_the_keys_were_handed_out(
+    reader: Client, fleet: Fleet, user: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    job, _ = make_done(fleet, user, "kiosk-1")
+    path = f"/jobs/{job.uuid}/"
+    with django_assert_num_queries(QUERIES_JOB):
+        tag = refresh(reader, path)["HX-PTag"]
+    assert refresh(reader, path, tag).status_code == 304
+    reader.post(f"{path}keys/")
+    answer = refresh(reader, path, tag)
+    assert "Download them again" in text_of(answer)
+    reader.post(f"{path}keys/confirm/")
+    assert "cannot be downloaded again" in text_of(refresh(reader, path, answer["HX-PTag"]))

@@ -1,0 +1,126 @@
+"""The stacked picture of counts per status: on the Fleets page, and on the page of a fleet."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from dashboard.pages.device.timeline import RANGES
+from dashboard.pages.parts.over_time import over_time
+from devices import clock, connectivity
+from devices.connectivity import outages
+from devices.history import rollups
+from devices.models import FleetTally
+from devices.status import Status
+from fleets.models import Fleet, Organization
+from tests.factories import T0, make_device, make_fleet
+from tests.pages import refresh, text_of
+
+pytestmark = pytest.mark.django_db
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+NOW = T0 + timedelta(days=40, minutes=20)
+
+
+def counted(whose: Fleet | Organization, at: datetime, **counts: int) -> None:
+    """A tally as it would have been written."""
+    fleet, owner = (whose, whose.organization) if isinstance(whose, Fleet) else (None, whose)
+    numbers = [counts.get(slug.replace("-", "_"), 0) for slug in Status.values]
+    FleetTally.objects.create(organization=owner, fleet=fleet, at=at, counts=numbers)
+
+
+@pytest.fixture
+def month(fleet: Fleet) -> datetime:
+    """Forty days of a fleet: ten devices, of which two were offline in every third hour. Returns now."""
+    for hours in range(40 * 24 + 1):
+        offline = 2 if hours % 3 == 0 else 0
+        for whose in (fleet, fleet.organization):
+            counted(whose, T0 + hours * HOUR, online=10 - offline, offline=offline)
+    return clock.known(NOW)
+
+
+@pytest.mark.parametrize(("name", "columns", "rows"), [("24h", 24, 24), ("7d", 85, 8), ("30d", 91, 31)])
+def test_each_column_says_what_was_counted_at_its_hour(
+    fleet: Fleet, month: datetime, name: str, columns: int, rows: int
+) -> None:
+    shown = over_time([fleet.organization], RANGES[name], month)
+    assert (len(shown.columns), len(shown.rows)) == (columns, rows)
+    assert (shown.columns[-1].at, shown.columns[-1].words) == (
+        NOW - timedelta(minutes=20),
+        shown.rows[0][0].words,
+    )
+    for column in shown.columns:
+        offline = 2 if (column.at - T0) // HOUR % 3 == 0 else 0
+        assert {status: n for status, n in column.counts.items() if n} == (
+            {Status.ONLINE: 8, Status.OFFLINE: 2} if offline else {Status.ONLINE: 10}
+        )
+    assert (shown.most, shown.statuses) == (10, [Status.ONLINE, Status.OFFLINE])
+    assert shown.words == "Online 8 to 10, Offline 0 to 2"
+
+
+def test_what_occurs_can_be_seen_and_a_column_is_as_high_as_its_sum(fleet: Fleet) -> None:
+    counted(fleet, T0 - HOUR, online=1000)
+    counted(fleet, T0, online=499, offline=1)
+    shown = over_time([], RANGES["24h"], clock.known(T0), fleet)
+    online, offline = (area.path for area in shown.areas)
+    assert online == "M916.7 0.8H958.3V100H916.7zM958.3 52.73H1000V100H958.3z"
+    assert offline == "M958.3 50.8H1000V51.93H958.3z"
+
+
+def test_the_simple_vocabulary_folds_here_too(fleet: Fleet, settings: Settings) -> None:
+    settings.SIMPLE_STATUSES = True
+    counted(fleet, T0, online=1, vpn_only=2, heartbeat_only=3, frozen=4)
+    shown = over_time([], RANGES["24h"], clock.known(T0), fleet)
+    assert shown.columns[0].words == "12:00: 6 Online, 4 Inactive"
+
+
+def test_a_time_without_us_is_hatched(fleet: Fleet, month: datetime) -> None:
+    for at in (NOW - 5 * HOUR, NOW - 4 * HOUR):
+        outages.pulse(at)
+    shown = over_time([], RANGES["24h"], clock.known(NOW), fleet)
+    assert [mark.words.split(",")[0].split(" since")[0] for mark in shown.silences] == ["Not observed"] * 2
+
+
+def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fleet: Fleet) -> None:
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    device = make_device(fleet, created_at=hour - 5 * HOUR)
+    connectivity.record_heartbeats([device.pk], hour - 3 * HOUR + MINUTE)  # lost before the next full hour
+    for path in ("/", "/fleets/kiosks/"):
+        assert "the first one is yet to come" in text_of(reader.get(path))
+    connectivity.settle()
+    rollups.keep()
+    for path in ("/", "/fleets/kiosks/?range=7d"):
+        page = reader.get(path).content.decode()
+        assert re.search(r'role="group" aria-label="Devices over [^:]+: Offline 0 to 1, Post Prov', page)
+        table = re.search(r'<details class="told".*?</details>', page, re.DOTALL)
+        assert table
+        led_to = re.findall(r'<th scope="row"><a href="(\?[^"]*at=[^"]+Z)">', table[0])
+        assert led_to
+        assert re.search(r'<a [^>]*href="\?range=30d">30 d</a>', page)
+        assert page.count("<pattern ") == 1
+    assert "Over time" not in text_of(reader.get("/devices/"))
+
+
+def test_nobody_sees_the_counts_of_others(reader: Client, fleet: Fleet) -> None:
+    other = make_fleet()
+    counted(other.organization, rollups.floor(clock.now()), online=7)
+    assert "the first one is yet to come" in text_of(reader.get("/"))
+    assert reader.get(f"/fleets/{other.slug}/").status_code == 404
+
+
+def test_the_picture_is_one_question_and_no_news_within_the_hour(
+    reader: Client, fleet: Fleet, month: datetime
+) -> None:
+    for of in RANGES.values():
+        with CaptureQueriesContext(connection) as queries:
+            over_time([fleet.organization], of, month)
+        assert len(queries) == 1
+    make_device(fleet)
+    tag = refresh(reader, "/fleets/kiosks/")["HX-PTag"]
+    assert 304 in {refresh(reader, "/fleets/kiosks/", tag).status_code for _ in range(2)}

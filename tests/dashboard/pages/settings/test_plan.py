@@ -1,0 +1,258 @@
+"""What an organization pays for: shown to members, changed by Owners who saw what would follow."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from devices import freezing
+from devices.models import Device
+from devices.operations import lifecycle
+from fleets.models import AuditEntry, Fleet, FleetType, Organization, Plan, Role
+from tests.at_once import WAIT, held_open, in_background
+from tests.factories import make_fleet, make_member, make_organization
+from tests.pages import text_of
+
+pytestmark = pytest.mark.django_db
+PATH = "/settings/halden/plan/"
+CHANGE = f"{PATH}change/"
+
+# session, person, organizations, clock, counts, whose turn is next, the reasons of the frozen; clock and
+# fleets of the side
+QUERIES = 9
+# session, person, organizations; clock and fleets of the side; paid fleets, the border, counts, names
+PREVIEW = 9
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return make_organization(slug="halden", name="Halden", allowance=3)
+
+
+@pytest.fixture
+def fleet(organization: Organization) -> Fleet:
+    return make_fleet(organization, name="kiosks", slug="kiosks")
+
+
+@pytest.fixture
+def owner(client: Client, organization: Organization) -> Client:
+    client.force_login(make_member(organization, Role.OWNER))
+    return client
+
+
+def register(fleet: Fleet, *names: str) -> list[Device]:
+    return [lifecycle.register(fleet=fleet, name=name) for name in names]
+
+
+def wanted(**plan: Any) -> dict[str, str]:
+    """What the form says."""
+    said = {"plan": "free", "allowance": "3"} | plan
+    return {name: str(value) for name, value in said.items() if value is not None}
+
+
+def preview(client: Client, **plan: Any) -> str:
+    return text_of(client.get(f"{CHANGE}?{urlencode(wanted(**plan))}"))
+
+
+def confirm(client: Client, **plan: Any) -> Any:
+    """Look at what changes, and press the button."""
+    html = client.get(f"{CHANGE}?{urlencode(wanted(**plan))}").content.decode()
+    form = html.split('<form class="panel form"')[1]
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    return client.post(CHANGE, hidden, follow=True)
+
+
+# The page
+
+
+def test_every_member_reads_how_much_is_used_and_whose_turn_is_next(
+    client: Client, organization: Organization, fleet: Fleet
+) -> None:
+    register(fleet, "one", "two", "three", "four", "five")
+    register(make_fleet(organization, type=FleetType.PAID), "vision")
+    client.force_login(make_member(organization, Role.OBSERVER))
+    words = text_of(client.get(PATH))
+    assert "3 of 3 devices, full, new devices will be Frozen" in words
+    assert "Not counted 0 Inactive 3 Frozen" in words
+    assert "Freezes next three Thaws next four" in words
+    assert "2 Frozen: outside the organization" in words
+    assert "1 Frozen: a paid fleet type in a free organization." in words
+    assert "An Owner can change the plan" in words
+    assert "Show what changes" not in words
+
+
+@pytest.mark.parametrize(
+    ("allowance", "unpaid", "said"),
+    [
+        (None, False, "2 devices , any number may work"),
+        (3, False, "2 of 3 devices , 1 left"),
+        (2, False, "2 of 2 devices, full, new devices will be Frozen"),
+        (0, False, "0 of 0 devices, full, new devices will be Frozen"),
+        (3, True, "Invoices are open: every device is Frozen"),
+    ],
+)
+def test_it_says_how_much_is_left(
+    owner: Client, organization: Organization, fleet: Fleet, said: str, allowance: int | None, *, unpaid: bool
+) -> None:
+    register(fleet, "one", "two")
+    freezing.change_plan(
+        organization=organization, actor=None, plan=Plan.FREE, allowance=allowance, unpaid=unpaid
+    )
+    assert said in text_of(owner.get(PATH))
+
+
+def test_the_form_shows_what_is(owner: Client, organization: Organization) -> None:
+    Organization.objects.update(plan="paid", unpaid=True)
+    html = owner.get(PATH).content.decode()
+    assert re.search(r'value="paid"[^>]*checked', html)
+    assert re.search(r'name="allowance" value="3"', html)
+    assert re.search(r'name="unpaid"[^>]*checked', html)
+
+
+# The preview
+
+
+def test_it_names_who_would_freeze_the_last_in_line_first(owner: Client, fleet: Fleet) -> None:
+    register(fleet, "one", "two", "three")
+    words = preview(owner, allowance=1)
+    assert "Allowance 3 devices becomes 1 device" in words
+    assert "Plan Free stays" in words
+    assert "2 devices freeze. Polls are still recorded; releases, settings and reports are refused." in words
+    assert "three two Change the plan and freeze 2 devices" in words
+    assert not Device.objects.exclude(frozen_reason="").exists()
+
+
+def test_it_names_who_would_thaw_the_first_in_line_first(owner: Client, fleet: Fleet) -> None:
+    register(fleet, "one", "two", "three", "four", "five")
+    words = preview(owner, allowance="")
+    assert "Allowance 3 devices becomes any number of devices" in words
+    assert "2 devices thaw. four five" in words
+    assert "freeze" not in words.split("2 devices thaw")[1]
+
+
+def test_beyond_the_first_few_it_counts(owner: Client, fleet: Fleet) -> None:
+    Organization.objects.update(allowance=None)
+    register(fleet, *(f"kiosk-{number}" for number in range(11)))
+    words = preview(owner, allowance=1)
+    assert "10 devices freeze." in words
+    assert "kiosk-3 and 2 more" in words
+
+
+def test_it_counts_those_that_only_change_their_reason(owner: Client, fleet: Fleet) -> None:
+    register(fleet, "one", "two", "three", "four")
+    words = preview(owner, unpaid="on")
+    assert "3 devices freeze." in words
+    assert "1 stays Frozen , for another reason than now." in words
+    assert "Invoices settled becomes open" in words
+
+
+def test_without_consequences_it_says_so(owner: Client, fleet: Fleet) -> None:
+    register(fleet, "one")
+    assert "No device freezes or thaws. Change the plan" in preview(owner, allowance=2)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"allowance": "-1"}, "The allowance is 0 or more."),
+        ({"allowance": "many"}, "The allowance is a whole number."),
+        ({"allowance": "2147483648"}, "The allowance is at most 2147483647; empty for any number."),
+        ({"plan": "golden"}, "golden is not one of the available choices."),
+        ({"plan": None}, "This field is required."),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_bad_value_is_named_and_changes_nothing(
+    owner: Client, method: str, said: dict[str, Any], fault: str
+) -> None:
+    words = text_of(getattr(owner, method)(CHANGE, wanted(**said)))
+    assert fault in words
+    assert "Nothing was saved" in words
+    assert not AuditEntry.objects.filter(action="plan-changed").exists()
+
+
+# The change
+
+
+def test_what_was_said_comes_true(owner: Client, organization: Organization, fleet: Fleet) -> None:
+    devices = register(fleet, "one", "two", "three")
+    answer = confirm(owner, plan="paid", allowance=1)
+    assert answer.redirect_chain == [(PATH, 302)]
+    assert "The plan of Halden is saved. 2 devices froze, thawed or changed the reason." in text_of(answer)
+    reasons = [Device.objects.get(pk=device.pk).frozen_reason for device in devices]
+    assert reasons == ["", "allowance", "allowance"]
+    entry = AuditEntry.objects.get(action="plan-changed")
+    assert entry.before == {"plan": "free", "allowance": 3, "unpaid": False}
+    assert entry.after == {"plan": "paid", "allowance": 1, "unpaid": False}
+    assert "No device froze or thawed." in text_of(confirm(owner, plan="free", allowance=1))
+
+
+def test_unpaid_and_settled_again(owner: Client, fleet: Fleet) -> None:
+    (device,) = register(fleet, "one")
+    for unpaid, reason in (("on", "unpaid"), (None, "")):
+        confirm(owner, unpaid=unpaid)
+        device.refresh_from_db()
+        assert device.frozen_reason == reason
+
+
+def test_a_plan_that_somebody_changed_meanwhile_is_shown_again(
+    owner: Client, organization: Organization, fleet: Fleet
+) -> None:
+    register(fleet, "one", "two", "three")
+    seen = freezing.plan_version(organization)
+    freezing.change_plan(organization=organization, actor=None, plan=Plan.FREE, allowance=2, unpaid=False)
+    answer = owner.post(CHANGE, wanted(allowance=1) | {"seen": seen})
+    assert answer.status_code == 409
+    words = text_of(answer)
+    assert "Nothing was changed: somebody else changed the plan meanwhile." in words
+    assert "Allowance 2 devices becomes 1 device" in words
+    assert "1 device freezes." in words
+    organization.refresh_from_db()
+    assert organization.allowance == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_registration_that_is_under_way_is_counted_in(organization: Organization, fleet: Fleet) -> None:
+    client = Client()
+    client.force_login(make_member(organization, Role.OWNER))
+    register(fleet, "one")
+    answers = []
+    with held_open(lambda: register(fleet, "two")):
+        form = wanted(allowance=1) | {"seen": freezing.plan_version(organization)}
+        waiting = in_background(lambda: answers.append(client.post(CHANGE, form)))
+    waiting.join(WAIT)
+    assert [answer.status_code for answer in answers] == [302]
+    assert Device.objects.get(name="two").frozen_reason == "allowance"
+
+
+# Who may
+
+
+@pytest.mark.parametrize("role", [Role.OBSERVER, Role.OPERATOR, Role.ADMINISTRATOR])
+def test_only_owners_change_it(client: Client, organization: Organization, role: Role) -> None:
+    client.force_login(make_member(organization, role))
+    assert client.get(CHANGE).status_code == 403
+    assert client.post(CHANGE, wanted(allowance=1)).status_code == 403
+    organization.refresh_from_db()
+    assert organization.allowance == 3
+
+
+def test_strangers_get_404(client: Client, organization: Organization) -> None:
+    client.force_login(make_member(make_organization(), Role.OWNER))
+    for path in (PATH, CHANGE):
+        assert client.get(path).status_code == 404
+    assert client.post(CHANGE, wanted(allowance=1)).status_code == 404
+
+
+def test_query_counts(owner: Client, fleet: Fleet, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    for more in (1, 29):
+        register(fleet, *("kiosk" for _ in range(more)))
+        with django_assert_num_queries(QUERIES):
+            owner.get(PATH)
+        with django_assert_num_queries(PREVIEW):
+            preview(owner, allowance=1)

@@ -1,0 +1,372 @@
+"""Many devices from a list: made by a job, all or none; their keys handed out until somebody has them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, connections, transaction
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from dashboard.http.file_response import cell
+from dashboard.models import User
+from devices import keys
+from devices.background import preregistration
+from devices.jobs.runner import run
+from devices.models import ApiKey, Device, DeviceList, Job, JobResult, StatusChange
+from devices.operations import key_handout, lifecycle
+from devices.operations.device_file import Fault, Line
+from devices.worker.registry import KINDS
+from fleets.models import AuditEntry, Fleet, FleetType, Role
+from tests.factories import T0, make_device, make_fleet, make_member, make_organization, make_uuid, seconds
+from tests.pages import fetch, rows_of, text_of
+from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
+LAST = key_handout.OFFERED - seconds(1)  # while keys are offered
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    return make_fleet(device_type="rpi", vpn_enabled=False)
+
+
+@pytest.fixture
+def operator(fleet: Fleet) -> User:
+    return make_member(fleet.organization, Role.OPERATOR, "olga")
+
+
+def keep(fleet: Fleet, operator: User, *lines: Line) -> DeviceList:
+    return preregistration.keep(fleet=fleet, lines=lines, file_name="pumps.csv", actor=operator, at=T0)
+
+
+def make(fleet: Fleet, operator: User, *lines: Line) -> Job:
+    job = preregistration.confirm(listed=keep(fleet, operator, *lines), actor=operator)
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    return job
+
+
+def test_devices_are_made_as_the_lines_and_the_fleet_say(fleet: Fleet, operator: User) -> None:
+    full = Line(2, UUID, "pump-1", "x86", {"site": "north"}, "Behind the door")
+    job = make(fleet, operator, full, Line(3))
+    assert (job.state, job.done, job.total, job.words) == ("done", 2, 2, "2 devices are preregistered.")
+    first, second = Device.objects.order_by("pk")
+    facts = (first.uuid, first.name, first.device_type, first.tags, first.notes)
+    assert facts == (UUID, "pump-1", "x86", {"site": "north"}, "Behind the door")
+    assert (second.name, second.device_type, second.tags, len(second.uuid)) == ("", "rpi", {}, 32)
+    for device in (first, second):
+        assert (device.fleet, device.organization) == (fleet, fleet.organization)
+        assert (device.recorded_status, device.vpn_enabled) == ("inactive", False)
+    assert (
+        list(StatusChange.objects.values_list("before", "after", "reason"))
+        == [(None, "inactive", {"slug": "preregistered", "by": "olga"})] * 2
+    )
+    assert list(JobResult.objects.values_list("device_uuid", "outcome")) == [
+        (first.uuid, "done"),
+        (second.uuid, "done"),
+    ]
+    assert DeviceList.objects.get().lines == []
+    assert not ApiKey.objects.exists()
+
+
+def test_the_audit_log_has_one_line_for_all(fleet: Fleet, operator: User) -> None:
+    job = make(fleet, operator, Line(2), Line(3))
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor_name, entry.subject_id) == ("devices-preregistered", "olga", fleet.slug)
+    assert entry.after == {"devices": 2, "file": "pumps.csv", "job": str(job.uuid)}
+
+
+def test_ten_thousand_devices(fleet: Fleet, operator: User) -> None:
+    lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 10_002)]
+    job = make(fleet, operator, *lines)
+    assert (job.state, job.done) == ("done", 10_000)
+    made = Device.objects.values_list("uuid", "name").order_by("pk")
+    assert list(made) == [(line.uuid, line.name) for line in lines]
+    keyed = key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)
+    assert len({each.key for each in keyed}) == 10_000
+
+
+def test_confirming_twice_makes_one_job(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    first = preregistration.confirm(listed=listed, actor=operator)
+    assert preregistration.confirm(listed=listed, actor=operator) == first
+    assert Job.objects.count() == 1
+
+
+NEVER = {"is_active": False, "activated_at": None, "provisioned_at": None}  # preregistered, without contact
+NASTY = ("=1+1", "'=1+1", "x;-y", "x|'@y", 'pump, the "big" one', "Pümpe 漢")
+
+
+def test_an_export_can_be_imported_elsewhere_and_exported_again_alike(
+    fleet: Fleet, operator: User, client: Client
+) -> None:
+    for name in NASTY:
+        tags = {"site": name, "spare": ""}
+        rows = {
+            "name": name,
+            "notes": f"{name}\n{name}",
+            "tags": tags,
+            "device_type": "rpi",
+            "poll_interval": 300,
+        }
+        make_device(fleet, **NEVER, **rows)
+    make_device(fleet, name="", **NEVER)
+    client.force_login(operator)
+    exported = fetch(client, "/devices/devices.csv?sort=name")
+    for device in Device.objects.all():
+        lifecycle.delete(device=device, actor=None)
+    elsewhere = make_fleet()
+    client.force_login(make_member(elsewhere.organization, Role.OPERATOR))
+    path = reverse("devices:import", args=[elsewhere.slug])
+    preview = client.post(path, {"file": SimpleUploadedFile("devices.csv", exported.encode())}, follow=True)
+    assert "Columns of an export that are not imported: organization, fleet, " in text_of(preview)
+    client.post(preview.redirect_chain[-1][0])
+    run(Job.objects.get().uuid, kinds=KINDS)
+    others = {"organization", "fleet", "fleet_name", "status_since", "added"}
+    was, became = (
+        [{column: cell for column, cell in row.items() if column not in others} for row in rows_of(text)]
+        for text in (exported, fetch(client, "/devices/devices.csv?sort=name"))
+    )
+    assert sorted(row["name"] for row in was) == sorted(["", *map(cell, NASTY)])
+    assert became == was
+
+
+def test_a_uuid_taken_meanwhile_is_named_and_nothing_is_made(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2, name="pump-1"), Line(3, UUID))
+    lifecycle.register(fleet=make_fleet(), uuid=UUID)
+    job = preregistration.confirm(listed=listed, actor=operator)
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    words = "Line 3, column uuid: A device of this site has 4c5bd1a already."
+    assert (job.state, job.words, job.done) == ("failed", words, 0)
+    assert list(Device.objects.values_list("uuid", flat=True)) == [UUID]
+    assert not JobResult.objects.exists()
+
+
+def test_many_taken_uuids_are_told_by_number() -> None:
+    faults = [Fault(number, "uuid", "It is taken.") for number in range(2, 7)]
+    assert str(preregistration.Taken(faults)).endswith("Line 4, column uuid: It is taken. And 2 more.")
+
+
+def test_a_fleet_deleted_meanwhile_refuses_the_job(fleet: Fleet, operator: User) -> None:
+    job = preregistration.confirm(listed=keep(fleet, operator, Line(2)), actor=operator)
+    fleet.delete()
+    run(job.uuid, kinds=KINDS)
+    job.refresh_from_db()
+    assert (job.state, job.words) == ("failed", "Its fleet was deleted meanwhile.")
+
+
+def test_inactive_devices_take_no_place_but_freeze_with_their_fleet() -> None:
+    organization = make_organization(allowance=0)
+    operator = make_member(organization)
+    make(make_fleet(organization), operator, Line(2))
+    assert Device.objects.get().frozen_reason == ""
+    make(make_fleet(organization, type=FleetType.PAID), operator, Line(2))
+    assert Device.objects.latest("pk").frozen_reason == "fleet-type"
+
+
+def test_observers_and_strangers_may_not(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    for actor in (
+        make_member(fleet.organization, Role.OBSERVER),
+        make_member(make_organization(), Role.OWNER),
+    ):
+        with pytest.raises(PermissionDenied):
+            keep(fleet, actor, Line(2))
+        with pytest.raises(PermissionDenied):
+            preregistration.confirm(listed=listed, actor=actor)
+        with pytest.raises(PermissionDenied):
+            key_handout.hand_out(listed=listed, actor=actor)
+        with pytest.raises(PermissionDenied):
+            key_handout.confirm(listed=listed, actor=actor)
+
+
+def test_lists_that_nobody_confirms_are_forgotten_after_a_day(fleet: Fleet, operator: User) -> None:
+    keep(fleet, operator, Line(2))
+    make(fleet, operator, Line(2))
+    assert preregistration.forget_unconfirmed(T0 + preregistration.KEPT - seconds(1)) == 0
+    assert preregistration.forget_unconfirmed(T0 + preregistration.KEPT) == 1
+    assert DeviceList.objects.get().job is not None
+
+
+# Keys
+
+
+def test_keys_are_handed_out_and_work(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2, name="pump-1"), Line(3))
+    listed, device = DeviceList.objects.get(), Device.objects.earliest("pk")
+    keyed = key_handout.hand_out(listed=listed, actor=operator, at=T0)
+    assert [(each.uuid, each.name, each.remark) for each in keyed] == [
+        (each.uuid, each.name, "") for each in Device.objects.order_by("pk")
+    ]
+    found = keys.find(keyed[0].key, ApiKey.Kind.DEVICE, T0)
+    assert found is not None
+    assert (found.device, found.organization) == (device, fleet.organization)
+    listed.refresh_from_db()
+    assert (listed.keys_at, listed.keys_by_name) == (T0, "olga")
+    assert ApiKey.objects.count() == 2
+    entry = AuditEntry.objects.get(action="keys-handed-out")
+    assert (entry.subject_id, entry.after) == (
+        "pumps.csv",
+        {"keys": 2, "job": str(listed.job and listed.job.uuid)},
+    )
+
+
+def test_the_same_keys_are_offered_for_a_day(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2, name="pump-1"), Line(3))
+    listed = DeviceList.objects.get()
+    first = key_handout.hand_out(listed=listed, actor=operator, at=T0)
+    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == first
+    assert ApiKey.objects.count() == 2
+    again = AuditEntry.objects.filter(action="keys-handed-out").latest("pk")
+    assert again.after == {"keys": 2, "job": str(listed.job and listed.job.uuid), "again": "yes"}
+    listed.refresh_from_db()
+    assert key_handout.offered_until(listed, T0 + LAST) == T0 + key_handout.OFFERED
+    assert key_handout.offered_until(listed, T0 + key_handout.OFFERED) is None
+    with pytest.raises(key_handout.NotOffered, match="not stored any more"):
+        key_handout.hand_out(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
+    assert not key_handout.confirm(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
+
+
+def test_keys_that_somebody_has_are_offered_no_more_and_not_stored(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2))
+    listed = DeviceList.objects.get()
+    assert not key_handout.confirm(listed=listed, actor=operator, at=T0)
+    key_handout.hand_out(listed=listed, actor=operator, at=T0)
+    assert key_handout.confirm(listed=listed, actor=operator, at=T0 + LAST)
+    assert not key_handout.confirm(listed=listed, actor=operator, at=T0 + LAST)
+    with pytest.raises(key_handout.NotOffered):
+        key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST)
+    listed.refresh_from_db()
+    assert (listed.encrypted_keys, listed.keys_confirmed_at) == ("", T0 + LAST)
+    assert AuditEntry.objects.filter(action="keys-confirmed", actor_name="olga").count() == 1
+
+
+def test_offered_keys_cannot_be_read_from_the_database_alone(
+    fleet: Fleet, operator: User, settings: Settings
+) -> None:
+    make(fleet, operator, Line(2, name="pump-1"))
+    listed = DeviceList.objects.get()
+    (first,) = key_handout.hand_out(listed=listed, actor=operator, at=T0)
+    listed.refresh_from_db()
+    assert listed.encrypted_keys
+    assert first.key not in listed.encrypted_keys
+    assert first.uuid not in listed.encrypted_keys
+    former, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret" * 5
+    with pytest.raises(key_handout.NotOffered, match="SECRET_KEY was changed"):
+        key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST)
+    settings.SECRET_KEY_FALLBACKS = [former]
+    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [first]
+
+
+def test_files_of_keys_are_forgotten_when_their_day_is_over(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2))
+    key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator, at=T0)
+    assert key_handout.forget(T0 + LAST) == 0
+    assert key_handout.forget(T0 + key_handout.OFFERED) == 1
+    assert DeviceList.objects.get().encrypted_keys == ""
+
+
+def test_a_key_that_was_revoked_since_is_not_in_the_file_again(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    listed = DeviceList.objects.get()
+    first, second = key_handout.hand_out(listed=listed, actor=operator, at=T0)
+    found = keys.named(first.key)
+    assert found
+    keys.revoke(found, T0 + LAST)
+    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [
+        replace(first, key="", remark="revoked since the first download"),
+        second,
+    ]
+
+
+def test_a_device_that_has_a_key_already_keeps_it(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    first = Device.objects.earliest("pk")
+    keys.new_device_key(first)
+    keyed = key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)
+    assert [(bool(each.key), each.remark) for each in keyed] == [(False, "has a key already"), (True, "")]
+
+
+def test_a_device_that_was_deleted_gets_none(fleet: Fleet, operator: User) -> None:
+    make(fleet, operator, Line(2), Line(3))
+    lifecycle.delete(device=Device.objects.earliest("pk"), actor=None)
+    assert len(key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)) == 1
+
+
+def test_there_are_no_keys_before_there_are_devices(fleet: Fleet, operator: User) -> None:
+    listed = keep(fleet, operator, Line(2))
+    preregistration.confirm(listed=listed, actor=operator)
+    with pytest.raises(key_handout.NotOffered):
+        key_handout.hand_out(listed=listed, actor=operator)
+
+
+# A worker that is killed
+
+WORK = f"{IMPATIENT}asyncio.run(worker.work())"
+
+
+@contextmanager
+def about_to_take(uuid: str) -> Iterator[None]:
+    """Another transaction has a device of this UUID, and in the end takes it back."""
+    there, over = threading.Event(), threading.Event()
+    fleet = make_fleet()
+
+    def run() -> None:
+        with transaction.atomic():
+            make_device(fleet, uuid=uuid)
+            there.set()
+            over.wait(PATIENCE)
+            transaction.set_rollback(True)
+        connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert there.wait(PATIENCE)
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(PATIENCE)
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid IN"
+            " (SELECT pid FROM pg_stat_activity WHERE datname = current_database()))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_an_import_whose_worker_is_killed_leaves_nothing_behind_and_is_done_by_the_next(
+    fleet: Fleet, operator: User
+) -> None:
+    """Killed in the middle, where it waits for what becomes of a UUID that another transaction took."""
+    lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 1_502)]
+    job = preregistration.confirm(listed=keep(fleet, operator, *lines), actor=operator)
+    with about_to_take(lines[-1].uuid):
+        killed = start_worker("-c", WORK)
+        wait_until(somebody_waits)
+        killed.kill()
+        killed.wait(PATIENCE)
+        assert not Device.objects.exists()
+        job.refresh_from_db()
+        assert job.state == "running"
+    with a_worker("-c", WORK):
+        wait_until(lambda: Job.objects.get().ended)
+    job.refresh_from_db()
+    assert (job.state, job.done, job.attempt) == ("done", 1_500, 2)
+    assert Device.objects.count() == 1_500

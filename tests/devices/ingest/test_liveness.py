@@ -1,0 +1,43 @@
+"""The ingest leaves its pulse as long as it runs, and closes an outage when it comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from devices import clock
+from devices.connectivity import outages
+from devices.ingest.app import Ingest
+from devices.ingest.native.calls import CALLS
+from devices.models import Listening, Outage
+from tests.devices.ingest.client import Client
+from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.server import serving
+from tests.devices.ingest.world import World
+
+PATIENCE = 20.0  # seconds
+Found = TypeVar("Found")
+
+
+def until(look: Callable[[], Found | None]) -> Found:
+    began = time.monotonic()
+    while (found := look()) is None:
+        assert time.monotonic() - began < PATIENCE
+        time.sleep(0.05)
+    return found
+
+
+def test_a_process_of_the_ingest_pulses_on_and_on(client: Client) -> None:
+    first = until(Listening.objects.first)
+    until(Listening.objects.filter(pulse_at__gt=first.pulse_at).first)
+    assert not Outage.objects.exists()
+
+
+def test_one_that_comes_back_closes_the_outage_before_its_pulse(world: World) -> None:
+    gone = clock.now() - timedelta(hours=1)
+    outages.pulse(gone)
+    with serving(Ingest(CALLS, unbraked())):
+        until(Listening.objects.filter(pulse_at__gt=gone).first)
+        assert Outage.objects.get().began_at == gone

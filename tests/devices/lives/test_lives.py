@@ -1,0 +1,294 @@
+"""Random lives of devices against the model: whatever happens in whatever order, the pages agree with it.
+
+Events are told in any order, doubled, and late (a former owner's disconnect); times are those of receipt.
+In half of the lives the ingest leaves its pulse, and falls silent now and then.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from dashboard.pages.devices.row_as_of import links_then
+from devices import clock, connectivity
+from devices.connectivity import outages
+from devices.history import counts_as_of, device_history, rollups
+from devices.history.spans import Span, lanes_of
+from devices.integrity.checks import disagreements
+from devices.listing.filters import Filters
+from devices.listing.fleets import SORTS
+from devices.listing.fleets_as_of import standings_then
+from devices.listing.list_as_of import Then
+from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status import Status, count_by_status, explain, filter_by_status, with_status
+from fleets.models import Organization
+from tests.devices.lives.model import Model, ModelDevice
+from tests.factories import T0, make_fleet, seconds
+
+pytestmark = pytest.mark.django_db(transaction=False)
+
+UUIDS = [f"{number:032x}" for number in range(1, 5)]
+# Instants on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
+STEPS = st.sampled_from([0, 0, 1, 5, 10, 14.999999, 15, 15.000001, 29.999999, 30, 59.999999, 60, 61, 90])
+
+
+@dataclass(frozen=True)
+class Event:
+    kind: str
+    device: int
+    server: str
+    word: str  # session, or boot
+    listed: tuple[int, ...] | None
+    step: float
+    pulse: bool  # left where the ingest did not fall silent
+
+
+events = st.builds(
+    Event,
+    kind=st.sampled_from(
+        ["poll"] * 3 + ["connect"] * 3 + ["stale", "disconnect", "alive", "alive", "settle", "pulse"]
+    ),
+    device=st.integers(0, 3),
+    server=st.sampled_from(["vpn-1", "vpn-2"]),
+    word=st.sampled_from(["", "", "a", "b"]),
+    listed=st.one_of(st.none(), st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
+    step=STEPS,
+    pulse=st.booleans(),
+)
+devices: st.SearchStrategy[dict[str, Any]] = st.builds(
+    dict,
+    frozen=st.sampled_from([False, False, False, False, True]),
+    active=st.sampled_from([True, True, True, False]),
+    provisioned=st.booleans(),
+    state=st.sampled_from(["", "", "", "", "Post-Provisioning"]),
+    provisioning=st.sampled_from([None, None, None, None, 0, 40]),
+    update=st.sampled_from([None, None, None, 0, 70]),
+    vpn_wanted=st.sampled_from([True, True, False]),
+)
+
+
+def tell(model: Model, event: Event, at: datetime) -> None:
+    """The same event to the model and to the product."""
+    uuid = UUIDS[event.device]
+    listed = None if event.listed is None else [UUIDS[number] for number in event.listed]
+    match event.kind:
+        case "poll":
+            model.poll(uuid, at)
+            device = Device.objects.only("pk").get(uuid=uuid)
+            connectivity.record_heartbeats([device.pk], at)
+        case "stale":  # a poll that overtook another: older than the stored one, or as old
+            if model.devices[uuid].last_poll:
+                device = Device.objects.only("pk").get(uuid=uuid)
+                assert connectivity.record_heartbeats([device.pk], model.devices[uuid].last_poll) == 0
+        case "connect":
+            model.connect(event.server, uuid, event.word, at)
+            connectivity.vpn_connected(event.server, [uuid], at, sessions={uuid: event.word})
+        case "disconnect":
+            model.disconnect(event.server, uuid, event.word, at)
+            connectivity.vpn_disconnected(event.server, [uuid], at, sessions={uuid: event.word})
+        case "alive":
+            model.alive(event.server, event.word, listed, at)
+            connectivity.vpn_alive(event.server, listed, at, boot=event.word)
+        case "settle":  # changes nothing that is shown
+            connectivity.settle(at)
+        case "pulse":
+            pulse(model, at)
+
+
+def pulse(model: Model, at: datetime) -> None:
+    model.pulse(at)
+    outages.pulse(at)
+
+
+def listen(model: Model, since: datetime, at: datetime) -> None:
+    """A pulse every few seconds, as long as nobody is away."""
+    while since < at:
+        since = min(at, since + seconds(5))
+        pulse(model, since)
+
+
+def make(fields: list[dict[str, Any]]) -> Model:
+    fleet = make_fleet(poll_interval=10)
+    paid = make_fleet(fleet.organization, poll_interval=10, type="paid")  # freezes, as the plan is free
+    model = Model([ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)])
+    for device in model.devices.values():
+        Device.objects.create(
+            fleet=paid if device.frozen else fleet,
+            uuid=device.uuid,
+            created_at=T0,
+            frozen_reason="fleet-type" if device.frozen else "",
+            is_active=device.active,
+            provisioned_at=T0 if device.provisioned else None,
+            provisioning_state=device.state,
+            provisioning_progress=device.provisioning,
+            update_progress=device.update,
+            vpn_enabled=device.vpn_wanted,
+        )
+    return model
+
+
+def check(model: Model, at: datetime) -> None:
+    """At this instant every reading agrees with the model, and with every other reading."""
+    now = model.read(at)
+    shown = {device.uuid: device for device in with_status(Device.objects.all(), at)}
+    for uuid, expected in now.devices.items():
+        device = shown[uuid]
+        assert (device.status, device.heartbeat, device.vpn) == (
+            expected.status(),
+            expected.heartbeat,
+            expected.vpn,
+        )
+        assert device.heartbeat_since == expected.heartbeat_since
+        assert device.vpn_since == expected.vpn_since
+        assert device.status_since == expected.statuses[-1][0]
+    check_ends(now, at)
+    counts = count_by_status(Device.objects.all(), at)
+    assert list(counts) == Status.values
+    assert counts == dict.fromkeys(Status.values, 0) | Counter(d.status() for d in now.devices.values())
+    for status, number in counts.items():
+        if number or status == Status.OFFLINE:
+            listed = filter_by_status(Device.objects.all(), [status], at)
+            assert sorted(device.uuid for device in listed) == [
+                uuid for uuid, device in now.devices.items() if device.status() == status
+            ]
+            assert len(listed) == number
+    first = shown[UUIDS[0]]
+    why = explain(first, at)
+    assert (why.status, why.since) == (first.status, first.status_since)
+    assert (why.next_status, why.next_at) == model.next_change(first.uuid, at)
+
+
+def check_ends(model: Model, at: datetime) -> None:
+    """Who is connected has a server with a deadline ahead, unless that server never sent a sign."""
+    connected = with_status(Device.objects.all(), at).filter(vpn=True)
+    ahead = connected.filter(vpn_server__due_at__gt=clock.heard(at))
+    endless = connected.filter(vpn_server__due_at=None)
+    assert sorted(device.uuid for device in endless) == sorted(model.endless())
+    assert connected.count() == ahead.count() + endless.count()
+
+
+Seen = dict[tuple[datetime, str], tuple[str, str, bool]]  # by instant and device: status, heartbeat, VPN
+
+
+def remember(seen: Seen, at: datetime) -> None:
+    """What every device is at this instant; of several events at one, after the last."""
+    for device in with_status(Device.objects.all(), at):
+        seen[at, device.uuid] = (device.status, device.heartbeat, device.vpn)
+
+
+def check_replay(model: Model, seen: Seen, at: datetime) -> None:
+    """The histories give at every instant what was read then.
+
+    But for the seconds after the last pulse before an outage, which nobody could know to be one.
+    """
+    for uuid in UUIDS:
+        device = with_status(Device.objects.filter(uuid=uuid), at).get()
+        start = T0 - seconds(1)
+        lanes = lanes_of(device, device_history.read(device, start, at), start, at).spans
+        for (moment, of), (status, heartbeat, vpn) in seen.items():
+            if of != uuid or any(start < moment <= start + seconds(10) for start, _ in model.outages):
+                continue
+            replayed = [state_at(lanes[lane], moment) for lane in ("status", "heartbeat", "vpn")]
+            assert [*replayed[:2], replayed[2] == "connected"] == [status, heartbeat, vpn]
+
+
+def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
+    """Pages as of an instant show what was shown at that instant, whatever has been recorded since."""
+    moments = sorted({moment for moment, _ in seen})
+    certain = [each for each in moments if not any(a < each <= a + seconds(10) for a, _ in model.outages)]
+    organizations = list(Organization.objects.order_by("pk"))
+    for moment in certain[len(certain) // 3 :: max(1, len(certain) // (2 * looks))][:looks]:
+        was = {uuid: said for (at, uuid), said in seen.items() if at == moment}
+        then = counts_as_of.instant(clock.known(moment), now)
+        found = Then(organizations, Filters(), then).page("-name", 10).rows
+        vpn, heartbeat = links_then([each.pk for each in found], then)
+        assert {
+            each.uuid: (
+                each.status,
+                heartbeat.get(each.pk, ("unknown", None))[0],
+                vpn.get(each.pk, (None, None))[0] == "connected",
+            )
+            for each in found
+        } == was
+        counts = Counter(status for status, _, _ in was.values())
+        assert counts_as_of.count([each.pk for each in organizations], then)[0] == dict.fromkeys(
+            Status.values, 0
+        ) | dict(counts)
+        standing = standings_then(organizations, then, "", SORTS["name"], 10).rows
+        assert sum((Counter(each.counts) for each in standing), Counter()) == counts
+        (status, _, _) = was[UUIDS[0]]
+        listed = Then(organizations, Filters(statuses=(Status(status),)), then).page("attention", 10).rows
+        assert sorted(each.uuid for each in listed) == sorted(
+            u for u, (s, _, _) in was.items() if s == status
+        )
+
+
+def state_at(spans: list[Span], moment: datetime) -> str:
+    """The state of the one span that holds the moment."""
+    (state,) = [
+        span.state for span in spans if span.start <= moment and (span.end is None or moment < span.end)
+    ]
+    return state
+
+
+def check_history(model: Model, at: datetime) -> None:
+    """Settled, the histories are those of the model: every edge and every change once, dated alike."""
+    if model.pulsed:
+        pulse(model, at)
+    connectivity.settle(at)
+    model.pass_until(at)
+    for uuid, expected in model.devices.items():
+        device = Device.objects.get(uuid=uuid)
+        records = ConnectivityRecord.objects.filter(device=device).order_by("id")
+        for link in ("vpn", "heartbeat"):
+            assert [(r.at, r.after) for r in records if r.link == link] == [
+                (moment, after) for moment, which, after in expected.links if which == link
+            ]
+        changes = StatusChange.objects.filter(device=device).order_by("id")
+        assert [(change.at, change.after) for change in changes] == expected.statuses
+        assert all(one.after == following.before for one, following in pairwise(changes))
+
+
+@given(
+    fields=st.lists(devices, min_size=4, max_size=4),
+    lives=st.lists(events, min_size=1, max_size=14),
+    looks=st.lists(STEPS, min_size=1, max_size=3),
+    listens=st.booleans(),
+)
+@hypothesis_settings(max_examples=40)
+def test_every_reading_agrees_with_the_model_at_every_instant(
+    fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
+) -> None:
+    with transaction.atomic(), pytest.MonkeyPatch.context() as context:
+        context.setattr(rollups, "EVERY", seconds(60))  # a life is short
+        model, now, seen = make(fields), T0, Seen()
+        for event in lives:
+            if listens and event.pulse:
+                listen(model, now, now + seconds(event.step))
+            now += seconds(event.step)
+            if model.pulsed and model.heard(now) == now:
+                pulse(model, now)  # whoever receives an event is there
+            tell(model, event, now)
+            check(model, now)
+            remember(seen, now)
+        for look in looks:
+            now += seconds(look)
+            check(model, now)
+            remember(seen, now)
+        check_then(model, seen, now, 1)
+        check_history(model, now)
+        rollups.rebuild(now)
+        check(model, now)
+        check_replay(model, seen, now)
+        check_then(model, seen, now, 2)
+        assert list(disagreements(now)) == []
+        transaction.set_rollback(True)

@@ -1,0 +1,118 @@
+"""Real workers: what is started is done, and done once and whatever becomes of the worker in the middle."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from devices import jobs
+from devices.models import Device, Job
+from tests.devices.jobs.test_jobs import make_job
+from tests.factories import make_fleet
+from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# A worker whose job makes a device and then waits for a lock that the test holds.
+HELD = f"""{IMPATIENT}
+from django.db import connection
+from devices import lifecycle, tasks
+from fleets.models import Fleet
+
+def doing(run):
+    run.progress(1, 2)
+    lifecycle.preregister(fleet=Fleet.objects.get(), actor=None, name="made")
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(77)")
+            if cursor.fetchone()[0]:
+                return "made"
+            run.progress(1)
+
+tasks.KINDS["preregister"] = doing
+asyncio.run(worker.work())
+"""
+
+
+@pytest.fixture
+def job() -> Job:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+    return make_job(make_fleet().organization)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Nobody's job can end in this block."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(77)")
+        yield
+        cursor.execute("SELECT pg_advisory_unlock(77)")
+
+
+def state(job: Job) -> tuple[str, int, int]:
+    job.refresh_from_db()
+    return job.state, job.done, job.attempt
+
+
+def test_the_job_of_a_killed_worker_is_done_by_another_once(job: Job) -> None:
+    with held():
+        killed = start_worker("-c", HELD)
+        wait_until(lambda: state(job) == ("running", 1, 1))
+        killed.kill()
+        killed.wait(PATIENCE)
+        assert not Device.objects.exists()
+        assert state(job) == ("running", 1, 1)
+    with a_worker("-c", HELD):
+        wait_until(lambda: state(job) == ("done", 2, 2))
+    assert Device.objects.count() == 1
+
+
+def test_a_worker_that_was_taken_for_dead_goes_on_and_its_job_is_done_once(job: Job) -> None:
+    """As when the database's clock is set forward between two of its signs."""
+    with a_worker("-c", HELD):
+        with held(), connection.cursor() as cursor:
+            wait_until(lambda: state(job) == ("running", 1, 1))
+            cursor.execute("DELETE FROM procrastinate_workers")  # as whoever looks for dead ones does
+            wait_until(lambda: state(job) == ("running", 1, 2))
+        wait_until(lambda: state(job) == ("done", 2, 2))
+        second = make_job(job.organization)
+        wait_until(lambda: state(second)[0] == "done")
+    assert Device.objects.count() == 2
+
+
+def test_a_worker_that_is_asked_to_end_gives_its_job_back_and_leaves_nothing(job: Job) -> None:
+    with held():
+        process = start_worker("-c", HELD)
+        wait_until(lambda: state(job) == ("running", 1, 1))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+        assert state(job)[0] == Job.State.WAITING
+        assert not Device.objects.exists()
+
+
+def test_a_running_job_is_cancelled(job: Job) -> None:
+    with held(), a_worker("-c", HELD):
+        wait_until(lambda: state(job) == ("running", 1, 1))
+        jobs.cancel(job=job, actor=None)
+        wait_until(lambda: state(job) == ("cancelled", 0, 1))
+    assert not Device.objects.exists()
+
+
+def test_what_is_started_while_a_worker_waits_is_done_and_forgotten_by_procrastinate(job: Job) -> None:
+    """By the application's role, to which the owner's tables and functions are open."""
+    with a_worker("-c", HELD):
+        wait_until(lambda: state(job)[0] == "done")
+        second = make_job(job.organization)
+        wait_until(lambda: state(second)[0] == "done")
+        wait_until(nothing_known)
+
+
+def nothing_known() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs")
+        return bool(cursor.fetchone() == (0,))
