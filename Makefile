@@ -44,11 +44,12 @@ run: env ## Start the site alone
 env: ## Make .venv (only the environment)
 	@scripts/environment.sh
 
-lint: env ## Check style, formats, types, migrations and production's settings
+lint: env ## Check style, formats, types, imports, migrations and production's settings
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/djade --target-version 5.2 --check $(TEMPLATES)
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
 	LOCAL=1 $(WITH_DATABASE) $(PYTHON_BIN) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PYTHON_BIN) manage.py check --deploy --fail-level WARNING
 
