@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 from unicodedata import normalize
@@ -35,3 +35,8 @@ class CanonicalName(models.TextField):  # type: ignore[type-arg]
         form = canonical(user.username)
         setattr(model_instance, self.attname, form)
         return form
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        """A plain text to migrations, which then need none of this."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.TextField", args, kwargs
