@@ -7,15 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.management.commands.changepassword import Command as ChangePassword
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ from dashboard.demo import site as demo
 from dashboard.models import User
 from dashboard.user_names import canonical
 from devices import clock
-from fleets.models import AuditEntry, Role
+from fleets.models import Role
 from fleets.services import members
 from tests.factories import make_organization
 from tests.pages import text_of
@@ -166,36 +164,3 @@ def test_commands_know_the_name_as_the_sign_in_page_does(name: str, monkeypatch:
     call_command("make_owner", organization.slug, name, stdout=StringIO())
     assert user.memberships.get().role == Role.OWNER
     call_command("forget_factors", name, stdout=StringIO())
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_migration_keeps_both_accounts_of_a_name_and_renames_the_later(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    last = MigrationExecutor(connection).loader.graph.leaf_nodes()
-    try:
-        before = _migrated([("dashboard", "0005_one_store_of_addresses")])
-        users: Any = before.get_model("dashboard", "User").objects
-        for name in ("alpha", "Alpha", "\uff21lpha", "Alpha-2", "beta"):
-            users.create(username=name, password=f"of {name}")
-    finally:
-        _migrated(last)
-    assert list(User.objects.order_by("pk").values_list("username", "password")) == [
-        ("alpha", "of alpha"),
-        ("Alpha-3", "of Alpha"),
-        ("\uff21lpha-4", "of \uff21lpha"),
-        ("Alpha-2", "of Alpha-2"),
-        ("beta", "of beta"),
-    ]
-    lines = AuditEntry.objects.filter(action="account-renamed").order_by("pk")
-    assert [(line.before, line.after) for line in lines] == [
-        ({"username": "Alpha"}, {"username": "Alpha-3"}),
-        ({"username": "\uff21lpha"}, {"username": "\uff21lpha-4"}),
-    ]
-    assert "the later account is called Alpha-3 now" in capsys.readouterr().out
-
-
-def _migrated(to: list[tuple[str, str]]) -> Any:
-    executor = MigrationExecutor(connection)
-    state = executor.migrate(to)
-    return state.apps

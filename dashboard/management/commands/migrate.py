@@ -2,6 +2,9 @@
 
 It asks again and again instead of waiting in the database: a query that waits would hold up the first one's
 indexes, which are built once no older query is under way.
+
+Where a migration takes the place of older ones (`replaces`), a database that has all of these counts as
+migrated. One that has only some of them is refused: the others are no longer there to go on with.
 """
 
 import time
@@ -9,19 +12,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from django.core.management.base import CommandError
 from django.core.management.commands import migrate
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from fleets.postgres.leader import MIGRATING, Leader
 
 PAUSE: Final = 0.5  # seconds between two looks
+UNRELEASED: Final = (
+    "This database was made by an unreleased version of Lookout, which had other migrations than this one."
+    " Update to version 0.1.0 first and run migrate there, then update to this version."
+)
 
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check_unapplied"] or options["plan"]:  # they only read
+            refuse_unreleased(options["database"])
             super().handle(*args, **options)
             return
         with self.alone():
+            refuse_unreleased(options["database"])
             super().handle(*args, **options)
 
     @contextmanager
@@ -37,3 +50,12 @@ class Command(migrate.Command):
             yield
         finally:
             leader.resign()
+
+
+def refuse_unreleased(database: str) -> None:
+    """Raises CommandError for a database with only some of the migrations that one of ours replaces."""
+    applied = MigrationRecorder(connections[database]).applied_migrations()
+    for migration in MigrationLoader(None).replacements.values():
+        there = [key in applied for key in migration.replaces]
+        if any(there) and not all(there):
+            raise CommandError(UNRELEASED)

@@ -51,7 +51,7 @@ UNUSED: Final = {
     "socialaccount_socialapp",
     "socialaccount_socialtoken",
 }
-migration = import_module("dashboard.migrations.0005_one_store_of_addresses")
+migration = import_module("dashboard.migrations.0002_squashed_unused_tables")
 
 
 def tables_of_libraries() -> set[str]:
@@ -85,21 +85,6 @@ def test_of_every_table_of_a_library_it_is_known_whether_the_site_uses_it() -> N
 def test_the_database_refuses_an_address_in_another_store(user: User) -> None:
     with pytest.raises(IntegrityError, match="account_emailaddress_is_unused"):
         EmailAddress.objects.create(user=user, email=user.email)
-
-
-def test_the_migration_empties_the_other_store(user: User) -> None:
-    def run(name: str) -> None:
-        operations = migration.Migration.operations
-        for each in operations if name == "database_forwards" else reversed(operations):
-            with connection.schema_editor() as editor:
-                getattr(each, name)("dashboard", editor, None, None)
-
-    run("database_backwards")
-    EmailAddress.objects.create(user=user, email="former@example.org")
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-    run("database_forwards")
-    assert not EmailAddress.objects.exists()
 
 
 @pytest.fixture

@@ -9,10 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib import import_module
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -233,14 +232,6 @@ def test_a_counter_that_is_wrong_is_found_and_recounted() -> None:
     assert counters.wrong() == []
     newest = FleetCount.objects.get(fleet=fleet)
     assert (newest.status, newest.changed_at) == ("heartbeat-only", T0)
-
-
-def test_the_migration_counts_what_is_there() -> None:
-    connectivity.record_heartbeats([make_device().pk, make_device().pk], T0)
-    FleetCount.objects.all().delete()
-    with connection.cursor() as cursor:
-        cursor.execute(import_module("devices.migrations.0009_fleet_counts").COUNTED)
-    assert counters.wrong() == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,15 +1,8 @@
-"""A month is made also where the default partition holds rows of it already: it takes them over.
+-- Makes the partitions of both histories for this month and as many ahead; gives the names of those it made.
+-- A month whose rows the default partition has caught takes them over. A function of the owner's, so that the
+-- application's role, which calls it daily, needs no right to change the schema.
 
-So it is after the site stood still for longer than months are made ahead, or after its clock was: so far
-making the month failed, each day anew.
-"""
-
-from importlib import import_module
-
-from django.db import migrations
-
-AHEAD = """
-CREATE OR REPLACE FUNCTION devices_history_ahead(today timestamptz, months int) RETURNS SETOF text
+CREATE FUNCTION devices_history_ahead(today timestamptz, months int) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     history text;
@@ -39,17 +32,3 @@ BEGIN
         END LOOP;
     END LOOP;
 END $$;
-"""
-BEFORE = import_module("devices.migrations.0012_retention").AHEAD.replace(
-    "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
-)
-
-
-class Migration(migrations.Migration):
-    dependencies = [
-        ("devices", "0032_clock_steps"),
-    ]
-
-    operations = [
-        migrations.RunSQL(AHEAD, BEFORE),
-    ]

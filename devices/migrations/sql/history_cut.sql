@@ -1,13 +1,8 @@
-"""Readers of the histories wait for a cut only while partitions change places: what is kept of both is gathered
-before, and so is the proof that it belongs where it goes. So far the links were gathered while the changes of
-status were locked."""
+-- Drops what both histories hold before the cut, between two months; gives the names of the partitions that
+-- went. What was true at the cut is kept in a partition of its own, which reaches back for ever. All of it is
+-- gathered before, so that readers wait only while partitions change places.
 
-from importlib import import_module
-
-from django.db import migrations
-
-CUT = """
-CREATE OR REPLACE FUNCTION devices_history_cut(cut timestamptz) RETURNS SETOF text
+CREATE FUNCTION devices_history_cut(cut timestamptz) RETURNS SETOF text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '5s' AS $$
 DECLARE
     -- The order of the two matters: the links of a device are kept where its status is.
@@ -56,17 +51,3 @@ BEGIN
         EXECUTE format('ALTER TABLE %I DROP CONSTRAINT older', history || '_kept');
     END LOOP;
 END $$;
-"""
-BEFORE = import_module("devices.migrations.0012_retention").CUT.replace(
-    "CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"
-)
-
-
-class Migration(migrations.Migration):
-    dependencies = [
-        ("devices", "0023_bulk_in_batches"),
-    ]
-
-    operations = [
-        migrations.RunSQL(CUT, BEFORE),
-    ]
