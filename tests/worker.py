@@ -22,9 +22,11 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
 import asyncio
-from devices import worker
+from devices.worker import worker
 worker.SIGN, worker.LOOK, worker.DEAD = 0.5, 0.5, 4.0
 """
+# A worker for which it has just been night.
+NIGHT = f'{IMPATIENT}worker.NIGHTLY = "* * * * *"\nasyncio.run(worker.work())'
 
 
 def environment(pool: int = 4) -> dict[str, str]:

@@ -26,7 +26,8 @@ MAKE: Final = f"""
 import json, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
-from devices import keys, lifecycle
+from devices import keys
+from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
 organization = Organization.objects.create(name="o", slug="o")
 fleet = Fleet.objects.create(organization=organization, name="f", slug="f", poll_interval={INTERVAL})

@@ -31,7 +31,8 @@ STARTS: Final = {
 }
 MAKE: Final = """
 import django; django.setup()
-from devices import keys, lifecycle
+from devices import keys
+from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
 fleet = Fleet.objects.create(organization=Organization.objects.create(name="o", slug="o"), name="f", slug="f")
 print(keys.new_device_key(lifecycle.register(fleet=fleet, name="Pümpe 漢")))

@@ -29,7 +29,8 @@ MAKE = f"""
 import json, os
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
-from devices import keys, lifecycle
+from devices import keys
+from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
 fleet = Fleet.objects.create(organization=Organization.objects.create(name="o", slug="o"), name="f", slug="f")
 devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
@@ -40,8 +41,8 @@ import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
 from dashboard.listen import HOST, bind, serve
-from devices.ingest import batch
-batch.QUEUE_WEIGHT = int(sys.argv[2])
+from devices.ingest import group_commit
+group_commit.QUEUE_WEIGHT = int(sys.argv[2])
 serve("devices.ingest.asgi:app", bind(HOST, int(sys.argv[1])))
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -55,7 +56,7 @@ class Recorded:
             except OSError:
                 return
             self.calls += 1
-            with caller, caller.makefile() as questions:
+            with suppress(ConnectionError), caller, caller.makefile() as questions:  # it may go at any time
                 self._answer(caller, questions)
 
     def _answer(self, caller: socket.socket, questions: TextIO) -> None:

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # A worker whose job makes a device and then waits for a lock that the test holds.
 HELD = f"""{IMPATIENT}
 from django.db import connection
-from devices import lifecycle, tasks
+from devices.operations import lifecycle
+from devices.worker.registry import KINDS
 from fleets.models import Fleet
 
 def doing(run):
@@ -33,7 +34,7 @@ def doing(run):
                 return "made"
             run.progress(1)
 
-tasks.KINDS["preregister"] = doing
+KINDS["preregister"] = doing
 asyncio.run(worker.work())
 """
 
