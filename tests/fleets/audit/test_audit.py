@@ -20,6 +20,7 @@ from fleets.models import AuditEntry
 from tests.factories import T0, make_member, make_organization
 
 ROOT = Path(__file__).resolve().parents[3]
+FORMER = {"account-renamed"}  # written before the first release, and kept in logs
 
 
 def write(**said: Any) -> AuditEntry:
@@ -173,7 +174,7 @@ def texts(node: ast.expr) -> Iterator[str]:
 def test_every_action_that_is_written_stands_once_in_the_vocabulary_and_none_besides() -> None:
     paths = [path for app in ("dashboard", "devices", "fleets") for path in (ROOT / app).rglob("*.py")]
     written = {action for path in paths for action in actions_in(path)}
-    assert sorted(written) == sorted(Action.values)
+    assert sorted(written | FORMER) == sorted(Action.values)
 
 
 def test_every_action_has_words_of_its_own() -> None:
