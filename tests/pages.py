@@ -12,9 +12,9 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
-from dashboard.http.file_response import BOM
 from devices import clock, connectivity
 from devices.models import Device
+from devices.operations.csv_cells import BOM
 from fleets.models import Fleet
 from tests.factories import make_device, make_uuid
 

@@ -5,10 +5,6 @@ A file holds a connection to the database for as long as its reader takes, so th
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
 import threading
 import weakref
 from collections import Counter
@@ -17,22 +13,13 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
 from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
+from devices.operations.csv_cells import BOM, as_json, csv_lines
+
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
-
-# A spreadsheet takes a cell that begins with one of these for a formula and runs it; some take the
-# full-width signs too. Where it separates cells by something else than we do, a cell may begin after any of
-# the separators, and it drops spaces and quotes.
-SIGNS: Final = "-=+@\uff1d\uff0b\uff0d\uff20"
-# An apostrophe before it makes it a text. Apostrophes that stand there already count: one more is put before
-# them, so that taking one away always gives what it was.
-FORMULA: Final = re.compile(rf"""((?:^|[,;|\t\r\n])[\s",;|]*+)('*+[{SIGNS}])?""")
-BREAK: Final = re.compile(r"'*+[\t\r]")  # the same at the very beginning, by itself
-BOM: Final = "\ufeff"  # without it Excel reads UTF-8 as something else
 
 AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
 EACH: Final = 2  # of them to one person
@@ -62,47 +49,11 @@ def json_file(name: str, batches: Batches) -> File:
         before = "[\n"
         async for rows in batches:
             if rows:
-                yield before + ",\n".join(map(_words, rows))
+                yield before + ",\n".join(map(as_json, rows))
                 before = ",\n"
         yield "[]\n" if before == "[\n" else "\n]\n"
 
     return _file(f"{name}.json", "application/json", Text(text(), batches))
-
-
-def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
-    """These rows in CSV. A structure is written as JSON; what a spreadsheet would run is
-    quoted by an apostrophe, whichever separator it uses."""
-    text = io.StringIO()
-    csv.writer(text).writerows([cell(value) for value in row] for row in rows)
-    return text.getvalue()
-
-
-def cell(value: Any) -> str:
-    if value is None:
-        return ""
-    words = value if isinstance(value, str) else _words(value)
-    if BREAK.match(words):
-        words = f"'{words}"
-    return FORMULA.sub(_quoted, words)
-
-
-def plain(words: str) -> str:
-    """The text that `cell` has written so, or a person behind an apostrophe into a spreadsheet."""
-    if words.startswith("'") and BREAK.match(words):
-        words = words[1:]
-    return FORMULA.sub(_unquoted, words)
-
-
-def _quoted(begins: re.Match[str]) -> str:
-    return f"{begins[1]}'{begins[2]}" if begins[2] else begins[0]
-
-
-def _unquoted(begins: re.Match[str]) -> str:
-    return begins[1] + (begins[2] or "").removeprefix("'")
-
-
-def _words(value: Any) -> str:
-    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
 class Text:

@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 
-from dashboard.http.file_response import BOM, plain
-from dashboard.pages.devices.export_rows import COLUMNS as EXPORTED
+from devices.listing.export_rows import COLUMNS as EXPORTED
 from devices.models import UUID_PATTERN, Device
+from devices.operations.csv_cells import BOM, plain
 from devices.operations.tags import tags_of, tags_of_json
 from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN
 from fleets.text import checked

@@ -27,10 +27,10 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from dashboard.models import User
-from dashboard.pages.devices.export_rows import BATCH
 from devices import keys
 from devices.background import preregistration
 from devices.jobs.runner import run
+from devices.listing.export_rows import BATCH
 from devices.models import ApiKey, Device, DeviceList, Job
 from devices.operations.device_file import Line
 from devices.worker.registry import KINDS

@@ -11,12 +11,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from dashboard.http.file_response import csv_lines
 from devices import clock
 from devices.background import preregistration
 from devices.management.devices import fleet_of
 from devices.models import Device
 from devices.operations import device_file, key_handout, lifecycle
+from devices.operations.csv_cells import csv_lines
 from devices.operations.device_file import Line
 from fleets.models import Fleet
 

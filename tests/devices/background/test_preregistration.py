@@ -15,13 +15,13 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from dashboard.http.file_response import cell
 from dashboard.models import User
 from devices import keys
 from devices.background import preregistration
 from devices.jobs.runner import run
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult, StatusChange
 from devices.operations import key_handout, lifecycle
+from devices.operations.csv_cells import cell
 from devices.operations.device_file import Fault, Line
 from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Role

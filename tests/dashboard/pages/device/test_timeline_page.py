@@ -12,13 +12,13 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.test import Client
 
-from dashboard.http.file_response import BOM
 from dashboard.pages.device import events as history
 from dashboard.pages.device import timeline
 from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history.spans import Span
 from devices.models import Device, Heartbeat
+from devices.operations.csv_cells import BOM
 from devices.status import with_status
 from fleets.models import Fleet
 from tests.factories import make_device

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from dashboard.models import User
-from dashboard.pages.devices.export_rows import COLUMNS
 from devices import clock, connectivity
+from devices.listing.export_rows import COLUMNS
 from devices.models import Device
 from devices.status import Status
 from fleets.models import Fleet, Organization, Role
@@ -177,7 +177,7 @@ def test_strangers_and_their_devices_stay_apart(reader: Client, user: User, flee
 def test_one_statement_reads_them_all_a_batch_at_a_time(
     reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.pages.devices.export_rows.BATCH", 10)
+    monkeypatch.setattr("devices.listing.export_rows.BATCH", 10)
     for number in range(35):
         make_device(fleet, name=f"d-{number:02}")
     with CaptureQueriesContext(connection) as queries:
@@ -191,7 +191,7 @@ def test_one_statement_reads_them_all_a_batch_at_a_time(
 def test_who_goes_away_early_leaves_no_cursor_behind(
     reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.pages.devices.export_rows.BATCH", 2)
+    monkeypatch.setattr("devices.listing.export_rows.BATCH", 2)
     for _ in range(9):
         make_device(fleet)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.http.file_response import cell, csv_lines, plain
+from devices.operations.csv_cells import cell, csv_lines, plain
 
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 SEPARATORS = [",", ";", "\t", "|"]
