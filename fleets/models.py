@@ -18,9 +18,7 @@ from fleets.postgres.text_search import WordVector
 from fleets.postgres.triggers import tell
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from dashboard.models import User
+    from fleets.actor import Actor, Person
 
 # Bounds of a poll interval in seconds (domain.md, Heartbeat).
 POLL_INTERVAL_MIN = 10
@@ -52,15 +50,15 @@ def poll_interval_in_range(name: str) -> models.CheckConstraint:
 
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
-    def visible_to(self, user: User | AnonymousUser) -> OrganizationQuerySet:
+    def visible_to(self, user: Actor) -> OrganizationQuerySet:
         """The organizations this person belongs to. The one place where access is scoped."""
         if not user.is_authenticated:
             return self.none()
-        return self.filter(pk__in=Membership.objects.filter(user=user).values("organization"))
+        return self.filter(pk__in=Membership.objects.filter(user=user.pk).values("organization"))
 
-    def with_role_of(self, user: User) -> models.QuerySet[Any]:
+    def with_role_of(self, user: Person) -> models.QuerySet[Any]:
         """Those this person belongs to, each with `role`: the person's role in it."""
-        return self.filter(memberships__user=user).annotate(role=models.F("memberships__role"))
+        return self.filter(memberships__user=user.pk).annotate(role=models.F("memberships__role"))
 
 
 class Plan(models.TextChoices):
@@ -218,7 +216,7 @@ class AuditEntry(models.Model):
 
 
 class FleetQuerySet(models.QuerySet["Fleet"]):
-    def visible_to(self, user: User | AnonymousUser) -> FleetQuerySet:
+    def visible_to(self, user: Actor) -> FleetQuerySet:
         """The fleets of the organizations this person belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 

@@ -20,6 +20,7 @@ from dashboard.account import people
 from dashboard.account.pages import prove_first
 from dashboard.http.concurrency_limits import Bound, release_connection
 from dashboard.models import User
+from fleets.access.people import must_prove
 from fleets.text import kept
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Connections(DefaultSocialAccountAdapter):
         Who is signed in connects once the account's own address is proven.
         """
         if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
-            if people.must_prove(request.user):
+            if must_prove(request.user):
                 raise ImmediateHttpResponse(prove_first(request))
             return
         if sociallogin.is_existing or sociallogin.state.get("process") != "login":

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from dashboard.account import people
 from dashboard.http.scope import person, scope, signed_in
 from devices import clock
+from fleets.access.people import must_prove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def proven(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if people.must_prove(person(request)):
+        if must_prove(person(request)):
             return prove_first(request)
         return one_by_one(request, *args, **kwargs)
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth.forms import UsernameField
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
@@ -40,11 +39,6 @@ def proven(addresses: list[str]) -> User | None:
 def hold(user: User) -> User:
     """The account as it stands; until the end of the transaction others who hold it wait."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
-
-
-def must_prove(user: User) -> bool:
-    """Whether the account's address is one that somebody only typed, where mail could show whose it is."""
-    return bool(settings.EMAIL_HOST and user.email and not user.email_is_proven)
 
 
 class Taken(Exception):

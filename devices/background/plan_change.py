@@ -19,7 +19,7 @@ from fleets.access import roles
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 AT_ONCE: Final = 10_000  # devices that a request freezes or thaws itself
 UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
@@ -29,7 +29,7 @@ UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
 def change_plan(
     *,
     organization: Organization,
-    actor: User | None,
+    actor: Actor | None,
     plan: Plan,
     allowance: int | None,
     unpaid: bool,
@@ -67,7 +67,7 @@ def plan_run(run: Run) -> str:
 
 
 @transaction.atomic
-def change_fleet(*, fleet: Fleet, actor: User | None, seen: str, **settings: Any) -> Job | None:
+def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: Any) -> Job | None:
     """Returns the job that does it, if it is not done. Raises as fleet_settings.change_fleet does."""
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     affected, now = 0, fleet_settings.settings_of(fleet)

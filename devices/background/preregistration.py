@@ -28,7 +28,7 @@ from fleets.models import Fleet, Role
 from fleets.postgres.bulk_insert import insert_alike
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 BATCH: Final = 500  # devices of one statement
 KEPT: Final = timedelta(days=1)  # how long a list waits to be confirmed
@@ -46,7 +46,7 @@ class Taken(UuidTaken):
 
 @transaction.atomic
 def keep(
-    *, fleet: Fleet, lines: Sequence[Line], file_name: str, actor: User, at: datetime | None = None
+    *, fleet: Fleet, lines: Sequence[Line], file_name: str, actor: Actor, at: datetime | None = None
 ) -> DeviceList:
     """Keep a list without faults until it is confirmed, or a day has passed.
 
@@ -61,13 +61,13 @@ def keep(
         file_name=file_name[:255],
         lines=[asdict(line) for line in lines],
         count=len(lines),
-        uploaded_by=actor,
+        uploaded_by_id=actor.pk,
         created_at=at or clock.now(),
     )
 
 
 @transaction.atomic
-def confirm(*, listed: DeviceList, actor: User, at: datetime | None = None) -> Job:
+def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> Job:
     """Have the devices of the list made. Confirming again gives the same job. Raises PermissionDenied."""
     roles.require(actor, Role.OPERATOR, listed.organization)
     now = DeviceList.objects.select_for_update(no_key=True).get(pk=listed.pk)
@@ -107,7 +107,7 @@ def make(
     *,
     fleet: Fleet,
     lines: Sequence[Line],
-    actor: User | None,
+    actor: Actor | None,
     at: datetime,
     told: Callable[[int], None] = lambda done: None,
 ) -> list[int]:
@@ -130,7 +130,7 @@ def make(
     return made
 
 
-def record(fleet: Fleet, devices: Sequence[int], actor: User | None, at: datetime, **more: Any) -> None:
+def record(fleet: Fleet, devices: Sequence[int], actor: Actor | None, at: datetime, **more: Any) -> None:
     """One line for all: who and when stands in each device's history, and 10,000 lines would bury others."""
     audit.record(
         "devices-preregistered",
@@ -152,7 +152,7 @@ def _batches(of: Sequence[Line]) -> Iterator[Sequence[Line]]:
     return (of[start : start + BATCH] for start in range(0, len(of), BATCH))
 
 
-def _alike(fleet: Fleet, actor: User | None, at: datetime) -> Device:
+def _alike(fleet: Fleet, actor: Actor | None, at: datetime) -> Device:
     """What all devices of a list have in common."""
     return Device(
         organization_id=fleet.organization_id,

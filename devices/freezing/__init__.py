@@ -20,8 +20,8 @@ from fleets.access import roles
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
     from devices.models import Device
+    from fleets.actor import Actor
 
 # A device has a place in line while it is active and nothing else freezes it.
 IN_LINE: Final = "d.organization_id = %(organization)s AND d.is_active AND d.fleet_id <> ALL(%(paid_fleets)s)"
@@ -152,7 +152,7 @@ def plan_version(organization: Organization) -> str:
 def change_plan(
     *,
     organization: Organization,
-    actor: User | None,
+    actor: Actor | None,
     plan: Plan,
     allowance: int | None,
     unpaid: bool,

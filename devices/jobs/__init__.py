@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from dashboard.models import User
+    from fleets.actor import Actor
     from fleets.models import Organization
 
 KEPT = timedelta(days=90)  # how long a job that has ended is listed
@@ -40,7 +40,7 @@ def start(  # noqa: PLR0913 - what stands in a job's row
     kind: Job.Kind,
     organization: Organization,
     title: str,
-    actor: User | None,
+    actor: Actor | None,
     parameters: Mapping[str, Any],
     total: int | None = None,
     whole: bool = True,
@@ -60,7 +60,7 @@ def start(  # noqa: PLR0913 - what stands in a job's row
         total=total,
         whole=whole,
         least_role=least,
-        started_by=actor,
+        started_by_id=actor.pk if actor else None,
         started_by_name=actor.get_username() if actor else audit.CONSOLE,
         created_at=at or clock.now(),
     )
@@ -75,7 +75,7 @@ def hand_over(job: Job) -> None:
 
 
 @transaction.atomic
-def cancel(*, job: Job, actor: User | None, at: datetime | None = None) -> None:
+def cancel(*, job: Job, actor: Actor | None, at: datetime | None = None) -> None:
     """Ask the job to stop; one that nobody has begun yet never begins. Repeating it changes nothing.
 
     Raises PermissionDenied, Ended.

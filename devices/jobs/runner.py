@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
     from django.db.models import QuerySet
 
-    from dashboard.models import User
     from devices.models import Device
+    from fleets.actor import Actor
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class Run:
         return said
 
     @property
-    def actor(self) -> User | None:
+    def actor(self) -> Actor | None:
         """Who started it, and acts; None: the site itself, from the console. Raises Refused."""
         if self.job.started_by is None and self.job.started_by_name != audit.CONSOLE:
             raise Refused(f"The account of {self.job.started_by_name} no longer exists. {self._left}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from django.db.models import QuerySet
 
-    from dashboard.models import User
+    from fleets.actor import Actor
     from fleets.models import Fleet, Organization
 
 
@@ -76,7 +76,7 @@ class KeyHolder:
 def new_device_key(
     device: Device,
     *,
-    actor: User | None = None,
+    actor: Actor | None = None,
     at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> str:
@@ -162,7 +162,7 @@ def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
 
 @transaction.atomic
 def new_provisioning_key(
-    fleet: Fleet, name: str = "", *, actor: User | None = None, expires_at: datetime | None = None
+    fleet: Fleet, name: str = "", *, actor: Actor | None = None, expires_at: datetime | None = None
 ) -> str:
     """A key with which the fleet's devices register. Raises PermissionDenied."""
     _require_administrator(actor, fleet.organization)
@@ -178,7 +178,7 @@ def new_service_key(
     organization: Organization | None,
     name: str = "",
     *,
-    actor: User | None = None,
+    actor: Actor | None = None,
     expires_at: datetime | None = None,
 ) -> str:
     """A key for the VPN servers of an organization; of the whole site where it is None.
@@ -255,7 +255,7 @@ def named(text: str) -> ApiKey | None:
 
 
 @transaction.atomic
-def revoke(key: ApiKey, at: datetime | None = None, *, actor: User | None = None) -> bool:
+def revoke(key: ApiKey, at: datetime | None = None, *, actor: Actor | None = None) -> bool:
     """Accept the key no more, from this moment on; false if it was revoked before. Raises PermissionDenied.
 
     A device's key is an operator's business, the others an administrator's.
@@ -306,7 +306,7 @@ def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetim
     return made
 
 
-def _require_administrator(actor: User | None, organization: Organization | None) -> None:
+def _require_administrator(actor: Actor | None, organization: Organization | None) -> None:
     """Of the organization; of the site where the key is for all of them."""
     if organization is not None:
         roles.require(actor, Role.ADMINISTRATOR, organization)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 def record(
     action: str,
     key: ApiKey,
     *,
-    actor: User | None,
+    actor: Actor | None,
     at: datetime,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,

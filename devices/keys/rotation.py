@@ -18,7 +18,7 @@ from fleets.models import Role
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 class NotUsedYet(Exception):
@@ -39,7 +39,7 @@ def rotate(
     device: Device,
     overlap: timedelta | None = None,
     seen: str | None = None,
-    actor: User | None = None,
+    actor: Actor | None = None,
     at: datetime | None = None,
 ) -> str:
     """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
@@ -77,7 +77,7 @@ def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:
 
 @transaction.atomic
 def finish(
-    *, device: Device, unused: bool = False, actor: User | None = None, at: datetime | None = None
+    *, device: Device, unused: bool = False, actor: Actor | None = None, at: datetime | None = None
 ) -> None:
     """Revoke the older key.
 

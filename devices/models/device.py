@@ -26,9 +26,7 @@ from fleets.models import (
 from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 OFTEN = 900  # seconds: the poll interval of a site that sets nothing
 UUID_PATTERN = "^([0-9a-f]{32}|[0-9a-f]{62})$"
@@ -83,7 +81,7 @@ class VpnServer(models.Model):
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
-    def visible_to(self, user: User | AnonymousUser) -> DeviceQuerySet:
+    def visible_to(self, user: Actor) -> DeviceQuerySet:
         """The devices of the organizations this person belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 

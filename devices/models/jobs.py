@@ -12,13 +12,11 @@ from django.db.models import Q
 from fleets.models import Organization, Role
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    def visible_to(self, user: User | AnonymousUser) -> JobQuerySet:
+    def visible_to(self, user: Actor) -> JobQuerySet:
         """The jobs of the organizations this person belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 

@@ -15,13 +15,13 @@ from fleets.models import Organization
 from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Person
 
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):
-    def visible_to(self, user: User, organizations: Iterable[Organization]) -> SavedViewQuerySet:
+    def visible_to(self, user: Person, organizations: Iterable[Organization]) -> SavedViewQuerySet:
         """The person's own, and those shared within these organizations, which are the person's."""
-        return self.filter(Q(owner=user) | Q(organization__in=list(organizations)))
+        return self.filter(Q(owner=user.pk) | Q(organization__in=list(organizations)))
 
     def first_ones(self, number: int, also: uuid.UUID | None) -> SavedViewQuerySet:
         """The first ones by name, and the one that is named, wherever it stands."""

@@ -11,13 +11,11 @@ from devices.models.jobs import Job
 from fleets.models import Organization
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 class SelectionQuerySet(models.QuerySet["Selection"]):
-    def visible_to(self, user: User | AnonymousUser) -> SelectionQuerySet:
+    def visible_to(self, user: Actor) -> SelectionQuerySet:
         """The selections in the organizations this person belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 

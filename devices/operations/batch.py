@@ -26,7 +26,7 @@ from fleets import audit
 from fleets.models import Fleet, Organization
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 CHANGED: Final = ""
 UNCHANGED: Final = "so already"
@@ -41,7 +41,7 @@ class Batch:
 
     ids: Sequence[int]
     organization: Organization
-    actor: User | None
+    actor: Actor | None
     at: datetime
 
     def reason(self, slug: str) -> Jsonb:

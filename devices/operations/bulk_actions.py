@@ -25,7 +25,7 @@ from fleets.models import Fleet, Organization, Role
 from fleets.text import apart
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 KEPT: Final = timedelta(days=7)  # how long a selection is there at most
 NEEDED: Final = timedelta(days=1)  # how long without an action, or after it has ended
@@ -177,7 +177,7 @@ def devices_in(selection: Selection) -> QuerySet[Device]:
 
 @transaction.atomic
 def start(
-    *, selection: Selection, action: str, said: Said, title: str, actor: User, at: datetime | None = None
+    *, selection: Selection, action: str, said: Said, title: str, actor: Actor, at: datetime | None = None
 ) -> Job:
     """Have the action done by a worker; the same job again where it was started with this selection before.
 

@@ -13,14 +13,14 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, Sum
 
-from dashboard.account import people
 from devices.models import DeviceList, Job, Selection
 from devices.words import thousands
+from fleets.access import people
 from fleets.models import Membership, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
     from devices.models import ApiKey
+    from fleets.actor import Person
     from fleets.models import Organization
 
 OWN: Final = 100  # organizations that a person is Owner of
@@ -89,10 +89,10 @@ WHERE id = %(key)s RETURNING registered, registered_in_hour
 """
 
 
-def require_room_for_organization(person: User) -> None:
+def require_room_for_organization(person: Person) -> None:
     """Raises Reached. Until the end of the transaction nobody adds another one for this person."""
     people.hold(person)
-    if Membership.objects.filter(user=person, role=Role.OWNER).count() >= OWN:
+    if Membership.objects.filter(user=person.pk, role=Role.OWNER).count() >= OWN:
         raise Reached(
             f"You are Owner of {OWN} organizations, the most that one person may be. Delete one, or make"
             " somebody else Owner of it and leave."

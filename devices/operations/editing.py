@@ -20,7 +20,7 @@ from fleets.access import roles
 from fleets.models import Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 EDITABLE: Final = ("name", "notes", "tags", "poll_interval")
 
@@ -42,7 +42,7 @@ def version(value: Any) -> str:
 def edit(
     *,
     device: Device,
-    actor: User | None,
+    actor: Actor | None,
     field: str,
     value: Any,
     seen: str | None = None,
@@ -65,7 +65,7 @@ def edit(
 def retag(
     *,
     device: Device,
-    actor: User | None,
+    actor: Actor | None,
     put: Mapping[str, str],
     drop: Collection[str] = (),
     at: datetime | None = None,

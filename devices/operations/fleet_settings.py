@@ -16,7 +16,7 @@ from fleets.access import roles
 from fleets.models import Fleet, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
 
@@ -45,7 +45,7 @@ def settings_of(fleet: Fleet) -> dict[str, Any]:
 def change_fleet(
     *,
     fleet: Fleet,
-    actor: User | None,
+    actor: Actor | None,
     at: datetime | None = None,
     seen: str | None = None,
     tell: freezing.Tell | None = None,
@@ -82,7 +82,7 @@ def change_fleet(
     )
 
 
-def _follow_vpn(fleet: Fleet, actor: User | None, at: datetime, *, enabled: bool) -> None:
+def _follow_vpn(fleet: Fleet, actor: Actor | None, at: datetime, *, enabled: bool) -> None:
     following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
     connectivity.settle_devices(following.values_list("pk", flat=True), at)
     reason = {"slug": "vpn-setting"} | ({"by": actor.get_username()} if actor else {})

@@ -28,7 +28,7 @@ from fleets.models import Role
 from fleets.postgres.bulk_insert import insert_alike
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
     from fleets.models import Organization
 
 OFFERED: Final = timedelta(hours=24)  # how long after the first download
@@ -61,7 +61,7 @@ def offered_until(listed: DeviceList, at: datetime) -> datetime | None:
 
 
 @transaction.atomic
-def hand_out(*, listed: DeviceList, actor: User, at: datetime | None = None) -> list[Keyed]:
+def hand_out(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> list[Keyed]:
     """The keys of the list's devices: created now, or those of the first download while they are offered.
 
     Raises PermissionDenied, NotOffered.
@@ -79,7 +79,7 @@ def hand_out(*, listed: DeviceList, actor: User, at: datetime | None = None) -> 
 
 
 @transaction.atomic
-def confirm(*, listed: DeviceList, actor: User, at: datetime | None = None) -> bool:
+def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> bool:
     """Somebody has the keys: the file is offered no more. False where it was not offered.
 
     Raises PermissionDenied.
@@ -100,7 +100,7 @@ def forget(at: datetime | None = None) -> int:
     return old.exclude(encrypted_keys="").update(encrypted_keys="")
 
 
-def _first(now: DeviceList, actor: User, at: datetime) -> list[Keyed]:
+def _first(now: DeviceList, actor: Actor, at: datetime) -> list[Keyed]:
     made = JobResult.objects.filter(job=now.job_id).values("device_id")
     held = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk__in=made)
     keyed = make(list(held.order_by("pk").only("uuid", "name", "organization")), at)
@@ -150,7 +150,7 @@ def record(
     organization: Organization,
     name: str,
     keyed: Sequence[Keyed],
-    actor: User | None,
+    actor: Actor | None,
     at: datetime,
     **more: str,
 ) -> None:

@@ -27,7 +27,7 @@ from fleets.models import Fleet, Role
 from fleets.text import kept
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 class InvalidUuid(ValueError):
@@ -97,7 +97,7 @@ def register(
 def preregister(
     *,
     fleet: Fleet,
-    actor: User | None,
+    actor: Actor | None,
     uuid: str | None = None,
     name: str = "",
     device_type: str = "",
@@ -115,7 +115,7 @@ def preregister(
 
 
 @transaction.atomic
-def deactivate(*, device: Device, actor: User | None, at: datetime | None = None) -> bool:
+def deactivate(*, device: Device, actor: Actor | None, at: datetime | None = None) -> bool:
     """Take a device out of service; only while both its links are down at that instant.
 
     Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
@@ -131,7 +131,7 @@ def deactivate(*, device: Device, actor: User | None, at: datetime | None = None
 
 @transaction.atomic
 def move(
-    *, device: Device, fleet: Fleet, actor: User | None, seen: str | None = None, at: datetime | None = None
+    *, device: Device, fleet: Fleet, actor: Actor | None, seen: str | None = None, at: datetime | None = None
 ) -> bool:
     """Move a device to another fleet of its organization; it keeps its history. False: it was there.
 
@@ -151,7 +151,7 @@ def move(
 
 
 @transaction.atomic
-def delete(*, device: Device, actor: User | None, at: datetime | None = None) -> None:
+def delete(*, device: Device, actor: Actor | None, at: datetime | None = None) -> None:
     """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
 
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
@@ -161,7 +161,7 @@ def delete(*, device: Device, actor: User | None, at: datetime | None = None) ->
     together.delete(of)
 
 
-def _held(device: Device, actor: User | None, least: Role, at: datetime | None) -> together.Batch:
+def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None) -> together.Batch:
     """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
     at = at or clock.now()
     freezing.hold([device.organization_id])
@@ -220,13 +220,13 @@ def says(fleet: Fleet) -> tuple[bool, str]:
     return said
 
 
-def _by(slug: str, actor: User | None) -> dict[str, str]:
+def _by(slug: str, actor: Actor | None) -> dict[str, str]:
     return {"slug": slug} | ({"by": actor.get_username()} if actor else {})
 
 
 def _audit(
     action: str,
-    actor: User | None,
+    actor: Actor | None,
     device: Device,
     at: datetime,
     *,

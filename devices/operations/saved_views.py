@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Final
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from dashboard.account import people
 from devices import clock, freezing
 from devices.models import SavedView
 from devices.operations.editing import version
 from fleets import audit
-from fleets.access import roles
+from fleets.access import people, roles
 from fleets.models import Organization, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Person
 
 MOST: Final = 100  # of a person, and of an organization
 LONGEST: Final = 4000  # characters of a query
@@ -47,7 +46,7 @@ def version_of(view: SavedView) -> str:
 @transaction.atomic
 def save(
     *,
-    actor: User,
+    actor: Person,
     name: str,
     query: str,
     organization: Organization | None = None,
@@ -72,7 +71,9 @@ def save(
 
 
 @transaction.atomic
-def change(*, view: SavedView, actor: User, seen: str, at: datetime | None = None, **said: str) -> SavedView:
+def change(
+    *, view: SavedView, actor: Person, seen: str, at: datetime | None = None, **said: str
+) -> SavedView:
     """Give it another `name` or `query`, made up from its version `seen`.
 
     Raises PermissionDenied, NameTaken, ChangedMeanwhile, and SavedView.DoesNotExist where it was deleted.
@@ -91,14 +92,14 @@ def change(*, view: SavedView, actor: User, seen: str, at: datetime | None = Non
 
 
 @transaction.atomic
-def delete(*, view: SavedView, actor: User, at: datetime | None = None) -> None:
+def delete(*, view: SavedView, actor: Person, at: datetime | None = None) -> None:
     """Forget it. Raises PermissionDenied, and SavedView.DoesNotExist where it was deleted meanwhile."""
     now = _held(view, actor)
     _audit("view-deleted", now, actor, at, before={"name": now.name, "query": now.query})
     now.delete()
 
 
-def _held(view: SavedView, actor: User) -> SavedView:
+def _held(view: SavedView, actor: Person) -> SavedView:
     """The view as it is, for who may change it."""
     now = SavedView.objects.select_for_update(no_key=True).get(pk=view.pk)
     if now.organization:
@@ -121,7 +122,7 @@ def _store(view: SavedView) -> None:
 def _audit(
     action: str,
     view: SavedView,
-    actor: User,
+    actor: Person,
     at: datetime | None,
     *,
     before: dict[str, str] | None = None,

@@ -10,16 +10,14 @@ from django.core.exceptions import PermissionDenied
 from fleets.models import Membership, Organization, Role
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
-def role_in(user: User | AnonymousUser, organization: Organization) -> Role | None:
+def role_in(user: Actor, organization: Organization) -> Role | None:
     """This person's role in the organization; None: no member."""
     if not user.is_authenticated:
         return None
-    role = Membership.objects.filter(user=user, organization=organization).values_list("role", flat=True)
+    role = Membership.objects.filter(user=user.pk, organization=organization).values_list("role", flat=True)
     return Role(role[0]) if role else None
 
 
@@ -47,7 +45,7 @@ def allowed(role: Role | None) -> May:
     return May(**{str(each): role is not None and role.includes(each) for each in Role})
 
 
-def require(actor: User | None, role: Role, organization: Organization) -> None:
+def require(actor: Actor | None, role: Role, organization: Organization) -> None:
     """Refuse an actor whose role in the organization does not include `role`: PermissionDenied.
 
     None is the site itself, from the console.

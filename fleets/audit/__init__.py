@@ -16,7 +16,7 @@ from fleets.models import AuditEntry, Organization
 from fleets.postgres.bulk_insert import insert_alike
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 CONSOLE = "the console"
 # Where the request at hand comes from; the site sets it for pages and for the calls of devices.
@@ -40,7 +40,7 @@ Line = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]
 def record(
     action: str,
     *,
-    actor: User | None,
+    actor: Actor | None,
     organization: Organization | None,
     subject: tuple[str, str, str],
     at: datetime,
@@ -62,7 +62,7 @@ def record(
 def record_all(
     action: str,
     *,
-    actor: User | None,
+    actor: Actor | None,
     organization: Organization | None,
     kind: str,
     lines: Sequence[Line],
@@ -83,7 +83,7 @@ def record_all(
 
 def _entry(
     action: str,
-    actor: User | None,
+    actor: Actor | None,
     organization: Organization | None,
     kind: str,
     line: Line,

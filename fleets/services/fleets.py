@@ -18,7 +18,7 @@ from fleets.access import roles
 from fleets.models import Fleet, Organization, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor
 
 
 class SlugTaken(Exception):
@@ -37,7 +37,7 @@ class HasDevices(Exception):
 def create(
     *,
     organization: Organization,
-    actor: User | None,
+    actor: Actor | None,
     name: str,
     slug: str,
     at: datetime | None = None,
@@ -67,7 +67,7 @@ def create(
 
 
 @transaction.atomic
-def delete(*, fleet: Fleet, actor: User | None, at: datetime | None = None) -> None:
+def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> None:
     """Delete a fleet without devices, and its provisioning keys with it.
 
     Raises PermissionDenied, HasDevices.

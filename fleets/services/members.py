@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from dashboard.account import people
 from devices import clock, freezing, keys
 from fleets import audit
-from fleets.access import roles
+from fleets.access import people, roles
 from fleets.models import Invitation, Membership, Organization, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor, Person
 
 SESSION_KEY: Final = "invitation"  # in a session: the digest of the invitation that its person opened
 DAYS: Final = 7  # how long a link is good unless its maker says otherwise
@@ -69,7 +68,7 @@ def invite(
     *,
     organization: Organization,
     role: Role,
-    actor: User | None,
+    actor: Actor | None,
     email: str = "",
     days: int = DAYS,
     seen: str | None = None,
@@ -93,7 +92,7 @@ def invite(
         role=role,
         email=email,
         digest=keys.digests(secret)[0],
-        invited_by=actor,
+        invited_by_id=actor.pk if actor else None,
         created_at=at,
         expires_at=at + timedelta(days=days),
     )
@@ -103,7 +102,9 @@ def invite(
 
 
 @transaction.atomic
-def revoke(*, organization: Organization, named: str, actor: User | None, at: datetime | None = None) -> bool:
+def revoke(
+    *, organization: Organization, named: str, actor: Actor | None, at: datetime | None = None
+) -> bool:
     """Make the link of this fingerprint good for nothing; false where it was used or revoked before.
 
     Raises PermissionDenied.
@@ -119,7 +120,7 @@ def revoke(*, organization: Organization, named: str, actor: User | None, at: da
     return True
 
 
-def _revoke(invitation: Invitation, actor: User | None, at: datetime) -> None:
+def _revoke(invitation: Invitation, actor: Actor | None, at: datetime) -> None:
     subject = _invitation_subject(invitation)
     Invitation.objects.filter(pk=invitation.pk).delete()
     before = {"role": invitation.role, "email": invitation.email}
@@ -172,7 +173,7 @@ def suits(invitation: Invitation, email: str) -> bool:
     return not invitation.email or invitation.email.lower() == email.lower()
 
 
-def asks_for_proof(invitation: Invitation, user: User) -> bool:
+def asks_for_proof(invitation: Invitation, user: Person) -> bool:
     """Whether the person must first show that the address of the invitation is theirs."""
     return bool(invitation.email) and people.must_prove(user)
 
@@ -187,7 +188,7 @@ def hold(invitation: Invitation, at: datetime) -> Invitation:
 
 
 @transaction.atomic
-def accept(*, invitation: Invitation, user: User, at: datetime | None = None) -> Joined:
+def accept(*, invitation: Invitation, user: Person, at: datetime | None = None) -> Joined:
     """Make the person a member, once. Who is a member already keeps the higher role.
 
     A link that gives its person nothing is not used up. Raises NotGood, OtherAddress, UnprovenAddress.
@@ -202,13 +203,13 @@ def accept(*, invitation: Invitation, user: User, at: datetime | None = None) ->
     before = roles.role_in(user, organization)
     if before and before.includes(role):
         return Joined(organization, before, before)
-    Invitation.objects.filter(pk=current.pk).update(used_at=at, used_by=user)
+    Invitation.objects.filter(pk=current.pk).update(used_at=at, used_by=user.pk)
     _give(organization, user, role, before, actor=user, at=at)
     return Joined(organization, role, before)
 
 
 @transaction.atomic
-def make_owner(*, organization: Organization, user: User, at: datetime | None = None) -> bool:
+def make_owner(*, organization: Organization, user: Person, at: datetime | None = None) -> bool:
     """The site itself makes somebody Owner, member or not: where no Owner can be reached any more.
 
     False where they are Owner already.
@@ -225,9 +226,9 @@ def make_owner(*, organization: Organization, user: User, at: datetime | None = 
 def change_role(
     *,
     organization: Organization,
-    user: User,
+    user: Person,
     role: Role,
-    actor: User | None,
+    actor: Actor | None,
     at: datetime | None = None,
 ) -> None:
     """Give a member another role. Raises PermissionDenied, NotAMember, LastOwner."""
@@ -239,13 +240,15 @@ def change_role(
         return
     if before == Role.OWNER:
         _end_ownership(organization, user, actor, at)
-    Membership.objects.filter(organization=organization, user=user).update(role=role)
+    Membership.objects.filter(organization=organization, user=user.pk).update(role=role)
     change = {"before": {"role": str(before)}, "after": {"role": str(role)}}
     _audit("role-changed", actor, organization, _member_subject(user), at, **change)
 
 
 @transaction.atomic
-def remove(*, organization: Organization, user: User, actor: User | None, at: datetime | None = None) -> None:
+def remove(
+    *, organization: Organization, user: Person, actor: Actor | None, at: datetime | None = None
+) -> None:
     """End a membership: an Owner anybody's, everybody their own. The account stays.
 
     Raises PermissionDenied, NotAMember, LastOwner.
@@ -256,45 +259,45 @@ def remove(*, organization: Organization, user: User, actor: User | None, at: da
     before = _role_of(user, organization)
     if before == Role.OWNER:
         _end_ownership(organization, user, actor, at)
-    Membership.objects.filter(organization=organization, user=user).delete()
+    Membership.objects.filter(organization=organization, user=user.pk).delete()
     _audit("member-removed", actor, organization, _member_subject(user), at, before={"role": str(before)})
 
 
 def _give(
     organization: Organization,
-    user: User,
+    user: Person,
     role: Role,
     before: Role | None,
     *,
-    actor: User | None,
+    actor: Actor | None,
     at: datetime,
 ) -> None:
-    Membership.objects.update_or_create(organization=organization, user=user, defaults={"role": role})
+    Membership.objects.update_or_create(organization=organization, user_id=user.pk, defaults={"role": role})
     change = {"before": {"role": str(before)} if before else None, "after": {"role": str(role)}}
     action = "role-changed" if before else "member-joined"
     _audit(action, actor, organization, _member_subject(user), at, **change)
 
 
-def _role_of(user: User, organization: Organization) -> Role:
+def _role_of(user: Person, organization: Organization) -> Role:
     role = roles.role_in(user, organization)
     if role is None:
         raise NotAMember(f"{user} is no member of {organization} any more.")
     return role
 
 
-def _end_ownership(organization: Organization, user: User, actor: User | None, at: datetime) -> None:
+def _end_ownership(organization: Organization, user: Person, actor: Actor | None, at: datetime) -> None:
     """An Owner is about to be none; the organization is held.
 
     Their open links end with their right to make any. Raises LastOwner.
     """
     if Membership.objects.filter(organization=organization, role=Role.OWNER).count() == 1:
         raise LastOwner(f"{organization} needs an Owner: make somebody else Owner first.")
-    open_ones = Invitation.objects.filter(organization=organization, invited_by=user, used_at=None)
+    open_ones = Invitation.objects.filter(organization=organization, invited_by=user.pk, used_at=None)
     for invitation in open_ones.select_related("organization"):
         _revoke(invitation, actor, at)
 
 
-def _member_subject(user: User) -> tuple[str, str, str]:
+def _member_subject(user: Person) -> tuple[str, str, str]:
     return "member", user.get_username(), user.get_full_name() or user.get_username()
 
 
@@ -304,7 +307,7 @@ def _invitation_subject(invitation: Invitation) -> tuple[str, str, str]:
 
 def _audit(
     action: str,
-    actor: User | None,
+    actor: Actor | None,
     organization: Organization,
     subject: tuple[str, str, str],
     at: datetime,

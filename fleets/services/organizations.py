@@ -12,16 +12,15 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
-from dashboard.account import people
 from devices import clock, freezing
 from devices.models import ApiKey, Device
 from devices.operations import ceilings
 from fleets import audit
-from fleets.access import roles
+from fleets.access import people, roles
 from fleets.models import Fleet, Invitation, Membership, Organization, Role
 
 if TYPE_CHECKING:
-    from dashboard.models import User
+    from fleets.actor import Actor, Person
 
 SLUG_LENGTH: Final = 90  # characters taken from the name; the rest of the column is for a number
 
@@ -57,7 +56,7 @@ def contents(organization: Organization) -> Contents:
 
 
 @transaction.atomic
-def create(*, name: str, actor: User, seen: str | None = None, at: datetime | None = None) -> Organization:
+def create(*, name: str, actor: Person, seen: str | None = None, at: datetime | None = None) -> Organization:
     """An organization of that name, whose Owner is who makes it; its address follows from the name.
 
     `seen` is the address of the newest one that who asks knew of ("": none), so that a form that is sent
@@ -70,21 +69,21 @@ def create(*, name: str, actor: User, seen: str | None = None, at: datetime | No
         return made
     ceilings.require_room_for_organization(actor)
     organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
-    Membership.objects.create(organization=organization, user=actor, role=Role.OWNER)
+    Membership.objects.create(organization=organization, user_id=actor.pk, role=Role.OWNER)
     after = {"name": name, "owner": actor.get_username()}
     _audit("organization-created", actor, organization, at, after=after)
     return organization
 
 
-def newest(person: User) -> Organization | None:
+def newest(person: Person) -> Organization | None:
     """The organization that this person became Owner of last, by making it or otherwise."""
-    owned = Membership.objects.filter(user=person, role=Role.OWNER).select_related("organization")
+    owned = Membership.objects.filter(user=person.pk, role=Role.OWNER).select_related("organization")
     found = owned.order_by("-pk").first()
     return found.organization if found else None
 
 
 @transaction.atomic
-def rename(*, organization: Organization, name: str, actor: User | None, at: datetime | None = None) -> None:
+def rename(*, organization: Organization, name: str, actor: Actor | None, at: datetime | None = None) -> None:
     """Give the organization another name; its address stays. Raises PermissionDenied."""
     freezing.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
@@ -97,7 +96,7 @@ def rename(*, organization: Organization, name: str, actor: User | None, at: dat
 
 
 @transaction.atomic
-def delete(*, organization: Organization, actor: User | None, at: datetime | None = None) -> None:
+def delete(*, organization: Organization, actor: Actor | None, at: datetime | None = None) -> None:
     """Delete an organization without devices, with its fleets, keys, members and invitations.
 
     Its lines in the audit log stay. Raises PermissionDenied, HasDevices.
@@ -136,6 +135,6 @@ def _insert(name: str, slug: str) -> Organization | None:
         return None
 
 
-def _audit(action: str, actor: User | None, organization: Organization, at: datetime, **change: Any) -> None:
+def _audit(action: str, actor: Actor | None, organization: Organization, at: datetime, **change: Any) -> None:
     subject = ("organization", organization.slug, organization.name)
     audit.record(action, actor=actor, organization=organization, subject=subject, at=at, **change)
