@@ -26,7 +26,7 @@ def environment(**options: Any) -> Environment:
         pictures,
         times,
     )
-    from devices import status  # noqa: PLC0415 - models need the settings first
+    from devices.rules import vocabulary  # noqa: PLC0415 - it needs the settings first
 
     options |= {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     made = Environment(**options)  # noqa: S701 - Django sets autoescape
@@ -35,7 +35,7 @@ def environment(**options: Any) -> Environment:
     made.filters |= {
         each.__name__: each for each in (pictures.icon, pictures.stack, pictures.label, isolated.bdi)
     }
-    made.filters |= {"shown": status.shown, "thousands": times.thousands, "pluralize": pluralize}
+    made.filters |= {"shown": vocabulary.shown, "thousands": times.thousands, "pluralize": pluralize}
     return made
 
 

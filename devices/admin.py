@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, Verification, VpnServer
 from devices.operations import lifecycle
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.admin import ReadOnlyAdmin
 from fleets.text import IN_ADMIN
 

@@ -68,7 +68,7 @@ def rehearse(
 ) -> list[tuple[str, object, object]]:
     """Everything in order; returns the findings."""
     from devices import clock  # noqa: PLC0415
-    from devices.status import Status  # noqa: PLC0415
+    from devices.rules.vocabulary import Status  # noqa: PLC0415
 
     began = time.monotonic()
 
@@ -187,7 +187,7 @@ def make_devices(state: Path, number: int) -> dict[str, list[int]]:
 def statuses(groups: dict[str, list[int]]) -> dict[str, frozenset[str]]:
     """What the pages would say at this moment, by group."""
     from devices.models import Device  # noqa: PLC0415
-    from devices.status import with_status  # noqa: PLC0415
+    from devices.status.reading import with_status  # noqa: PLC0415
 
     by_id = dict(with_status(Device.objects.all()).values_list("pk", "status"))
     return {group: frozenset(by_id[pk] for pk in ids) for group, ids in groups.items()}
@@ -201,7 +201,7 @@ def told(groups: dict[str, list[int]]) -> str:
 def recorded(devices: list[int], since: datetime | None = None) -> bool:
     """Whether the history has all of them offline, and by a change after `since`."""
     from devices.models import StatusChange  # noqa: PLC0415
-    from devices.status import Status  # noqa: PLC0415
+    from devices.rules.vocabulary import Status  # noqa: PLC0415
 
     changes = StatusChange.objects.filter(device__in=devices, after=Status.OFFLINE)
     return changes.filter(**{"at__gt": since} if since else {}).count() == len(devices)
@@ -226,7 +226,7 @@ def findings(
     """What was looked at, what it must be, and what it is."""
     from devices.integrity import checks as integrity  # noqa: PLC0415
     from devices.models import ConnectivityRecord, StatusChange  # noqa: PLC0415
-    from devices.status import Status  # noqa: PLC0415
+    from devices.rules.vocabulary import Status  # noqa: PLC0415
 
     def changes(model: Any, group: str) -> list[tuple[str, float]]:
         """What became of which device, by how many seconds after the end of the outage."""
@@ -257,7 +257,7 @@ def lanes(devices: list[int], start: datetime) -> tuple[set[float | None], list[
     from devices.history import device_history as happened  # noqa: PLC0415
     from devices.history.spans import lanes_of  # noqa: PLC0415
     from devices.models import Device  # noqa: PLC0415
-    from devices.status import with_status  # noqa: PLC0415
+    from devices.status.reading import with_status  # noqa: PLC0415
 
     at, said, hatched = clock.now(), set(), []
     for device in with_status(Device.objects.filter(pk__in=devices), at):

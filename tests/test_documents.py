@@ -10,7 +10,8 @@ from typing import Any, Final
 import dashboard
 from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
-from devices.status import RULES, Status
+from devices.rules.rules import RULES
+from devices.rules.vocabulary import Status
 
 ROOT: Final = Path(__file__).parent.parent
 PROJECT: Final[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from dashboard.jinja import part, rendered
 from dashboard.templating.indicators import Indicator
-from devices.status import Status, shown
+from devices.rules.vocabulary import Status, shown
 
 register = template.Library()
 

@@ -12,7 +12,7 @@ from django.db.models import DateTimeField, QuerySet, Value
 from devices import clock, freezing, words
 from devices.models import Device, FrozenReason, StatusChange
 from devices.rules.live_links import links_at
-from devices.status import HeartbeatState, Status
+from devices.rules.vocabulary import HeartbeatState, Status
 from fleets.text import apart
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged

@@ -20,8 +20,8 @@ from devices import clock, freezing
 from devices.clock import Moment
 from devices.connectivity.heartbeats import record_heartbeats
 from devices.connectivity.vpn_leases import current_life, life_of, note_event, renew, same_server
-from devices.integrity import counters
 from devices.models import Device, Heartbeat, VpnServer
+from devices.status import counters
 from devices.transitions import write as transitions
 from devices.transitions.write import settle_devices
 from fleets.models import Organization

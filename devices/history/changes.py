@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from devices.models import Device, FrozenReason, StatusChange
-from devices.status import unrecorded
+from devices.status.reading import unrecorded
 from fleets.models import Organization
 
 REASONS = {

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from django.db import connection
 
-from devices import status
 from devices.history.rollups import MOVES
 from devices.models import Device
-from devices.status import Status
+from devices.rules.vocabulary import Status
+from devices.status.reading import passed_ids, unrecorded
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def instant(at: datetime, now: datetime) -> Instant:
         near = [hour for hour in cursor.fetchone() if hour]
     base = min(near, key=lambda hour: abs(hour - at), default=None)
     nearer = base is None or now - at < abs(base - at)
-    return Instant(at, status.passed_ids(at), None if nearer else base, now)
+    return Instant(at, passed_ids(at), None if nearer else base, now)
 
 
 Piece = tuple[str, list[Any]]  # SQL and its parameters
@@ -93,7 +93,7 @@ def count(
     """
     sql, params = counted(organizations, then)
     devices = Device.objects.filter(organization__in=organizations)
-    moves = status.unrecorded(devices, then.at, then.passed).order_by()
+    moves = unrecorded(devices, then.at, then.passed).order_by()
     moved, moved_params = (
         moves.values_list("fleet_id", "recorded_status", "status").query.sql_with_params()
         if then.passed

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from devices import clock
 from devices.models import ConnectivityRecord, Device, StatusChange
-from devices.status import with_status
+from devices.status.reading import with_status
 
 Link = ConnectivityRecord.Link
 

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from devices import clock
 from devices.history import retention
-from devices.status import Status
+from devices.rules.vocabulary import Status
 
 EVERY: Final = timedelta(hours=1)
 MARGIN: Final = timedelta(minutes=1)  # for what is dated before the hour and on its way into the database

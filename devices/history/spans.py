@@ -15,7 +15,7 @@ from devices import clock
 from devices.history.changes import reason_words
 from devices.history.device_history import Happened
 from devices.models import ConnectivityRecord, Outage
-from devices.status import HeartbeatState, Status
+from devices.rules.vocabulary import HeartbeatState, Status
 
 Link = ConnectivityRecord.Link
 

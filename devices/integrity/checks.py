@@ -17,11 +17,13 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Count
 
-from devices import clock, status
+from devices import clock
 from devices.clock import steps as ahead
 from devices.history import rollups
 from devices.integrity import counters
 from devices.models import Device
+from devices.status.counts import count_by_status
+from devices.status.reading import with_status
 from fleets.models import Organization
 
 PART: Final = 200_000  # devices looked at by one statement
@@ -156,9 +158,9 @@ def _counts(organization: Organization, at: datetime) -> Iterator[Disagreement]:
     """Counts against the rules, evaluated for every device."""
     at, devices = clock.known(at), Device.objects.filter(organization=organization)
     with _one_moment():
-        by_rules = status.with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
+        by_rules = with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
         counted = {row["status"]: row["n"] for row in by_rules}
-        shown: dict[str, Any] = status.count_by_status(devices, at)
+        shown: dict[str, Any] = count_by_status(devices, at)
     for slug, number in shown.items():
         if number != counted.get(slug, 0):
             where = f"{slug} in {organization.slug}"

@@ -20,7 +20,7 @@ from devices.models import Description
 from devices.models.device import OFTEN
 from devices.rules.status_code import QUIET, cells
 from devices.rules.status_code import VPN as VPN_STATES
-from devices.status import OVERDUE_AFTER, HeartbeatState, Status, behind
+from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind
 from fleets.models import Organization
 
 DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"

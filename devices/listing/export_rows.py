@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
 
 from devices.models import Device
-from devices.status import LAST_ATTENTION_RANK, shown
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, shown
 
 BATCH: Final = 2000  # rows in memory
 

@@ -16,7 +16,8 @@ from django.db.models import Count
 from devices.listing.branches import Part, Piece, Recorded, conditions, few_by, from_rows, recorded
 from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
 from devices.rules.status_code import status_of
-from devices.status import Status, behind, count_by_status, vocabulary
+from devices.rules.vocabulary import Status, behind, vocabulary
+from devices.status.counts import count_by_status
 from fleets.models import Organization
 
 MANY = 100_000  # devices that a page still counts; more are counted when it is there

@@ -19,7 +19,8 @@ from devices import clock
 from devices.listing.search import query_of
 from devices.models import Description, Device
 from devices.operations.tags import LONGEST_TAG
-from devices.status import HeartbeatState, Status, behind, filter_by_status, with_status
+from devices.rules.vocabulary import HeartbeatState, Status, behind
+from devices.status.reading import filter_by_status, with_status
 from fleets.models import Fleet, Organization
 from fleets.postgres.text_search import words_of
 

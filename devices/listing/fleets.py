@@ -15,9 +15,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-from devices import status
 from devices.listing.filters import in_organizations
-from devices.status import WORST, Status
+from devices.rules.vocabulary import WORST, Status
+from devices.status import reading
 from fleets.models import Organization
 from fleets.postgres import name_order
 from fleets.postgres.keyset import Key, Order, Page, order_sql, page_of
@@ -81,8 +81,8 @@ class Apart:
 
 def apart(organizations: Sequence[Organization], at: datetime) -> Apart:
     """Read once for a page; both are few, by index."""
-    moved = status.moved_ids(at)
-    stalled = status.stalled(in_organizations(organizations), at, moved).order_by()
+    moved = reading.moved_ids(at)
+    stalled = reading.stalled(in_organizations(organizations), at, moved).order_by()
     return Apart(moved, list(stalled.values_list("fleet_id", flat=True)))
 
 
@@ -201,7 +201,7 @@ def moves(
     organizations: Sequence[Organization], at: datetime, moved: list[int]
 ) -> tuple[str, tuple[Any, ...]]:
     """The query for those of the moved devices whose status is another now, with its parameters."""
-    moves = status.unrecorded(in_organizations(organizations), at, moved)
+    moves = reading.unrecorded(in_organizations(organizations), at, moved)
     return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
 
 

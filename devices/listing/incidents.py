@@ -19,7 +19,8 @@ from django.db.models import QuerySet
 from devices.listing.fleets import beyond, compiled
 from devices.models import Device
 from devices.rules.status_code import VPN, cells
-from devices.status import ATTENTION, WORST, HeartbeatState, moved_ids, stalled, with_status
+from devices.rules.vocabulary import WORST, HeartbeatState
+from devices.status.reading import ATTENTION, moved_ids, stalled, with_status
 from fleets.postgres.keyset import Key, Order, Page, order_sql, page_of
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number

@@ -31,7 +31,7 @@ from devices.listing.branches import (
 )
 from devices.listing.sorted_scan import CONTACT
 from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
-from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
 from fleets.postgres.keyset import BIGGEST, Key, Order
 
 # The orders by name. A leading "-" in the address turns one around.

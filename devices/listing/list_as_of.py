@@ -23,7 +23,8 @@ from devices.listing.filters import Filters, described, in_organizations, unchan
 from devices.listing.fleets import beyond, compiled
 from devices.listing.index_scan import ORDERS, Place
 from devices.models import Device, StatusChange
-from devices.status import RANKS, Status, behind, with_status
+from devices.rules.vocabulary import RANKS, Status, behind
+from devices.status.reading import with_status
 from fleets.models import Organization
 from fleets.postgres import name_order
 from fleets.postgres.keyset import Order, Page, encode, order_sql, page_of

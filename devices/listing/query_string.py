@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import QueryDict
 
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
-from devices.status import Status, shown
+from devices.rules.vocabulary import Status, shown
 from fleets.models import Fleet, Organization
 from fleets.postgres.text_search import LONGEST
 from fleets.text import kept

@@ -20,7 +20,8 @@ from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters, in_organizations, matching, matching_of, unchanging
 from devices.listing.index_scan import ORDERS, Moved, Place
 from devices.models import Device
-from devices.status import Status, as_recorded, moved_ids, vocabulary, with_status
+from devices.rules.vocabulary import Status, vocabulary
+from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.models import Organization
 from fleets.postgres.keyset import Order, ordered, page_of
 from fleets.postgres.name_order import NameKey

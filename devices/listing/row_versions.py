@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection
 
 from devices.models import Device
-from devices.status import moved_ids
+from devices.status.reading import moved_ids
 
 # The transaction that wrote a row names its version; those of a device and of its heartbeat.
 VERSIONS = """

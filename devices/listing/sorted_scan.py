@@ -14,7 +14,7 @@ from django.db import connection
 
 from devices.listing.branches import Part, Piece, Recorded, conditions
 from devices.rules.status_code import LINKS, status_of
-from devices.status import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
 from fleets.postgres import name_order
 
 if TYPE_CHECKING:

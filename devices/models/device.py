@@ -13,9 +13,10 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Coalesce, Greatest
 
-from devices import status
 from devices.clock import DatabaseClock
 from devices.rules import status_code
+from devices.rules.rules import recorded_status
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
 from devices.schema import triggers
 from fleets.models import (
     Fleet,
@@ -147,8 +148,8 @@ class Device(models.Model):
     vpn_session = models.CharField(max_length=255, blank=True, default="")
     heartbeat_state = models.CharField(
         max_length=7,
-        choices=status.HeartbeatState,
-        default=status.HeartbeatState.UNKNOWN,
+        choices=HeartbeatState,
+        default=HeartbeatState.UNKNOWN,
     )
     heartbeat_changed_at = models.DateTimeField(null=True, blank=True)
 
@@ -156,7 +157,7 @@ class Device(models.Model):
     facts_at = models.DateTimeField(null=True, editable=False)
     facts_reason = models.JSONField(default=dict, blank=True, editable=False)
     recorded_status = models.GeneratedField(
-        expression=status.recorded_status(),
+        expression=recorded_status(),
         output_field=models.CharField(max_length=17),
         db_persist=True,
     )
@@ -200,7 +201,7 @@ class Device(models.Model):
             models.CheckConstraint(name="device_uuid", condition=Q(uuid__regex=UUID_PATTERN)),
             models.CheckConstraint(
                 name="device_heartbeat_state",
-                condition=Q(heartbeat_state__in=status.HeartbeatState.values),
+                condition=Q(heartbeat_state__in=HeartbeatState.values),
             ),
             models.CheckConstraint(
                 name="device_frozen_reason",
@@ -274,7 +275,7 @@ class Device(models.Model):
             models.Index(
                 fields=["organization", "recorded_progress_at"],
                 name="device_progress",
-                condition=Q(recorded_status__in=status.PROGRESSING),
+                condition=Q(recorded_status__in=PROGRESSING),
             ),
             # A VPN server's devices: its full list, the end of its lease.
             models.Index(
@@ -294,9 +295,9 @@ class Device(models.Model):
 
     @property
     def attention(self) -> bool:
-        """Whether it needs attention; for devices annotated by status.with_status."""
+        """Whether it needs attention; for devices annotated by with_status."""
         rank: int = self.rank  # type: ignore[attr-defined]
-        return rank <= status.LAST_ATTENTION_RANK
+        return rank <= LAST_ATTENTION_RANK
 
 
 class Heartbeat(models.Model):

@@ -14,7 +14,7 @@ class FleetCount(models.Model):
     """A part of the number of devices that a fleet has of one status: their sum is the number.
 
     Each statement that changes statuses appends what it changed, so that no writer waits for another;
-    devices/integrity/counters.py folds the parts of a fleet and status into one.
+    devices/status/counters.py folds the parts of a fleet and status into one.
     """
 
     # By id, without a constraint: to check it would write to the fleet's row at every change.

@@ -21,7 +21,8 @@ from psycopg.types.json import Jsonb
 
 from devices import freezing
 from devices.models import ApiKey, Device, FormerKey
-from devices.status import HeartbeatState, with_status
+from devices.rules.vocabulary import HeartbeatState
+from devices.status.reading import with_status
 from fleets import audit
 from fleets.models import Fleet, Organization
 

@@ -10,11 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Case, Field, Q, TextChoices, Value, When
-from psycopg.sql import Literal
-
-from fleets.postgres.expressions import condition_sql
 
 # The recorded facts of the two links, by the names they have in the rules.
 RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
@@ -45,16 +41,6 @@ def as_case(rules: Sequence[Rule], results: Sequence[object], output: Field[Any,
         When(rule.recorded, then=Value(result)) for rule, result in zip(rules[:-1], results[:-1], strict=True)
     ]
     return Case(*whens, default=Value(results[-1]), output_field=output)
-
-
-def as_template(rules: Sequence[Rule], results: Sequence[object]) -> str:
-    """The same as a template for fleets.postgres.expressions.Sql that gives, per rule, one of `results`."""
-    device = apps.get_model("devices", "Device")
-    whens = [
-        f"WHEN {condition_sql(device, rule.recorded)} THEN {Literal(result).as_string()}"
-        for rule, result in zip(rules[:-1], results[:-1], strict=True)
-    ]
-    return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
 
 
 def _facts(condition: Q) -> set[str]:

@@ -14,7 +14,8 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
 from devices.rules.rule_table import as_case
-from devices.status import RANKS, RULES, HeartbeatState, Status
+from devices.rules.rules import RULES
+from devices.rules.vocabulary import RANKS, HeartbeatState, Status
 
 # Filters name them; over the recorded facts.
 VPN = {

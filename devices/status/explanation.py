@@ -10,11 +10,14 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from devices import clock, status, words
+from devices import clock, words
 from devices.models import Device, FrozenReason
 from devices.rules import live_links
 from devices.rules.rule_table import Rule
-from devices.status import Status
+from devices.rules.rules import RULES
+from devices.rules.vocabulary import POST_PROVISIONING_STATE, Status
+from devices.status.expressions import rule_over, status_over
+from devices.status.reading import with_status
 from fleets.text import apart
 
 # A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
@@ -65,7 +68,7 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     number, thens = _concluded(now, at)
     in_outage = at.heard != at  # of ours: nothing passes by the clock
     next_status, next_at = (None, None) if in_outage else _next(now, thens, at)
-    rule = status.RULES[number - 1]
+    rule = RULES[number - 1]
     return Explanation(
         status=Status(now.status),
         rule=number,
@@ -78,7 +81,7 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
 
 
 def _read(device: Device, at: datetime) -> Any:
-    return status.with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
+    return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
 
 
 def _concluded(device: Any, at: clock.Moment) -> tuple[int, dict[str, str]]:
@@ -96,10 +99,10 @@ def _sql() -> str:
     now = _links("%(at)s")
     thens = [_links(deadline) for deadline in DEADLINES.values()]
     statuses = [
-        status.status_over(vpn_connected=VPN_THEN.format(then=vpn, now=now[0]), heartbeat_state=heartbeat)
+        status_over(vpn_connected=VPN_THEN.format(then=vpn, now=now[0]), heartbeat_state=heartbeat)
         for vpn, heartbeat in thens
     ]
-    rule = status.rule_over(vpn_connected=now[0], heartbeat_state=now[1])
+    rule = rule_over(vpn_connected=now[0], heartbeat_state=now[1])
     return READ.format(rule=rule, thens=", ".join(statuses))
 
 
@@ -160,7 +163,7 @@ def _activation(device: Any, used: set[str], at: datetime) -> Input:
 
 
 def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
-    if device.provisioning_state == status.POST_PROVISIONING_STATE:
+    if device.provisioning_state == POST_PROVISIONING_STATE:
         value = "Its system is written, the restart is awaited"
     elif device.first_contact_at:
         value = f"First contact {words.clock(device.first_contact_at, at)}"

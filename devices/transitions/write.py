@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from devices import clock
 from devices.models import ConnectivityRecord
-from devices.status import status_over
+from devices.status.expressions import status_over
 
 # `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
 # state to itself changes who owns the link or who is active, but is no edge: since and record stay.

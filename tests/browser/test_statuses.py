@@ -16,9 +16,9 @@ from devices.ingest.app import Ingest
 from devices.ingest.asgi import PATHS
 from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
+from devices.rules.vocabulary import Status
 from devices.simulator.keyfile import Identity
 from devices.simulator.scenarios import Step
-from devices.status import Status
 from fleets.models import Fleet, Role
 from fleets.postgres.listener import News
 from tests.browser.conftest import sign_in

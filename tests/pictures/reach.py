@@ -11,7 +11,7 @@ from allauth.mfa.totp.internal import auth
 from django.template.loader import render_to_string
 from playwright.sync_api import FilePayload, Locator, Page, Route, expect
 
-from devices.status import Status
+from devices.rules.vocabulary import Status
 
 ORGANIZATION: Final = "halden-transit"
 EMPTY: Final = "aker-ferries"  # an organization that has nothing yet; made on the way

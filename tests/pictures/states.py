@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from tests.pictures import reach
 from tests.pictures.reach import EMPTY, ORGANIZATION, Reach, at, clicked, sent
 

@@ -18,7 +18,8 @@ from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.fleets import compiled
 from devices.listing.incidents import Line
 from devices.models import Device, FleetCount, VpnServer
-from devices.status import PROGRESSING, RANKS, Status, with_status
+from devices.rules.vocabulary import PROGRESSING, RANKS, Status
+from devices.status.reading import with_status
 from devices.words import thousands
 from fleets.models import Fleet
 from fleets.text import apart

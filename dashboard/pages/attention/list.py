@@ -17,7 +17,7 @@ from dashboard.pages.devices.query import address
 from dashboard.pages.parts.cursor import page_asked_for
 from devices import clock
 from devices.listing.incidents import LOOKED_AT, Among, lines, lines_named
-from devices.status import count_attention
+from devices.status.counts import count_attention
 from fleets.models import Fleet
 from fleets.postgres.keyset import Page
 

@@ -12,7 +12,7 @@ from dashboard.http.scope import scope, signed_in
 from dashboard.pages.device.events import COLUMNS, batches
 from devices import clock
 from devices.listing.filters import in_organizations
-from devices.status import with_status
+from devices.status.reading import with_status
 
 
 @require_safe

@@ -19,7 +19,7 @@ from devices.history import device_history
 from devices.history.changes import reason_words
 from devices.history.device_history import Happened
 from devices.models import ConnectivityRecord, Device, StatusChange
-from devices.status import Status, shown
+from devices.rules.vocabulary import Status, shown
 
 Link = ConnectivityRecord.Link
 

@@ -11,7 +11,8 @@ from dashboard.http.scope import scope, signed_in
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
 from devices import clock
 from devices.advice import steps
-from devices.status import RULES, Status, behind, vocabulary
+from devices.rules.rules import RULES
+from devices.rules.vocabulary import Status, behind, vocabulary
 
 
 @require_safe

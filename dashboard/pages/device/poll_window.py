@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from devices.status import Status
+from devices.rules.vocabulary import Status
 
 
 @dataclass(frozen=True)

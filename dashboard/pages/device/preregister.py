@@ -17,7 +17,7 @@ from dashboard.pages.device.target import require
 from devices import clock
 from devices.models import UUID_PATTERN, Device
 from devices.operations import lifecycle
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Fleet, Role
 from fleets.text import Words, apart
 

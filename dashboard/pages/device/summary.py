@@ -21,8 +21,8 @@ from devices import advice, clock
 from devices.history import device_history
 from devices.listing.filters import in_organizations
 from devices.operations.batch import links_up
-from devices.status import as_recorded, moved_ids, with_status
 from devices.status.explanation import explain
+from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.postgres import moments
 
 EVENTS = 20

@@ -17,7 +17,7 @@ from dashboard.templating import indicators
 from devices import clock
 from devices.listing.filters import in_organizations
 from devices.models import Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Organization, Role
 from fleets.text import apart
 

@@ -21,7 +21,7 @@ from devices.history import spans as lanes
 from devices.history.device_history import Happened
 from devices.history.flapping import unstable
 from devices.history.spans import History, Span
-from devices.status import RANKS, HeartbeatState, Status, shown
+from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
 
 HEIGHT: Final = 24
 SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too

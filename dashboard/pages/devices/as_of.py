@@ -25,7 +25,7 @@ from devices.history import counts_as_of
 from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters, described
 from devices.listing.list_as_of import PORTIONS, Then
-from devices.status import moved_ids
+from devices.status.reading import moved_ids
 from fleets.models import Fleet
 from fleets.postgres.keyset import Page
 

@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from dashboard.pages.parts.poll_interval import in_words
 from devices.models import Selection
 from devices.operations.bulk_actions import ACTIONS, devices_in
-from devices.status import with_status
+from devices.status.reading import with_status
 from devices.words import thousands
 from fleets.models import Fleet
 from fleets.postgres.name_order import NameKey

@@ -15,7 +15,7 @@ from devices import words
 from devices.history.counts_as_of import Instant
 from devices.listing.list_as_of import Was
 from devices.models import Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Fleet
 
 LINKS = """

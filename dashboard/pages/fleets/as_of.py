@@ -24,7 +24,8 @@ from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
 from devices.listing.fleets import Standing, apart, order_named, standings_of
 from devices.listing.fleets_as_of import standings_then
-from devices.status import always_attended, count_by_status
+from devices.rules.vocabulary import always_attended
+from devices.status.counts import count_by_status
 from fleets.models import FleetType
 
 PER_PAGE = 25

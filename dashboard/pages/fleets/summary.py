@@ -12,7 +12,8 @@ from devices.history.changes import Change
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
 from devices.listing.fleets import Apart, Standing
-from devices.status import Status, always_attended, count_by_organization, vocabulary
+from devices.rules.vocabulary import Status, always_attended, vocabulary
+from devices.status.counts import count_by_organization
 from fleets.models import Fleet, FleetType, Organization
 
 LATEST = 8  # changes below the table

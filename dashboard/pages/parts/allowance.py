@@ -12,7 +12,8 @@ from devices.freezing import Named, next_turns
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
 from devices.models import Device, FrozenReason
-from devices.status import Status, count_by_status
+from devices.rules.vocabulary import Status
+from devices.status.counts import count_by_status
 from fleets.models import Organization
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from dashboard.templating import indicators as links
-from devices.status import Status
+from devices.rules.vocabulary import Status
 
 NOTES: Final = 160  # characters of notes in a row
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devices import words
-from devices.status import Status
+from devices.rules.vocabulary import Status
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dashboard.pages.device.timeline import RANGES, Mark, Range, Scale, marks_of
 from devices import clock, words
 from devices.history import rollups
 from devices.listing.facet_counts import as_shown
-from devices.status import Status, vocabulary
+from devices.rules.vocabulary import Status, vocabulary
 from fleets.models import Fleet, Organization
 
 WIDTH: Final = 1000  # of the drawing, which is stretched to the width of the page

@@ -31,7 +31,7 @@ from devices.history import device_history, retention
 from devices.integrity import checks as integrity
 from devices.integrity import nightly
 from devices.models import ConnectivityRecord, Device, Listening, StatusChange
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Fleet, Organization
 from tests.bench.history.backlog import backlog, bare_update
 from tests.bench.history.fill import fill, months

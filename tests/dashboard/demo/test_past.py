@@ -9,9 +9,10 @@ from dashboard.demo import past as demo_past
 from dashboard.demo import site as demo
 from devices.integrity import checks as integrity
 from devices.models import Device, StatusChange
+from devices.rules.vocabulary import Status
 from devices.simulator.keyfile import Ledger
 from devices.simulator.run import Options, share_out
-from devices.status import Status, with_status
+from devices.status.reading import with_status
 from tests.factories import T0
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.views.defaults import bad_request, permission_denied, server_error
 from dashboard.http.scope import scope
 from dashboard.models import User
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from tests.factories import make_fleet, make_member, make_organization
 from tests.pages import text_of
 

@@ -11,7 +11,8 @@ from devices import clock, connectivity
 from devices.advice import STEPS, check_next, doubt, works_now
 from devices.models import Device
 from devices.operations import lifecycle
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db

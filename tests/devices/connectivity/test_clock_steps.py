@@ -35,7 +35,8 @@ from devices.models import (
     VpnServer,
 )
 from devices.operations import lifecycle
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db

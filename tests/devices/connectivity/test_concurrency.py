@@ -14,7 +14,8 @@ from devices import connectivity
 from devices.ingest.database import in_database
 from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
 from devices.operations import lifecycle
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import T0, make_device, make_fleet, seconds
 

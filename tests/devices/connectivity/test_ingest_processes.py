@@ -11,7 +11,8 @@ from devices import clock, connectivity
 from devices.connectivity import outages as listening
 from devices.connectivity.ingest_processes import Presence
 from devices.models import Device, Listening, ListeningProcess, Outage
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,8 +11,10 @@ from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history import device_history, spans
 from devices.models import ConnectivityRecord, Device, Heartbeat, Listening, Outage, StatusChange, VpnServer
-from devices.status import Status, count_by_status, filter_by_status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.counts import count_by_status
 from devices.status.explanation import explain
+from devices.status.reading import filter_by_status, with_status
 from tests.bench.fill import copied, execute
 from tests.factories import T0, make_device, make_fleet, seconds
 

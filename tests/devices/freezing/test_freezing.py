@@ -16,7 +16,8 @@ from devices import connectivity, freezing
 from devices.models import Device, StatusChange
 from devices.operations import lifecycle, reports
 from devices.operations.fleet_settings import change_fleet
-from devices.status import Status, count_by_status
+from devices.rules.vocabulary import Status
+from devices.status.counts import count_by_status
 from fleets.models import AuditEntry, Fleet, FleetType, Organization, Plan, Role
 from tests.factories import T0, make_fleet, make_member, make_organization, seconds
 

@@ -16,7 +16,8 @@ from devices.history import retention, rollups
 from devices.integrity.checks import disagreements
 from devices.models import Device, FleetTally
 from devices.operations import lifecycle
-from devices.status import Status, count_by_fleet
+from devices.rules.vocabulary import Status
+from devices.status.counts import count_by_fleet
 from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 

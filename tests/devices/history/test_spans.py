@@ -15,7 +15,7 @@ from devices.history import spans as lanes
 from devices.history.spans import Span
 from devices.models import Device
 from devices.operations import lifecycle
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from devices.models import Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.devices.lives.test_lives import UUIDS, Event, check, make, tell
 from tests.factories import T0, seconds
 

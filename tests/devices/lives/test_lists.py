@@ -27,7 +27,8 @@ from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.listing.reading import LONG_AGO, Listing, counted, listing
 from devices.models import Device
 from devices.operations import reports
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from fleets.models import Fleet, Organization
 from tests.devices.lives.test_lives import STEPS, UUIDS, Event, devices, events, make, tell
 from tests.factories import T0, make_device, seconds

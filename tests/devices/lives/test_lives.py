@@ -29,7 +29,10 @@ from devices.listing.fleets import SORTS
 from devices.listing.fleets_as_of import standings_then
 from devices.listing.list_as_of import Then
 from devices.models import ConnectivityRecord, Device, StatusChange
-from devices.status import Status, count_by_status, explain, filter_by_status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.counts import count_by_status
+from devices.status.explanation import explain
+from devices.status.reading import filter_by_status, with_status
 from fleets.models import Organization
 from tests.devices.lives.model import Model, ModelDevice
 from tests.factories import T0, make_fleet, seconds

@@ -21,7 +21,7 @@ from devices.connectivity import outages
 from devices.history import rollups
 from devices.integrity.checks import disagreements
 from devices.models import Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.devices.lives.model import Model
 from tests.devices.lives.test_lives import (
     Event,

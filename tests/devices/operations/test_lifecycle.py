@@ -12,7 +12,8 @@ from devices import connectivity, keys
 from devices.models import ApiKey, ConnectivityRecord, Device, FormerKey, StatusChange
 from devices.operations import lifecycle
 from devices.operations.fleet_settings import change_fleet
-from devices.status import Status, with_status
+from devices.rules.vocabulary import Status
+from devices.status.reading import with_status
 from fleets.models import Role
 from tests.factories import (
     T0,

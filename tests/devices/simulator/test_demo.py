@@ -14,9 +14,11 @@ from dashboard.demo import site as demo
 from dashboard.models import User
 from devices import clock, keys
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange
+from devices.rules.vocabulary import Status
 from devices.simulator.keyfile import read_keys
 from devices.simulator.run import Options
-from devices.status import Status, count_by_status, with_status
+from devices.status.counts import count_by_status
+from devices.status.reading import with_status
 from fleets.models import Fleet, Membership, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 

@@ -21,10 +21,11 @@ from devices.connectivity.outages import PULSE_EVERY
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from devices.models import Device, Heartbeat, Listening, StatusChange, VpnServer
+from devices.rules.vocabulary import Status
 from devices.simulator.client import Stats
 from devices.simulator.run import Options, simulate
 from devices.simulator.scenarios import SERVERS
-from devices.status import Status, with_status
+from devices.status.reading import with_status
 
 MOMENT = timedelta(microseconds=1)
 PATIENCE = 60.0  # seconds that a busy machine may need

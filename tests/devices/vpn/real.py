@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from devices.models import ConnectivityRecord, Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.devices.ingest.world import World
 from tests.devices.vpn.conftest import RunningSite
 from tests.devices.vpn.network import Network, Process, network, unusable

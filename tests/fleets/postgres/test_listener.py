@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from devices import connectivity
 from devices.models import Device
 from devices.operations import editing
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from fleets.postgres.listener import CHANNEL, News
 from tests.factories import make_device
 from tests.worker import wait_until

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from dashboard.models import User
 from devices import clock, connectivity
 from devices.models import Device
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import make_every_status, names_in, refresh, text_of

@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from devices.status import RULES, Status
+from devices.rules.rules import RULES
+from devices.rules.vocabulary import Status
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
 

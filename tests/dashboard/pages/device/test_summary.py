@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from devices import clock, connectivity
 from devices.models import Device
-from devices.status import Status, explain
+from devices.rules.vocabulary import Status
+from devices.status.explanation import explain
 from fleets.models import Fleet
 from tests.factories import make_device, make_fleet, make_member, make_organization, make_uuid
 from tests.pages import make_every_status, refresh, text_of

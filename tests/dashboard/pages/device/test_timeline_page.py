@@ -19,7 +19,7 @@ from devices.connectivity import outages
 from devices.history.spans import Span
 from devices.models import Device, Heartbeat
 from devices.operations.csv_cells import BOM
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Fleet
 from tests.factories import make_device
 from tests.pages import fetch, refresh, text_of

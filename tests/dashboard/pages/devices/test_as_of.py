@@ -21,7 +21,7 @@ from devices.listing.filters import Filters, Tag
 from devices.listing.list_as_of import Then
 from devices.models import Device, FleetTally
 from devices.operations import lifecycle
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from tests.factories import make_device, make_fleet
 from tests.pages import names_in, text_of

@@ -17,7 +17,7 @@ from dashboard.models import User
 from devices import clock, connectivity
 from devices.listing.export_rows import COLUMNS
 from devices.models import Device
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import fetch, make_every_status, names_in, rows_of

@@ -17,7 +17,7 @@ from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history import rollups
 from devices.models import FleetTally
-from devices.status import Status
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet
 from tests.pages import refresh, text_of

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from devices import clock, keys
 from devices.models import ApiKey, Device, Heartbeat, VpnServer
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything, make_device
 

@@ -11,7 +11,7 @@ import pytest
 from devices import keys
 from devices.models import Device, Heartbeat, StatusChange
 from devices.operations import lifecycle
-from devices.status import with_status
+from devices.status.reading import with_status
 from fleets.models import Fleet
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.supervisor.agent import ExchangeRefused, Supervisor

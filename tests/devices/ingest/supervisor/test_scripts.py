@@ -22,7 +22,7 @@ from devices.ingest.app import Ingest
 from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import Device
-from devices.status import with_status
+from devices.status.reading import with_status
 from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World

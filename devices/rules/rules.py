@@ -1,0 +1,78 @@
+"""The rule table of domain.md as data: a status, its condition and the sentence that says why.
+
+Every rule is written here, once: the stored columns, the status at any clock (devices/status/expressions.py),
+the explanation and the legend are made of it. A rule is written over the facts of a device's row, with `vpn`
+and `heartbeat` standing for its two links.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Case, Q, TextField
+
+from devices.rules.rule_table import Rule, as_case
+from devices.rules.vocabulary import POST_PROVISIONING_STATE, HeartbeatState, Status
+
+RECENT = Q(heartbeat=HeartbeatState.RECENT)
+NO_HEARTBEAT = Q(heartbeat__in=[HeartbeatState.LOST, HeartbeatState.UNKNOWN])
+NEVER_ONLINE = Q(heartbeat=HeartbeatState.UNKNOWN, vpn_changed_at__isnull=True)
+CONFIGURES = Q(provisioning_progress__isnull=False)
+UPDATES = Q(update_progress__isnull=False)
+
+# First match wins (domain.md, The rules).
+RULES = (
+    Rule(
+        Status.FROZEN, ~Q(frozen_reason=""), "It is locked: the allowance, the fleet type or unpaid invoices"
+    ),
+    Rule(
+        Status.INACTIVE,
+        Q(is_active=False),
+        "It is deactivated, or was preregistered and not yet in contact",
+    ),
+    Rule(
+        Status.POST_PROVISIONING,
+        Q(provisioning_state=POST_PROVISIONING_STATE),
+        "It reports that its system is written and waits for a restart from its own storage",
+    ),
+    Rule(
+        Status.CONFIGURING,
+        NEVER_ONLINE & CONFIGURES,
+        "It was never online and reports the progress of its configuration",
+    ),
+    Rule(
+        Status.POST_PROVISIONING,
+        NEVER_ONLINE & Q(provisioned_at__isnull=False),
+        "It registered itself and has not yet come online",
+    ),
+    Rule(
+        Status.INACTIVE,
+        NEVER_ONLINE & Q(first_contact_at__isnull=True),
+        "It was never in contact",
+    ),
+    Rule(
+        Status.OFFLINE,
+        Q(vpn=False) & NO_HEARTBEAT,
+        "Neither the {vpn} nor the API hears from it",
+    ),
+    Rule(Status.CONFIGURING, CONFIGURES, "It reports the progress of its configuration"),
+    Rule(
+        Status.UPDATING,
+        UPDATES & Q(heartbeat__in=[HeartbeatState.RECENT, HeartbeatState.LATE]),
+        "It is installing a release, and the API heard from it recently",
+    ),
+    Rule(
+        Status.VPN_ONLY,
+        Q(vpn=True) & ~RECENT,
+        "The {vpn} is connected, but the API did not hear from it within the expected interval",
+    ),
+    Rule(
+        Status.HEARTBEAT_ONLY,
+        Q(vpn=False) & ~(Q(vpn_enabled=False) & RECENT),
+        "The API heard from it recently, but the {vpn} is not connected",
+    ),
+    Rule(Status.ONLINE, Q(), "Every link that it is meant to have is up: the API hears from it as expected"),
+)
+
+
+def recorded_status() -> Case:
+    """The expression of the stored column `Device.recorded_status`."""
+    return as_case(RULES, [rule.status.value for rule in RULES], TextField())

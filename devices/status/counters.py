@@ -1,0 +1,88 @@
+"""The counts per fleet and status that the triggers on Device keep: read and folded.
+
+What is recorded, not what is: devices/status/counts.py adds what the clock has moved since.
+devices/integrity/counters.py compares them with the devices.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import CharField, Count, Lookup, Q, QuerySet, Sum, Value
+from django.db.models.expressions import Col
+from django.db.models.sql.where import WhereNode
+
+from devices.models import Device, FleetCount
+
+KEPT_BY = ("fleet", "organization")
+FOLDING = 0x666F6C64  # the advisory lock of whoever folds
+
+FOLD = """
+WITH due AS (SELECT DISTINCT fleet_id, status FROM devices_fleetcount WHERE NOT folded),
+taken AS (
+    DELETE FROM devices_fleetcount part USING due
+    WHERE part.fleet_id = due.fleet_id AND part.status = due.status
+    RETURNING part.organization_id, part.fleet_id, part.status, part.number, part.changed_at
+)
+INSERT INTO devices_fleetcount (organization_id, fleet_id, status, number, changed_at, folded)
+SELECT organization_id, fleet_id, status, sum(number), max(changed_at), true
+FROM taken GROUP BY organization_id, fleet_id, status
+"""
+
+
+def recorded(devices: QuerySet[Device], *by: str) -> QuerySet[Any]:
+    """(*by, None, recorded status, number) of `devices`: from the counters where those are whole fleets or
+    organizations, else by an index-only scan."""
+    nothing = Value(None, CharField())
+    chosen_by = whole(devices)
+    if chosen_by is None:
+        rows: QuerySet[Any] = devices.order_by().annotate(before=nothing)
+        rows = rows.values_list(*by, "before", "recorded_status").annotate(n=Count("*"))
+        return rows
+    counts: QuerySet[Any] = FleetCount.objects.filter(chosen_by)
+    counts = counts.annotate(before=nothing).values_list(*by, "before", "status")
+    counts = counts.annotate(n=Sum("number")).exclude(n=0)
+    return counts
+
+
+def whole(devices: QuerySet[Device]) -> Q | None:
+    """The condition on fleet and organization alone that chooses `devices`; None where anything else does."""
+    query = devices.query
+    joined = {alias for alias, uses in query.alias_refcount.items() if uses} - {query.base_table}
+    if joined or query.is_sliced or query.combinator or query.distinct or query.annotations:
+        return None
+    return _translated(query.where)
+
+
+def _translated(where: WhereNode) -> Q | None:
+    """A condition on devices as one on the counters, which name fleet and organization alike."""
+    condition = Q(_connector=where.connector, _negated=where.negated)
+    for child in where.children:
+        translated = _translated(child) if isinstance(child, WhereNode) else _translated_lookup(child)
+        if translated is None:
+            return None
+        condition.add(translated, where.connector)
+    return condition
+
+
+def _translated_lookup(lookup: Any) -> Q | None:
+    if not isinstance(lookup, Lookup) or lookup.lookup_name not in ("exact", "in"):
+        return None
+    column = lookup.lhs
+    if not isinstance(column, Col) or column.target.name not in KEPT_BY:
+        return None
+    return Q((f"{column.target.attname}__{lookup.lookup_name}", lookup.rhs))
+
+
+def fold() -> int:
+    """Add up what was appended; returns for how many fleets and statuses.
+
+    Reading never needs it. Safe at any time; where somebody else is folding, nothing is left to do.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLDING])
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(FOLD)
+        return int(cursor.rowcount)
