@@ -1,24 +1,18 @@
 """What production needs beyond Django's own checks, each with an id and a hint."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
-from django.core.management.base import CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db import connection as default
 
 from devices.ingest import proxy_check
-
-logger = logging.getLogger(__name__)
+from fleets.postgres.checks import text_checks
 
 OLDEST_POSTGRESQL = 150000
-ANOTHER = "Create another one as the README says (A database of your own), and load a dump into it."
 
 
 @register(Tags.database)
@@ -51,42 +45,6 @@ def database_checks(
                 )
             )
     return messages
-
-
-def text_checks(cursor: Any) -> list[CheckMessage]:
-    """Whether the database keeps the words of all people, and knows their letters."""
-    cursor.execute("SELECT current_setting('server_encoding')")
-    (encoding,) = cursor.fetchone()
-    if encoding != "UTF8":
-        said = (
-            f"The encoding of the database is {encoding}, not UTF8: it cannot keep the words of all people."
-        )
-        return [Error(said, hint=ANOTHER, id="dashboard.E006")]
-    cursor.execute("SELECT lower('\u00c4') = '\u00e4'")
-    if cursor.fetchone() == (True,):
-        return []
-    said = (
-        "The database does not know upper and lower case beyond a to z (its LC_CTYPE is C): a search for such"
-        " words finds them only as they are written."
-    )
-    return [Caution(said, hint=ANOTHER, id="dashboard.W007")]
-
-
-def at_start() -> None:
-    """Ask the same before a process works. A database that is away is asked by nobody: it is waited for.
-
-    Raises CommandError where the database cannot be used.
-    """
-    try:
-        name = default.settings_dict["NAME"]
-        with psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name) as opened, opened.cursor() as cursor:
-            messages = text_checks(cursor)
-    except psycopg.OperationalError:
-        return
-    for message in messages:
-        if message.is_serious():
-            raise CommandError(f"{message.msg} {message.hint}")
-        logger.warning("%s %s", message.msg, message.hint)
 
 
 @register(Tags.security, deploy=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.core.management.base import CommandError
 
-from dashboard.server.checks import at_start
 from devices import keys
 from devices.ingest import proxy_check
 from devices.ingest.admission import Guard
@@ -33,6 +32,7 @@ from devices.ingest.open_calls import AtOnce
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
 from fleets import audit
+from fleets.postgres.checks import at_start
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

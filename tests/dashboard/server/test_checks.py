@@ -1,7 +1,8 @@
 import pytest
 from pytest_django import Settings
 
-from dashboard.server.checks import at_start, database_checks, deploy_checks
+from dashboard.server.checks import database_checks, deploy_checks
+from fleets.postgres.checks import at_start
 
 
 def test_production_needs_its_own_database_and_secrets(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.models import DateTimeField
 
+from dashboard.management.commands.settle import Command
 from devices import clock, connectivity, keys
 from devices.clock import steps
 from devices.clock.own import OwnClock
@@ -19,7 +20,6 @@ from devices.connectivity import outages
 from devices.history import retention, rollups
 from devices.integrity.checks import AHEAD, disagreements
 from devices.keys import usage as key_usage
-from devices.management.commands.settle import Command
 from devices.models import (
     ApiKey,
     ConnectivityRecord,

@@ -16,11 +16,11 @@ from django.db import connection, transaction
 from django.test import Client
 from pytest_django import Settings
 
+from dashboard.management.commands.settle import Command
 from devices import clock, connectivity
 from devices.background import preregistration
 from devices.connectivity import outages
 from devices.integrity import checks as integrity
-from devices.management.commands.settle import Command
 from devices.models import ConnectivityRecord, Device, DeviceList, SelectedDevice, Selection
 from devices.operations import bulk_actions
 from devices.operations.device_file import Line

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dashboard.management.commands.settle import Command
 from devices import connectivity
 from devices.connectivity import vpn_leases
-from devices.management.commands.settle import Command
 from devices.models import Device, VpnServer
 from fleets.models import Organization
 from tests.at_once import WAIT, held_open, in_background

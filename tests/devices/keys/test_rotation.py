@@ -13,9 +13,9 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
+from dashboard.management.commands import settle
 from devices import clock, connectivity, keys
 from devices.keys import rotation as key_rotation
-from devices.management.commands import settle
 from devices.models import ApiKey, Device, FormerKey
 from devices.operations import lifecycle
 from tests.devices.ingest.world import World, make_device, make_world

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from django.db import InternalError, ProgrammingError, connection
 
+from dashboard.management.commands.settle import Command
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
-from devices.management.commands.settle import Command
 from fleets.postgres import availability
 
 pytestmark = pytest.mark.django_db(transaction=True)

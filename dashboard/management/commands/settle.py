@@ -12,7 +12,6 @@ from django.core.management.base import BaseCommand
 from django.db import Error, OperationalError
 
 from dashboard.account import sessions
-from dashboard.server.checks import at_start
 from devices import clock, connectivity, jobs, keys, words
 from devices.background import preregistration
 from devices.clock.own import OwnClock
@@ -20,6 +19,7 @@ from devices.connectivity import outages, vpn_leases
 from devices.history import retention, rollups
 from devices.operations import bulk_actions, key_handout
 from fleets.postgres import availability
+from fleets.postgres.checks import at_start
 from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from dashboard.listen import count
-from dashboard.server.checks import at_start
 from devices.worker.worker import work
+from fleets.postgres.checks import at_start
 
 
 class Command(BaseCommand):
