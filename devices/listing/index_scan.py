@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -29,63 +27,14 @@ from devices.listing.branches import (
     few_in,
     from_rows,
 )
+from devices.listing.cursor import Moved, Place
 from devices.listing.sorted_scan import CONTACT
 from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
-from fleets.postgres.keyset import BIGGEST, Key, Order
+from fleets.postgres.keyset import BIGGEST
 
-# The orders by name. A leading "-" in the address turns one around.
-ORDERS: dict[str, Order] = {
-    "attention": (Key("rank", int), Key("status_since", datetime, True), Key("pk", int, True)),
-    "name": (Key("sort_name", str), Key("pk", int)),
-    "contact": (Key("sort_contact", datetime, True), Key("pk", int, True)),
-    "release": (Key("sort_release", str), Key("pk", int)),
-}
 LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
 SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
-
-
-@dataclass(frozen=True)
-class Moved:
-    """A device that is not as it is recorded, where a list by attention has it."""
-
-    pk: int
-    rank: int
-    since: datetime
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where rows are taken: an order, perhaps turned around, and the values of the row before; how many."""
-
-    name: str
-    backwards: bool
-    values: Sequence[Any] | None
-    size: int
-
-    @property
-    def falls(self) -> bool:
-        """Whether the last keys, the id and the one it stands by, fall."""
-        return ORDERS[self.name][-1].descending != self.backwards
-
-    @property
-    def way(self) -> str:
-        return "DESC" if self.falls else "ASC"
-
-    @property
-    def beyond(self) -> str:
-        """The comparison of a row's keys with those of the row before."""
-        return "<" if self.falls else ">"
-
-    @property
-    def order(self) -> str:
-        """The order of rows that are given as id, by attention rank, and key."""
-        rank = f"rank {'DESC' if self.backwards else 'ASC'}, " if self.name == "attention" else ""
-        return f"{rank}key {self.way}, id {self.way}"
-
-    def after(self, key: str, id: str = "d.id") -> Piece:  # noqa: A002  as the column
-        """Rows behind the place by one key and the id; begins with AND."""
-        return (f"AND ({key}, {id}) {self.beyond} (%s, %s)", list(self.values)) if self.values else ("", [])
 
 
 def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int], Counter[str] | None]:

@@ -18,10 +18,10 @@ from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
 from devices.listing import index_scan
 from devices.listing.branches import Piece, few_in, recorded
+from devices.listing.cursor import ORDERS, Place
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
 from devices.listing.fleets import beyond, compiled
-from devices.listing.index_scan import ORDERS, Place
 from devices.models import Device, StatusChange
 from devices.rules.vocabulary import RANKS, Status, behind
 from devices.status.reading import with_status

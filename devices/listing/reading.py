@@ -1,101 +1,27 @@
-"""What the Devices pages read: a page of what the filters name, facets, and rows pinned by UUID."""
+"""A list of devices, read: its rows after a cursor, those pinned by UUID, or all of them in order."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from dashboard.pages.parts.device_row import Row, row_of
 from devices import clock
-from devices.history.flapping import unstable_links
 from devices.listing import index_scan
 from devices.listing.branches import recorded
-from devices.listing.facet_counts import facets
+from devices.listing.cursor import Moved, Place, order_named
 from devices.listing.filters import Filters, in_organizations, matching, matching_of, unchanging
-from devices.listing.index_scan import ORDERS, Moved, Place
 from devices.models import Device
-from devices.rules.vocabulary import Status, vocabulary
 from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.models import Organization
-from fleets.postgres.keyset import Order, ordered, page_of
+from fleets.postgres.keyset import Order, ordered
 from fleets.postgres.name_order import NameKey
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
-PAGE_SIZES = (25, 50, 100)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """One page of a list as it is shown; `moved`: a fresh list would have other rows or another order.
-
-    `counts` per status are None where counting takes longer than a page may.
-    """
-
-    rows: list[Row]
-    counts: dict[Status, int] | None
-    statuses: tuple[Status, ...]  # that the list is about; none: all
-    previous: str | None
-    next: str | None
-    past_end: bool
-    moved: bool
-
-    @property
-    def total(self) -> int | None:
-        counts = self.counts
-        return None if counts is None else sum(counts[status] for status in self.statuses or counts)
-
-    @property
-    def facets(self) -> list[tuple[Status, int | None]]:
-        """All statuses with their counts, known or not."""
-        return [(status, None if self.counts is None else self.counts[status]) for status in vocabulary()]
-
-
-def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: datetime) -> Listing:
-    """The same with its counts, however long they take."""
-    at = clock.heard(at)
-    ids = moved_ids(at)
-    return replace(found, counts=facets(list(organizations), filters, at, ids, always=True))
-
-
-def listing(
-    organizations: Iterable[Organization],
-    filters: Filters,
-    sort: str,
-    size: int,
-    at: datetime,
-    *,
-    after: str = "",
-    before: str = "",
-    on_screen: Sequence[str] = (),
-) -> Listing:
-    """The page after or before a cursor; with the UUIDs `on_screen`, those rows in that order.
-
-    `sort` is a key of ORDERS, a leading "-" turns it around. Raises keyset.UnreadableCursor.
-    """
-    reading = Reading(list(organizations), filters, sort, at)
-    fresh = page_of(reading.take, reading.order, size, after=after, before=before)
-    moved = bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen)
-    rows = pinned(reading, on_screen) if moved else list(fresh.rows)
-    return Listing(
-        rows=_rows(rows, at),
-        counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
-        statuses=filters.statuses,
-        previous=fresh.previous,
-        next=fresh.next,
-        past_end=fresh.past_end,
-        moved=moved,
-    )
-
-
-def _rows(found: Sequence[Any], at: datetime) -> list[Row]:
-    unstable = unstable_links([each for each in found if not isinstance(each, str)], at)
-    return [row_of(each, "" if isinstance(each, str) else unstable.get(each.pk, "")) for each in found]
 
 
 def whole(
@@ -147,13 +73,6 @@ class Reading:
         parts = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
         parts += [with_status(moved, self.at)] if self.moved else []
         return [device for part in parts for device in _with_sort_keys(part).order_by()]
-
-
-def order_named(name: str) -> Order:
-    """The order of that name, turned around by a leading "-"; raises KeyError."""
-    if name.startswith("-"):
-        return tuple(key.reversed() for key in ORDERS[name[1:]])
-    return ORDERS[name]
 
 
 def pinned(reading: Reading, uuids: Sequence[str]) -> list[Device | str]:

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from django.db import connection
 
 from devices.listing.branches import Part, Piece, Recorded, conditions
+from devices.listing.cursor import Place
 from devices.rules.status_code import LINKS, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
 from fleets.postgres import name_order
-
-if TYPE_CHECKING:
-    from devices.listing.index_scan import Place
 
 CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
 KEYS = {

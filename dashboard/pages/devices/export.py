@@ -13,8 +13,9 @@ from dashboard.http.file_response import File, csv_file, json_file, one_of_few
 from dashboard.http.scope import scope, signed_in
 from dashboard.pages.devices.query import parse
 from devices import clock
+from devices.listing.cursor import order_named
 from devices.listing.export_rows import COLUMNS, Batches
-from devices.listing.reading import order_named, whole
+from devices.listing.reading import whole
 
 
 @require_safe

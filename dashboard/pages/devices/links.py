@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from dashboard.pages.devices.page import PAGE_SIZES, Listing
 from dashboard.pages.devices.query import Query, address
-from devices.listing.index_scan import ORDERS
-from devices.listing.reading import PAGE_SIZES, Listing
+from devices.listing.cursor import ORDERS
 
 FLEET_SORT_NAMES = {
     "attention": "Needs attention",

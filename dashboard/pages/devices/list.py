@@ -14,6 +14,7 @@ from dashboard.pages.devices.as_of import devices_then
 from dashboard.pages.devices.column_menu import column_choices
 from dashboard.pages.devices.filter_form import MENU_FLEETS, filter_form
 from dashboard.pages.devices.links import list_links
+from dashboard.pages.devices.page import counted, listing
 from dashboard.pages.devices.query import meant, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import page_asked_for
@@ -22,7 +23,6 @@ from dashboard.pages.parts.minute import fault_words, minute_form
 from dashboard.pages.parts.over_time_links import picture
 from devices import clock
 from devices.listing.filters import Filters
-from devices.listing.reading import counted, listing
 from fleets.models import Fleet
 
 KEPT = ("org", "sort", "per_page", "columns", "range", "view")  # what the form of the filters passes on

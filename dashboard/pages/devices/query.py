@@ -11,10 +11,10 @@ from django.http import HttpRequest, QueryDict
 
 from dashboard.http.scope import on_screen, person
 from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
+from dashboard.pages.devices.page import PAGE_SIZES
+from devices.listing.cursor import ORDERS
 from devices.listing.filters import Filters
-from devices.listing.index_scan import ORDERS
 from devices.listing.query_string import filters_in, short
-from devices.listing.reading import PAGE_SIZES
 from devices.models import UUID_PATTERN
 from fleets.models import Fleet, Organization
 

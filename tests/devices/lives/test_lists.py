@@ -18,13 +18,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.parts.device_row import row_of
 from dashboard.templating.indicators import heartbeat, vpn
 from devices.clock import heard
 from devices.history.flapping import unstable_links
 from devices.listing import branches, index_scan
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
-from devices.listing.reading import LONG_AGO, Listing, counted, listing
+from devices.listing.reading import LONG_AGO
 from devices.models import Device
 from devices.operations import reports
 from devices.rules.vocabulary import Status

@@ -12,9 +12,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from dashboard.pages.devices.page import listing
 from devices import clock
 from devices.listing.filters import Filters
-from devices.listing.reading import listing
 from devices.models import Device
 from fleets.models import Fleet, Role
 from fleets.postgres import name_order
