@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Count, Max
 from django.http import QueryDict
 
-from devices import clock, connectivity, freezing
+from devices import clock, freezing
 from devices.jobs.runner import Refused, Result, Run
 from devices.listing.filters import Filters, still_matching
 from devices.listing.query_string import filters_in
@@ -20,6 +20,7 @@ from devices.models import Device, JobResult, Selection
 from devices.operations import batch as together
 from devices.operations import bulk_actions, lifecycle
 from devices.operations.batch import Batch, Found
+from devices.transitions.write import settle_devices
 from fleets.models import Fleet
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class _Work:
         """The names of those that are there, locked and settled."""
         if self._action.holds:
             freezing.hold([self._organization.pk])
-            connectivity.settle_devices(ids, at)
+            settle_devices(ids, at)
         there = Device.objects.filter(organization=self._organization, pk__in=ids).order_by("pk")
         return dict(there.select_for_update(no_key=True, of=("self",)).values_list("pk", "name"))
 

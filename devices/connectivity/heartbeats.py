@@ -1,4 +1,4 @@
-"""State polls: a batch of them moves heartbeats on, and records the edges of those that were not recent.
+"""State polls: a batch of them moves heartbeats on, and records what changed for those that were not recent.
 
 Part of devices/connectivity, where callers find it; see there for the order of locks.
 """
@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from devices import clock, freezing
 from devices.clock import Moment
 from devices.models import Heartbeat
+from devices.transitions import locks
 from devices.transitions import write as transitions
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
@@ -99,16 +100,16 @@ def record_heartbeats(
     look = _look(ids, addresses or {}, at)
     freezing.hold(look.activating)
     if look.ended:
-        transitions.lock_ended_servers(ids, at.heard)
+        locks.lock_ended_servers(ids, at.heard)
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []
-    transitions.lock_heartbeats(ids, at.heard)
+    locks.lock_heartbeats(ids, at.heard)
     extended = _ids(EXTEND, ids=ids, **poll)
     renewed = _newer(set(ids) - {*began, *extended}, at)
     if touched := {*began, *renewed, *look.moved}:
         transitions.settle_devices(touched, at)
         activated = _ids(INACTIVE, ids=began + renewed)
         _ids(RENEW, ids=renewed, **poll)
-        transitions.heartbeat_edges(
+        transitions.write_heartbeat(
             transitions.POLLED,
             sets=transitions.CONTACT,
             ids=began + renewed,

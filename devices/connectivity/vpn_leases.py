@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from devices.clock import LEASE, Moment
 from devices.models import Device, VpnServer
+from devices.transitions.write import settle_devices
 from fleets.models import Organization
 
 FORGOTTEN_AFTER: Final = timedelta(days=30)
@@ -29,6 +30,37 @@ def current_life(server: str, organization: Organization | None) -> VpnServer:
 def same_server(life: VpnServer, owner: str = "") -> Q:
     """All lives of its server; `owner` leads to them, as `vpn_server__` does from a device."""
     return Q(**{f"{owner}name": life.name, f"{owner}organization": life.organization_id})
+
+
+def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[VpnServer, int]:
+    """Lock the server and these devices and settle them; a lease of it that ended ends for all its devices.
+
+    Lives of its name without a lease are locked too: a sign gives them one. Returns the server as it is
+    under the lock, and the number of transitions.
+    """
+    owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
+    locked = VpnServer.objects.select_for_update(no_key=True).filter(
+        Q(pk=life.pk) | (same_server(life) & Q(lease_until=None)) | Q(pk__in=owners, due_at__lte=at.heard)
+    )
+    found = {each.pk: each for each in locked.order_by("pk")}
+    if life.pk not in found:
+        life.save(force_insert=True)  # it was forgotten a moment ago
+    life = found.get(life.pk, life)
+    ended = life.due_at is not None and life.due_at <= at.heard
+    own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
+    recorded = settle_devices({*ids, *own.values_list("pk", flat=True)}, at)
+    if ended:
+        life.due_at = None
+        life.save(update_fields=["due_at"])
+    return life, recorded
+
+
+def note_sign(life: VpnServer, at: Moment) -> None:
+    """It gave a sign: renews its lease, and gives one to lives of its name without; under their locks."""
+    life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
+    life.save(update_fields=["last_sign_at"])
+    for each in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
+        renew(each, at)
 
 
 def note_event(life: VpnServer, at: Moment) -> None:

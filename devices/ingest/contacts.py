@@ -12,6 +12,7 @@ from devices import clock, connectivity, freezing, keys
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
 from devices.operations import reports
+from devices.transitions.write import settle_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     if polls and reported:  # takes the locks for both, in their one order
         both = {*polls, *(device_id for device_id, _ in reported)}
         freezing.hold_for_contact(both)
-        connectivity.settle_devices(both, at)
+        settle_devices(both, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
         supervisors = {device.device_id for device, contact in known if contact.supervisor}

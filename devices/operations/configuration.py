@@ -7,9 +7,10 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, Q
 
-from devices import clock, connectivity
+from devices import clock
 from devices.models import Device
 from devices.operations.reports import LONGEST
+from devices.transitions.write import settle_devices
 from fleets.text import kept
 
 
@@ -29,7 +30,7 @@ def configure(
     at = at or clock.now()
     device = Device.objects.filter(pk=device_id)
     if vpn_enabled is not None:  # first: it takes the locks in their order
-        connectivity.settle_devices([device_id], at)
+        settle_devices([device_id], at)
         device.update(vpn_setting=vpn_enabled)
         device.exclude(vpn_enabled=vpn_enabled).update(
             vpn_enabled=vpn_enabled, facts_at=at, facts_reason={"slug": "vpn-setting", "by": "the device"}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from devices import clock, connectivity, freezing
+from devices import clock, freezing
 from devices.models import Device
+from devices.transitions.write import settle_devices
 from fleets import audit
 from fleets.access import roles
 from fleets.models import Fleet, Role
@@ -84,6 +85,6 @@ def change_fleet(
 
 def _follow_vpn(fleet: Fleet, actor: Actor | None, at: datetime, *, enabled: bool) -> None:
     following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
-    connectivity.settle_devices(following.values_list("pk", flat=True), at)
+    settle_devices(following.values_list("pk", flat=True), at)
     reason = {"slug": "vpn-setting"} | ({"by": actor.get_username()} if actor else {})
     following.update(vpn_enabled=enabled, facts_at=at, facts_reason=reason)

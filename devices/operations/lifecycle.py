@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, connectivity, freezing, keys
+from devices import clock, freezing, keys
 from devices.keys import audit as key_audit
 from devices.models import UUID_PATTERN, ApiKey, Device
 from devices.operations import batch as together
 from devices.operations import ceilings
 from devices.operations.reports import LONGEST, as_kept
+from devices.transitions.write import settle_devices
 from fleets import audit
 from fleets.access import roles
 from fleets.models import Fleet, Role
@@ -166,7 +167,7 @@ def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None)
     at = at or clock.now()
     freezing.hold([device.organization_id])
     roles.require(actor, least, device.organization)  # roles change with the organization held
-    connectivity.settle_devices([device.pk], at)
+    settle_devices([device.pk], at)
     return together.Batch([device.pk], device.organization, actor, at)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from django.db import connection, transaction
 
-from devices import clock, connectivity, freezing
+from devices import clock, freezing
 from devices.models import Device
 from devices.rules.metrics import possible
 from devices.transitions import write as transitions
+from devices.transitions.write import settle_devices
 from fleets.text import kept
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     at = at or clock.now()
     said = _merged(reports)
     freezing.hold_for_contact(said)
-    connectivity.settle_devices(list(said), at)
+    settle_devices(list(said), at)
     before = list(Device.objects.filter(pk__in=said).values("id", "is_active", *WRITTEN))  # locked by now
     rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in before]
     with connection.cursor() as cursor:

@@ -15,10 +15,11 @@ from psycopg.types.json import Jsonb
 from devices import clock
 from devices.models import ConnectivityRecord
 from devices.status.expressions import status_over
+from devices.transitions.locks import lock_devices
 
 # `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
-# state to itself changes who owns the link or who is active, but is no edge: since and record stay.
-EDGE = """
+# state to itself changes who owns the link or who is active, but is no transition: since and record stay.
+TRANSITION = """
 WITH moves AS ({moves}),
 changed AS (
     UPDATE devices_device d
@@ -97,12 +98,12 @@ changed AS (
 recorded AS (
     INSERT INTO devices_connectivityrecord
         (organization_id, fleet_id, device_id, link, before, after, at, reason)
-    SELECT organization_id, fleet_id, id, 'heartbeat', edge.was, edge.now, edge.at,
-           jsonb_build_object('slug', 'heartbeat-' || edge.now)
+    SELECT organization_id, fleet_id, id, 'heartbeat', made.was, made.now, made.at,
+           jsonb_build_object('slug', 'heartbeat-' || made.now)
     FROM changed, LATERAL (
         VALUES (1, was, 'late', late_at), (2, 'late', 'lost', lost_at)
-    ) AS edge(number, was, now, at)
-    ORDER BY id, edge.number
+    ) AS made(number, was, now, at)
+    ORDER BY id, made.number
 )
 SELECT id FROM changed
 """
@@ -149,95 +150,52 @@ WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND NOT d.id = ANY(%(listed)s)
 """
 
 
-def heartbeat_edges(moves: str, *, sets: str = "", **params: Any) -> int:
-    """Write the heartbeat edges that `moves` selects; `sets` assigns what else they change.
+def write_heartbeat(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the transitions of heartbeats that `moves` selects; `sets` assigns what else they change.
 
     Returns how many devices changed.
     """
     sets = "heartbeat_state = moves.now" + (f", {sets}" if sets else "")
-    return _edges(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
+    return _write(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
 
 
-def passed_edges(ids: list[int], at: datetime) -> int:
-    """Write the next edge of each of these heartbeats whose deadline passed; returns how many."""
-    return heartbeat_edges(PASSED, sets=LAST_POLL, ids=ids, at=at) if ids else 0
+def write_passed(ids: list[int], at: datetime) -> int:
+    """Write the next transition of each of these heartbeats whose deadline passed; returns how many."""
+    return write_heartbeat(PASSED, sets=LAST_POLL, ids=ids, at=at) if ids else 0
 
 
-def lapsed_edges(ids: list[int], at: datetime) -> list[int]:
-    """Write both edges of the heartbeats that were late and lost with nothing between; returns whose."""
+def write_lapsed(ids: list[int], at: datetime) -> list[int]:
+    """Write both transitions of heartbeats that were late and lost with nothing between; returns whose."""
     late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
     with connection.cursor() as cursor:
         cursor.execute(LAPSED.format(late=late, lost=lost), {"ids": ids, "at": at})
         return [device for (device,) in cursor]
 
 
-def vpn_edges(moves: str, *, sets: str = "", **params: Any) -> int:
-    """Write the VPN edges that `moves` selects; `sets` assigns who owns the link now."""
+def write_vpn(moves: str, *, sets: str = "", **params: Any) -> int:
+    """Write the transitions of VPN links that `moves` selects; `sets` assigns who owns the link now."""
     sets = "vpn_connected = (moves.now = 'connected')" + (f", {sets}" if sets else "")
-    return _edges(ConnectivityRecord.Link.VPN, moves, sets, params)
+    return _write(ConnectivityRecord.Link.VPN, moves, sets, params)
 
 
-def _edges(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
+def _write(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
     if "reason" in params:
         params["reason"] = Jsonb(params["reason"])
     with connection.cursor() as cursor:
-        cursor.execute(EDGE.format(link=link, moves=moves, sets=sets), params)
+        cursor.execute(TRANSITION.format(link=link, moves=moves, sets=sets), params)
         return int(cursor.fetchone()[0])
-
-
-# Locks, in the one order: servers, heartbeats by device id, devices by id. NO KEY: the foreign keys of
-# others, checked when they commit, must not wait for them.
-
-ENDED_SERVERS = """
-SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
-    SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
-ORDER BY id FOR SHARE
-"""
-HEARTBEATS = """
-WITH locked AS MATERIALIZED (
-    SELECT device_id, due_at FROM devices_heartbeat
-    WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE
-)
-SELECT device_id FROM locked WHERE due_at <= %(at)s
-"""
-DEVICES = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
-
-
-def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
-    """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
-    _rows(ENDED_SERVERS, ids, at)
-
-
-def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
-    """Lock the heartbeats of these devices that exist; returns whose deadline passed unrecorded."""
-    return [device for (device,) in _rows(HEARTBEATS, ids, at)]
-
-
-def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
-    """Lock everything that the facts of these devices depend on, and them; returns as lock_heartbeats."""
-    lock_ended_servers(ids, at)
-    due = lock_heartbeats(ids, at)
-    _rows(DEVICES, ids, at)
-    return due
-
-
-def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": list(ids), "at": at})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
 
 
 def settle_devices(ids: Iterable[int], at: datetime) -> int:
     """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
 
     In an outage of ours that is nothing. Takes every lock that writing their facts needs; called first by
-    whoever does, in its transaction. Returns the number of edges.
+    whoever does, in its transaction. Returns the number of transitions.
     """
     ids, at = sorted(ids), clock.heard(at)
     due = lock_devices(ids, at)
-    lapsed = lapsed_edges(due, at) if due else []
+    lapsed = write_lapsed(due, at) if due else []
     recorded, others = 2 * len(lapsed), sorted({*due} - {*lapsed})
-    while moved := passed_edges(others, at) + vpn_edges(ENDED, ids=ids, at=at):
+    while moved := write_passed(others, at) + write_vpn(ENDED, ids=ids, at=at):
         recorded += moved
     return recorded

@@ -15,7 +15,7 @@ from dashboard.account import sessions
 from devices import clock, connectivity, jobs, keys, words
 from devices.background import preregistration
 from devices.clock.own import OwnClock
-from devices.connectivity import outages, vpn_leases
+from devices.connectivity import deadlines, outages, vpn_leases
 from devices.history import retention, rollups
 from devices.operations import bulk_actions, key_handout
 from fleets.postgres import availability
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
         outages.notice(self.own)
         at = clock.now()
-        lag = connectivity.lag(at)
+        lag = deadlines.lag(at)
         recorded = connectivity.settle(at)
         if recorded:
             behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""

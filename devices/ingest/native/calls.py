@@ -8,6 +8,7 @@ from django.db import transaction
 from msgspec import UNSET
 
 from devices import clock, connectivity, keys
+from devices.connectivity.vpn import ListRequired, unknown_uuids
 from devices.ingest.app import in_a_thread
 from devices.ingest.contacts import Contact
 from devices.ingest.http import Refused, Reply, json_reply, no_more, unauthorized
@@ -102,7 +103,7 @@ def vpn_alive(request: Request) -> Reply:
     sign = parse(Alive, request.body)
     try:
         changed = connectivity.vpn_alive(sign.server, sign.connected, at, boot=sign.boot, organization=reach)
-    except connectivity.ListRequired as missing:
+    except ListRequired as missing:
         error = "The first sign after a silence must name what is connected, or a boot."
         raise Refused(409, error, "connected") from missing
     return _changed(changed, sign.connected or [], reach)
@@ -118,7 +119,7 @@ def _links(request: Request, record: Callable[..., int]) -> Reply:
 
 
 def _changed(changed: int, uuids: list[str], reach: Organization | None) -> Reply:
-    return json_reply(200, Changed(changed, connectivity.unknown_uuids(uuids, reach)))
+    return json_reply(200, Changed(changed, unknown_uuids(uuids, reach)))
 
 
 def _caller(request: Request, kind: ApiKey.Kind, at: datetime) -> ApiKey:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
+from devices.connectivity.vpn import unknown_uuids
 from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange, VpnServer
 from tests.factories import T0, make_device, make_fleet, seconds
 
@@ -199,7 +200,7 @@ def test_a_server_reaches_only_the_devices_of_its_organization() -> None:
     uuids = [device.uuid, stranger.uuid, "f" * 32]
     organization = device.organization
     assert connectivity.vpn_connected("vpn-1", uuids, at(0), organization=organization) == 1
-    assert connectivity.unknown_uuids(uuids, organization) == [stranger.uuid, "f" * 32]
+    assert unknown_uuids(uuids, organization) == [stranger.uuid, "f" * 32]
     assert link(stranger)[0] is False
     listed = connectivity.vpn_alive("vpn-1", uuids, at(1), organization=organization)
     assert (listed, link(stranger)[0]) == (0, False)

@@ -8,6 +8,7 @@ import pytest
 from django.db import transaction
 
 from devices import connectivity
+from devices.connectivity.vpn import ListRequired
 from devices.models import VpnServer
 from tests.devices.connectivity.test_connectivity import at, link, records
 from tests.factories import make_device
@@ -129,7 +130,7 @@ def test_who_does_not_name_its_life_must_list_after_a_silence() -> None:
     assert connectivity.vpn_alive("vpn-1", at=at(0), boot=None) == 0
     assert connectivity.vpn_alive("vpn-1", at=at(59), boot=None) == 0
     connectivity.vpn_connected("vpn-1", [device.uuid], at(59))
-    with pytest.raises(connectivity.ListRequired), transaction.atomic():
+    with pytest.raises(ListRequired), transaction.atomic():
         connectivity.vpn_alive("vpn-1", at=at(119), boot=None)
     assert VpnServer.objects.get().lease_until == at(119)
     assert connectivity.vpn_alive("vpn-1", [device.uuid], at(120), boot=None) == 1
@@ -141,7 +142,7 @@ def test_a_connect_after_a_silence_does_not_spare_the_list() -> None:
     connectivity.vpn_alive("vpn-1", at=at(0), boot=None)
     connectivity.vpn_connected("vpn-1", [lost.uuid], at(0))
     connectivity.vpn_connected("vpn-1", [named.uuid], at(66))
-    with pytest.raises(connectivity.ListRequired), transaction.atomic():
+    with pytest.raises(ListRequired), transaction.atomic():
         connectivity.vpn_alive("vpn-1", at=at(67), boot=None)
     assert connectivity.vpn_alive("vpn-1", [named.uuid], at(68), boot=None) == 1
     assert link(lost) == (False, at(60), None)

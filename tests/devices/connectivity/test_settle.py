@@ -19,7 +19,7 @@ from pytest_django import Settings
 from dashboard.management.commands.settle import Command
 from devices import clock, connectivity
 from devices.background import preregistration
-from devices.connectivity import outages
+from devices.connectivity import deadlines, outages
 from devices.integrity import checks as integrity
 from devices.models import ConnectivityRecord, Device, DeviceList, SelectedDevice, Selection
 from devices.operations import bulk_actions
@@ -62,12 +62,12 @@ def test_who_lost_its_connection_leads_no_more() -> None:
 def test_a_look_records_what_passed_and_says_how_far_behind_it_was() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
-    assert connectivity.lag(T0 + seconds(75)) == timedelta(seconds=60)
+    assert deadlines.lag(T0 + seconds(75)) == timedelta(seconds=60)
     said, leader = StringIO(), Leader(LOCK)
     assert Command(stdout=said).look(leader)
     assert "2 changes recorded, " in said.getvalue()
     assert "behind" in said.getvalue()
-    assert connectivity.lag() == timedelta()
+    assert deadlines.lag() == timedelta()
     assert not Command(stdout=said).look(Leader(LOCK))
     leader.resign()
 
@@ -76,7 +76,7 @@ def test_what_no_pulse_made_certain_is_no_lag() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
     outages.pulse(T0)
-    assert connectivity.lag(T0 + seconds(1000)) == timedelta()
+    assert deadlines.lag(T0 + seconds(1000)) == timedelta()
 
 
 def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None:
@@ -106,8 +106,8 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[int]]]:
         seen.append((threading.get_ident(), ids))
         return transitions.settle_devices(ids, at)
 
-    monkeypatch.setattr(connectivity, "SETTLE_BATCH", 2)
-    monkeypatch.setattr(connectivity, "settle_devices", spied)
+    monkeypatch.setattr(deadlines, "SETTLE_BATCH", 2)
+    monkeypatch.setattr(deadlines, "settle_devices", spied)
     return seen
 
 
@@ -147,7 +147,7 @@ def test_a_batch_that_fails_is_heard_of_and_settled_at_the_next_look(
         return transitions.settle_devices(some, at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(connectivity, "settle_devices", failing)
+        patch.setattr(deadlines, "settle_devices", failing)
         with pytest.raises(RuntimeError, match="it failed"):
             connectivity.settle(T0 + seconds(100))
     connectivity.settle(T0 + seconds(100))

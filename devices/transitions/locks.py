@@ -1,0 +1,51 @@
+"""The locks that writing facts of devices needs, in the one order: servers, heartbeats and devices by id.
+
+NO KEY: the foreign keys of others, checked when they commit, must not wait for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+
+ENDED_SERVERS: Final = """
+SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
+    SELECT 1 FROM devices_device d WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = s.id AND d.vpn_connected)
+ORDER BY id FOR SHARE
+"""
+HEARTBEATS: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT device_id, due_at FROM devices_heartbeat
+    WHERE device_id = ANY(%(ids)s) ORDER BY device_id FOR NO KEY UPDATE
+)
+SELECT device_id FROM locked WHERE due_at <= %(at)s
+"""
+DEVICES: Final = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
+
+
+def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
+    """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
+    _rows(ENDED_SERVERS, ids, at)
+
+
+def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock the heartbeats of these devices that exist; returns whose deadline passed unrecorded."""
+    return [device for (device,) in _rows(HEARTBEATS, ids, at)]
+
+
+def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
+    """Lock everything that the facts of these devices depend on, and them; returns as lock_heartbeats."""
+    lock_ended_servers(ids, at)
+    due = lock_heartbeats(ids, at)
+    _rows(DEVICES, ids, at)
+    return due
+
+
+def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"ids": list(ids), "at": at})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
