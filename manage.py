@@ -7,7 +7,7 @@ import sys
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
-from dashboard.server import database
+from dashboard.environment import database
 
 
 def main() -> None:

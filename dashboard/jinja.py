@@ -1,17 +1,13 @@
 """The second template engine: for parts that stand on a page hundreds of times, where Django's is too slow.
 
-A row of a list takes a tenth of the time here. Both engines share the functions of devices/templatetags, and
+A row of a list takes a tenth of the time here. Both engines share the functions of dashboard/templatetags, and
 each part is written once: Django's templates show it by a tag.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from django.template import engines
-from django.template.backends.jinja2 import Jinja2
 from django.template.defaultfilters import pluralize
-from django.utils.safestring import SafeString
 from jinja2 import Environment, StrictUndefined, pass_context
 
 
@@ -37,18 +33,3 @@ def environment(**options: Any) -> Environment:
     }
     made.filters |= {"shown": vocabulary.shown, "thousands": times.thousands, "pluralize": pluralize}
     return made
-
-
-def rendered(template: str, context: dict[str, Any]) -> SafeString:
-    """A template of this engine with these values; it has escaped what it shows."""
-    return SafeString(_engine().get_template(template).render(context))
-
-
-def part(template: str, macro: str, at: datetime | None, *values: Any) -> SafeString:
-    """A macro of a template of this engine; `at` is the page's clock, where it tells times."""
-    module = _engine().get_template(template).make_module({"at": at})
-    return SafeString(getattr(module, macro)(*values))
-
-
-def _engine() -> Environment:
-    return cast("Jinja2", engines["jinja2"]).env

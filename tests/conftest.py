@@ -17,8 +17,8 @@ from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from dashboard.account import first_run
+from dashboard.environment import database
 from dashboard.http import password_hashing
-from dashboard.server import database
 from tests import emptying
 from tests.copies import copied
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
-from dashboard.live.subscribers import session_in
+from dashboard.http.session_cookie import session_in
 from devices.ingest import client_address
 from devices.ingest.client_address import Caller
 from devices.ingest.forwarded import canonical

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 
 from dashboard.http.request_limits import REFUSAL
-from dashboard.live.subscribers import session_in
+from dashboard.http.session_cookie import session_in
 from devices.ingest.rate_limits import Buckets, Size, origin
 
 if TYPE_CHECKING:

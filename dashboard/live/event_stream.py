@@ -24,7 +24,8 @@ from django import db
 
 from dashboard.http import rate_limits
 from dashboard.http.request_limits import REFUSAL
-from dashboard.live.subscribers import Listener, Rights, rights_of, session_in
+from dashboard.http.session_cookie import session_in
+from dashboard.live.subscribers import Listener, Rights, rights_of
 from devices import clock
 from devices.ingest import capacity
 from fleets.postgres import availability

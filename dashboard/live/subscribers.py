@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.http import parse_cookie
 from django.utils.crypto import constant_time_compare
 
 from dashboard.models import User
@@ -28,12 +27,6 @@ class Listener(NamedTuple):
 
 
 Rights = dict[str, Listener]  # by session
-
-
-def session_in(headers: Collection[tuple[bytes, bytes]]) -> str:
-    """The key of the session that the cookies of a request name, read as Django does, or nothing."""
-    cookies = b"; ".join(value for name, value in headers if name == b"cookie")
-    return parse_cookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")
 
 
 def rights_of(sessions: Collection[str], at: datetime) -> Rights:

@@ -10,8 +10,8 @@ from django.templatetags.static import static
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
-from dashboard.jinja import part, rendered
 from dashboard.templating.indicators import Indicator
+from dashboard.templating.render import part, rendered
 from devices.rules.vocabulary import Status, shown
 
 register = template.Library()

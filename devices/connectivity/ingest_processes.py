@@ -25,7 +25,7 @@ logger = logging.getLogger("devices.connectivity.outages")
 
 LOCK: Final = 0x70756C73  # the class of these locks ("puls"); beside it stands the process's number
 SILENT: Final = timedelta(seconds=5)  # since its last pulse: asked whether it is gone
-# The server's side of what dashboard/server/database.py sets at ours.
+# The server's side of what dashboard/environment/database.py sets at ours.
 KEEPALIVES: Final = """
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
 SET tcp_user_timeout = 10000

@@ -5,7 +5,7 @@ import os
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from dashboard.server import database
+from dashboard.environment import database
 from tests.bench.options import Options
 
 

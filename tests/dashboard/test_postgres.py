@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection
 
 from dashboard import postgres
-from dashboard.server.database import APPLICATION, OWNER, socket_directory, url
+from dashboard.environment.database import APPLICATION, OWNER, socket_directory, url
 from tests.places import open_place
 
 ROOT = Path(__file__).resolve().parent.parent.parent

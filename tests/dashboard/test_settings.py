@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from dashboard.server.database import django_database
+from dashboard.environment.database import django_database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PRODUCTION = {

@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from dashboard.environment.database import APPLICATION, url
 from dashboard.postgres import APART, BINARIES, PACKAGE, SYSTEM_USER, find_package, home_of
-from dashboard.server.database import APPLICATION, url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0  # seconds

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 import psycopg
 
-from dashboard.server.database import OWNER, url
+from dashboard.environment.database import OWNER, url
 
 ROOT = Path(__file__).resolve().parents[3]
 DEVICES = 120
