@@ -1,20 +1,16 @@
 """Virtual devices against the real ingest and a real database."""
 
 import asyncio
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from django.db import connection
 from django.db.models import Q
 
+from dashboard import listen
 from dashboard.demo import site as demo
 from devices.connectivity import outages
 from devices.connectivity.outages import PULSE_EVERY
@@ -26,34 +22,16 @@ from devices.simulator.client import Stats
 from devices.simulator.run import Options, simulate
 from devices.simulator.scenarios import SERVERS
 from devices.status.reading import with_status
+from tests.devices.ingest.server import serving
 
 MOMENT = timedelta(microseconds=1)
 PATIENCE = 60.0  # seconds that a busy machine may need
 
 
-@contextmanager
-def site() -> Iterator[str]:
-    """A site that runs in a thread, in front of the test database; it ends with all it accepted answered."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(Ingest(CALLS), lifespan="on", log_config=None, proxy_headers=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
-    assert not thread.is_alive()
-
-
 @pytest.fixture
 def url(transactional_db: None) -> Iterator[str]:
-    with site() as address:
-        yield address
+    with serving(Ingest(CALLS)) as port:
+        yield f"http://{listen.HOST}:{port}"
 
 
 def lived(
@@ -129,7 +107,8 @@ def went_through() -> set[str | None]:
 
 def test_silence_shows_at_its_deadlines_to_the_moment(transactional_db: None, tmp_path: Path) -> None:
     """The simulator is gone, we listen, and nothing else runs: every device decays by the clock."""
-    with site() as url:
+    with serving(Ingest(CALLS)) as port:
+        url = f"http://{listen.HOST}:{port}"
         lived(url, tmp_path, devices=12, seconds=3)
     devices = Device.objects.filter(frozen_reason="", provisioning_state="", heartbeat_state="recent")
     polls = Heartbeat.objects.filter(device__in=devices.exclude(name=demo.RETIRED))

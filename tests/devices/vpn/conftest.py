@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import uvicorn
 
+from dashboard import listen
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
+from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
 
 
@@ -21,27 +19,16 @@ class RunningSite:
     """The ingest in a thread, in front of the test database, at the same address each time."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+        self._port = 0
+        self.start()
+        self.url = f"http://{listen.HOST}:{self._port}"
 
     def start(self) -> None:
-        if self._listener.fileno() < 0:
-            self._listener = socket.create_server(("127.0.0.1", self._port))
-        config = uvicorn.Config(Ingest(CALLS), lifespan="on", log_config=None, proxy_headers=False)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._listener],))
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            time.sleep(0.01)
+        self._running = ExitStack()
+        self._port = self._running.enter_context(serving(Ingest(CALLS), self._port))
 
     def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-        with suppress(OSError):
-            self._listener.close()
+        self._running.close()
 
 
 @pytest.fixture
@@ -52,7 +39,6 @@ def world(transactional_db: None) -> World:
 @pytest.fixture
 def site(world: World) -> Iterator[RunningSite]:
     running = RunningSite()
-    running.start()
     yield running
     running.stop()
 
