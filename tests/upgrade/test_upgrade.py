@@ -1,0 +1,153 @@
+"""A database that 0.1.0 made becomes one of today, with all its rows; one that is not whole is refused.
+
+The dump is plain SQL of PostgreSQL 15: the demo with a few people, jobs, keys and views, in January 2026. Made by
+`pg_dump --no-owner --inserts --rows-per-insert=200`, without the commands of psql.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+
+from dashboard.management.commands.migrate import UNRELEASED, refuse_unreleased
+from tests.copies import copied
+from tests.upgrade.schema import PARTS, schema
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DUMP: Final = Path(__file__).with_name("made_by_0_1_0.sql.gz")
+LOADED: Final = f"made_by_0_1_0_{os.getpid()}"
+UPGRADED: Final = f"upgraded_{os.getpid()}"
+SOME: Final = {
+    "dashboard_user": 4,
+    "devices_apikey": 72,
+    "devices_connectivityrecord": 326,
+    "devices_description": 66,
+    "devices_device": 66,
+    "devices_statuschange": 484,
+    "fleets_auditentry": 178,
+}
+APPS: Final = ("dashboard", "devices", "fleets")
+Migrations = MigrationRecorder.Migration
+
+
+def opened(database: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(settings.DATABASE_OWNER_URL, dbname=database, autocommit=True)
+
+
+def manage(database: str, state: Path, *arguments: str) -> tuple[int, str]:
+    """What a command says over this database, and its exit code."""
+
+    def at(url: str) -> str:
+        return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "STATE_DIRECTORY": str(state),
+            "LOCAL": "1",
+            "DATABASE_URL": at(settings.DATABASE_URL),
+            "DATABASE_OWNER_URL": at(settings.DATABASE_OWNER_URL),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def rows(database: str) -> dict[str, int]:
+    """How many each table has, but for what migrating itself writes."""
+    tables = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
+    with opened(database) as there:
+        found = there.execute(f"{tables} AND relnamespace = 'public'::regnamespace").fetchall()
+        names = [name for (name,) in found if name != "django_migrations"]
+        counts = (f"SELECT '{name}', count(*) FROM {name}" for name in names)  # noqa: S608 - of our own
+        return dict(there.execute(" UNION ALL ".join(counts)).fetchall())
+
+
+@pytest.fixture(scope="module")
+def loaded(migrated: str) -> Iterator[str]:
+    """The database that 0.1.0 left. The rights in it come with the dump, so it is made of an empty one."""
+    with copied("template0", LOADED):
+        with opened(LOADED) as there:
+            there.execute(gzip.decompress(DUMP.read_bytes()))
+        yield LOADED
+
+
+@pytest.fixture(scope="module")
+def upgraded(loaded: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with copied(loaded, UPGRADED):
+        code, said = manage(UPGRADED, tmp_path_factory.mktemp("state"), "migrate")
+        assert code == 0, said
+        yield UPGRADED
+
+
+def test_every_row_is_kept(loaded: str, upgraded: str) -> None:
+    kept = rows(upgraded)
+    assert kept == rows(loaded)
+    assert SOME.items() <= kept.items()
+
+
+def test_nothing_is_left_to_migrate_and_all_that_is_recorded_follows(upgraded: str, tmp_path: Path) -> None:
+    assert manage(upgraded, tmp_path, "migrate", "--check") == (0, "")
+    code, said = manage(upgraded, tmp_path, "verify_status")
+    assert (code, said.splitlines()[-1]) == (0, "Everything recorded follows from the facts.")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_it_is_built_as_a_new_one(upgraded: str, migrated: str, part: str) -> None:
+    with opened(upgraded) as there:
+        after = schema(there, part)
+    with opened(migrated) as there:
+        new = schema(there, part)
+    assert after
+    assert sorted(after ^ new) == []
+
+
+def test_one_that_is_not_whole_is_refused(loaded: str, tmp_path: Path) -> None:
+    name = f"part_{os.getpid()}"
+    with copied(loaded, name):
+        with opened(name) as there:
+            there.execute("DELETE FROM django_migrations WHERE app = 'devices' AND name > '0037'")
+        for arguments in (["migrate"], ["migrate", "--check"], ["migrate", "--plan"]):
+            assert manage(name, tmp_path, *arguments) == (1, f"CommandError: {UNRELEASED}\n")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", APPS)
+def test_wherever_an_older_version_stopped_it_is_refused(app: str) -> None:
+    recorded = Migrations.objects.filter(app=app)
+    for first_missing in recorded.exclude(name__contains="_squashed_").order_by("name")[1:]:
+        whole = transaction.savepoint()
+        recorded.filter(name__gte=first_missing.name).delete()
+        with pytest.raises(CommandError, match="unreleased"):
+            call_command("migrate")
+        transaction.savepoint_rollback(whole)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", APPS)
+def test_a_migrate_of_today_that_was_broken_off_goes_on(app: str) -> None:
+    ours = MigrationLoader(None).replacements
+    for key in sorted((key for key in ours if key[0] == app), reverse=True):
+        for label, name in (key, *ours[key].replaces):
+            Migrations.objects.filter(app=label, name=name).delete()
+        refuse_unreleased("default")
+    assert not Migrations.objects.filter(app=app).exists()
