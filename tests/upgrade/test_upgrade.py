@@ -1,7 +1,7 @@
 """A database that 0.1.0 made becomes one of today, with all its rows; one that is not whole is refused.
 
-The dump is plain SQL of PostgreSQL 15: the demo with a few people, jobs, keys and views, in January 2026. Made by
-`pg_dump --no-owner --inserts --rows-per-insert=200`, without the commands of psql.
+The dump is plain SQL of PostgreSQL 15: the demo with a few people, jobs, keys and views, in January 2026.
+`pg_dump --no-owner --inserts --rows-per-insert=200` made it; the commands of psql are left out.
 """
 
 from __future__ import annotations
