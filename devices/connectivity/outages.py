@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Min
+from django.db.models import Max
 
 from devices import clock
 from devices.clock import LEASE, PATIENCE, STEP, DatabaseClock, steps
@@ -30,7 +30,6 @@ logger = logging.getLogger("devices.connectivity.outages")
 
 PULSE_EVERY: Final = 2.0  # seconds
 PORTION: Final = 5000  # devices per transaction
-TRUSTED_AFTER: Final = timedelta(days=1)
 
 # What had not passed at the start moves (late_at: a whole window from the end on); what was late already is
 # lost one grace after the end; what was lost stays lost. Moving twice is moving once.
@@ -193,16 +192,6 @@ def set_right(at: datetime | None = None) -> None:
     while last is not None:
         with transaction.atomic():
             last = steps.bring(last, at)
-
-
-def trusted(at: datetime) -> datetime:
-    """The clock that old things are deleted by: for a day after an outage, the one before it.
-
-    A clock that was set ahead, as of a machine that starts with a wrong one, must not delete everything.
-    """
-    recent = Outage.objects.filter(ended_at__gt=at - TRUSTED_AFTER).aggregate(first=Min("began_at"))
-    heard: datetime = clock.heard(at)
-    return min(recent["first"] or heard, heard)
 
 
 def _close(ledger: Listening, look: Look) -> bool:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from devices import clock
-from devices.connectivity import outages
+from devices.clock.trusted import trusted
 from devices.models import FleetTally, Outage
 
 MONTHS_AHEAD: Final = 3
@@ -79,7 +79,7 @@ def drop_old(cut: datetime) -> list[str]:
 def keep(at: datetime | None = None) -> list[str]:
     """The daily work; returns the partitions made and dropped."""
     at = at or clock.now()
-    made, cut = make_ahead(at), cut_at(outages.trusted(at))
+    made, cut = make_ahead(at), cut_at(trusted(at))
     FleetTally.objects.filter(at__lt=cut).delete()
     return made + (drop_old(cut) if too_old(cut) else [])
 

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from devices import clock
-from devices.connectivity import outages
+from devices.clock.trusted import trusted
 from devices.integrity import checks as integrity
 from devices.models import Verification
 
@@ -32,6 +32,6 @@ def verify(at: datetime | None = None) -> Verification:
         logger.error("what is recorded does not follow from the facts: %s", line)
     if found > len(lines):
         logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
-    Verification.objects.filter(began_at__lt=outages.trusted(began_at) - KEPT).delete()
+    Verification.objects.filter(began_at__lt=trusted(began_at) - KEPT).delete()
     ended_at = at or clock.now()
     return Verification.objects.create(began_at=began_at, ended_at=ended_at, found=found, lines=lines)

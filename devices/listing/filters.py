@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 from devices import clock
 from devices.listing.search import query_of
 from devices.models import Description, Device
-from devices.operations.tags import LONGEST_TAG
+from devices.rules.tags import LONGEST_TAG
 from devices.rules.vocabulary import HeartbeatState, Status, behind
 from devices.status.reading import filter_by_status, with_status
 from fleets.models import Fleet, Organization

@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from devices.listing.export_rows import COLUMNS as EXPORTED
 from devices.models import UUID_PATTERN, Device
 from devices.operations.csv_cells import BOM, plain
-from devices.operations.tags import tags_of, tags_of_json
+from devices.rules.tags import tags_of, tags_of_json
 from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN
 from fleets.text import checked
 

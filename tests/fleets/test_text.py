@@ -16,7 +16,7 @@ from pytest_django import DjangoDbBlocker
 from devices import keys
 from devices.models import ApiKey
 from devices.operations import configuration, device_file, lifecycle, reports
-from devices.operations.tags import tags_of_json
+from devices.rules.tags import tags_of_json
 from fleets.text import apart, checked, kept
 from tests.access.rules import Who
 from tests.access.table import PAGES

@@ -15,6 +15,7 @@ from dashboard.account import sessions
 from devices import clock, connectivity, jobs, keys, words
 from devices.background import preregistration
 from devices.clock.own import OwnClock
+from devices.clock.trusted import trusted
 from devices.connectivity import deadlines, outages, vpn_leases
 from devices.history import retention, rollups
 from devices.operations import bulk_actions, key_handout
@@ -91,12 +92,12 @@ class Command(BaseCommand):
 
     def clean(self, at: datetime) -> None:
         """Drop what nobody needs any more, and make the next months of the histories."""
-        trusted = outages.trusted(at)
-        sessions.clear(trusted)
-        keys.forget_former(trusted)
-        preregistration.forget_unconfirmed(trusted)
-        bulk_actions.forget(trusted)
-        jobs.forget(trusted)
-        vpn_leases.forget(trusted)
+        before = trusted(at)
+        sessions.clear(before)
+        keys.forget_former(before)
+        preregistration.forget_unconfirmed(before)
+        bulk_actions.forget(before)
+        jobs.forget(before)
+        vpn_leases.forget(before)
         for name in retention.keep(at):
             self.stdout.write(f"history: made or dropped {name}")

@@ -8,7 +8,7 @@ from django import forms
 
 from dashboard.pages.parts.device_row import tag_words
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN, IntervalForm, as_initial
-from devices.operations.tags import LONGEST_TAG, MOST_TAGS, tags_in
+from devices.rules.tags import LONGEST_TAG, MOST_TAGS, tags_in
 from fleets.text import Words
 
 LONGEST_NOTES: Final = 20_000  # characters

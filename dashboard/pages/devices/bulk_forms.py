@@ -9,7 +9,7 @@ from django import forms
 from dashboard.pages.devices.bulk_preview import others
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN, IntervalForm
 from devices.models import Selection
-from devices.operations.tags import tags_in
+from devices.rules.tags import tags_in
 from fleets.text import Words
 
 LINES: Final = {**CONTROL, "rows": 3, "spellcheck": "false"}

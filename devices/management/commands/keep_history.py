@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from devices import clock
-from devices.connectivity import outages
+from devices.clock.trusted import trusted
 from devices.history import retention
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *, days: int, drop: bool, **options: Any) -> None:
         at = clock.now()
-        cut = retention.cut_at(outages.trusted(at), days)
+        cut = retention.cut_at(trusted(at), days)
         for name in retention.make_ahead(at):
             self.stdout.write(f"made {name}")
         for name in retention.drop_old(cut) if drop else retention.too_old(cut):

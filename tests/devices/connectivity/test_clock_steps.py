@@ -16,6 +16,7 @@ from dashboard.management.commands.settle import Command
 from devices import clock, connectivity, keys
 from devices.clock import steps
 from devices.clock.own import OwnClock
+from devices.clock.trusted import trusted
 from devices.connectivity import outages
 from devices.history import retention, rollups
 from devices.integrity.checks import AHEAD, disagreements
@@ -463,7 +464,7 @@ def test_a_clock_that_is_ahead_deletes_no_history() -> None:
     retention.keep(at(365 * DAY + 1))
     assert StatusChange.objects.count() == before
     outages.pulse(at(366 * DAY + 2))  # by now it is believed
-    assert outages.trusted(at(367 * DAY + 3)) == at(366 * DAY + 2)
+    assert trusted(at(367 * DAY + 3)) == at(366 * DAY + 2)
 
 
 def test_a_month_takes_over_the_rows_that_came_before_it_was_made() -> None:

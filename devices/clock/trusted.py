@@ -1,0 +1,25 @@
+"""The clock that old things are deleted by (domain.md, Our own outages)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import connection
+
+from devices import clock
+
+TRUSTED_AFTER: Final = timedelta(days=1)
+RECENT: Final = "SELECT min(began_at) FROM devices_outage WHERE ended_at > %s"
+
+
+def trusted(at: datetime) -> datetime:
+    """That clock at this moment: for a day after an outage, the one before it.
+
+    A clock that was set ahead, as of a machine that starts with a wrong one, must not delete everything.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(RECENT, [at - TRUSTED_AFTER])
+        (began_at,) = cursor.fetchone()
+    heard: datetime = clock.heard(at)
+    return min(began_at or heard, heard)
