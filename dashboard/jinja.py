@@ -1,7 +1,7 @@
 """The second template engine: for parts that stand on a page hundreds of times, where Django's is too slow.
 
-A row of a list takes a tenth of the time here. Both engines share the functions of dashboard/templatetags, and
-each part is written once: Django's templates show it by a tag.
+A row of a list takes a tenth of the time here. Both engines share the functions of dashboard/templatetags,
+and each part is written once: Django's templates show it by a tag.
 """
 
 from collections.abc import Callable

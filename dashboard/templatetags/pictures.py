@@ -56,7 +56,7 @@ def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -
 
 @register.simple_tag
 def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: FBT001, FBT002  as tags are
-    """The links of a menu, each a dashboard.pages.devices.links.Choice; `full`: no more of them can be
+    """The links of a menu, each a dashboard.pages.parts.sort_links.Choice; `full`: no more of them can be
     chosen.
     """
     return part("parts/menus.jinja", "choices", None, offered, full)

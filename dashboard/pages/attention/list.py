@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from dashboard.http.scope import live_page, on_screen, scope, signed_in
 from dashboard.live.response_cache import shared
 from dashboard.pages.attention.items import items
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.cursor import page_asked_for
 from devices import clock
 from devices.listing.incidents import LOOKED_AT, Among, lines, lines_named

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.http.scope import person, signed_in, wants_fragment
 from dashboard.pages.device.edit_forms import FORMS, initial
-from dashboard.pages.device.target import Target, gone, lead_to, target
+from dashboard.pages.device.target import Target, gone, target
+from dashboard.pages.parts.access import lead_to
 from dashboard.pages.parts.device_row import tag_words, tags
 from dashboard.pages.parts.poll_interval import in_words, inherited, interval, interval_of
 from devices.models import Device

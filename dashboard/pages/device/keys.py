@@ -13,7 +13,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.http.scope import person, signed_in
-from dashboard.pages.device.target import gone, lead_to, target
+from dashboard.pages.device.target import gone, target
+from dashboard.pages.parts.access import lead_to
 from dashboard.pages.parts.key_rows import KeyRow, listed
 from devices import clock, keys
 from devices.keys import rotation as key_rotation

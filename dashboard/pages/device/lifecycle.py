@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.device.move_preview import consequences
-from dashboard.pages.device.target import Target, gone, lead_to, target
+from dashboard.pages.device.target import Target, gone, target
+from dashboard.pages.parts.access import lead_to
 from devices import keys
 from devices.models import Device
 from devices.operations import lifecycle

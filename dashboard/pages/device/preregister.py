@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.http.scope import person, scope, signed_in
-from dashboard.pages.device.target import require
+from dashboard.pages.parts.access import require
 from devices import clock
 from devices.models import UUID_PATTERN, Device
 from devices.operations import lifecycle

@@ -12,8 +12,9 @@ from dashboard.http.scope import live_page, scope, signed_in
 from dashboard.live.response_cache import shared
 from dashboard.pages.device.events import history
 from dashboard.pages.device.poll_window import window
-from dashboard.pages.device.timeline import RANGES, timeline
+from dashboard.pages.device.timeline import timeline
 from dashboard.pages.device.vitals import vitals
+from dashboard.pages.parts.chart import RANGES
 from dashboard.pages.parts.device_row import doing, tags
 from dashboard.pages.parts.poll_interval import interval_of
 from dashboard.templating import indicators

@@ -5,20 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 
 from dashboard.http.scope import Scope, scope
+from dashboard.pages.parts.access import require
 from dashboard.templating import indicators
 from devices import clock
 from devices.listing.filters import in_organizations
 from devices.models import Device
 from devices.status.reading import with_status
-from fleets.models import Organization, Role
+from fleets.models import Role
 from fleets.text import apart
 
 
@@ -36,13 +34,6 @@ class Target:
         return shown | {"links": (indicators.vpn(self.device), indicators.heartbeat(self.device))} | more
 
 
-def require(here: Scope, organization: Organization, least: Role) -> None:
-    """Refuse a member whose role does not include `least`: PermissionDenied. In no query."""
-    role = here.roles.get(organization.pk)
-    if role is None or not role.includes(least):
-        raise PermissionDenied(f"This needs the role {least.label} in {organization}.")
-
-
 def target(request: HttpRequest, uuid: str, least: Role) -> Target:
     """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
     at, here = clock.now(), scope(request)
@@ -57,9 +48,3 @@ def gone(request: HttpRequest, device: Device) -> HttpResponse:
     words = f"{apart(device)} was deleted meanwhile. Nothing else was changed."
     context = {"heading": "This device is no longer here", "words": words}
     return render(request, "refused.html", context, status=404)
-
-
-def lead_to(here: Scope, name: str, *args: str) -> HttpResponse:
-    """Lead to a page, which stays narrowed to the same organization."""
-    narrowed = f"?{urlencode({'org': here.organization.slug})}" if here.organization else ""
-    return HttpResponseRedirect(reverse(name, args=args) + narrowed)

@@ -7,14 +7,13 @@ longer time, or a day with too many, shows the worst of each of its buckets. Upt
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.utils import timezone
 
+from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
 from devices import words
 from devices.history import spans as lanes
@@ -25,35 +24,6 @@ from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
 
 HEIGHT: Final = 24
 SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too
-NARROWEST: Final = 0.25  # per cent of the width
-
-
-@dataclass(frozen=True)
-class Range:
-    """A time to look back: its name in the address, its buckets, and how often its end moves on."""
-
-    name: str
-    words: str
-    length: timedelta
-    buckets: int
-    step: timedelta
-    tick: timedelta  # between two marks of the axis
-
-    def end(self, at: datetime) -> datetime:
-        return ceiling(at, self.step)
-
-    def start(self, at: datetime) -> datetime:
-        return self.end(at) - self.length
-
-
-RANGES: Final = {
-    each.name: each
-    for each in (
-        Range("24h", "24 h", timedelta(hours=24), 288, timedelta(minutes=1), timedelta(hours=4)),
-        Range("7d", "7 d", timedelta(days=7), 84, timedelta(minutes=10), timedelta(days=1)),
-        Range("30d", "30 d", timedelta(days=30), 90, timedelta(hours=1), timedelta(days=5)),
-    )
-}
 # By state: how high it stands. What is in none of them is a line at the bottom.
 FULL: Final = {Status.ONLINE, "connected", HeartbeatState.RECENT}
 MOST: Final = {Status.UPDATING, Status.CONFIGURING}
@@ -99,15 +69,6 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A place on the axis, or a time that was not observed."""
-
-    x: str
-    words: str
-    width: str = ""
-
-
-@dataclass(frozen=True)
 class Timeline:
     """The whole picture."""
 
@@ -134,26 +95,6 @@ def timeline(device: Any, past: Happened, of: Range, at: datetime) -> Timeline:
             for begins, ends in history.silences
         ),
     )
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Where moments stand on a picture's width, in per cent."""
-
-    start: datetime
-    end: datetime
-    at: datetime
-
-    def x(self, moment: datetime) -> str:
-        return f"{self._share(moment):.3f}%"
-
-    def width(self, start: datetime, end: datetime | None) -> str:
-        """What lasts reaches to the right edge, a step at most beyond now."""
-        until = self.end if end is None or end >= self.at else end
-        return f"{max(NARROWEST, self._share(until) - self._share(start)):.3f}%"
-
-    def _share(self, moment: datetime) -> float:
-        return 100 * ((moment - self.start) / (self.end - self.start))
 
 
 def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: Any) -> Lane:
@@ -196,13 +137,6 @@ def _name(kind: str, state: str) -> str:
     return f"API {HEARTBEAT_STATES[state]}"
 
 
-def said_of(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
-    """What lasts says no duration: it would make another picture of the same."""
-    if end is None or end >= at:
-        return f"{what} since {words.clock(start, at)}"
-    return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
-
-
 def _worst(kind: str, spans: list[Span], of: Range, scale: Scale) -> list[Span]:
     """The worst state of each bucket, equal neighbours as one span."""
     length = of.length / of.buckets
@@ -232,19 +166,3 @@ def _percent(share: float | None) -> str:
     if 0 < share < 0.001:
         return f"under 0.1{words.NO_BREAK}%"
     return f"{math.floor(share * 1000) / 10:g}{words.NO_BREAK}%"
-
-
-def marks_of(of: Range, scale: Scale) -> Iterable[Mark]:
-    """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
-    local = timezone.localtime(scale.start)
-    moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
-    while moment < scale.end:
-        if scale.start + of.length * 0.03 < moment < scale.end - of.length * 0.07:
-            midnight = moment.hour == 0
-            yield Mark(scale.x(moment), f"{moment:%a} {moment.day}" if midnight else f"{moment:%H:%M}")
-        moment = timezone.make_aware(moment.replace(tzinfo=None) + of.tick)
-
-
-def ceiling(at: datetime, step: timedelta) -> datetime:
-    since = timedelta(seconds=at.timestamp())
-    return at + (-since % step)

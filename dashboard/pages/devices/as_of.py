@@ -12,13 +12,14 @@ from django.shortcuts import render
 
 from dashboard.http.scope import Scope
 from dashboard.pages.devices.filter_form import filter_form
-from dashboard.pages.devices.links import Choice
-from dashboard.pages.devices.query import Query, address
+from dashboard.pages.devices.query import Query
 from dashboard.pages.devices.row_as_of import rows_then
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import differences
 from dashboard.pages.parts.minute import minute_form
 from dashboard.pages.parts.over_time_links import picture
+from dashboard.pages.parts.sort_links import Choice, sort_menu
 from devices import words
 from devices.clock import Moment
 from devices.history import counts_as_of
@@ -117,12 +118,4 @@ def _facets(then: Then, here: Scope, now: datetime) -> Any:
 
 
 def _sorts(request: HttpRequest, sort: str, then: Then) -> list[Choice]:
-    names = ORDERS if then.few else {"name": ORDERS["name"]}
-    return [
-        Choice(
-            label,
-            address(request, sort=None if name == "attention" else name),
-            name == sort.removeprefix("-"),
-        )
-        for name, label in names.items()
-    ]
+    return sort_menu(request, ORDERS if then.few else {"name": ORDERS["name"]}, sort)

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.http.scope import Scope, person, scope, signed_in
-from dashboard.pages.device.target import require
 from dashboard.pages.devices.bulk_forms import FORMS, ConfirmForm
 from dashboard.pages.devices.bulk_preview import preview, title
+from dashboard.pages.parts.access import require
 from devices import clock
 from devices.listing.filters import in_organizations, matching
 from devices.listing.query_string import filters_in

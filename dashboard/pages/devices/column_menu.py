@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST
 from dashboard.account.people import choose_columns
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, chosen, column_words
-from dashboard.pages.devices.links import Choice
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
+from dashboard.pages.parts.sort_links import Choice
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.http import HttpRequest
 
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
 from devices.listing.query_string import UNITS

@@ -19,8 +19,8 @@ from dashboard.http.concurrency_limits import Bound, release_connection
 from dashboard.http.file_response import Row, csv_file
 from dashboard.http.request_limits import BODY_LIMIT
 from dashboard.http.scope import Scope, person, scope, signed_in
-from dashboard.pages.device.target import lead_to, require
 from dashboard.pages.jobs.page import operated
+from dashboard.pages.parts.access import lead_to, require
 from devices import clock
 from devices.background import preregistration
 from devices.models import DeviceList, Job

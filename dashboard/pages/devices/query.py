@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, QueryDict
 
 from dashboard.http.scope import on_screen, person
 from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
 from dashboard.pages.devices.page import PAGE_SIZES
+from dashboard.pages.parts.address import address
 from devices.listing.cursor import ORDERS
 from devices.listing.filters import Filters
 from devices.listing.query_string import filters_in, short
@@ -82,19 +82,6 @@ def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
 def uuids_on_screen(request: HttpRequest) -> list[str]:
     """The UUIDs that a refresh says are on screen, in order; what is no UUID is dropped."""
     return [uuid for uuid in on_screen(request) if re.fullmatch(UUID_PATTERN, uuid)]
-
-
-def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
-    """This page's query with some of it changed; None removes. It begins at the first page."""
-    asked = {
-        key: values
-        for key, values in request.GET.lists()
-        if key not in ("after", "before", "page", "facets", *changes)
-    }
-    asked |= {key: value if isinstance(value, list) else [value] for key, value in changes.items() if value}
-    pairs = {key: [value for value in values if value] for key, values in asked.items()}
-    query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
-    return f"?{query}" if query else request.path
 
 
 def meant(request: HttpRequest, fleet: Fleet | None = None) -> str:

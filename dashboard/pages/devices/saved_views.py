@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.http.scope import Scope, person, scope, signed_in
-from dashboard.pages.device.target import require
-from dashboard.pages.devices.links import Choice
 from dashboard.pages.devices.saved_query import kept_query
+from dashboard.pages.parts.access import require
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
+from dashboard.pages.parts.sort_links import Choice
 from devices import clock
 from devices.models import SavedView
 from devices.operations import saved_views

@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from dashboard.http.scope import Scope
-from dashboard.pages.devices.links import fleet_heads, fleet_sorts
-from dashboard.pages.devices.query import address
+from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import Difference, differences
 from dashboard.pages.parts.minute import minute_form

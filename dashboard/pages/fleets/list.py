@@ -9,10 +9,10 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import live_page, on_screen, scope, signed_in
 from dashboard.live.response_cache import shared
-from dashboard.pages.devices.links import fleet_heads, fleet_sorts
-from dashboard.pages.devices.query import address
 from dashboard.pages.fleets.as_of import fleets_then
+from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
 from dashboard.pages.fleets.summary import overview, rows
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.minute import asked, fault_words, minute_form
 from dashboard.pages.parts.over_time_links import picture

@@ -5,28 +5,20 @@ from __future__ import annotations
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.fleets.forms import FleetForm
 from dashboard.pages.fleets.wording import about, meanwhile
 from dashboard.pages.parts.interval_form import PLAIN, as_initial
-from dashboard.pages.parts.place import Place, place
+from dashboard.pages.parts.place import administered
 from devices import clock
 from devices.background.plan_change import change_fleet
 from devices.models import ApiKey, Device
 from devices.operations.fleet_settings import ChangedMeanwhile, settings_of, version
-from fleets.models import Fleet, Role
 from fleets.services import fleets
 from fleets.text import apart
-
-
-def administered(request: HttpRequest, slug: str) -> tuple[Fleet, Place]:
-    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Administrator."""
-    mine = Fleet.objects.visible_to(request.user).select_related("organization")
-    fleet = get_object_or_404(mine, slug=slug)
-    return fleet, place(request, fleet.organization.slug, Role.ADMINISTRATOR)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

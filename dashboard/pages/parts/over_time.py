@@ -13,7 +13,7 @@ from typing import Any, Final
 from django.db import connection
 from django.utils import timezone
 
-from dashboard.pages.device.timeline import RANGES, Mark, Range, Scale, marks_of, said_of
+from dashboard.pages.parts.chart import RANGES, Mark, Range, Scale, marks_of, said_of
 from devices import clock, words
 from devices.history import rollups
 from devices.listing.facet_counts import as_shown

@@ -8,10 +8,10 @@ from datetime import datetime
 
 from django.http import HttpRequest
 
-from dashboard.pages.device.timeline import RANGES
-from dashboard.pages.devices.links import Choice
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
+from dashboard.pages.parts.chart import RANGES
 from dashboard.pages.parts.over_time import OverTime, over_time, range_named
+from dashboard.pages.parts.sort_links import Choice
 from fleets.models import Fleet, Organization
 
 

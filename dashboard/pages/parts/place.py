@@ -1,14 +1,15 @@
-"""Where settings pages stand: the organization of the address, my role in it, and the side navigation."""
+"""Where settings pages stand: the organization or fleet of the address, my role, and the side navigation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
 
 from dashboard.http.scope import Scope, person
+from dashboard.pages.parts.access import require
 from devices import clock
 from fleets.access.roles import May, allowed
 from fleets.models import Fleet, Organization, Role
@@ -54,8 +55,14 @@ def place(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> Place
     roles = {each.pk: Role(each.role) for each in mine}
     for organization in mine:
         if organization.slug == slug:
-            role = roles[organization.pk]
-            if not role.includes(least):
-                raise PermissionDenied(f"This needs the role {least.label} in {organization}.")
-            return Place(organization, role, Scope(mine, organization, roles))
+            here = Scope(mine, organization, roles)
+            require(here, organization, least)
+            return Place(organization, roles[organization.pk], here)
     raise Http404("No such organization")
+
+
+def administered(request: HttpRequest, slug: str) -> tuple[Fleet, Place]:
+    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Administrator."""
+    mine = Fleet.objects.visible_to(request.user).select_related("organization")
+    fleet = get_object_or_404(mine, slug=slug)
+    return fleet, place(request, fleet.organization.slug, Role.ADMINISTRATOR)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.file_response import File, csv_file, json_file, one_of_few
 from dashboard.http.scope import signed_in
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.place import Place, place
 from dashboard.pages.settings.audit_lines import action_words, lines

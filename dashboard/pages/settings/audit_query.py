@@ -10,7 +10,7 @@ from django.db.models import TextChoices
 from django.http import HttpRequest
 from django.utils import timezone
 
-from dashboard.pages.devices.query import address
+from dashboard.pages.parts.address import address
 from dashboard.pages.settings.audit_lines import kind_words
 from devices.listing.query_string import short
 from fleets.audit.actions import Action, Kind

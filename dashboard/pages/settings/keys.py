@@ -16,9 +16,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.http.scope import person, signed_in
-from dashboard.pages.fleets.settings import administered
 from dashboard.pages.parts.key_rows import listed
-from dashboard.pages.parts.place import place
+from dashboard.pages.parts.place import administered, place
 from devices import clock, keys
 from devices.keys import once as key_once
 from devices.models import ApiKey

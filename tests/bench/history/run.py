@@ -24,7 +24,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from dashboard.pages.device.events import history
-from dashboard.pages.device.timeline import RANGES, Range, timeline
+from dashboard.pages.device.timeline import timeline
+from dashboard.pages.parts.chart import RANGES, Range
 from dashboard.pages.parts.over_time import address_of, over_time
 from devices import clock, connectivity
 from devices.history import device_history, retention

@@ -14,6 +14,7 @@ from django.test import Client
 
 from dashboard.pages.device import events as history
 from dashboard.pages.device import timeline
+from dashboard.pages.parts import chart
 from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history.spans import Span
@@ -56,7 +57,7 @@ def lanes_of(page: Any) -> dict[str, str]:
 def test_the_lanes_say_their_uptime(reader: Client, device: Device, name: str, share: str) -> None:
     """Two hours of the last day; those and the 22.75 min of a window of the 48 h since it came online."""
     said = lanes_of(reader.get(f"/devices/{device.uuid}/?range={name}"))
-    over = f" over {timeline.RANGES[name].words}"
+    over = f" over {chart.RANGES[name].words}"
     assert {lane: words.strip() for lane, words in said.items()} == {
         f"Status{over}": f"{share}\xa0% reachable",
         f"VPN{over}": "no data",
@@ -161,8 +162,8 @@ def test_a_stranger_gets_no_file(client: Client, device: Device, django_user_mod
 
 
 def test_a_long_time_shows_the_worst_of_each_bucket(fleet: Fleet) -> None:
-    of, end = timeline.RANGES["7d"], datetime(2026, 3, 8, tzinfo=clock.now().tzinfo)
-    scale = timeline.Scale(end - of.length, end, end)
+    of, end = chart.RANGES["7d"], datetime(2026, 3, 8, tzinfo=clock.now().tzinfo)
+    scale = chart.Scale(end - of.length, end, end)
     quarter = timedelta(minutes=15)
     spans = [
         Span(end - of.length, end - timedelta(days=1), "online"),

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from dashboard.pages.device.timeline import RANGES
+from dashboard.pages.parts.chart import RANGES
 from dashboard.pages.parts.over_time import over_time
 from devices import clock, connectivity
 from devices.connectivity import outages

@@ -1,0 +1,94 @@
+"""What pictures over time share: how far back they go, where a moment stands, the marks of the axis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.utils import timezone
+
+from devices import words
+
+NARROWEST: Final = 0.25  # per cent of the width
+
+
+@dataclass(frozen=True)
+class Range:
+    """A time to look back: its name in the address, its buckets, and how often its end moves on."""
+
+    name: str
+    words: str
+    length: timedelta
+    buckets: int
+    step: timedelta
+    tick: timedelta  # between two marks of the axis
+
+    def end(self, at: datetime) -> datetime:
+        return ceiling(at, self.step)
+
+    def start(self, at: datetime) -> datetime:
+        return self.end(at) - self.length
+
+
+RANGES: Final = {
+    each.name: each
+    for each in (
+        Range("24h", "24 h", timedelta(hours=24), 288, timedelta(minutes=1), timedelta(hours=4)),
+        Range("7d", "7 d", timedelta(days=7), 84, timedelta(minutes=10), timedelta(days=1)),
+        Range("30d", "30 d", timedelta(days=30), 90, timedelta(hours=1), timedelta(days=5)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place on the axis, or a time that was not observed."""
+
+    x: str
+    words: str
+    width: str = ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where moments stand on a picture's width, in per cent."""
+
+    start: datetime
+    end: datetime
+    at: datetime
+
+    def x(self, moment: datetime) -> str:
+        return f"{self._share(moment):.3f}%"
+
+    def width(self, start: datetime, end: datetime | None) -> str:
+        """What lasts reaches to the right edge, a step at most beyond now."""
+        until = self.end if end is None or end >= self.at else end
+        return f"{max(NARROWEST, self._share(until) - self._share(start)):.3f}%"
+
+    def _share(self, moment: datetime) -> float:
+        return 100 * ((moment - self.start) / (self.end - self.start))
+
+
+def said_of(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
+    """What lasts says no duration: it would make another picture of the same."""
+    if end is None or end >= at:
+        return f"{what} since {words.clock(start, at)}"
+    return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
+
+
+def marks_of(of: Range, scale: Scale) -> Iterable[Mark]:
+    """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
+    local = timezone.localtime(scale.start)
+    moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    while moment < scale.end:
+        if scale.start + of.length * 0.03 < moment < scale.end - of.length * 0.07:
+            midnight = moment.hour == 0
+            yield Mark(scale.x(moment), f"{moment:%a} {moment.day}" if midnight else f"{moment:%H:%M}")
+        moment = timezone.make_aware(moment.replace(tzinfo=None) + of.tick)
+
+
+def ceiling(at: datetime, step: timedelta) -> datetime:
+    since = timedelta(seconds=at.timestamp())
+    return at + (-since % step)
