@@ -20,7 +20,8 @@ from typing import Concatenate, Final, ParamSpec
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils import timezone
 
-from dashboard.http.scope import SHOWN, TAG, Scope, live_answer, person, scope, wants_fragment
+from dashboard.http.scope import Scope, person, scope
+from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
 from devices import clock
 from devices.listing.row_versions import any_moved, versions
 from fleets.postgres.listener import NEWS

@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import live_page, on_screen, scope, signed_in
+from dashboard.http.scope import scope, signed_in
+from dashboard.live.region import live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.attention.items import items
 from dashboard.pages.parts.address import address

@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_http_methods
 
-from dashboard.http.scope import person, signed_in, wants_fragment
+from dashboard.http.scope import person, signed_in
+from dashboard.live.region import wants_fragment
 from dashboard.pages.device.edit_forms import FORMS, initial
 from dashboard.pages.device.target import Target, gone, target
 from dashboard.pages.parts.access import lead_to

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import Scope, live_page, scope, signed_in, wants_fragment
+from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.live.region import live_page, wants_fragment
 from dashboard.live.response_cache import shared
 from dashboard.pages.devices.as_of import devices_then
 from dashboard.pages.devices.column_menu import column_choices

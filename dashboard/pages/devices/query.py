@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from django.http import HttpRequest, QueryDict
 
-from dashboard.http.scope import on_screen, person
+from dashboard.http.scope import person
+from dashboard.live.region import on_screen
 from dashboard.pages.devices.columns import ALWAYS, DEFAULT, MOST, WORDS, chosen
 from dashboard.pages.devices.page import PAGE_SIZES
 from dashboard.pages.parts.address import address

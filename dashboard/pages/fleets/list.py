@@ -7,7 +7,8 @@ from functools import partial
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import live_page, on_screen, scope, signed_in
+from dashboard.http.scope import scope, signed_in
+from dashboard.live.region import live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.fleets.as_of import fleets_then
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts

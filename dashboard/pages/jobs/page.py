@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
-from dashboard.http.scope import live_page, person, signed_in
+from dashboard.http.scope import person, signed_in
+from dashboard.live.region import live_page
 from dashboard.pages.jobs.progress import RECENT, how_far, results, what_came
 from dashboard.pages.parts.place import Place, place
 from devices import clock, jobs
