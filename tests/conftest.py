@@ -12,22 +12,16 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from dashboard.account import first_run
 from dashboard.environment import database
 from dashboard.http import password_hashing
-from tests import emptying
+from tests import emptying, markers
 from tests.copies import copied
+from tests.examples import load_profile
 
-# No deadline: the first example pays for warming up, and the machine may be busy.
-hypothesis_settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.register_profile(
-    "ci", parent=hypothesis_settings.get_profile("default"), derandomize=True
-)
-hypothesis_settings.load_profile("ci" if os.environ.get("CI") else "default")
+load_profile()
 
 # The embedded server's data need not survive the machine; and no table is worth starting processes for,
 # which the planner cannot know of tables without statistics.
@@ -56,6 +50,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         psycopg.connect(settings.DATABASE_OWNER_URL, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         pytest.exit(f"{error}\n{database.hint()}", 3)
+
+
+@pytest.hookimpl(tryfirst=True)  # before they are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        markers.mark(item)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -28,6 +28,7 @@ from tests.at_once import at_once
 from tests.devices.ingest.client import Client as Agent
 from tests.devices.ingest.raw import unbraked
 from tests.devices.ingest.server import serving
+from tests.examples import examples
 from tests.factories import make_fleet, make_member, make_organization
 from tests.fleets.services.test_fleets import counts_in
 
@@ -96,7 +97,7 @@ def work(organization: Organization, fleets: list[Fleet], action: str, which: in
 
 # What depends on who comes first cannot be made shorter: a failure is as it was found.
 @hypothesis_settings(
-    max_examples=6,
+    max_examples=examples(6),
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )

@@ -12,6 +12,7 @@ from devices.operations.reports import as_kept
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.test_bad_input import BY_PATH, Call
 from tests.devices.ingest.world import World
+from tests.examples import examples
 
 NAMES = (
     *("os_version", "release", "ip_addresses", "provisioning_state", "provisioning_progress"),
@@ -34,7 +35,7 @@ bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=6).map(
 raw = st.binary(max_size=200) | bodies.map(lambda body: body[:-1])
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(call=st.sampled_from(sorted(BY_PATH.values(), key=lambda c: c.path)), body=bodies | raw)
 def test_no_body_makes_a_call_fail(world: World, client: Client, call: Call, body: bytes) -> None:
     answer = client.call(call.method, call.path, getattr(world, call.key), body)
@@ -45,7 +46,7 @@ def test_no_body_makes_a_call_fail(world: World, client: Client, call: Call, bod
         json.loads(answer.text or "null")
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(report=st.data())
 def test_a_good_report_is_always_taken(world: World, client: Client, report: Any) -> None:
     texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=255)

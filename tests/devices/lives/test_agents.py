@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from devices.models import Device
 from devices.status.reading import with_status
 from tests.devices.lives.test_lives import UUIDS, Event, check, make, tell
+from tests.examples import examples
 from tests.factories import T0, seconds
 
 pytestmark = pytest.mark.django_db(transaction=False)
@@ -28,7 +29,7 @@ agents: st.SearchStrategy[Event] = st.builds(
 
 
 @given(lives=st.lists(agents, min_size=2, max_size=8))
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=examples(40))
 def test_in_whatever_order_an_agent_tells_events_and_signs_nobody_stays_connected_without_end(
     lives: list[Event],
 ) -> None:

@@ -32,6 +32,7 @@ from devices.rules.vocabulary import Status
 from devices.status.reading import with_status
 from fleets.models import Fleet, Organization
 from tests.devices.lives.test_lives import STEPS, UUIDS, Event, devices, events, make, tell
+from tests.examples import examples
 from tests.factories import T0, make_device, seconds
 
 pytestmark = pytest.mark.django_db(transaction=False)
@@ -141,7 +142,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     few=st.sampled_from([-1, branches.FEW]),
     looked_at=st.sampled_from([1, index_scan.LOOKED_AT]),
 )
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=examples(40))
 def test_every_list_shows_what_its_devices_are(
     fields: list[dict[str, Any]],
     lives: list[Event | dict[str, Any]],

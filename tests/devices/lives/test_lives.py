@@ -35,6 +35,7 @@ from devices.status.explanation import explain
 from devices.status.reading import filter_by_status, with_status
 from fleets.models import Organization
 from tests.devices.lives.model import Model, ModelDevice
+from tests.examples import examples
 from tests.factories import T0, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db(transaction=False)
@@ -267,7 +268,7 @@ def check_history(model: Model, at: datetime) -> None:
     looks=st.lists(STEPS, min_size=1, max_size=3),
     listens=st.booleans(),
 )
-@hypothesis_settings(max_examples=40)
+@hypothesis_settings(max_examples=examples(40))
 def test_every_reading_agrees_with_the_model_at_every_instant(
     fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
 ) -> None:

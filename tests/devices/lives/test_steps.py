@@ -36,6 +36,7 @@ from tests.devices.lives.test_lives import (
     remember,
     tell,
 )
+from tests.examples import examples
 from tests.factories import T0, seconds
 
 pytestmark = pytest.mark.django_db(transaction=False)
@@ -101,7 +102,7 @@ def statuses(at: datetime | None = None) -> dict[str, str]:
     fields=st.lists(devices, min_size=4, max_size=4),
     lives=st.lists(st.tuples(events, JUMPS), min_size=1, max_size=12),
 )
-@hypothesis_settings(max_examples=10)
+@hypothesis_settings(max_examples=examples(10))
 def test_whatever_the_clock_does_every_reading_agrees_with_the_model(
     fields: list[dict[str, Any]], lives: list[tuple[Event, int]]
 ) -> None:

@@ -29,6 +29,7 @@ from devices.status.reading import with_status
 from fleets.models import Fleet, Organization, Plan
 from fleets.services import fleets
 from tests.at_once import WAIT, held_open
+from tests.examples import examples
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,7 @@ def newest_changes() -> dict[int, datetime]:
 
 
 @given(lives=st.lists(events, min_size=1, max_size=12))
-@hypothesis_settings(max_examples=20)
+@hypothesis_settings(max_examples=examples(20))
 def test_after_any_life_the_counters_say_what_a_recount_says(lives: list[Event]) -> None:
     with transaction.atomic():
         organization, at = make_organization(), T0

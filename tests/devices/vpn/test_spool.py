@@ -20,6 +20,7 @@ from devices.vpn.openvpn import OpenVpn
 from devices.vpn.site import Names, NotHeard
 from devices.vpn.spool import Note, Spool
 from tests.devices.vpn.far_end import FarEnd
+from tests.examples import examples
 
 HOOK = Path(devices.vpn.__file__).with_name("hook")
 UUID = "a" * 32
@@ -79,7 +80,7 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_the_site_ends_as_if_it_had_heard_everything(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         told, replayed = live(Path(directory), steps)
@@ -130,7 +131,7 @@ notes = st.one_of(happenings, st.just(Note(False, "")))
 
 
 @given(noted=notes, newer=happenings)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_hook_and_watcher_have_the_same_rule(noted: Note, newer: Note) -> None:
     with tempfile.TemporaryDirectory() as directory:
         Spool(Path(directory))

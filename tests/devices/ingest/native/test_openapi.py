@@ -21,6 +21,7 @@ from devices.ingest.native import calls as native
 from devices.ingest.native.openapi import OPERATIONS, PATH, document
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
+from tests.examples import examples
 
 schema = schemathesis.openapi.from_dict(document())
 
@@ -46,7 +47,7 @@ CHECKS: list[Any] = [
 ]
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_is_sent_by_it_is_answered_by_it(world: World, client: Client, data: st.DataObject) -> None:
     """Good bodies and bad ones: no 5xx, a good one is taken, and what is refused changes nothing."""

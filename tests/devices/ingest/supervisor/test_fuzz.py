@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fleets.text import kept
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
+from tests.examples import examples
 
 NAMES = (
     *("status", "os_version", "os_variant", "supervisor_version", "provisioning_state", "api_secret"),
@@ -72,7 +73,7 @@ def paths(world: World) -> dict[str, str]:
     return {path: path.format(id=world.device.pk) for _, path, _ in CALLS}
 
 
-@settings(max_examples=150, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(150), suppress_health_check=list(HealthCheck))
 @given(call=st.sampled_from(CALLS), body=bodies | raw, kind=st.sampled_from(KINDS))
 def test_no_body_makes_a_call_fail(
     world: World, client: Client, paths: dict[str, str], call: tuple[str, str, str], body: bytes, kind: str
@@ -113,7 +114,7 @@ state = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(100), suppress_health_check=list(HealthCheck))
 @given(said=state)
 def test_a_good_report_is_always_taken(world: World, client: Client, said: dict[str, Any]) -> None:
     try:

@@ -1,0 +1,31 @@
+"""How many examples hypothesis tries: few in the usual run, many by HYPOTHESIS_PROFILE=thorough."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+THOROUGH: Final = "thorough"
+PROFILES: Final = {"quick": 20, THOROUGH: 100}  # examples of a test that does not choose
+SHARE: Final = 5  # of a thorough run's examples, one in so many is tried in a quick one
+CHOSEN: Final = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+
+
+def load_profile() -> None:
+    """No deadline: the first example pays for warming up, and the machine may be busy."""
+    for name, number in PROFILES.items():
+        settings.register_profile(
+            name,
+            max_examples=number,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            derandomize="CI" in os.environ,
+        )
+    settings.load_profile(CHOSEN)
+
+
+def examples(thorough: int) -> int:
+    """Of a test whose examples cost more, or less, than others'."""
+    return thorough if CHOSEN == THOROUGH else max(2, thorough // SHARE)
