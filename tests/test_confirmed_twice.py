@@ -15,14 +15,16 @@ from django.test import Client
 from django.urls import reverse
 
 from dashboard.models import User
-from devices import freezing, keys
+from devices import freezing
 from devices.background import plan_change, preregistration
 from devices.jobs.runner import run
 from devices.models import ApiKey, Device, Job
-from devices.operations import bulk_actions, fleet_settings
+from devices.operations import bulk_actions
 from devices.operations.device_file import Line
 from devices.worker.registry import KINDS
+from fleets.access.digests import digests
 from fleets.models import Fleet, Invitation, Organization, Role
+from fleets.services.fleets import settings_of, version
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import rows_of, streamed, text_of
@@ -98,7 +100,7 @@ def test_a_change_of_the_type_of_a_fleet_starts_one_job(
     monkeypatch.setattr(plan_change, "AT_ONCE", 0)
     make_device(fleet)
     path = reverse("fleets:fleet-settings", args=[fleet.slug])
-    seen = fleet_settings.version(fleet_settings.settings_of(fleet))
+    seen = version(settings_of(fleet))
     first, second = twice(owner, path, name="Kiosks", type="paid", every="5", unit="min", seen=seen)
     job = Job.objects.get()
     assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
@@ -127,9 +129,9 @@ def test_a_list_gets_one_set_of_keys_and_both_requests_get_it(fleet: Fleet, owne
     run(job.uuid, kinds=KINDS)
     first, second = map(streamed, twice(owner, reverse("devices:job-keys", args=[job.uuid])))
     assert first == second
-    digests = [keys.digests(row["key"])[0] for row in rows_of(first)]
-    assert {bytes(key.digest) for key in ApiKey.objects.all()} == set(digests)
-    assert len(digests) == 2
+    kept = [digests(row["key"])[0] for row in rows_of(first)]
+    assert {bytes(key.digest) for key in ApiKey.objects.all()} == set(kept)
+    assert len(kept) == 2
 
 
 def test_a_form_preregisters_one_device(fleet: Fleet, owner: User) -> None:

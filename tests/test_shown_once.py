@@ -15,6 +15,7 @@ from django.urls import reverse
 from dashboard.models import User
 from devices import keys
 from devices.models import ApiKey, Device
+from fleets.access.digests import digests
 from fleets.models import Fleet, Invitation, Organization, Role
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 from tests.pages import text_of
@@ -98,7 +99,7 @@ def test_a_provisioning_or_service_key(client: Client, fleet: Fleet, owner: User
     client.post(reverse(revoke, args=[slug, found.fingerprint]))
     other = shown(sent(client, path, name="cards", days=""))
     kept = ApiKey.objects.filter(revoked_at=None)
-    assert [bytes(key.digest) for key in kept] == [keys.digests(other)[0]]
+    assert [bytes(key.digest) for key in kept] == [digests(other)[0]]
 
 
 def test_an_invitation_link(client: Client, organization: Organization, owner: User) -> None:

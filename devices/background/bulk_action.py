@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db.models import Count, Max
 from django.http import QueryDict
 
-from devices import clock, freezing
+from devices import clock
 from devices.jobs.runner import Refused, Result, Run
 from devices.listing.filters import Filters, still_matching
 from devices.listing.query_string import filters_in
@@ -21,6 +21,7 @@ from devices.operations import batch as together
 from devices.operations import bulk_actions, lifecycle
 from devices.operations.batch import Batch, Found
 from devices.transitions.write import settle_devices
+from fleets.access import locks
 from fleets.models import Fleet
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class _Work:
     def _there(self, ids: list[int], at: datetime) -> dict[int, str]:
         """The names of those that are there, locked and settled."""
         if self._action.holds:
-            freezing.hold([self._organization.pk])
+            locks.hold([self._organization.pk])
             settle_devices(ids, at)
         there = Device.objects.filter(organization=self._organization, pk__in=ids).order_by("pk")
         return dict(there.select_for_update(no_key=True, of=("self",)).values_list("pk", "name"))

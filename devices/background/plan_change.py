@@ -17,6 +17,7 @@ from devices.operations import fleet_settings
 from devices.words import thousands
 from fleets.access import roles
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
+from fleets.services.fleets import settings_of, version
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -70,13 +71,13 @@ def plan_run(run: Run) -> str:
 def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: Any) -> Job | None:
     """Returns the job that does it, if it is not done. Raises as fleet_settings.change_fleet does."""
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
-    affected, now = 0, fleet_settings.settings_of(fleet)
+    affected, now = 0, settings_of(fleet)
     if settings.get("type", now["type"]) != now["type"]:
         affected = forecast_type(fleet, FleetType(settings["type"])).affected
     if affected <= AT_ONCE:
         fleet_settings.change_fleet(fleet=fleet, actor=actor, seen=seen, **settings)
         return None
-    if seen != fleet_settings.version(now):
+    if seen != version(now):
         raise fleet_settings.ChangedMeanwhile(fleet, now)
     return _once(
         kind=Job.Kind.FLEET,

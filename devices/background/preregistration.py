@@ -23,7 +23,7 @@ from devices.operations.device_file import Fault, Line, taken
 from devices.operations.lifecycle import FleetGone, UuidTaken
 from devices.words import thousands
 from fleets import audit
-from fleets.access import roles
+from fleets.access import locks, roles
 from fleets.models import Fleet, Role
 from fleets.postgres.bulk_insert import insert_alike
 
@@ -52,7 +52,7 @@ def keep(
 
     Raises PermissionDenied, ceilings.Reached.
     """
-    freezing.hold([fleet.organization_id])
+    locks.hold([fleet.organization_id])
     roles.require(actor, Role.OPERATOR, fleet.organization)
     ceilings.require_room_for_list(fleet.organization)
     return DeviceList.objects.create(
@@ -116,7 +116,7 @@ def make(
     `told` is called with how many there are so far. The caller has asked whether the actor may, and writes
     the audit log. Raises Taken, FleetGone.
     """
-    freezing.hold([fleet.organization_id])
+    locks.hold([fleet.organization_id])
     now = Fleet.objects.filter(pk=fleet.pk).first()
     if now is None:
         raise FleetGone(f"{fleet} was deleted meanwhile")

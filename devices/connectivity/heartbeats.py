@@ -18,6 +18,7 @@ from devices.clock import Moment
 from devices.models import Heartbeat
 from devices.transitions import locks
 from devices.transitions import write as transitions
+from fleets.access.locks import hold as hold_organizations
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
 
@@ -98,7 +99,7 @@ def record_heartbeats(
         "least": SUPERVISOR_LEAST,
     }
     look = _look(ids, addresses or {}, at)
-    freezing.hold(look.activating)
+    hold_organizations(look.activating)
     if look.ended:
         locks.lock_ended_servers(ids, at.heard)
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []

@@ -1,12 +1,12 @@
 """Which devices are locked, and the order they lock and free in (domain.md, Freezing).
 
-Whatever changes an input calls `hold` before it takes any other lock and `refreeze` at its end, in one
+Whatever changes an input calls `locks.hold` before it takes any other lock and `refreeze` at its end, in one
 transaction: the organization's row is what such changes wait for each other at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from devices import clock
 from devices.transitions import write as transitions
 from fleets import audit
-from fleets.access import roles
+from fleets.access import locks, roles
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 
 if TYPE_CHECKING:
@@ -70,17 +70,10 @@ Tell = Callable[[int, int | None], None]  # how many are done, and once how many
 BATCH: Final = 2000  # devices written by one statement
 
 
-def hold(organizations: Iterable[int]) -> None:
-    """Lock these organizations, in the order of their ids: the first lock of whoever changes an input."""
-    if wanted := set(organizations):
-        held = Organization.objects.select_for_update(no_key=True).filter(pk__in=wanted)
-        list(held.order_by("pk").values_list("pk", flat=True))
-
-
 def hold_for_contact(ids: Collection[int]) -> None:
     """Lock the organizations of those of these devices that a contact will activate, as a rule none."""
     if found := rows_of(INACTIVE, ids=list(ids)):
-        hold(organization_id for (organization_id,) in found)
+        locks.hold(organization_id for (organization_id,) in found)
 
 
 INACTIVE: Final = """
@@ -128,7 +121,7 @@ def refreeze_activated(devices: Collection[int], at: datetime) -> None:
     that is held too late, which may end in a deadlock, and the caller's second attempt.
     """
     found = rows_of(BY_ORGANIZATION, ids=list(devices)) if devices else []
-    hold(organization_id for organization_id, _ in found)
+    locks.hold(organization_id for organization_id, _ in found)
     for organization_id, ids in found:
         refreeze(organization_id, at, ids)
 
@@ -166,7 +159,7 @@ def change_plan(
     PlanChangedMeanwhile where the plan is another one since.
     """
     at = at or clock.now()
-    hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
     now = Organization.objects.get(pk=organization.pk)

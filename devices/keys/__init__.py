@@ -1,12 +1,7 @@
-"""Keys: random texts, shown once, of which only a keyed digest is kept (protocol.md, Keys).
-
-A digest is HMAC-SHA-256 under `settings.KEY_PEPPER`: the first pepper signs, all are accepted.
-"""
+"""Keys: random texts, shown once, of which only a keyed digest is kept (protocol.md, Keys)."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -23,6 +18,7 @@ from devices import clock
 from devices.keys import audit as key_audit
 from devices.models import ApiKey, Device, FormerKey, Heartbeat
 from fleets.access import roles
+from fleets.access.digests import digests
 from fleets.models import Role
 from fleets.text import kept
 
@@ -191,11 +187,6 @@ def new_service_key(
     made = _create(key, ApiKey.Kind.SERVICE, name=kept(name), **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
     return key
-
-
-def digests(key: str) -> list[bytes]:
-    """What the key may be stored as: one digest per pepper, the current first."""
-    return [hmac.digest(pepper.encode(), key.encode(), hashlib.sha256) for pepper in settings.KEY_PEPPER]
 
 
 def fingerprint(key: ApiKey) -> str:

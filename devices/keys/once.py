@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from devices import freezing
+from fleets.access import locks
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -35,7 +35,7 @@ def create(*, organization: Organization, of: QuerySet[ApiKey], seen: str, make:
 
     Raises CreatedMeanwhile, and what `make` raises.
     """
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     if seen != newest(of):
         raise CreatedMeanwhile
     return make()

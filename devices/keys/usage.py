@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
-from devices import clock, keys
+from devices import clock
 from devices.keys import audit as key_audit
 from devices.models import ApiKey
 from fleets import audit
+from fleets.access.digests import digests
 
 WRITE_EVERY: Final = 60.0  # seconds between two writings of a process
 # Keys remembered between two writings; who is left out calls again, within the hour that is kept.
@@ -77,13 +78,13 @@ class Usage:
         at = at or clock.now()
         hour = at.replace(minute=0, second=0, microsecond=0)
         written = 0
-        for some in _portions(digest for key in self._used for digest in keys.digests(key)):
+        for some in _portions(digest for key in self._used for digest in digests(key)):
             written += _execute(MARK_USED, {"digests": some, "hour": hour})
         now = time.monotonic()
         for some in _portions(
             (digest, at - timedelta(seconds=now - then), reason, address)
             for key, (then, reason, address) in self._refused.items()
-            for digest in keys.digests(key)
+            for digest in digests(key)
         ):
             written += _write_refused(some)
         return written

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -13,13 +11,12 @@ from devices import clock, freezing
 from devices.models import Device
 from devices.transitions.write import settle_devices
 from fleets import audit
-from fleets.access import roles
+from fleets.access import locks, roles
 from fleets.models import Fleet, Role
+from fleets.services.fleets import settings_of, version
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
-
-CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
 
 
 class ChangedMeanwhile(Exception):
@@ -28,18 +25,6 @@ class ChangedMeanwhile(Exception):
     def __init__(self, fleet: Fleet, now: dict[str, Any]) -> None:
         super().__init__(f"The settings of {fleet} were changed meanwhile.")
         self.now = now
-
-
-def version(settings: Mapping[str, Any]) -> str:
-    """Names these settings, so that a change can tell whether it was made up from them."""
-    said = repr([settings[name] for name in CHANGEABLE])
-    return blake2b(said.encode(), digest_size=8).hexdigest()
-
-
-def settings_of(fleet: Fleet) -> dict[str, Any]:
-    """Its settings as they stand in the database."""
-    found: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
-    return found
 
 
 @transaction.atomic
@@ -59,7 +44,7 @@ def change_fleet(
     Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
     """
     at = at or clock.now()
-    freezing.hold([fleet.organization_id])
+    locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     before = settings_of(fleet)
     if seen is not None and seen != version(before):

@@ -23,6 +23,7 @@ from devices import clock, keys
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets import audit
 from fleets.access import roles
+from fleets.access.digests import digests
 from fleets.access.encryption import fernet
 from fleets.models import Role
 from fleets.postgres.bulk_insert import insert_alike
@@ -138,8 +139,8 @@ def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
     if new:
         first = devices[0]
         alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=first.organization_id, created_at=at)
-        digests = [keys.digests(key)[0] for key in new.values()]
-        insert_alike(alike, device=list(new), digest=digests)
+        kept = [digests(key)[0] for key in new.values()]
+        insert_alike(alike, device=list(new), digest=kept)
     return [
         Keyed(device.uuid, device.name, new.get(device.pk, ""), "" if device.pk in new else HAS_ONE)
         for device in devices

@@ -23,7 +23,7 @@ from devices.operations import ceilings
 from devices.operations.reports import LONGEST, as_kept
 from devices.transitions.write import settle_devices
 from fleets import audit
-from fleets.access import roles
+from fleets.access import locks, roles
 from fleets.models import Fleet, Role
 from fleets.text import kept
 
@@ -77,7 +77,7 @@ def register(
     """
     at = at or clock.now()
     if provisioning_key:
-        freezing.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
+        locks.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
         if not ceilings.count_registration(provisioning_key, at):
             raise FleetGone(f"{fleet} was deleted meanwhile")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
@@ -165,7 +165,7 @@ def delete(*, device: Device, actor: Actor | None, at: datetime | None = None) -
 def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None) -> together.Batch:
     """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
     at = at or clock.now()
-    freezing.hold([device.organization_id])
+    locks.hold([device.organization_id])
     roles.require(actor, least, device.organization)  # roles change with the organization held
     settle_devices([device.pk], at)
     return together.Batch([device.pk], device.organization, actor, at)
@@ -183,7 +183,7 @@ def _create(
     uuid = uuid or secrets.token_hex(16)
     if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
-    freezing.hold([fleet.organization_id])
+    locks.hold([fleet.organization_id])
     vpn_enabled, fleets_type = says(fleet)
     try:
         with transaction.atomic():

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, freezing
+from devices import clock
 from devices.models import SavedView
 from devices.operations.editing import version
 from fleets import audit
-from fleets.access import people, roles
+from fleets.access import locks, people, roles
 from fleets.models import Organization, Role
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def save(
     Raises PermissionDenied, NameTaken, TooMany.
     """
     if organization:
-        freezing.hold([organization.pk])
+        locks.hold([organization.pk])
         roles.require(actor, Role.OPERATOR, organization)
     else:
         people.hold(actor)

@@ -4,21 +4,25 @@ devices/operations/fleet_settings.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock, freezing
+from devices import clock
 from devices.models import ApiKey, Device
-from devices.operations.fleet_settings import settings_of
 from fleets import audit
-from fleets.access import roles
+from fleets.access import locks, roles
 from fleets.models import Fleet, Organization, Role
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
+
+
+CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
 
 
 class SlugTaken(Exception):
@@ -33,6 +37,18 @@ class HasDevices(Exception):
         self.devices = devices
 
 
+def version(settings: Mapping[str, Any]) -> str:
+    """Names these settings, so that a change can tell whether it was made up from them."""
+    said = repr([settings[name] for name in CHANGEABLE])
+    return blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def settings_of(fleet: Fleet) -> dict[str, Any]:
+    """Its settings as they stand in the database."""
+    found: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
+    return found
+
+
 @transaction.atomic
 def create(
     *,
@@ -43,7 +59,7 @@ def create(
     at: datetime | None = None,
     **settings: Any,
 ) -> Fleet:
-    """A fleet without devices; its settings are those of fleet_settings.CHANGEABLE, and valid (a form's).
+    """A fleet without devices; its settings are those of CHANGEABLE, and valid (a form's).
 
     Raises PermissionDenied, SlugTaken.
     """
@@ -73,7 +89,7 @@ def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> 
     Raises PermissionDenied, HasDevices.
     """
     # Devices that register or move wait here, and then for a fleet that is gone.
-    freezing.hold([fleet.organization_id])
+    locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     if devices := Device.objects.filter(fleet=fleet).count():
         raise HasDevices(fleet, devices)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from devices import clock, freezing, keys
+from devices import clock
 from fleets import audit
-from fleets.access import people, roles
+from fleets.access import locks, people, roles
+from fleets.access.digests import digests
 from fleets.models import Invitation, Membership, Organization, Role
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def invite(
     creates no second one. Raises PermissionDenied, InvitedMeanwhile, AlreadyMember.
     """
     at = at or clock.now()
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     if seen is not None and seen != newest(organization):
         raise InvitedMeanwhile
@@ -91,7 +92,7 @@ def invite(
         organization=organization,
         role=role,
         email=email,
-        digest=keys.digests(secret)[0],
+        digest=digests(secret)[0],
         invited_by_id=actor.pk if actor else None,
         created_at=at,
         expires_at=at + timedelta(days=days),
@@ -109,7 +110,7 @@ def revoke(
 
     Raises PermissionDenied.
     """
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     start = bytes.fromhex(named)
     named_so = Invitation.objects.filter(digest__range=(start, start.ljust(32, b"\xff")))
@@ -135,7 +136,7 @@ def newest(organization: Organization) -> str:
 
 def opened(secret: str) -> Invitation | None:
     """The invitation whose link this is, good or not."""
-    return Invitation.objects.filter(digest__in=keys.digests(secret)).first()
+    return Invitation.objects.filter(digest__in=digests(secret)).first()
 
 
 def remembered(session: Mapping[str, Any]) -> Invitation | None:
@@ -180,7 +181,7 @@ def asks_for_proof(invitation: Invitation, user: Person) -> bool:
 
 def hold(invitation: Invitation, at: datetime) -> Invitation:
     """The invitation as it stands, within the caller's transaction. Raises NotGood."""
-    freezing.hold([invitation.organization_id])
+    locks.hold([invitation.organization_id])
     current = Invitation.objects.select_related("organization").filter(pk=invitation.pk).first()
     if current is None or (wrong := fault(current, at)):
         raise NotGood("This invitation was revoked." if current is None else wrong)
@@ -214,7 +215,7 @@ def make_owner(*, organization: Organization, user: Person, at: datetime | None 
 
     False where they are Owner already.
     """
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     before = roles.role_in(user, organization)
     if before == Role.OWNER:
         return False
@@ -233,7 +234,7 @@ def change_role(
 ) -> None:
     """Give a member another role. Raises PermissionDenied, NotAMember, LastOwner."""
     at = at or clock.now()
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     before = _role_of(user, organization)
     if before == role:
@@ -254,7 +255,7 @@ def remove(
     Raises PermissionDenied, NotAMember, LastOwner.
     """
     at = at or clock.now()
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OBSERVER if actor == user else Role.OWNER, organization)
     before = _role_of(user, organization)
     if before == Role.OWNER:

@@ -12,11 +12,11 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
-from devices import clock, freezing
+from devices import clock
 from devices.models import ApiKey, Device
 from devices.operations import ceilings
 from fleets import audit
-from fleets.access import people, roles
+from fleets.access import locks, people, roles
 from fleets.models import Fleet, Invitation, Membership, Organization, Role
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def newest(person: Person) -> Organization | None:
 @transaction.atomic
 def rename(*, organization: Organization, name: str, actor: Actor | None, at: datetime | None = None) -> None:
     """Give the organization another name; its address stays. Raises PermissionDenied."""
-    freezing.hold([organization.pk])
+    locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     before = Organization.objects.get(pk=organization.pk)
     if before.name == name:
@@ -101,7 +101,7 @@ def delete(*, organization: Organization, actor: Actor | None, at: datetime | No
 
     Its lines in the audit log stay. Raises PermissionDenied, HasDevices.
     """
-    # The whole row, unlike freezing.hold: who adds a fleet, a key or a member waits here too.
+    # The whole row, unlike locks.hold: who adds a fleet, a key or a member waits here too.
     list(Organization.objects.select_for_update().filter(pk=organization.pk).values_list("pk"))
     roles.require(actor, Role.OWNER, organization)
     if devices := Device.objects.filter(organization=organization).count():

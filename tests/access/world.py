@@ -16,9 +16,9 @@ from devices.background import preregistration
 from devices.models import Device, Job
 from devices.operations import bulk_actions, editing, saved_views
 from devices.operations.device_file import Line
-from devices.operations.fleet_settings import settings_of, version
 from fleets.models import Membership, Organization, Role
 from fleets.services import members
+from fleets.services.fleets import settings_of, version
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 

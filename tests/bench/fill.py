@@ -19,6 +19,7 @@ from devices.integrity import counters
 from devices.models import ApiKey, Device, Heartbeat
 from devices.operations import lifecycle, reports
 from devices.schema.search_document import describe
+from fleets.access.digests import digests
 from fleets.models import Fleet, Organization
 
 BATCH = 50_000
@@ -134,7 +135,7 @@ def copy_keys(first: int, last: int) -> None:
     ):
         copy.set_types(["int8", "bytea"])
         for number in range(first, last + 1):
-            copy.write_row([number, keys.digests(key_of(number))[0]])
+            copy.write_row([number, digests(key_of(number))[0]])
     execute(KEYS.format(columns=columns, values=values))
 
 

@@ -27,13 +27,13 @@ from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from dashboard.models import User
-from devices import keys
 from devices.background import preregistration
 from devices.jobs.runner import run
 from devices.listing.export_rows import BATCH
 from devices.models import ApiKey, Device, DeviceList, Job
 from devices.operations.device_file import Line
 from devices.worker.registry import KINDS
+from fleets.access.digests import digests
 from fleets.models import AuditEntry, Fleet, Role
 from tests.access.rules import Who
 from tests.access.table import PAGES
@@ -255,7 +255,7 @@ def test_keys_whose_transfer_broke_are_downloaded_again_until_somebody_has_them(
     text = by_browser(page, download)
     download.holds(text)
     keyed = [row["key"] for row in rows_of(text)]
-    assert {bytes(key.digest) for key in ApiKey.objects.all()} == {keys.digests(key)[0] for key in keyed}
+    assert {bytes(key.digest) for key in ApiKey.objects.all()} == {digests(key)[0] for key in keyed}
     page.get_by_role("button", name="I have the keys").click()
     expect(page.get_by_text("They are not stored any more and cannot be downloaded again.")).to_be_visible()
     expect(page.get_by_role("button", name="Download them again")).to_have_count(0)

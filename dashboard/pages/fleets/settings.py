@@ -16,8 +16,9 @@ from dashboard.pages.parts.place import administered
 from devices import clock
 from devices.background.plan_change import change_fleet
 from devices.models import ApiKey, Device
-from devices.operations.fleet_settings import ChangedMeanwhile, settings_of, version
+from devices.operations.fleet_settings import ChangedMeanwhile
 from fleets.services import fleets
+from fleets.services.fleets import settings_of, version
 from fleets.text import apart
 
 

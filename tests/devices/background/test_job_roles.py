@@ -101,7 +101,7 @@ def a_plan(fleet: Fleet, ada: User) -> Job:
 
 
 def a_fleets_type(fleet: Fleet, ada: User) -> Job:
-    seen = fleet_settings.version(fleet_settings.settings_of(fleet))
+    seen = fleets.version(fleets.settings_of(fleet))
     job = plan_change.change_fleet(fleet=fleet, actor=ada, seen=seen, type=FleetType.PAID)
     assert job
     return job
@@ -183,7 +183,7 @@ def test_the_last_word_on_the_role_is_asked_for_when_all_is_changed(
 
 
 def test_a_job_that_the_console_started_needs_no_role(fleet: Fleet) -> None:
-    seen = fleet_settings.version(fleet_settings.settings_of(fleet))
+    seen = fleets.version(fleets.settings_of(fleet))
     job = plan_change.change_fleet(fleet=fleet, actor=None, seen=seen, type=FleetType.PAID)
     assert job
     runner.run(job.uuid, kinds=KINDS)

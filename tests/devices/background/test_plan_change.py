@@ -12,9 +12,9 @@ from devices import freezing
 from devices.background import plan_change
 from devices.jobs.runner import run
 from devices.models import Device, Job, StatusChange
-from devices.operations.fleet_settings import settings_of, version
 from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Membership, Organization, Plan, Role
+from fleets.services.fleets import settings_of, version
 from tests.factories import T0, make_fleet, make_member, make_organization, make_uuid
 from tests.pages import text_of
 

@@ -10,6 +10,7 @@ import pytest
 
 from devices import clock, keys
 from devices.models import ApiKey
+from fleets.access.digests import digests
 from tests.devices.ingest.client import Answer, Client
 from tests.devices.ingest.world import World, everything
 
@@ -190,7 +191,7 @@ def bad_keys(call: Call, world: World) -> list[str | None]:
     """Missing, empty, unknown, impossible, of another kind, expired, revoked."""
     expired = new_key(call, world)
     past = clock.now() - timedelta(seconds=1)
-    ApiKey.objects.filter(digest=keys.digests(expired)[0]).update(expires_at=past)
+    ApiKey.objects.filter(digest=digests(expired)[0]).update(expires_at=past)
     revoked = new_key(call, world)
     revoked_key = keys.named(revoked)
     assert revoked_key is not None

@@ -19,6 +19,7 @@ from devices.keys import usage as key_usage
 from devices.models import ApiKey, Device, VpnServer
 from devices.operations import lifecycle
 from fleets import audit
+from fleets.access.digests import digests
 from fleets.models import AuditEntry, Organization, Role
 from tests.devices.ingest import raw
 from tests.devices.ingest.world import World, make_world
@@ -44,7 +45,7 @@ def device(organization: Organization) -> Device:
 
 
 def stored(key: str) -> ApiKey:
-    return ApiKey.objects.get(digest=keys.digests(key)[0])
+    return ApiKey.objects.get(digest=digests(key)[0])
 
 
 def print_of(key: str) -> str:

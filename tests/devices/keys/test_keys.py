@@ -17,6 +17,7 @@ from pytest_django import Settings
 
 from devices import clock, keys
 from devices.models import ApiKey, Device
+from fleets.access.digests import digests
 from tests.devices.ingest.world import World, make_device, make_world
 
 Kind = ApiKey.Kind
@@ -28,7 +29,7 @@ def world(db: None) -> World:
 
 
 def stored(key: str) -> ApiKey:
-    return ApiKey.objects.get(digest=keys.digests(key)[0])
+    return ApiKey.objects.get(digest=digests(key)[0])
 
 
 def test_keys_are_random_and_only_their_digest_is_kept(world: World, settings: Settings) -> None:

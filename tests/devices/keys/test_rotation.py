@@ -18,6 +18,7 @@ from devices import clock, connectivity, keys
 from devices.keys import rotation as key_rotation
 from devices.models import ApiKey, Device, FormerKey
 from devices.operations import lifecycle
+from fleets.access.digests import digests
 from tests.devices.ingest.world import World, make_device, make_world
 from tests.factories import T0, seconds
 
@@ -31,7 +32,7 @@ def world(db: None) -> World:
 
 
 def stored(key: str) -> ApiKey:
-    return ApiKey.objects.get(digest=keys.digests(key)[0])
+    return ApiKey.objects.get(digest=digests(key)[0])
 
 
 def accepted(*given: str, at: Any = None) -> list[str]:

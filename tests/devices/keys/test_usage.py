@@ -13,6 +13,7 @@ from devices import clock, keys
 from devices.ingest.app import Ingest
 from devices.keys import usage as key_usage
 from devices.models import ApiKey, VpnServer
+from fleets.access.digests import digests
 from tests.devices.ingest import raw
 from tests.devices.ingest.world import World, make_world
 from tests.factories import T0, seconds
@@ -24,7 +25,7 @@ def world(transactional_db: None) -> World:
 
 
 def stored(key: str) -> ApiKey:
-    return ApiKey.objects.get(digest=keys.digests(key)[0])
+    return ApiKey.objects.get(digest=digests(key)[0])
 
 
 def test_use_is_written_to_the_hour_and_once_in_it(world: World) -> None:

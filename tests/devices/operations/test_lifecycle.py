@@ -14,6 +14,7 @@ from devices.operations import lifecycle
 from devices.operations.fleet_settings import change_fleet
 from devices.rules.vocabulary import Status
 from devices.status.reading import with_status
+from fleets.access.digests import digests
 from fleets.models import Role
 from tests.factories import (
     T0,
@@ -64,7 +65,7 @@ def test_preregistered_is_inactive_until_contact() -> None:
     actor = make_member(fleet.organization, Role.OPERATOR)
     device, key = lifecycle.preregister(fleet=fleet, actor=actor, name="spare", at=T0)
     assert shown(device) == Status.INACTIVE
-    assert ApiKey.objects.get(device=device).digest in keys.digests(key)
+    assert ApiKey.objects.get(device=device).digest in digests(key)
     connectivity.record_heartbeats([device.pk], T0)
     assert shown(device) == Status.HEARTBEAT_ONLY
 
@@ -124,14 +125,14 @@ def test_a_move_stays_in_the_organization_and_keeps_history() -> None:
 def test_deletion_removes_all_but_history_and_the_hashes_of_keys() -> None:
     fleet = make_fleet()
     device = lifecycle.register(fleet=fleet, uuid="a" * 32, name="kiosk", at=T0)
-    digests = keys.digests(keys.new_device_key(device))
+    kept = digests(keys.new_device_key(device))
     connectivity.record_heartbeats([device.pk], T0)
     gone = device.pk
     lifecycle.delete(device=device, actor=None, at=T0 + seconds(1))
     assert not Device.objects.filter(pk=gone).exists()
     assert not ApiKey.objects.exists()
     former = FormerKey.objects.get()
-    assert (former.digest in digests, former.deleted_at) == (True, T0 + seconds(1))
+    assert (former.digest in kept, former.deleted_at) == (True, T0 + seconds(1))
     assert ConnectivityRecord.objects.filter(device_id=gone).count() == 1
     last = StatusChange.objects.filter(device_id=gone).latest("id")
     assert (last.before, last.after, last.at) == ("heartbeat-only", None, T0 + seconds(1))

@@ -10,8 +10,9 @@ from django.test import Client
 
 from devices import keys
 from devices.models import ApiKey, Device
-from devices.operations.fleet_settings import change_fleet, settings_of
+from devices.operations.fleet_settings import change_fleet
 from fleets.models import AuditEntry, Fleet, Organization, Role
+from fleets.services.fleets import settings_of
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import text_of
 
