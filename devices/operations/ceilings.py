@@ -15,15 +15,11 @@ from django.db.models import Q, Sum
 
 from devices.models import DeviceList, Job, Selection
 from devices.words import thousands
-from fleets.access import people
-from fleets.models import Membership, Role
 
 if TYPE_CHECKING:
     from devices.models import ApiKey
-    from fleets.actor import Person
     from fleets.models import Organization
 
-OWN: Final = 100  # organizations that a person is Owner of
 LISTS: Final = 50  # of devices, of an organization, that wait to be confirmed or done
 SELECTIONS: Final = (
     1_000  # of an organization, that are kept (devices/operations/bulk_actions.py says how long)
@@ -87,16 +83,6 @@ UPDATE devices_apikey SET
     registered_hour = %(hour)s
 WHERE id = %(key)s RETURNING registered, registered_in_hour
 """
-
-
-def require_room_for_organization(person: Person) -> None:
-    """Raises Reached. Until the end of the transaction nobody adds another one for this person."""
-    people.hold(person)
-    if Membership.objects.filter(user=person.pk, role=Role.OWNER).count() >= OWN:
-        raise Reached(
-            f"You are Owner of {OWN} organizations, the most that one person may be. Delete one, or make"
-            " somebody else Owner of it and leave."
-        )
 
 
 def require_room_for_list(organization: Organization) -> None:

@@ -13,7 +13,6 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
 from devices import clock
-from devices.models import ApiKey, Device
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Organization, Role
@@ -91,9 +90,9 @@ def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> 
     # Devices that register or move wait here, and then for a fleet that is gone.
     locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
-    if devices := Device.objects.filter(fleet=fleet).count():
+    if devices := fleet.devices.count():
         raise HasDevices(fleet, devices)
-    keys = ApiKey.objects.filter(fleet=fleet, revoked_at=None).order_by("pk")
+    keys = fleet.provisioning_keys.filter(revoked_at=None).order_by("pk")
     said = {"name": fleet.name, "keys": list(keys.values_list("name", flat=True))}
     Fleet.objects.filter(pk=fleet.pk).delete()
     audit.record(

@@ -13,16 +13,19 @@ from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
 from devices import clock
-from devices.models import ApiKey, Device
-from devices.operations import ceilings
 from fleets import audit
 from fleets.access import locks, people, roles
-from fleets.models import Fleet, Invitation, Membership, Organization, Role
+from fleets.models import Membership, Organization, Role
 
 if TYPE_CHECKING:
     from fleets.actor import Actor, Person
 
+MOST: Final = 100  # organizations that a person is Owner of
 SLUG_LENGTH: Final = 90  # characters taken from the name; the rest of the column is for a number
+
+
+class TooMany(Exception):
+    """The person is Owner of as many organizations as one may be. The text says what helps."""
 
 
 class HasDevices(Exception):
@@ -47,11 +50,11 @@ class Contents:
 def contents(organization: Organization) -> Contents:
     """What the organization holds at this moment."""
     return Contents(
-        devices=Device.objects.filter(organization=organization).count(),
-        fleets=Fleet.objects.filter(organization=organization).count(),
-        keys=ApiKey.objects.filter(organization=organization, revoked_at=None).count(),
-        members=Membership.objects.filter(organization=organization).count(),
-        invitations=Invitation.objects.filter(organization=organization, used_at=None).count(),
+        devices=organization.devices.count(),
+        fleets=organization.fleets.count(),
+        keys=organization.api_keys.filter(revoked_at=None).count(),
+        members=organization.memberships.count(),
+        invitations=organization.invitations.filter(used_at=None).count(),
     )
 
 
@@ -60,19 +63,28 @@ def create(*, name: str, actor: Person, seen: str | None = None, at: datetime | 
     """An organization of that name, whose Owner is who makes it; its address follows from the name.
 
     `seen` is the address of the newest one that who asks knew of ("": none), so that a form that is sent
-    twice makes one: the second time it is the one of the first. Raises ceilings.Reached.
+    twice makes one: the second time it is the one of the first. Raises TooMany.
     """
     at = at or clock.now()
     people.hold(actor)
     made = newest(actor)
     if made and seen is not None and made.slug != seen and made.name == name:
         return made
-    ceilings.require_room_for_organization(actor)
+    _require_room(actor)
     organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
     Membership.objects.create(organization=organization, user_id=actor.pk, role=Role.OWNER)
     after = {"name": name, "owner": actor.get_username()}
     _audit("organization-created", actor, organization, at, after=after)
     return organization
+
+
+def _require_room(person: Person) -> None:
+    """Raises TooMany. The person is held, so that nobody adds another one meanwhile."""
+    if Membership.objects.filter(user=person.pk, role=Role.OWNER).count() >= MOST:
+        raise TooMany(
+            f"You are Owner of {MOST} organizations, the most that one person may be. Delete one, or make"
+            " somebody else Owner of it and leave."
+        )
 
 
 def newest(person: Person) -> Organization | None:
@@ -104,14 +116,14 @@ def delete(*, organization: Organization, actor: Actor | None, at: datetime | No
     # The whole row, unlike locks.hold: who adds a fleet, a key or a member waits here too.
     list(Organization.objects.select_for_update().filter(pk=organization.pk).values_list("pk"))
     roles.require(actor, Role.OWNER, organization)
-    if devices := Device.objects.filter(organization=organization).count():
+    if devices := organization.devices.count():
         raise HasDevices(organization, devices)
-    members = Membership.objects.filter(organization=organization).order_by("pk")
+    members = organization.memberships.order_by("pk")
     before = {
-        "fleets": list(Fleet.objects.filter(organization=organization).values_list("slug", flat=True)),
+        "fleets": list(organization.fleets.values_list("slug", flat=True)),
         "members": list(members.values_list("user__username", flat=True)),
     }
-    Fleet.objects.filter(organization=organization).delete()
+    organization.fleets.all().delete()
     Organization.objects.filter(pk=organization.pk).delete()
     _audit("organization-deleted", actor, organization, at or clock.now(), before=before)
 

@@ -13,7 +13,6 @@ from dashboard.http.scope import person, scope, signed_in
 from dashboard.pages.parts.place import Place, place
 from dashboard.pages.settings.organization_forms import DeleteForm, NameForm
 from devices import clock
-from devices.operations import ceilings
 from fleets.models import Role
 from fleets.services import organizations
 from fleets.text import apart
@@ -38,13 +37,13 @@ def new(request: HttpRequest) -> HttpResponse:
         try:
             seen = request.POST.get("newest")
             made = organizations.create(name=form.cleaned_data["name"], actor=user, seen=seen)
-        except ceilings.Reached as reached:
+        except organizations.TooMany as reached:
             form.add_error("name", str(reached))
         else:
             messages.success(request, f"{made} was made. You are its Owner.")
             return redirect("fleets:organization", made.slug)
     context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
-    context |= {"most": ceilings.OWN, "newest": organizations.newest(user)}
+    context |= {"most": organizations.MOST, "newest": organizations.newest(user)}
     return render(request, "settings/organization_new.html", context)
 
 

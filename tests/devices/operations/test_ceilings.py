@@ -41,9 +41,10 @@ def fleet() -> Fleet:
 @pytest.fixture(autouse=True)
 def low(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.REGISTRATIONS_PER_HOUR = MOST
-    for name in ("OWN", "LISTS", "SELECTIONS"):
+    for name in ("LISTS", "SELECTIONS"):
         monkeypatch.setattr(ceilings, name, MOST)
     monkeypatch.setattr(saved_views, "MOST", MOST)
+    monkeypatch.setattr(organizations, "MOST", MOST)
 
 
 def provisioning_key(fleet: Fleet) -> ApiKey:
@@ -93,7 +94,7 @@ def test_of_many_at_once_as_many_come_in_as_there_is_room_for(
     add, number = kind(fleet)
     came = at_once(*[add] * TRIES)
     refused = Counter(type(each) for each in came if isinstance(each, Exception))
-    reached = (ceilings.Reached, ceilings.KeyPaused, saved_views.TooMany)
+    reached = (ceilings.Reached, ceilings.KeyPaused, saved_views.TooMany, organizations.TooMany)
     assert sum(refused[each] for each in reached) == TRIES - MOST
     assert refused.total() == TRIES - MOST
     assert number() == MOST

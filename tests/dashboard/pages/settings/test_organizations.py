@@ -9,8 +9,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
-from devices.operations import ceilings
 from fleets.models import Fleet, Membership, Organization, Role
+from fleets.services import organizations
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import text_of
 
@@ -69,7 +69,7 @@ def test_anybody_makes_an_organization_and_owns_it(client: Client) -> None:
 def test_the_page_says_how_many_organizations_one_may_own_and_that_no_more_may(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ceilings, "OWN", 2)
+    monkeypatch.setattr(organizations, "MOST", 2)
     user = User.objects.create_user("ada")
     client.force_login(user)
     Membership.objects.create(organization=make_organization(), user=user, role=Role.OPERATOR)
