@@ -22,6 +22,7 @@ from devices.clock import steps as ahead
 from devices.history import rollups
 from devices.integrity import counters
 from devices.models import Device
+from devices.rules import vpn_states
 from devices.status.counts import count_by_status
 from devices.status.reading import with_status
 from fleets.models import Organization
@@ -40,11 +41,11 @@ FROM devices_device d LEFT JOIN LATERAL (
 WHERE d.id > %(after)s AND d.id <= %(last)s AND (newest.after, newest.at)
     IS DISTINCT FROM (d.recorded_status, COALESCE(d.recorded_status_at, d.created_at))
 """
-NEWEST_LINK: Final = """
+NEWEST_LINK: Final = f"""
 SELECT d.uuid, newest.link || ' ' || newest.after || ' since ' || newest.at,
        recorded.state || ' since ' || recorded.at
 FROM devices_device d, LATERAL (
-    VALUES ('vpn', CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END, d.vpn_changed_at),
+    VALUES ('vpn', {vpn_states.RECORDED}, d.vpn_changed_at),
            ('heartbeat', d.heartbeat_state, d.heartbeat_changed_at)
 ) AS recorded(link, state, at), LATERAL (
     SELECT link, after, at FROM devices_connectivityrecord r

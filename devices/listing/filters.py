@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from devices import clock
 from devices.listing.search import query_of
 from devices.models import Description, Device
+from devices.rules import vpn_states
 from devices.rules.tags import LONGEST_TAG
 from devices.rules.vocabulary import HeartbeatState, Status, behind
 from devices.status.reading import filter_by_status, with_status
@@ -28,12 +29,7 @@ from fleets.postgres.text_search import words_of
 LITERAL: Final = re.compile(r"true|false|-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 
 # The states of the two links as their icons show them; every device has exactly one of each.
-VPN = {
-    "connected": Q(vpn=True),
-    "disconnected": Q(vpn=False, vpn_enabled=True, vpn_changed_at__isnull=False),
-    "never": Q(vpn=False, vpn_enabled=True, vpn_changed_at__isnull=True),
-    "off": Q(vpn=False, vpn_enabled=False),
-}
+VPN = vpn_states.conditions("vpn")
 HEARTBEAT = {
     "recent": Q(heartbeat=HeartbeatState.RECENT, overdue=False),
     "overdue": Q(overdue=True),

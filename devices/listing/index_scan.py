@@ -29,8 +29,9 @@ from devices.listing.branches import (
 )
 from devices.listing.cursor import Moved, Place
 from devices.listing.sorted_scan import CONTACT
+from devices.rules.stalled import recorded_stalled
 from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
-from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER, HeartbeatState
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
 from fleets.postgres.keyset import BIGGEST
 
 LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
@@ -115,7 +116,8 @@ def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place
 def _by_attention(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
     progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
     others = [cell for cell in part.cells if status_of(cell) not in PROGRESSING]
-    moves = ("(d.progress_changed_at > %s) IS NOT FALSE", [asked.at - STALLED_AFTER])
+    stalled, stopped_by = recorded_stalled(asked.at)
+    moves = (f"({stalled}) IS NOT TRUE", stopped_by)
     rank = f"c.cell / {LINKS} AS rank, "
     for cells, condition in ((others, None), (progressing, moves)):
         if bounds := _bounds(cells, place):
@@ -127,18 +129,17 @@ def _by_attention(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
 def _stalled(asked: Recorded, part: Part, place: Place, bound: tuple[Any, int]) -> Piece:
     """Those long without progress, by the index of these; few, or a site has other worries than this list."""
     condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
-    long = asked.at - STALLED_AFTER
+    stalled, stopped_by = recorded_stalled(asked.at)
     return (
         f"""
         SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key, false AS ends
         FROM {from_rows(part)}
         WHERE d.organization_id = ANY(%s) AND d.{asked.column} = ANY(%s)
-            AND d.recorded_status IN ('configuring', 'updating') AND d.recorded_cell = ANY(%s::smallint[])
-            AND d.recorded_progress_at <= %s AND d.progress_changed_at <= %s
+            AND d.recorded_cell = ANY(%s::smallint[]) AND d.recorded_progress_at <= %s AND {stalled}
             AND (d.recorded_since, d.id) {place.beyond} (%s, %s) {condition}
         ORDER BY key {place.way}, d.id {place.way} LIMIT %s
         """,
-        [asked.organizations, asked.scope, part.cells, long, long, *bound, *params, place.size],
+        [asked.organizations, asked.scope, part.cells, *stopped_by, *stopped_by, *bound, *params, place.size],
     )
 
 

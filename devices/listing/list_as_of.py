@@ -23,6 +23,7 @@ from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
 from devices.listing.fleets import beyond, compiled
 from devices.models import Device, StatusChange
+from devices.rules import vpn_states
 from devices.rules.vocabulary import RANKS, Status, behind
 from devices.status.reading import with_status
 from fleets.models import Organization
@@ -80,14 +81,8 @@ VPN: Final = LINK.format(
     unrecorded="CASE WHEN unrecorded.vpn THEN 'connected'"
     " WHEN unrecorded.vpn_since IS NOT NULL THEN 'disconnected' END",
 )
+VPN_STATE: Final = vpn_states.state_sql(VPN, "candidate.vpn_enabled")
 HEARTBEAT: Final = LINK.format(link="heartbeat", unrecorded="unrecorded.heartbeat")
-# The filters by a link, as devices/listing/filters.py has them; whether a poll was overdue is forgotten.
-VPN_IS: Final = {
-    "connected": f"{VPN} = 'connected'",
-    "disconnected": f"({VPN} = 'disconnected' AND candidate.vpn_enabled)",
-    "never": f"({VPN} IS NULL AND candidate.vpn_enabled)",
-    "off": f"({VPN} IS DISTINCT FROM 'connected' AND NOT candidate.vpn_enabled)",
-}
 NOBODY: Final = """SELECT NULL::bigint, NULL::text, NULL::timestamptz,
     NULL::bool, NULL::timestamptz, NULL::text WHERE false"""
 DELETED: Final = """
@@ -237,8 +232,8 @@ class Then:
         if meant := [status.value for shown in filters.statuses for status in behind(shown)]:
             pieces.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [meant]))
         if filters.vpn:
-            conditions = [VPN_IS[state] for state in filters.vpn]
-            pieces.append((f"({' OR '.join(conditions)})", [self.at] * len(conditions)))
+            pieces.append((f"{VPN_STATE} = ANY(%s)", [self.at, list(filters.vpn)]))
+        # Whether a poll was overdue is forgotten.
         if states := sorted({"recent" if state == "overdue" else state for state in filters.heartbeat}):
             pieces.append((f"COALESCE({HEARTBEAT}, 'unknown') = ANY(%s)", [self.at, states]))
         return (

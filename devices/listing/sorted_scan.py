@@ -13,8 +13,9 @@ from django.db import connection
 
 from devices.listing.branches import Part, Piece, Recorded, conditions
 from devices.listing.cursor import Place
+from devices.rules.stalled import recorded_stalled
 from devices.rules.status_code import LINKS, status_of
-from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, STALLED_AFTER
+from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from fleets.postgres import name_order
 
 CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
@@ -77,17 +78,16 @@ def page(
 def _found(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
     """All devices of a part: id, cell, rank and key."""
     condition, params = conditions(asked, part, first=first)
-    progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
+    stalled, stopped_by = recorded_stalled(asked.at)
     beside = "LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
         SELECT d.id, d.recorded_cell AS cell, {KEYS[place.name]} AS key,
-            CASE WHEN d.recorded_cell = ANY(%s::smallint[]) AND d.progress_changed_at <= %s
-                THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END AS rank
+            CASE WHEN {stalled} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END AS rank
         FROM devices_device d {beside if place.name == "contact" else ""}
         WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}
         """,
-        [progressing, asked.at - STALLED_AFTER, asked.scope, part.cells, *params],
+        [*stopped_by, asked.scope, part.cells, *params],
     )
 
 

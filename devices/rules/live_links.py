@@ -28,8 +28,6 @@ VPN_SINCE_SQL = """(CASE WHEN {vpn} = {vpn_connected} THEN {vpn_changed_at}
 # For the eye only: the next poll is due, the status does not change.
 OVERDUE_SQL = """COALESCE({heartbeat} = 'recent' AND {poll__last_poll_at}
     + {poll__poll_interval} * interval '1 second' + {overdue_after} <= {at}, false)"""
-STALLED_SQL = """COALESCE({status} IN ('updating', 'configuring')
-    AND {progress_changed_at} + {stalled_after} <= {at}, false)"""
 
 
 def links_at(at: Expression | F) -> dict[str, Sql]:

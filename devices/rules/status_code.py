@@ -13,17 +13,12 @@ from django.db.models import Case, Expression, Q, SmallIntegerField, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
+from devices.rules import vpn_states
 from devices.rules.rule_table import as_case
 from devices.rules.rules import RULES
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status
 
-# Filters name them; over the recorded facts.
-VPN = {
-    "connected": Q(vpn_connected=True),
-    "disconnected": Q(vpn_connected=False, vpn_enabled=True, vpn_changed_at__isnull=False),
-    "never": Q(vpn_connected=False, vpn_enabled=True, vpn_changed_at__isnull=True),
-    "off": Q(vpn_connected=False, vpn_enabled=False),
-}
+VPN = vpn_states.conditions("vpn_connected")
 LINKS = len(VPN) * len(HeartbeatState)  # cells of one rank
 QUIET = (HeartbeatState.UNKNOWN, HeartbeatState.LOST)  # devices that do not poll
 

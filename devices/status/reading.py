@@ -22,7 +22,8 @@ from devices import clock
 from devices.models import Device, Heartbeat
 from devices.rules import live_links
 from devices.rules.live_links import links_at
-from devices.rules.vocabulary import LAST_ATTENTION_RANK, OVERDUE_AFTER, PROGRESSING, STALLED_AFTER
+from devices.rules.stalled import is_stalled, may_have_stalled
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, OVERDUE_AFTER
 from devices.status.expressions import rank, status_of
 from fleets.postgres.expressions import Sql
 
@@ -94,7 +95,7 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
         heartbeat_since=Sql(live_links.HEARTBEAT_SINCE_SQL, DateTimeField()),
         vpn_since=Sql(live_links.VPN_SINCE_SQL, DateTimeField()),
     )
-    return _with_the_rest(annotated, now)
+    return _with_the_rest(annotated, at)
 
 
 def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
@@ -110,17 +111,18 @@ def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
         heartbeat_since=F("heartbeat_changed_at"),
         vpn_since=F("vpn_changed_at"),
     )
-    return _with_the_rest(annotated, Value(clock.heard(at), DateTimeField()))
+    return _with_the_rest(annotated, clock.heard(at))
 
 
-def _with_the_rest(devices: QuerySet[Any], now: Value) -> QuerySet[Any]:
+def _with_the_rest(devices: QuerySet[Any], at: datetime) -> QuerySet[Any]:
     """What both add to devices whose status and links are annotated."""
+    now = Value(at, DateTimeField())
     annotated: QuerySet[Any] = (
         devices.select_related("poll", "vpn_server")
         .annotate(
             last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
             overdue=Sql(live_links.OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
-            stalled=Sql(live_links.STALLED_SQL, BooleanField(), at=now, stalled_after=Value(STALLED_AFTER)),
+            stalled=is_stalled(at),
         )
         .annotate(rank=rank())
     )
@@ -164,10 +166,7 @@ def stalled(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None
     where these have been read.
     """
     at = clock.heard(at)
-    long: QuerySet[Any] = devices.order_by().filter(
-        recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER
-    )
-    candidates = long.values("pk")
+    candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at)).values("pk")
     if among is None:
         candidates = candidates.union(moved(at), all=True)
     elif among:

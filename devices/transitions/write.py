@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from devices import clock
 from devices.models import ConnectivityRecord
+from devices.rules import vpn_states
 from devices.status.expressions import status_over
 from devices.transitions.locks import lock_devices
 
@@ -109,7 +110,7 @@ SELECT id FROM changed
 """
 # The owner is a life of this server: its name is its organization's own.
 SAME_SERVER = "s.name = %(server)s AND s.organization_id IS NOT DISTINCT FROM %(organization)s::bigint"
-VPN = "CASE WHEN d.vpn_connected THEN 'connected' ELSE 'disconnected' END AS was"
+VPN = f"{vpn_states.RECORDED} AS was"
 ENDED = f"""
 SELECT d.id, {VPN}, 'disconnected' AS now, s.due_at AS at,
        jsonb_build_object('slug', 'vpn-server-silent', 'server', s.name) AS reason

@@ -1,0 +1,32 @@
+"""What has stalled: it configures or updates, and its last step is long past (domain.md, Needs attention)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import BooleanField, DateTimeField, Q, Value
+
+from devices.rules.live_links import over
+from devices.rules.vocabulary import PROGRESSING, STALLED_AFTER
+from fleets.postgres.expressions import Sql
+
+SQL: Final = f"""{{progress_changed_at}} <= {{stopped_by}}
+    AND {{status}} IN ({", ".join(f"'{status}'" for status in PROGRESSING)})"""
+RECORDED: Final = over(SQL, status="d.recorded_status", stopped_by="%s")
+
+
+def is_stalled(at: datetime) -> Sql:
+    """Whether a device has stalled at that clock, whose status at it is annotated."""
+    stopped_by = Value(at - STALLED_AFTER, DateTimeField())
+    return Sql(f"COALESCE({SQL}, false)", BooleanField(), stopped_by=stopped_by)
+
+
+def recorded_stalled(at: datetime) -> tuple[str, list[Any]]:
+    """Whether a device `d` has, by what is recorded, as SQL with its parameters."""
+    return RECORDED, [at - STALLED_AFTER]
+
+
+def may_have_stalled(at: datetime) -> Q:
+    """Those among which all are that have, by what is recorded: few, by the index device_progress."""
+    return Q(recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER)
