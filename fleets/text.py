@@ -46,6 +46,11 @@ def checked(text: str, *, lines: bool = False) -> str:
     return text
 
 
+def short(value: str) -> str:
+    """What somebody wrote into an address, cut for a notice."""
+    return value if len(value) <= 40 else f"{value[:40]}…"
+
+
 def apart(named: object) -> str:
     """A name within a sentence of ours: isolated where it is written from right to left, else as it is.
 

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db.models import Count, Max
-from django.http import QueryDict
 
 from devices import clock
 from devices.jobs.runner import Refused, Result, Run
+from devices.listing import kept_list
 from devices.listing.filters import Filters, still_matching
-from devices.listing.query_string import filters_in
 from devices.models import Device, JobResult, Selection
 from devices.operations import batch as together
 from devices.operations import bulk_actions, lifecycle
@@ -101,10 +100,14 @@ class _Work:
 
 
 def _filters(selection: Selection) -> Filters | None:
-    if selection.query is None:
+    if selection.kept is None:
         return None
     unknown: list[str] = []
-    filters = filters_in(QueryDict(selection.query), [selection.organization], unknown)
+    try:
+        kept = kept_list.read_for_work(selection.kept)
+    except kept_list.Unreadable as unreadable:
+        raise Refused(f"The filter cannot be read any more. {unreadable}") from unreadable
+    filters = kept_list.resolved(kept.filters, [selection.organization], unknown)
     if unknown:  # a fleet that was deleted: without it the filter would name others
         raise Refused(f"The filter does not mean the same any more. {unknown[0]}")
     return filters

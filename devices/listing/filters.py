@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
+from msgspec import Struct
 
 from devices import clock
 from devices.listing.search import query_of
@@ -39,8 +40,7 @@ HEARTBEAT = {
 }
 
 
-@dataclass(frozen=True)
-class Tag:
+class Tag(Struct, frozen=True, forbid_unknown_fields=True):
     """A tag that a device must have, or not have; `value` None: whatever its value."""
 
     key: str

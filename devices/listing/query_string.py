@@ -1,24 +1,28 @@
-"""The filters in the address of a list, read: what is unknown is left out, with a notice that says so."""
+"""The address of a list, read and written: what is unknown is left out, with a notice that says so."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from urllib.parse import urlencode
 
+import msgspec
 from django.conf import settings
 from django.http import QueryDict
 
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
-from devices.rules.vocabulary import Status, shown
+from devices.listing.kept_list import FormerAddress, KeptFilters, KeptList, resolved
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from fleets.postgres.text_search import LONGEST
-from fleets.text import kept
+from fleets.text import kept, short
 
 MOST = 50  # values of one filter
 SILENT = re.compile(r"(\d{1,6})([mhd])")
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 LONGEST_SILENCE = timedelta(days=3660)
+SIZE = re.compile(r"\d{1,4}", re.ASCII)
 
 # The names of all filters in an address; whoever clears or keeps the filters takes these.
 NAMES = ("fleet", "status", "vpn", "heartbeat", "tag", "no-tag", "type", "os", "release", "silent", "q")
@@ -31,9 +35,77 @@ def filters_in(
 
     What is unknown is left out and told in `notices`.
     """
-    fleets = (fleet,) if fleet else tuple(_fleets(_values(asked, "fleet", notices), organizations, notices))
-    return Filters(
-        fleets=fleets,
+    unknown: list[str] = []
+    named = _filters_named(asked, unknown)
+    found = resolved(named, organizations, notices, fleet=fleet)
+    notices += unknown
+    return found
+
+
+def list_in(asked: QueryDict, notices: list[str]) -> KeptList:
+    """The list that an address means, to be kept: without its place in the list, always in the same order.
+
+    What is unknown among the filters is left out and told in `notices`.
+    """
+    filters = _filters_named(asked, notices)
+    ordered = {name: tuple(sorted(getattr(filters, name))) for name in ORDERED}
+    tags = tuple(sorted(filters.tags, key=lambda tag: (not tag.has, tag.words)))
+    size = asked.get("per_page", "")
+    return KeptList(
+        organization=_single(asked, "org"),
+        filters=msgspec.structs.replace(filters, tags=tags, **ordered),
+        sort=_single(asked, "sort"),
+        size=int(size) if SIZE.fullmatch(size) else None,
+        columns=tuple(sorted({*filter(None, map(kept, asked.getlist("columns")))})),
+    )
+
+
+ORDERED = ("fleets", "statuses", "vpn", "heartbeat", "types", "os_versions", "releases")
+
+
+def address_of(of: KeptList | FormerAddress) -> str:
+    """The query of the address of a list, without its "?"."""
+    if isinstance(of, FormerAddress):
+        return of.address
+    filters = of.filters
+    named = {
+        "org": _one(of.organization),
+        "fleet": filters.fleets,
+        "status": [str(status) for status in filters.statuses],
+        "vpn": filters.vpn,
+        "heartbeat": filters.heartbeat,
+        "tag": [tag.words for tag in filters.tags if tag.has],
+        "no-tag": [tag.words for tag in filters.tags if not tag.has],
+        "type": filters.types,
+        "os": filters.os_versions,
+        "release": filters.releases,
+        "silent": [] if filters.silent is None else [_span(filters.silent)],
+        "q": _one(filters.text),
+        "sort": _one(of.sort),
+        "per_page": [] if of.size is None else [str(of.size)],
+        "columns": of.columns,
+    }
+    return urlencode({name: values for name, values in named.items() if values}, doseq=True)
+
+
+def _one(value: str | None) -> list[str]:
+    return [value] if value else []
+
+
+def _single(asked: QueryDict, name: str) -> str | None:
+    return kept(asked.get(name, "")) or None
+
+
+def _span(seconds: int) -> str:
+    """In the largest unit that divides it: "7d"."""
+    span = timedelta(seconds=seconds)
+    unit = next(unit for unit in "dhm" if span % UNITS[unit] == timedelta())
+    return f"{span // UNITS[unit]}{unit}"
+
+
+def _filters_named(asked: QueryDict, notices: list[str]) -> KeptFilters:
+    return KeptFilters(
+        fleets=_values(asked, "fleet", notices),
         statuses=tuple(_statuses(_values(asked, "status", notices), notices)),
         vpn=_known(asked, "vpn", VPN, f"{settings.VPN_WORD} state", notices),
         heartbeat=_known(asked, "heartbeat", HEARTBEAT, "heartbeat state", notices),
@@ -46,11 +118,6 @@ def filters_in(
     )
 
 
-def short(value: str) -> str:
-    """What somebody wrote into an address, cut for a notice."""
-    return value if len(value) <= 40 else f"{value[:40]}…"
-
-
 def _values(asked: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
     """The values of one filter, each once; as many as a list can be asked for."""
     values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in asked.getlist(name)))))
@@ -59,30 +126,12 @@ def _values(asked: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
     return values[:MOST]
 
 
-def _fleets(
-    slugs: Sequence[str], organizations: Sequence[Organization], notices: list[str]
-) -> Iterable[Fleet]:
-    if not slugs:
-        return
-    found = Fleet.objects.filter(organization__in=organizations, slug__in=slugs)
-    known = {fleet.slug: fleet for fleet in found}
-    for slug in slugs:
-        if slug in known:
-            yield known[slug]
-        else:
-            notices.append(
-                f"There is no {settings.FLEET_WORD.lower()} “{short(slug)}” here: it was left out."
-            )
-
-
 def _statuses(slugs: Sequence[str], notices: list[str]) -> Iterable[Status]:
-    found = set()
     for slug in slugs:
         if slug in Status.values:
-            found.add(shown(slug))
+            yield Status(slug)
         else:
             notices.append(f"There is no status “{short(slug)}”, so it was left out of the filter.")
-    return [status for status in Status if status in found]
 
 
 def _known(
@@ -107,14 +156,15 @@ def _tags(asked: QueryDict, name: str, notices: list[str], *, has: bool) -> Iter
             notices.append(f"“{short(words)}” names no tag, so it was left out of the filter.")
 
 
-def _silent(asked: QueryDict, notices: list[str]) -> timedelta | None:
+def _silent(asked: QueryDict, notices: list[str]) -> int | None:
+    """In seconds."""
     value = asked.get("silent", "").strip()
     if not value:
         return None
     if read := SILENT.fullmatch(value):
         silent = int(read[1]) * UNITS[read[2]]
         if timedelta() < silent <= LONGEST_SILENCE:
-            return silent
+            return int(silent.total_seconds())
     notices.append(
         f"“{short(value)}” is no span of silence: write 30m, 6h or 7d, of ten years at most. It was left out."
     )

@@ -29,11 +29,11 @@ class SavedViewQuerySet(models.QuerySet["SavedView"]):
 
 
 class SavedView(models.Model):
-    """A query of the Devices page under a name: a person's own, or shared within an organization."""
+    """A list of devices under a name: a person's own, or shared within an organization."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=60)
-    query = models.TextField()  # as in an address, without its "?"
+    kept = models.JSONField()  # devices.listing.kept_list reads it
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
     )

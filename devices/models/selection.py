@@ -25,8 +25,9 @@ class Selection(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
-    # The filter as in an address, which a device must still match when its turn comes; null: ticked by hand.
-    query = models.TextField(null=True)
+    # The list whose filter a device must still match when its turn comes (read by devices.listing.kept_list);
+    # null: ticked by hand.
+    kept = models.JSONField(null=True)
     total = models.PositiveIntegerField()
     created_at = models.DateTimeField()
     # What was begun with it: a selection is for one action.

@@ -16,6 +16,8 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from devices import clock, jobs
+from devices.listing import kept_list
+from devices.listing.kept_list import KeptList
 from devices.models import Device, Job, SelectedDevice, Selection
 from devices.operations import batch as together
 from devices.operations import ceilings, lifecycle
@@ -133,16 +135,17 @@ def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict
 
 @transaction.atomic
 def select(
-    *, organization: Organization, devices: QuerySet[Any], query: str | None, at: datetime | None = None
+    *, organization: Organization, devices: QuerySet[Any], of: KeptList | None, at: datetime | None = None
 ) -> Selection:
-    """Fix which devices of the organization an action will be about; `query` names them, None: ticks did.
+    """Fix which devices of the organization an action will be about: those of a list, None: those ticked.
 
     Also forgets selections that nobody needs any more. Raises ceilings.Reached.
     """
     at = at or clock.now()
     _needless(at).filter(organization=organization).delete()
     ceilings.require_room_for_selection(organization)
-    selection = Selection.objects.create(organization=organization, query=query, total=0, created_at=at)
+    kept = None if of is None else kept_list.stored(of)
+    selection = Selection.objects.create(organization=organization, kept=kept, total=0, created_at=at)
     chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
     sql, params = chosen.query.sql_with_params()
     with connection.cursor() as cursor:

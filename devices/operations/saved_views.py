@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +10,9 @@ from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
 from devices import clock
+from devices.listing import kept_list
+from devices.listing.kept_list import KeptList
+from devices.listing.query_string import address_of
 from devices.models import SavedView
 from devices.operations.editing import version
 from fleets import audit
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
     from fleets.actor import Person
 
 MOST: Final = 100  # of a person, and of an organization
-LONGEST: Final = 4000  # characters of a query
+LONGEST: Final = 4000  # characters of a list's address
 
 
 class NameTaken(Exception):
@@ -40,7 +44,7 @@ class ChangedMeanwhile(Exception):
 
 def version_of(view: SavedView) -> str:
     """Names what the view is, so that a change can tell whether it was made up from it."""
-    return version([view.name, view.query])
+    return version([view.name, view.kept])
 
 
 @transaction.atomic
@@ -48,11 +52,11 @@ def save(
     *,
     actor: Person,
     name: str,
-    query: str,
+    of: KeptList,
     organization: Organization | None = None,
     at: datetime | None = None,
 ) -> SavedView:
-    """Keep a query under a name, as the person's own or shared within `organization`.
+    """Keep a list under a name, as the person's own or shared within `organization`.
 
     Raises PermissionDenied, NameTaken, TooMany.
     """
@@ -61,33 +65,43 @@ def save(
         roles.require(actor, Role.OPERATOR, organization)
     else:
         people.hold(actor)
-    of = {"owner": None if organization else actor, "organization": organization}
-    if SavedView.objects.filter(**of).count() >= MOST:
+    whose = {"owner": None if organization else actor, "organization": organization}
+    if SavedView.objects.filter(**whose).count() >= MOST:
         raise TooMany
-    view = SavedView(name=name, query=query, **of)
+    view = SavedView(name=name, kept=kept_list.stored(of), **whose)
     _store(view)
-    _audit("view-saved", view, actor, at, after={"name": name, "query": query})
+    _audit("view-saved", view, actor, at, after=_told(view))
     return view
 
 
 @transaction.atomic
 def change(
-    *, view: SavedView, actor: Person, seen: str, at: datetime | None = None, **said: str
+    *,
+    view: SavedView,
+    actor: Person,
+    seen: str,
+    name: str | None = None,
+    of: KeptList | None = None,
+    at: datetime | None = None,
 ) -> SavedView:
-    """Give it another `name` or `query`, made up from its version `seen`.
+    """Give it another name or another list, made up from its version `seen`.
 
     Raises PermissionDenied, NameTaken, ChangedMeanwhile, and SavedView.DoesNotExist where it was deleted.
     """
     now = _held(view, actor)
-    before = {name: getattr(now, name) for name in said}
-    if before == said:
+    known, before = version_of(now), _told(now)
+    now.name = now.name if name is None else name
+    now.kept = now.kept if of is None else kept_list.stored(of)
+    if version_of(now) == known:
         return now
-    if seen != version_of(now):
+    if seen != known:
+        now.refresh_from_db()
         raise ChangedMeanwhile(now)
-    for name, value in said.items():
-        setattr(now, name, value)
     _store(now)
-    _audit("view-changed", now, actor, at, before=before, after=said)
+    after = _told(now)
+    differ = [name for name in after if after[name] != before[name]]
+    was, became = ({name: told[name] for name in differ} for told in (before, after))
+    _audit("view-changed", now, actor, at, before=was, after=became)
     return now
 
 
@@ -95,7 +109,7 @@ def change(
 def delete(*, view: SavedView, actor: Person, at: datetime | None = None) -> None:
     """Forget it. Raises PermissionDenied, and SavedView.DoesNotExist where it was deleted meanwhile."""
     now = _held(view, actor)
-    _audit("view-deleted", now, actor, at, before={"name": now.name, "query": now.query})
+    _audit("view-deleted", now, actor, at, before=_told(now))
     now.delete()
 
 
@@ -107,6 +121,15 @@ def _held(view: SavedView, actor: Person) -> SavedView:
     elif now.owner_id != actor.pk:
         raise SavedView.DoesNotExist
     return now
+
+
+def _told(view: SavedView) -> dict[str, str]:
+    """The view as the audit log tells it: its list by its address."""
+    try:
+        query = address_of(kept_list.read(view.kept))
+    except kept_list.Unreadable:
+        query = json.dumps(view.kept)
+    return {"name": view.name, "query": query}
 
 
 def _store(view: SavedView) -> None:

@@ -19,6 +19,7 @@ from devices.operations.device_file import Line
 from fleets.models import Membership, Organization, Role
 from fleets.services import members
 from fleets.services.fleets import settings_of, version
+from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 
@@ -89,10 +90,10 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     empty = make_fleet(organization, name="Empty", slug="empty")
     device = make_device(fleet, name="kiosk-1")
     view = saved_views.save(
-        actor=people[Who.OPERATOR], name="Lost", query="status=offline", organization=organization
+        actor=people[Who.OPERATOR], name="Lost", of=lists.listed("status=offline"), organization=organization
     )
     chosen = Device.objects.filter(pk=device.pk)
-    selection = bulk_actions.select(organization=organization, devices=chosen, query=None)
+    selection = bulk_actions.select(organization=organization, devices=chosen, of=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
     invitation, secret = members.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]

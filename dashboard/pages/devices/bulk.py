@@ -18,7 +18,8 @@ from dashboard.pages.devices.bulk_preview import preview, title
 from dashboard.pages.parts.access import require
 from devices import clock
 from devices.listing.filters import in_organizations, matching
-from devices.listing.query_string import filters_in
+from devices.listing.kept_list import KeptList, Unreadable, read, resolved
+from devices.listing.query_string import address_of, list_in
 from devices.models import Selection
 from devices.operations import bulk_actions, ceilings
 from fleets.models import Organization
@@ -40,14 +41,15 @@ def select(request: HttpRequest) -> HttpResponse:
     query = request.POST.get("query", "").removeprefix("?")
     whole = bool(request.POST.get("all"))
     unclear: list[str] = []
-    devices = _matching(here, query, unclear) if whole else _ticked(request, here)
+    listed = list_in(QueryDict(query), unclear) if whole else None
+    devices = _matching(here, listed, unclear) if listed else _ticked(request, here)
     of = list(Organization.objects.filter(pk__in=devices.order_by().values("organization"))[:2])
     if unclear or len(of) != 1:
         messages.info(request, " ".join(unclear) or (SEVERAL if of else NOTHING))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
     require(here, of[0], bulk_actions.ACTIONS[action].least)
     try:
-        selection = bulk_actions.select(organization=of[0], devices=devices, query=query if whole else None)
+        selection = bulk_actions.select(organization=of[0], devices=devices, of=listed)
     except ceilings.Reached as reached:
         messages.error(request, str(reached))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
@@ -58,11 +60,19 @@ def _ticked(request: HttpRequest, here: Scope) -> QuerySet[Any]:
     return in_organizations(here.organizations).filter(uuid__in=request.POST.getlist("sel"))
 
 
-def _matching(here: Scope, query: str, unclear: list[str]) -> QuerySet[Any]:
-    """All that the list of this query shows; what of it is unknown is told, for nobody meant more devices."""
-    asked = QueryDict(query)
-    chosen = [each for each in here.organizations if asked.get("org") in {None, "", each.slug}]
-    return matching(chosen, filters_in(asked, chosen, unclear), clock.now())
+def _matching(here: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Any]:
+    """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
+    chosen = [each for each in here.organizations if listed.organization in {None, each.slug}]
+    return matching(chosen, resolved(listed.filters, chosen, unclear), clock.now())
+
+
+def _back(of: Selection) -> str:
+    """The list that the devices were chosen in: where they were ticked, or where it cannot be read, all."""
+    try:
+        query = address_of(read(of.kept)) if of.kept else ""
+    except Unreadable:
+        query = ""
+    return f"{reverse('devices:list')}?{query}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,7 +87,7 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
         return redirect("devices:job", of.job.uuid)
     asked = request.POST if request.method == "POST" else request.GET
     form = FORMS[action](of, asked if asked.get("preview") else None)
-    at, back = clock.now(), f"{reverse('devices:list')}?{of.query or ''}"
+    at, back = clock.now(), _back(of)
     context = {"nav": "devices", "scope": here, "at": at, "back": back}
     context |= {"selection": of, "action": action, "form": form}
     if not form.is_valid():

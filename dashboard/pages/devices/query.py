@@ -15,9 +15,10 @@ from dashboard.pages.devices.page import PAGE_SIZES
 from dashboard.pages.parts.address import address
 from devices.listing.cursor import ORDERS
 from devices.listing.filters import Filters
-from devices.listing.query_string import filters_in, short
+from devices.listing.query_string import filters_in
 from devices.models import UUID_PATTERN
 from fleets.models import Fleet, Organization
+from fleets.text import short
 
 
 @dataclass

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Final
-from urllib.parse import urlencode
-
 from django.http import QueryDict
+from msgspec.structs import replace
 
-from devices.listing.query_string import NAMES
+from devices.listing.kept_list import FormerAddress, KeptList, Unreadable, read
+from devices.listing.query_string import address_of, list_in
+from devices.models import SavedView
 from devices.operations.saved_views import LONGEST
 from fleets.models import Organization
 
-KEPT: Final = ("org", *NAMES, "sort", "per_page", "columns")
 
-
-def kept_query(asked: QueryDict, organization: Organization | None = None) -> str:
-    """The query that a view keeps, always in the same order; "" where there is none or too much.
+def list_to_keep(asked: QueryDict, organization: Organization | None = None) -> KeptList:
+    """The list that a view keeps of an address; all devices where it asks for none or for too much.
 
     `organization` narrows it: who shares it may belong to others, too.
     """
-    named = {name: sorted({value for value in asked.getlist(name) if value}) for name in KEPT}
+    found = list_in(asked, [])
     if organization:
-        named["org"] = [organization.slug]
-    query = urlencode({name: values for name, values in named.items() if values}, doseq=True)
-    return query if len(query) <= LONGEST and "%00" not in query else ""
+        found = replace(found, organization=organization.slug)
+    return found if len(address_of(found)) <= LONGEST else KeptList()
+
+
+def list_of(view: SavedView) -> KeptList | None:
+    """The list that opening the view shows; None where this version of the site cannot read it."""
+    kept = _read(view)
+    return list_in(QueryDict(kept.address), []) if isinstance(kept, FormerAddress) else kept
+
+
+def query_of(view: SavedView) -> str | None:
+    """The query of its address; None where this version of the site cannot read it."""
+    kept = _read(view)
+    return None if kept is None else address_of(kept)
+
+
+def _read(view: SavedView) -> KeptList | FormerAddress | None:
+    try:
+        return read(view.kept)
+    except Unreadable:
+        return None

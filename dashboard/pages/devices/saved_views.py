@@ -15,11 +15,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.http.scope import Scope, person, scope, signed_in
-from dashboard.pages.devices.saved_query import kept_query
+from dashboard.pages.devices.saved_query import list_of, list_to_keep, query_of
 from dashboard.pages.parts.access import require
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from dashboard.pages.parts.sort_links import Choice
 from devices import clock
+from devices.listing.kept_list import KeptList
+from devices.listing.query_string import address_of
 from devices.models import SavedView
 from devices.operations import saved_views
 from fleets.models import Organization, Role
@@ -60,17 +62,19 @@ class Strip:
 
 def view_strip(request: HttpRequest, here: Scope) -> Strip:
     """All devices, and the person's views, also the one that the list was opened from; in one query."""
-    now, origin = kept_query(request.GET), _origin(request)
+    now, origin = list_to_keep(request.GET), _origin(request)
     visible = SavedView.objects.visible_to(person(request), here.chosen)
     views = list(visible.first_ones(MOST_SHOWN + 1, also=origin))
     listed = [view for place, view in enumerate(views) if place < MOST_SHOWN or view.uuid == origin]
-    widest = urlencode({"org": here.organization.slug} if here.organization else {})
-    choices = [Choice("All devices", _list_of(widest), now == widest)]
-    choices += [Choice(view.name, address_of(view), now == view.query) for view in listed]
+    lists = {view: found for view in listed if (found := list_of(view))}
+    widest = KeptList(organization=here.organization.slug if here.organization else None)
+    choices = [Choice("All devices", _opened(address_of(widest)), now == widest)]
+    choices += [Choice(view.name, opening(view), now == found) for view, found in lists.items()]
     # What shows all devices needs no view.
-    opened = [each for each in listed if each.uuid == origin and now not in ("", widest, each.query)]
-    updates = [Update(each, saved_views.version_of(each), now) for each in opened if _may_change(each, here)]
-    new = f"{reverse('devices:view-new')}?{now}"
+    opened = [] if now in (KeptList(), widest) else [each for each in listed if each.uuid == origin]
+    changed = [each for each in opened if lists.get(each) != now and _may_change(each, here)]
+    updates = [Update(each, saved_views.version_of(each), address_of(now)) for each in changed]
+    new = f"{reverse('devices:view-new')}?{address_of(now)}"
     return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
 
 
@@ -82,9 +86,9 @@ def _origin(request: HttpRequest) -> UUID | None:
         return None
 
 
-def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, str, bool]]:
-    """Each view with the address of its list and whether the person may change it."""
-    return [(view, address_of(view), _may_change(view, here)) for view in views]
+def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, str | None, bool]]:
+    """Each view, the address of its list, None where it cannot be read, and whether it may be changed."""
+    return [(view, opening(view) if list_of(view) else None, _may_change(view, here)) for view in views]
 
 
 def _may_change(view: SavedView, here: Scope) -> bool:
@@ -94,25 +98,25 @@ def _may_change(view: SavedView, here: Scope) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
-    """Keep the query of this page's address under a name."""
+    """Keep the list of this page's address under a name."""
     here = scope(request)
     shareable = [each for each in here.chosen if here.may(each.pk).operator]
     form = NewViewForm(shareable, request.POST if request.method == "POST" else None)
     asked = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
     if form.is_valid():
         organization = form.cleaned_data["within"]
-        query = kept_query(asked, organization)
+        said = {"name": form.cleaned_data["name"], "of": list_to_keep(asked, organization)}
         try:
-            said = {"name": form.cleaned_data["name"], "query": query, "organization": organization}
-            view = saved_views.save(actor=person(request), **said)
+            view = saved_views.save(actor=person(request), organization=organization, **said)
         except saved_views.NameTaken:
             form.add_error("name", TAKEN)
         except saved_views.TooMany:
             form.add_error(None, f"There are {saved_views.MOST} views already. Delete one first.")
         else:
             messages.success(request, f"{apart(view)} is saved.")
-            return HttpResponseRedirect(address_of(view))
-    context = _context(here, form=form, query=kept_query(asked), shareable=shareable)
+            return HttpResponseRedirect(opening(view))
+    query = address_of(list_to_keep(asked))
+    context = _context(here, form=form, query=query, shareable=shareable)
     return render(request, "devices/view_new.html", context)
 
 
@@ -137,28 +141,30 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{apart(said['name'])} is saved.")
             return redirect("devices:views")
-    context = _context(here, view=found, form=form, seen=saved_views.version_of(found), meanwhile=meanwhile)
+    context = _context(here, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
+    context["seen"] = saved_views.version_of(found)
     return render(request, "devices/view.html", context, status=409 if meanwhile else 200)
 
 
 @require_POST
 @signed_in
 def update(request: HttpRequest, view: UUID) -> HttpResponse:
-    """Put the query of a list into a view, but not over what others saved meanwhile: then 409, with both."""
+    """Put a list into a view, but not over what others saved meanwhile: then 409, with both."""
     here, found = _mine(request, view)
-    query = kept_query(QueryDict(request.POST.get("query", "")), found.organization)
-    seen = request.POST.get("seen", "")
+    listed = list_to_keep(QueryDict(request.POST.get("query", "")), found.organization)
+    query, seen = address_of(listed), request.POST.get("seen", "")
     try:
-        now = saved_views.change(view=found, actor=person(request), seen=seen, query=query)
+        now = saved_views.change(view=found, actor=person(request), seen=seen, of=listed)
     except saved_views.ChangedMeanwhile as changed:
         context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
-        context |= {"address": address_of(changed.now), "back": _list_of(query, changed.now)}
+        context |= {"theirs": query_of(changed.now), "address": opening(changed.now)}
+        context |= {"back": _opened(query, changed.now)}
         return render(request, "devices/view_update.html", _context(here, **context), status=409)
     except SavedView.DoesNotExist:
         messages.error(request, GONE)
-        return HttpResponseRedirect(_list_of(query))
+        return HttpResponseRedirect(_opened(query))
     messages.success(request, f"{now} is updated.")
-    return HttpResponseRedirect(address_of(now))
+    return HttpResponseRedirect(opening(now))
 
 
 @require_POST
@@ -175,12 +181,12 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
     return redirect("devices:views")
 
 
-def address_of(view: SavedView) -> str:
-    """The list that the view keeps, which says that it was opened from it."""
-    return _list_of(view.query, view)
+def opening(view: SavedView) -> str:
+    """The address of the list that the view keeps, which says that it was opened from it."""
+    return _opened(query_of(view) or "", view)
 
 
-def _list_of(query: str, view: SavedView | None = None) -> str:
+def _opened(query: str, view: SavedView | None = None) -> str:
     whole = "&".join(filter(None, [query, urlencode({"view": view.uuid}) if view else ""]))
     return f"{reverse('devices:list')}{'?' if whole else ''}{whole}"
 

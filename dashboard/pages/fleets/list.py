@@ -19,9 +19,8 @@ from dashboard.pages.parts.minute import asked, fault_words, minute_form
 from dashboard.pages.parts.over_time_links import picture
 from devices import clock
 from devices.listing.fleets import SORTS, apart, order_named, standings, standings_of
-from devices.listing.query_string import short
 from fleets.postgres.text_search import LONGEST
-from fleets.text import kept
+from fleets.text import kept, short
 
 PER_PAGE = 25
 

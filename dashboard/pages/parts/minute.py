@@ -13,8 +13,8 @@ from dashboard.pages.parts.over_time import address_of
 from devices import clock, words
 from devices.clock import Moment
 from devices.history import retention
-from devices.listing.query_string import short
 from fleets.postgres import moments
+from fleets.text import short
 
 KEPT_OUT = ("at", "fold", "after", "before", "facets")  # what a form that asks for a minute does not pass on
 

@@ -12,12 +12,11 @@ from django.utils import timezone
 
 from dashboard.pages.parts.address import address
 from dashboard.pages.settings.audit_lines import kind_words
-from devices.listing.query_string import short
 from fleets.audit.actions import Action, Kind
 from fleets.audit.search import Filters
 from fleets.postgres import moments
 from fleets.postgres.text_search import LONGEST
-from fleets.text import kept
+from fleets.text import kept, short
 
 Choice = TypeVar("Choice", bound=TextChoices)
 

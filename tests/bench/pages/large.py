@@ -82,7 +82,7 @@ def action() -> Iterator[Large]:
 def start(name: str, said: bulk_actions.Said) -> Job:
     organization, reader = Organization.objects.get(), User.objects.get(username="reader")
     devices = Device.objects.filter(pk__in=Device.objects.order_by("pk").values("pk")[:MOST])
-    selection = bulk_actions.select(organization=organization, devices=devices, query=None)
+    selection = bulk_actions.select(organization=organization, devices=devices, of=None)
     return bulk_actions.start(selection=selection, action="tag", said=said, title=name, actor=reader)
 
 

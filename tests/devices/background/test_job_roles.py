@@ -85,7 +85,7 @@ def an_import(fleet: Fleet, ada: User) -> Job:
 
 def an_action(fleet: Fleet, ada: User) -> Job:
     devices = Device.objects.all()
-    selection = bulk_actions.select(organization=fleet.organization, devices=devices, query=None)
+    selection = bulk_actions.select(organization=fleet.organization, devices=devices, of=None)
     said = {"put": {"seen": ""}, "drop": []}
     return bulk_actions.start(selection=selection, action="tag", said=said, title="Tag", actor=ada)
 

@@ -21,6 +21,7 @@ from devices.operations import bulk_actions, lifecycle
 from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, Organization, Role
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
+from tests.lists import listed
 from tests.pages import make_every_status
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,7 +51,8 @@ def fleet(organization: Organization) -> Fleet:
 
 def select(organization: Organization, query: str | None = None) -> Selection:
     """All devices there are, named by this query if any."""
-    return bulk_actions.select(organization=organization, devices=Device.objects.all(), query=query)
+    of = None if query is None else listed(query)
+    return bulk_actions.select(organization=organization, devices=Device.objects.all(), of=of)
 
 
 def start(selection: Selection, action: str, actor: User, **said: Any) -> Job:
@@ -181,7 +183,7 @@ def test_as_many_thaw_as_places_come_free(organization: Organization, fleet: Fle
     for number in range(9):
         lifecycle.register(fleet=fleet, name=f"d-{number}")
     inside = Device.objects.filter(name__in=["d-0", "d-2", "d-3", "d-8"])
-    do(start(bulk_actions.select(organization=organization, devices=inside, query=None), "delete", ada))
+    do(start(bulk_actions.select(organization=organization, devices=inside, of=None), "delete", ada))
     assert list(Device.objects.filter(frozen_reason="").values_list("name", flat=True)) == [
         "d-1",
         "d-4",
@@ -287,6 +289,29 @@ def test_a_job_that_may_not_be_done_any_more_changes_nothing_and_says_why(
     meanwhile(job, ada)
     ended = do(job)
     assert (ended.state, ended.words, ended.done) == ("failed", words, 0)
+    assert Device.objects.get().tags == {}
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"),
+    [
+        ({"v": 0, "address": "status=nonsense"}, "Something in “status=nonsense” is not known any more."),
+        ({"v": 2}, "This version of the site cannot read it: Invalid value 2 - at `$.v`."),
+        (
+            {"v": 1, "battery": "low"},
+            "This version of the site cannot read it: Object contains unknown field",
+        ),
+    ],
+)
+def test_a_filter_that_cannot_be_read_ends_the_job_and_never_means_all_devices(
+    organization: Organization, fleet: Fleet, ada: User, kept: dict[str, Any], words: str
+) -> None:
+    make_device(fleet)
+    job = start(select(organization, "status=offline"), "tag", ada, put={"a": ""}, drop=[])
+    Selection.objects.update(kept=kept)
+    ended = do(job)
+    assert (ended.state, ended.done) == ("failed", 0)
+    assert f"The filter cannot be read any more. {words}" in ended.words
     assert Device.objects.get().tags == {}
 
 

@@ -20,6 +20,7 @@ from devices.ingest.admission import Guard
 from devices.ingest.http import Refused
 from devices.ingest.native import calls as native
 from devices.ingest.rate_limits import Brakes
+from devices.listing.kept_list import KeptList
 from devices.models import ApiKey, Device, DeviceList, SavedView, Selection
 from devices.operations import bulk_actions, ceilings, lifecycle, saved_views
 from devices.operations.device_file import Line
@@ -65,7 +66,7 @@ def listing(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
 
 def selecting(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
     devices = Device.objects.filter(pk=make_device(fleet).pk)
-    said: dict[str, Any] = {"organization": fleet.organization, "query": None}
+    said: dict[str, Any] = {"organization": fleet.organization, "of": None}
     return lambda: bulk_actions.select(devices=devices.all(), **said), Selection.objects.count
 
 
@@ -78,8 +79,8 @@ def owning(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
 
 def keeping_views(fleet: Fleet, organization: Organization | None = None) -> tuple[Add, Callable[[], int]]:
     actor, names = make_member(fleet.organization), count()
-    add = lambda: saved_views.save(actor=actor, name=str(next(names)), query="", organization=organization)  # noqa: E731
-    return add, SavedView.objects.count
+    said: dict[str, Any] = {"actor": actor, "of": KeptList(), "organization": organization}
+    return lambda: saved_views.save(name=str(next(names)), **said), SavedView.objects.count
 
 
 def sharing_views(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
