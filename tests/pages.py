@@ -30,6 +30,12 @@ def text_of(response: Response | HttpResponse) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
+def html_of(response: Response | HttpResponse) -> str:
+    """The HTML of a page without what only lays it out: one space between words, none beside a tag."""
+    html = re.sub(r"[ \n]+", " ", response.content.decode())
+    return re.sub(r" ?(</?[a-z][^>]*?) ?> ?", r"\1>", html)
+
+
 def fetch(client: Client, path: str) -> str:
     """A streamed file, as ASGI sends it."""
 

@@ -15,7 +15,7 @@ from devices import clock, connectivity
 from devices.models import Device
 from fleets.models import Fleet, Organization
 from tests.factories import make_device, make_fleet, make_organization
-from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
+from tests.pages import html_of, make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_devices_lost_together_are_one_line_that_opens_them(reader: Client, flee
     make_device(fleet, public_address="203.0.113.7")
     for _ in range(20):
         make_device(fleet)
-    html = reader.get("/attention/").content.decode()
+    html = html_of(reader.get("/attention/"))
     words = text_of(reader.get("/attention/")).replace("\u00a0", " ")
     said = "12 of 13 devices at 203.0.113.7 lost VPN within 1 s and kept the heartbeat"
     assert said in words
@@ -77,7 +77,7 @@ def test_the_link_of_a_line_leads_to_exactly_its_devices(
     lost = lose(fleet, 6, **fields)
     for _ in range(20):
         make_device(fleet)
-    html = reader.get("/attention/").content.decode()
+    html = html_of(reader.get("/attention/"))
     assert place in html
     address = re.search(r'href="([^"]*)">Show in the list of devices|href="([^"]*)">All', html)
     assert address
@@ -123,7 +123,7 @@ def test_it_narrows_to_one_fleet(reader: Client, organization: Organization, fle
 
 def test_the_fleets_page_leads_here(reader: Client, fleet: Fleet) -> None:
     lose(fleet, 2)
-    html = reader.get("/").content.decode()
+    html = html_of(reader.get("/"))
     assert 'href="/attention/"><svg' in html
     assert 'href="/attention/?fleet=kiosks"' in html
 

@@ -12,14 +12,14 @@ from devices.models import Device
 from devices.operations import lifecycle
 from fleets.models import Fleet, Role
 from tests.factories import make_device, make_member
-from tests.pages import refresh, text_of
+from tests.pages import html_of, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
 
 def entries(client: Client, device: Device) -> dict[str, tuple[str, str]]:
     """By id of the entry: where it leads, and its words."""
-    html = client.get(f"/devices/{device.uuid}/").content.decode()
+    html = html_of(client.get(f"/devices/{device.uuid}/"))
     found = re.findall(r'<a class="dropdown-item" id="act-(\w+)"\s*([^>]*)>(.*?)</a>', html, re.DOTALL)
     return {name: (attributes, re.sub(r"<[^>]+>", " ", words)) for name, attributes, words in found}
 

@@ -141,7 +141,7 @@ def test_in_a_fleet_that_is_locked_it_is_frozen_and_the_page_says_why(reader: Cl
 def test_what_a_supervisor_needs_is_ready_to_paste(reader: Client) -> None:
     answer = preregistered(reader)
     (config,) = re.findall(
-        r'<p class="command config"><code>(.*?)</code>', answer.content.decode(), re.DOTALL
+        r'<p class="command config">\s*<code>(.*?)</code>', answer.content.decode(), re.DOTALL
     )
     device = Device.objects.get()
     assert json.loads(unescape(config)) == {

@@ -23,7 +23,7 @@ from devices.operations.csv_cells import BOM
 from devices.status.reading import with_status
 from fleets.models import Fleet
 from tests.factories import make_device
-from tests.pages import fetch, refresh, text_of
+from tests.pages import fetch, html_of, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def lapse() -> None:
 
 
 def lanes_of(page: Any) -> dict[str, str]:
-    return dict(re.findall(r'role="group" aria-label="([^:"]+): ([^"]+)"', page.content.decode()))
+    return dict(re.findall(r'role="group" aria-label="([^:"]+): ([^"]+)"', html_of(page)))
 
 
 @pytest.mark.parametrize(("name", "share"), [("24h", "8.3"), ("7d", "4.9"), ("30d", "4.9")])
@@ -66,7 +66,7 @@ def test_the_lanes_say_their_uptime(reader: Client, device: Device, name: str, s
 
 
 def test_every_segment_is_a_link_that_says_state_times_and_reason(reader: Client, device: Device) -> None:
-    page = reader.get(f"/devices/{device.uuid}/").content.decode()
+    page = html_of(reader.get(f"/devices/{device.uuid}/"))
     segments = re.findall(r'<a data-st="([^"]+)" href="([^"]+)" aria-label="([^"]+)">', page)
     assert [state for state, _, _ in segments] == ["offline", "heartbeat-only"]
     assert segments[0][2].startswith("Offline, ")
@@ -110,7 +110,7 @@ def test_changes_come_page_by_page_and_none_twice(reader: Client, fleet: Fleet) 
     connectivity.settle(ago(49))
     address, seen = f"/devices/{device.uuid}/", []
     while address:
-        page = reader.get(address).content.decode()
+        page = html_of(reader.get(address))
         table = page.partition('<table class="events">')[2].partition("</table>")[0]
         seen.append(re.findall(r'<tr><td><time datetime="([^"]+)"', table))
         older = re.search(r'href="([^"]+)">Older</a>', page)

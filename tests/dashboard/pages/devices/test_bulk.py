@@ -14,7 +14,7 @@ from devices.models import Device, Job, SelectedDevice, Selection
 from devices.operations import bulk_actions, ceilings
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import make_every_status, text_of
+from tests.pages import html_of, make_every_status, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def test_ticked_rows_are_asked_for_previewed_and_moved(
     assert "Move 2 devices to Trams" in words
     assert "Will change 1 a" in words
     assert "Skipped 1 In Trams already : b" in words
-    assert "><bdi>Move 1 device to Trams</bdi></button>" in asked.content.decode()
+    assert "><bdi>Move 1 device to Trams</bdi></button>" in html_of(asked)
     assert not Job.objects.exists()
     done = reader.post(path, {"preview": "1", "to": "trams"})
     job = Job.objects.get()

@@ -11,7 +11,7 @@ from dashboard.models import User
 from dashboard.pages.devices.columns import DEFAULT
 from fleets.models import Fleet
 from tests.factories import make_device
-from tests.pages import refresh, text_of
+from tests.pages import html_of, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -86,7 +86,7 @@ def test_the_menu_puts_columns_there_and_takes_them_away(reader: Client) -> None
 
 def test_a_full_list_says_why_no_other_column_fits(reader: Client) -> None:
     query = "&".join(f"columns={name}" for name in (*DEFAULT, "type"))
-    menu = reader.get(f"/devices/?{query}").content.decode().split('id="menu-columns"')[1]
+    menu = html_of(reader.get(f"/devices/?{query}")).split('id="menu-columns"')[1]
     assert menu.split("</details>")[0].count('aria-disabled="true"><span>') == menu.count("No room left") == 4
     assert "No more than these fit: take one away first" in menu
 

@@ -18,7 +18,7 @@ from devices.models import Device
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import make_every_status, names_in, refresh, text_of, uuids_in
+from tests.pages import html_of, make_every_status, names_in, refresh, text_of, uuids_in
 
 pytestmark = pytest.mark.django_db
 
@@ -231,7 +231,7 @@ def test_what_is_in_force_is_shown_and_each_can_be_removed(reader: Client, fleet
         "/devices/?fleet=kiosks&vpn=never&heartbeat=overdue&tag=site%3Da&no-tag=x&type=Pi"
         "&os=6.1&os=6.2&release=2.0&silent=7d&status=offline&q=zebra&sort=name"
     )
-    html = page.content.decode()
+    html = html_of(page)
     for words, rest in {
         "Fleet: kiosks": "vpn=never",
         "VPN never seen": "fleet=kiosks",
@@ -257,7 +257,7 @@ def test_a_fleet_beyond_the_menu_is_named_by_its_slug(reader: Client, organizati
     make_device(fleets[22], name="d")
     page = reader.get(f"/devices/?fleet={fleets[22].slug}")
     assert names_in(page) == ["d"]
-    html = page.content.decode()
+    html = html_of(page)
     assert f'id="fleet-{fleets[22].slug}" name="fleet" value="{fleets[22].slug}" checked' in html
     assert f'id="fleet-{fleets[19].slug}"' in html
     assert f'id="fleet-{fleets[20].slug}"' not in html

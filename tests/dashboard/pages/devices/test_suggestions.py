@@ -16,6 +16,7 @@ from devices.listing import suggestions as occurring
 from devices.models import Device
 from fleets.models import Fleet, Organization
 from tests.factories import make_device, make_fleet, make_organization, make_uuid
+from tests.pages import html_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +25,7 @@ ADDRESS = "/devices/occurring/"
 
 def suggested(client: Client, query: str = "") -> dict[str, list[str]]:
     """The values of each list by the id that a field of the menu names."""
-    html = client.get(f"{ADDRESS}{query}").content.decode()
+    html = html_of(client.get(f"{ADDRESS}{query}"))
     lists = re.findall(r'<datalist id="([^"]+)">(.*?)</datalist>', html)
     return {name: re.findall(r'value="([^"]*)"', options) for name, options in lists}
 

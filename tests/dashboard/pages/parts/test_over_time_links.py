@@ -20,7 +20,7 @@ from devices.models import FleetTally
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet
-from tests.pages import refresh, text_of
+from tests.pages import html_of, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +96,7 @@ def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fle
     connectivity.settle()
     rollups.keep()
     for path in ("/", "/fleets/kiosks/?range=7d"):
-        page = reader.get(path).content.decode()
+        page = html_of(reader.get(path))
         assert re.search(r'role="group" aria-label="Devices over [^:]+: Offline 0 to 1, Post Prov', page)
         table = re.search(r'<details class="told".*?</details>', page, re.DOTALL)
         assert table

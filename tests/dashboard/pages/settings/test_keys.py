@@ -16,7 +16,7 @@ from devices.models import ApiKey
 from devices.operations import lifecycle
 from fleets.models import Fleet, Role
 from tests.factories import make_fleet, make_member, make_organization
-from tests.pages import text_of
+from tests.pages import html_of, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -214,7 +214,7 @@ def test_the_page_says_how_many_devices_a_key_registered_and_how_many_it_may(
         lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now() - ago)
     page = client.get("/fleets/kiosks/keys/")
     assert "at most 2 in an hour and 4 000 in all" in text_of(page)
-    assert '<span class="sub">2 registered, 1 in this hour</span>' in page.content.decode()
+    assert '<span class="sub">2 registered, 1 in this hour</span>' in html_of(page)
     lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now())
     page = client.get("/fleets/kiosks/keys/")
-    assert '<span class="sub warn">3 registered, 2 in this hour</span>' in page.content.decode()
+    assert '<span class="sub warn">3 registered, 2 in this hour</span>' in html_of(page)
