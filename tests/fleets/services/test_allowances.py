@@ -16,7 +16,7 @@ from devices.operations import lifecycle
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 from tests.factories import make_fleet, make_member, make_organization
 from tests.fleets.services.test_fleets import QUERIES
-from tests.pages import names_in, refresh, text_of
+from tests.pages import html_of, names_in, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def test_it_says_how_much_is_used_and_left(reader: Client, fleet: Fleet) -> None
     assert side(reader) == (
         "2 of 3 devices , 1 left Not counted 1 Inactive 0 Frozen Freezes next two Thaws next nobody"
     )
-    html = reader.get("/").content.decode()
+    html = html_of(reader.get("/"))
     assert 'aria-label="2 of 3 devices used"><rect width="66.7%" height="100%"' in html
     assert '<a href="/settings/halden/plan/">Allowance</a>' in html
 

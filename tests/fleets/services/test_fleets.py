@@ -53,7 +53,7 @@ def fleet(organization: Organization) -> Fleet:
 
 def counts_in(html: str) -> dict[str, int]:
     """The numbers of a piece of a page that link to devices of a status, by status; thin spaces left out."""
-    found = re.findall(r'status=([a-z-]+)"[^>]*>.*?<b>([^<]+)</b>', html)
+    found = re.findall(r'status=([a-z-]+)"[^>]*>.*?<b>([^<]+)</b>', html, re.DOTALL)
     return {slug: int(number.replace("\u2009", "")) for slug, number in found}
 
 
