@@ -14,7 +14,7 @@ from fleets.access.roles import role_in
 from fleets.models import Invitation, Membership, Organization, Role
 from fleets.services import members
 from tests.factories import T0, make_member, make_organization
-from tests.pages import text_of
+from tests.pages import html_of, text_of
 
 pytestmark = pytest.mark.django_db
 # session, person, organizations, clock, fleets, count, members; to Owners the invitations
@@ -89,7 +89,7 @@ def test_a_long_list_costs_no_more_queries(
         make_member(organization)
         members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     with django_assert_num_queries(QUERIES):
-        html = client.get(PATH).content.decode()
+        html = html_of(client.get(PATH))
     assert html.count(">Change…<") == rows + 1
     assert html.count(">Revoke…<") == rows
 
@@ -138,7 +138,7 @@ def test_a_member_of_any_name_is_lowered_and_removed(
 ) -> None:
     member = make_member(organization, Role.OWNER, username)
     found = re.search(
-        rf'href="({PATH}[^"]+)">Change…<[^>]*> <bdi>{re.escape(username)}<', read(client.get(PATH))
+        rf'href="({PATH}[^"]+)">Change…<[^>]*><bdi>{re.escape(username)}<', html_of(client.get(PATH))
     )
     assert found
     path = found[1]

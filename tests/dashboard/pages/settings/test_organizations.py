@@ -12,7 +12,7 @@ from dashboard.models import User
 from fleets.models import Fleet, Membership, Organization, Role
 from fleets.services import organizations
 from tests.factories import make_device, make_fleet, make_member, make_organization
-from tests.pages import text_of
+from tests.pages import html_of, text_of
 
 pytestmark = pytest.mark.django_db
 # session, person, organizations, clock
@@ -43,9 +43,7 @@ def test_my_organizations_are_listed_with_my_role(
         Membership.objects.create(user=user, organization=make_organization(f"Other {number:02}"))
     with django_assert_num_queries(LIST_QUERIES):
         page = client.get("/settings/")
-    rows = re.findall(
-        r'class="name"><bdi>([^<]+)</bdi></span><span class="quiet">([^<]+)<', page.content.decode()
-    )
+    rows = re.findall(r'class="name"><bdi>([^<]+)</bdi></span><span class="quiet">([^<]+)<', html_of(page))
     assert rows == [("Halden Rail", "Operator"), *((f"Other {n:02}", "Observer") for n in range(more))]
 
 
