@@ -64,7 +64,7 @@ class Cells(HTMLParser):
 def shown(client: Client, peer: str, **headers: str) -> list[str]:
     page = client.get(PAGE, REMOTE_ADDR=peer, headers={n.replace("_", "-"): v for n, v in headers.items()})
     assert page.status_code == 200
-    texts = Cells(page.content.decode()).texts
+    texts = [" ".join(text.split()) for text in Cells(page.content.decode()).texts]
     return texts[texts.index("Address") :]  # behind the admin's own list of tables
 
 

@@ -1,0 +1,31 @@
+"""How templates and stylesheets are laid out: no line is longer than a screen is wide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from django.conf import settings
+
+LONGEST: Final = 160
+LAID_OUT: Final = ("templates/**/*.html", "templates/**/*.jinja", "static/css/*.css")
+
+
+def longer_lines(path: Path) -> list[str]:
+    """Where a file has lines that are too long, as an editor opens them."""
+    numbered = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    return [f"{path.name}:{number}: {len(line)}" for number, line in numbered if len(line) > LONGEST]
+
+
+@pytest.mark.parametrize("files", LAID_OUT)
+def test_no_line_is_too_long_to_be_read(files: str) -> None:
+    paths = sorted(settings.BASE_DIR.glob(files))
+    assert paths
+    assert [line for path in paths for line in longer_lines(path)] == []
+
+
+def test_a_line_that_is_too_long_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(f"{'a' * LONGEST}\n{'b' * (LONGEST + 1)}\n")
+    assert longer_lines(path) == ["page.html:2: 161"]
