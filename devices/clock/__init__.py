@@ -1,7 +1,7 @@
-"""The database's clock: the only clock facts are dated by (domain.md, Times).
+"""The database's clock with the ledger of outages: how far the site had listened at each moment.
 
-A moment also knows how far the site had listened by then (domain.md, Our own outages): inside an outage
-nothing passes by the clock, so every reading is the one at `heard`, the outage's start.
+Inside an outage (domain.md, Our own outages) nothing passes by the clock (fleets/postgres/clock.py), so every
+reading is the one at `heard`, the outage's start.
 
 That clock may be set: devices/connectivity/outages.py notices, by devices/clock/own.py.
 """
@@ -9,11 +9,12 @@ That clock may be set: devices/connectivity/outages.py notices, by devices/clock
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import DateTimeField, Func
+
+from fleets.postgres import clock as database
 
 # Between two pulses of the ingest: a longer gap is an outage.
 PATIENCE: Final = timedelta(seconds=10)
@@ -35,14 +36,6 @@ LEFT JOIN LATERAL (
 ) AS newest ON true,
 LATERAL (SELECT COALESCE(now.at - pulse_at > %(patience)s, false) AS open) AS silence
 """
-
-
-def DatabaseClock() -> Func:  # noqa: N802 - reads like the functions of the ORM
-    """The moment the statement began, in SQL; unlike Now() it moves within a transaction.
-
-    A function of Django's own: migrations hold its SQL, and import nothing.
-    """
-    return Func(template="STATEMENT_TIMESTAMP()", output_field=DateTimeField())
 
 
 @dataclass(frozen=True)
@@ -84,19 +77,10 @@ class Moment(datetime):
         return moment(self.concluded_at or self, self.silence, step=self.step)
 
 
-class Newest:
-    """The newest moment that this process read: a clock that shows less was set back."""
-
-    at: datetime = datetime.min.replace(tzinfo=UTC)
-
-
-NEWEST: Final = Newest()
-
-
 def now() -> Moment:
     """The database's clock at this moment, with time zone. Read once at the edge, then passed on as `at`."""
     at = _read(None)
-    NEWEST.at = max(NEWEST.at, at)
+    database.NEWEST.note(at)
     return at
 
 

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import connection
-
-from devices import clock
+from devices.clock import STEP
+from fleets.postgres import clock
 
 SLEWED: Final = 0.001  # by which two clocks that nobody sets may differ: NTP slews by half of it at most
 # Counts the time that the machine was suspended, as the database's clock does. Elsewhere than on Linux a
@@ -52,7 +51,7 @@ class OwnClock:
         What passed is taken for as long as it can have been, so no answer that came late looks like a step.
         """
         before, newest = self._read(), None if at else clock.NEWEST.at
-        at = at or _database_clock()
+        at = at or clock.look()
         (since, then), self._looked = self._kept, (at, before)
         if since is None:
             return Look(at, newest=newest)
@@ -63,12 +62,5 @@ class OwnClock:
         """Compare with this look from now on: what it showed has been dealt with."""
         self._kept = self._looked
         at, _ = self._looked
-        if at and clock.NEWEST.at - at > clock.STEP:
+        if at and clock.NEWEST.at - at > STEP:
             clock.NEWEST.at = at
-
-
-def _database_clock() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
-        (at,) = cursor.fetchone()
-    return at  # type: ignore[no-any-return]

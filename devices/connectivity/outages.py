@@ -21,10 +21,11 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from devices import clock
-from devices.clock import LEASE, PATIENCE, STEP, DatabaseClock, steps
+from devices.clock import LEASE, PATIENCE, STEP, steps
 from devices.clock.own import Look, OwnClock
 from devices.connectivity import ingest_processes
 from devices.models import Listening, ListeningProcess, Outage
+from fleets.postgres.clock import DatabaseClock
 
 logger = logging.getLogger("devices.connectivity.outages")
 

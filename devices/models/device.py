@@ -13,7 +13,6 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Coalesce, Greatest
 
-from devices.clock import DatabaseClock
 from devices.rules import status_code
 from devices.rules.rules import recorded_status
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
@@ -24,6 +23,7 @@ from fleets.models import (
     poll_interval_field,
     poll_interval_in_range,
 )
+from fleets.postgres.clock import DatabaseClock
 from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from devices.clock import DatabaseClock
 from devices.models.device import Device
 from fleets.models import Fleet, Organization
+from fleets.postgres.clock import DatabaseClock
 
 
 class ApiKey(models.Model):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from psycopg.errors import UniqueViolation
 
-from devices import clock
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Organization, Role
+from fleets.postgres import clock
 
 if TYPE_CHECKING:
     from fleets.actor import Actor

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
 
-from devices import clock
 from fleets import audit
 from fleets.access import locks, people, roles
 from fleets.access.digests import digests
 from fleets.models import Invitation, Membership, Organization, Role
+from fleets.postgres import clock
 
 if TYPE_CHECKING:
     from fleets.actor import Actor, Person

@@ -12,10 +12,10 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from psycopg.errors import UniqueViolation
 
-from devices import clock
 from fleets import audit
 from fleets.access import locks, people, roles
 from fleets.models import Membership, Organization, Role
+from fleets.postgres import clock
 
 if TYPE_CHECKING:
     from fleets.actor import Actor, Person

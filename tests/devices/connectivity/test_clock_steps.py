@@ -38,6 +38,7 @@ from devices.models import (
 from devices.operations import lifecycle
 from devices.rules.vocabulary import Status
 from devices.status.reading import with_status
+from fleets.postgres import clock as database
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
@@ -183,32 +184,32 @@ def test_what_was_recorded_ahead_keeps_its_order_and_its_months() -> None:
 def test_a_pulse_that_did_not_see_it_is_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock was ahead between two pulses, while a poll came: this process has read it."""
     device = polled()
-    monkeypatch.setattr(clock, "NEWEST", clock.Newest())
+    monkeypatch.setattr(database, "NEWEST", database.Newest())
     outages.pulse()
     now = clock.now()
-    clock.NEWEST.at = now + timedelta(days=1)
+    database.NEWEST.at = now + timedelta(days=1)
     connectivity.record_heartbeats([device.pk], now + timedelta(days=1))
     outages.pulse()
     assert Heartbeat.objects.get().last_poll_at < now + timedelta(hours=1)
-    assert clock.NEWEST.at < now + timedelta(hours=1)
+    assert database.NEWEST.at < now + timedelta(hours=1)
     stepped = Listening.objects.get().stepped_at
     outages.pulse()
     assert Listening.objects.get().stepped_at == stepped
 
 
 def test_what_a_process_has_read_is_no_news_once_another_has_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "NEWEST", clock.Newest())
+    monkeypatch.setattr(database, "NEWEST", database.Newest())
     one, two = OwnClock(), OwnClock()
     for own in (one, two):
         outages.pulse(own=own)
-    clock.NEWEST.at = clock.now() + timedelta(days=1)
+    database.NEWEST.at = clock.now() + timedelta(days=1)
     outages.pulse(own=one)
     noticed = Listening.objects.get().stepped_at
     assert noticed is not None
-    clock.NEWEST.at = noticed + timedelta(days=1)  # of the other process, which has one of its own
+    database.NEWEST.at = noticed + timedelta(days=1)  # of the other process, which has one of its own
     outages.pulse(own=two)
     assert Listening.objects.get().stepped_at == noticed
-    clock.NEWEST.at = noticed + timedelta(days=1)  # it was ahead once more
+    database.NEWEST.at = noticed + timedelta(days=1)  # it was ahead once more
     outages.pulse(own=two)
     assert Listening.objects.get().stepped_at != noticed
 
@@ -216,11 +217,11 @@ def test_what_a_process_has_read_is_no_news_once_another_has_noticed(monkeypatch
 def test_what_people_did_ahead_while_no_ingest_ran_comes_to_the_present_as_settle_saw_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(clock, "NEWEST", clock.Newest())
+    monkeypatch.setattr(database, "NEWEST", database.Newest())
     outages.pulse(own=OwnClock())
     tomorrow = clock.now() + timedelta(days=1)
     make_device(make_fleet(), created_at=tomorrow)
-    clock.NEWEST.at = tomorrow  # which settle has read
+    database.NEWEST.at = tomorrow  # which settle has read
     settle = Command(stdout=StringIO())
     settle.settle_once()
     noticed = Listening.objects.get()
