@@ -6,7 +6,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devices.freezing import ALL, REASON, Named, line_of, rows_of
+from devices.freezing.queue import Named
+from devices.freezing.rule import ALL, REASON, line_of, rows_of
 from fleets.models import Fleet, FleetType, Organization, Plan
 
 NAMED: Final = 8  # devices of each kind that are named, the others are counted

@@ -9,7 +9,7 @@ from django.conf import settings
 from dashboard.pages.parts.poll_interval import interval_of
 from devices import freezing
 from devices.models import Device, FrozenReason
-from fleets.models import Fleet, FleetType, Plan
+from fleets.models import Fleet
 
 
 @dataclass(frozen=True)
@@ -60,25 +60,10 @@ def _used(*, on: bool) -> str:
 
 
 def _freezing(device: Device, to: Fleet) -> Consequence:
-    after = reason_in(device, to)
+    after = freezing.reason_in(device, to)
     note = "Polls are still recorded; releases, settings and reports are refused." if after else ""
     return Consequence("Locked", _locked(device.frozen_reason), _locked(after), note)
 
 
 def _locked(reason: str) -> str:
     return f"Frozen: {FrozenReason(reason).label}" if reason else "no"
-
-
-def reason_in(device: Device, to: Fleet) -> str:
-    """Why the device would be frozen in that fleet, by the rule of devices/freezing; empty: not at all."""
-    organization = device.organization
-    free = organization.plan == Plan.FREE
-    if organization.unpaid:
-        return FrozenReason.UNPAID
-    if free and to.type == FleetType.PAID:
-        return FrozenReason.FLEET_TYPE
-    if not device.is_active or organization.allowance is None:
-        return ""
-    joins = free and device.fleet.type == FleetType.PAID  # the line that it was not in
-    place = freezing.place_in_line(device) + joins
-    return FrozenReason.ALLOWANCE if place > organization.allowance else ""

@@ -15,6 +15,7 @@ from django.db import connection
 from dashboard.models import User
 from devices import freezing
 from devices.background import bulk_action, plan_change, preregistration
+from devices.freezing import freeze
 from devices.jobs import runner
 from devices.models import Device, Job, JobResult
 from devices.operations import bulk_actions, fleet_settings, lifecycle
@@ -40,7 +41,7 @@ def many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, number in (
         (preregistration, "BATCH", 2),
         (bulk_action, "STEP", 2),
-        (freezing, "BATCH", 2),
+        (freeze, "BATCH", 2),
         (plan_change, "AT_ONCE", DEVICES - 1),
         (runner, "EVERY", 0),
     ):

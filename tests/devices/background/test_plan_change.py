@@ -10,6 +10,7 @@ from django.test import Client
 
 from devices import freezing
 from devices.background import plan_change
+from devices.freezing import freeze
 from devices.jobs.runner import run
 from devices.models import Device, Job, StatusChange
 from devices.worker.registry import KINDS
@@ -27,7 +28,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that no test has to make ten thousand devices."""
     assert plan_change.AT_ONCE == 10_000
     monkeypatch.setattr(plan_change, "AT_ONCE", MANY - 1)
-    monkeypatch.setattr(freezing, "BATCH", 8)
+    monkeypatch.setattr(freeze, "BATCH", 8)
 
 
 @pytest.fixture

@@ -1,0 +1,60 @@
+"""How the plan of an organization changes, and with it which of its devices are frozen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from devices import clock
+from devices.freezing.freeze import Tell, refreeze
+from fleets import audit
+from fleets.access import locks, roles
+from fleets.models import Organization, Plan, Role
+
+if TYPE_CHECKING:
+    from fleets.actor import Actor
+
+
+class PlanChangedMeanwhile(Exception):
+    """The plan is no longer the one that the change was made up from."""
+
+
+def plan_version(organization: Organization) -> str:
+    """Names plan, allowance and invoices as they were read, so that a change can tell whether they hold."""
+    return f"{organization.plan} {organization.allowance} {organization.unpaid}"
+
+
+@transaction.atomic
+def change_plan(
+    *,
+    organization: Organization,
+    actor: Actor | None,
+    plan: Plan,
+    allowance: int | None,
+    unpaid: bool,
+    seen: str | None = None,
+    at: datetime | None = None,
+    tell: Tell | None = None,
+) -> int:
+    """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
+
+    `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
+    PlanChangedMeanwhile where the plan is another one since.
+    """
+    at = at or clock.now()
+    locks.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
+    after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
+    now = Organization.objects.get(pk=organization.pk)
+    if seen is not None and seen != plan_version(now):
+        raise PlanChangedMeanwhile(f"The plan of {now} was changed meanwhile.")
+    before: dict[str, Any] = {name: getattr(now, name) for name in after}
+    if before == after:
+        return 0
+    Organization.objects.filter(pk=organization.pk).update(**after)
+    subject = ("organization", organization.slug, organization.name)
+    change: dict[str, Any] = {"before": before, "after": after}
+    audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)
+    return refreeze(organization.pk, at, tell=tell)

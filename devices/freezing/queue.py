@@ -1,0 +1,58 @@
+"""The line for the places of an allowance: which place a device has, and whose turn is next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from devices.freezing.rule import IN_LINE, inputs_of, rows_of
+from devices.models import Device
+from fleets.models import Organization
+
+PLACE: Final = f"""
+SELECT count(*) FROM devices_device d
+WHERE {IN_LINE} AND (d.activated_at, d.id) <= (%(own_at)s, %(own_id)s)
+"""
+TURNS: Final = """
+WITH thaws AS (
+    SELECT d.uuid, d.name, d.activated_at, d.id FROM devices_device d
+    WHERE d.organization_id = %(own)s AND d.is_active AND d.frozen_reason = 'allowance'
+    ORDER BY d.activated_at, d.id LIMIT 1
+), freezes AS (
+    SELECT d.uuid, d.name FROM devices_device d
+    WHERE d.organization_id = %(own)s AND d.is_active AND d.frozen_reason = ''
+      AND (d.activated_at, d.id) < (COALESCE((SELECT activated_at FROM thaws), 'infinity'),
+                                    COALESCE((SELECT id FROM thaws), 0))
+    ORDER BY d.activated_at DESC, d.id DESC LIMIT 1
+)
+SELECT 'freezes', uuid, name FROM freezes UNION ALL SELECT 'thaws', uuid, name FROM thaws
+"""
+
+
+@dataclass(frozen=True)
+class Named:
+    """A device by the name that it is shown by."""
+
+    uuid: str
+    name: str
+
+
+def place_in_line(device: Device) -> int:
+    """Which place this active device has among those that nothing but the allowance may freeze, from 1.
+
+    One query of the index device_place, as long as the line before it.
+    """
+    own = {"own_at": device.activated_at, "own_id": device.pk}
+    ((place,),) = rows_of(PLACE, **inputs_of(Organization.objects.get(pk=device.organization_id)), **own)
+    return int(place)
+
+
+def next_turns(organization: Organization) -> tuple[Named | None, Named | None]:
+    """Who freezes next, should a place go, and who thaws next, should one come; in one query.
+
+    Both stand beside the border as it is recorded, so that each is found by its index at once.
+    """
+    if organization.allowance is None or organization.unpaid:
+        return None, None
+    found = {kind: Named(uuid, name or uuid[:7]) for kind, uuid, name in rows_of(TURNS, own=organization.pk)}
+    return found.get("freezes"), found.get("thaws")
