@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from devices.listing.branches import Piece
-from fleets.postgres.keyset import Key, Order
+from fleets.postgres.keyset import Key, Order, after_sql, order_sql, turned
 
 # The orders by name. A leading "-" in the address turns one around.
 ORDERS: dict[str, Order] = {
@@ -48,22 +48,29 @@ class Place:
 
     @property
     def beyond(self) -> str:
-        """The comparison of a row's keys with those of the row before."""
+        """The comparison of a row's last keys with those of the row before."""
         return "<" if self.falls else ">"
 
     @property
     def order(self) -> str:
         """The order of rows that are given as id, by attention rank, and key."""
-        rank = f"rank {'DESC' if self.backwards else 'ASC'}, " if self.name == "attention" else ""
-        return f"{rank}key {self.way}, id {self.way}"
+        return order_sql(self._order, self._given)
 
-    def after(self, key: str, id: str = "d.id") -> Piece:  # noqa: A002  as the column
-        """Rows behind the place by one key and the id; begins with AND."""
-        return (f"AND ({key}, {id}) {self.beyond} (%s, %s)", list(self.values)) if self.values else ("", [])
+    def after(self, *columns: str) -> Piece:
+        """The condition for rows behind the place, which have their keys in these columns."""
+        return after_sql(self._order, self.values, columns or self._given)
+
+    @property
+    def _order(self) -> Order:
+        return turned(ORDERS[self.name]) if self.backwards else ORDERS[self.name]
+
+    @property
+    def _given(self) -> Sequence[str]:
+        return ("rank", "key", "id") if self.name == "attention" else ("key", "id")
 
 
 def order_named(name: str) -> Order:
     """The order of that name, turned around by a leading "-"; raises KeyError."""
     if name.startswith("-"):
-        return tuple(key.reversed() for key in ORDERS[name[1:]])
+        return turned(ORDERS[name[1:]])
     return ORDERS[name]

@@ -20,7 +20,7 @@ from devices.rules.vocabulary import WORST, Status
 from devices.status import reading
 from fleets.models import Organization
 from fleets.postgres import name_order
-from fleets.postgres.keyset import Key, Order, Page, order_sql, page_of
+from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "nothing changed yet"
 
@@ -145,19 +145,7 @@ def _take(
     values: list[Any] | None,
 ) -> list[Standing]:
     by = order_sql(order)
-    return _read(organizations, text, at, apart, beyond(order, values), by, size)
-
-
-def beyond(order: Order, values: list[Any] | None) -> tuple[str, list[Any]]:
-    """The condition for rows behind these values in this order, with its parameters."""
-    if values is None:
-        return "true", []
-    ways, params, same = [], [], ""
-    for number, key in enumerate(order):
-        ways.append(f"({same}{key.name} {'<' if key.descending else '>'} %s)")
-        params += values[: number + 1]
-        same += f"{key.name} = %s AND "
-    return " OR ".join(ways), params
+    return _read(organizations, text, at, apart, after_sql(order, values), by, size)
 
 
 def _read(

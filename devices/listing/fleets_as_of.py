@@ -8,9 +8,9 @@ from typing import Any
 
 from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
-from devices.listing.fleets import NOBODY, READ, STANDING, Standing, beyond, moves, read, standing_params
+from devices.listing.fleets import NOBODY, READ, STANDING, Standing, moves, read, standing_params
 from fleets.models import Organization
-from fleets.postgres.keyset import Order, Page, order_sql, page_of
+from fleets.postgres.keyset import Order, Page, after_sql, order_sql, page_of
 
 # When something changed last is asked of each fleet; whether an update had stalled nobody knows any more.
 THEN = """
@@ -61,9 +61,9 @@ def _take(
         return []
     ids = [each.pk for each in organizations]
     moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, ())
-    where, where_params = beyond(order, values)
+    where, where_params = after_sql(order, values)
     by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])
-    sql += STANDING.format(**READ, where=f"({where}) AND {THERE}", order=by)
+    sql += STANDING.format(**READ, where=f"{where} AND {THERE}", order=by)
     params = [*moved_params, *counted[1], then.at, ids, *standing_params(ids, text), *where_params]
     return read(sql, [*params, then.at, size])

@@ -16,12 +16,12 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from devices.listing.fleets import beyond, compiled
+from devices.listing.fleets import compiled
 from devices.models import Device
 from devices.rules.status_code import VPN, cells
 from devices.rules.vocabulary import WORST, HeartbeatState
 from devices.status.reading import ATTENTION, moved_ids, stalled, with_status
-from fleets.postgres.keyset import Key, Order, Page, order_sql, page_of
+from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
 TOGETHER: Final = timedelta(minutes=5)
@@ -200,7 +200,7 @@ ORDER BY near.recorded_since DESC, near.id DESC LIMIT %(most)s
 
 def _take(among: Among, at: datetime, order: Order, size: int, values: list[Any] | None) -> list[Line]:
     by = order_sql(order)
-    return _read(among, at, beyond(order, values), by, size)
+    return _read(among, at, after_sql(order, values), by, size)
 
 
 # The columns of the CTE of that name in LINES.

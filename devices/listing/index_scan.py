@@ -187,23 +187,15 @@ def _cell_by_cell(
 
 def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
     """Those behind the place; all are given by values."""
-    rows = [(each.rank, each.since, each.pk, each) for each in moved]
-    if place.values:
-        rank, since, pk = place.values
-        rows = [
-            row
-            for row in rows
-            if (row[0] > rank if not place.backwards else row[0] < rank)
-            or (row[0] == rank and ((row[1:3] < (since, pk)) if place.falls else (row[1:3] > (since, pk))))
-        ]
-    values = [[row[2] for row in rows], [row[0] for row in rows], [row[1] for row in rows]]
+    after, values = place.after()
+    columns = [[each.pk for each in moved], [each.rank for each in moved], [each.since for each in moved]]
     return [
         (
-            """
+            f"""
             SELECT *, false AS ends
-            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key)
+            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key) WHERE {after}
             """,
-            values,
+            [*columns, *values],
         )
     ]
 
@@ -213,8 +205,8 @@ def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
 
 def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
     def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-        after, values = place.after(key)
-        where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) {after}"
+        after, values = place.after(key, "d.id")
+        where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) AND {after}"
         near, params = _in_order(part, key, (where, [part.cells, *values]), conditions(asked, part), place)
         yield (
             f"SELECT near.* FROM unnest(%s::bigint[]) AS scope(id), LATERAL ({near}) AS near",
@@ -226,11 +218,11 @@ def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
 
 def _moved_by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Piece]]:
     def query(moved: Sequence[Moved], place: Place) -> list[Piece]:
-        after, values = place.after(key)
+        after, values = place.after(key, "d.id")
         rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
         return [
             (
-                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) {after}",
+                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) AND {after}",
                 [[each.pk for each in moved], *values],
             )
         ]
@@ -259,14 +251,14 @@ def _heartbeat(cell: int) -> str:
 
 def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
     condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
-    after, values = place.after(CONTACT)
+    after, values = place.after(CONTACT, "d.id")
     rows = from_rows(part)
     if not part.poll:
         rows += " LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
         SELECT d.id, {CONTACT} AS key, false AS ends FROM {rows}
-        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {after} {condition}
+        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) AND {after} {condition}
         ORDER BY key {place.way}, d.id {place.way} LIMIT %s
         """,
         [asked.scope, cells, *values, *params, place.size],
@@ -283,7 +275,7 @@ def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Pie
             SELECT d.id, devices_heartbeat.recorded_contact_at AS key
             FROM devices_heartbeat JOIN devices_device d ON d.id = devices_heartbeat.device_id
             WHERE devices_heartbeat.organization_id = scope.id AND devices_heartbeat.due_at IS NOT NULL
-                AND d.recorded_cell = ANY(%s::smallint[]) {fleets} {after} {condition}
+                AND d.recorded_cell = ANY(%s::smallint[]) {fleets} AND {after} {condition}
             ORDER BY devices_heartbeat.recorded_contact_at {place.way},
                 devices_heartbeat.device_id {place.way} LIMIT %s
         ) AS near

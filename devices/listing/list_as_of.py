@@ -18,17 +18,17 @@ from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
 from devices.listing import index_scan
 from devices.listing.branches import Piece, few_in, recorded
-from devices.listing.cursor import ORDERS, Place
+from devices.listing.cursor import Place, order_named
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
-from devices.listing.fleets import beyond, compiled
+from devices.listing.fleets import compiled
 from devices.models import Device, StatusChange
 from devices.rules import vpn_states
 from devices.rules.vocabulary import RANKS, Status, behind
 from devices.status.reading import with_status
 from fleets.models import Organization
 from fleets.postgres import name_order
-from fleets.postgres.keyset import Order, Page, encode, order_sql, page_of
+from fleets.postgres.keyset import Order, Page, after_sql, encode, order_sql, page_of
 from fleets.postgres.name_order import NameKey
 
 SORTED: Final = 20_000  # devices of a list that are all looked at, and sorted
@@ -127,9 +127,7 @@ class Then:
 
         Of a long list of which few devices are asked for it may have fewer rows than are there, and leads on.
         """
-        order = ORDERS[sort.removeprefix("-")]
-        if sort.startswith("-"):
-            order = tuple(key.reversed() for key in order)
+        order = order_named(sort)
         if self.few:
             return page_of(self._take, order, size, after=after, before=before)
         found = page_of(self._look, order, size, after=after, before=before)
@@ -189,8 +187,8 @@ class Then:
         until: list[Any] | None = None,
     ) -> list[Was]:
         sql, params = self._ranked(candidates, self.filters)
-        (where, behind_params), (end, end_params) = beyond(order, values), beyond(order, until)
-        where = f"({where}) AND NOT ({end})" if until else where
+        (where, behind_params), (end, end_params) = after_sql(order, values), after_sql(order, until)
+        where = f"{where} AND NOT {end}" if until else where
         by = order_sql(order)
         with connection.cursor() as cursor:
             cursor.execute(

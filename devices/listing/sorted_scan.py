@@ -33,7 +33,7 @@ def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
     `first`: the table whose condition few devices meet.
     """
     sql, params = _found(asked, part, first, place)
-    after, values = _after(place)
+    after, values = place.after()
     rank = "rank, " if place.name == "attention" else ""
     return (
         f"""
@@ -52,7 +52,7 @@ def page(
     `moved`: queries like `rows` for the devices that are not as they are recorded.
     """
     sql, params = _found(asked, part, first, place)
-    after, values = _after(place)
+    after, values = place.after()
     columns = "id, rank, key" if place.name == "attention" else "id, 0 AS rank, key"
     more = "".join(f" UNION ALL SELECT {columns} FROM ({piece}) AS moved" for piece, _ in moved)
     with connection.cursor() as cursor:
@@ -89,15 +89,3 @@ def _found(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
         """,
         [*stopped_by, asked.scope, part.cells, *params],
     )
-
-
-def _after(place: Place) -> Piece:
-    """The condition for rows behind the place."""
-    if not place.values:
-        return "true", []
-    *rank, key, pk = place.values
-    behind = f"(key, id) {place.beyond} (%s, %s)"
-    if not rank:
-        return behind, [key, pk]
-    further = "<" if place.backwards else ">"
-    return f"(rank {further} %s OR (rank = %s AND {behind}))", [*rank, *rank, key, pk]

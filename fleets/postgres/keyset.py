@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Generic, TypeVar
+from itertools import groupby
+from typing import Any, Generic, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
@@ -85,7 +86,12 @@ def _value(value: object, kind: type[Value]) -> Value:
     raise UnreadableCursor
 
 
-def _after(order: Order, values: list[Value]) -> Q:
+def turned(order: Order) -> Order:
+    """The order turned around."""
+    return tuple(key.reversed() for key in order)
+
+
+def after(order: Order, values: Sequence[Any]) -> Q:
     """Rows beyond these values in this order."""
     beyond, same = Q(pk__in=[]), Q()
     for key, value in zip(order, values, strict=True):
@@ -97,7 +103,7 @@ def _after(order: Order, values: list[Value]) -> Q:
 
 def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None) -> list[M]:
     if values is not None:
-        rows = rows.filter(_after(order, values))
+        rows = rows.filter(after(order, values))
     return list(ordered(rows, order)[:size])
 
 
@@ -106,9 +112,36 @@ def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
     return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
-def order_sql(order: Order) -> str:
-    """The same as SQL, behind ORDER BY."""
-    return ", ".join(f"{key.name}{' DESC' if key.descending else ''}" for key in order)
+def after_sql(
+    order: Order, values: Sequence[Any] | None, columns: Sequence[str] = ()
+) -> tuple[str, list[Any]]:
+    """The condition in SQL of `after`, with its parameters; without values all rows are meant.
+
+    `columns` hold the keys where they have other names. Keys that fall or rise together are compared as one
+    row, at which an index on them can begin.
+    """
+    if not values:
+        return "true", []
+    keys = zip(order, columns or [key.name for key in order], values, strict=True)
+    ways, params, same, equals = list[str](), list[Any](), "", list[Any]()
+    for falls, run in groupby(keys, key=lambda each: each[0].descending):
+        _, names, given = zip(*run, strict=True)
+        row, its_values = _row(names), _row(["%s"] * len(given))
+        ways.append(f"{same}{row} {'<' if falls else '>'} {its_values}")
+        params += [*equals, *given]
+        same += f"{row} = {its_values} AND "
+        equals += given
+    return f"({' OR '.join(ways)})", params
+
+
+def _row(columns: Sequence[str]) -> str:
+    return columns[0] if len(columns) == 1 else f"({', '.join(columns)})"
+
+
+def order_sql(order: Order, columns: Sequence[str] = ()) -> str:
+    """The order as SQL, behind ORDER BY; `columns` hold the keys where they have other names."""
+    named = zip(order, columns or [key.name for key in order], strict=True)
+    return ", ".join(f"{column}{' DESC' if key.descending else ''}" for key, column in named)
 
 
 Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]  # as _take, from somewhere
@@ -125,7 +158,7 @@ def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before:
 
 def page_of(take: Take[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
     """The same of rows that `take` finds: so many, in an order, behind the values of a row if given."""
-    backwards = tuple(key.reversed() for key in order)
+    backwards = turned(order)
     if before:
         found = take(backwards, size + 1, decode(before, order))[::-1]
         if found:
