@@ -1,0 +1,213 @@
+"""How keys come and go: made here or chosen by a device, exchanged, revoked; each stands in the audit log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from psycopg.errors import UniqueViolation
+
+from devices import clock
+from devices.keys import audit as key_audit
+from devices.keys.lookup import live_keys, may_look_up
+from devices.models import ApiKey, Device, FormerKey
+from fleets.access import roles
+from fleets.access.digests import digests
+from fleets.models import Role
+from fleets.text import kept
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from fleets.actor import Actor
+    from fleets.models import Fleet, Organization
+
+CHOSEN_LENGTH: Final = 32  # characters that a key chosen by a device has at least
+CHOSEN_KINDS: Final = 8  # different ones among them; 32 random hex digits have fewer once in 25 million
+LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
+
+
+class Guessable(ValueError):
+    """A key chosen by a device is too short, or nobody would call it random, or no call could name it."""
+
+
+class KeyTaken(Exception):
+    """The chosen key is, or was, a key of somebody already."""
+
+
+class NotAllowed(Exception):
+    """The key is live but not for this."""
+
+
+class TooMany(Exception):
+    """The device has two live keys already: one must go before a third comes."""
+
+
+@transaction.atomic
+def new_device_key(
+    device: Device,
+    *,
+    actor: Actor | None = None,
+    at: datetime | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """A key for the device, beside the one it may have. Raises PermissionDenied, TooMany."""
+    roles.require(actor, Role.OPERATOR, device.organization)
+    at = at or clock.now()
+    made, key = issue(device, at=at, expires_at=expires_at)
+    key_audit.record("key-created", made, actor=actor, at=at, after=key_audit.facts(made))
+    return key
+
+
+def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """The same as a part of something larger, which stands in the audit log itself. Raises TooMany."""
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    return _keep_device_key(device, key, at, expires_at), key
+
+
+@transaction.atomic
+def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> None:
+    """Take over a key that the device chose. Raises Guessable, KeyTaken, TooMany."""
+    _require_random(key, device)
+    if ApiKey.objects.filter(digest__in=digests(key)).exists():
+        raise KeyTaken("This key is in use already.")
+    _keep_device_key(device, key, at or clock.now())
+
+
+def _require_random(key: str, device: Device) -> None:
+    """Refuse what can be guessed: too few characters, hardly different ones, a repetition, the UUID.
+
+    And what no header can carry as it is: the device would be refused with it for ever.
+    """
+    if not re.fullmatch("[!-~]*", key):
+        raise Guessable("A key consists of ASCII letters, digits and signs, without spaces.")
+    if len(key) < CHOSEN_LENGTH:
+        raise Guessable(f"A key has {CHOSEN_LENGTH} characters or more.")
+    if len(set(key)) < CHOSEN_KINDS or key in (key + key)[1:-1] or device.uuid in key.lower():
+        raise Guessable(
+            f"A key is random: {CHOSEN_KINDS} different characters or more, no text repeated, not the UUID."
+        )
+
+
+@transaction.atomic
+def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | None = None) -> None:
+    """The device's key is from now on the one it chose, and no other.
+
+    `caller` is the live key that asks: the device's own, or the provisioning key it registered with as long
+    as that may look it up. Repeating an exchange changes nothing. Raises NotAllowed (also where there is no
+    such device), Guessable, KeyTaken.
+    """
+    at = at or clock.now()
+    device = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk=device_id).first()
+    if device is None or not (caller.device_id == device.pk or may_look_up(caller, device, at)):
+        raise NotAllowed("This key cannot exchange that device's key.")
+    if not live_keys(ApiKey.Kind(caller.kind), at).filter(pk=caller.pk).exists():
+        raise NotAllowed("This key was replaced meanwhile.")
+    live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
+    others = live.exclude(digest__in=digests(new_key))
+    before = {"key": [key.fingerprint for key in others.order_by("pk")]}
+    others.update(revoked_at=at)
+    own = live.first()
+    if own is not None and not before["key"]:
+        return
+    if own is None:
+        keep_device_key(device, new_key, at=at)
+        own = live.get()
+    after, by = {"key": own.fingerprint}, key_audit.holder(caller)
+    key_audit.record("key-exchanged", own, actor=None, at=at, before=before, after=after, by=by)
+
+
+@transaction.atomic
+def new_provisioning_key(
+    fleet: Fleet, name: str = "", *, actor: Actor | None = None, expires_at: datetime | None = None
+) -> str:
+    """A key with which the fleet's devices register. Raises PermissionDenied."""
+    _require_administrator(actor, fleet.organization)
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    facts = {"fleet": fleet, "organization": fleet.organization}
+    made = _create(key, ApiKey.Kind.PROVISIONING, name=kept(name), expires_at=expires_at, **facts)
+    key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
+    return key
+
+
+@transaction.atomic
+def new_service_key(
+    organization: Organization | None,
+    name: str = "",
+    *,
+    actor: Actor | None = None,
+    expires_at: datetime | None = None,
+) -> str:
+    """A key for the VPN servers of an organization; of the whole site where it is None.
+
+    `actor` is the person who asks; None: the console. Raises PermissionDenied.
+    """
+    _require_administrator(actor, organization)
+    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    facts = {"organization": organization, "expires_at": expires_at}
+    made = _create(key, ApiKey.Kind.SERVICE, name=kept(name), **facts)
+    key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
+    return key
+
+
+@transaction.atomic
+def revoke(key: ApiKey, at: datetime | None = None, *, actor: Actor | None = None) -> bool:
+    """Accept the key no more, from this moment on; false if it was revoked before. Raises PermissionDenied.
+
+    A device's key is an operator's business, the others an administrator's.
+    """
+    if key.kind == ApiKey.Kind.DEVICE and key.organization is not None:
+        roles.require(actor, Role.OPERATOR, key.organization)
+    else:
+        _require_administrator(actor, key.organization)
+    at = at or clock.now()
+    if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=at):
+        return False
+    key_audit.record("key-revoked", key, actor=actor, at=at, before=key_audit.facts(key))
+    return True
+
+
+@transaction.atomic
+def replace_device_key(device: Device, at: datetime | None = None) -> str:
+    """A new key for the device in place of all it had."""
+    at = at or clock.now()
+    live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
+    before = {"key": [each.fingerprint for each in live.order_by("pk")]}
+    live.update(revoked_at=at)
+    made, key = issue(device, at=at)
+    key_audit.record("key-rotated", made, actor=None, at=at, before=before, after={"key": made.fingerprint})
+    return key
+
+
+def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> ApiKey:
+    # Locked, so that two who add a key at once count each other's.
+    organization_id = (
+        Device.objects.select_for_update(no_key=True).values_list("organization", flat=True).get(pk=device.pk)
+    )
+    if live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).count() >= LIVE_DEVICE_KEYS:
+        raise TooMany(f"{device} has {LIVE_DEVICE_KEYS} live keys already: revoke one first.")
+    facts = {"device": device, "organization_id": organization_id, "expires_at": expires_at}
+    made = _create(key, ApiKey.Kind.DEVICE, **facts)
+    FormerKey.objects.filter(digest__in=digests(key)).delete()
+    return made
+
+
+def _require_administrator(actor: Actor | None, organization: Organization | None) -> None:
+    """Of the organization; of the site where the key is for all of them."""
+    if organization is not None:
+        roles.require(actor, Role.ADMINISTRATOR, organization)
+    elif actor is not None and not actor.is_superuser:
+        raise PermissionDenied("This needs an administrator of the site.")
+
+
+def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> ApiKey:
+    try:
+        with transaction.atomic():
+            return ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        raise KeyTaken("This key is in use already.") from error
