@@ -16,7 +16,7 @@ CHOICE: Final = {"class": "form-check-input"}
 
 
 class FleetForm(IntervalForm):
-    """The settings of fleets.CHANGEABLE; the poll interval as a number and its unit."""
+    """The settings of fleets.services.fleets.CHANGEABLE; the poll interval as a number and its unit."""
 
     name = Words(max_length=100, widget=forms.TextInput(PLAIN))
     device_type = Words(
