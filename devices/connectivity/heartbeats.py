@@ -90,15 +90,7 @@ def record_heartbeats(
     that is not newer than the stored one changes nothing.
     """
     at, ids = clock.known(at or clock.now()), sorted(set(device_ids))
-    poll = {
-        "at": at,
-        "heard": at.heard,
-        "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
-        "interval": settings.POLL_INTERVAL,
-        "supervisors": list(supervisors),
-        "least": SUPERVISOR_LEAST,
-    }
-    look = _look(ids, addresses or {}, at)
+    poll, look = _poll(at, supervisors), _look(ids, addresses or {}, at)
     hold_organizations(look.activating)
     if look.ended:
         locks.lock_ended_servers(ids, at.heard)
@@ -108,19 +100,31 @@ def record_heartbeats(
     renewed = _newer(set(ids) - {*began, *extended}, at)
     if touched := {*began, *renewed, *look.moved}:
         transitions.settle_devices(touched, at)
-        activated = _ids(INACTIVE, ids=began + renewed)
-        _ids(RENEW, ids=renewed, **poll)
-        transitions.write_heartbeat(
-            transitions.POLLED,
-            sets=transitions.CONTACT,
-            ids=began + renewed,
-            at=at,
-            reason={"slug": "heartbeat"},
-        )
-        freezing.refreeze_activated(activated, at)
+        _record(began, renewed, poll, at)
     if look.moved:
         _ids(MOVE, ids=list(look.moved), addresses=list(look.moved.values()))
     return len(began) + len(extended) + len(renewed)
+
+
+def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:
+    """What the statements above ask of a batch of polls, besides whose they are."""
+    return {
+        "at": at,
+        "heard": at.heard,
+        "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
+        "interval": settings.POLL_INTERVAL,
+        "supervisors": list(supervisors),
+        "least": SUPERVISOR_LEAST,
+    }
+
+
+def _record(began: list[int], renewed: list[int], poll: dict[str, Any], at: Moment) -> None:
+    """Write what first polls, and polls after a deadline, change; the devices are settled."""
+    ids, reason = began + renewed, {"slug": "heartbeat"}
+    activated = _ids(INACTIVE, ids=ids)
+    _ids(RENEW, ids=renewed, **poll)
+    transitions.write_heartbeat(transitions.POLLED, sets=transitions.CONTACT, ids=ids, at=at, reason=reason)
+    freezing.refreeze_activated(activated, at)
 
 
 @dataclass(frozen=True)
