@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
-from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 
-from dashboard import __version__
+from dashboard.http.scope import Scope
+from dashboard.live.tag import tag_of
 from devices import clock
 
 PINNED_MOST = 100  # rows on the longest page
-
-
 TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: what is shown by its polling tag, and the rows on screen
 
 
-def tag_of(shown: object, at: datetime) -> str:
-    """The polling tag of a page: the same as long as it would show the same.
+@dataclass(frozen=True)
+class Live:
+    """What a live region shows: each page has its own, with a field for each name that its partial uses.
 
-    `shown` is everything the region says, as values with a stable repr. Relative times tick in the browser
-    and need no new tag, but day, time zone, the site's words and the version change how values read.
+    The fields are the partial's context, and all of them make its polling tag, so that nothing shown can be
+    missing there. One that moves on in the browser by itself is a `field(compare=False)`.
     """
-    frame = (
-        __version__,
-        timezone.localdate(at),
-        timezone.get_current_timezone_name(),
-        settings.VPN_WORD,
-        settings.FLEET_WORD,
-        settings.CLOUD_NAME,
-        settings.SIMPLE_STATUSES,
-    )
-    return blake2b(repr((frame, shown)).encode(), digest_size=16).hexdigest()
+
+    scope: Scope
 
 
 def wants_fragment(request: HttpRequest) -> bool:
@@ -53,19 +42,19 @@ def on_screen(request: HttpRequest) -> list[str]:
 
 
 def live_page(
-    request: HttpRequest, template: str, context: dict[str, Any], *, at: datetime, shown: object
+    request: HttpRequest, template: str, live: Live, *, at: datetime, **around: object
 ) -> HttpResponse:
     """The whole page, its partial `live` to htmx, or 304 where htmx already shows the same.
 
-    `at` is the clock of everything in `context`; `shown` is what decides the polling tag (see tag_of).
+    `at` is the clock of everything in `live`; `around` is what the page shows outside of its live region.
     """
     silence = clock.told(at)
-    tag = tag_of((silence, shown), at)
+    tag = tag_of((silence, live), at)
     fragment = wants_fragment(request)
     if fragment and request.headers.get(TAG) == tag:
         response: HttpResponse = HttpResponseNotModified()
     else:
-        context |= {"at": at, "tag": tag, "silence": silence}
+        context = ({} if fragment else around) | vars(live) | {"at": at, "tag": tag, "silence": silence}
         response = render(request, f"{template}#live" if fragment else template, context)
     return live_answer(response, tag, at)
 

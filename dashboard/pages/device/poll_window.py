@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ class Window:
     expected: datetime
     end: datetime
     becomes: Status
-    now: datetime
+    now: datetime = field(compare=False)
 
     def share(self, moment: datetime) -> str:
         """Where a moment lies, as a per cent of the width for an SVG attribute."""
@@ -36,11 +36,6 @@ class Window:
     def ok_share(self) -> str:
         """How far the part before the next poll was due is filled."""
         return self.share(min(self.now, self.expected))
-
-    @property
-    def fixed(self) -> tuple[object, ...]:
-        """What of the picture does not move by itself."""
-        return (self.start, self.expected, self.end, self.becomes)
 
 
 def window(device: Any, next_status: Status | None, next_at: datetime | None, at: datetime) -> Window | None:

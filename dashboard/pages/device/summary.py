@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import scope, signed_in
-from dashboard.live.region import live_page
+from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.live.region import Live, live_page
 from dashboard.live.response_cache import shared
-from dashboard.pages.device.events import history
-from dashboard.pages.device.poll_window import window
-from dashboard.pages.device.timeline import timeline
-from dashboard.pages.device.vitals import vitals
-from dashboard.pages.parts.chart import RANGES
+from dashboard.pages.device.events import Page, history
+from dashboard.pages.device.poll_window import Window, window
+from dashboard.pages.device.timeline import Timeline, timeline
+from dashboard.pages.device.vitals import Vital, vitals
+from dashboard.pages.parts.chart import RANGES, Range
 from dashboard.pages.parts.device_row import doing, tags
-from dashboard.pages.parts.poll_interval import interval_of
+from dashboard.pages.parts.poll_interval import OwnInterval, interval_of
 from dashboard.templating import indicators
+from dashboard.templating.indicators import Indicator
 from devices import advice, clock
+from devices.advice import Ability, Check
+from devices.clock import Moment
 from devices.history import device_history
 from devices.listing.filters import in_organizations
 from devices.operations.batch import links_up
-from devices.status.explanation import explain
+from devices.status.explanation import Explanation, explain
 from devices.status.reading import as_recorded, moved_ids, with_status
+from fleets.access.roles import May
 from fleets.postgres import moments
 
 EVENTS = 20
+
+
+@dataclass(frozen=True)
+class LiveDevice(Live):
+    """All that the page says of its device but for its title; `device` is one read by with_status."""
+
+    device: Any
+    may: May
+    up: str
+    links: tuple[Indicator, Indicator]
+    why: Explanation
+    doing: str
+    stalled: bool
+    window: Window | None
+    works: tuple[Ability, ...]
+    doubt: str
+    checks: tuple[Check, ...]
+    vitals: list[Vital]
+    interval: OwnInterval
+    tags: list[str]
+    timeline: Timeline
+    ranges: dict[str, Range]
+    page: Page
+    until: datetime | None
 
 
 @require_safe
@@ -36,41 +66,34 @@ EVENTS = 20
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, here = clock.now(), scope(request)
-    of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
-    until = moments.read(request.GET.get("until", ""))
     annotated = with_status if moved_ids(at) else as_recorded
     devices = annotated(in_organizations(here.chosen), at).select_related("fleet", "organization")
     found: Any = get_object_or_404(devices, uuid=uuid)
+    return live_page(request, "devices/detail.html", _live(request, here, found, at), at=at, nav="fleets")
+
+
+def _live(request: HttpRequest, here: Scope, found: Any, at: Moment) -> LiveDevice:
+    of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
+    until = moments.read(request.GET.get("until", ""))
     why, past = explain(found, at), device_history.read(found, of.start(at), at, EVENTS + 1, until)
-    said: dict[str, Any] = {
-        "links": (indicators.vpn(found), indicators.heartbeat(found)),
-        "why": why,
-        "doing": doing(found),
-        "stalled": found.stalled,
-        "interval": interval_of(found),
-        "vitals": vitals(found.metrics),
-        "tags": tags(found),
-        "timeline": timeline(found, past, of, at),
-        "until": until,
-        "page": history(found, past, EVENTS, until),
-        "works": advice.works_now(found, at),
-        "doubt": advice.doubt(found, at),
-        "checks": advice.check_next(found, at),
-        "may": here.may(found.organization_id),
-        "up": links_up(found),
-    }
-    picture = window(found, why.next_status, why.next_at, at)
-    context = said | {"nav": "fleets", "scope": here, "device": found, "window": picture, "ranges": RANGES}
-    shown = (
-        facts(found),
-        found.fleet.name,
-        found.organization.name,
-        sorted(said.items(), key=lambda item: item[0]),
-        picture and picture.fixed,
+    return LiveDevice(
+        scope=here,
+        device=found,
+        may=here.may(found.organization_id),
+        up=links_up(found),
+        links=(indicators.vpn(found), indicators.heartbeat(found)),
+        why=why,
+        doing=doing(found),
+        stalled=found.stalled,
+        window=window(found, why.next_status, why.next_at, at),
+        works=advice.works_now(found, at),
+        doubt=advice.doubt(found, at),
+        checks=advice.check_next(found, at),
+        vitals=vitals(found.metrics),
+        interval=interval_of(found),
+        tags=tags(found),
+        timeline=timeline(found, past, of, at),
+        ranges=RANGES,
+        page=history(found, past, EVENTS, until),
+        until=until,
     )
-    return live_page(request, "devices/detail.html", context, at=at, shown=shown)
-
-
-def facts(device: Any) -> dict[str, Any]:
-    """Every fact of a device, for the polling tag; which of them are shown is the template's business."""
-    return {name: value for name, value in vars(device).items() if not name.startswith("_")}

@@ -14,7 +14,7 @@ from dashboard.http.scope import Scope
 from dashboard.pages.devices.filter_form import filter_form
 from dashboard.pages.devices.query import Query
 from dashboard.pages.devices.row_as_of import rows_then
-from dashboard.pages.parts.address import address
+from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import differences
 from dashboard.pages.parts.minute import minute_form
@@ -50,6 +50,7 @@ def devices_then(
     found = _page(request, then, asked, sort)
     rows = rows_then(found.rows, instant)
     _say_what_is_of_now(asked)
+    previous, after = beside(request, found)
     context = {
         "nav": "fleets" if fleet else "devices",
         "scope": here,
@@ -65,8 +66,8 @@ def devices_then(
         "facets": _facets(then, here, now),
         "sorts": _sorts(request, sort, then),
         "picture": picture(request, here.chosen, now, fleet) if fleet else None,
-        "previous": address(request, before=found.previous) if found.previous else None,
-        "next": address(request, after=found.next) if found.next else None,
+        "previous": previous,
+        "next": after,
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
     }
     return render(request, "devices/then.html", context)

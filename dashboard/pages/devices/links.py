@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from dashboard.pages.devices.page import PAGE_SIZES, Listing
 from dashboard.pages.devices.query import Query
-from dashboard.pages.parts.address import address
+from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
 from devices.listing.cursor import ORDERS
 
@@ -36,6 +36,7 @@ class Links:
 
 def list_links(request: HttpRequest, asked: Query, found: Listing) -> Links:
     """All links of this page; each begins a list at its first page, but for those between pages."""
+    previous, after = beside(request, found)
     return Links(
         sorts=sort_menu(request, SORT_NAMES, asked.sort),
         sizes=[
@@ -47,7 +48,7 @@ def list_links(request: HttpRequest, asked: Query, found: Listing) -> Links:
             for size in PAGE_SIZES
         ],
         heads={name: sort_head(request, name, asked.sort) for name in ORDERS},
-        previous=address(request, before=found.previous) if found.previous else None,
-        next=address(request, after=found.next) if found.next else None,
+        previous=previous,
+        next=after,
         count=address(request, facets="1") if found.counts is None else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -9,24 +10,43 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, scope, signed_in
-from dashboard.live.region import live_page, wants_fragment
+from dashboard.live.region import Live, live_page, wants_fragment
 from dashboard.live.response_cache import shared
 from dashboard.pages.devices.as_of import devices_then
-from dashboard.pages.devices.column_menu import column_choices
-from dashboard.pages.devices.filter_form import MENU_FLEETS, filter_form
-from dashboard.pages.devices.links import list_links
-from dashboard.pages.devices.page import counted, listing
-from dashboard.pages.devices.query import meant, parse, uuids_on_screen
+from dashboard.pages.devices.column_menu import Columns, column_choices
+from dashboard.pages.devices.filter_form import MENU_FLEETS, FilterForm, filter_form
+from dashboard.pages.devices.links import Links, list_links
+from dashboard.pages.devices.page import Listing, counted, listing
+from dashboard.pages.devices.query import Query, meant, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.minute import asked as asked_minute
 from dashboard.pages.parts.minute import fault_words, minute_form
-from dashboard.pages.parts.over_time_links import picture
+from dashboard.pages.parts.over_time_links import Picture, picture
 from devices import clock
+from devices.clock import Moment
 from devices.listing.filters import Filters
+from fleets.access.roles import May
 from fleets.models import Fleet
 
 KEPT = ("org", "sort", "per_page", "columns", "range", "view")  # what the form of the filters passes on
+
+
+@dataclass(frozen=True)
+class LiveDevices(Live):
+    """What the page shows of a list of devices, of one fleet or of all, and around it."""
+
+    fleet: Fleet | None
+    may: May | None  # in the fleet
+    operated: list[Fleet]  # of those in the menu
+    asked: Query
+    filtered: bool
+    found: Listing
+    picture: Picture | None
+    links: Links
+    meant: str
+    columns: Columns
+    form: FilterForm
 
 
 @require_safe
@@ -50,7 +70,7 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet | None = None) -> HttpResponse:
-    at, may = clock.now(), here.may(fleet.organization_id) if fleet else None
+    at = clock.now()
     minute = asked_minute(request, at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
@@ -58,42 +78,38 @@ def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet |
     asked.notices += fault_words(minute.fault)
     if minute.at:
         return devices_then(request, here, asked, fleets, fleet, minute.at, at)
+    live = _live(request, here, asked, fleets, fleet, at)
+    if live.links.count and "facets" in request.GET:
+        found = counted(live.found, here.chosen, asked.filters, at)
+        live = replace(live, found=found)
+        if wants_fragment(request):
+            return render(request, "devices/facets.html", vars(live))
+    around = {
+        "nav": "fleets" if fleet else "devices",
+        "minute": minute_form(request, at),
+        "may_bulk": live.may or here.may_somewhere,
+        "views": partial(view_strip, request, here),  # a refresh does not ask
+    }
+    return live_page(request, "devices/list.html", live, at=at, **around)
+
+
+def _live(
+    request: HttpRequest, here: Scope, asked: Query, fleets: list[Fleet], fleet: Fleet | None, at: Moment
+) -> LiveDevices:
     read = partial(listing, here.chosen, asked.filters, asked.sort, asked.size, at)
     found = page_asked_for(request, asked.notices, partial(read, on_screen=uuids_on_screen(request)))
-    links, late = list_links(request, asked, found), found.counts is None and "facets" in request.GET
-    if late:
-        found = counted(found, here.chosen, asked.filters, at)
-    about, over_time = (
-        [fleet] if fleet else fleets,
-        picture(request, here.chosen, at, fleet) if fleet else None,
+    about = [fleet] if fleet else fleets
+    return LiveDevices(
+        scope=here,
+        fleet=fleet,
+        may=here.may(fleet.organization_id) if fleet else None,
+        operated=[each for each in about if here.may(each.organization_id).operator],
+        asked=asked,
+        filtered=asked.filters != Filters(fleets=(fleet,) if fleet else ()),
+        found=found,
+        picture=picture(request, here.chosen, at, fleet) if fleet else None,
+        links=list_links(request, asked, found),
+        meant=meant(request, fleet),
+        columns=column_choices(request, asked.columns, of_one_fleet=bool(fleet)),
+        form=filter_form(request, asked.filters, fleets, KEPT, fleet),
     )
-    context = {
-        "nav": "fleets" if fleet else "devices",
-        "scope": here,
-        "fleet": fleet,
-        "may": may,
-        "operated": [each for each in about if here.may(each.organization_id).operator],
-        "asked": asked,
-        "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
-        "found": found,
-        "picture": over_time,
-        "minute": minute_form(request, at),
-        "links": links,
-        "meant": meant(request, fleet),
-        "may_bulk": may or here.may_somewhere,
-        "columns": column_choices(request, asked.columns, of_one_fleet=bool(fleet)),
-        "views": partial(view_strip, request, here),  # outside the live part: a refresh does not ask
-        "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
-    }
-    if late and wants_fragment(request):
-        return render(request, "devices/facets.html", context)
-    shown = (
-        found,
-        asked.columns,
-        asked.notices,
-        fleets,
-        over_time and over_time.shown.said,
-        fleet and (fleet.name, fleet.device_type),
-        here.roles,
-    )
-    return live_page(request, "devices/list.html", context, at=at, shown=shown)

@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from dashboard.http.scope import Scope
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
-from dashboard.pages.parts.address import address
+from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import Difference, differences
 from dashboard.pages.parts.minute import minute_form
@@ -58,6 +58,7 @@ def fleets_then(
     present = as_shown(count_by_status(in_organizations(here.chosen), now, aside.moved))
     standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
     last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
+    previous, after = beside(request, fresh)
     context = {
         "nav": "fleets",
         "scope": here,
@@ -78,8 +79,8 @@ def fleets_then(
         "heads": fleet_heads(request, sort),
         "sorts": fleet_sorts(request, sort),
         "clear": address(request, q=None),
-        "previous": address(request, before=fresh.previous) if fresh.previous else None,
-        "next": address(request, after=fresh.next) if fresh.next else None,
+        "previous": previous,
+        "next": after,
     }
     return render(request, "fleets/then.html", context)
 

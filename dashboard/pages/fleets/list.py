@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import scope, signed_in
-from dashboard.live.region import live_page, on_screen
+from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.live.region import Live, live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.fleets.as_of import fleets_then
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
-from dashboard.pages.fleets.summary import overview, rows
-from dashboard.pages.parts.address import address
+from dashboard.pages.fleets.summary import FleetRow, Overview, overview, rows
+from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.minute import asked, fault_words, minute_form
-from dashboard.pages.parts.over_time_links import picture
+from dashboard.pages.parts.over_time_links import Picture, picture
+from dashboard.pages.parts.sort_links import Choice, Sort
 from devices import clock
+from devices.clock import Moment
 from devices.listing.fleets import SORTS, apart, order_named, standings, standings_of
+from fleets.models import Organization
 from fleets.postgres.text_search import LONGEST
 from fleets.text import kept, short
 
 PER_PAGE = 25
+
+
+@dataclass(frozen=True)
+class LiveFleets(Live):
+    """What the page shows of the fleets; `moved`: a fresh one has other rows or another order."""
+
+    found: Overview
+    picture: Picture
+    trouble: bool
+    rows: list[FleetRow]
+    moved: bool
+    text: str
+    heads: dict[str, Sort]
+    sorts: list[Choice]
+    clear: str
+    previous: str | None
+    next: str | None
+    administered: list[Organization]
 
 
 @require_safe
@@ -38,36 +60,36 @@ def fleets(request: HttpRequest) -> HttpResponse:
     sort, text = _sort(request, notices), kept(request.GET.get("q", "")).strip()[:LONGEST]
     if minute.at:
         return fleets_then(request, here, text, sort, notices, minute.at, at)
+    live = _live(request, here, text, sort, notices, at)
+    around = {"nav": "fleets", "notices": notices, "minute": minute_form(request, at)}
+    return live_page(request, "fleets/list.html", live, at=at, **around)
+
+
+def _live(
+    request: HttpRequest, here: Scope, text: str, sort: str, notices: list[str], at: Moment
+) -> LiveFleets:
     aside = apart(here.chosen, at)
-    order = order_named(sort)
-    fresh = page_asked_for(
-        request, notices, partial(standings, here.chosen, text, order, PER_PAGE, at, aside)
-    )
-    slugs, wanted = [each.slug for each in fresh.rows], on_screen(request)
-    moved = bool(wanted) and wanted != slugs
+    read = partial(standings, here.chosen, text, order_named(sort), PER_PAGE, at, aside)
+    fresh, wanted = page_asked_for(request, notices, read), on_screen(request)
+    moved = bool(wanted) and wanted != [each.slug for each in fresh.rows]
     pinned = standings_of(here.chosen, wanted, at, aside) if moved else fresh.rows
-    shown, found = rows(pinned, at, aside), overview(here.chosen, at, aside)
-    over_time = picture(request, here.chosen, at)
-    context = {
-        "nav": "fleets",
-        "scope": here,
-        "found": found,
-        "picture": over_time,
-        "minute": minute_form(request, at),
-        "trouble": found.attention > 0,
-        "rows": shown,
-        "moved": moved,
-        "text": text,
-        "notices": notices,
-        "heads": fleet_heads(request, sort),
-        "sorts": fleet_sorts(request, sort),
-        "clear": address(request, q=None),
-        "previous": address(request, before=fresh.previous) if fresh.previous else None,
-        "next": address(request, after=fresh.next) if fresh.next else None,
-        "administered": here.administered,
-    }
-    said = (found, over_time.shown.said, shown, moved, fresh.previous, fresh.next, here.chosen, here.roles)
-    return live_page(request, "fleets/list.html", context, at=at, shown=said)
+    found = overview(here.chosen, at, aside)
+    previous, after = beside(request, fresh)
+    return LiveFleets(
+        scope=here,
+        found=found,
+        picture=picture(request, here.chosen, at),
+        trouble=found.attention > 0,
+        rows=rows(pinned, at, aside),
+        moved=moved,
+        text=text,
+        heads=fleet_heads(request, sort),
+        sorts=fleet_sorts(request, sort),
+        clear=address(request, q=None),
+        previous=previous,
+        next=after,
+        administered=here.administered,
+    )
 
 
 def _sort(request: HttpRequest, notices: list[str]) -> str:

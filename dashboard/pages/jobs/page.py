@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,8 +14,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard.http.scope import person, signed_in
-from dashboard.live.region import live_page
-from dashboard.pages.jobs.progress import RECENT, how_far, results, what_came
+from dashboard.live.region import Live, live_page
+from dashboard.pages.jobs.progress import RECENT, Results, how_far, results, what_came
 from dashboard.pages.parts.place import Place, place
 from devices import clock, jobs
 from devices.models import DeviceList, Job
@@ -31,34 +33,38 @@ def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
     return job, place(request, job.organization.slug, Role.OPERATOR)
 
 
+@dataclass(frozen=True)
+class LiveJob(Live):
+    """How far a job is, what came of it, and for how long the keys of its devices can be downloaded."""
+
+    job: Job
+    far: str
+    words: str
+    results: Results
+    listed: DeviceList | None
+    offered_until: datetime | None
+    may_cancel: bool
+
+
 @require_safe
 @signed_in
 def job(request: HttpRequest, job: UUID) -> HttpResponse:
     """How far it is and what came of each device, by itself."""
     found, here = operated(request, job)
     after = RESULT.fullmatch(request.GET.get("after", ""))
-    listed = results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0)
     at, keyed = clock.now(), listed_of(found)
-    said: dict[str, Any] = {
-        "job": found,
-        "far": how_far(found),
-        "words": what_came(found),
-        "results": listed,
-        "listed": keyed,
-        "offered_until": keyed and key_handout.offered_until(keyed, at),
-        "may_cancel": not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
-    }
-    shown = (
-        vars(found) | {"_state": None},
-        found.organization.name,
-        keyed and keyed.keys_at,
-        said["offered_until"],
-        said["may_cancel"],
-        listed.counts,
-        [row.pk for row in listed.rows],
+    live = LiveJob(
+        scope=here.scope,
+        job=found,
+        far=how_far(found),
+        words=what_came(found),
+        results=results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0),
+        listed=keyed,
+        offered_until=key_handout.offered_until(keyed, at) if keyed else None,
+        may_cancel=not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
     )
-    context = said | {"nav": "settings", "scope": here.scope, "organization": here.organization}
-    return live_page(request, "devices/job.html", context, at=at, shown=shown)
+    around = {"nav": "settings", "organization": here.organization}
+    return live_page(request, "devices/job.html", live, at=at, **around)
 
 
 def listed_of(job: Job) -> DeviceList | None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+
+
+class HasNeighbours(Protocol):
+    @property
+    def previous(self) -> str | None: ...
+    @property
+    def next(self) -> str | None: ...
 
 
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
@@ -18,3 +26,11 @@ def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
     pairs = {key: [value for value in values if value] for key, values in asked.items()}
     query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
     return f"?{query}" if query else request.path
+
+
+def beside(request: HttpRequest, found: HasNeighbours) -> tuple[str | None, str | None]:
+    """The addresses of the pages before and after this one of a list, where there are any."""
+    return (
+        address(request, before=found.previous) if found.previous else None,
+        address(request, after=found.next) if found.next else None,
+    )

@@ -90,12 +90,6 @@ class OverTime:
         return max((column.total for column in self.columns), default=0)
 
     @property
-    def said(self) -> object:
-        """What decides whether it would look the same: for the polling tag."""
-        columns = [(column.when, *column.counts.values()) for column in self.columns]
-        return self.range.name, columns, self.marks, self.silences
-
-    @property
     def rows(self) -> list[tuple[Column, list[int]]]:
         """The columns that the table tells of, newest first, each with the numbers of `statuses`."""
         told = self.columns[::-1][:: STEPS[self.range.name][1]]

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.file_response import File, csv_file, json_file, one_of_few
 from dashboard.http.scope import signed_in
-from dashboard.pages.parts.address import address
+from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.place import Place, place
 from dashboard.pages.settings.audit_lines import action_words, lines
@@ -41,6 +41,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
     here, asked = _asked(request, organization)
     found = _page(request, entries(here.organization, asked.filters), asked)
     members = Membership.objects.filter(organization=here.organization).order_by(NameKey("user__username"))
+    previous, after = beside(request, found)
     context = here.context(
         "audit",
         lines=lines(found.rows),
@@ -51,8 +52,8 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
         tokens=shown_filters(request, asked),
         clear=request.path,
         query=address(request).removeprefix(request.path),
-        previous=found.previous and address(request, before=found.previous),
-        next=found.next and address(request, after=found.next),
+        previous=previous,
+        next=after,
     )
     return render(request, "settings/audit.html", context)
 
