@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from allauth.account.adapter import get_adapter
 from allauth.core.context import request_context
 from django.core import signing
-from django.db import IntegrityError, transaction
 from django.urls import reverse
-from psycopg.errors import UniqueViolation
 
 from dashboard.account import lines, people
+from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -63,18 +62,16 @@ def prove(user: User, email: str) -> None:
     """
     before, said = user.email, (user.email, user.proven_email)
     try:
-        with transaction.atomic():
+        with unique_violation(lambda _: people.Taken("email")):
             now = people.hold(user)
             if (now.email, now.proven_email) != said:
                 raise Changed
             user.email = user.proven_email = email.lower()
             user.save(update_fields=["email", "proven_email"])
             lines.write("email-proven", user, before={"address": before}, after={"address": user.email})
-    except IntegrityError as error:
+    except people.Taken:
         user.refresh_from_db()
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        raise people.Taken("email") from error
+        raise
 
 
 def tell_former(request: HttpRequest, user: User, former: str) -> None:

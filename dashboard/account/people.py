@@ -11,12 +11,12 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
-from psycopg.errors import UniqueViolation
 
 from dashboard.models import User
 from dashboard.user_names import LONGEST, canonical, numbered
+from fleets.postgres.unique import unique_violation
 
 PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -80,19 +80,14 @@ def create_connected(*, username: str, email: str, first_name: str, last_name: s
 
 def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User:
     """Raises Taken where a unique index says so."""
-    try:
-        with transaction.atomic():
-            return User.objects.create(
-                username=User.normalize_username(username),
-                email=User.objects.normalize_email(email),
-                password=password_hash,
-                **facts,
-            )
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        constraint = error.__cause__.diag.constraint_name
-        raise Taken("email" if constraint == "user_email_unique" else "username") from error
+    with unique_violation(lambda index: Taken("email" if index == "user_email_unique" else "username")):
+        user = User.objects.create(
+            username=User.normalize_username(username),
+            email=User.objects.normalize_email(email),
+            password=password_hash,
+            **facts,
+        )
+    return user
 
 
 def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:

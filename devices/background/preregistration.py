@@ -12,8 +12,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
+from django.db import transaction
 
 from devices import clock, freezing, jobs
 from devices.jobs.runner import Refused, Run
@@ -26,6 +25,7 @@ from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Role
 from fleets.postgres.bulk_insert import insert_alike
+from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -175,10 +175,6 @@ def _insert(alike: Device, lines: Sequence[Line]) -> list[int]:
         "notes": [line.notes for line in lines],
         "poll_interval": [line.poll_interval for line in lines],
     }
-    try:
-        with transaction.atomic():
-            return insert_alike(alike, **own)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation) or not (faults := taken(lines)):
-            raise
-        raise Taken(faults) from error
+    with unique_violation(lambda _: Taken(faults) if (faults := taken(lines)) else None):
+        inserted = insert_alike(alike, **own)
+    return inserted

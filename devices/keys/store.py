@@ -7,8 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
+from django.db import transaction
 
 from devices import clock
 from devices.keys import audit as key_audit
@@ -17,6 +16,7 @@ from devices.models import ApiKey, Device, FormerKey
 from fleets.access import roles
 from fleets.access.digests import digests
 from fleets.models import Role
+from fleets.postgres.unique import unique_violation
 from fleets.text import kept
 
 if TYPE_CHECKING:
@@ -204,10 +204,6 @@ def _require_administrator(actor: Actor | None, organization: Organization | Non
 
 
 def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> ApiKey:
-    try:
-        with transaction.atomic():
-            return ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        raise KeyTaken("This key is in use already.") from error
+    with unique_violation(lambda _: KeyTaken("This key is in use already.")):
+        created = ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
+    return created

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
+from django.db import transaction
 
 from devices import clock, freezing, keys
 from devices.keys import audit as key_audit
@@ -25,6 +24,7 @@ from devices.transitions.write import settle_devices
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Role
+from fleets.postgres.unique import unique_violation
 from fleets.text import kept
 
 if TYPE_CHECKING:
@@ -185,24 +185,19 @@ def _create(
         raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
     locks.hold([fleet.organization_id])
     vpn_enabled, fleets_type = says(fleet)
-    try:
-        with transaction.atomic():
-            device = Device.objects.create(
-                organization_id=fleet.organization_id,
-                fleet=fleet,
-                uuid=uuid,
-                name=_label(name),
-                device_type=_label(device_type) or fleets_type,
-                vpn_enabled=vpn_enabled,
-                created_at=at,
-                facts_at=at,
-                facts_reason=reason,
-                **facts,
-            )
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        raise UuidTaken(f"a device {uuid} exists") from error
+    with unique_violation(lambda _: UuidTaken(f"a device {uuid} exists")):
+        device = Device.objects.create(
+            organization_id=fleet.organization_id,
+            fleet=fleet,
+            uuid=uuid,
+            name=_label(name),
+            device_type=_label(device_type) or fleets_type,
+            vpn_enabled=vpn_enabled,
+            created_at=at,
+            facts_at=at,
+            facts_reason=reason,
+            **facts,
+        )
     if freezing.refreeze(fleet.organization_id, at, [device.pk]):
         device.refresh_from_db(fields=["frozen_reason"])
     return device

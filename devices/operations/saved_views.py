@@ -6,8 +6,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
+from django.db import transaction
 
 from devices import clock
 from devices.listing import kept_list
@@ -18,6 +17,7 @@ from devices.operations.editing import version
 from fleets import audit
 from fleets.access import locks, people, roles
 from fleets.models import Organization, Role
+from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
     from fleets.actor import Person
@@ -133,13 +133,8 @@ def _told(view: SavedView) -> dict[str, str]:
 
 
 def _store(view: SavedView) -> None:
-    try:
-        with transaction.atomic():
-            view.save()
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        raise NameTaken from error
+    with unique_violation(lambda _: NameTaken()):
+        view.save()
 
 
 def _audit(

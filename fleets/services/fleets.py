@@ -9,13 +9,13 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, transaction
-from psycopg.errors import UniqueViolation
+from django.db import transaction
 
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Organization, Role
 from fleets.postgres import clock
+from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -63,13 +63,8 @@ def create(
     Raises PermissionDenied, SlugTaken.
     """
     roles.require(actor, Role.ADMINISTRATOR, organization)
-    try:
-        with transaction.atomic():
-            fleet = Fleet.objects.create(organization=organization, name=name, slug=slug, **settings)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
-        raise SlugTaken(f"A fleet {slug} exists on this site.") from error
+    with unique_violation(lambda _: SlugTaken(f"A fleet {slug} exists on this site.")):
+        fleet = Fleet.objects.create(organization=organization, name=name, slug=slug, **settings)
     audit.record(
         "fleet-created",
         actor=actor,

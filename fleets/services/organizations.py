@@ -8,14 +8,14 @@ from datetime import datetime
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.text import slugify
-from psycopg.errors import UniqueViolation
 
 from fleets import audit
 from fleets.access import locks, people, roles
 from fleets.models import Membership, Organization, Role
 from fleets.postgres import clock
+from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
     from fleets.actor import Actor, Person
@@ -136,15 +136,18 @@ def _slugs(name: str) -> Iterator[str]:
     return (slug for slug in chain([plain], numbered) if slug not in taken)
 
 
+class _SlugTaken(Exception):
+    """An organization has this address."""
+
+
 def _insert(name: str, slug: str) -> Organization | None:
     """None where somebody else took the address first."""
     try:
-        with transaction.atomic():
-            return Organization.objects.create(name=name, slug=slug)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, UniqueViolation):
-            raise
+        with unique_violation(lambda _: _SlugTaken()):
+            organization = Organization.objects.create(name=name, slug=slug)
+    except _SlugTaken:
         return None
+    return organization
 
 
 def _audit(action: str, actor: Actor | None, organization: Organization, at: datetime, **change: Any) -> None:
