@@ -1,6 +1,7 @@
 """The server processes under load, and what they and PostgreSQL take from the machine."""
 
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,7 +56,7 @@ def serving(app: str, processes: int) -> Iterator[Servers]:
 
 
 def start(app: str, port: int) -> psutil.Popen:
-    command = listen.command(app, listen.HOST, port, share=True)
+    command = [sys.executable, "-m", "tests.listen", app, "--port", str(port), "--share"]
     return psutil.Popen(command, env=os.environ | {"DATABASE_ROLE": "application"}, cwd=ROOT)
 
 

@@ -46,6 +46,7 @@ def measured(program: str, environment: dict[str, str]) -> str:
     return run.stdout
 
 
+@pytest.mark.system
 @pytest.mark.skipif(
     shutil.which("wrk") is None and not os.environ.get("CI"), reason="wrk is not installed: apt install wrk"
 )
@@ -64,6 +65,7 @@ def test_a_short_run_is_measured_and_counted(environment: dict[str, str], tmp_pa
         assert count["acknowledged"] > 0, name
 
 
+@pytest.mark.system
 def test_every_page_is_measured_and_the_slowest_explained(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ def a_site() -> Iterator[str]:
     with bind(HOST, 0) as free:
         port = free.getsockname()[1]
     url = f"http://{HOST}:{port}"
-    with a_worker("-m", "dashboard.listen", "dashboard.asgi:pages", "--port", str(port), pool=20):
+    with a_worker("-m", "tests.listen", "dashboard.asgi:pages", "--port", str(port), pool=20):
         wait_until(lambda: _answers(port))
         yield url
 

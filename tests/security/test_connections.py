@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from dashboard.listen import HOST, bind, command
+from dashboard.listen import HOST, bind
 from devices import keys
 from devices.ingest import capacity
 from devices.models import Device
@@ -155,7 +155,7 @@ def real_site(files: int, log: Path) -> Iterator[tuple[int, psutil.Process]]:
     """The port and the process of the whole site, which may open so many files."""
     with bind(HOST, 0) as free:
         port = free.getsockname()[1]
-    listen = command("dashboard.asgi:application", HOST, port, share=False)
+    listen = [sys.executable, "-m", "tests.listen", "dashboard.asgi:application", "--port", str(port)]
     limited = ["bash", "-c", f'ulimit -n {files} && exec "$@"', "bash", *listen]
     with log.open("wb") as said:
         process = subprocess.Popen(limited, cwd=ROOT, env=environment() | TESTED, stdout=said, stderr=said)

@@ -86,7 +86,7 @@ def whole_site(state: Path, migrated: str) -> Iterator[WholeSite]:
         stack.callback(site.stop)
         site.run("migrate", "--verbosity", "0")
         site.run("collectstatic", "--noinput", "--verbosity", "0")
-        listen = ("-m", "dashboard.listen")
+        listen = ("-m", "tests.listen")
         site.start("site", *listen, "dashboard.asgi:application", "--port", str(site.port))
         site.start("ingest", *listen, "devices.ingest.asgi:app", "--port", str(site.ingest))
         site.start("settle", "manage.py", "settle", "--watch")
