@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 
@@ -17,6 +17,7 @@ from devices.history.rollups import MOVES
 from devices.models import Device
 from devices.rules.vocabulary import Status
 from devices.status.reading import passed_ids, unrecorded
+from fleets.postgres.fragment import Fragment, compiled
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,6 @@ def instant(at: datetime, now: datetime) -> Instant:
     nearer = base is None or now - at < abs(base - at)
     return Instant(at, passed_ids(at), None if nearer else base, now)
 
-
-Piece = tuple[str, list[Any]]  # SQL and its parameters
 
 NEAREST: Final = """
 SELECT (SELECT max(at) FROM devices_fleettally WHERE at <= %(at)s),
@@ -75,7 +74,7 @@ WHERE {fleets} GROUP BY status
 """
 
 
-def counted(organizations: Sequence[int], then: Instant) -> Piece:
+def counted(organizations: Sequence[int], then: Instant) -> Fragment:
     """Rows (organization, fleet, status, number) to be added up: what is recorded of that instant."""
     at, base, owned = then.at, then.base, list(organizations)
     if base is None:
@@ -94,11 +93,8 @@ def count(
     sql, params = counted(organizations, then)
     devices = Device.objects.filter(organization__in=organizations)
     moves = unrecorded(devices, then.at, then.passed).order_by()
-    moved, moved_params = (
-        moves.values_list("fleet_id", "recorded_status", "status").query.sql_with_params()
-        if then.passed
-        else (NOBODY, ())
-    )
+    columns = ("fleet_id", "recorded_status", "status")
+    moved, moved_params = compiled(moves.values_list(*columns)) if then.passed else (NOBODY, [])
     chosen = "tally.fleet_id = ANY(%s)" if fleets else "true"
     counts, gone = dict.fromkeys(Status.values, 0), 0
     with connection.cursor() as cursor:

@@ -1,7 +1,7 @@
-"""The filters of a list over what is recorded: parts of it that an index can find, and that never overlap.
+"""The filters of a list over what is recorded: branches of it that an index can find, and that never overlap.
 
 What is recorded is what is, but for the few devices that the clock has moved since (devices/status): a
-reading takes the parts without those, and those by what they are.
+reading takes the branches without those, and those by what they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
@@ -22,42 +21,41 @@ from devices.rules.status_code import QUIET, cells
 from devices.rules.status_code import VPN as VPN_STATES
 from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind
 from fleets.models import Organization
+from fleets.postgres.fragment import Fragment
 
 DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"
 FEW = 20_000  # rows that are read and sorted sooner than they are looked for in order
 
-Piece = tuple[str, list[Any]]  # SQL and its parameters
-
 
 @dataclass(frozen=True)
-class Part:
+class Branch:
     """Devices recorded in these cells that meet conditions on columns of other tables, each by its name."""
 
     cells: list[int]
     quiet_before: datetime | None = None  # of devices that do not poll: no contact since
-    poll: Piece | None = None  # on HEARTBEATS
-    words: Piece | None = None  # on DESCRIPTIONS
-    device: Piece | None = None  # on the device `d` itself
+    poll: Fragment | None = None  # on HEARTBEATS
+    words: Fragment | None = None  # on DESCRIPTIONS
+    device: Fragment | None = None  # on the device `d` itself
 
     @property
-    def elsewhere(self) -> list[tuple[str, Piece]]:
+    def elsewhere(self) -> list[tuple[str, Fragment]]:
         """Its conditions on other tables than the device's, each with its table."""
         both = ((DESCRIPTIONS, self.words), (HEARTBEATS, self.poll))
         return [(table, condition) for table, condition in both if condition]
 
-    def narrowed(self, cells: list[int], device: Piece | None = None) -> Part:
+    def narrowed(self, cells: list[int], device: Fragment | None = None) -> Branch:
         """Those of it in these cells that meet another condition."""
         return replace(self, cells=cells, device=device)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a list asks for: whole fleets or organizations, parts of them, and who is left out of these."""
+    """What a list asks for: whole fleets or organizations, branches of them, and who is left out of these."""
 
     organizations: list[int]
     fleets: list[int]
     at: datetime
-    parts: list[Part]
+    branches: list[Branch]
     moved: list[int] = field(default_factory=list)
 
     @property
@@ -78,10 +76,10 @@ def recorded(
     fleets = [fleet.pk for fleet in filters.fleets if fleet.organization_id in owned]
     if filters.fleets and not fleets:
         owned = []
-    return Recorded(owned, fleets, at, list(_parts(filters, at)), list(moved))
+    return Recorded(owned, fleets, at, list(_branches(filters, at)), list(moved))
 
 
-def _parts(filters: Filters, at: datetime) -> Iterable[Part]:
+def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
     statuses = [each for shown in filters.statuses for each in behind(shown)] or list(Status)
     vpn = filters.vpn or tuple(VPN_STATES)
     asked = filters.heartbeat or ("recent", "overdue", "late", "lost", "unknown")
@@ -94,7 +92,7 @@ def _parts(filters: Filters, at: datetime) -> Iterable[Part]:
             grouped.setdefault(_kind(state, silent, overdue), []).append(state)
     for kind, states in grouped.items():
         conditions = [each for each in (overdue if kind == "recent" else None, _contact(silent)) if each]
-        yield Part(
+        yield Branch(
             cells(statuses, vpn, states),
             quiet_before=silent if kind == "quiet" else None,
             poll=_all(conditions) if kind not in ("quiet", "any") else None,
@@ -102,7 +100,7 @@ def _parts(filters: Filters, at: datetime) -> Iterable[Part]:
         )
 
 
-def _kind(state: str, silent: datetime | None, overdue: Piece | None) -> str:
+def _kind(state: str, silent: datetime | None, overdue: Fragment | None) -> str:
     """Which of a heartbeat's states are asked the same besides their cells."""
     if overdue and state == HeartbeatState.RECENT:
         return "recent"
@@ -111,7 +109,7 @@ def _kind(state: str, silent: datetime | None, overdue: Piece | None) -> str:
     return "quiet" if state in QUIET else "polls"
 
 
-def _overdue(asked: Sequence[str], at: datetime) -> Piece | None:
+def _overdue(asked: Sequence[str], at: datetime) -> Fragment | None:
     """Whether those that poll must be overdue, or must not; None: either."""
     if ("recent" in asked) == ("overdue" in asked):
         return None
@@ -127,21 +125,23 @@ def _overdue(asked: Sequence[str], at: datetime) -> Piece | None:
     return f"devices_heartbeat.due_at > %s AND {bounds} AND {due[0]}", [at, near, OFTEN, *due[1]]
 
 
-def _contact(silent: datetime | None) -> Piece | None:
+def _contact(silent: datetime | None) -> Fragment | None:
     if silent is None:
         return None
     polls = "devices_heartbeat.due_at IS NOT NULL"
     return f"{polls} AND devices_heartbeat.recorded_contact_at < %s", [silent]
 
 
-def _all(pieces: Sequence[Piece]) -> Piece | None:
+def _all(fragments: Sequence[Fragment]) -> Fragment | None:
     """All of these conditions in one."""
-    if not pieces:
+    if not fragments:
         return None
-    return " AND ".join(f"({sql})" for sql, _ in pieces), [each for _, params in pieces for each in params]
+    return " AND ".join(f"({sql})" for sql, _ in fragments), [
+        each for _, params in fragments for each in params
+    ]
 
 
-def _compiled(model: type[Model], condition: Q) -> Piece | None:
+def _compiled(model: type[Model], condition: Q) -> Fragment | None:
     """A condition as SQL that names the columns by their table."""
     if not condition:
         return None
@@ -150,55 +150,55 @@ def _compiled(model: type[Model], condition: Q) -> Piece | None:
     return sql, list(params)
 
 
-# How a part is read: joined from its conditions, or device by device
+# How a branch is read: joined from its conditions, or device by device
 
 
-def from_rows(part: Part) -> str:
-    """Devices `d` with the tables of the part's conditions."""
-    joins = (f" JOIN {table} ON {table}.device_id = d.id" for table, _ in part.elsewhere)
+def from_rows(branch: Branch) -> str:
+    """Devices `d` with the tables of the branch's conditions."""
+    joins = (f" JOIN {table} ON {table}.device_id = d.id" for table, _ in branch.elsewhere)
     return f"devices_device d{''.join(joins)}"
 
 
-def conditions(asked: Recorded, part: Part, *, there: Sequence[str] = (), first: str = "") -> Piece:
-    """What a device `d` of the part must meet besides its cell and scope; begins with AND.
+def conditions(asked: Recorded, branch: Branch, *, there: Sequence[str] = (), first: str = "") -> Fragment:
+    """What a device `d` of the branch must meet besides its cell and scope; begins with AND.
 
     Conditions on other tables are looked up for one device at a time, but on those that are `there` by a
     join; `first`: of this table, few rows meet the condition, and these are found before any device.
     """
-    pieces: list[Piece] = []
+    fragments: list[Fragment] = []
     if asked.moved:
-        pieces.append(("d.id <> ALL(%s::bigint[])", [asked.moved]))
-    if part.device:
-        pieces.append(part.device)
-    if part.quiet_before is not None:
-        pieces.append(("d.recorded_quiet_at < %s", [part.quiet_before]))
-    for table, condition in part.elsewhere:
+        fragments.append(("d.id <> ALL(%s::bigint[])", [asked.moved]))
+    if branch.device:
+        fragments.append(branch.device)
+    if branch.quiet_before is not None:
+        fragments.append(("d.recorded_quiet_at < %s", [branch.quiet_before]))
+    for table, condition in branch.elsewhere:
         if table == first:
-            pieces.append(_among(asked, table, condition))
+            fragments.append(_among(asked, table, condition))
         else:
-            pieces.append(condition if table in there else _looked_up(table, condition))
-    whole = _all(pieces)
+            fragments.append(condition if table in there else _looked_up(table, condition))
+    whole = _all(fragments)
     return (f"AND {whole[0]}", whole[1]) if whole else ("", [])
 
 
-def _looked_up(table: str, condition: Piece) -> Piece:
+def _looked_up(table: str, condition: Fragment) -> Fragment:
     return f"(SELECT {condition[0]} FROM {table} WHERE {table}.device_id = d.id)", condition[1]
 
 
-def _among(asked: Recorded, table: str, condition: Piece) -> Piece:
+def _among(asked: Recorded, table: str, condition: Fragment) -> Fragment:
     """That a device is one of those that meet a condition; as an array, which the planner takes for short."""
     found = f"SELECT device_id FROM {table} WHERE organization_id = ANY(%s) AND ({condition[0]})"
     return f"d.id = ANY(ARRAY({found}))", [asked.organizations, *condition[1]]
 
 
-def few_by(asked: Recorded, part: Part) -> str:
+def few_by(asked: Recorded, branch: Branch) -> str:
     """The table whose condition so few devices meet that all of them can be read and sorted; else nothing."""
-    if part.words and estimated(asked, part.words) <= FEW:
+    if branch.words and estimated(asked, branch.words) <= FEW:
         return DESCRIPTIONS
-    return HEARTBEATS if part.poll and _few_polls(asked, part.poll) else ""
+    return HEARTBEATS if branch.poll and _few_polls(asked, branch.poll) else ""
 
 
-def _few_polls(asked: Recorded, poll: Piece) -> bool:
+def _few_polls(asked: Recorded, poll: Fragment) -> bool:
     sql = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM devices_heartbeat
@@ -223,7 +223,7 @@ def few_in(asked: Recorded, cells: Sequence[int], most: int) -> bool:
         return bool(cursor.fetchone()[0] <= most)
 
 
-def estimated(asked: Recorded, words: Piece) -> int:
+def estimated(asked: Recorded, words: Fragment) -> int:
     """How many devices the planner expects to be described so."""
     sql = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {DESCRIPTIONS} WHERE organization_id = ANY(%s) AND {words[0]}"
     with connection.cursor() as cursor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from devices.listing.branches import Piece
+from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import Key, Order, after_sql, order_sql, turned
 
 # The orders by name. A leading "-" in the address turns one around.
@@ -56,7 +56,7 @@ class Place:
         """The order of rows that are given as id, by attention rank, and key."""
         return order_sql(self._order, self._given)
 
-    def after(self, *columns: str) -> Piece:
+    def after(self, *columns: str) -> Fragment:
         """The condition for rows behind the place, which have their keys in these columns."""
         return after_sql(self._order, self.values, columns or self._given)
 

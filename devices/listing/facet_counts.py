@@ -1,6 +1,6 @@
 """How many devices have each status under the other filters of a list: the counts of its facets.
 
-Of whole fleets and organizations from their counters, else over the parts that the list itself is made of:
+Of whole fleets and organizations from their counters, else over the branches that the list itself is made of:
 the counts and the list behind them are one.
 """
 
@@ -13,12 +13,13 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Count
 
-from devices.listing.branches import Part, Piece, Recorded, conditions, few_by, from_rows, recorded
+from devices.listing.branches import Branch, Recorded, conditions, few_by, from_rows, recorded
 from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
 from devices.rules.status_code import status_of
 from devices.rules.vocabulary import Status, behind, vocabulary
 from devices.status.counts import count_by_status
 from fleets.models import Organization
+from fleets.postgres.fragment import Fragment
 
 MANY = 100_000  # devices that a page still counts; more are counted when it is there
 
@@ -60,8 +61,10 @@ def _recorded_counts(asked: Recorded, moved: Sequence[int], most: int | None) ->
 
     That is where many have to be looked up one by one, or are more than `most`.
     """
-    first = [few_by(asked, part) for part in asked.parts]
-    if most and any(part.elsewhere and not table for part, table in zip(asked.parts, first, strict=True)):
+    first = [few_by(asked, branch) for branch in asked.branches]
+    if most and any(
+        branch.elsewhere and not table for branch, table in zip(asked.branches, first, strict=True)
+    ):
         return None
     counts = _counted(asked, first, most=most)
     if counts is not None and moved:
@@ -72,42 +75,44 @@ def _recorded_counts(asked: Recorded, moved: Sequence[int], most: int | None) ->
 def _counted(
     asked: Recorded, first: Sequence[str], *, among: Sequence[int] | None = None, most: int | None = None
 ) -> Counter[str] | None:
-    """The same of all, or `among` some; None where a part that has to be counted has more than `most`.
+    """The same of all, or `among` some; None where a branch that has to be counted has more than `most`.
 
-    `first`: of each part the table whose condition few meet.
+    `first`: of each branch the table whose condition few meet.
     """
-    counts, of_parts = Counter[str](), Counter[int]()
-    if not asked.parts or not asked.scope:
+    counts, of_branches = Counter[str](), Counter[int]()
+    if not asked.branches or not asked.scope:
         return counts
-    parts = zip(asked.parts, first, strict=True)
-    queries = [_count(asked, part, table, among, most) for part, table in parts]
-    numbered = (f"SELECT {number}, * FROM ({sql}) AS part" for number, (sql, _) in enumerate(queries))
+    branches = zip(asked.branches, first, strict=True)
+    queries = [_count(asked, branch, table, among, most) for branch, table in branches]
+    numbered = (f"SELECT {number}, * FROM ({sql}) AS branch" for number, (sql, _) in enumerate(queries))
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(numbered), [each for _, params in queries for each in params])
-        for part, cell, number in cursor.fetchall():
+        for branch, cell, number in cursor.fetchall():
             counts[status_of(cell)] += number
-            of_parts[part] += 0 if asked.parts[part].quiet_before else number
-    return None if most and max(of_parts.values(), default=0) > most else counts
+            of_branches[branch] += 0 if asked.branches[branch].quiet_before else number
+    return None if most and max(of_branches.values(), default=0) > most else counts
 
 
-def _count(asked: Recorded, part: Part, first: str, among: Sequence[int] | None, most: int | None) -> Piece:
+def _count(
+    asked: Recorded, branch: Branch, first: str, among: Sequence[int] | None, most: int | None
+) -> Fragment:
     """Cells and how many are recorded in each; not many more than `most` altogether."""
-    if part.quiet_before is not None and among is None and not part.words:
-        return _count_quiet(asked, part)
-    joined = [] if first else [table for table, _ in part.elsewhere]
-    condition, params = conditions(asked, part, there=joined, first=first)
+    if branch.quiet_before is not None and among is None and not branch.words:
+        return _count_quiet(asked, branch)
+    joined = [] if first else [table for table, _ in branch.elsewhere]
+    condition, params = conditions(asked, branch, there=joined, first=first)
     named, ids = ("AND d.id = ANY(%s)", [among]) if among is not None else ("", [])
     sql = f"""
     SELECT recorded_cell, count(*) FROM (
-        SELECT d.recorded_cell FROM {from_rows(part) if joined else "devices_device d"}
+        SELECT d.recorded_cell FROM {from_rows(branch) if joined else "devices_device d"}
         WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {named} {condition}
         LIMIT %s
     ) AS found GROUP BY recorded_cell
     """
-    return sql, [asked.scope, part.cells, *ids, *params, most and most + 1]
+    return sql, [asked.scope, branch.cells, *ids, *params, most and most + 1]
 
 
-def _count_quiet(asked: Recorded, part: Part) -> Piece:
+def _count_quiet(asked: Recorded, branch: Branch) -> Fragment:
     """Cell by cell, the end of an index that is sorted by silence."""
     sql = f"""
     SELECT c.cell, (
@@ -115,4 +120,4 @@ def _count_quiet(asked: Recorded, part: Part) -> Piece:
         WHERE d.{asked.column} = scope.id AND d.recorded_cell = c.cell AND d.recorded_quiet_at < %s
     ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell)
     """
-    return sql, [part.quiet_before, asked.scope, part.cells]
+    return sql, [branch.quiet_before, asked.scope, branch.cells]

@@ -13,13 +13,13 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from devices.listing.filters import in_organizations
 from devices.rules.vocabulary import WORST, Status
 from devices.status import reading
 from fleets.models import Organization
 from fleets.postgres import name_order
+from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "nothing changed yet"
@@ -153,14 +153,14 @@ def _read(
     text: str,
     at: datetime,
     apart: Apart,
-    where: tuple[str, list[Any]],
+    where: Fragment,
     order: str,
     limit: int,
 ) -> list[Standing]:
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
-    moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, ())
+    moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, [])
     sql = STANDINGS.format(moved=moved) + STANDING.format(**READ, where=where[0], order=order)
     params = [*moved_params, ids, apart.stalled, *standing_params(ids, text), *where[1], limit]
     return read(sql, params)
@@ -185,17 +185,10 @@ def _standing(row: tuple[Any, ...]) -> Standing:
     return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
 
 
-def moves(
-    organizations: Sequence[Organization], at: datetime, moved: list[int]
-) -> tuple[str, tuple[Any, ...]]:
+def moves(organizations: Sequence[Organization], at: datetime, moved: list[int]) -> Fragment:
     """The query for those of the moved devices whose status is another now, with its parameters."""
     moves = reading.unrecorded(in_organizations(organizations), at, moved)
     return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
-
-
-def compiled(rows: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
-    sql, params = rows.query.sql_with_params()
-    return sql, params
 
 
 def _escaped(word: str) -> str:

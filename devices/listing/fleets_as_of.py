@@ -10,6 +10,7 @@ from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
 from devices.listing.fleets import NOBODY, READ, STANDING, Standing, moves, read, standing_params
 from fleets.models import Organization
+from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import Order, Page, after_sql, order_sql, page_of
 
 # When something changed last is asked of each fleet; whether an update had stalled nobody knows any more.
@@ -52,7 +53,7 @@ def _take(
     organizations: Sequence[Organization],
     text: str,
     then: Instant,
-    counted: counts_as_of.Piece,
+    counted: Fragment,
     order: Order,
     size: int,
     values: list[Any] | None,
@@ -60,7 +61,7 @@ def _take(
     if not organizations:
         return []
     ids = [each.pk for each in organizations]
-    moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, ())
+    moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, [])
     where, where_params = after_sql(order, values)
     by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])

@@ -16,11 +16,11 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-from devices.listing.fleets import compiled
 from devices.models import Device
 from devices.rules.status_code import VPN, cells
 from devices.rules.vocabulary import WORST, HeartbeatState
 from devices.status.reading import ATTENTION, moved_ids, stalled, with_status
+from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
@@ -210,7 +210,7 @@ READ: Final = (
 )
 
 
-def _read(among: Among, at: datetime, where: tuple[str, list[Any]], order: str, limit: int) -> list[Line]:
+def _read(among: Among, at: datetime, where: Fragment, order: str, limit: int) -> list[Line]:
     try:
         sql, params = compiled(trouble(among, at).values_list(*READ))
     except EmptyResultSet:  # nobody is, any more

@@ -1,6 +1,6 @@
 """The ids of one page in any order of a list, by index: no row before the page is read, and few beyond it.
 
-Each part (devices/listing/branches.py) is a query of its own that gives the first rows of the order after a
+Each branch (devices/listing/branches.py) is a query of its own that gives the first rows of the order after a
 place; the first of them all are the page. Rows that share a key stand by id, in the direction of the key.
 
 A device's words are looked up as it is met. Those that have them may all stand at the end of an order, so
@@ -19,8 +19,7 @@ from devices.listing import sorted_scan
 from devices.listing.branches import (
     DESCRIPTIONS,
     HEARTBEATS,
-    Part,
-    Piece,
+    Branch,
     Recorded,
     conditions,
     few_by,
@@ -28,10 +27,12 @@ from devices.listing.branches import (
     from_rows,
 )
 from devices.listing.cursor import Moved, Place
+from devices.listing.moved_rows import moved_rows
 from devices.listing.sorted_scan import CONTACT
 from devices.rules.stalled import recorded_stalled
 from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
+from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import BIGGEST
 
 LOOKED_AT = 80  # rows for each that is wanted, in each scope or cell; then all that have the words are sorted
@@ -43,31 +44,32 @@ def ids(asked: Recorded, moved: Sequence[Moved], place: Place) -> tuple[list[int
 
     Where all rows had to be looked at, also how many are recorded in each status.
     """
-    parts = [part for part in asked.parts if part.cells]
+    branches = [branch for branch in asked.branches if branch.cells]
     if not asked.scope:
         return [], None
-    if len(parts) == 1 and (first := few_by(asked, parts[0])):
-        return sorted_scan.page(asked, parts[0], first, place, _moved_rows(moved, place))
-    firsts = [few_by(asked, part) for part in parts]
-    found, enough = _read(asked, parts, firsts, moved, place)
+    if len(branches) == 1 and (first := few_by(asked, branches[0])):
+        return sorted_scan.page(asked, branches[0], first, place, moved_rows(moved, place))
+    firsts = [few_by(asked, branch) for branch in branches]
+    found, enough = _read(asked, branches, firsts, moved, place)
     if not enough:
-        firsts = [DESCRIPTIONS if part.words else first for part, first in zip(parts, firsts, strict=True)]
-        found, _ = _read(asked, parts, firsts, moved, place)
+        firsts = [
+            DESCRIPTIONS if branch.words else first for branch, first in zip(branches, firsts, strict=True)
+        ]
+        found, _ = _read(asked, branches, firsts, moved, place)
     return found, None
 
 
 def _read(
-    asked: Recorded, parts: Sequence[Part], firsts: Sequence[str], moved: Sequence[Moved], place: Place
+    asked: Recorded, branches: Sequence[Branch], firsts: Sequence[str], moved: Sequence[Moved], place: Place
 ) -> tuple[list[int], bool]:
-    """The ids of the next rows, and whether enough were looked at; parts with a table in `firsts` by that."""
-    queries = [
-        piece
-        for part, first in zip(parts, firsts, strict=True)
-        for piece in (
-            [sorted_scan.rows(asked, part, first, place)] if first else PARTS[place.name](asked, part, place)
-        )
-    ]
-    queries += _moved_rows(moved, place)
+    """The ids of the next rows, and whether enough were looked at; `firsts`: each branch's table, if any."""
+    queries: list[Fragment] = []
+    for branch, first in zip(branches, firsts, strict=True):
+        if first:
+            queries.append(sorted_scan.rows(asked, branch, first, place))
+        else:
+            queries += BRANCHES[place.name](asked, branch, place)
+    queries += moved_rows(moved, place)
     if not queries:
         return [], True
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
@@ -78,18 +80,13 @@ def _read(
     return [pk for pk, _ in rows], not any(ends for _, ends in rows)
 
 
-def _moved_rows(moved: Sequence[Moved], place: Place) -> list[Piece]:
-    """The queries for those of `moved` behind the place."""
-    return MOVED[place.name](moved, place) if moved else []
-
-
-def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place) -> Piece:
+def _in_order(branch: Branch, key: str, where: Fragment, condition: Fragment, place: Place) -> Fragment:
     """The first devices `d` by a key in SQL: id, key, and whether that is the last one that was looked at.
 
     Behind that last one, which may not meet the condition, nobody knows.
     """
     order = f"ORDER BY {key} {place.way}, d.id {place.way} LIMIT %s"
-    if not part.words:
+    if not branch.words:
         return (
             f"""
             SELECT d.id, {key} AS key, false AS ends FROM devices_device d
@@ -113,33 +110,44 @@ def _in_order(part: Part, key: str, where: Piece, condition: Piece, place: Place
 # By attention: cell after cell, within each the newest change first; what has stalled has a rank of its own
 
 
-def _by_attention(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-    progressing = [cell for cell in part.cells if status_of(cell) in PROGRESSING]
-    others = [cell for cell in part.cells if status_of(cell) not in PROGRESSING]
+def _by_attention(asked: Recorded, branch: Branch, place: Place) -> Iterable[Fragment]:
+    progressing = [cell for cell in branch.cells if status_of(cell) in PROGRESSING]
+    others = [cell for cell in branch.cells if status_of(cell) not in PROGRESSING]
     stalled, stopped_by = recorded_stalled(asked.at)
     moves = (f"({stalled}) IS NOT TRUE", stopped_by)
     rank = f"c.cell / {LINKS} AS rank, "
     for cells, condition in ((others, None), (progressing, moves)):
         if bounds := _bounds(cells, place):
-            yield _cell_by_cell(asked, part.narrowed(cells, condition), place, "recorded_since", bounds, rank)
+            yield _cell_by_cell(
+                asked, branch.narrowed(cells, condition), place, "recorded_since", bounds, rank
+            )
     if progressing and (bound := _bound(LAST_ATTENTION_RANK, place)):
-        yield _stalled(asked, part.narrowed(progressing), place, bound)
+        yield _stalled(asked, branch.narrowed(progressing), place, bound)
 
 
-def _stalled(asked: Recorded, part: Part, place: Place, bound: tuple[Any, int]) -> Piece:
+def _stalled(asked: Recorded, branch: Branch, place: Place, bound: tuple[Any, int]) -> Fragment:
     """Those long without progress, by the index of these; few, or a site has other worries than this list."""
-    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
+    condition, params = conditions(asked, branch, there=[table for table, _ in branch.elsewhere])
     stalled, stopped_by = recorded_stalled(asked.at)
     return (
         f"""
         SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key, false AS ends
-        FROM {from_rows(part)}
+        FROM {from_rows(branch)}
         WHERE d.organization_id = ANY(%s) AND d.{asked.column} = ANY(%s)
             AND d.recorded_cell = ANY(%s::smallint[]) AND d.recorded_progress_at <= %s AND {stalled}
             AND (d.recorded_since, d.id) {place.beyond} (%s, %s) {condition}
         ORDER BY key {place.way}, d.id {place.way} LIMIT %s
         """,
-        [asked.organizations, asked.scope, part.cells, *stopped_by, *stopped_by, *bound, *params, place.size],
+        [
+            asked.organizations,
+            asked.scope,
+            branch.cells,
+            *stopped_by,
+            *stopped_by,
+            *bound,
+            *params,
+            place.size,
+        ],
     )
 
 
@@ -166,16 +174,16 @@ def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[list[Any]]:
 
 def _cell_by_cell(
     asked: Recorded,
-    part: Part,
+    branch: Branch,
     place: Place,
     key: str,
     bounds: list[tuple[int, Any, int]],
     rank: str = "",
-) -> Piece:
+) -> Fragment:
     """The first rows of each cell, each by the index that begins with scope and cell."""
     where = f"""d.{asked.column} = scope.id AND d.recorded_cell = c.cell
         AND (d.{key}, d.id) {place.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
-    near, params = _in_order(part, f"d.{key}", (where, []), conditions(asked, part), place)
+    near, params = _in_order(branch, f"d.{key}", (where, []), conditions(asked, branch), place)
     return (
         f"""
         SELECT near.id, {rank}near.key, near.ends
@@ -185,29 +193,16 @@ def _cell_by_cell(
     )
 
 
-def _moved_by_attention(moved: Sequence[Moved], place: Place) -> list[Piece]:
-    """Those behind the place; all are given by values."""
-    after, values = place.after()
-    columns = [[each.pk for each in moved], [each.rank for each in moved], [each.since for each in moved]]
-    return [
-        (
-            f"""
-            SELECT *, false AS ends
-            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key) WHERE {after}
-            """,
-            [*columns, *values],
-        )
-    ]
-
-
 # By the key of a column of the device's own row: name, release
 
 
-def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
-    def query(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
+def _by_column(key: str) -> Callable[[Recorded, Branch, Place], Iterable[Fragment]]:
+    def query(asked: Recorded, branch: Branch, place: Place) -> Iterable[Fragment]:
         after, values = place.after(key, "d.id")
         where = f"d.{asked.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) AND {after}"
-        near, params = _in_order(part, key, (where, [part.cells, *values]), conditions(asked, part), place)
+        near, params = _in_order(
+            branch, key, (where, [branch.cells, *values]), conditions(asked, branch), place
+        )
         yield (
             f"SELECT near.* FROM unnest(%s::bigint[]) AS scope(id), LATERAL ({near}) AS near",
             [asked.scope, *params],
@@ -216,44 +211,30 @@ def _by_column(key: str) -> Callable[[Recorded, Part, Place], Iterable[Piece]]:
     return query
 
 
-def _moved_by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Piece]]:
-    def query(moved: Sequence[Moved], place: Place) -> list[Piece]:
-        after, values = place.after(key, "d.id")
-        rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
-        return [
-            (
-                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) AND {after}",
-                [[each.pk for each in moved], *values],
-            )
-        ]
-
-    return query
-
-
 # By last contact: those that poll by their Heartbeat, the others cell after cell
 
 
-def _by_contact(asked: Recorded, part: Part, place: Place) -> Iterable[Piece]:
-    quiet = [cell for cell in part.cells if _heartbeat(cell) in QUIET]
-    polling = [cell for cell in part.cells if _heartbeat(cell) not in QUIET]
+def _by_contact(asked: Recorded, branch: Branch, place: Place) -> Iterable[Fragment]:
+    quiet = [cell for cell in branch.cells if _heartbeat(cell) in QUIET]
+    polling = [cell for cell in branch.cells if _heartbeat(cell) not in QUIET]
     if quiet:
         first = ("infinity", BIGGEST) if place.falls else ("-infinity", 0)
         bounds = [(cell, *(place.values or first)) for cell in quiet]
-        yield _cell_by_cell(asked, part, place, "recorded_quiet_at", bounds)
+        yield _cell_by_cell(asked, branch, place, "recorded_quiet_at", bounds)
     if polling:
         query = _sorted_by_contact if few_in(asked, polling, SELDOM) else _polling
-        yield query(asked, part, polling, place)
+        yield query(asked, branch, polling, place)
 
 
 def _heartbeat(cell: int) -> str:
     return HeartbeatState.values[cell % len(HeartbeatState)]
 
 
-def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
-    condition, params = conditions(asked, part, there=[table for table, _ in part.elsewhere])
+def _sorted_by_contact(asked: Recorded, branch: Branch, cells: list[int], place: Place) -> Fragment:
+    condition, params = conditions(asked, branch, there=[table for table, _ in branch.elsewhere])
     after, values = place.after(CONTACT, "d.id")
-    rows = from_rows(part)
-    if not part.poll:
+    rows = from_rows(branch)
+    if not branch.poll:
         rows += " LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
@@ -265,8 +246,8 @@ def _sorted_by_contact(asked: Recorded, part: Part, cells: list[int], place: Pla
     )
 
 
-def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Piece:
-    condition, params = conditions(asked, part, there=[HEARTBEATS])
+def _polling(asked: Recorded, branch: Branch, cells: list[int], place: Place) -> Fragment:
+    condition, params = conditions(asked, branch, there=[HEARTBEATS])
     after, values = place.after("devices_heartbeat.recorded_contact_at", "devices_heartbeat.device_id")
     fleets, named = ("AND d.fleet_id = ANY(%s)", [asked.fleets]) if asked.fleets else ("", [])
     return (
@@ -284,15 +265,9 @@ def _polling(asked: Recorded, part: Part, cells: list[int], place: Place) -> Pie
     )
 
 
-PARTS: dict[str, Callable[[Recorded, Part, Place], Iterable[Piece]]] = {
+BRANCHES: dict[str, Callable[[Recorded, Branch, Place], Iterable[Fragment]]] = {
     "attention": _by_attention,
     "name": _by_column(sorted_scan.KEYS["name"]),
     "contact": _by_contact,
     "release": _by_column(sorted_scan.KEYS["release"]),
-}
-MOVED: dict[str, Callable[[Sequence[Moved], Place], list[Piece]]] = {
-    "attention": _moved_by_attention,
-    "name": _moved_by_column(sorted_scan.KEYS["name"]),
-    "contact": _moved_by_column(CONTACT),
-    "release": _moved_by_column(sorted_scan.KEYS["release"]),
 }

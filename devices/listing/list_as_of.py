@@ -17,17 +17,17 @@ from django.db.models import QuerySet
 from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
 from devices.listing import index_scan
-from devices.listing.branches import Piece, few_in, recorded
+from devices.listing.branches import few_in, recorded
 from devices.listing.cursor import Place, order_named
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
-from devices.listing.fleets import compiled
 from devices.models import Device, StatusChange
 from devices.rules import vpn_states
 from devices.rules.vocabulary import RANKS, Status, behind
 from devices.status.reading import with_status
 from fleets.models import Organization
 from fleets.postgres import name_order
+from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Order, Page, after_sql, encode, order_sql, page_of
 from fleets.postgres.name_order import NameKey
 
@@ -120,7 +120,7 @@ class Then:
         self.at, self.passed = instant.at, instant.passed
         self.lasting = replace(filters, statuses=(), vpn=(), heartbeat=(), silent=None)
         self.recorded = recorded(self.organizations, self.lasting, self.at)
-        self.few = all(few_in(self.recorded, part.cells, SORTED) for part in self.recorded.parts)
+        self.few = all(few_in(self.recorded, branch.cells, SORTED) for branch in self.recorded.branches)
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of Was, by attention or by name. Raises keyset.UnreadableCursor.
@@ -180,7 +180,7 @@ class Then:
 
     def _rows(
         self,
-        candidates: Sequence[Piece],
+        candidates: Sequence[Fragment],
         order: Order,
         size: int,
         values: list[Any] | None = None,
@@ -197,8 +197,8 @@ class Then:
             )
             return [Was(*row) for row in cursor.fetchall()]
 
-    def _ranked(self, candidates: Sequence[Piece], filters: Filters) -> Piece:
-        sql, params = self._unrecorded() if self.passed else (NOBODY, ())
+    def _ranked(self, candidates: Sequence[Fragment], filters: Filters) -> Fragment:
+        sql, params = self._unrecorded() if self.passed else (NOBODY, [])
         asked, asked_params = self._asked(filters)
         return (
             ROWS.format(
@@ -216,49 +216,48 @@ class Then:
             ],
         )
 
-    def _unrecorded(self) -> tuple[str, tuple[Any, ...]]:
+    def _unrecorded(self) -> Fragment:
         """Those of the devices whose histories the clock is ahead of, as they were."""
         moved = in_organizations(self.organizations).order_by().filter(pk__in=self.passed)
         columns = ("pk", "status", "status_since", "vpn", "vpn_since", "heartbeat")
         return compiled(with_status(moved, self.at).values_list(*columns))
 
-    def _asked(self, filters: Filters) -> Piece:
+    def _asked(self, filters: Filters) -> Fragment:
         """What the filters ask of the status, the fleet and the links of then; begins with AND."""
-        pieces: list[Piece] = []
+        fragments: list[Fragment] = []
         if filters.fleets:
-            pieces.append(("s.fleet_id = ANY(%s)", [[each.pk for each in filters.fleets]]))
+            fragments.append(("s.fleet_id = ANY(%s)", [[each.pk for each in filters.fleets]]))
         if meant := [status.value for shown in filters.statuses for status in behind(shown)]:
-            pieces.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [meant]))
+            fragments.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [meant]))
         if filters.vpn:
-            pieces.append((f"{VPN_STATE} = ANY(%s)", [self.at, list(filters.vpn)]))
+            fragments.append((f"{VPN_STATE} = ANY(%s)", [self.at, list(filters.vpn)]))
         # Whether a poll was overdue is forgotten.
         if states := sorted({"recent" if state == "overdue" else state for state in filters.heartbeat}):
-            pieces.append((f"COALESCE({HEARTBEAT}, 'unknown') = ANY(%s)", [self.at, states]))
+            fragments.append((f"COALESCE({HEARTBEAT}, 'unknown') = ANY(%s)", [self.at, states]))
         return (
-            "".join(f" AND {sql}" for sql, _ in pieces),
-            [each for _, params in pieces for each in params],
+            "".join(f" AND {sql}" for sql, _ in fragments),
+            [each for _, params in fragments for each in params],
         )
 
     # Where devices are looked for: among those that are here now, those that moved away, those that are gone
 
-    def _present(self) -> Piece:
+    def _present(self) -> Fragment:
         return _candidates(unchanging(in_organizations(self.organizations), self.lasting))
 
-    def _others(self) -> list[Piece]:
-        owned, pieces = [each.pk for each in self.organizations], list[Piece]()
+    def _others(self) -> list[Fragment]:
+        owned, fragments = [each.pk for each in self.organizations], list[Fragment]()
         if self.filters.fleets:
             left = StatusChange.objects.filter(left_fleet__in=self.filters.fleets, at__gt=self.at)
             moved = in_organizations(self.organizations).filter(pk__in=left.values("device_id"))
-            pieces.append(_candidates(unchanging(moved, replace(self.lasting, fleets=()))))
+            fragments.append(_candidates(unchanging(moved, replace(self.lasting, fleets=()))))
         if not described(self.lasting):
-            pieces.append((DELETED, [owned, self.at]))
-        return pieces
+            fragments.append((DELETED, [owned, self.at]))
+        return fragments
 
 
-def _candidates(devices: QuerySet[Device]) -> Piece:
-    sql, params = devices.order_by().values_list("pk", "uuid", "name", "vpn_enabled").query.sql_with_params()
-    return sql, list(params)
+def _candidates(devices: QuerySet[Device]) -> Fragment:
+    return compiled(devices.order_by().values_list("pk", "uuid", "name", "vpn_enabled"))
 
 
-def _named(ids: Sequence[int]) -> Piece:
+def _named(ids: Sequence[int]) -> Fragment:
     return "SELECT id, uuid, name, vpn_enabled FROM devices_device WHERE id = ANY(%s)", [list(ids)]

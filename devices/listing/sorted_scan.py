@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from devices.listing.branches import Part, Piece, Recorded, conditions
+from devices.listing.branches import Branch, Recorded, conditions
 from devices.listing.cursor import Place
 from devices.rules.stalled import recorded_stalled
 from devices.rules.status_code import LINKS, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from fleets.postgres import name_order
+from fleets.postgres.fragment import Fragment
 
 CONTACT = "COALESCE(d.recorded_quiet_at, devices_heartbeat.recorded_contact_at)"
 KEYS = {
@@ -27,12 +28,12 @@ KEYS = {
 }
 
 
-def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
-    """The next rows of a part after a place: id, by attention the rank, and key.
+def rows(asked: Recorded, branch: Branch, first: str, place: Place) -> Fragment:
+    """The next rows of a branch after a place: id, by attention the rank, and key.
 
     `first`: the table whose condition few devices meet.
     """
-    sql, params = _found(asked, part, first, place)
+    sql, params = _found(asked, branch, first, place)
     after, values = place.after()
     rank = "rank, " if place.name == "attention" else ""
     return (
@@ -45,16 +46,16 @@ def rows(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
 
 
 def page(
-    asked: Recorded, part: Part, first: str, place: Place, moved: Sequence[Piece]
+    asked: Recorded, branch: Branch, first: str, place: Place, moved: Sequence[Fragment]
 ) -> tuple[list[int], Counter[str]]:
-    """The ids of the next rows of a list that is one part, and how many of it are recorded in each status.
+    """The ids of the next rows of a list that is one branch, and how many of it are recorded in each status.
 
     `moved`: queries like `rows` for the devices that are not as they are recorded.
     """
-    sql, params = _found(asked, part, first, place)
+    sql, params = _found(asked, branch, first, place)
     after, values = place.after()
     columns = "id, rank, key" if place.name == "attention" else "id, 0 AS rank, key"
-    more = "".join(f" UNION ALL SELECT {columns} FROM ({piece}) AS moved" for piece, _ in moved)
+    more = "".join(f" UNION ALL SELECT {columns} FROM ({fragment}) AS moved" for fragment, _ in moved)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -75,9 +76,9 @@ def page(
     return [pk for kind, _, pk in read if not kind], counts
 
 
-def _found(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
-    """All devices of a part: id, cell, rank and key."""
-    condition, params = conditions(asked, part, first=first)
+def _found(asked: Recorded, branch: Branch, first: str, place: Place) -> Fragment:
+    """All devices of a branch: id, cell, rank and key."""
+    condition, params = conditions(asked, branch, first=first)
     stalled, stopped_by = recorded_stalled(asked.at)
     beside = "LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
@@ -87,5 +88,5 @@ def _found(asked: Recorded, part: Part, first: str, place: Place) -> Piece:
         FROM devices_device d {beside if place.name == "contact" else ""}
         WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}
         """,
-        [*stopped_by, asked.scope, part.cells, *params],
+        [*stopped_by, asked.scope, branch.cells, *params],
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db.models import BooleanField, DateTimeField, Q, Value
 
 from devices.rules.live_links import over
 from devices.rules.vocabulary import PROGRESSING, STALLED_AFTER
 from fleets.postgres.expressions import Sql
+from fleets.postgres.fragment import Fragment
 
 SQL: Final = f"""{{progress_changed_at}} <= {{stopped_by}}
     AND {{status}} IN ({", ".join(f"'{status}'" for status in PROGRESSING)})"""
@@ -22,7 +23,7 @@ def is_stalled(at: datetime) -> Sql:
     return Sql(f"COALESCE({SQL}, false)", BooleanField(), stopped_by=stopped_by)
 
 
-def recorded_stalled(at: datetime) -> tuple[str, list[Any]]:
+def recorded_stalled(at: datetime) -> Fragment:
     """Whether a device `d` has, by what is recorded, as SQL with its parameters."""
     return RECORDED, [at - STALLED_AFTER]
 

@@ -26,6 +26,7 @@ from devices.rules.stalled import is_stalled, may_have_stalled
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, OVERDUE_AFTER
 from devices.status.expressions import rank, status_of
 from fleets.postgres.expressions import Sql
+from fleets.postgres.fragment import Fragment, compiled
 
 _SOME_TIME: Final = datetime.min.replace(tzinfo=UTC)  # stands for `at` in SQL that is kept
 ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
@@ -54,9 +55,9 @@ def moved_ids(at: datetime) -> list[int]:
 
 
 @cache
-def _moved() -> tuple[str, tuple[Any, ...]]:
+def _moved() -> Fragment:
     """What every page reads first is put together once: that takes longer than to answer it."""
-    return moved(clock.moment(_SOME_TIME, None)).query.sql_with_params()
+    return compiled(moved(clock.moment(_SOME_TIME, None)))
 
 
 def passed_ids(at: datetime) -> list[int]:

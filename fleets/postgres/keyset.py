@@ -20,6 +20,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
 
 from fleets.postgres import moments
+from fleets.postgres.fragment import Fragment
 
 M = TypeVar("M", bound=Model)
 
@@ -112,9 +113,7 @@ def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
     return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
-def after_sql(
-    order: Order, values: Sequence[Any] | None, columns: Sequence[str] = ()
-) -> tuple[str, list[Any]]:
+def after_sql(order: Order, values: Sequence[Any] | None, columns: Sequence[str] = ()) -> Fragment:
     """The condition in SQL of `after`, with its parameters; without values all rows are meant.
 
     `columns` hold the keys where they have other names. Keys that fall or rise together are compared as one

@@ -15,13 +15,13 @@ from django.db.models import QuerySet, Sum, Value
 from dashboard.pages.parts.device_row import Row, row_of
 from devices.listing import incidents
 from devices.listing.filters import Filters, Tag, unchanging
-from devices.listing.fleets import compiled
 from devices.listing.incidents import Line
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.vocabulary import PROGRESSING, RANKS, Status
 from devices.status.reading import with_status
 from devices.words import thousands
 from fleets.models import Fleet
+from fleets.postgres.fragment import Fragment, compiled
 from fleets.text import apart
 
 MANY: Final = 1000  # devices that share something are counted up to here
@@ -211,7 +211,7 @@ def _counted(groups: Iterable[QuerySet[Any]]) -> dict[str, int]:
         return {line: int(number or 0) for line, number in cursor.fetchall()}
 
 
-def _part(group: QuerySet[Any]) -> tuple[str, tuple[Any, ...]]:
+def _part(group: QuerySet[Any]) -> Fragment:
     if group.model is FleetCount:
         return compiled(group.values_list("line").annotate(n=Sum("number")))
     sql, params = compiled(group.values_list("line")[: MANY + 1])

@@ -1,0 +1,52 @@
+"""Devices that are not as they are recorded, as rows of a list: of each order those behind a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from devices.listing import sorted_scan
+from devices.listing.cursor import Moved, Place
+from devices.listing.sorted_scan import CONTACT
+from fleets.postgres.fragment import Fragment
+
+
+def moved_rows(moved: Sequence[Moved], place: Place) -> list[Fragment]:
+    """The queries for those of `moved` behind the place."""
+    return MOVED[place.name](moved, place) if moved else []
+
+
+def _by_attention(moved: Sequence[Moved], place: Place) -> list[Fragment]:
+    """Those behind the place; all are given by values."""
+    after, values = place.after()
+    columns = [[each.pk for each in moved], [each.rank for each in moved], [each.since for each in moved]]
+    return [
+        (
+            f"""
+            SELECT *, false AS ends
+            FROM unnest(%s::bigint[], %s::int[], %s::timestamptz[]) AS moved(id, rank, key) WHERE {after}
+            """,
+            [*columns, *values],
+        )
+    ]
+
+
+def _by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Fragment]]:
+    def query(moved: Sequence[Moved], place: Place) -> list[Fragment]:
+        after, values = place.after(key, "d.id")
+        rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
+        return [
+            (
+                f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) AND {after}",
+                [[each.pk for each in moved], *values],
+            )
+        ]
+
+    return query
+
+
+MOVED: dict[str, Callable[[Sequence[Moved], Place], list[Fragment]]] = {
+    "attention": _by_attention,
+    "name": _by_column(sorted_scan.KEYS["name"]),
+    "contact": _by_column(CONTACT),
+    "release": _by_column(sorted_scan.KEYS["release"]),
+}
