@@ -1,13 +1,11 @@
 """Everything the environment decides, read once; a value that does not parse stops the start."""
 
-import ipaddress
 import os
 import zoneinfo
 from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 from environs import Env, validate
 
 from dashboard.environment import database, hosts
@@ -60,12 +58,7 @@ ALLOWED_HOSTS = [name for name, _ in HOSTS]
 # Former ones, which still read sessions and second factors.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
-TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", [])
-for network in TRUSTED_PROXIES:
-    try:
-        ipaddress.ip_network(network)
-    except ValueError as error:
-        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+TRUSTED_PROXIES = hosts.networks(env.list("TRUSTED_PROXIES", []))
 
 # HTTPS: off only for a trial on this machine.
 

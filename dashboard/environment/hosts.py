@@ -6,11 +6,12 @@ somebody else would lead to whatever listens there.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ def apart(host: str) -> tuple[str, str]:
     """An entry of ALLOWED_HOSTS as its name and its port, which is empty where it has none."""
     found = re.fullmatch(r"(.*?)(?::(\d+))?", host)
     return (found[1], found[2] or "") if found else (host, "")
+
+
+def networks(named: list[str]) -> list[str]:
+    """The networks of TRUSTED_PROXIES. Raises ImproperlyConfigured where one is none."""
+    for network in named:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+    return named
 
 
 def trusted(

@@ -45,15 +45,9 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
             return gone(request, of.device)
         else:
             return _saved(request, uuid, field, of)
-    context = of.context(
-        field=field,
-        words=WORDS[field],
-        form=form,
-        seen=editing.version(now),
-        meanwhile=meanwhile,
-        inherited=inherited(of.device.fleet),
-        longest=interval(POLL_INTERVAL_MAX),
-    )
+    context = {"field": field, "words": WORDS[field], "form": form, "seen": editing.version(now)}
+    context |= {"meanwhile": meanwhile, "inherited": inherited(of.device.fleet)}
+    context |= of.context(longest=interval(POLL_INTERVAL_MAX))
     template = "devices/fact_edited.html" if wants_fragment(request) else "devices/edit.html"
     response = render(request, template, context, status=409 if meanwhile else 200)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])

@@ -14,10 +14,10 @@ from dashboard.http.scope import Scope
 from dashboard.pages.devices.filter_form import filter_form
 from dashboard.pages.devices.query import Query
 from dashboard.pages.devices.row_as_of import rows_then
-from dashboard.pages.parts.address import address, beside
+from dashboard.pages.parts.address import beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import differences
-from dashboard.pages.parts.minute import minute_form
+from dashboard.pages.parts.minute import as_of
 from dashboard.pages.parts.over_time_links import picture
 from dashboard.pages.parts.sort_links import Choice, sort_menu
 from devices import words
@@ -51,15 +51,10 @@ def devices_then(
     rows = rows_then(found.rows, instant)
     _say_what_is_of_now(asked)
     previous, after = beside(request, found)
-    context = {
+    context = as_of(request, at, now) | {
         "nav": "fleets" if fleet else "devices",
         "scope": here,
         "fleet": fleet,
-        "at": now,
-        "then": at,
-        "silence": at.silence if at.heard != at else None,
-        "minute": minute_form(request, now, at),
-        "back": address(request, at=None),
         "asked": asked,
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "rows": rows,

@@ -25,7 +25,7 @@ from devices import clock
 from devices.background import preregistration
 from devices.models import DeviceList, Job
 from devices.operations import ceilings, device_file, key_handout
-from devices.operations.device_file import Fault
+from devices.operations.device_file import DeviceFile, Fault
 from fleets.models import Fleet, Role
 
 # A file of 5 MB takes seconds of a processor to read, and as many to make the keys of.
@@ -69,20 +69,11 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
     form = UploadForm(request.POST if sent else None, request.FILES if sent else None)
     faults: Sequence[Fault] = ()
     if form.is_valid():
-        file = form.cleaned_data["file"]
         release_connection()
-        read = device_file.read(file.read())
+        read = device_file.read(form.cleaned_data["file"].read())
         faults = read.faults or device_file.taken(read.lines)
-        if not faults:
-            said = {"lines": read.lines, "file_name": file.name, "actor": person(request)}
-            try:
-                listed = preregistration.keep(fleet=fleet, **said)
-            except ceilings.Reached as reached:
-                form.add_error("file", str(reached))
-            else:
-                if read.remark:
-                    messages.info(request, read.remark)
-                return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
+        if listed := None if faults else _kept(request, fleet, form, read):
+            return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
     context = {
         "nav": "fleets",
         "scope": here,
@@ -96,6 +87,19 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         "megabytes": BODY_LIMIT // 1024**2,
     }
     return render(request, "devices/import.html", context)
+
+
+def _kept(request: HttpRequest, fleet: Fleet, form: UploadForm, read: DeviceFile) -> DeviceList | None:
+    """The list that a good file makes; None where there are too many lists, which the form then says."""
+    said = {"lines": read.lines, "file_name": form.cleaned_data["file"].name, "actor": person(request)}
+    try:
+        listed = preregistration.keep(fleet=fleet, **said)
+    except ceilings.Reached as reached:
+        form.add_error("file", str(reached))
+        return None
+    if read.remark:
+        messages.info(request, read.remark)
+    return listed
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -133,12 +137,12 @@ def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
 @FILES.around
 def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
     """The keys of the devices that this job made, as a file: the same until somebody confirms to have it."""
-    found, listed = _listed(request, job)
+    _, listed = _listed(request, job)
     try:
         keyed = key_handout.hand_out(listed=listed, actor=person(request))
     except key_handout.NotOffered as error:
         listed.refresh_from_db(fields=["keys_at", "keys_by_name"])
-        context = {"job": found, "listed": listed, "why": str(error)}
+        context = {"listed": listed, "why": str(error)}
         return render(request, "devices/job_keys_gone.html", context, status=409)
 
     async def batches() -> AsyncIterator[list[Row]]:

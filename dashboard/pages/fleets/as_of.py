@@ -15,11 +15,12 @@ from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import Difference, differences
-from dashboard.pages.parts.minute import minute_form
+from dashboard.pages.parts.minute import as_of
 from dashboard.pages.parts.over_time_links import picture
 from devices.clock import Moment
 from devices.history import changes, counts_as_of
 from devices.history.changes import Change
+from devices.history.counts_as_of import Instant
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
 from devices.listing.fleets import Standing, apart, order_named, standings_of
@@ -54,24 +55,13 @@ def fleets_then(
     fresh = page_asked_for(
         request, notices, partial(standings_then, here.chosen, instant, text, order, PER_PAGE)
     )
-    counts, gone = counts_as_of.count([each.pk for each in here.chosen], instant)
-    present = as_shown(count_by_status(in_organizations(here.chosen), now, aside.moved))
     standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
     last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
     previous, after = beside(request, fresh)
-    context = {
+    context = as_of(request, at, now) | _counts(here, instant, now, aside.moved)
+    context |= {
         "nav": "fleets",
         "scope": here,
-        "at": now,
-        "then": at,
-        "silence": at.silence if at.heard != at else None,
-        "minute": minute_form(request, now, at),
-        "back": address(request, at=None),
-        "counts": differences(as_shown(counts), present),
-        "stack": as_shown(counts),
-        "total": sum(counts.values()),
-        "attention": always_attended(counts),
-        "gone": gone,
         "rows": list(_rows(fresh.rows, standings, last)),
         "picture": picture(request, here.chosen, now),
         "text": text,
@@ -83,6 +73,19 @@ def fleets_then(
         "next": after,
     }
     return render(request, "fleets/then.html", context)
+
+
+def _counts(here: Scope, instant: Instant, now: datetime, moved: Sequence[int]) -> dict[str, object]:
+    """How many devices had each status then, beside how many have it now."""
+    counts, gone = counts_as_of.count([each.pk for each in here.chosen], instant)
+    present = as_shown(count_by_status(in_organizations(here.chosen), now, moved))
+    return {
+        "counts": differences(as_shown(counts), present),
+        "stack": as_shown(counts),
+        "total": sum(counts.values()),
+        "attention": always_attended(counts),
+        "gone": gone,
+    }
 
 
 def _rows(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.utils import timezone
 
+from dashboard.pages.parts.address import address
 from dashboard.pages.parts.over_time import address_of
 from devices import clock, words
 from devices.clock import Moment
@@ -86,6 +87,17 @@ def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None)
         most = most.replace(minute=59)
     value, bound = (f"{each:%Y-%m-%dT%H:%M}" for each in (shown, most))
     return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
+
+
+def as_of(request: HttpRequest, at: Moment, now: datetime) -> dict[str, object]:
+    """What every page as of `at` says of it: the minute, whether we listened then, how to leave it."""
+    return {
+        "at": now,
+        "then": at,
+        "silence": at.silence if at.heard != at else None,
+        "minute": minute_form(request, now, at),
+        "back": address(request, at=None),
+    }
 
 
 def _offsets(local: datetime) -> list[tuple[int, str, bool]]:
