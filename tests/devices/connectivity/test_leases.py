@@ -10,7 +10,7 @@ from django.db import transaction
 from devices import connectivity
 from devices.connectivity.vpn import ListRequired
 from devices.models import VpnServer
-from tests.devices.connectivity.test_connectivity import at, link, records
+from tests.devices.connectivity.facts import at, link, records
 from tests.factories import make_device
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from devices.connectivity import vpn_leases
 from devices.models import Device, VpnServer
 from fleets.models import Organization
 from tests.at_once import WAIT, held_open, in_background
-from tests.devices.connectivity.test_connectivity import at, link
+from tests.devices.connectivity.facts import at, link
 from tests.factories import make_device
 
 DAY = 24 * 3600
