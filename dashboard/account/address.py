@@ -13,6 +13,7 @@ from django.core import signing
 from django.urls import reverse
 
 from dashboard.account import lines, people
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 
 SALT: Final = "lookout.address"
 GOOD_FOR: Final = 3600  # seconds
-
-
-class Changed(Exception):
-    """The account's address was changed, or proven, meanwhile: what was asked for before counts no more."""
 
 
 def send_link(request: HttpRequest, user: User, email: str) -> None:
@@ -57,15 +54,15 @@ def _told(secret: str) -> list[Any] | None:
 def prove(user: User, email: str) -> None:
     """Make this the account's address, as proven.
 
-    Raises people.Taken where another account has it, Changed where the account has not the address any more
-    that `user` says.
+    Raises people.Taken where another account has it, ChangedMeanwhile where the account has not the address
+    any more that `user` says: what was asked for before counts no more.
     """
     before, said = user.email, (user.email, user.proven_email)
     try:
         with unique_violation(lambda _: people.Taken("email")):
             now = people.hold(user)
             if (now.email, now.proven_email) != said:
-                raise Changed
+                raise ChangedMeanwhile("The address of the account")
             user.email = user.proven_email = email.lower()
             user.save(update_fields=["email", "proven_email"])
             lines.write("email-proven", user, before={"address": before}, after={"address": user.email})

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dashboard.account import address, people
 from dashboard.account.pages import context
 from dashboard.http.scope import person, signed_in
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.services import members
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def prove(request: HttpRequest) -> HttpResponse:
         former = user.email
         try:
             address.prove(user, email)
-        except address.Changed:
+        except ChangedMeanwhile:
             messages.error(request, NO_GOOD)
         except people.Taken:
             messages.error(request, "Nothing was changed: another account has this address.")

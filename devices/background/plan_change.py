@@ -16,6 +16,7 @@ from devices.models import Job
 from devices.operations import fleet_settings
 from devices.words import thousands
 from fleets.access import roles
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 from fleets.services.fleets import settings_of, version
 
@@ -43,7 +44,7 @@ def change_plan(
     if affected <= AT_ONCE:
         return freezing.change_plan(organization=organization, actor=actor, seen=seen, **wanted)
     if seen != freezing.plan_version(organization):
-        raise freezing.PlanChangedMeanwhile(f"The plan of {organization} was changed meanwhile.")
+        raise ChangedMeanwhile(f"The plan of {organization}")
     return _once(
         kind=Job.Kind.PLAN,
         organization=organization,
@@ -62,7 +63,7 @@ def plan_run(run: Run) -> str:
         changed = freezing.change_plan(
             organization=organization, actor=run.actor, tell=run.progress, **run.parameters
         )
-    except freezing.PlanChangedMeanwhile as error:
+    except ChangedMeanwhile as error:
         raise Refused("The plan was changed meanwhile, so this changed nothing.") from error
     return f"{thousands(changed)} devices froze, thawed or changed the reason."
 
@@ -78,7 +79,7 @@ def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: An
         fleet_settings.change_fleet(fleet=fleet, actor=actor, seen=seen, **settings)
         return None
     if seen != version(now):
-        raise fleet_settings.ChangedMeanwhile(fleet, now)
+        raise ChangedMeanwhile(f"The settings of {fleet}", now)
     return _once(
         kind=Job.Kind.FLEET,
         organization=fleet.organization,
@@ -100,7 +101,7 @@ def fleet_run(run: Run) -> str:
         fleet_settings.change_fleet(
             fleet=fleet, actor=run.actor, seen=said["seen"], tell=run.progress, **said["settings"]
         )
-    except fleet_settings.ChangedMeanwhile as error:
+    except ChangedMeanwhile as error:
         raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error
     return f"The settings of {fleet} are saved; its devices and those in line froze or thawed."
 

@@ -5,13 +5,12 @@ transaction: the organization's row is what such changes wait for each other at.
 """
 
 from devices.freezing.freeze import Tell, hold_for_contact, refreeze, refreeze_activated
-from devices.freezing.plan import PlanChangedMeanwhile, change_plan, plan_version
+from devices.freezing.plan import change_plan, plan_version
 from devices.freezing.queue import Named, next_turns, place_in_line
 from devices.freezing.rule import reason_in
 
 __all__ = [
     "Named",
-    "PlanChangedMeanwhile",
     "Tell",
     "change_plan",
     "hold_for_contact",

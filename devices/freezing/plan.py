@@ -11,14 +11,11 @@ from devices import clock
 from devices.freezing.freeze import Tell, refreeze
 from fleets import audit
 from fleets.access import locks, roles
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Organization, Plan, Role
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
-
-
-class PlanChangedMeanwhile(Exception):
-    """The plan is no longer the one that the change was made up from."""
 
 
 def plan_version(organization: Organization) -> str:
@@ -41,7 +38,7 @@ def change_plan(
     """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
 
     `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
-    PlanChangedMeanwhile where the plan is another one since.
+    ChangedMeanwhile where the plan is another one since.
     """
     at = at or clock.now()
     locks.hold([organization.pk])
@@ -49,7 +46,7 @@ def change_plan(
     after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
     now = Organization.objects.get(pk=organization.pk)
     if seen is not None and seen != plan_version(now):
-        raise PlanChangedMeanwhile(f"The plan of {now} was changed meanwhile.")
+        raise ChangedMeanwhile(f"The plan of {now}")
     before: dict[str, Any] = {name: getattr(now, name) for name in after}
     if before == after:
         return 0

@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from fleets.access import locks
+from fleets.meanwhile import ChangedMeanwhile
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from devices.models import ApiKey
     from fleets.models import Organization
-
-
-class CreatedMeanwhile(Exception):
-    """There is another key since the newest one that the caller knows of."""
 
 
 def newest(of: QuerySet[ApiKey]) -> str:
@@ -33,9 +30,9 @@ def newest(of: QuerySet[ApiKey]) -> str:
 def create(*, organization: Organization, of: QuerySet[ApiKey], seen: str, make: Callable[[], str]) -> str:
     """The key that `make` creates, where the newest one `of` the organization's keys is still `seen`.
 
-    Raises CreatedMeanwhile, and what `make` raises.
+    Raises ChangedMeanwhile, and what `make` raises.
     """
     locks.hold([organization.pk])
     if seen != newest(of):
-        raise CreatedMeanwhile
+        raise ChangedMeanwhile("The newest key")
     return make()

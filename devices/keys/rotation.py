@@ -13,6 +13,7 @@ from devices.keys import audit as key_audit
 from devices.keys import once as key_once
 from devices.models import ApiKey, Device
 from fleets.access import roles
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
 
 class NotUsedYet(Exception):
     """The device has not used its new key: without the old one it could not speak."""
-
-
-class RotatedMeanwhile(Exception):
-    """The device got another key since the newest one that the caller knows of."""
 
 
 class NotRotating(Exception):
@@ -45,14 +42,14 @@ def rotate(
     """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
 
     `seen` is the fingerprint of the newest key known to who asks ("": none), so that asking twice makes no
-    second one. Raises PermissionDenied, RotatedMeanwhile, keys.TooMany while it is rotating already, and
+    second one. Raises PermissionDenied, ChangedMeanwhile, keys.TooMany while it is rotating already, and
     Device.DoesNotExist where it was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
     Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
     if seen is not None and seen != newest(device):
-        raise RotatedMeanwhile(f"{device} got another key meanwhile.")
+        raise ChangedMeanwhile(f"The newest key of {device}")
     made, key = keys.issue(device, at=at)
     older = _live(device, at).exclude(pk=made.pk)
     before = _said(older)

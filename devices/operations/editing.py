@@ -5,10 +5,8 @@ None of it is a fact that a status is computed from: a poll interval counts from
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import transaction
@@ -17,25 +15,13 @@ from devices import clock
 from devices.models import Device
 from devices.operations import batch as together
 from fleets.access import roles
+from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import Role
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
 EDITABLE: Final = ("name", "notes", "tags", "poll_interval")
-
-
-class ChangedMeanwhile(Exception):
-    """The value is no longer the one that the change was made up from; it is `now`."""
-
-    def __init__(self, device: Device, now: Any) -> None:
-        super().__init__(f"{device} was changed meanwhile.")
-        self.now = now
-
-
-def version(value: Any) -> str:
-    """Names a value, so that a change can tell whether it was made up from it."""
-    return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 @transaction.atomic

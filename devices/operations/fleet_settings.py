@@ -12,19 +12,12 @@ from devices.models import Device
 from devices.transitions.write import settle_devices
 from fleets import audit
 from fleets.access import locks, roles
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
 from fleets.services.fleets import settings_of, version
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
-
-
-class ChangedMeanwhile(Exception):
-    """The settings are no longer those that the change was made up from; they are `now`."""
-
-    def __init__(self, fleet: Fleet, now: dict[str, Any]) -> None:
-        super().__init__(f"The settings of {fleet} were changed meanwhile.")
-        self.now = now
 
 
 @transaction.atomic
@@ -48,7 +41,7 @@ def change_fleet(
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     before = settings_of(fleet)
     if seen is not None and seen != version(before):
-        raise ChangedMeanwhile(fleet, before)
+        raise ChangedMeanwhile(f"The settings of {fleet}", before)
     after = {name: value for name, value in settings.items() if before[name] != value}
     if not after:
         return

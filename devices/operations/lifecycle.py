@@ -23,6 +23,7 @@ from devices.operations.reports import LONGEST, as_kept
 from devices.transitions.write import settle_devices
 from fleets import audit
 from fleets.access import locks, roles
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
 from fleets.postgres.unique import unique_violation
 from fleets.text import kept
@@ -45,14 +46,6 @@ class StillConnected(Exception):
 
 class OtherOrganization(Exception):
     """A device moves only within its organization."""
-
-
-class MovedMeanwhile(Exception):
-    """The device is no longer in the fleet that it was to be moved from, but in `fleet`."""
-
-    def __init__(self, device: Device, fleet: Fleet) -> None:
-        super().__init__(f"{device} is in {fleet} now")
-        self.fleet = fleet
 
 
 class FleetGone(Exception):
@@ -137,7 +130,7 @@ def move(
     """Move a device to another fleet of its organization; it keeps its history. False: it was there.
 
     `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
-    FleetGone, MovedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
+    FleetGone, ChangedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
     """
     of = _held(device, actor, Role.OPERATOR, at)
     if fleet.organization_id != device.organization_id:
@@ -147,7 +140,7 @@ def move(
     if was.fleet_id == fleet.pk:
         return False
     if seen is not None and was.fleet.slug != seen:
-        raise MovedMeanwhile(device, was.fleet)
+        raise ChangedMeanwhile(f"The fleet of {device}", was.fleet)
     return together.move(of, fleet=fleet, vpn_enabled=vpn_enabled)[device.pk] == together.CHANGED
 
 

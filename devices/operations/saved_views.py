@@ -13,9 +13,9 @@ from devices.listing import kept_list
 from devices.listing.kept_list import KeptList
 from devices.listing.query_string import address_of
 from devices.models import SavedView
-from devices.operations.editing import version
 from fleets import audit
 from fleets.access import locks, people, roles
+from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import Organization, Role
 from fleets.postgres.unique import unique_violation
 
@@ -32,14 +32,6 @@ class NameTaken(Exception):
 
 class TooMany(Exception):
     """The person, or the organization, has as many views as there may be."""
-
-
-class ChangedMeanwhile(Exception):
-    """The view is no longer the one that the change was made up from; it is `now`."""
-
-    def __init__(self, now: SavedView) -> None:
-        super().__init__(f"{now} was changed meanwhile.")
-        self.now = now
 
 
 def version_of(view: SavedView) -> str:
@@ -96,7 +88,7 @@ def change(
         return now
     if seen != known:
         now.refresh_from_db()
-        raise ChangedMeanwhile(now)
+        raise ChangedMeanwhile(now, now)
     _store(now)
     after = _told(now)
     differ = [name for name in after if after[name] != before[name]]

@@ -17,6 +17,7 @@ from django.db import transaction
 from fleets import audit
 from fleets.access import locks, people, roles
 from fleets.access.digests import digests
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Invitation, Membership, Organization, Role
 from fleets.postgres import clock
 
@@ -33,10 +34,6 @@ class LastOwner(Exception):
 
 class NotAMember(Exception):
     """The person left meanwhile, or was removed."""
-
-
-class InvitedMeanwhile(Exception):
-    """There is another invitation since the newest one that the caller knows of."""
 
 
 class AlreadyMember(Exception):
@@ -78,13 +75,13 @@ def invite(
     """A link for one person, and for one e-mail address where it is given; its secret is shown once.
 
     `seen` is the fingerprint of the newest invitation known to who asks ("": none), so that asking twice
-    creates no second one. Raises PermissionDenied, InvitedMeanwhile, AlreadyMember.
+    creates no second one. Raises PermissionDenied, ChangedMeanwhile, AlreadyMember.
     """
     at = at or clock.now()
     locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     if seen is not None and seen != newest(organization):
-        raise InvitedMeanwhile
+        raise ChangedMeanwhile("The newest invitation")
     if email and Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
         raise AlreadyMember(f"{email} is the address of a member.")
     secret = secrets.token_urlsafe(32)

@@ -14,8 +14,9 @@ from dashboard.models import User
 from devices import freezing, jobs, keys
 from devices.background import preregistration
 from devices.models import Device, Job
-from devices.operations import bulk_actions, editing, saved_views
+from devices.operations import bulk_actions, saved_views
 from devices.operations.device_file import Line
+from fleets import meanwhile
 from fleets.models import Membership, Organization, Role
 from fleets.services import members
 from fleets.services.fleets import settings_of, version
@@ -121,10 +122,10 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "empty": empty.slug,
         "uuid": device.uuid,
         "device_name": device.name,
-        "seen_name": editing.version(device.name),
-        "seen_notes": editing.version(""),
-        "seen_tags": editing.version({}),
-        "seen_interval": editing.version(None),
+        "seen_name": meanwhile.version(device.name),
+        "seen_notes": meanwhile.version(""),
+        "seen_tags": meanwhile.version({}),
+        "seen_interval": meanwhile.version(None),
         "view": str(view.uuid),
         "seen_view": saved_views.version_of(view),
         "selection": str(selection.uuid),

@@ -19,6 +19,7 @@ from dashboard.pages.parts.device_row import tag_words, tags
 from dashboard.pages.parts.poll_interval import in_words, inherited, interval, interval_of
 from devices.models import Device
 from devices.operations import editing
+from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Role
 
 WORDS: Final = {"name": "Name", "notes": "Notes", "tags": "Tags", "poll_interval": "Poll interval"}
@@ -39,13 +40,13 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
         said = {"field": field, "value": form.value, "seen": seen, "actor": person(request)}
         try:
             editing.edit(device=of.device, **said)
-        except editing.ChangedMeanwhile as changed:
+        except ChangedMeanwhile as changed:
             now, meanwhile = changed.now, _meanwhile(of.device, field, changed.now)
         except Device.DoesNotExist:
             return gone(request, of.device)
         else:
             return _saved(request, uuid, field, of)
-    context = {"field": field, "words": WORDS[field], "form": form, "seen": editing.version(now)}
+    context = {"field": field, "words": WORDS[field], "form": form, "seen": version(now)}
     context |= {"meanwhile": meanwhile, "inherited": inherited(of.device.fleet)}
     context |= of.context(longest=interval(POLL_INTERVAL_MAX))
     template = "devices/fact_edited.html" if wants_fragment(request) else "devices/edit.html"

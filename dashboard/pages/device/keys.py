@@ -19,6 +19,7 @@ from dashboard.pages.parts.key_rows import KeyRow, listed
 from devices import clock, keys
 from devices.keys import rotation as key_rotation
 from devices.models import ApiKey, Device
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
 from fleets.text import apart
 
@@ -80,7 +81,7 @@ def _rotate(request: HttpRequest, device: Device, form: RotateForm) -> tuple[str
     seen, actor = request.POST.get("newest", ""), person(request)
     try:
         return key_rotation.rotate(device=device, overlap=form.overlap, seen=seen, actor=actor), ""
-    except key_rotation.RotatedMeanwhile:
+    except ChangedMeanwhile:
         return "", AGAIN
     except keys.TooMany:
         return "", "it has two live keys already"

@@ -18,6 +18,7 @@ from devices import keys
 from devices.models import Device
 from devices.operations import lifecycle
 from devices.operations.batch import links_up
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
 from fleets.text import Words, apart
 
@@ -68,8 +69,8 @@ def _move(request: HttpRequest, of: Target) -> HttpResponse | str:
     seen = request.POST.get("from", "")
     try:
         done = lifecycle.move(device=of.device, fleet=fleet, seen=seen, actor=person(request))
-    except lifecycle.MovedMeanwhile as moved:
-        return f"meanwhile it was moved to {moved.fleet}"
+    except ChangedMeanwhile as moved:
+        return f"meanwhile it was moved to {moved.now}"
     except lifecycle.FleetGone:
         return NO_FLEET
     except Device.DoesNotExist:

@@ -24,6 +24,7 @@ from devices.listing.kept_list import KeptList
 from devices.listing.query_string import address_of
 from devices.models import SavedView
 from devices.operations import saved_views
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Organization, Role
 from fleets.text import Words, apart
 
@@ -133,7 +134,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             saved_views.change(view=found, actor=person(request), **said)
         except saved_views.NameTaken:
             form.add_error("name", TAKEN)
-        except saved_views.ChangedMeanwhile as changed:
+        except ChangedMeanwhile as changed:
             found = meanwhile = changed.now
         except SavedView.DoesNotExist:
             messages.error(request, GONE)
@@ -155,7 +156,7 @@ def update(request: HttpRequest, view: UUID) -> HttpResponse:
     query, seen = address_of(listed), request.POST.get("seen", "")
     try:
         now = saved_views.change(view=found, actor=person(request), seen=seen, of=listed)
-    except saved_views.ChangedMeanwhile as changed:
+    except ChangedMeanwhile as changed:
         context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
         context |= {"theirs": query_of(changed.now), "address": opening(changed.now)}
         context |= {"back": _opened(query, changed.now)}

@@ -16,7 +16,7 @@ from dashboard.pages.parts.place import administered
 from devices import clock
 from devices.background.plan_change import change_fleet
 from devices.models import ApiKey, Device
-from devices.operations.fleet_settings import ChangedMeanwhile
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.services import fleets
 from fleets.services.fleets import settings_of, version
 from fleets.text import apart

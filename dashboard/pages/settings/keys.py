@@ -21,6 +21,7 @@ from dashboard.pages.parts.place import administered, place
 from devices import clock, keys
 from devices.keys import once as key_once
 from devices.models import ApiKey
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
 from fleets.text import Words, apart
 
@@ -118,7 +119,7 @@ def _page(
         seen, once = request.POST.get("newest", ""), partial(make, **form.said(at))
         try:
             new = key_once.create(organization=context["organization"], of=of, seen=seen, make=once)
-        except key_once.CreatedMeanwhile:
+        except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect(request.path)
         form, rows = KeyForm(), listed(of, clock.now())

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.place import Place, place
 from dashboard.pages.settings.member_forms import MEANING, InvitationForm, RoleForm
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Invitation, Membership, Role
 from fleets.postgres.name_order import NameKey
 from fleets.services import members
@@ -46,7 +47,7 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
         said["seen"] = request.POST.get("newest", "")
         try:
             _, secret = members.invite(organization=here.organization, actor=person(request), **said)
-        except members.InvitedMeanwhile:
+        except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect("fleets:members", organization)
         except members.AlreadyMember as error:

@@ -16,9 +16,10 @@ from dashboard.pages.settings.organization_forms import PlanForm
 from dashboard.pages.settings.plan_wording import differences, done
 from devices import clock
 from devices.background import plan_change
-from devices.freezing import PlanChangedMeanwhile, plan_version
+from devices.freezing import plan_version
 from devices.freezing.forecast import forecast
 from devices.models import Job
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
 
 
@@ -44,7 +45,7 @@ def change(request: HttpRequest, organization: str) -> HttpResponse:
             made = plan_change.change_plan(
                 organization=here.organization, actor=person(request), seen=seen, **form.plan_wanted
             )
-        except PlanChangedMeanwhile:
+        except ChangedMeanwhile:
             here, refused = place(request, organization, Role.OWNER), True
         else:
             return _made(request, here, made)

@@ -10,7 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
 from devices.models import Device
-from devices.operations.editing import ChangedMeanwhile, edit, retag, version
+from devices.operations.editing import edit, retag
+from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import AuditEntry, Role
 from tests.factories import T0, make_device, make_member
 

@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from devices.models import Device
-from devices.operations.fleet_settings import ChangedMeanwhile, change_fleet
+from devices.operations.fleet_settings import change_fleet
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import AuditEntry, Fleet, Role
 from fleets.services.fleets import settings_of, version
 from tests.factories import T0, make_device, make_fleet, make_member, seconds

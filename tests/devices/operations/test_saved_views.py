@@ -9,7 +9,6 @@ from dashboard.models import User
 from devices.models import SavedView
 from devices.operations import saved_views
 from devices.operations.saved_views import (
-    ChangedMeanwhile,
     NameTaken,
     TooMany,
     change,
@@ -17,6 +16,7 @@ from devices.operations.saved_views import (
     save,
     version_of,
 )
+from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import AuditEntry, Organization, Role
 from tests.factories import make_member, make_organization
 from tests.lists import listed
