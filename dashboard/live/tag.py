@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import ForeignKey, Model
 from django.utils import timezone
+from msgspec import Struct
 
 from dashboard import __version__
 
@@ -50,6 +51,8 @@ def _parts_of(kind: type) -> Callable[[Any], object]:
     """What makes plain values of this kind of them."""
     if is_dataclass(kind):  # without what moves on in the browser
         return attrgetter(*(each.name for each in fields(kind) if each.compare))
+    if issubclass(kind, Struct):
+        return attrgetter(*kind.__struct_fields__)
     if issubclass(kind, date):  # and datetime
         return kind.isoformat
     if issubclass(kind, timedelta | UUID):

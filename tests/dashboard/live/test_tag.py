@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from dashboard.live.tag import tag_of
+from devices.listing.filters import Tag
 from devices.models import Device
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
@@ -54,6 +55,7 @@ def test_equal_values_have_the_same_tag() -> None:
         {"counts": T0},
         {"counts": timedelta(1)},
         {"counts": UUID(int=1)},
+        {"counts": Tag("site", "central")},
         {"device": device()},
     ],
 )
