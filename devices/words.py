@@ -3,10 +3,18 @@
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
+from django.conf import settings
 from django.utils import timezone
 
 NO_BREAK = "\u00a0"
 THIN = "\u2009"
+
+# What locks a device, by the slug of models.FrozenReason.
+FROZEN = {
+    "unpaid": "unpaid invoices",
+    "fleet-type": "a paid {fleet} type in a free organization",
+    "allowance": "outside the organization's allowance",
+}
 
 
 def duration(span: timedelta, *, precise: bool = False) -> str:
@@ -81,6 +89,16 @@ def offset(local: datetime) -> str:
 def thousands(number: int) -> str:
     """An exact number with thin spaces between its thousands."""
     return f"{number:,}".replace(",", THIN)
+
+
+def of_site(sentence: str, **values: object) -> str:
+    """A sentence of ours with the site's own words for a VPN and a fleet in place of {vpn} and {fleet}."""
+    return sentence.format(vpn=settings.VPN_WORD, fleet=settings.FLEET_WORD.lower(), **values)
+
+
+def frozen_because(reason: str) -> str:
+    """What locks a device, in the words of the site."""
+    return of_site(FROZEN.get(reason, "locked"))
 
 
 def plural(noun: str) -> str:

@@ -91,6 +91,12 @@ def plural(noun: str) -> str:
 
 
 @register.filter
+def frozen_because(reason: str) -> str:
+    """What locks a device, by the slug of its reason."""
+    return words.frozen_because(reason)
+
+
+@register.filter
 def milliseconds(moment: datetime) -> int:
     """Since 1970, for the browser's clock."""
     return int(moment.timestamp() * 1000)

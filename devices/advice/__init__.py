@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import DateTimeField, QuerySet, Value
 
 from devices import clock, freezing, words
@@ -16,6 +15,7 @@ from devices.rules.vocabulary import HeartbeatState, Status
 from fleets.text import apart
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
+ADDRESS_ASKED = "Do others at its address work?"
 SAME_MOMENT = timedelta(seconds=60)  # neighbours that dropped this close together have one cause
 
 
@@ -43,7 +43,7 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
     Status.VPN_ONLY: (
         (
             "Is the agent running?",
-            "Over SSH look at the agent's service and journal: usually it is stopped or crashing.",
+            "Look at the agent's service and journal over SSH. It is usually stopped or crashing.",
         ),
         (
             "Disk and container engine",
@@ -57,43 +57,48 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
     Status.HEARTBEAT_ONLY: (
         (
             "Firewall or proxy at the site",
-            "TCP 443 to the {vpn} server must pass (UDP 1194 where so configured).",
+            "TCP port 443 to the {vpn} server must be open (or UDP 1194 if that is configured).",
         ),
         ("Clock and names", "NTP (UDP 123) and DNS (UDP 53) must work for the {vpn} to connect."),
-        ("The {vpn} client's journal", "Reach the device from another one on the same network and read it."),
+        (
+            "The {vpn} client's journal",
+            "Connect to the device from another one on the same network and read it.",
+        ),
     ),
     Status.OFFLINE: (
         (
             "Power and network at the site",
-            "Cable, Wi-Fi, router. Try to reach it from a neighbour on its network.",
+            "Check cable, Wi-Fi and router. Try to reach it from another device on its network.",
         ),
-        ("If it stays away", "Deactivate it; contact activates it again."),
+        ("If it stays offline", "Deactivate it. Its next contact activates it again."),
     ),
     Status.CONFIGURING: (
         (
             "Wait a few minutes",
-            "If it is stuck: the log of the OS update on the device, its network, its disk.",
+            "If it is stuck, check the OS update log on the device, its network and its disk.",
         ),
     ),
     Status.UPDATING: (
         ("Download speed and free disk", "Both decide how long an update takes."),
-        ("An update lock", "An application that holds one is downloaded, but not applied."),
+        ("An update lock", "While an application holds one, the update is downloaded, but not installed."),
     ),
     Status.POST_PROVISIONING: (
         (
             "Restart it without its install medium",
-            "It power-cycles in this state and starts from its own storage next.",
+            "It restarts in this state and then starts from its own storage.",
         ),
         (
             "Network credentials in the image",
-            "A board that never reports may lack them, or was switched off too early.",
+            "A device that never reports may lack them, or it was switched off too early.",
         ),
     ),
-    Status.INACTIVE: (("Switch it on", "Contact activates it. The image must carry this device's key."),),
+    Status.INACTIVE: (
+        ("Switch it on", "Its first contact activates it. Its image must contain this device's key."),
+    ),
     Status.FROZEN: (
         (
             "Free a place",
-            "Deactivate or delete a device, raise the allowance, change the fleet type or plan, or pay.",
+            "Deactivate or delete a device, raise the allowance, change the {fleet} type or plan, or pay.",
         ),
     ),
 }
@@ -101,38 +106,41 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
 
 def works_now(device: Any, at: datetime) -> tuple[Ability, ...]:
     """What an annotated device can do over its present links."""
-    vpn_word = settings.VPN_WORD
     locked = device.status in (Status.FROZEN, Status.INACTIVE, Status.POST_PROVISIONING)
     recent = device.heartbeat == HeartbeatState.RECENT
     return (
         Ability(
             "SSH and terminal",
             device.vpn,
-            f"over the {vpn_word}" if device.vpn else f"they travel through the {vpn_word}",
+            _connected() if device.vpn else words.of_site("It requires the {vpn}, which is not connected."),
         ),
         Ability(
             "Reboot, restart, shutdown",
             device.vpn and recent,
-            f"through the {vpn_word}" if device.vpn and recent else _no_restart(device),
+            _connected() if device.vpn and recent else _no_restart(device),
         ),
         Ability("New releases and settings", recent and not locked, _releases(device, at, locked=locked)),
         _application(device),
     )
 
 
+def _connected() -> str:
+    return words.of_site("The {vpn} is connected.")
+
+
 def _no_restart(device: Any) -> str:
     if not device.vpn:
-        return f"needs the {settings.VPN_WORD}; what is sent now is lost, not queued"
-    return "needs the agent, which does not report"
+        return words.of_site("It requires the {vpn}. Actions sent now are lost, not queued.")
+    return "It requires the agent, which does not report."
 
 
 def _releases(device: Any, at: datetime, *, locked: bool) -> str:
     if locked:
-        return f"not while it is {Status(device.status).label}"
+        return f"The device is {Status(device.status).label}."
     if device.heartbeat == HeartbeatState.RECENT:
         interval = timedelta(seconds=device.poll.poll_interval) if _poll(device) else timedelta()
-        return f"at the next poll, about {words.clock(device.last_contact + interval, at)}"
-    return "they wait until the API hears from it"
+        return f"They arrive at the next poll, at about {words.clock(device.last_contact + interval, at)}."
+    return "They wait until the device contacts the API."
 
 
 def _needs_start(device: Any) -> bool:
@@ -142,10 +150,10 @@ def _needs_start(device: Any) -> bool:
 def _application(device: Any) -> Ability:
     name = "The application"
     if _needs_start(device):
-        return Ability(name, works=False, why="starts once the device runs from its own storage")
+        return Ability(name, works=False, why="It starts once the device runs from its own storage.")
     if not device.vpn and device.heartbeat in (HeartbeatState.LOST, HeartbeatState.UNKNOWN):
-        return Ability(name, works=None, why="may run; nobody can tell from here")
-    return Ability(name, works=True, why="runs on by itself")
+        return Ability(name, works=None, why="It may be running; Lookout cannot tell.")
+    return Ability(name, works=True, why="It keeps running by itself.")
 
 
 def doubt(device: Any, at: datetime) -> str:
@@ -156,11 +164,12 @@ def doubt(device: Any, at: datetime) -> str:
     if contact is None:
         return ""
     if device.vpn:
-        return (
-            f"Last contact {words.clock(contact, at)}. Were it unplugged, the {settings.VPN_WORD} would"
-            f" show it within {words.duration(KEEP_ALIVE)}."
+        return words.of_site(
+            "The last contact was at {time}. If it loses power, the {vpn} shows it within {span}.",
+            time=words.clock(contact, at),
+            span=words.duration(KEEP_ALIVE),
         )
-    return f"Last contact {words.clock(contact, at)}: it may have been off since then."
+    return f"The last contact was at {words.clock(contact, at)}. It may have been off since then."
 
 
 def check_next(device: Any, at: datetime) -> tuple[Check, ...]:
@@ -172,8 +181,7 @@ def check_next(device: Any, at: datetime) -> tuple[Check, ...]:
 
 def steps(status: Status) -> tuple[Check, ...]:
     """The steps of a person for a status, in the words of the site."""
-    word = settings.VPN_WORD
-    return tuple(Check(title.format(vpn=word), text.format(vpn=word)) for title, text in STEPS[status])
+    return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in STEPS[status])
 
 
 def _same_address(device: Any, at: datetime) -> Check | None:
@@ -187,13 +195,11 @@ def _same_address(device: Any, at: datetime) -> Check | None:
     links = list(linked.values_list("vpn", "heartbeat")[:100])
     if not links:
         return Check(
-            "Do others at its address work?",
-            f"No other device is behind {device.public_address}.",
-            answered=True,
+            ADDRESS_ASKED, f"No other device uses the public address {device.public_address}.", answered=True
         )
     good = sum(vpn and heartbeat == HeartbeatState.RECENT for vpn, heartbeat in links)
-    text = f"{good} of the {len(links)} others behind {device.public_address} have both links."
-    return Check("Do others at its address work?", text, answered=True)
+    text = f"{good} of {len(links)} other devices at {device.public_address} have both links."
+    return Check(ADDRESS_ASKED, text, answered=True)
 
 
 def _dropped_together(device: Any, at: datetime) -> Check | None:
@@ -210,23 +216,24 @@ def _dropped_together(device: Any, at: datetime) -> Check | None:
         .distinct()
         .count()
     )
-    text = f"{together} more of its fleet did, within a minute." if together else "No other of its fleet did."
-    return Check("Did its neighbours drop with it?", text, answered=True)
+    sentence = "Yes, {n} other devices in its {fleet} did, within a minute."
+    if together <= 1:
+        sentence = "Yes, 1 other device in its {fleet} did, within a minute."
+    if not together:
+        sentence = "No other device in its {fleet} did."
+    return Check("Did others drop with it?", words.of_site(sentence, n=together), answered=True)
 
 
 def _vpn_purpose(device: Any, at: datetime) -> Check:
-    word = settings.VPN_WORD
-    text = (
-        "No: it is meant to be connected." if device.vpn_enabled else "Yes: it is turned off for this device."
-    )
-    return Check(f"Is the {word} off on purpose?", text, answered=True)
+    text = "No, it should be connected." if device.vpn_enabled else "Yes, it is turned off for this device."
+    return Check(words.of_site("Is the {vpn} off on purpose?"), text, answered=True)
 
 
 def _last_poll(device: Any, at: datetime) -> Check | None:
     if not (poll := _poll(device)):
         return None
     interval = words.duration(timedelta(seconds=poll.poll_interval))
-    text = f"Its last poll was at {words.clock(poll.last_poll_at, at)}; it polls every {interval}."
+    text = f"Its last poll was at {words.clock(poll.last_poll_at, at)}. It polls every {interval}."
     return Check("Is it still polling?", text, answered=True)
 
 
@@ -235,7 +242,7 @@ def _progress(device: Any, at: datetime) -> Check | None:
     if changed is None:
         return None
     moment = words.clock(changed, at)
-    text = f"No: the last step was at {moment}." if device.stalled else f"Yes: a step at {moment}."
+    text = f"No, the last step was at {moment}." if device.stalled else f"Yes, the last step was at {moment}."
     return Check("Is the progress moving?", text, answered=True)
 
 
@@ -244,38 +251,50 @@ def _behind_target(device: Any, at: datetime) -> Check | None:
         return None
     return Check(
         "Does it run its target release?",
-        f"Not yet: {device.release or 'none'}, not {device.target_release}.",
+        f"Not yet. It runs {device.release}, its target is {device.target_release}."
+        if device.release
+        else f"Not yet. It runs no release, its target is {device.target_release}.",
         answered=True,
     )
 
 
 def _why_inactive(device: Any, at: datetime) -> Check:
     if device.deactivated_at:
-        text = f"It was deactivated {words.clock(device.deactivated_at, at)}."
+        text = f"It has been deactivated since {words.clock(device.deactivated_at, at)}."
     else:
-        text = f"It was preregistered {words.clock(device.created_at, at)} and never seen."
-    return Check("Deactivated or never seen?", text, answered=True)
+        text = (
+            f"It has been preregistered since {words.clock(device.created_at, at)} and has never connected."
+        )
+    return Check("Why is it inactive?", text, answered=True)
 
 
 def _why_frozen(device: Any, at: datetime) -> Check:
     """Which reason, and what would free it (domain.md, Freezing)."""
     organization = device.organization
     if device.frozen_reason == FrozenReason.UNPAID:
-        text = f"Invoices of {apart(organization)} are open. Once they are settled, all its devices thaw."
+        text = f"{apart(organization)} has unpaid invoices. Once they are paid, all its devices thaw."
     elif device.frozen_reason == FrozenReason.FLEET_TYPE:
-        text = (
-            f"{apart(device.fleet)} is of a paid type, and {apart(organization)} has the free plan. It thaws"
-            " in a standard one, or when the type or the plan changes."
+        text = words.of_site(
+            "{name} has a paid type, and {organization} has the free plan. The device thaws in a {fleet} with"
+            " the standard type, or when the type or the plan changes.",
+            name=apart(device.fleet),
+            organization=apart(organization),
         )
     else:
         place, allowance = freezing.place_in_line(device), organization.allowance or 0
         before = place - allowance
-        text = (
-            f"It is number {place} in line by activation, and the allowance of {apart(organization)} is"
-            f" {allowance}. It thaws once {before} {'device' if before == 1 else 'devices'} before it"
-            f" {'is' if before == 1 else 'are'} deactivated or deleted, or the allowance is {place}."
+        sentence = (
+            "It is number {place} in the queue, and the allowance of {organization} is {allowance}. It thaws"
+            " once {before} devices before it are deactivated or deleted, or once the allowance is {place}."
         )
-    return Check("Why is it frozen, and what frees it?", text, answered=True)
+        if before == 1:
+            sentence = (
+                "It is number {place} in the queue, and the allowance of {organization} is {allowance}. It"
+                " thaws once 1 device before it is deactivated or deleted, or once the allowance is {place}."
+            )
+        values = {"place": place, "allowance": allowance, "before": before}
+        text = words.of_site(sentence, organization=apart(organization), **values)
+    return Check("Why is it frozen, and what thaws it?", text, answered=True)
 
 
 ANSWERS = {

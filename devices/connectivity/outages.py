@@ -224,5 +224,7 @@ def _close(ledger: Listening, look: Look) -> bool:
         cursor.execute(MOVE_LEASES, params)
     ledger.moved_to = 0
     Outage.objects.create(began_at=ledger.pulse_at, ended_at=ledger.returned_at)
-    logger.warning("no data from %(start)s to %(end)s: nothing is concluded from that time", params)
+    logger.warning(
+        "Lookout was down from %(start)s to %(end)s; statuses were not changed for that time", params
+    )
     return True

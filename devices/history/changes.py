@@ -10,22 +10,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
-from devices.models import Device, FrozenReason, StatusChange
+from devices.models import Device, StatusChange
 from devices.status.reading import unrecorded
+from devices.words import frozen_because, of_site
 from fleets.models import Organization
 
 REASONS = {
-    "heartbeat": "the API heard from it",
+    "heartbeat": "it contacted the API",
     "heartbeat-late": "no poll within the expected interval",
-    "heartbeat-lost": "no poll until the end of its window",
+    "heartbeat-lost": "no poll until its window ended",
     "vpn-connected": "{vpn} connected to {server}",
-    "vpn-disconnected": "{vpn} closed, says {server}",
-    "vpn-listed": "{vpn} connected, says the list of {server}",
-    "vpn-unlisted": "{vpn} closed: not on the list of {server}",
+    "vpn-disconnected": "{vpn} disconnected, reported by {server}",
+    "vpn-listed": "{vpn} connected, listed by {server}",
+    "vpn-unlisted": "{vpn} disconnected, no longer listed by {server}",
     "vpn-server-silent": "{vpn} server {server} stopped reporting",
-    "vpn-server-back": "{vpn} server {server} reports again",
+    "vpn-server-back": "{vpn} server {server} reported again",
     "report": "reported by the device",
     "registered": "registered itself",
     "preregistered": "preregistered",
@@ -36,7 +35,6 @@ REASONS = {
     "vpn-setting": "{vpn} setting changed",
     "deleted": "deleted",
 }
-FROZEN = dict(FrozenReason.choices)
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,12 @@ class Change:
 def reason_words(reason: dict[str, Any]) -> str:
     """A recorded reason as a phrase; a slug that has none reads as itself."""
     slug = str(reason.get("slug", ""))
-    words = {
-        "vpn": settings.VPN_WORD,
-        "fleet": settings.FLEET_WORD.lower(),
-        "server": reason.get("server", "a server"),
-        "reason": FROZEN.get(reason.get("reason", ""), "locked"),
-    }
-    phrase = REASONS.get(slug, slug.replace("-", " ")).format(**words)
+    server = reason.get("server", "a server")
+    phrase = of_site(
+        REASONS.get(slug, slug.replace("-", " ")),
+        server=server,
+        reason=frozen_because(reason.get("reason", "")),
+    )
     return f"{phrase} by {reason['by']}" if "by" in reason else phrase
 
 

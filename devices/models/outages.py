@@ -53,4 +53,4 @@ class Outage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"no data from {self.began_at} to {self.ended_at}"
+        return f"down from {self.began_at} to {self.ended_at}"

@@ -21,55 +21,57 @@ UPDATES = Q(update_progress__isnull=False)
 # First match wins (domain.md, The rules).
 RULES = (
     Rule(
-        Status.FROZEN, ~Q(frozen_reason=""), "It is locked: the allowance, the fleet type or unpaid invoices"
+        Status.FROZEN,
+        ~Q(frozen_reason=""),
+        "It is locked because of the allowance, the {fleet} type or unpaid invoices",
     ),
     Rule(
         Status.INACTIVE,
         Q(is_active=False),
-        "It is deactivated, or was preregistered and not yet in contact",
+        "It is deactivated, or it was preregistered and has not connected yet",
     ),
     Rule(
         Status.POST_PROVISIONING,
         Q(provisioning_state=POST_PROVISIONING_STATE),
-        "It reports that its system is written and waits for a restart from its own storage",
+        "It reports that its system is written, and it waits for a restart from its own storage",
     ),
     Rule(
         Status.CONFIGURING,
         NEVER_ONLINE & CONFIGURES,
-        "It was never online and reports the progress of its configuration",
+        "It was never online, and it reports the progress of its configuration",
     ),
     Rule(
         Status.POST_PROVISIONING,
         NEVER_ONLINE & Q(provisioned_at__isnull=False),
-        "It registered itself and has not yet come online",
+        "It registered itself and has not come online yet",
     ),
     Rule(
         Status.INACTIVE,
         NEVER_ONLINE & Q(first_contact_at__isnull=True),
-        "It was never in contact",
+        "It has never connected",
     ),
     Rule(
         Status.OFFLINE,
         Q(vpn=False) & NO_HEARTBEAT,
-        "Neither the {vpn} nor the API hears from it",
+        "It has no contact over the {vpn} or the API",
     ),
     Rule(Status.CONFIGURING, CONFIGURES, "It reports the progress of its configuration"),
     Rule(
         Status.UPDATING,
         UPDATES & Q(heartbeat__in=[HeartbeatState.RECENT, HeartbeatState.LATE]),
-        "It is installing a release, and the API heard from it recently",
+        "It is installing a release, and it has contacted the API recently",
     ),
     Rule(
         Status.VPN_ONLY,
         Q(vpn=True) & ~RECENT,
-        "The {vpn} is connected, but the API did not hear from it within the expected interval",
+        "The {vpn} is connected, but it has not contacted the API within the expected interval",
     ),
     Rule(
         Status.HEARTBEAT_ONLY,
         Q(vpn=False) & ~(Q(vpn_enabled=False) & RECENT),
-        "The API heard from it recently, but the {vpn} is not connected",
+        "It has contacted the API recently, but the {vpn} is not connected",
     ),
-    Rule(Status.ONLINE, Q(), "Every link that it is meant to have is up: the API hears from it as expected"),
+    Rule(Status.ONLINE, Q(), "All its links are up, and it contacts the API as expected"),
 )
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from devices import clock, words
-from devices.models import Device, FrozenReason
+from devices.models import Device
 from devices.rules import live_links
 from devices.rules.rule_table import Rule
 from devices.rules.rules import RULES
@@ -127,7 +127,7 @@ def _next(device: Any, thens: dict[str, str], at: datetime) -> tuple[Status | No
 
 def _because(device: Any, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
-    sentence = rule.sentence.format(vpn=settings.VPN_WORD)
+    sentence = words.of_site(rule.sentence)
     facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
@@ -147,7 +147,7 @@ def _input(name: str, value: str, gives: Status, *, decides: bool) -> Input:
 
 def _locked(device: Any, used: set[str], at: datetime) -> Input:
     reason = device.frozen_reason
-    value = f"Locked: {FrozenReason(reason).label}" if reason else "Within the allowance, not locked"
+    value = f"Locked: {words.frozen_because(reason)}" if reason else "Not locked"
     return _input("Allowance", value, Status.FROZEN, decides="frozen_reason" in used)
 
 
@@ -157,18 +157,18 @@ def _activation(device: Any, used: set[str], at: datetime) -> Input:
     elif device.deactivated_at:
         value = _dated("Deactivated", device.deactivated_at, at)
     else:
-        value = f"Preregistered {words.clock(device.created_at, at)}, never in contact"
+        value = f"Preregistered {words.clock(device.created_at, at)}, never connected"
     decides = bool(used & {"is_active", "first_contact_at"})
     return _input("Activation", value, Status.INACTIVE, decides=decides)
 
 
 def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
     if device.provisioning_state == POST_PROVISIONING_STATE:
-        value = "Its system is written, the restart is awaited"
+        value = "The system is written, waiting for a restart"
     elif device.first_contact_at:
         value = f"First contact {words.clock(device.first_contact_at, at)}"
     elif device.provisioned_at:
-        value = f"Registered itself {words.clock(device.provisioned_at, at)}, not online since"
+        value = f"Registered itself {words.clock(device.provisioned_at, at)}, not online yet"
     else:
         value = "Did not register itself"
     decides = bool(used & {"provisioning_state", "provisioned_at"})
@@ -186,20 +186,21 @@ def _configuration(device: Any, used: set[str], at: datetime) -> Input:
 
 def _update(device: Any, used: set[str], at: datetime) -> Input:
     progress = device.update_progress
-    value = "No update under way" if progress is None else f"Installing, {progress}\u00a0%"
+    value = "No update in progress" if progress is None else f"Installing, {progress}\u00a0%"
     return _input("Release", value, Status.UPDATING, decides="update_progress" in used)
 
 
 def _vpn(device: Any, used: set[str], at: datetime) -> Input:
     word = settings.VPN_WORD
     state = "connected" if device.vpn else "not connected"
-    value = _dated(f"{word} {state}", device.vpn_since, at)
+    facts = [_dated(f"{word} {state}", device.vpn_since, at)]
     if not device.vpn_enabled:
-        value += ", turned off on purpose"
+        facts.append("turned off on purpose")
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
-        value += f", until {apart(device.vpn_server.name)} reports a disconnect (it sends no signs of life)"
+        server = apart(device.vpn_server.name)
+        facts.append(f"stays connected until {server} reports a disconnect, because it sends no life signs")
     decides = "vpn" in used
-    return Input(word, value, _link_effect(decides=decides), device.vpn_since, decides)
+    return Input(word, "; ".join(facts), _link_effect(decides=decides), device.vpn_since, decides)
 
 
 def _heartbeat(device: Any, used: set[str], at: datetime) -> Input:
@@ -209,16 +210,16 @@ def _heartbeat(device: Any, used: set[str], at: datetime) -> Input:
     else:
         interval = words.duration(timedelta(seconds=poll.poll_interval))
         contact = words.clock(poll.last_poll_at, at)
-        value = (
-            f"No API contact since {contact}" if device.heartbeat != "recent" else f"API contact at {contact}"
-        )
-        value += f", polls every {interval}"
+        if device.heartbeat == "recent":
+            value = f"API contact at {contact}, polls every {interval}"
+        else:
+            value = f"No API contact since {contact}, polls every {interval}"
     decides = "heartbeat" in used
     return Input("API heartbeat", value, _link_effect(decides=decides), device.heartbeat_since, decides)
 
 
 def _link_effect(*, decides: bool) -> str:
-    return "decides" if decides else "not asked: an earlier rule applies"
+    return "decides" if decides else "skipped"
 
 
 def _dated(what: str, since: datetime | None, at: datetime) -> str:

@@ -213,7 +213,7 @@ def test_a_deadline_passes_before_the_eye_with_nothing_running(
     expect(page.locator(".state-line .badge-st")).to_have_text("Online (Heartbeat Only)")
     expect(page.locator(".next")).to_contain_text("Becomes Offline")
     expect(page.locator(".state-line .badge-st")).to_have_text("Offline")
-    expect(page.locator(".next")).to_contain_text("No deadline is running")
+    expect(page.locator(".next")).to_contain_text("Stays Offline until it reports")
 
 
 def test_the_page_says_that_it_is_not_live_while_the_database_does_not_answer(

@@ -13,6 +13,7 @@ from devices import clock
 from devices.advice import steps
 from devices.rules.rules import RULES
 from devices.rules.vocabulary import Status, behind, vocabulary
+from devices.words import of_site
 
 
 @require_safe
@@ -36,7 +37,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
 def given_when(status: Status) -> list[tuple[int, str]]:
     """The rules, by number, that give what is shown as this status."""
     return [
-        (number, rule.sentence.format(vpn=settings.VPN_WORD))
+        (number, of_site(rule.sentence))
         for number, rule in enumerate(RULES, 1)
         if rule.status in behind(status)
     ]

@@ -8,7 +8,8 @@ from django.conf import settings
 
 from dashboard.pages.parts.poll_interval import interval_of
 from devices import freezing
-from devices.models import Device, FrozenReason
+from devices.models import Device
+from devices.words import frozen_because
 from fleets.models import Fleet
 
 
@@ -66,4 +67,4 @@ def _freezing(device: Device, to: Fleet) -> Consequence:
 
 
 def _locked(reason: str) -> str:
-    return f"Frozen: {FrozenReason(reason).label}" if reason else "no"
+    return f"Frozen: {frozen_because(reason)}" if reason else "no"

@@ -66,17 +66,17 @@ def test_every_status_but_online_names_a_step() -> None:
 @pytest.mark.parametrize(
     ("organization", "fleet_type", "answer"),
     [
-        ({"unpaid": True}, "standard", "Invoices of Halden are open. Once they are settled"),
-        ({}, "paid", "depot is of a paid type, and Halden has the free plan."),
+        ({"unpaid": True}, "standard", "Halden has unpaid invoices. Once they are paid"),
+        ({}, "paid", "depot has a paid type, and Halden has the free plan."),
         (
             {"allowance": 1},
             "standard",
-            "number 3 in line by activation, and the allowance of Halden is 1",
+            "number 3 in the queue, and the allowance of Halden is 1",
         ),
         (
             {"allowance": 1},
             "standard",
-            "2 devices before it are deactivated or deleted, or the allowance is 3",
+            "2 devices before it are deactivated or deleted, or once the allowance is 3",
         ),
         ({"allowance": 2}, "standard", "once 1 device before it is deactivated or deleted"),
     ],
@@ -87,7 +87,7 @@ def test_a_frozen_device_says_why_and_what_frees_it(
     fleet = make_fleet(make_organization("Halden", **organization), name="depot", type=fleet_type)
     for number in range(3):
         device = lifecycle.register(fleet=fleet, at=T0 - seconds(9 - number))
-    assert answer in answers(read(device))["Why is it frozen, and what frees it?"]
+    assert answer in answers(read(device))["Why is it frozen, and what thaws it?"]
 
 
 def answers(device: Any) -> dict[str, str]:
@@ -106,17 +106,17 @@ def test_the_server_says_whether_the_neighbours_dropped_too() -> None:
     device = with_status(Device.objects.filter(pk=fallen[0].pk), at).get()
     said = {check.title: check.text for check in check_next(device, at) if check.answered}
     assert said == {
-        "Did its neighbours drop with it?": "2 more of its fleet did, within a minute.",
-        "Do others at its address work?": "1 of the 3 others behind 203.0.113.7 have both links.",
+        "Did others drop with it?": "Yes, 2 other devices in its fleet did, within a minute.",
+        "Do others at its address work?": "1 of 3 other devices at 203.0.113.7 have both links.",
     }
 
 
 def test_the_server_says_whether_the_progress_moves() -> None:
     device = make_device(update_progress=40, progress_changed_at=T0)
     connectivity.record_heartbeats([device.pk], T0)
-    assert answers(read(device)) == {"Is the progress moving?": "Yes: a step at 12:00:00."}
+    assert answers(read(device)) == {"Is the progress moving?": "Yes, the last step was at 12:00:00."}
     connectivity.record_heartbeats([device.pk], T0 + seconds(1790))
-    assert answers(read(device, 1800)) == {"Is the progress moving?": "No: the last step was at 12:00:00."}
+    assert answers(read(device, 1800)) == {"Is the progress moving?": "No, the last step was at 12:00:00."}
 
 
 @pytest.mark.parametrize(("wanted", "answer"), [(True, "No"), (False, "Yes")])
@@ -132,7 +132,7 @@ def test_doubt_is_said_where_a_device_may_be_off_unnoticed() -> None:
     device = make_device()
     assert doubt(read(device), T0) == ""
     connectivity.record_heartbeats([device.pk], T0)
-    assert doubt(read(device), T0) == "Last contact 12:00:00: it may have been off since then."
+    assert doubt(read(device), T0) == "The last contact was at 12:00:00. It may have been off since then."
     assert doubt(read(device, 1365), T0) == ""
 
 

@@ -62,8 +62,8 @@ def test_the_lanes_tell_what_was_whether_or_not_somebody_recorded_it(*, settled:
     ]
     assert told(history.spans["vpn"]) == [("unknown", at(50), None)]
     assert [span.reason for span in history.spans["status"]][1:] == [
-        "the API heard from it",
-        "no poll until the end of its window",
+        "it contacted the API",
+        "no poll until its window ended",
     ]
 
 

@@ -104,7 +104,7 @@ def test_last_and_latest_changes(reader: Client, fleet: Fleet) -> None:
     connectivity.record_heartbeats([device.pk])
     words = text_of(reader.get("/"))
     assert "kiosk-1 is Online (Heartbeat Only)" in words
-    assert "kiosks · the API heard from it" in words
+    assert "kiosks · it contacted the API" in words
     assert "kiosk-2 was deleted" in words
 
 

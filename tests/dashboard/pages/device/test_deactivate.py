@@ -29,7 +29,7 @@ def address(device: Device) -> str:
 def test_an_offline_device_is_deactivated(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet, name="kiosk-1")
     page = text_of(reader.get(address(device)))
-    assert "It becomes Inactive and nobody is told that it is missing." in page
+    assert "It becomes Inactive , and Lookout no longer reports it as missing." in page
     assert "Its history, keys, tags and notes stay." in page
     assert "activates it again" in page
     answer = reader.post(address(device), follow=True)
@@ -47,7 +47,7 @@ def test_who_did_it_stands_in_history_and_audit_log(reader: Client, fleet: Fleet
 
 
 def test_what_becomes_of_its_place_is_said_where_there_are_places(reader: Client, fleet: Fleet) -> None:
-    words = "its place in the allowance"
+    words = "Its place in the allowance"
     device = make_device(fleet)
     assert words not in text_of(reader.get(address(device)))
     Organization.objects.filter(pk=fleet.organization_id).update(allowance=1)
@@ -68,9 +68,7 @@ def test_frozen_for_another_reason_it_stays_frozen_and_the_page_says_so(
 ) -> None:
     paid = make_fleet(organization, type=FleetType.PAID)
     device = lifecycle.register(fleet=paid)
-    words = (
-        "It stays shown as Frozen because that has another reason: a paid fleet type in a free organization."
-    )
+    words = "It stays Frozen for another reason: a paid fleet type in a free organization."
     assert words in text_of(reader.get(address(device)))
     answer = reader.post(address(device), follow=True)
     assert 'badge-st-lg" data-st="frozen"' in answer.content.decode()

@@ -26,11 +26,11 @@ def test_every_status_and_every_rule_is_there_in_order(
 ) -> None:
     with django_assert_num_queries(QUERIES):
         words = text_of(reader.get("/statuses/"))
-    legend = words.split("Given when")[1]
+    legend = words.split("Condition")[1]
     places = [legend.index(f"{status.label} Rule") for status in Status]
     assert places == sorted(places)
     for number, rule in enumerate(RULES, 1):
-        assert f"Rule {number} {rule.sentence.format(vpn='VPN')}" in words
+        assert f"Rule {number} {rule.sentence.format(vpn='VPN', fleet='fleet')}" in words
     for state in ("VPN connected", "VPN not used", "API overdue", "API never seen"):
         assert state in words
 
@@ -44,8 +44,12 @@ def test_the_simple_vocabulary_folds_the_rules(reader: Client, settings: Setting
 
 
 def test_the_words_of_the_site_are_used(reader: Client, settings: Settings) -> None:
-    settings.VPN_WORD = "Cloudlink"
-    assert "Cloudlink connected" in text_of(reader.get("/statuses/"))
+    settings.VPN_WORD, settings.FLEET_WORD = "Cloudlink", "Site"
+    page = text_of(reader.get("/statuses/"))
+    assert "Cloudlink connected" in page
+    assert "the site type" in page
+    assert "VPN " not in page.replace("(VPN Only)", "")
+    assert "fleet" not in page
 
 
 def test_the_anonymous_are_led_to_sign_in(client: Client) -> None:

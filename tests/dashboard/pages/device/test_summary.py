@@ -73,17 +73,17 @@ def test_the_next_change_has_a_clock_time_and_a_picture(reader: Client, fleet: F
 
 def test_without_a_running_clock_there_is_no_picture(reader: Client, fleet: Fleet) -> None:
     page = reader.get(address(make_every_status(fleet)["offline"]))
-    assert "No deadline is running" in text_of(page)
+    assert "Stays Offline until it reports." in text_of(page)
     assert "data-window" not in page.content.decode()
 
 
 def test_a_vpn_server_that_never_signs_is_said_to_have_no_end(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet)
     connectivity.vpn_connected("vpn-1", [device.uuid])
-    said = "until vpn-1 reports a disconnect (it sends no signs of life)"
+    said = "stays connected until vpn-1 reports a disconnect, because it sends no life signs"
     assert said in text_of(reader.get(address(device)))
     connectivity.vpn_alive("vpn-1")
-    assert "signs of life" not in text_of(reader.get(address(device)))
+    assert "life signs" not in text_of(reader.get(address(device)))
 
 
 def test_facts_are_shown_and_what_is_missing_is_not_nought(reader: Client, fleet: Fleet) -> None:
@@ -136,9 +136,9 @@ def test_changes_are_listed_newest_first_with_reasons(reader: Client, fleet: Fle
     connectivity.vpn_disconnected("vpn-1", [device.uuid], start + timedelta(minutes=2))
     words = text_of(reader.get(address(device))).split("Recent changes")[1]
     changes = [
-        "Online to Online (Heartbeat Only) VPN closed, says vpn-1 3 min so far",
+        "Online to Online (Heartbeat Only) VPN disconnected, reported by vpn-1 3 min so far",
         "Online (Heartbeat Only) to Online VPN connected to vpn-1 1 min",
-        "Post Provisioning to Online (Heartbeat Only) the API heard from it 1 min",
+        "Post Provisioning to Online (Heartbeat Only) it contacted the API 1 min",
     ]
     positions = [words.index(change) for change in changes]
     assert positions == sorted(positions)

@@ -71,7 +71,7 @@ def test_every_segment_is_a_link_that_says_state_times_and_reason(reader: Client
     assert [state for state, _, _ in segments] == ["offline", "heartbeat-only"]
     assert segments[0][2].startswith("Offline, ")
     assert segments[1][2].startswith("Online (Heartbeat Only) since ")
-    assert segments[1][2].endswith(": the API heard from it")
+    assert segments[1][2].endswith(": it contacted the API")
     led_to = reader.get(segments[0][1].replace("&amp;", "&"))
     assert "Changes until" in text_of(led_to)
 
@@ -129,12 +129,12 @@ def test_the_file_says_what_the_list_says(reader: Client, device: Device) -> Non
     rows = list(csv.reader(io.StringIO(fetch(reader, address).removeprefix(BOM), newline="")))
     assert rows[0] == ["at", "until", "what", "state", "before", "change", "reason"]
     assert [row[2:] for row in rows[1:]] == [
-        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until the end of its window"],
+        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until its window ended"],
         ["heartbeat", "late", "", "API late", "no poll within the expected interval"],
-        ["status", "heartbeat-only", "Offline", "Online (Heartbeat Only)", "the API heard from it"],
-        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until the end of its window"],
+        ["status", "heartbeat-only", "Offline", "Online (Heartbeat Only)", "it contacted the API"],
+        ["status", "offline", "Online (Heartbeat Only)", "Offline", "no poll until its window ended"],
         ["heartbeat", "late", "", "API late", "no poll within the expected interval"],
-        ["status", "heartbeat-only", "Post Provisioning", "Online (Heartbeat Only)", "the API heard from it"],
+        ["status", "heartbeat-only", "Post Provisioning", "Online (Heartbeat Only)", "it contacted the API"],
         ["status", "post-provisioning", "", "New: Post Provisioning", ""],
     ]
     ends = {row[0]: row[1] for row in rows[1:] if row[2] == "status"}

@@ -209,8 +209,8 @@ def test_a_minute_in_which_we_did_not_listen_says_so(
 ) -> None:
     outages.pulse(now - timedelta(minutes=40))
     outages.pulse(now - timedelta(minutes=20))
-    assert "We did not listen at that minute" in text_of(reader.get(f"/?at={then(now, 0.5)}"))
-    assert "We did not listen" not in text_of(reader.get(f"/?at={then(now, 1)}"))
+    assert "Lookout was down at that minute" in text_of(reader.get(f"/?at={then(now, 0.5)}"))
+    assert "Lookout was down" not in text_of(reader.get(f"/?at={then(now, 1)}"))
 
 
 def test_strangers_see_nothing_of_then(reader: Client, kiosks: list[Device], now: datetime) -> None:

@@ -23,7 +23,7 @@ def ago(minutes: float) -> datetime:
 
 
 def words(page: Any) -> str:
-    return text_of(page).replace(" :", ":")
+    return text_of(page).replace(" :", ":").replace(" .", ".")
 
 
 @pytest.fixture(params=["/", "/devices/", "/devices/UUID/"])
@@ -32,19 +32,20 @@ def path(request: pytest.FixtureRequest, fleet: Fleet) -> str:
 
 
 def test_a_page_says_that_no_data_comes(reader: Client, path: str) -> None:
-    assert "No data" not in text_of(reader.get(path))
+    assert "no data since" not in text_of(reader.get(path))
     since = ago(4)
     outages.pulse(since)
     said = words(reader.get(path))
-    assert f"No data since {read(since, clock.now())}: nothing is concluded from this time." in said
+    assert f"Lookout has received no data since {read(since, clock.now())}." in said
+    assert "This page shows what was known then." in said
 
 
 def test_a_refresh_brings_and_takes_it(reader: Client, path: str) -> None:
     outages.pulse(ago(4))
     silent = refresh(reader, path)
-    assert "No data since" in text_of(silent)
+    assert "Lookout has received no data since" in text_of(silent)
     outages.pulse(ago(0))
-    assert "No data since" not in text_of(refresh(reader, path, silent["HX-PTag"]))
+    assert "Lookout has received no data since" not in text_of(refresh(reader, path, silent["HX-PTag"]))
 
 
 def test_a_page_says_from_when_to_when_none_came(reader: Client, path: str) -> None:
@@ -52,8 +53,9 @@ def test_a_page_says_from_when_to_when_none_came(reader: Client, path: str) -> N
     outages.pulse(start)
     outages.pulse(end)
     at = clock.now()
-    said = f"No data from {read(start, at)} to {read(end, at)}: nothing is concluded from that time."
-    assert said in words(reader.get(path))
+    said = words(reader.get(path))
+    assert f"Lookout was down from {read(start, at)} to {read(end, at)}." in said
+    assert "Statuses were not changed for that time." in said
 
 
 def test_a_page_says_that_the_clock_was_set_back(reader: Client, path: str) -> None:
