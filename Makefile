@@ -2,6 +2,8 @@ PYTHON_BIN := .venv/bin/python
 WITH_DATABASE := $(PYTHON_BIN) -m dashboard.postgres
 PYTEST := $(PYTHON_BIN) -m pytest
 LOCK := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
+# Less than development.txt, in its versions.
+LOCK_WITHIN = $(LOCK) --upgrade --constraint requirements/development.txt
 TEMPLATES = $(shell find templates -name '*.html')
 # What production sets, to check that nothing else is missing there; no database is asked.
 PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS=lookout.example \
@@ -11,12 +13,12 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env lock audit lint format test bench pages history live signins drill pictures run demo
+.PHONY: help env trial lock audit lint format test bench pages history live signins drill pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: env ## Start the site with a made organization and virtual devices; Ctrl-C stops it
+demo: trial ## Start the site with a made organization and virtual devices; Ctrl-C stops it
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --demo --host $(HOST) --port $(PORT)
 
 test: env ## Run all tests; ARGS="-k name" chooses
@@ -38,11 +40,14 @@ drill: env ## Let the site be away for a while, with virtual devices around it, 
 pictures: env ## Take pictures of every page and state of a demo into var/pictures; remakes docs/pictures
 	@$(PYTHON_BIN) -m tests.pictures $(ARGS)
 
-run: env ## Start the site alone
+run: trial ## Start the site alone
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)
 
-env: ## Make .venv (only the environment)
-	@scripts/environment.sh
+env: ## Make .venv with all that developers need (only the environment)
+	@scripts/environment.sh development
+
+trial: # .venv with what `make demo` and `make run` need, which is less
+	@scripts/environment.sh demo
 
 lint: env ## Check style, formats, types, imports, migrations and production's settings
 	.venv/bin/ruff check
@@ -59,8 +64,9 @@ format: env ## Put code and templates into their format
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
 lock: env ## Remake the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
-	$(LOCK) $(UPGRADE) pyproject.toml --output-file requirements/production.txt
 	$(LOCK) $(UPGRADE) pyproject.toml --extra embedded --group dev --output-file requirements/development.txt
+	$(LOCK_WITHIN) pyproject.toml --extra embedded --output-file requirements/demo.txt
+	$(LOCK_WITHIN) pyproject.toml --output-file requirements/production.txt
 	$(LOCK) $(UPGRADE) --group audit --output-file requirements/audit.txt
 
 audit: env ## Look for known vulnerabilities in the packages that are pinned; asks pypi.org, over the internet

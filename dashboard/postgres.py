@@ -46,6 +46,7 @@ INITDB = (  # the same sorting and case rules on every platform
     "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
+    "--wal-segsize=4",  # megabytes: a trial writes little
 )
 CONFIGURATION = """\
 listen_addresses = ''
@@ -55,6 +56,7 @@ shared_buffers = {buffers}MB
 random_page_cost = 1.1  # no disk that has to turn first
 jit = off
 log_checkpoints = off
+min_wal_size = 32MB
 max_wal_size = 2GB  # the first change of a page after a checkpoint writes the whole page
 log_min_error_statement = panic  # statements hold what devices sent
 """

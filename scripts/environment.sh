@@ -1,10 +1,11 @@
 #!/bin/sh
-# Makes .venv from the lock file; does nothing when it is already what the lock says.
+# usage: environment.sh [demo|development]
+# Makes .venv and installs what that lock file pins; does nothing when .venv is what the lock file says.
+# Whatever was broken off is made good by the next run.
 set -eu
 cd "$(dirname "$0")/.."
 
-lock=requirements/development.txt
-stamp=.venv/lock
+lock=${1:-development}
 
 say_and_stop() {
     printf '%s\n' "$@" >&2
@@ -23,17 +24,20 @@ find_python() {
         "or name one: make env PYTHON=/path/to/python3"
 }
 
-if [ -x .venv/bin/python ] && cmp -s "$lock" "$stamp"; then
+if [ -x .venv/bin/python ] && cmp -s "requirements/$lock.txt" ".venv/$lock.txt"; then
     exit 0
 fi
 
-if ! .venv/bin/python -c '' 2>/dev/null; then
+if [ -f .venv/lock ]; then # of a version that had one stamp
+    mv .venv/lock .venv/made
+fi
+if ! [ -f .venv/made ] || ! .venv/bin/python -c '' 2>/dev/null; then
     python=$(find_python)
     "$python" -c 'import venv, ensurepip' 2>/dev/null || say_and_stop \
         "$python cannot make virtual environments: its venv module is missing." \
         "On Debian and Ubuntu: apt install python3-venv"
+    echo "Making .venv with $("$python" --version) ..."
     "$python" -m venv --clear .venv
+    touch .venv/made
 fi
-echo "Installing what $lock pins into .venv ($(.venv/bin/python --version); a minute, once) ..."
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement "$lock"
-cp "$lock" "$stamp"
+exec .venv/bin/python scripts/install.py "$lock"
