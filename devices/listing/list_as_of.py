@@ -1,14 +1,13 @@
 """The Devices pages as they were at an instant of the kept history: which rows, with the status of then.
 
-A device was what its newest change until then says. A list of few devices is found and sorted in one
+A list of few devices is found and sorted in one
 statement; of many, by name, a portion after the other is looked at until a page is full, or has taken long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any, Final
 
 from django.db import connection
@@ -16,17 +15,15 @@ from django.db.models import QuerySet
 
 from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
-from devices.listing import index_scan
+from devices.listing import device_as_of, index_scan
 from devices.listing.branches import few_in, recorded
 from devices.listing.cursor import Place, order_named
+from devices.listing.device_as_of import COLUMNS, HEARTBEAT, VPN_STATE, Was
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
 from devices.models import Device, StatusChange
-from devices.rules import vpn_states
-from devices.rules.vocabulary import RANKS, Status, behind
-from devices.status.reading import with_status
+from devices.rules.vocabulary import Status, behind
 from fleets.models import Organization
-from fleets.postgres import name_order
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Order, Page, after_sql, encode, order_sql, page_of
 from fleets.postgres.name_order import NameKey
@@ -40,69 +37,11 @@ PORTIONS: Final = (
     8000,
     16_000,
 )  # devices of a long list that are looked at for a page
-RANKED: Final = [status.value if status else "" for status in RANKS]  # what had stalled nobody knows any more
-
-ROWS: Final = """
-WITH unrecorded (id, status, since, vpn, vpn_since, heartbeat) AS MATERIALIZED ({unrecorded}),
-candidate (id, uuid, name, vpn_enabled) AS ({candidates}),
-was AS (
-    SELECT candidate.id AS pk, candidate.uuid, candidate.name, s.fleet_id,
-           COALESCE(unrecorded.status, s.after) AS status,
-           CASE WHEN unrecorded.status <> s.after THEN unrecorded.since
-                WHEN s.before IS DISTINCT FROM s.after THEN s.at
-                ELSE COALESCE((
-                    SELECT c.at FROM devices_statuschange c
-                    WHERE c.device_id = candidate.id AND c.at <= %s AND c.before IS DISTINCT FROM c.after
-                    ORDER BY c.at DESC, c.id DESC LIMIT 1
-                ), s.at) END AS status_since
-    FROM candidate
-    CROSS JOIN LATERAL (
-        SELECT c.before, c.after, c.at, c.fleet_id FROM devices_statuschange c
-        WHERE c.device_id = candidate.id AND c.at <= %s ORDER BY c.at DESC, c.id DESC LIMIT 1
-    ) AS s
-    LEFT JOIN unrecorded ON unrecorded.id = candidate.id
-    WHERE s.after IS NOT NULL {asked}
-),
-ranked AS (
-    SELECT *, array_position(%s::text[], status::text) - 1 AS rank, {sort_name} AS sort_name FROM was
-)
-"""
-PAGE: Final = """
-SELECT pk, uuid, name, fleet_id, status, status_since, rank, sort_name FROM ranked WHERE {where}
-"""
-# The state of a link then; null: never seen.
-LINK: Final = """COALESCE({unrecorded}, (
-    SELECT r.after FROM devices_connectivityrecord r
-    WHERE r.device_id = candidate.id AND r.link = '{link}' AND r.at <= %s
-    ORDER BY r.at DESC, r.id DESC LIMIT 1
-))"""
-VPN: Final = LINK.format(
-    link="vpn",
-    unrecorded="CASE WHEN unrecorded.vpn THEN 'connected'"
-    " WHEN unrecorded.vpn_since IS NOT NULL THEN 'disconnected' END",
-)
-VPN_STATE: Final = vpn_states.state_sql(VPN, "candidate.vpn_enabled")
-HEARTBEAT: Final = LINK.format(link="heartbeat", unrecorded="unrecorded.heartbeat")
-NOBODY: Final = """SELECT NULL::bigint, NULL::text, NULL::timestamptz,
-    NULL::bool, NULL::timestamptz, NULL::text WHERE false"""
+PAGE: Final = f"SELECT {COLUMNS} FROM ranked WHERE {{where}}"
 DELETED: Final = """
 SELECT c.device_id, COALESCE(c.reason ->> 'uuid', ''), COALESCE(c.reason ->> 'name', ''), true
 FROM devices_statuschange c WHERE c.organization_id = ANY(%s) AND c.after IS NULL AND c.at > %s
 """
-
-
-@dataclass(frozen=True)
-class Was:
-    """What a device was; `pk` may be gone by now."""
-
-    pk: int
-    uuid: str
-    name: str
-    fleet_id: int
-    status: str
-    status_since: datetime
-    rank: int
-    sort_name: str
 
 
 BROKEN_OFF: Final = ""  # the status of no device: the place where the look at a long list ends
@@ -117,7 +56,7 @@ class Then:
 
     def __init__(self, organizations: Iterable[Organization], filters: Filters, instant: Instant) -> None:
         self.organizations, self.filters, self.instant = list(organizations), filters, instant
-        self.at, self.passed = instant.at, instant.passed
+        self.at = instant.at
         self.lasting = replace(filters, statuses=(), vpn=(), heartbeat=(), silent=None)
         self.recorded = recorded(self.organizations, self.lasting, self.at)
         self.few = all(few_in(self.recorded, branch.cells, SORTED) for branch in self.recorded.branches)
@@ -198,29 +137,8 @@ class Then:
             return [Was(*row) for row in cursor.fetchall()]
 
     def _ranked(self, candidates: Sequence[Fragment], filters: Filters) -> Fragment:
-        sql, params = self._unrecorded() if self.passed else (NOBODY, [])
-        asked, asked_params = self._asked(filters)
-        return (
-            ROWS.format(
-                unrecorded=sql,
-                candidates=" UNION ".join(sql for sql, _ in candidates),
-                asked=asked,
-                sort_name=name_order.sql("name"),
-            ),
-            [
-                *params,
-                *(each for _, params in candidates for each in params),
-                *(self.at, self.at),
-                *asked_params,
-                RANKED,
-            ],
-        )
-
-    def _unrecorded(self) -> Fragment:
-        """Those of the devices whose histories the clock is ahead of, as they were."""
-        moved = in_organizations(self.organizations).order_by().filter(pk__in=self.passed)
-        columns = ("pk", "status", "status_since", "vpn", "vpn_since", "heartbeat")
-        return compiled(with_status(moved, self.at).values_list(*columns))
+        within = in_organizations(self.organizations)
+        return device_as_of.ranked(candidates, self._asked(filters), self.instant, within)
 
     def _asked(self, filters: Filters) -> Fragment:
         """What the filters ask of the status, the fleet and the links of then; begins with AND."""
@@ -233,7 +151,7 @@ class Then:
             fragments.append((f"{VPN_STATE} = ANY(%s)", [self.at, list(filters.vpn)]))
         # Whether a poll was overdue is forgotten.
         if states := sorted({"recent" if state == "overdue" else state for state in filters.heartbeat}):
-            fragments.append((f"COALESCE({HEARTBEAT}, 'unknown') = ANY(%s)", [self.at, states]))
+            fragments.append((f"{HEARTBEAT} = ANY(%s)", [self.at, states]))
         return (
             "".join(f" AND {sql}" for sql, _ in fragments),
             [each for _, params in fragments for each in params],

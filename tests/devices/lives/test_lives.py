@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dashboard.pages.devices.row_as_of import links_then
 from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history import counts_as_of, device_history, rollups
 from devices.history.spans import Span, lanes_of
 from devices.integrity.checks import disagreements
+from devices.listing.device_as_of import devices_as_of
 from devices.listing.filters import Filters
 from devices.listing.fleets import SORTS
 from devices.listing.fleets_as_of import standings_then
@@ -214,14 +214,13 @@ def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
         was = {uuid: said for (at, uuid), said in seen.items() if at == moment}
         then = counts_as_of.instant(clock.known(moment), now)
         found = Then(organizations, Filters(), then).page("-name", 10).rows
-        vpn, heartbeat = links_then([each.pk for each in found], then)
         assert {
-            each.uuid: (
-                each.status,
-                heartbeat.get(each.pk, ("unknown", None))[0],
-                vpn.get(each.pk, (None, None))[0] == "connected",
+            each.was.uuid: (
+                each.was.status,
+                each.heartbeat.state or "unknown",
+                each.vpn.state == "connected",
             )
-            for each in found
+            for each in devices_as_of(found, then)
         } == was
         counts = Counter(status for status, _, _ in was.values())
         assert counts_as_of.count([each.pk for each in organizations], then)[0] == dict.fromkeys(

@@ -1,0 +1,181 @@
+"""A device as it was at an instant of the kept history: what its newest records until then say.
+
+To the devices of `Instant.passed` the clock had done something by then that nobody had recorded: they were
+what the rules say of then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from devices.history.counts_as_of import Instant
+from devices.models import Device
+from devices.rules import vpn_states
+from devices.rules.vocabulary import RANKS
+from devices.status.reading import with_status
+from fleets.models import Fleet
+from fleets.postgres import name_order
+from fleets.postgres.fragment import Fragment, compiled
+
+RANKED: Final = [status.value if status else "" for status in RANKS]  # what had stalled nobody knows any more
+
+ROWS: Final = """
+WITH unrecorded (id, status, since, vpn, vpn_since, heartbeat) AS MATERIALIZED ({unrecorded}),
+candidate (id, uuid, name, vpn_enabled) AS ({candidates}),
+was AS (
+    SELECT candidate.id AS pk, candidate.uuid, candidate.name, s.fleet_id,
+           COALESCE(unrecorded.status, s.after) AS status,
+           CASE WHEN unrecorded.status <> s.after THEN unrecorded.since
+                WHEN s.before IS DISTINCT FROM s.after THEN s.at
+                ELSE COALESCE((
+                    SELECT c.at FROM devices_statuschange c
+                    WHERE c.device_id = candidate.id AND c.at <= %s AND c.before IS DISTINCT FROM c.after
+                    ORDER BY c.at DESC, c.id DESC LIMIT 1
+                ), s.at) END AS status_since
+    FROM candidate
+    CROSS JOIN LATERAL (
+        SELECT c.before, c.after, c.at, c.fleet_id FROM devices_statuschange c
+        WHERE c.device_id = candidate.id AND c.at <= %s ORDER BY c.at DESC, c.id DESC LIMIT 1
+    ) AS s
+    LEFT JOIN unrecorded ON unrecorded.id = candidate.id
+    WHERE s.after IS NOT NULL {asked}
+),
+ranked AS (
+    SELECT *, array_position(%s::text[], status::text) - 1 AS rank, {sort_name} AS sort_name FROM was
+)
+"""
+NOBODY: Final = """SELECT NULL::bigint, NULL::text, NULL::timestamptz,
+    NULL::bool, NULL::timestamptz, NULL::text WHERE false"""
+
+# What a link of a device was: its newest record until then.
+RECORD: Final = """
+    SELECT {columns} FROM devices_connectivityrecord r
+    WHERE r.device_id = {device} AND r.link = {link} AND r.at <= %s
+    ORDER BY r.at DESC, r.id DESC LIMIT 1
+"""
+LINKS: Final = f"""
+SELECT named.id, kind.link, newest.after, newest.at
+FROM unnest(%s::bigint[]) AS named(id), (VALUES ('vpn'), ('heartbeat')) AS kind(link), LATERAL (
+    {RECORD.format(columns="r.after, r.at", device="named.id", link="kind.link")}
+) AS newest
+"""
+
+
+def _link(link: str, unrecorded: str) -> str:
+    """SQL of the state of a link of a candidate; null: never seen. Its parameter is the instant."""
+    record = RECORD.format(columns="r.after", device="candidate.id", link=f"'{link}'")
+    return f"COALESCE({unrecorded}, ({record}))"
+
+
+# What is asked of a candidate's links, as icons show them; each with the instant as its parameter.
+VPN_STATE: Final = vpn_states.state_sql(
+    _link(
+        "vpn",
+        "CASE WHEN unrecorded.vpn THEN 'connected'"
+        " WHEN unrecorded.vpn_since IS NOT NULL THEN 'disconnected' END",
+    ),
+    "candidate.vpn_enabled",
+)
+HEARTBEAT: Final = f"COALESCE({_link('heartbeat', 'unrecorded.heartbeat')}, 'unknown')"
+
+
+@dataclass(frozen=True)
+class Was:
+    """What a device was; `pk` may be gone by now."""
+
+    pk: int
+    uuid: str
+    name: str
+    fleet_id: int
+    status: str
+    status_since: datetime
+    rank: int
+    sort_name: str
+
+
+# The columns of `ranked` that are those of Was.
+COLUMNS: Final = "pk, uuid, name, fleet_id, status, status_since, rank, sort_name"
+
+
+def ranked(
+    candidates: Sequence[Fragment], asked: Fragment, instant: Instant, within: QuerySet[Device]
+) -> Fragment:
+    """The CTE `ranked`: what each of the candidates (id, uuid, name, vpn_enabled) was that was there then.
+
+    `asked` is what else is asked of its status `s`, of `unrecorded` and of its links; it begins with AND.
+    All candidates that are still there are `within` these.
+    """
+    passed = instant.passed
+    moved, params = _unrecorded(within.filter(pk__in=passed), instant.at) if passed else (NOBODY, [])
+    sql = ROWS.format(
+        unrecorded=moved,
+        candidates=" UNION ".join(sql for sql, _ in candidates),
+        asked=asked[0],
+        sort_name=name_order.sql("name"),
+    )
+    among = [each for _, params in candidates for each in params]
+    return sql, [*params, *among, instant.at, instant.at, *asked[1], RANKED]
+
+
+def _unrecorded(devices: QuerySet[Device], at: datetime) -> Fragment:
+    columns = ("pk", "status", "status_since", "vpn", "vpn_since", "heartbeat")
+    return compiled(with_status(devices.order_by(), at).values_list(*columns))
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link was, and since when; None: never seen."""
+
+    state: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class DeviceAsOf:
+    """A device as it was, and as it is: `device` at present and the `fleet` of then, each None where gone."""
+
+    was: Was
+    fleet: Fleet | None
+    vpn: Link
+    heartbeat: Link
+    device: Any
+
+
+def devices_as_of(found: Sequence[Was], instant: Instant) -> list[DeviceAsOf]:
+    """All that is known of these, in their order, in four queries at most."""
+    ids = [each.pk for each in found]
+    there = with_status(Device.objects.filter(pk__in=ids), instant.now).select_related("fleet")
+    present: dict[int, Any] = {each.pk: each for each in there}
+    vpn, heartbeat = _links(ids, instant)
+    fleets = Fleet.objects.in_bulk({each.fleet_id for each in found})
+    return [
+        DeviceAsOf(
+            each,
+            fleets.get(each.fleet_id),
+            vpn.get(each.pk, Link()),
+            heartbeat.get(each.pk, Link()),
+            present.get(each.pk),
+        )
+        for each in found
+    ]
+
+
+def _links(ids: Sequence[int], instant: Instant) -> tuple[dict[int, Link], dict[int, Link]]:
+    """The VPN and the heartbeat of these devices then; without those never seen."""
+    states: dict[str, dict[int, Link]] = {"vpn": {}, "heartbeat": {}}
+    with connection.cursor() as cursor:
+        cursor.execute(LINKS, [list(ids), instant.at])
+        for pk, link, state, since in cursor.fetchall():
+            states[link][pk] = Link(state, since)
+    moved = sorted({*ids} & {*instant.passed})
+    for device in with_status(Device.objects.filter(pk__in=moved), instant.at) if moved else ():
+        if device.vpn_since:
+            states["vpn"][device.pk] = Link("connected" if device.vpn else "disconnected", device.vpn_since)
+        states["heartbeat"][device.pk] = Link(device.heartbeat, device.heartbeat_since)
+    return states["vpn"], states["heartbeat"]
