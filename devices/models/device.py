@@ -14,7 +14,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Cast, Coalesce, Greatest
 
 from devices.rules import status_code
-from devices.rules.rules import recorded_status
+from devices.rules.status_function import recorded_status
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
 from devices.schema import triggers
 from fleets.models import (

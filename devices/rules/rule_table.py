@@ -1,4 +1,4 @@
-"""A rule table as data and the SQL it becomes: conditions over a device's facts, the first that holds wins.
+"""A rule table as data: conditions over a device's facts, of which the first that holds wins.
 
 `vpn` and `heartbeat` stand for the two links in a condition, so that one table serves the recorded links
 and the links at any clock.
@@ -6,11 +6,10 @@ and the links at any clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Field, Q, TextChoices, Value, When
+from django.db.models import Q, TextChoices
 
 # The recorded facts of the two links, by the names they have in the rules.
 RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
@@ -33,14 +32,6 @@ class Rule:
     def recorded(self) -> Q:
         """The condition over the recorded links."""
         return _over_recorded_links(self.condition)
-
-
-def as_case(rules: Sequence[Rule], results: Sequence[object], output: Field[Any, Any]) -> Case:
-    """Per rule one of `results`, over the recorded links, as an expression that a migration can hold."""
-    whens = [
-        When(rule.recorded, then=Value(result)) for rule, result in zip(rules[:-1], results[:-1], strict=True)
-    ]
-    return Case(*whens, default=Value(results[-1]), output_field=output)
 
 
 def _facts(condition: Q) -> set[str]:

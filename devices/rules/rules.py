@@ -1,15 +1,16 @@
 """The rule table of domain.md as data: a status, its condition and the sentence that says why.
 
-Every rule is written here, once: the stored columns, the status at any clock (devices/status/expressions.py),
-the explanation and the legend are made of it. A rule is written over the facts of a device's row, with `vpn`
-and `heartbeat` standing for its two links.
+Every rule is written here, once: the function of the database that stored columns and queries call
+(devices/rules/status_function.py), the explanation and the legend are made of it. A rule is written over the
+facts of a device's row, with `vpn` and `heartbeat` standing for its two links. How one is changed:
+docs/changing-a-rule.md.
 """
 
 from __future__ import annotations
 
-from django.db.models import Case, Q, TextField
+from django.db.models import Q
 
-from devices.rules.rule_table import Rule, as_case
+from devices.rules.rule_table import Rule
 from devices.rules.vocabulary import POST_PROVISIONING_STATE, HeartbeatState, Status
 
 RECENT = Q(heartbeat=HeartbeatState.RECENT)
@@ -73,8 +74,3 @@ RULES = (
     ),
     Rule(Status.ONLINE, Q(), "All its links are up, and it contacts the API as expected"),
 )
-
-
-def recorded_status() -> Case:
-    """The expression of the stored column `Device.recorded_status`."""
-    return as_case(RULES, [rule.status.value for rule in RULES], TextField())

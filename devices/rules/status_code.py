@@ -14,8 +14,7 @@ from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce
 
 from devices.rules import vpn_states
-from devices.rules.rule_table import as_case
-from devices.rules.rules import RULES
+from devices.rules.status_function import recorded_rank
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status
 
 VPN = vpn_states.conditions("vpn_connected")
@@ -48,10 +47,9 @@ def status_of(number: int) -> Status:
 
 def recorded_cell() -> CombinedExpression:
     """The expression of the stored column `Device.recorded_cell`."""
-    ranks = [RANKS.index(Status(rule.status)) * LINKS for rule in RULES]
     vpn = [index * len(HeartbeatState) for index in range(len(VPN))]
     return (
-        as_case(RULES, ranks, SmallIntegerField())
+        recorded_rank() * Value(LINKS)
         + _numbered(VPN.values(), vpn)
         + _numbered((Q(heartbeat_state=state) for state in HeartbeatState), range(len(HeartbeatState)))
     )

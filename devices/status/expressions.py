@@ -1,6 +1,7 @@
-"""The rules as SQL over links that are given: what the status is at any clock, not only what is recorded.
+"""The status as SQL over links that are given: what it is at any clock, not only what is recorded.
 
-The stored columns have the same rules over the recorded links (devices/rules/rules.py).
+The rules stand in a function of the database, whose text is made here. Where it is called, PostgreSQL puts
+its expression in place of the call.
 """
 
 from __future__ import annotations
@@ -14,42 +15,53 @@ from psycopg.sql import Literal
 from devices.models import Device
 from devices.rules import live_links
 from devices.rules.rules import RULES
-from devices.rules.vocabulary import LAST_ATTENTION_RANK, RANKS, Status
+from devices.rules.status_function import CALL, FACTS, NAME, RANK
+from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from fleets.postgres.expressions import Sql, condition_sql
+
+DEFINITION = """\
+-- The status of a device by the facts that are recorded of it: the rules of docs/domain.md, the first that
+-- holds wins. Made of RULES in devices/rules/rules.py, not by hand: docs/changing-a-rule.md. One expression,
+-- which PostgreSQL puts in place of each call; a SET or STRICT would keep it from doing so.
+
+CREATE OR REPLACE FUNCTION {name}(
+    {arguments}
+) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+SELECT {cases}
+$$;
+"""
+
+
+def definition() -> str:
+    """The function as the rules say it: what devices/schema/status_of.sql holds."""
+    arguments = ",\n    ".join(f"{fact} {kind}" for fact, kind in FACTS.items())
+    cases = _by_rule([rule.status.value for rule in RULES]).format(**{fact: fact for fact in FACTS})
+    return DEFINITION.format(name=NAME, arguments=arguments, cases=cases)
 
 
 def _by_rule(results: Sequence[object]) -> str:
-    """A template for Sql that gives, per rule, one of `results`: compiled once."""
+    """A template for Sql that gives, per rule, one of `results`."""
     whens = [
         f"WHEN {condition_sql(Device, rule.recorded)} THEN {Literal(result).as_string()}"
         for rule, result in zip(RULES[:-1], results[:-1], strict=True)
     ]
-    return f"(CASE {' '.join(whens)} ELSE {Literal(results[-1]).as_string()} END)"
-
-
-@cache
-def _statuses() -> str:
-    return _by_rule([rule.status.value for rule in RULES])
+    lines = [*whens, f"ELSE {Literal(results[-1]).as_string()}"]
+    return "CASE" + "".join(f"\n    {line}" for line in lines) + "\nEND"
 
 
 @cache
 def _numbers() -> str:
-    return _by_rule(range(1, len(RULES) + 1))
-
-
-@cache
-def _ranks() -> str:
-    return _by_rule([RANKS.index(Status(rule.status)) for rule in RULES])
+    return f"({_by_rule(range(1, len(RULES) + 1))})"
 
 
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
     """The status by the rules, over links given as SQL expressions."""
-    return Sql(_statuses(), TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
+    return Sql(CALL, TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
 
 
 def status_over(**facts: str) -> str:
     """The status by the rules as SQL over a device `d`, some of whose columns stand for other SQL."""
-    return live_links.over(_statuses(), **facts)
+    return live_links.over(CALL, **facts)
 
 
 def rule_over(**facts: str) -> str:
@@ -59,9 +71,4 @@ def rule_over(**facts: str) -> str:
 
 def rank() -> Sql:
     """The place of an annotated device in lists, worst first: of what has stalled, one of its own."""
-    return Sql(
-        f"(CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE {_ranks()} END)",
-        IntegerField(),
-        vpn_connected=F("vpn"),
-        heartbeat_state=F("heartbeat"),
-    )
+    return Sql(f"(CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE {RANK} END)", IntegerField())
