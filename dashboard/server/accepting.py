@@ -12,10 +12,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from dashboard.server.slow_clients import Protocol
+from typing import Final, Protocol, cast
 
 logger = logging.getLogger(__name__)
 
@@ -24,18 +21,24 @@ TURN: Final = 32  # connections accepted before others are served again
 REST: Final = 1.0  # seconds until another attempt, where the system grants no descriptor
 
 
+class Connection(Protocol):
+    """What speaks for a caller: a protocol of asyncio that can be told to end."""
+
+    def let_go(self) -> None: ...
+
+
 class Accepting:
     """The connections of one event loop, and the sockets that they come from."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._open: set[Protocol] = set()
-        self._waiting: dict[Protocol, None] = {}  # those for which nothing is being done, the longest first
+        self._open: set[Connection] = set()
+        self._waiting: dict[Connection, None] = {}  # those for which nothing is being done, the longest first
         self._listeners: Sequence[socket.socket] = ()
         self._paused = True
         self._attaching: set[asyncio.Task[None]] = set()
 
-    def start(self, listeners: Sequence[socket.socket], connection: Callable[[], Protocol]) -> None:
+    def start(self, listeners: Sequence[socket.socket], connection: Callable[[], Connection]) -> None:
         """Accept at these sockets; `connection` makes what speaks for each that comes."""
         self._connection, self._listeners = connection, listeners
         for listener in listeners:
@@ -53,16 +56,16 @@ class Accepting:
 
     # What a connection tells
 
-    def waits(self, connection: Protocol) -> None:
+    def waits(self, connection: Connection) -> None:
         """It is idle, or its request is not whole."""
         self._waiting[connection] = None
         self._resume()
 
-    def works(self, connection: Protocol) -> None:
+    def works(self, connection: Connection) -> None:
         """Its request is whole, and is being answered."""
         self._waiting.pop(connection, None)
 
-    def left(self, connection: Protocol) -> None:
+    def left(self, connection: Connection) -> None:
         """It is closed."""
         self._waiting.pop(connection, None)
         self._open.discard(connection)
@@ -115,9 +118,10 @@ class Accepting:
         self._attaching.add(task)
         task.add_done_callback(self._attaching.discard)
 
-    async def _attach(self, connection: Protocol, accepted: socket.socket) -> None:
+    async def _attach(self, connection: Connection, accepted: socket.socket) -> None:
+        protocol = cast("asyncio.Protocol", connection)
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, accepted)
         except OSError:  # it is gone already
             accepted.close()
             self.left(connection)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
@@ -39,7 +39,7 @@ class Guard:
         self._open = AtOnce()
 
     async def admit(
-        self, key: str, address: str, call: Call, handle: Callable[[], Awaitable[Reply]]
+        self, key: str, address: str, call: Call[Any], handle: Callable[[], Awaitable[Reply]]
     ) -> Reply:
         """The reply of `handle`, which makes this call; raises Refused (429) where it is too many."""
         if not key:  # a call for anybody
@@ -49,7 +49,7 @@ class Guard:
             return await self._noted(key, address, call, handle)
 
     async def _noted(
-        self, key: str, address: str, call: Call, handle: Callable[[], Awaitable[Reply]]
+        self, key: str, address: str, call: Call[Any], handle: Callable[[], Awaitable[Reply]]
     ) -> Reply:
         try:
             reply = await handle()
@@ -59,7 +59,7 @@ class Guard:
         await self._note(key, address, call, reply.status)
         return reply
 
-    async def _note(self, key: str, address: str, call: Call, status: int, field: str = "") -> None:
+    async def _note(self, key: str, address: str, call: Call[Any], status: int, field: str = "") -> None:
         with suppress(Refused):  # who cannot be told from a stranger just now is not taken for one
             known = status == 401 and await self._is_known(key)
             now = time.monotonic()

@@ -58,7 +58,7 @@ CALLS_UNDER_WAY: Final = 64
 class Ingest:
     """The ASGI app of these calls, with the queues and the few threads they share."""
 
-    def __init__(self, calls: Iterable[Call], brakes: Brakes | None = None) -> None:
+    def __init__(self, calls: Iterable[Call[Ingest]], brakes: Brakes | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = threads(THREADS, "ingest")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from devices.ingest.http import Refused, Reply, Request, bearer_key, read_body
 from devices.models import ApiKey
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from asgiref.typing import ASGIReceiveCallable, HTTPScope
 
-    from devices.ingest.app import Ingest
+App = TypeVar("App")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What is done where. A path with brackets is a regular expression, whose groups name things.
+class Call(Generic[App]):
+    """What an app does where. A path with brackets is a regular expression, whose groups name things.
 
     `kind` is the kind of key it is for, by which the brakes know how often it may come; `asks`: by it a VPN
     server asks about a key that a device gave it. Wherever GET is answered, HEAD is too.
@@ -27,19 +27,19 @@ class Call:
 
     method: str
     path: str
-    handle: Callable[[Request, Ingest], Awaitable[Reply]]
+    handle: Callable[[Request, App], Awaitable[Reply]]
     key: Callable[[HTTPScope], str] = bearer_key
     read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
     kind: ApiKey.Kind = ApiKey.Kind.DEVICE
     asks: bool = False
 
 
-class Routes:
+class Routes(Generic[App]):
     """Finds calls: those of fixed paths at once, the others in the order given."""
 
-    def __init__(self, calls: Iterable[Call]) -> None:
-        self._fixed: dict[str, dict[str, Call]] = {}
-        patterns: dict[str, dict[str, Call]] = {}
+    def __init__(self, calls: Iterable[Call[App]]) -> None:
+        self._fixed: dict[str, dict[str, Call[App]]] = {}
+        patterns: dict[str, dict[str, Call[App]]] = {}
         for call in calls:
             routes = patterns if "(" in call.path else self._fixed
             methods = routes.setdefault(call.path, {})
@@ -48,7 +48,7 @@ class Routes:
                 methods["HEAD"] = call
         self._patterns = [(re.compile(path), methods) for path, methods in patterns.items()]
 
-    def find(self, scope: HTTPScope) -> tuple[Call, dict[str, str]]:
+    def find(self, scope: HTTPScope) -> tuple[Call[App], dict[str, str]]:
         """The call, and what its path names. Raises Refused (404, 405)."""
         methods, named = self._at(scope["path"])
         call = methods.get(scope["method"])
@@ -57,7 +57,7 @@ class Routes:
             raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
         return call, named
 
-    def _at(self, path: str) -> tuple[dict[str, Call], dict[str, str]]:
+    def _at(self, path: str) -> tuple[dict[str, Call[App]], dict[str, str]]:
         if methods := self._fixed.get(path):
             return methods, {}
         for pattern, methods in self._patterns:
