@@ -33,6 +33,7 @@ REASONS = {
     "thawed": "thawed: no longer {reason}",
     "moved": "moved to another {fleet}",
     "vpn-setting": "{vpn} setting changed",
+    "rules-changed": "the rules of the status changed",
     "deleted": "deleted",
 }
 

@@ -21,16 +21,24 @@ from devices import clock
 from devices.clock import steps as ahead
 from devices.history import rollups
 from devices.integrity import counters
+from devices.integrity.recompute import DISAGREES
 from devices.models import Device
 from devices.rules import vpn_states
 from devices.status.counts import count_by_status
+from devices.status.expressions import status_over
 from devices.status.reading import with_status
 from fleets.models import Organization
 
 PART: Final = 200_000  # devices looked at by one statement
 AHEAD: Final = "what is dated ahead of the clock"
 
+RULES: Final = "the status by the rules"
+
 # Each finds devices, as uuid, what is recorded, and what it should be.
+BY_RULES: Final = f"""
+SELECT d.uuid, d.recorded_status, {status_over()} FROM devices_device d
+WHERE d.id > %(after)s AND d.id <= %(last)s AND {DISAGREES}
+"""
 NEWEST_STATUS: Final = """
 SELECT d.uuid, newest.after || ' since ' || newest.at, d.recorded_status || ' since '
        || COALESCE(d.recorded_status_at, d.created_at)
@@ -83,6 +91,7 @@ FROM (
 WHERE number > 1 AND was IS DISTINCT FROM before
 """
 CHECKS: Final = {
+    RULES: BY_RULES,
     "the newest change of status": NEWEST_STATUS,
     "the newest record of a link": NEWEST_LINK,
     "the heartbeat and its deadlines": DEADLINES,

@@ -14,6 +14,7 @@ from psycopg.sql import Literal
 
 from devices.models import Device
 from devices.rules import live_links
+from devices.rules.rule_table import Rule
 from devices.rules.rules import RULES
 from devices.rules.status_function import CALL, FACTS, NAME, RANK
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
@@ -32,18 +33,18 @@ $$;
 """
 
 
-def definition() -> str:
-    """The function as the rules say it: what devices/schema/status_of.sql holds."""
+def definition(rules: Sequence[Rule] = RULES) -> str:
+    """The function as rules say it: what devices/schema/status_of.sql holds."""
     arguments = ",\n    ".join(f"{fact} {kind}" for fact, kind in FACTS.items())
-    cases = _by_rule([rule.status.value for rule in RULES]).format(**{fact: fact for fact in FACTS})
+    cases = _by_rule(rules, [rule.status.value for rule in rules]).format(**{fact: fact for fact in FACTS})
     return DEFINITION.format(name=NAME, arguments=arguments, cases=cases)
 
 
-def _by_rule(results: Sequence[object]) -> str:
+def _by_rule(rules: Sequence[Rule], results: Sequence[object]) -> str:
     """A template for Sql that gives, per rule, one of `results`."""
     whens = [
         f"WHEN {condition_sql(Device, rule.recorded)} THEN {Literal(result).as_string()}"
-        for rule, result in zip(RULES[:-1], results[:-1], strict=True)
+        for rule, result in zip(rules[:-1], results[:-1], strict=True)
     ]
     lines = [*whens, f"ELSE {Literal(results[-1]).as_string()}"]
     return "CASE" + "".join(f"\n    {line}" for line in lines) + "\nEND"
@@ -51,7 +52,7 @@ def _by_rule(results: Sequence[object]) -> str:
 
 @cache
 def _numbers() -> str:
-    return f"({_by_rule(range(1, len(RULES) + 1))})"
+    return f"({_by_rule(RULES, range(1, len(RULES) + 1))})"
 
 
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:

@@ -9,6 +9,11 @@ from devices import clock, words
 from devices.connectivity import outages
 from devices.integrity import checks as integrity
 
+HINTS = {
+    integrity.AHEAD: "; --repair brings what is dated ahead to the present",
+    integrity.RULES: "; recompute_statuses brings recorded statuses to the rules",
+}
+
 
 class Command(BaseCommand):
     help = (
@@ -34,7 +39,7 @@ class Command(BaseCommand):
         for each in disagreements:
             self.stdout.write(str(each))
         if disagreements:
-            ahead = any(each.what == integrity.AHEAD for each in disagreements)
-            hint = "; --repair brings what is dated ahead to the present" if ahead else ""
-            raise CommandError(f"{len(disagreements)} disagreements{hint}")
+            found = {each.what for each in disagreements}
+            hints = "".join(hint for what, hint in HINTS.items() if what in found)
+            raise CommandError(f"{len(disagreements)} disagreements{hints}")
         self.stdout.write("Everything recorded follows from the facts.")

@@ -1,0 +1,71 @@
+"""Bring recorded statuses to the rules, once these have changed (docs/changing-a-rule.md).
+
+A stored column is computed anew by an UPDATE of its row, so rows whose status is another one by the present
+rules are touched, in batches that lock no row for long. It can be stopped and run again: what agrees is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from devices import clock
+from devices.status.expressions import status_over
+from devices.transitions.write import settle_devices
+
+BATCH: Final = 1000  # devices per transaction
+REASON: Final = "rules-changed"
+DISAGREES: Final = f"d.recorded_status <> {status_over()}"
+FOUND: Final = f"""
+SELECT id FROM devices_device d WHERE id > %(after)s AND {DISAGREES} ORDER BY id LIMIT %(limit)s
+"""
+# An UPDATE computes a stored column anew where it sets a fact that the column is made of.
+TOUCH: Final = f"""
+UPDATE devices_device d
+SET is_active = is_active, facts_at = %(at)s, facts_reason = jsonb_build_object('slug', %(reason)s::text),
+    recorded_status_at = GREATEST(%(at)s, d.recorded_status_at)
+WHERE id = ANY(%(ids)s) AND {DISAGREES}
+"""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A batch that is done: how many devices have another status now, and the last id that was looked at."""
+
+    changed: int
+    last: int
+
+
+def steps(at: datetime | None = None, batch: int = BATCH) -> Iterator[Step]:
+    """Recompute batch by batch, each in a transaction of its own, until every row agrees.
+
+    It goes through the rows until a whole pass finds nothing: a statement that began before the rules changed
+    may have written by the former ones behind us.
+    """
+    found = True
+    while found:
+        found, last = False, 0
+        while step := recompute(last, at, batch):
+            yield step
+            found, last = True, step.last
+
+
+@transaction.atomic
+def recompute(after: int, at: datetime | None = None, batch: int = BATCH) -> Step | None:
+    """Bring the next devices behind this id to the rules, dated `at`; None where there are no more."""
+    ids = [device for (device,) in _run(FOUND, after=after, limit=batch).fetchall()]
+    if not ids:
+        return None
+    at = at or clock.now()
+    settle_devices(ids, at)
+    return Step(_run(TOUCH, ids=ids, at=at, reason=REASON).rowcount, ids[-1])
+
+
+def _run(sql: str, **params: Any) -> Any:
+    cursor = connection.cursor()
+    cursor.execute(sql, params)
+    return cursor
