@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange, Verification, VpnServer
 from devices.operations import lifecycle
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.admin import ReadOnlyAdmin
 from fleets.text import IN_ADMIN
@@ -61,7 +62,7 @@ class DeviceAdmin(admin.ModelAdmin):
         return with_status(super().get_queryset(request))
 
     @admin.display(description="status")
-    def live_status(self, device: Any) -> str:
+    def live_status(self, device: DeviceWithStatus) -> str:
         return str(device.status)
 
     def get_fields(self, request: HttpRequest, obj: Device | None = None) -> list[Any]:

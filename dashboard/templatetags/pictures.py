@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from dashboard.templating.indicators import Indicator
 from dashboard.templating.render import part, rendered
 from devices.rules.vocabulary import Status, shown
+from devices.status.annotated import DeviceWithStatus
 
 register = template.Library()
 
@@ -37,8 +38,8 @@ def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
 
 
 @register.simple_tag
-def badge(device: Any, size: str = "") -> SafeString:
-    """The badge of a device's status; AttributeError where the device was read without with_status."""
+def badge(device: DeviceWithStatus, size: str = "") -> SafeString:
+    """The badge of a device's status."""
     return status_badge(device.status, size)
 
 

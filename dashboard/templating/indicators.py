@@ -5,9 +5,10 @@ Reads what `status.with_status` annotates and decides no status.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
+
+from devices.status.annotated import DeviceWithStatus
 
 VPN_STATES = {"connected": "connected", "lost": "lost", "unknown": "never seen", "off": "not used"}
 HEARTBEAT_STATES = {
@@ -32,8 +33,8 @@ class Indicator:
     note: str = ""
 
 
-def vpn(device: Any) -> Indicator:
-    """The VPN of an annotated device; raises AttributeError where the annotation is missing."""
+def vpn(device: DeviceWithStatus) -> Indicator:
+    """The VPN of an annotated device."""
     if device.vpn:
         state = "connected"
     elif not device.vpn_enabled:
@@ -47,11 +48,11 @@ def vpn(device: Any) -> Indicator:
     )
 
 
-def heartbeat(device: Any) -> Indicator:
-    """The API heartbeat of an annotated device; raises AttributeError where the annotation is missing."""
+def heartbeat(device: DeviceWithStatus) -> Indicator:
+    """The API heartbeat of an annotated device."""
     state = "overdue" if device.overdue else device.heartbeat
     words = f"API {HEARTBEAT_STATES[state]}"
-    poll = getattr(device, "poll", None)
+    poll = device.last_poll
     if poll is None:
         return Indicator("heartbeat", state, words, None, note="No contact recorded")
     expected = poll.last_poll_at + timedelta(seconds=poll.poll_interval)

@@ -12,6 +12,7 @@ from devices import clock, freezing, words
 from devices.models import Device, FrozenReason, StatusChange
 from devices.rules.live_links import links_at
 from devices.rules.vocabulary import HeartbeatState, Status
+from devices.status.annotated import DeviceWithStatus
 from fleets.text import apart
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
@@ -104,7 +105,7 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
 }
 
 
-def works_now(device: Any, at: datetime) -> tuple[Ability, ...]:
+def works_now(device: DeviceWithStatus, at: datetime) -> tuple[Ability, ...]:
     """What an annotated device can do over its present links."""
     locked = device.status in (Status.FROZEN, Status.INACTIVE, Status.POST_PROVISIONING)
     recent = device.heartbeat == HeartbeatState.RECENT
@@ -128,26 +129,27 @@ def _connected() -> str:
     return words.of_site("The {vpn} is connected.")
 
 
-def _no_restart(device: Any) -> str:
+def _no_restart(device: DeviceWithStatus) -> str:
     if not device.vpn:
         return words.of_site("It requires the {vpn}. Actions sent now are lost, not queued.")
     return "It requires the agent, which does not report."
 
 
-def _releases(device: Any, at: datetime, *, locked: bool) -> str:
+def _releases(device: DeviceWithStatus, at: datetime, *, locked: bool) -> str:
     if locked:
         return f"The device is {Status(device.status).label}."
-    if device.heartbeat == HeartbeatState.RECENT:
-        interval = timedelta(seconds=device.poll.poll_interval) if _poll(device) else timedelta()
+    if device.heartbeat == HeartbeatState.RECENT and device.last_contact:
+        poll = device.last_poll
+        interval = timedelta(seconds=poll.poll_interval) if poll else timedelta()
         return f"They arrive at the next poll, at about {words.clock(device.last_contact + interval, at)}."
     return "They wait until the device contacts the API."
 
 
-def _needs_start(device: Any) -> bool:
+def _needs_start(device: DeviceWithStatus) -> bool:
     return Status(device.status) == Status.POST_PROVISIONING
 
 
-def _application(device: Any) -> Ability:
+def _application(device: DeviceWithStatus) -> Ability:
     name = "The application"
     if _needs_start(device):
         return Ability(name, works=False, why="It starts once the device runs from its own storage.")
@@ -156,7 +158,7 @@ def _application(device: Any) -> Ability:
     return Ability(name, works=True, why="It keeps running by itself.")
 
 
-def doubt(device: Any, at: datetime) -> str:
+def doubt(device: DeviceWithStatus, at: datetime) -> str:
     """Since when the device may be off without anybody having noticed; empty where there is no doubt."""
     if not device.vpn and device.heartbeat not in (HeartbeatState.RECENT, HeartbeatState.LATE):
         return ""
@@ -172,7 +174,7 @@ def doubt(device: Any, at: datetime) -> str:
     return f"The last contact was at {words.clock(contact, at)}. It may have been off since then."
 
 
-def check_next(device: Any, at: datetime) -> tuple[Check, ...]:
+def check_next(device: DeviceWithStatus, at: datetime) -> tuple[Check, ...]:
     """The steps for the device's status: those the server can answer first, answered. Two queries at most."""
     status = Status(device.status)
     answers = [answer for ask in ANSWERS.get(status, ()) if (answer := ask(device, at))]
@@ -184,7 +186,7 @@ def steps(status: Status) -> tuple[Check, ...]:
     return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in STEPS[status])
 
 
-def _same_address(device: Any, at: datetime) -> Check | None:
+def _same_address(device: DeviceWithStatus, at: datetime) -> Check | None:
     """Whether others behind the same public address have contact."""
     if not device.public_address:
         return None
@@ -202,7 +204,7 @@ def _same_address(device: Any, at: datetime) -> Check | None:
     return Check(ADDRESS_ASKED, text, answered=True)
 
 
-def _dropped_together(device: Any, at: datetime) -> Check | None:
+def _dropped_together(device: DeviceWithStatus, at: datetime) -> Check | None:
     """Whether others of the fleet changed to the same status in the same minute."""
     since = device.status_since
     together = (
@@ -224,20 +226,20 @@ def _dropped_together(device: Any, at: datetime) -> Check | None:
     return Check("Did others drop with it?", words.of_site(sentence, n=together), answered=True)
 
 
-def _vpn_purpose(device: Any, at: datetime) -> Check:
+def _vpn_purpose(device: DeviceWithStatus, at: datetime) -> Check:
     text = "No, it should be connected." if device.vpn_enabled else "Yes, it is turned off for this device."
     return Check(words.of_site("Is the {vpn} off on purpose?"), text, answered=True)
 
 
-def _last_poll(device: Any, at: datetime) -> Check | None:
-    if not (poll := _poll(device)):
+def _last_poll(device: DeviceWithStatus, at: datetime) -> Check | None:
+    if not (poll := device.last_poll):
         return None
     interval = words.duration(timedelta(seconds=poll.poll_interval))
     text = f"Its last poll was at {words.clock(poll.last_poll_at, at)}. It polls every {interval}."
     return Check("Is it still polling?", text, answered=True)
 
 
-def _progress(device: Any, at: datetime) -> Check | None:
+def _progress(device: DeviceWithStatus, at: datetime) -> Check | None:
     changed = device.progress_changed_at
     if changed is None:
         return None
@@ -246,7 +248,7 @@ def _progress(device: Any, at: datetime) -> Check | None:
     return Check("Is the progress moving?", text, answered=True)
 
 
-def _behind_target(device: Any, at: datetime) -> Check | None:
+def _behind_target(device: DeviceWithStatus, at: datetime) -> Check | None:
     if not device.target_release or device.release == device.target_release:
         return None
     return Check(
@@ -258,7 +260,7 @@ def _behind_target(device: Any, at: datetime) -> Check | None:
     )
 
 
-def _why_inactive(device: Any, at: datetime) -> Check:
+def _why_inactive(device: DeviceWithStatus, at: datetime) -> Check:
     if device.deactivated_at:
         text = f"It has been deactivated since {words.clock(device.deactivated_at, at)}."
     else:
@@ -268,7 +270,7 @@ def _why_inactive(device: Any, at: datetime) -> Check:
     return Check("Why is it inactive?", text, answered=True)
 
 
-def _why_frozen(device: Any, at: datetime) -> Check:
+def _why_frozen(device: DeviceWithStatus, at: datetime) -> Check:
     """Which reason, and what would free it (domain.md, Freezing)."""
     organization = device.organization
     if device.frozen_reason == FrozenReason.UNPAID:
@@ -306,7 +308,3 @@ ANSWERS = {
     Status.INACTIVE: (_why_inactive,),
     Status.FROZEN: (_why_frozen,),
 }
-
-
-def _poll(device: Any) -> Any:
-    return getattr(device, "poll", None)

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from devices.models import Device, StatusChange
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import unrecorded
 from devices.words import frozen_because, of_site
 from fleets.models import Organization
@@ -82,7 +83,7 @@ def last_of_fleets(fleets: Sequence[int], at: datetime, among: Sequence[int]) ->
     """The newest change in each of these fleets, by the fleet's id; `among`: as status.moved_ids."""
     fleets = list(fleets)
     recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at})
-    newest: Iterable[Any] = []
+    newest: Iterable[DeviceWithStatus] = []
     if among:
         moves = unrecorded(Device.objects.filter(fleet__in=fleets), at, among)
         newest = moves.order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
@@ -98,7 +99,7 @@ SELECT newest.* FROM unnest(%(fleets)s::bigint[]) AS fleet (id) CROSS JOIN LATER
 """
 
 
-def _changes(recorded: Iterable[StatusChange], passed: Iterable[Any]) -> list[Change]:
+def _changes(recorded: Iterable[StatusChange], passed: Iterable[DeviceWithStatus]) -> list[Change]:
     """Both kinds as changes, newest first, with the present names of their devices."""
     recorded = list(recorded)
     devices = Device.objects.in_bulk({change.device_id for change in recorded})
@@ -119,9 +120,9 @@ def _recorded_change(change: StatusChange, device: Device | None) -> Change:
     )
 
 
-def _passed(device: Any) -> dict[str, Any]:
+def _passed(device: DeviceWithStatus) -> dict[str, Any]:
     """The reason that will be recorded: the deadline at which the device came to its status."""
-    server, poll = device.vpn_server, getattr(device, "poll", None)
+    server, poll = device.vpn_server, device.last_poll
     if server and device.status_since == server.due_at:
         return {"slug": "vpn-server-silent", "server": server.name}
     if poll and device.status_since == poll.late_at:
@@ -129,7 +130,7 @@ def _passed(device: Any) -> dict[str, Any]:
     return {"slug": "heartbeat-lost"}
 
 
-def _unrecorded_change(device: Any) -> Change:
+def _unrecorded_change(device: DeviceWithStatus) -> Change:
     return Change(
         name=str(device),
         uuid=device.uuid,

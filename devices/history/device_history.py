@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from devices import clock
 from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 
 Link = ConnectivityRecord.Link
@@ -39,7 +40,7 @@ class Happened:
 
 
 def read(
-    device: Any, start: datetime, at: datetime, limit: int = 0, until: datetime | None = None
+    device: DeviceWithStatus, start: datetime, at: datetime, limit: int = 0, until: datetime | None = None
 ) -> Happened:
     """What happened to a device, read by with_status, from `start` to `at`, after the newest before it: of
     each link its own. In addition the newest `limit` of both kinds before `until` (None: now). Two queries.
@@ -61,9 +62,9 @@ CHANGES: Final = _written("devices_statuschange", [""])
 EDGES: Final = _written("devices_connectivityrecord", [f" AND link = '{link}'" for link in Link])
 
 
-def passed_edges(device: Any, at: datetime) -> list[ConnectivityRecord]:
+def passed_edges(device: DeviceWithStatus, at: datetime) -> list[ConnectivityRecord]:
     """The edges that the clock has brought and nobody recorded, newest first."""
-    poll, server, edges = getattr(device, "poll", None), device.vpn_server, []
+    poll, server, edges = device.last_poll, device.vpn_server, []
     at = clock.heard(at)
     if poll and poll.due_at and poll.due_at <= at:
         if poll.due_at == poll.late_at:
@@ -80,11 +81,11 @@ def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> Connectivi
     return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
 
 
-def passed_statuses(device: Any, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
+def passed_statuses(device: DeviceWithStatus, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
     """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
     changes, before = [], device.recorded_status
     for edge in reversed(edges):
-        then: Any = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
+        then = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
         after = then.status
         if after != before:
             changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))

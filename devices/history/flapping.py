@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 from django.db import connection
+
+from devices.status.annotated import DeviceWithStatus
 
 # A link is unstable from more changes within an hour than MANY on, until an hour has fewer than CALM.
 HOUR: Final = timedelta(hours=1)
@@ -49,7 +51,7 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
         moments.popleft()
 
 
-def unstable_links(devices: Sequence[Any], at: datetime) -> Mapping[int, str]:
+def unstable_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
     """Which link of these devices, read by with_status, changes most often, in words. One query."""
     by_id = {device.pk: device for device in devices}
     names = {"vpn": settings.VPN_WORD, "heartbeat": "API"}

@@ -16,6 +16,7 @@ from devices.history.changes import reason_words
 from devices.history.device_history import Happened
 from devices.models import ConnectivityRecord, Outage
 from devices.rules.vocabulary import HeartbeatState, Status
+from devices.status.annotated import DeviceWithStatus
 
 Link = ConnectivityRecord.Link
 
@@ -71,7 +72,7 @@ class History:
         return up / counted if counted else None
 
 
-def lanes_of(device: Any, past: Happened, start: datetime, at: datetime) -> History:
+def lanes_of(device: DeviceWithStatus, past: Happened, start: datetime, at: datetime) -> History:
     """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
     changes, edges = past.changes[::-1], past.edges[::-1]
     by_link = {link: [edge for edge in edges if edge.link == link] for link in Link}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -18,6 +18,7 @@ from devices.history.counts_as_of import Instant
 from devices.models import Device
 from devices.rules import vpn_states
 from devices.rules.vocabulary import RANKS
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Fleet
 from fleets.postgres import name_order
@@ -144,14 +145,14 @@ class DeviceAsOf:
     fleet: Fleet | None
     vpn: Link
     heartbeat: Link
-    device: Any
+    device: DeviceWithStatus | None
 
 
 def devices_as_of(found: Sequence[Was], instant: Instant) -> list[DeviceAsOf]:
     """All that is known of these, in their order, in four queries at most."""
     ids = [each.pk for each in found]
     there = with_status(Device.objects.filter(pk__in=ids), instant.now).select_related("fleet")
-    present: dict[int, Any] = {each.pk: each for each in there}
+    present = {each.pk: each for each in there}
     vpn, heartbeat = _links(ids, instant)
     fleets = Fleet.objects.in_bulk({each.fleet_id for each in found})
     return [

@@ -22,6 +22,7 @@ from devices.models import Description, Device
 from devices.rules import vpn_states
 from devices.rules.tags import LONGEST_TAG
 from devices.rules.vocabulary import HeartbeatState, Status, behind
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import filter_by_status, with_status
 from fleets.models import Fleet, Organization
 from fleets.postgres.text_search import words_of
@@ -94,7 +95,9 @@ def in_organizations(organizations: Iterable[Organization]) -> QuerySet[Device]:
     return Device.objects.filter(organization__in=list(organizations))
 
 
-def matching(organizations: Iterable[Organization], filters: Filters, at: datetime) -> QuerySet[Any]:
+def matching(
+    organizations: Iterable[Organization], filters: Filters, at: datetime
+) -> QuerySet[DeviceWithStatus]:
     """The devices of these organizations that the filters name at `at`, annotated as by with_status."""
     at = clock.heard(at)
     devices = unchanging(in_organizations(organizations), filters)
@@ -103,7 +106,7 @@ def matching(organizations: Iterable[Organization], filters: Filters, at: dateti
     return found.filter(present(filters, at))
 
 
-def matching_of(devices: QuerySet[Device], filters: Filters, at: datetime) -> QuerySet[Any]:
+def matching_of(devices: QuerySet[Device], filters: Filters, at: datetime) -> QuerySet[DeviceWithStatus]:
     """The same among a few given ones, each looked at."""
     at = clock.heard(at)
     found, meant = with_status(unchanging(devices, filters), at).filter(present(filters, at)), _meant(filters)
@@ -116,7 +119,7 @@ def _meant(filters: Filters) -> list[Status]:
 
 def still_matching(
     ids: Iterable[int], organizations: Iterable[Organization], filters: Filters, at: datetime
-) -> QuerySet[Any]:
+) -> QuerySet[DeviceWithStatus]:
     """Those of a few devices, by their ids, that `matching` would name: asked of each row by itself."""
     return matching_of(in_organizations(organizations).filter(pk__in=list(ids)), filters, at)
 

@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from devices.models import Device
 from devices.rules.status_code import VPN, cells
 from devices.rules.vocabulary import WORST, HeartbeatState
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import ATTENTION, moved_ids, stalled, with_status
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
@@ -169,7 +170,7 @@ def lines_named(among: Among, ids: Sequence[str], at: datetime) -> list[Line]:
     return [found[each] for each in ids if each in found]
 
 
-def trouble(among: Among, at: datetime) -> QuerySet[Any]:
+def trouble(among: Among, at: datetime) -> QuerySet[DeviceWithStatus]:
     """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
     moved = moved_ids(at)
     ids = [*_newest_recorded(among), *moved]

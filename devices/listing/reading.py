@@ -16,6 +16,7 @@ from devices.listing.branches import recorded
 from devices.listing.cursor import Moved, Place, order_named
 from devices.listing.filters import Filters, in_organizations, matching, matching_of, unchanging
 from devices.models import Device
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.models import Organization
 from fleets.postgres.keyset import Order, ordered
@@ -26,12 +27,12 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where
 
 def whole(
     organizations: Iterable[Organization], filters: Filters, order: Order, at: datetime
-) -> QuerySet[Any]:
+) -> QuerySet[DeviceWithStatus]:
     """The list that the pages show piece by piece, in one: for files and actions."""
     return ordered(_with_sort_keys(matching(organizations, filters, at)), order)
 
 
-def _with_sort_keys(devices: QuerySet[Device]) -> QuerySet[Device]:
+def _with_sort_keys(devices: QuerySet[DeviceWithStatus]) -> QuerySet[DeviceWithStatus]:
     return devices.select_related("fleet").annotate(
         sort_name=NameKey("name"),
         sort_release=NameKey("release"),
@@ -58,7 +59,7 @@ class Reading:
         rows = matching_of(among, self.filters, self.at).order_by()
         return (Moved(*row) for row in rows.values_list("pk", "rank", "status_since"))
 
-    def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[Any]:
+    def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[DeviceWithStatus]:
         """The next rows behind these values, annotated as by with_status, with the keys of all orders."""
         backwards = self.turned != (order != self.order)
         place = Place(self.name, backwards, values, size)
@@ -67,7 +68,7 @@ class Reading:
         found = {device.pk: device for device in self.read(Device.objects.filter(pk__in=ids))}
         return [found[pk] for pk in ids if pk in found]
 
-    def read(self, devices: QuerySet[Device]) -> list[Any]:
+    def read(self, devices: QuerySet[Device]) -> list[DeviceWithStatus]:
         """A few devices annotated as by with_status, with the keys of all orders; in no order."""
         moved = devices.filter(pk__in=self.moved)
         parts = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
@@ -75,7 +76,7 @@ class Reading:
         return [device for part in parts for device in _with_sort_keys(part).order_by()]
 
 
-def pinned(reading: Reading, uuids: Sequence[str]) -> list[Device | str]:
+def pinned(reading: Reading, uuids: Sequence[str]) -> list[DeviceWithStatus | str]:
     """The rows that a page already shows, in its order, fresh; a bare UUID where its device is gone."""
     fleets = Filters(fleets=reading.filters.fleets)
     within = unchanging(in_organizations(reading.organizations), fleets)

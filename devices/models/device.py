@@ -294,6 +294,11 @@ class Device(models.Model):
         return self.uuid[:7]
 
     @property
+    def last_poll(self) -> Heartbeat | None:
+        """Its Heartbeat; None before the first poll."""
+        return getattr(self, "poll", None)
+
+    @property
     def attention(self) -> bool:
         """Whether it needs attention; for devices annotated by with_status."""
         rank: int = self.rank  # type: ignore[attr-defined]

@@ -50,11 +50,11 @@ class Batch:
         return Jsonb({"slug": slug} | ({"by": self.actor.get_username()} if self.actor else {}))
 
 
-def links_up(device: Any) -> str:
-    """Why a device read by with_status cannot be deactivated, in words; nothing where both links are down."""
+def links_up(*, vpn: bool, heartbeat: str) -> str:
+    """Why a device with such links cannot be deactivated, in words; nothing where both links are down."""
     up = [
-        *([f"the {settings.VPN_WORD} is connected"] if device.vpn else []),
-        *([f"the heartbeat is {device.heartbeat}"] if device.heartbeat in BEATING else []),
+        *([f"the {settings.VPN_WORD} is connected"] if vpn else []),
+        *([f"the heartbeat is {heartbeat}"] if heartbeat in BEATING else []),
     ]
     return " and ".join(up)
 
@@ -79,11 +79,11 @@ RETURNING d.id, d.uuid, d.name, was.slug
 
 def deactivate(of: Batch) -> Found:
     """Take them out of service; those with a link up at that instant are left alone, with the reason."""
-    now: Any = with_status(Device.objects.filter(pk__in=of.ids), of.at)
+    now = with_status(Device.objects.filter(pk__in=of.ids), of.at)
     refused = {
         each.pk: f"{each.name or each.uuid[:7]} cannot be deactivated: {up}"
         for each in now.order_by().values_list("pk", "uuid", "name", "vpn", "heartbeat", named=True)
-        if (up := links_up(each))
+        if (up := links_up(vpn=each.vpn, heartbeat=each.heartbeat))
     }
     free = [pk for pk in of.ids if pk not in refused]
     taken = _rows(DEACTIVATE, of, free=free, reason=of.reason("deactivated"))

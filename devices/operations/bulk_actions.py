@@ -135,7 +135,7 @@ def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict
 
 @transaction.atomic
 def select(
-    *, organization: Organization, devices: QuerySet[Any], of: KeptList | None, at: datetime | None = None
+    *, organization: Organization, devices: QuerySet[Device], of: KeptList | None, at: datetime | None = None
 ) -> Selection:
     """Fix which devices of the organization an action will be about: those of a list, None: those ticked.
 

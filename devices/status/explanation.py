@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import cast
 
 from django.conf import settings
 from django.db import connection
@@ -16,6 +16,7 @@ from devices.rules import live_links
 from devices.rules.rule_table import Rule
 from devices.rules.rules import RULES
 from devices.rules.vocabulary import POST_PROVISIONING_STATE, Status
+from devices.status.annotated import DeviceWithStatus
 from devices.status.expressions import rule_over, status_over
 from devices.status.reading import with_status
 from fleets.text import apart
@@ -64,7 +65,7 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     Raises Device.DoesNotExist.
     """
     at = clock.known(at or clock.now())
-    now: Any = device if hasattr(device, "status") else _read(device, at)
+    now = cast("DeviceWithStatus", device) if hasattr(device, "status") else _read(device, at)
     number, thens = _concluded(now, at)
     in_outage = at.heard != at  # of ours: nothing passes by the clock
     next_status, next_at = (None, None) if in_outage else _next(now, thens, at)
@@ -80,13 +81,13 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
     )
 
 
-def _read(device: Device, at: datetime) -> Any:
+def _read(device: Device, at: datetime) -> DeviceWithStatus:
     return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
 
 
-def _concluded(device: Any, at: clock.Moment) -> tuple[int, dict[str, str]]:
+def _concluded(device: DeviceWithStatus, at: clock.Moment) -> tuple[int, dict[str, str]]:
     """The number of the rule that matches, and the status at each deadline of the device."""
-    params = {"device": device.pk, "at": at.heard, "named_until": at + LEASE_NAMED}
+    params: dict[str, int | datetime] = {"device": device.pk, "at": at.heard, "named_until": at + LEASE_NAMED}
     with connection.cursor() as cursor:
         cursor.execute(_sql(), params)
         if not (row := cursor.fetchone()):
@@ -110,9 +111,11 @@ def _links(at: str) -> tuple[str, str]:
     return live_links.over(live_links.VPN_SQL, at=at), live_links.over(live_links.HEARTBEAT_SQL, at=at)
 
 
-def _next(device: Any, thens: dict[str, str], at: datetime) -> tuple[Status | None, datetime | None]:
+def _next(
+    device: DeviceWithStatus, thens: dict[str, str], at: datetime
+) -> tuple[Status | None, datetime | None]:
     """The first deadline to come at which the status changes, and to what."""
-    poll, server = getattr(device, "poll", None), device.vpn_server
+    poll, server = device.last_poll, device.vpn_server
     deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
     if device.vpn and server and server.due_at and server.due_at <= at + LEASE_NAMED:
         deadlines["lease"] = server.due_at
@@ -125,14 +128,14 @@ def _next(device: Any, thens: dict[str, str], at: datetime) -> tuple[Status | No
     return None, None
 
 
-def _because(device: Any, rule: Rule, at: datetime) -> str:
+def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
     sentence = words.of_site(rule.sentence)
     facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
 
-def _inputs(device: Any, rule: Rule, at: datetime) -> tuple[Input, ...]:
+def _inputs(device: DeviceWithStatus, rule: Rule, at: datetime) -> tuple[Input, ...]:
     """Every fact the rules look at, those that decided first, then in the order they are checked."""
     used = rule.facts
     makers = (_locked, _activation, _provisioning, _configuration, _update, _vpn, _heartbeat)
@@ -145,13 +148,13 @@ def _input(name: str, value: str, gives: Status, *, decides: bool) -> Input:
     return Input(name, value, effect, decides=decides)
 
 
-def _locked(device: Any, used: set[str], at: datetime) -> Input:
+def _locked(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     reason = device.frozen_reason
     value = f"Locked: {words.frozen_because(reason)}" if reason else "Not locked"
     return _input("Allowance", value, Status.FROZEN, decides="frozen_reason" in used)
 
 
-def _activation(device: Any, used: set[str], at: datetime) -> Input:
+def _activation(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     if device.is_active:
         value = _dated("Active", device.activated_at, at)
     elif device.deactivated_at:
@@ -162,7 +165,7 @@ def _activation(device: Any, used: set[str], at: datetime) -> Input:
     return _input("Activation", value, Status.INACTIVE, decides=decides)
 
 
-def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
+def _provisioning(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     if device.provisioning_state == POST_PROVISIONING_STATE:
         value = "The system is written, waiting for a restart"
     elif device.first_contact_at:
@@ -175,7 +178,7 @@ def _provisioning(device: Any, used: set[str], at: datetime) -> Input:
     return _input("First start", value, Status.POST_PROVISIONING, decides=decides)
 
 
-def _configuration(device: Any, used: set[str], at: datetime) -> Input:
+def _configuration(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     progress = device.provisioning_progress
     value = "Nothing to apply" if progress is None else f"Applying, {progress}\u00a0%"
     if progress is not None and device.provisioning_state:
@@ -184,13 +187,13 @@ def _configuration(device: Any, used: set[str], at: datetime) -> Input:
     return _input("OS configuration", value, Status.CONFIGURING, decides=decides)
 
 
-def _update(device: Any, used: set[str], at: datetime) -> Input:
+def _update(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     progress = device.update_progress
     value = "No update in progress" if progress is None else f"Installing, {progress}\u00a0%"
     return _input("Release", value, Status.UPDATING, decides="update_progress" in used)
 
 
-def _vpn(device: Any, used: set[str], at: datetime) -> Input:
+def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     word = settings.VPN_WORD
     state = "connected" if device.vpn else "not connected"
     facts = [_dated(f"{word} {state}", device.vpn_since, at)]
@@ -203,8 +206,8 @@ def _vpn(device: Any, used: set[str], at: datetime) -> Input:
     return Input(word, "; ".join(facts), _link_effect(decides=decides), device.vpn_since, decides)
 
 
-def _heartbeat(device: Any, used: set[str], at: datetime) -> Input:
-    poll = getattr(device, "poll", None)
+def _heartbeat(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
+    poll = device.last_poll
     if poll is None:
         value = "No API contact yet"
     else:

@@ -24,6 +24,7 @@ from devices.rules import live_links
 from devices.rules.live_links import links_at
 from devices.rules.stalled import is_stalled, may_have_stalled
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, OVERDUE_AFTER
+from devices.status.annotated import DeviceWithStatus
 from devices.status.expressions import rank, status_of
 from fleets.postgres.expressions import Sql
 from fleets.postgres.fragment import Fragment, compiled
@@ -82,7 +83,7 @@ def _with_links(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
     return linked
 
 
-def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[Any]:
+def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[DeviceWithStatus]:
     """Annotate each device with what it is at the clock `at` (None: the database's clock).
 
     `status`, `heartbeat` (slugs), `vpn` (bool), `status_since`, `heartbeat_since`, `vpn_since` (times),
@@ -99,7 +100,7 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     return _with_the_rest(annotated, at)
 
 
-def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[DeviceWithStatus]:
     """The same of devices that are not among `moved(at)`: they are what is recorded of them.
 
     For pages that have read `moved`: a tenth of the SQL to build, to send and to plan.
@@ -115,7 +116,7 @@ def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
     return _with_the_rest(annotated, clock.heard(at))
 
 
-def _with_the_rest(devices: QuerySet[Any], at: datetime) -> QuerySet[Any]:
+def _with_the_rest(devices: QuerySet[Any], at: datetime) -> QuerySet[DeviceWithStatus]:
     """What both add to devices whose status and links are annotated."""
     now = Value(at, DateTimeField())
     annotated: QuerySet[Any] = (
@@ -135,7 +136,9 @@ def _one_of(few: QuerySet[Any]) -> Sql:
     return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(few))
 
 
-def unrecorded(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None) -> QuerySet[Any]:
+def unrecorded(
+    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that have another `status` at `at` than is recorded: few, by index.
 
     `among`: the ids of those that moved, where they have been read.
@@ -148,7 +151,7 @@ def unrecorded(devices: QuerySet[Device], at: datetime, among: Sequence[int] | N
 
 def filter_by_status(
     devices: QuerySet[Device], statuses: Iterable[str], at: datetime | None = None
-) -> QuerySet[Any]:
+) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that have one of `statuses` at `at`, annotated as by with_status.
 
     Looks only at devices recorded so, by index, and at those that moved.
@@ -160,7 +163,9 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
-def stalled(devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None) -> QuerySet[Any]:
+def stalled(
+    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
 
     Looks only at those recorded so long without progress, by index, and at those that moved: `among`,

@@ -20,6 +20,7 @@ from devices.history.changes import reason_words
 from devices.history.device_history import Happened
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.rules.vocabulary import Status, shown
+from devices.status.annotated import DeviceWithStatus
 
 Link = ConnectivityRecord.Link
 
@@ -48,7 +49,7 @@ class Page:
     older: datetime | None
 
 
-def history(device: Any, past: Happened, limit: int, until: datetime | None = None) -> Page:
+def history(device: DeviceWithStatus, past: Happened, limit: int, until: datetime | None = None) -> Page:
     """Some `limit` events of a device: the newest, or the newest before `until`.
 
     Of `past`, in which there must be one more than that. Events of one instant stay together.
@@ -104,7 +105,9 @@ COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")
 BATCH: Final = 1000  # entries in memory
 
 
-async def batches(device: Any, at: datetime, size: int = BATCH) -> AsyncIterator[list[dict[str, str]]]:
+async def batches(
+    device: DeviceWithStatus, at: datetime, size: int = BATCH
+) -> AsyncIterator[list[dict[str, str]]]:
     """All that is kept of a device read by with_status: the entries of its list, one page after another.
 
     Each is read by queries of its own: a slow reader holds no transaction open.
@@ -115,7 +118,7 @@ async def batches(device: Any, at: datetime, size: int = BATCH) -> AsyncIterator
         yield [_row(event) for event in page.events]
 
 
-def _next(device: Any, at: datetime, size: int, page: Page | None) -> Page:
+def _next(device: DeviceWithStatus, at: datetime, size: int, page: Page | None) -> Page:
     until = page.older if page else None
     return history(device, device_history.read(device, at, at, size + 1, until), size, until)
 

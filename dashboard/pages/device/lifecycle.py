@@ -38,7 +38,7 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
         else:
             _tell(request, of, "is deactivated", "was inactive already", done=done)
             return lead_to(of.scope, "devices:detail", uuid)
-    context = of.context(up=links_up(of.device), refused=refused)
+    context = of.context(up=links_up(vpn=of.device.vpn, heartbeat=of.device.heartbeat), refused=refused)
     return render(request, "devices/deactivate.html", context, status=409 if refused else 200)
 
 

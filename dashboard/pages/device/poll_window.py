@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
+from devices.models import Device
 from devices.rules.vocabulary import Status
 
 
@@ -38,9 +38,11 @@ class Window:
         return self.share(min(self.now, self.expected))
 
 
-def window(device: Any, next_status: Status | None, next_at: datetime | None, at: datetime) -> Window | None:
+def window(
+    device: Device, next_status: Status | None, next_at: datetime | None, at: datetime
+) -> Window | None:
     """The window whose end brings the next status; None where no such clock is running."""
-    poll = getattr(device, "poll", None)
+    poll = device.last_poll
     if poll is None or next_status is None or next_at not in (poll.late_at, poll.lost_at):
         return None
     expected = poll.last_poll_at + timedelta(seconds=poll.poll_interval)

@@ -17,6 +17,7 @@ from dashboard.pages.parts.access import require
 from devices import clock
 from devices.models import UUID_PATTERN, Device
 from devices.operations import lifecycle
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Fleet, Role
 from fleets.text import Words, apart
@@ -103,7 +104,7 @@ def _taken(request: HttpRequest, form: PreregisterForm, context: dict[str, Any])
     return render(request, "devices/preregister.html", context, status=409)
 
 
-def _read(device: Device) -> Any:
+def _read(device: Device) -> DeviceWithStatus:
     return with_status(Device.objects.filter(pk=device.pk)).get()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -28,6 +27,7 @@ from devices.clock import Moment
 from devices.history import device_history
 from devices.listing.filters import in_organizations
 from devices.operations.batch import links_up
+from devices.status.annotated import DeviceWithStatus
 from devices.status.explanation import Explanation, explain
 from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.access.roles import May
@@ -40,7 +40,7 @@ EVENTS = 20
 class LiveDevice(Live):
     """All that the page says of its device but for its title; `device` is one read by with_status."""
 
-    device: Any
+    device: DeviceWithStatus
     may: May
     up: str
     links: tuple[Indicator, Indicator]
@@ -68,11 +68,11 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     at, here = clock.now(), scope(request)
     annotated = with_status if moved_ids(at) else as_recorded
     devices = annotated(in_organizations(here.chosen), at).select_related("fleet", "organization")
-    found: Any = get_object_or_404(devices, uuid=uuid)
+    found = get_object_or_404(devices, uuid=uuid)
     return live_page(request, "devices/detail.html", _live(request, here, found, at), at=at, nav="fleets")
 
 
-def _live(request: HttpRequest, here: Scope, found: Any, at: Moment) -> LiveDevice:
+def _live(request: HttpRequest, here: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
     of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     until = moments.read(request.GET.get("until", ""))
     why, past = explain(found, at), device_history.read(found, of.start(at), at, EVENTS + 1, until)
@@ -80,7 +80,7 @@ def _live(request: HttpRequest, here: Scope, found: Any, at: Moment) -> LiveDevi
         scope=here,
         device=found,
         may=here.may(found.organization_id),
-        up=links_up(found),
+        up=links_up(vpn=found.vpn, heartbeat=found.heartbeat),
         links=(indicators.vpn(found), indicators.heartbeat(found)),
         why=why,
         doing=doing(found),

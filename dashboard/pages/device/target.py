@@ -15,6 +15,7 @@ from dashboard.templating import indicators
 from devices import clock
 from devices.listing.filters import in_organizations
 from devices.models import Device
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Role
 from fleets.text import apart
@@ -24,7 +25,7 @@ from fleets.text import apart
 class Target:
     """The device that an address names, as it is at the clock `at`."""
 
-    device: Any  # read by with_status
+    device: DeviceWithStatus
     at: datetime
     scope: Scope
 
@@ -38,7 +39,7 @@ def target(request: HttpRequest, uuid: str, least: Role) -> Target:
     """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
     at, here = clock.now(), scope(request)
     devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
-    found: Any = get_object_or_404(devices, uuid=uuid)
+    found = get_object_or_404(devices, uuid=uuid)
     require(here, found.organization, least)
     return Target(found, at, here)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 
@@ -21,6 +21,7 @@ from devices.history.device_history import Happened
 from devices.history.flapping import unstable
 from devices.history.spans import History, Span
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
+from devices.status.annotated import DeviceWithStatus
 
 HEIGHT: Final = 24
 SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too
@@ -78,7 +79,7 @@ class Timeline:
     silences: tuple[Mark, ...]
 
 
-def timeline(device: Any, past: Happened, of: Range, at: datetime) -> Timeline:
+def timeline(device: DeviceWithStatus, past: Happened, of: Range, at: datetime) -> Timeline:
     """The picture of a device read by with_status, of what happened from the start of the range.
 
     It stays the same for a step of its range.
@@ -97,7 +98,7 @@ def timeline(device: Any, past: Happened, of: Range, at: datetime) -> Timeline:
     )
 
 
-def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: Any) -> Lane:
+def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: DeviceWithStatus) -> Lane:
     spans = history.spans[kind]
     changes = 0 if kind == "status" else unstable([span.start for span in spans[1:]], scale.at)
     if of.name != "24h" or len(spans) > SPANS_DRAWN:

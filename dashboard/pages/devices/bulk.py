@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,7 +19,7 @@ from devices import clock
 from devices.listing.filters import in_organizations, matching
 from devices.listing.kept_list import KeptList, Unreadable, read, resolved
 from devices.listing.query_string import address_of, list_in
-from devices.models import Selection
+from devices.models import Device, Selection
 from devices.operations import bulk_actions, ceilings
 from fleets.models import Organization
 
@@ -56,11 +55,11 @@ def select(request: HttpRequest) -> HttpResponse:
     return redirect("devices:bulk", selection.uuid, action)
 
 
-def _ticked(request: HttpRequest, here: Scope) -> QuerySet[Any]:
+def _ticked(request: HttpRequest, here: Scope) -> QuerySet[Device]:
     return in_organizations(here.organizations).filter(uuid__in=request.POST.getlist("sel"))
 
 
-def _matching(here: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Any]:
+def _matching(here: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
     """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
     chosen = [each for each in here.organizations if listed.organization in {None, each.slug}]
     return matching(chosen, resolved(listed.filters, chosen, unclear), clock.now())

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from dashboard.pages.parts.poll_interval import in_words
-from devices.models import Selection
+from devices.models import Device, Selection
 from devices.operations.bulk_actions import ACTIONS, devices_in
 from devices.status.reading import with_status
 from devices.words import thousands
@@ -43,7 +43,7 @@ class Preview:
 
 def preview(selection: Selection, action: str, said: Mapping[str, Any], at: datetime) -> Preview:
     """What the action would do now to the devices of the selection; a query more for each reason to skip."""
-    devices: Any = devices_in(selection)
+    devices: QuerySet[Device] = devices_in(selection)
     of = ACTIONS[action]
     if of.fades:
         devices = with_status(devices, at)

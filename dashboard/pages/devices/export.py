@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -16,6 +14,7 @@ from devices import clock
 from devices.listing.cursor import order_named
 from devices.listing.export_rows import COLUMNS, Batches
 from devices.listing.reading import whole
+from devices.status.annotated import DeviceWithStatus
 
 
 @require_safe
@@ -36,7 +35,7 @@ def json(request: HttpRequest) -> File:
     return json_file(name, Batches(devices))
 
 
-def _meant(request: HttpRequest) -> tuple[str, QuerySet[Any]]:
+def _meant(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:
     """The name of the file, and the devices of the list with this address, in its order."""
     at, here = clock.now(), scope(request)
     asked = parse(request, here.chosen)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from dashboard.pages.parts.device_row import Row, row_of
 from devices import clock
@@ -14,6 +13,7 @@ from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters
 from devices.listing.reading import Reading, pinned
 from devices.rules.vocabulary import Status, vocabulary
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import moved_ids
 from fleets.models import Organization
 from fleets.postgres.keyset import page_of
@@ -84,6 +84,6 @@ def listing(
     )
 
 
-def _rows(found: Sequence[Any], at: datetime) -> list[Row]:
+def _rows(found: Sequence[DeviceWithStatus | str], at: datetime) -> list[Row]:
     unstable = unstable_links([each for each in found if not isinstance(each, str)], at)
     return [row_of(each, "" if isinstance(each, str) else unstable.get(each.pk, "")) for each in found]

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from dashboard.templating import indicators as links
+from devices.models import Device
 from devices.rules.vocabulary import Status
+from devices.status.annotated import DeviceWithStatus
 
 NOTES: Final = 160  # characters of notes in a row
 
@@ -54,8 +56,8 @@ class Row:
         return bool(self.release and self.target and self.release != self.target)
 
 
-def row_of(device: Any, unstable: str = "") -> Row:
-    """The row of a device read by with_status (else AttributeError), or of the UUID of one that is gone.
+def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
+    """The row of a device, or of the UUID of one that is gone.
 
     `unstable`: which of its links changes often, in words (devices/history/flapping.py).
     """
@@ -87,7 +89,7 @@ def row_of(device: Any, unstable: str = "") -> Row:
     )
 
 
-def doing(device: Any) -> str:
+def doing(device: DeviceWithStatus) -> str:
     """What a device that configures or updates says it is doing, in its own words; else nothing."""
     if device.status == Status.CONFIGURING:
         progress = device.provisioning_progress
@@ -96,7 +98,7 @@ def doing(device: Any) -> str:
     return str(device.update_status).capitalize() if device.status == Status.UPDATING else ""
 
 
-def tags(device: Any) -> list[str]:
+def tags(device: Device) -> list[str]:
     """The tags of a device as they read."""
     return tag_words(device.tags)
 

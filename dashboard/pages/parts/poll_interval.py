@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings
 
+from devices.models import Device
 from fleets.models import Fleet
 
 LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
@@ -54,9 +55,9 @@ def _exactly(span: timedelta) -> str:
     return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
 
 
-def interval_of(device: Any, fleet: Fleet | None = None) -> OwnInterval:
+def interval_of(device: Device, fleet: Fleet | None = None) -> OwnInterval:
     """The device's own setting, else its fleet's (or that of `fleet`, were it there), else the site's."""
-    own, poll = device.poll_interval, getattr(device, "poll", None)
+    own, poll = device.poll_interval, device.last_poll
     found = (
         inherited(fleet or device.fleet) if own is None else OwnInterval(own, interval(own), "at this device")
     )

@@ -1,5 +1,6 @@
 """The demo organization: made once, made again, and as promised."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "var" / "demo.json"
 
 
-def shown(devices: QuerySet[Device]) -> list[dict[str, Any]]:
+def shown(devices: QuerySet[Device]) -> list[Mapping[str, Any]]:
     """What a page would show of these devices, by name."""
     return list(with_status(devices).order_by("name").values())
 

@@ -1,7 +1,7 @@
 """Virtual devices against the real ingest and a real database."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,6 +137,6 @@ def listen_until(end: datetime) -> None:
         outages.pulse(at)
 
 
-def shown(poll: Heartbeat, at: datetime) -> dict[str, Any]:
+def shown(poll: Heartbeat, at: datetime) -> Mapping[str, Any]:
     """What a page would show of the device at this moment."""
     return with_status(Device.objects.filter(pk=poll.device_id), at).values().get()

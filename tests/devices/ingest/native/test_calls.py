@@ -220,6 +220,8 @@ def test_a_connect_after_a_silence_has_an_end(world: World, client: Client) -> N
     now = clock.now()
     device = with_status(Device.objects.filter(pk=world.device.pk), now).get()
     assert device.vpn
+    assert device.vpn_server
+    assert device.vpn_server.due_at
     assert now < device.vpn_server.due_at <= now + timedelta(seconds=60)
 
 
