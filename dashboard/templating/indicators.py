@@ -8,9 +8,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from devices.rules import vpn_states
 from devices.status.annotated import DeviceWithStatus
 
+# The icon of each state that devices/rules/vpn_states.py names, and the words of each icon.
+VPN_ICONS = {"connected": "connected", "disconnected": "lost", "never": "unknown", "off": "off"}
 VPN_STATES = {"connected": "connected", "lost": "lost", "unknown": "never seen", "off": "not used"}
+VPN_NOTES = {"never": "No connection recorded", "off": "Turned off for this device"}
 HEARTBEAT_STATES = {
     "recent": "on time",
     "overdue": "overdue",
@@ -35,17 +39,17 @@ class Indicator:
 
 def vpn(device: DeviceWithStatus) -> Indicator:
     """The VPN of an annotated device."""
-    if device.vpn:
-        state = "connected"
-    elif not device.vpn_enabled:
-        state = "off"
-    else:
-        state = "lost" if device.vpn_since else "unknown"
-    notes = {"unknown": "No connection recorded", "off": "Turned off for this device"}
-    since = device.vpn_since if state in ("connected", "lost") else None
-    return Indicator(
-        "vpn", state, f"{settings.VPN_WORD} {VPN_STATES[state]}", since, note=notes.get(state, "")
-    )
+    recorded = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since)
+    return vpn_in(vpn_states.state_of(recorded, used=device.vpn_enabled), device.vpn_since)
+
+
+def vpn_in(state: str, since: datetime | None, note: str = "") -> Indicator:
+    """The VPN in one of the states that devices/rules/vpn_states.py names; a `note` is said for the times."""
+    icon = VPN_ICONS[state]
+    words = f"{settings.VPN_WORD} {VPN_STATES[icon]}"
+    if state in VPN_NOTES:
+        return Indicator("vpn", icon, words, None, note=VPN_NOTES[state])
+    return Indicator("vpn", icon, words, since, note=note)
 
 
 def heartbeat(device: DeviceWithStatus) -> Indicator:

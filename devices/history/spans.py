@@ -15,6 +15,7 @@ from devices import clock
 from devices.history.changes import reason_words
 from devices.history.device_history import Happened
 from devices.models import ConnectivityRecord, Outage
+from devices.rules import vpn_states
 from devices.rules.vocabulary import HeartbeatState, Status
 from devices.status.annotated import DeviceWithStatus
 
@@ -77,7 +78,7 @@ def lanes_of(device: DeviceWithStatus, past: Happened, start: datetime, at: date
     changes, edges = past.changes[::-1], past.edges[::-1]
     by_link = {link: [edge for edge in edges if edge.link == link] for link in Link}
     # Without any edge a link is what it was before the histories begin; a VPN never seen is unknown.
-    vpn = ("connected" if device.vpn else "disconnected") if device.vpn_since else "unknown"
+    vpn = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since) or "unknown"
     spans = {
         "status": _spans(changes, start, device.status),
         "vpn": _spans(by_link[Link.VPN], start, vpn, first="unknown"),

@@ -176,7 +176,7 @@ def _links(ids: Sequence[int], instant: Instant) -> tuple[dict[int, Link], dict[
             states[link][pk] = Link(state, since)
     moved = sorted({*ids} & {*instant.passed})
     for device in with_status(Device.objects.filter(pk__in=moved), instant.at) if moved else ():
-        if device.vpn_since:
-            states["vpn"][device.pk] = Link("connected" if device.vpn else "disconnected", device.vpn_since)
+        if vpn := vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since):
+            states["vpn"][device.pk] = Link(vpn, device.vpn_since)
         states["heartbeat"][device.pk] = Link(device.heartbeat, device.heartbeat_since)
     return states["vpn"], states["heartbeat"]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from asgiref.sync import sync_to_async
 from django.conf import settings
 
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices.history import device_history
 from devices.history.changes import reason_words
 from devices.history.device_history import Happened
@@ -96,7 +96,7 @@ def _status(change: StatusChange, until: datetime | None) -> Event:
 def _edge(edge: ConnectivityRecord) -> Event:
     reason = reason_words(edge.reason)
     if edge.link == Link.VPN:
-        state = "connected" if edge.after == "connected" else "lost"
+        state = VPN_ICONS[edge.after]
         return Event("vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at)
     return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)
 

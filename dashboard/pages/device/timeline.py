@@ -14,7 +14,7 @@ from typing import Final
 from django.conf import settings
 
 from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices import words
 from devices.history import spans as lanes
 from devices.history.device_history import Happened
@@ -127,7 +127,7 @@ def _segment(kind: str, span: Span, scale: Scale) -> Segment:
 def _shown(kind: str, state: str) -> str:
     if kind == "status":
         return shown(state).value
-    return "lost" if state == "disconnected" else state
+    return VPN_ICONS.get(state, state) if kind == "vpn" else state
 
 
 def _name(kind: str, state: str) -> str:

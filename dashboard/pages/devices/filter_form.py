@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from dashboard.pages.parts.address import address
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
 from devices.listing.query_string import UNITS
 from devices.words import NO_BREAK
@@ -19,9 +19,7 @@ from fleets.text import apart
 
 MENU_FLEETS = 20  # more are named by their slug
 SILENCES = ("15m", "1h", "6h", "1d", "7d", "30d")
-VPN_WORDS = dict(
-    zip(VPN, (VPN_STATES[state] for state in ("connected", "lost", "unknown", "off")), strict=True)
-)
+VPN_WORDS = {state: VPN_STATES[VPN_ICONS[state]] for state in VPN}
 
 
 @dataclass(frozen=True)

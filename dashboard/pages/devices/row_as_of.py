@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
-
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES, Indicator
+from dashboard.templating.indicators import HEARTBEAT_STATES, Indicator, vpn_in
 from devices import words
 from devices.history.counts_as_of import Instant
 from devices.listing.device_as_of import DeviceAsOf, Link, Was, devices_as_of
+from devices.rules import vpn_states
 from fleets.models import Fleet
 
 
@@ -40,26 +39,18 @@ def rows_then(found: Sequence[Was], then: Instant) -> list[ThenRow]:
 
 def _row(of: DeviceAsOf, at: datetime) -> ThenRow:
     was, device = of.was, of.device
-    used = device is None or device.vpn_enabled
+    # Whether the VPN is used at all is a setting, of which only the present one is known.
+    state = vpn_states.state_of(of.vpn.state, used=device is None or device.vpn_enabled)
     return ThenRow(
         uuid=was.uuid,
         name=was.name or was.uuid[:7],
         fleet=of.fleet,
         status=was.status,
         since=was.status_since,
-        links=(_vpn(of.vpn, at, used=used), _heartbeat(of.heartbeat, at)),
+        links=(vpn_in(state, of.vpn.since, _since(of.vpn.since, at)), _heartbeat(of.heartbeat, at)),
         now=device.status if device else None,
         moved_to=device.fleet if device and device.fleet_id != was.fleet_id else None,
     )
-
-
-def _vpn(link: Link, at: datetime, *, used: bool) -> Indicator:
-    """Whether it is used at all is a setting, of which only the present one is known."""
-    down = {"disconnected": "lost", None: "unknown"}
-    state = "connected" if link.state == "connected" else down[link.state] if used else "off"
-    notes = {"unknown": "No connection recorded", "off": "Turned off for this device"}
-    note = notes.get(state) or _since(link.since, at)
-    return Indicator("vpn", state, f"{settings.VPN_WORD} {VPN_STATES[state]}", link.since, note=note)
 
 
 def _heartbeat(link: Link, at: datetime) -> Indicator:
