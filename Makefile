@@ -24,14 +24,14 @@ demo: trial ## Start the site with a made organization and virtual devices; Ctrl
 test: env ## Run all tests; ARGS="-k name" chooses
 	@$(PYTEST) -n logical $(ARGS)
 
-bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench history, make bench live, make bench signins: those
+bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench history, make bench rules, make bench live, make bench signins: those
 ifneq ($(filter live,$(MAKECMDGOALS)),)
 	@CHANGES=$(or $(CHANGES),30) $(PYTEST) -n 0 -q -s tests/browser/test_push.py
 else
-	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages history signins,$(MAKECMDGOALS)))
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages history rules signins,$(MAKECMDGOALS)))
 endif
 
-pages history live signins: bench
+pages history rules live signins: bench
 	@:
 
 drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history; ARGS="--outage 60"

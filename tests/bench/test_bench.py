@@ -27,7 +27,8 @@ def environment(tmp_path: Path, migrated: str) -> Iterator[dict[str, str]]:
         "BENCH_DATABASE": DATABASE,
         "STATE_DIRECTORY": str(tmp_path),
     }
-    with copied(migrated, DATABASE, f"{DATABASE}_2000", f"{DATABASE}_500_5000"):
+    names = [DATABASE, *(f"{DATABASE}_{size}" for size in ("500", "2000", "500_5000"))]
+    with copied(migrated, *names):
         yield os.environ | own
 
 
@@ -96,6 +97,14 @@ def test_the_histories_are_measured_and_agree(environment: dict[str, str], tmp_p
         assert line["name"] in said
         assert line["p50"] > 0, line
         assert f"“{line['name']}”:\n{line['plan'][:40]}" in said
+
+
+def test_a_change_of_a_rule_reaches_every_device(environment: dict[str, str], tmp_path: Path) -> None:
+    said = measured("tests.bench.rules", environment | {"DEVICES": "500", "QUIET": "0.2"})
+    kept = json.loads((tmp_path / "bench" / "rules-500.json").read_text())
+    assert 400 < kept["changed"] <= 500  # the others came to it by a report of their own
+    assert f"{kept['changed']} devices were brought to it" in said
+    assert kept["meanwhile"]["longest"] >= kept["meanwhile"]["median"]
 
 
 def test_a_flood_of_sign_ins_stops_no_heartbeat_and_is_no_outage(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from io import StringIO
 from itertools import islice
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.db.models import Q
 
 from devices import connectivity
 from devices.history.changes import reason_words
@@ -18,20 +16,15 @@ from devices.integrity.checks import RULES as BY_RULES
 from devices.integrity.checks import disagreements
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.rules import status_code
-from devices.rules.rules import RULES
-from devices.rules.vocabulary import Status
 from devices.status.counts import count_by_status
 from devices.status.expressions import definition
+from tests.bench.rules.example import STRICTER
 from tests.devices.status.polled import LATE, make_polled, status_at
 from tests.factories import T0, seconds
 
 pytestmark = pytest.mark.django_db
 
 NOW = T0 + seconds(60)
-# Rule 11 without its exception: with the VPN disabled on purpose a recent heartbeat alone is not Online.
-STRICTER = [
-    replace(rule, condition=Q(vpn=False)) if rule.status == Status.HEARTBEAT_ONLY else rule for rule in RULES
-]
 
 
 def change_the_rules() -> None:
