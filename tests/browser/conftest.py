@@ -20,6 +20,10 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Before the page's own script runs: how often it asks where no bell is heard, in milliseconds.
+ASK_EVERY = """document.addEventListener("readystatechange", () => {{
+  for (const region of document.querySelectorAll("[data-every]")) region.dataset.every = "{}";
+}})"""
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -53,10 +57,17 @@ def base_url(live_server: LiveServer) -> str:
 
 
 @pytest.fixture
-def context(browser: Browser, base_url: str) -> Iterator[BrowserContext]:
+def asks_every() -> int:
+    """Milliseconds between two refreshes of a live page: soon, as many a test waits for one."""
+    return 400
+
+
+@pytest.fixture
+def context(browser: Browser, base_url: str, asks_every: int) -> Iterator[BrowserContext]:
     """A fresh profile; the test fails where the page broke the content policy or threw an error."""
     context = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
+    context.add_init_script(ASK_EVERY.format(asks_every))
     expect.set_options(timeout=15_000)  # the machine may be busy
     faults: list[str] = []
     context.on("weberror", lambda error: faults.append(str(error.error)))

@@ -48,6 +48,12 @@ BUSY: Final = {
 
 
 @pytest.fixture
+def asks_every() -> int:
+    """Nothing changes while it is looked at."""
+    return 60_000
+
+
+@pytest.fixture
 def account(tmp_path: Path) -> demo.Account:
     """The demo's organization, with long names, a device in each status, and some that were lost together."""
     account = demo.make(tmp_path / "demo.json")

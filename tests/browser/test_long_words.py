@@ -57,6 +57,12 @@ def world() -> World:
 
 
 @pytest.fixture
+def asks_every() -> int:
+    """Nothing changes while it is looked at."""
+    return 60_000
+
+
+@pytest.fixture
 def page(context: BrowserContext, world: World) -> Page:
     enter(context, world)
     return context.new_page()
