@@ -53,9 +53,9 @@ def _parts_of(kind: type) -> Callable[[Any], object]:
         return attrgetter(*(each.name for each in fields(kind) if each.compare))
     if issubclass(kind, Struct):
         return attrgetter(*kind.__struct_fields__)
-    if issubclass(kind, date):  # and datetime
-        return kind.isoformat
-    if issubclass(kind, timedelta | UUID):
+    if issubclass(kind, datetime):
+        return kind.timestamp  # a quarter of the time of isoformat, and a page has a thousand
+    if issubclass(kind, date | timedelta | UUID):
         return str
     if issubclass(kind, Model):
         return _row
