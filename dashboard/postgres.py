@@ -159,14 +159,10 @@ class Server:
 
     def running(self) -> bool:
         """Whether the postmaster lives; one that is dead but not yet reaped does not."""
-        pid = self.pid()
-        with suppress(psutil.Error):
-            process = psutil.Process(pid) if pid is not None else None
-            return (
-                process is not None
-                and process.name() == "postgres"
-                and process.status() != psutil.STATUS_ZOMBIE
-            )
+        if (pid := self.pid()) is not None:
+            with suppress(psutil.Error):
+                process = psutil.Process(pid)
+                return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
         return False
 
     def leftovers(self) -> Iterator[psutil.Process]:
