@@ -76,10 +76,8 @@ def test_a_form_that_cannot_be_read(port: int) -> None:
 def test_a_body_that_does_not_arrive(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.5)
     with calling(port) as caller:
-        began = time.monotonic()
         caller.sendall(head("POST", "/theme/", Content_Length="1000"))
         is_refused(answer(caller), 408, "This took too long to arrive")
-        assert time.monotonic() - began < 5
 
 
 def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

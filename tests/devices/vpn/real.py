@@ -37,13 +37,12 @@ def real_vpn(world: World, site: RunningSite, common_name: str = "") -> Iterator
         shutil.rmtree(directory)
 
 
-def eventually(holds: Callable[[], bool], within: float = 20) -> float:
-    """Waits until it holds; returns the seconds that took."""
+def eventually(holds: Callable[[], bool], within: float = 20) -> None:
+    """Waits until it holds."""
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < within
         time.sleep(0.05)
-    return time.monotonic() - began
 
 
 def device() -> Device:
