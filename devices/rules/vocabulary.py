@@ -5,6 +5,7 @@ Below the models, which use them: nothing here knows a table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
@@ -81,6 +82,6 @@ def behind(status: str) -> list[Status]:
     return BEHIND[one] if settings.SIMPLE_STATUSES else [one]
 
 
-def always_attended(counts: dict[str, int]) -> int:
+def always_attended(counts: Mapping[str, int]) -> int:
     """How many of these counts need attention without having stalled."""
     return sum(counts[status] for status in WORST)

@@ -67,8 +67,13 @@ def _count_by(
 
 def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> int:
     """How many of `devices` need attention at `at` (domain.md, Needs attention). Two queries."""
-    at = at or clock.now()
-    return always_attended(count_by_status(devices, at)) + stalled(devices, at).count()
+    counts, still = count_attended(devices, at or clock.now())
+    return always_attended(counts) + still
+
+
+def count_attended(devices: QuerySet[Device], at: datetime) -> tuple[dict[str, int], int]:
+    """How many have each status, and how many have stalled. Two queries."""
+    return count_by_status(devices, at), stalled(devices, at).count()
 
 
 def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, int]:

@@ -15,10 +15,12 @@ from dashboard.live.region import Live, live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.attention.items import Item, items
 from dashboard.pages.parts.address import beside
+from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import page_asked_for
 from devices import clock
 from devices.listing.incidents import LOOKED_AT, Among, lines, lines_named
-from devices.status.counts import count_attention
+from devices.rules.vocabulary import always_attended
+from devices.status.counts import count_attended
 from fleets.models import Fleet
 from fleets.postgres.keyset import Page
 
@@ -31,6 +33,7 @@ class LiveAttention(Live):
 
     fleet: Fleet | None
     total: int
+    words: str
     trouble: bool
     items: list[Item]
     moved: bool
@@ -47,14 +50,16 @@ def attention(request: HttpRequest) -> HttpResponse:
     at, here, notices = clock.now(), scope(request), list[str]()
     fleet = _fleet(request, here)
     among = Among(tuple(each.pk for each in here.chosen), fleet=fleet.pk if fleet else None)
-    total = count_attention(among.devices, at)
+    counts, stalled = count_attended(among.devices, at)
+    total = always_attended(counts) + stalled
     read = partial(lines, among, PER_PAGE, at)
     fresh = page_asked_for(request, notices, read) if total else Page[Any]([], None, None)
     wanted = on_screen(request)
     moved = bool(wanted) and wanted != [line.id for line in fresh.rows]
     found = lines_named(among, wanted, at) if moved else fresh.rows
     shown = items(found, among.devices, at, complete=total <= LOOKED_AT)
-    live = LiveAttention(here, fleet, total, total > 0, shown, moved, *beside(request, fresh))
+    words = attended_words(counts, total)
+    live = LiveAttention(here, fleet, total, words, total > 0, shown, moved, *beside(request, fresh))
     return live_page(request, "attention/list.html", live, at=at, nav="attention", notices=notices)
 
 

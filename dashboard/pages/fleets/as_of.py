@@ -13,6 +13,7 @@ from django.shortcuts import render
 from dashboard.http.scope import Scope
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
 from dashboard.pages.parts.address import address, beside
+from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import Difference, differences
 from dashboard.pages.parts.minute import as_of
@@ -43,6 +44,7 @@ class FleetThen:
     counts: list[Difference]
     total: int
     attention: int
+    attended: str
     change: Change | None
 
 
@@ -83,7 +85,8 @@ def _counts(here: Scope, instant: Instant, now: datetime, moved: Sequence[int]) 
         "counts": differences(as_shown(counts), present),
         "stack": as_shown(counts),
         "total": sum(counts.values()),
-        "attention": always_attended(counts),
+        "attention": (attention := always_attended(counts)),
+        "attended": attended_words(counts, attention),
         "gone": gone,
     }
 
@@ -102,5 +105,6 @@ def _rows(
                 differences(as_shown(each.counts), as_shown(present[each.id].counts)),
                 each.devices,
                 each.attention,
+                attended_words(each.counts, each.attention),
                 last.get(each.id),
             )

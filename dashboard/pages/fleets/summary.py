@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dashboard.pages.parts.allowance import Allowance, of_counts
+from dashboard.pages.parts.attended import attended_words
 from devices.history import changes
 from devices.history.changes import Change
 from devices.listing.facet_counts import as_shown
@@ -31,6 +32,7 @@ class FleetRow:
     counts: dict[Status, int]
     total: int
     attention: int
+    attended: str  # what those are, where their statuses do not tell
     change: Change | None
 
 
@@ -41,6 +43,7 @@ class Overview:
     fleets: int
     counts: dict[Status, int]
     attention: int
+    attended: str
     latest: list[tuple[Change, str]]
     allowances: list[Allowance]  # of the chosen organizations that have one, the fullest first
 
@@ -53,11 +56,13 @@ def overview(organizations: Sequence[Organization], at: datetime, apart: Apart) 
     """What the Fleets page says above and below its table."""
     counts = count_by_organization(in_organizations(organizations), at, apart.moved)
     shown = {each.pk: as_shown(counts.get(each.pk, NOTHING)) for each in organizations}
-    worst = sum(always_attended(each) for each in counts.values())
+    summed = {status: sum(each[status] for each in counts.values()) for status in Status.values}
+    attention = always_attended(summed) + len(apart.stalled)
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
         counts=_sum(shown.values()),
-        attention=worst + len(apart.stalled),
+        attention=attention,
+        attended=attended_words(summed, attention),
         latest=_with_names(changes.latest(organizations, at, LATEST, apart.moved)),
         allowances=_allowances(organizations, shown),
     )
@@ -75,6 +80,7 @@ def rows(standings: Sequence[Standing], at: datetime, apart: Apart) -> list[Flee
             as_shown(each.counts),
             each.devices,
             each.attention,
+            attended_words(each.counts, each.attention),
             last.get(each.id),
         )
         for each in standings

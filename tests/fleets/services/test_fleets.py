@@ -296,7 +296,14 @@ def test_the_simple_vocabulary_folds_the_counts(reader: Client, fleet: Fleet, se
     }
     assert counts_in(row_of(html, "kiosks")) == folded
     assert counts_in(html.split("</section>")[0]) == folded
-    assert "3 need attention" in text_of(reader.get("/"))
+    words = text_of(reader.get("/"))
+    assert "3 need attention: 1 Offline, 2 with one link" in words
+    assert words.count("1 Offline, 2 with one link") == 2  # the fleet's row says it too
+
+
+def test_the_nine_statuses_say_themselves_what_needs_attention(reader: Client, fleet: Fleet) -> None:
+    make_every_status(fleet)
+    assert "with one link" not in text_of(reader.get("/"))
 
 
 def test_the_words_of_the_site_are_used(reader: Client, fleet: Fleet, settings: Settings) -> None:

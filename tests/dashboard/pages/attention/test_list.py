@@ -8,7 +8,7 @@ from html import unescape
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from dashboard.models import User
 from devices import clock, connectivity
@@ -45,6 +45,17 @@ def test_what_needs_attention_is_there_worst_first_and_nothing_else(reader: Clie
     words = text_of(page)
     assert "4 devices need attention" in words
     assert "No progress for 1 h" in words.replace("\u00a0", " ")
+
+
+def test_the_simple_vocabulary_says_in_words_what_needs_attention(
+    reader: Client, fleet: Fleet, settings: Settings
+) -> None:
+    settings.SIMPLE_STATUSES = True
+    made = make_every_status(fleet)
+    stalled = {"update_progress": 38, "progress_changed_at": clock.now() - timedelta(hours=1)}
+    Device.objects.filter(pk=made["updating"].pk).update(**stalled)
+    words = text_of(reader.get("/attention/"))
+    assert "4 devices need attention: 1 Offline, 2 with one link, 1 stalled" in words
 
 
 def test_devices_lost_together_are_one_line_that_opens_them(reader: Client, fleet: Fleet) -> None:
