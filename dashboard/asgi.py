@@ -16,7 +16,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup(set_prefix=False)
 
 from dashboard.http.proxy import Proxied  # noqa: E402
-from dashboard.http.rate_limits import Brakes  # noqa: E402
+from dashboard.http.rate_limits import RateLimited  # noqa: E402
 from dashboard.http.request_limits import Limits  # noqa: E402
 from dashboard.live import event_stream  # noqa: E402 - Django is set up above
 from dashboard.server.health import Health  # noqa: E402
@@ -41,12 +41,12 @@ limits = Limits(InOneThread())
 event_stream.BELL.under_way = lambda: limits.under_way
 
 
-async def pages_or_bell(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    bells = scope["type"] == "http" and scope["path"] == event_stream.PATH
-    await (event_stream.BELL if bells else limits)(scope, receive, send)
+async def pages_or_events(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    is_event_stream = scope["type"] == "http" and scope["path"] == event_stream.PATH
+    await (event_stream.BELL if is_event_stream else limits)(scope, receive, send)
 
 
-pages = Health(Proxied(Brakes(pages_or_bell)))  # what people see
+pages = Health(Proxied(RateLimited(pages_or_events)))  # what people see
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

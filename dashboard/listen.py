@@ -181,8 +181,8 @@ def programs(
     environment: Mapping[str, str] | None = None,
 ) -> list[Program]:
     """One for each process; several need the port `reserved`."""
-    shared = processes > 1
-    return [Program(name, command(app, host, port, share=shared), environment) for _ in range(processes)]
+    shares_port = processes > 1
+    return [Program(name, command(app, host, port, share=shares_port), environment) for _ in range(processes)]
 
 
 def command(app: str, host: str, port: int, *, share: bool) -> list[str]:

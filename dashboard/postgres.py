@@ -211,13 +211,13 @@ def copy_for_everybody(package: Path, to: Path) -> None:
     """Copies the package and the libraries beside it so that every user can run it: whole or not at all."""
     draft = to.with_name(f".{to.name}")
     shutil.rmtree(draft, ignore_errors=True)
-    for each in (package, package.with_name(f"{PACKAGE}.libs")):
-        if each.exists():
-            shutil.copytree(each, draft / each.name, symlinks=True)
-    for each in (draft, *draft.rglob("*")):
-        if not each.is_symlink():
-            mode = each.stat().st_mode
-            each.chmod(mode | (0o555 if mode & 0o100 else 0o444))
+    for path in (package, package.with_name(f"{PACKAGE}.libs")):
+        if path.exists():
+            shutil.copytree(path, draft / path.name, symlinks=True)
+    for path in (draft, *draft.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
     draft.rename(to)
 
 

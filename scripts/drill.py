@@ -144,9 +144,9 @@ def simulation(state: Path, group: str, port: int) -> list[str]:
     return ["manage.py", "simulate", "--url", f"http://127.0.0.1:{port}", *files, *lives]
 
 
-def until(what: str, happened: Callable[[], object]) -> None:
+def until(what: str, condition: Callable[[], object]) -> None:
     began = time.monotonic()
-    while not happened():
+    while not condition():
         if time.monotonic() - began > PATIENCE:
             raise SystemExit(f"In {PATIENCE:.0f} s it did not happen that {what}.")
         time.sleep(0.5)
@@ -245,10 +245,14 @@ def findings(
         [(Status.OFFLINE, 2 * window)] * gone,
         changes(StatusChange, "leave"),
     )
-    said, hatched = lanes(groups["stay"], calm)
-    yield "uptime of those that stayed", {1.0}, said
+    uptimes, hatched = lanes(groups["stay"], calm)
+    yield "uptime of those that stayed", {1.0}, uptimes
     yield "not observed", [(outage.began_at, outage.ended_at)], hatched
-    yield "what disagrees with the facts", [], [str(each) for each in integrity.disagreements()]
+    yield (
+        "what disagrees with the facts",
+        [],
+        [str(disagreement) for disagreement in integrity.disagreements()],
+    )
 
 
 def lanes(devices: list[int], start: datetime) -> tuple[set[float | None], list[Any]]:
@@ -259,12 +263,12 @@ def lanes(devices: list[int], start: datetime) -> tuple[set[float | None], list[
     from devices.models import Device  # noqa: PLC0415
     from devices.status.reading import with_status  # noqa: PLC0415
 
-    at, said, hatched = clock.now(), set(), []
+    at, uptimes, hatched = clock.now(), set(), []
     for device in with_status(Device.objects.filter(pk__in=devices), at):
         history = lanes_of(device, happened.read(device, start, at), start, at)
-        said |= {history.uptime(lane, start, at) for lane in ("status", "vpn", "heartbeat")}
+        uptimes |= {history.uptime(link, start, at) for link in ("status", "vpn", "heartbeat")}
         hatched = history.silences
-    return said, hatched
+    return uptimes, hatched
 
 
 def judge(found: list[tuple[str, object, object]]) -> int:
@@ -285,14 +289,14 @@ def judge(found: list[tuple[str, object, object]]) -> int:
 
 def words(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {'/'.join(sorted(each))}" for key, each in value.items())
+        return ", ".join(f"{key} {'/'.join(sorted(item))}" for key, item in value.items())
     if isinstance(value, set):
-        return ", ".join(f"{each or 0:.1%}" for each in value)
+        return ", ".join(f"{item or 0:.1%}" for item in value)
     if isinstance(value, list) and value and isinstance(value[0][0], datetime):
         return ", ".join(f"{start:%H:%M:%S} to {end:%H:%M:%S}" for start, end in value)
     if isinstance(value, list) and value and isinstance(value[0], tuple):
         return ", ".join(
-            f"{sum(each == one for each in value)} {one[0]} {one[1]:+g} s after the end"
+            f"{sum(item == one for item in value)} {one[0]} {one[1]:+g} s after the end"
             for one in dict.fromkeys(value)
         )
     return "none" if not value else str(value)

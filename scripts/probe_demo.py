@@ -43,9 +43,9 @@ def main(address: str, keyfile: Path) -> None:
     sys.stdout.write(f"The demo lives: {counts(browser, address)}\n")
 
 
-def until(deadline: float, what: str, happened: Callable[[], bool]) -> None:
+def until(deadline: float, what: str, condition: Callable[[], bool]) -> None:
     """Asks every second; ends with what did not happen."""
-    while not happened():
+    while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"In {PATIENCE:.0f} s it did not happen that {what}.")
         time.sleep(1)

@@ -24,7 +24,7 @@ from devices.models import ApiKey, Device, VpnServer
 from devices.operations import lifecycle
 from fleets.models import Fleet
 from tests.access.calls import CALLS, Entry, Key
-from tests.devices.ingest.raw import ask, body_message, scope, unbraked
+from tests.devices.ingest.raw import ask, body_message, scope, unlimited
 from tests.factories import make_fleet, make_organization, make_uuid
 
 SITE_CALLS = (*native.CALLS, *supervisor.CALLS)
@@ -83,7 +83,7 @@ def test_who_may(places: Places, name: tuple[str, str]) -> None:
 
 
 async def make(name: tuple[str, str], entry: Entry, attempts: dict[Key, Attempt]) -> dict[Key, int]:
-    app = Ingest(SITE_CALLS, unbraked())
+    app = Ingest(SITE_CALLS, unlimited())
     try:
         return {key: await status(app, name, entry, each) for key, each in attempts.items()}
     finally:

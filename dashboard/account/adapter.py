@@ -1,4 +1,4 @@
-"""What allauth asks of us about signing in: our words, brakes per account, and lines in the audit log."""
+"""What allauth asks of us about signing in: our words, limits of tries, and lines in the audit log."""
 
 from __future__ import annotations
 
@@ -84,17 +84,17 @@ class Adapter(DefaultAccountAdapter):
         login = credentials.get("username") or credentials.get("email") or ""
         user = people.named(login)
         # In the form that names are compared in: spellings of one must not be counted apart for nobody only,
-        # or the brake would tell who has an account.
+        # or the limit would tell who has an account.
         return f"account:{user.pk}" if user else f"nobody:{canonical(login.strip())}"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        self._try_from_here = tries.count(request)
+        self._counted_try = tries.count(request)
         super().pre_authenticate(request, **credentials)
 
     def _rollback_login_failed_rl_usage(self) -> None:
         """The password was right. No public hook."""
         super()._rollback_login_failed_rl_usage()
-        self._try_from_here.rollback()
+        self._counted_try.rollback()
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         user = people.named(credentials.get("username") or credentials.get("email") or "")
@@ -102,7 +102,7 @@ class Adapter(DefaultAccountAdapter):
             lines.write("sign-in-failed", user, actor=None, after={"how": "password"})
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """A signed-in person's own password, with the view's own brake.
+        """A signed-in person's own password, with the view's own limit of tries.
 
         Not counted with sign-ins: strangers who guess must not be able to stop the person at work.
         """
@@ -161,8 +161,12 @@ class Adapter(DefaultAccountAdapter):
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send it; no connection to the database waits for the mail server."""
-        here = {"request": self.request, "email": email, "current_site": get_current_site(self.request)}
-        mail = self.render_mail(template_prefix, email, here | context)
+        own_context = {
+            "request": self.request,
+            "email": email,
+            "current_site": get_current_site(self.request),
+        }
+        mail = self.render_mail(template_prefix, email, own_context | context)
         release_connection()
         mail.send()
 

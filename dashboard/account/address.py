@@ -57,11 +57,11 @@ def prove(user: User, email: str) -> None:
     Raises people.Taken where another account has it, ChangedMeanwhile where the account has not the address
     any more that `user` says: what was asked for before counts no more.
     """
-    before, said = user.email, (user.email, user.proven_email)
+    before, linked_to = user.email, (user.email, user.proven_email)
     try:
         with unique_violation(lambda _: people.Taken("email")):
             now = people.hold(user)
-            if (now.email, now.proven_email) != said:
+            if (now.email, now.proven_email) != linked_to:
                 raise ChangedMeanwhile("The address of the account")
             user.email = user.proven_email = email.lower()
             user.save(update_fields=["email", "proven_email"])

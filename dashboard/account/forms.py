@@ -36,9 +36,9 @@ class AuthenticateForm(Once, forms.AuthenticateForm):
     """The second factor at signing in."""
 
     def clean_code(self) -> str:
-        from_here = tries.count(context.request)
+        counted_try = tries.count(context.request)
         code = super().clean_code()
-        from_here.rollback()
+        counted_try.rollback()
         return code
 
 

@@ -58,5 +58,5 @@ def connection(account: SocialAccount) -> dict[str, str]:
 def how(request: HttpRequest) -> str:
     """By what the person of this session has shown to be that person, in order; empty: it was made."""
     records = get_authentication_records(request, request.user)
-    said = (HOW.get(record.get("type") or record["method"], record["method"]) for record in records)
-    return ", ".join(dict.fromkeys(said))
+    ways = (HOW.get(record.get("type") or record["method"], record["method"]) for record in records)
+    return ", ".join(dict.fromkeys(ways))

@@ -72,7 +72,7 @@ class Connections(DefaultSocialAccountAdapter):
         ask = session.request
 
         def bounded(*args: Any, **kwargs: Any) -> requests.Response:
-            with PROVIDER.place():
+            with PROVIDER.slot():
                 release_connection()
                 return ask(*args, **kwargs)
 

@@ -25,7 +25,7 @@ def named(login: str) -> User | None:
     """Whose e-mail address or, else, user name this is, whatever its case and width; None: nobody's."""
     login = login.strip()
     form = canonical(login)
-    having = {each.email: each for each in User.objects.filter(email__in={login.lower(), form} - {""})}
+    having = {user.email: user for user in User.objects.filter(email__in={login.lower(), form} - {""})}
     return (
         having.get(login.lower()) or having.get(form) or User.objects.filter(canonical_username=form).first()
     )
@@ -90,7 +90,7 @@ def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User
     return user
 
 
-def describe(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
+def edit_profile(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
     """How a person is called, and in which time zone times are shown; empty: the browser's."""
     user.first_name, user.last_name, user.time_zone = first_name, last_name, time_zone
     user.save(update_fields=["first_name", "last_name", "time_zone"])
@@ -123,17 +123,17 @@ class AccountForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        username, email = said.get("username", ""), said.get("email", "")
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        username, email = cleaned.get("username", ""), cleaned.get("email", "")
         # People also sign in by e-mail address: a name must not look like somebody else's.
         if "@" in username and canonical(username) != canonical(email):
             self.add_error("username", "A user name has no @, unless it is your e-mail address.")
-        if "password" in said:
+        if "password" in cleaned:
             try:
-                validate_password(said["password"], User(username=username, email=email))
+                validate_password(cleaned["password"], User(username=username, email=email))
             except ValidationError as error:
                 self.add_error("password", error)
-        return said
+        return cleaned
 
     def add_taken(self, error: Taken) -> None:
         """Say which value another account has."""

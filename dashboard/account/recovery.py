@@ -20,10 +20,10 @@ RESET: Final = "a reset by mail"
 def forget_factors(user: User, *, by: str = "the console") -> int:
     """Remove every second factor of this person; `by` stands in the log. Returns how many there were."""
     found = list(Authenticator.objects.select_for_update().filter(user=user))
-    for each in found:
-        words = {"factor": factors.words_of(each)}
+    for record in found:
+        words = {"factor": factors.words_of(record)}
         lines.write("factor-removed", user, actor=None, before=words, by=by)
-        each.delete()
+        record.delete()
     return len(found)
 
 
@@ -43,8 +43,8 @@ def prove_by_reset(user: User) -> int:
 
 def _forget_connections(user: User) -> int:
     found = list(SocialAccount.objects.select_for_update().filter(user=user))
-    for each in found:
-        connection = lines.connection(each)
+    for record in found:
+        connection = lines.connection(record)
         lines.write("sign-in-disconnected", user, actor=None, before=connection, by=RESET)
-        each.delete()
+        record.delete()
     return len(found)

@@ -36,10 +36,16 @@ def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
     alive = Session.objects.filter(expire_date__gt=at).values("session_key")
     kept = UserSession.objects.filter(user=user, session_key__in=alive).order_by("-created_at", "-pk")
     found = [
-        Open(each.pk, each.created_at, each.ip, browser_of(each.user_agent), each.session_key == current)
-        for each in kept
+        Open(
+            session.pk,
+            session.created_at,
+            session.ip,
+            browser_of(session.user_agent),
+            session.session_key == current,
+        )
+        for session in kept
     ]
-    return sorted(found, key=lambda each: not each.is_current)
+    return sorted(found, key=lambda session: not session.is_current)
 
 
 @transaction.atomic

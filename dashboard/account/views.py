@@ -24,7 +24,7 @@ from dashboard.http.scope import person, signed_in
 from fleets.text import Words
 
 CONTROL: Final = {"class": "form-control"}
-LONGEST_SAID: Final = 4500  # characters: a page to come back to, with the longest query that is kept
+LONGEST_TEXTS: Final = 4500  # characters: a page to come back to, with the longest query that is kept
 
 
 class ProfileForm(forms.Form):
@@ -64,7 +64,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     now = {name: getattr(user, name) for name in ("first_name", "last_name", "time_zone")}
     form = ProfileForm(request.POST or None, initial=now)
     if form.is_valid():
-        people.describe(user, **form.cleaned_data)
+        people.edit_profile(user, **form.cleaned_data)
         messages.success(request, "Your profile is saved.")
         return redirect("account")
     return render(request, "account/profile.html", context(request, "profile") | {"form": form})
@@ -73,9 +73,9 @@ def profile(request: HttpRequest) -> HttpResponse:
 @require_safe
 @signed_in
 def listed(request: HttpRequest) -> HttpResponse:
-    here = context(request, "sessions")
-    found = sessions.open_ones(person(request), request.session.session_key, here["at"])
-    return render(request, "account/sessions.html", here | {"sessions": found})
+    shown = context(request, "sessions")
+    found = sessions.open_ones(person(request), request.session.session_key, shown["at"])
+    return render(request, "account/sessions.html", shown | {"sessions": found})
 
 
 def forgotten(request: HttpRequest) -> HttpResponseBase:
@@ -103,8 +103,8 @@ def leave(request: HttpRequest, provider_id: str) -> HttpResponseBase:
     A form's redirection to another site would have to be allowed in the content policy of every page. What
     it says is kept in a session until the person comes back, so it is no longer than our own pages say.
     """
-    said = [*request.POST.values(), *request.GET.values()]
-    if any(len(str(value)) > LONGEST_SAID for value in said):
+    texts = [*request.POST.values(), *request.GET.values()]
+    if any(len(str(value)) > LONGEST_TEXTS for value in texts):
         return render(request, "400.html", status=400)
     try:
         answer: HttpResponseBase = openid.login(request, provider_id)

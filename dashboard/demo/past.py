@@ -42,17 +42,17 @@ def make(account: KeyFile, state: Path, at: datetime | None = None) -> int:
     at, ledger = clock.known(at or clock.now()), Ledger(state)
     organization = Organization.objects.get(slug=account.organization)
     with transaction.atomic():
-        past = Past(organization, at - timedelta(days=DAYS))
+        demo_history = DemoHistory(organization, at - timedelta(days=DAYS))
         for plan, count in zip(account.fleets, share_out(DEVICES, list(account.fleets)), strict=True):
             fleet = Fleet.objects.get(organization=organization, slug=plan.slug)
             for number in range(count):
                 name = plan.name_of(number)
                 if ledger.get(plan, number) or Device.objects.filter(fleet=fleet, name=name).exists():
                     return 0
-                ledger.put(plan, number, past.register(fleet, plan, name, number))
-        past.live(at)
+                ledger.put(plan, number, demo_history.register(fleet, plan, name, number))
+        demo_history.live(at)
     ledger.save()
-    return len(past.members)
+    return len(demo_history.members)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Member:
 
 
 @dataclass
-class Past:
+class DemoHistory:
     """All of them, and who of them is in trouble at the moment that is played."""
 
     organization: Organization
@@ -93,11 +93,11 @@ class Past:
             events += self._alone(member, until - HOUR)
         for moment, act in sorted(events, key=lambda event: event[0]):
             act(clock.known(moment))
-        Device.objects.filter(pk__in=[each.device.pk for each in self.members]).update(poll_interval=None)
+        Device.objects.filter(pk__in=[member.device.pk for member in self.members]).update(poll_interval=None)
 
     def _fleets(self) -> list[list[Member]]:
-        slugs = dict.fromkeys(each.plan.slug for each in self.members)
-        return [[each for each in self.members if each.plan.slug == slug] for slug in slugs]
+        slugs = dict.fromkeys(member.plan.slug for member in self.members)
+        return [[member for member in self.members if member.plan.slug == slug] for slug in slugs]
 
     # What happened to all or many
 
@@ -116,14 +116,14 @@ class Past:
         for number, chosen in enumerate(self._fleets()):
             start = until - timedelta(days=5) + number * HOUR
             target = chosen[0].plan.releases[0]
-            for minutes, said in steps(target):
-                yield start + timedelta(minutes=minutes), self._report(chosen, said)
+            for minutes, report in steps(target):
+                yield start + timedelta(minutes=minutes), self._report(chosen, report)
 
     def _together(self, until: datetime) -> Iterator[Event]:
         """A power cut at the harbour, and a VPN server that was restarted."""
-        harbour = [each for each in self.members if "harbour" in each.device.name]
+        harbour = [member for member in self.members if "harbour" in member.device.name]
         yield from self._off(harbour, until - timedelta(days=2, hours=3), timedelta(minutes=52))
-        tunnelled = [each for each in self.members if each.vpn]
+        tunnelled = [member for member in self.members if member.vpn]
         yield from self._no_vpn(tunnelled[::3], until - timedelta(days=3, hours=9), timedelta(minutes=4))
 
     # What happened to one
@@ -152,7 +152,7 @@ class Past:
     def _off(self, members: list[Member], at: datetime, length: timedelta) -> Iterator[Event]:
         """Power goes: no poll any more, and the VPN server misses them a minute later."""
         yield at - timedelta(seconds=20), self._last_poll(members)
-        if any(each.vpn for each in members):
+        if any(member.vpn for member in members):
             yield at + timedelta(seconds=65), self._vpn(connectivity.vpn_disconnected, members)
         yield at + length, self._start(members)
 
@@ -167,14 +167,14 @@ class Past:
     # What the devices and the VPN server said
 
     def _first_start(self, members: list[Member]) -> Act:
-        def said(member: Member) -> dict[str, object]:
+        def report(member: Member) -> dict[str, object]:
             facts = hardware.facts(member.plan, member.random)
             facts |= {"release": f"{member.plan.releases[0]}-rc1", "metrics": hardware.metrics(member.random)}
             return facts
 
         def act(at: datetime) -> None:
             self._start(members)(at)
-            reports.apply_reports([(each.device.pk, said(each)) for each in members], at)
+            reports.apply_reports([(member.device.pk, report(member)) for member in members], at)
 
         return act
 
@@ -182,7 +182,7 @@ class Past:
         """Switched on: the VPN comes up, then the first poll, from which on all is quiet again."""
 
         def act(at: datetime) -> None:
-            ids = [each.device.pk for each in members]
+            ids = [member.device.pk for member in members]
             self.silent.difference_update(ids)
             Device.objects.filter(pk__in=ids, poll_interval=SOON).update(poll_interval=QUIET)
             self._vpn(connectivity.vpn_connected, members)(at)
@@ -192,7 +192,7 @@ class Past:
 
     def _last_poll(self, members: list[Member]) -> Act:
         def act(at: datetime) -> None:
-            ids = [each.device.pk for each in members]
+            ids = [member.device.pk for member in members]
             self.silent.update(ids)
             Device.objects.filter(pk__in=ids).update(poll_interval=SOON)
             connectivity.record_heartbeats(ids, at)
@@ -200,14 +200,14 @@ class Past:
         return act
 
     def _poll(self, at: datetime) -> None:
-        well = [each.device.pk for each in self.members if each.device.pk not in self.silent]
+        well = [member.device.pk for member in self.members if member.device.pk not in self.silent]
         connectivity.record_heartbeats(well, at)
 
-    def _report(self, members: list[Member], said: dict[str, object]) -> Act:
-        return lambda at: reports.apply_reports([(each.device.pk, said) for each in members], at)
+    def _report(self, members: list[Member], report: dict[str, object]) -> Act:
+        return lambda at: reports.apply_reports([(member.device.pk, report) for member in members], at)
 
     def _vpn(self, change: Callable[..., int], members: list[Member]) -> Act:
-        uuids = [each.device.uuid for each in members if each.vpn]
+        uuids = [member.device.uuid for member in members if member.vpn]
         server = f"vpn-0.{self.organization.slug}"  # of days gone by, as in dashboard/demo/site.py
         return lambda at: change(server, uuids, at, organization=self.organization) if uuids else 0
 

@@ -42,7 +42,7 @@ LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
 def closed(path: Path) -> bool:
     """Whether a directory on the way to this path lets only its owner or group pass."""
     ways = path.resolve().parents
-    return any(not each.stat().st_mode & stat.S_IXOTH for each in ways if each.exists())
+    return any(not way.stat().st_mode & stat.S_IXOTH for way in ways if way.exists())
 
 
 def socket_directory(state: Path) -> Path:
@@ -71,7 +71,7 @@ def hint() -> str:
     )
 
 
-def parameters(address: str) -> dict[str, Any]:
+def read_parameters(address: str) -> dict[str, Any]:
     """What libpq reads from a PostgreSQL URL, with the time limits it does not set itself.
 
     Raises ValueError that does not quote the URL, which may hold a password.
@@ -84,24 +84,26 @@ def parameters(address: str) -> dict[str, Any]:
 
 def conninfo(address: str) -> str:
     """The same as a connection string, for connections that are not Django's. Raises ValueError."""
-    return make_conninfo(**parameters(address))
+    return make_conninfo(**read_parameters(address))
 
 
-def patience(parts: Mapping[str, Any]) -> float:
+def patience(parameters: Mapping[str, Any]) -> float:
     """Seconds that whoever asks a pool waits for a connection with these parameters.
 
     Of several hosts all but the last may be gone, and each that is takes its whole connect_timeout.
     """
-    before = str(parts.get("host") or parts.get("hostaddr") or "").count(",")
-    return POOL_PATIENCE + before * float(parts["connect_timeout"])
+    before = str(parameters.get("host") or parameters.get("hostaddr") or "").count(",")
+    return POOL_PATIENCE + before * float(parameters["connect_timeout"])
 
 
 def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
     """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it. Raises ValueError."""
-    parts = parameters(address)
-    waits = patience(parts)
-    named = {key: str(parts.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")}
-    options: dict[str, Any] = dict(parts)
+    parameters = read_parameters(address)
+    waits = patience(parameters)
+    named = {
+        key: str(parameters.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")
+    }
+    options: dict[str, Any] = dict(parameters)
     if pool_size:
         options["pool"] = {
             "min_size": 1,

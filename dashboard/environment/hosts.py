@@ -66,5 +66,5 @@ def _is_trusted(request: HttpRequest) -> bool:
     caller = getattr(request, "scope", {}).get("caller")
     if caller is None or not caller.proxied:
         own.add(request.get_port())
-    here = (each for each, named in settings.HOSTS if (named == (port or usual) if named else port in own))
-    return validate_host(name, list(here))
+    names = (host for host, named in settings.HOSTS if (named == (port or usual) if named else port in own))
+    return validate_host(name, list(names))

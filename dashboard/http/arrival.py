@@ -36,8 +36,8 @@ class Arrival:
     @property
     def advice(self) -> list[str]:
         doubt = self.caller.doubt
-        said = [proxy_check.fix(doubt, self.caller.address)] if doubt else []
-        return said + [NO_SCHEME] * (self.caller.proxied and not self.caller.scheme)
+        fixes = [proxy_check.fix(doubt, self.caller.address)] if doubt else []
+        return fixes + [NO_SCHEME] * (self.caller.proxied and not self.caller.scheme)
 
 
 def seen(request: HttpRequest) -> dict[str, Any]:

@@ -35,27 +35,27 @@ class GZip(GZipMiddleware):
             return response
         patch_vary_headers(response, ("Accept-Encoding",))
         if re_accepts_gzip.search(request.META["HTTP_ACCEPT_ENCODING"]):
-            parts = cast("AsyncIterator[bytes]", response.streaming_content)  # is_async says so
-            response.streaming_content = compressed(parts, self.max_random_bytes)
+            chunks = cast("AsyncIterator[bytes]", response.streaming_content)  # is_async says so
+            response.streaming_content = compressed(chunks, self.max_random_bytes)
             response["Content-Encoding"] = "gzip"
         return response
 
 
 def accepted(header: str) -> str:
     """What this Accept-Encoding names, without what it refuses: `gzip;q=0` (RFC 9110, 12.5.3)."""
-    parts = (each.partition(";") for each in header.lower().split(","))
-    return ", ".join(name.strip() for name, _, weight in parts if not REFUSED.fullmatch(weight))
+    entries = (entry.partition(";") for entry in header.lower().split(","))
+    return ", ".join(name.strip() for name, _, weight in entries if not REFUSED.fullmatch(weight))
 
 
-async def compressed(parts: AsyncIterator[bytes], most_random: int) -> AsyncIterator[bytes]:
+async def compressed(chunks: AsyncIterator[bytes], most_random: int) -> AsyncIterator[bytes]:
     """These parts as one gzip member, whose name has a random length below `most_random` (against BREACH).
 
     Where the parts end by an exception there is no trailer, so that the reader can tell that some is missing.
     """
     buffer, name = BytesIO(), "a" * secrets.randbelow(most_random)
     with GzipFile(name, "wb", LEVEL, buffer, mtime=0) as file:
-        async for part in parts:
-            file.write(part)
+        async for chunk in chunks:
+            file.write(chunk)
             if ready := _taken(buffer):
                 yield ready
     yield _taken(buffer)

@@ -1,7 +1,7 @@
 """Bounds on what is expensive: so many at once in a process, whoever asks; more are refused at once.
 
-Brakes count a caller; many callers together would still fill all threads, processors and connections to the
-database. A refusal is a page that says why and when to try again, and nothing was changed or counted.
+Rate limits count a caller; many callers together would still fill all threads, processors and connections to
+the database. A refusal is a page that says why and when to try again, and nothing was changed or counted.
 """
 
 from __future__ import annotations
@@ -38,35 +38,33 @@ class Bound:
     def __init__(self, most: int, heading: str, words: str, *, again: int) -> None:
         self.most, self.heading, self.words, self.again = most, heading, words, again
         self._free = threading.BoundedSemaphore(most)
-        self._has_place = ContextVar(
-            "has_place", default=False
-        )  # of a request, from the socket to its thread
+        self._has_slot = ContextVar("has_slot", default=False)  # of a request, from the socket to its thread
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place inside this block; a request that has one keeps it. Raises Full if none is free."""
-        if self._has_place.get():
+    def slot(self) -> Iterator[None]:
+        """Holds a slot inside this block; a request that has one keeps it. Raises Full if none is free."""
+        if self._has_slot.get():
             yield
             return
         if not self._free.acquire(blocking=False):
             raise Full(self)
-        token = self._has_place.set(True)
+        token = self._has_slot.set(True)
         try:
             yield
         finally:
-            self._has_place.reset(token)
+            self._has_slot.reset(token)
             self._free.release()
 
     def around(
         self, view: Callable[Concatenate[HttpRequest, P], HttpResponseBase], method: str = "POST"
     ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-        """The view, with a place for each request of this method: before it counts or changes anything."""
+        """The view, with a slot for each request of this method: before it counts or changes anything."""
 
         @wraps(view)
         def bounded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method != method:
                 return view(request, *args, **kwargs)
-            with self.place():
+            with self.slot():
                 return view(request, *args, **kwargs)
 
         return bounded
@@ -89,7 +87,7 @@ def release_connection() -> None:
 
 
 class Refusals:
-    """The middleware that tells those for whom there was no place."""
+    """The middleware that tells those for whom no slot was free."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
-EACH: Final = 2  # of them to one person
+PER_PERSON: Final = 2  # of them to one person
 TRY_AGAIN: Final = 60  # seconds until it is worth another try
 
 P = ParamSpec("P")
@@ -59,11 +59,11 @@ def json_file(name: str, batches: Batches) -> File:
 class Text:
     """The text of a file as it is sent. Whether or not somebody reads it to its end, its rows are closed."""
 
-    def __init__(self, parts: AsyncIterator[str], batches: Batches) -> None:
-        self._parts, self._batches = parts, batches
+    def __init__(self, chunks: AsyncIterator[str], batches: Batches) -> None:
+        self._chunks, self._batches = chunks, batches
 
     def __aiter__(self) -> AsyncIterator[str]:
-        return self._parts
+        return self._chunks
 
     def close(self) -> None:
         """What Django calls once the answer is over, in the thread of the request."""
@@ -82,7 +82,7 @@ class File(StreamingHttpResponse):
             self.leave()
 
 
-class Places:
+class DownloadSlots:
     """Who is sent a file by this process, so that the connections to the database suffice for its pages."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Places:
         """A place for one more file; the status that says why there is none."""
         most = max(1, min(AT_ONCE, settings.DATABASE_POOL // 4)) if settings.DATABASE_POOL else AT_ONCE
         with self._lock:
-            if self._taken[person] >= EACH:
+            if self._taken[person] >= PER_PERSON:
                 return 429
             if self._taken.total() >= most:
                 return 503
@@ -106,10 +106,10 @@ class Places:
             self._taken += Counter()  # drops who has none
 
 
-PLACES: Final = Places()
+DOWNLOAD_SLOTS: Final = DownloadSlots()
 
 
-def one_of_few(
+def limited_downloads(
     view: Callable[Concatenate[HttpRequest, P], File],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """For a view that answers with a file: where too many are under way, a page says when to try again."""
@@ -117,15 +117,15 @@ def one_of_few(
     @wraps(view)
     def limited(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         person = request.user.pk or 0  # @signed_in stands around this
-        if status := PLACES.take(person):
+        if status := DOWNLOAD_SLOTS.take(person):
             return _full(request, status)
         try:
             file = view(request, *args, **kwargs)
         except BaseException:
-            PLACES.leave(person)
+            DOWNLOAD_SLOTS.leave(person)
             raise
         # Also where its reader was gone before it began, so that nobody closes it.
-        file.leave = weakref.finalize(file, PLACES.leave, person)
+        file.leave = weakref.finalize(file, DOWNLOAD_SLOTS.leave, person)
         return file
 
     return limited

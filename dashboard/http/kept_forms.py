@@ -62,13 +62,15 @@ def _again(request: HttpRequest) -> HttpResponse | None:
     fields = [(name, value) for name, values in request.POST.lists() for value in values if name != TOKEN]
     if not fields or request.FILES or any(SECRET.search(name) for name, _ in fields):
         return None
-    if not _came_from_here(request):
+    if not _is_same_origin(request):
         return None
     typed = [(name.replace("_", " "), value) for name, value in fields if value and name not in UNTYPED]
     return render(request, "kept.html", {"fields": fields, "typed": typed}, status=403)
 
 
-def _came_from_here(request: HttpRequest) -> bool:
+def _is_same_origin(request: HttpRequest) -> bool:
     """As the browser says: another site may not have its own words offered to be sent with a good token."""
-    here = f"{request.scheme}://{request.get_host()}"
-    return request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") == here
+    own_origin = f"{request.scheme}://{request.get_host()}"
+    return (
+        request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") == own_origin
+    )

@@ -24,6 +24,6 @@ class Hasher(PBKDF2PasswordHasher):
     """Django's, within the bound. Every hash and every comparison goes through `encode`. Raises Full."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
-        with PASSWORDS.place():
+        with PASSWORDS.slot():
             release_connection()
             return super().encode(password, salt, iterations)

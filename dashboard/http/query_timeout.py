@@ -75,7 +75,7 @@ class Watch:
     def look(self, now: float) -> None:
         """Cancel what has run too long at `now`, seconds of time.monotonic()."""
         with self._lock:
-            late = [each for each in self._under_way if each.ends_at <= now]
+            late = [query for query in self._under_way if query.ends_at <= now]
         for statement in late:
             statement.cancel()
 

@@ -1,9 +1,9 @@
-"""Brakes around all that is not the ingest's: who asks too often is refused before it costs a look-up.
+"""Rate limits for all but the ingest: who asks too often is refused before it costs a look-up.
 
 A person signed in has a bucket of their own; everybody else shares the address's, which may be a whole
 company's. Who is signed in is remembered by session, so that no stranger at the same address, and no made-up
 session, stops a person at work. Static files, of which a first page needs many, have buckets by address. Each
-process has its own. A page's refreshes, in many tabs too, stay far below. Wrong passwords have brakes of
+process has its own. A page's refreshes, in many tabs too, stay far below. Wrong passwords have limits of
 their own, at sign-in.
 """
 
@@ -32,7 +32,7 @@ FILES: Final = Size(rate=100, burst=6_000)
 SESSIONS: Final = 50_000  # remembered at most
 
 
-class Gates:
+class RateLimits:
     """The buckets of one process, and whose sessions it has seen. Safe for threads."""
 
     def __init__(self, visitors: Size = VISITORS, people: Size = PEOPLE, files: Size = FILES) -> None:
@@ -44,7 +44,7 @@ class Gates:
         """Whether this request, perhaps for a static file, may go on; then it counts."""
         with self._lock:
             person = None if file else self._person.get(hash(session))
-            if person is None and not address:  # on a socket: who is in front has brakes of its own
+            if person is None and not address:  # on a socket: who is in front has limits of its own
                 return True
             strangers = self._files if file else self._visitors
             buckets, who = (strangers, origin(address)) if person is None else (self._people, person)
@@ -64,10 +64,10 @@ class Gates:
                 del self._person[next(iter(self._person))]
 
 
-GATES = Gates()
+RATE_LIMITS = RateLimits()
 
 
-class Brakes:
+class RateLimited:
     """An ASGI app around those of pages and of the event stream, which say what is noted in the scope."""
 
     def __init__(self, app: Any) -> None:
@@ -77,7 +77,7 @@ class Brakes:
         if scope["type"] == "http":
             address = scope["client"][0] if scope["client"] else ""
             file = scope["path"].startswith(settings.STATIC_URL)
-            if not GATES.admit(session_in(scope["headers"]), address, time.monotonic(), file=file):
+            if not RATE_LIMITS.admit(session_in(scope["headers"]), address, time.monotonic(), file=file):
                 scope[REFUSAL] = 429
         await self._app(scope, receive, send)
 
@@ -92,7 +92,7 @@ def notes(
         response = get_response(request)
         if session and getattr(request, "session", None) is not None:  # None: the database did not say
             user = getattr(request, "user", None)
-            GATES.note(session, user.pk if user is not None and user.is_authenticated else None)
+            RATE_LIMITS.note(session, user.pk if user is not None and user.is_authenticated else None)
         return response
 
     return middleware

@@ -73,7 +73,7 @@ class Limits:
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         body, answer = Body(self, scope, receive), Answer(send)
-        with body.places:
+        with body.slots:
             await body.begin()
             if REFUSAL in scope:
                 await self._refuse(scope, body, answer)
@@ -115,7 +115,7 @@ class Body:
         self._at_hand: deque[Any] = deque()
         self._size = 0
         self._whole = self._large = False
-        self.places = ExitStack()  # what this request counts for
+        self.slots = ExitStack()  # what this request counts for
 
     async def begin(self) -> None:
         """Receive it whole, or as much as is kept at hand: no thread waits for the rest."""
@@ -131,12 +131,12 @@ class Body:
         return await (self._departure() if self._whole else self._next())
 
     async def _next(self) -> Any:
-        if REFUSAL in self._scope:  # by the brakes: what it brings is not read
+        if REFUSAL in self._scope:  # by the rate limits: what it brings is not read
             return self._refuse(self._scope[REFUSAL])
         if self._announced() > BODY_LIMIT:
             return self._refuse(413)
         try:
-            message = await self._pace.piece(self._receive)
+            message = await self._pace.chunk(self._receive)
         except TimeoutError:
             return self._refuse(408)
         return self._look_at(message)
@@ -152,7 +152,7 @@ class Body:
                 return self._refuse(503)
             self._limits.large += 1
             self._large = True
-            self.places.callback(self._large_ended)
+            self.slots.callback(self._large_ended)
         if not message.get("more_body", False):
             self._whole = True
             return self._admitted(message)
@@ -165,11 +165,11 @@ class Body:
         bound = BOUNDED.get((self._scope["method"], self._scope["path"]))
         try:
             if bound:
-                self.places.enter_context(bound.place())
+                self.slots.enter_context(bound.slot())
         except Full as full:
             return self._refuse(full.bound)
         self._limits.under_way += 1
-        self.places.callback(self._ended)
+        self.slots.callback(self._ended)
         return message
 
     def _ended(self) -> None:

@@ -54,20 +54,20 @@ class Scope:
     @property
     def may_somewhere(self) -> May:
         """What the person may do in one of the chosen ones at least."""
-        held = [self.roles[each.pk] for each in self.chosen]
+        held = [self.roles[organization.pk] for organization in self.chosen]
         return allowed(max(held, key=list(Role).index, default=None))
 
     @property
     def administered(self) -> list[Organization]:
         """Those of the chosen ones that the person administers."""
-        return [each for each in self.chosen if self.may(each.pk).administrator]
+        return [organization for organization in self.chosen if self.may(organization.pk).administrator]
 
 
 def scope(request: HttpRequest) -> Scope:
     """The scope of this page; Http404 where `?org=` names no organization of mine."""
     user = request.user
     mine = list(Organization.objects.with_role_of(user)) if user.is_authenticated else []
-    roles = {each.pk: Role(each.role) for each in mine}
+    roles = {membership.pk: Role(membership.role) for membership in mine}
     slug = request.GET.get("org")
     if not slug:
         return Scope(mine, None, roles)

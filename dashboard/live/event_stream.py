@@ -64,7 +64,7 @@ RING: Final = b"event: changed\ndata:\n\n"
 
 
 class Bell:
-    """An ASGI app of one path, around which stand the brakes (dashboard/http/rate_limits.py) and nothing
+    """An ASGI app of one path, around which stand the rate limits (dashboard/http/rate_limits.py) and nothing
     else.
     """
 
@@ -86,10 +86,10 @@ class Bell:
         elif (rights := await self._read({session} - {""})) is None:
             await _refuse(send, 503)
         elif session not in rights:
-            rate_limits.GATES.note(session, None)
+            rate_limits.RATE_LIMITS.note(session, None)
             await _refuse(send, 401)
         else:
-            rate_limits.GATES.note(session, rights[session].person)
+            rate_limits.RATE_LIMITS.note(session, rights[session].person)
             await self._serve(Stream(session, rights[session]), receive, send)
 
     async def _serve(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

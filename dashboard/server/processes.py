@@ -51,8 +51,8 @@ class Program:
         if self.again_at is None:
             self.delay = 1.0 if now - self.started_at >= STEADY else min(2 * self.delay, LONGEST_DELAY)
             self.again_at = now + self.delay if self.restart else math.inf
-            then = f"starting it again in {self.delay:.0f} s" if self.restart else "it stays away"
-            say(f"{self.name} ended with code {self.process.returncode}; {then}.")
+            consequence = f"starting it again in {self.delay:.0f} s" if self.restart else "it stays away"
+            say(f"{self.name} ended with code {self.process.returncode}; {consequence}.")
         elif now >= self.again_at:
             self.start()
 
@@ -101,12 +101,12 @@ def run_together(programs: Sequence[Program], started: Callable[[Program], None]
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for asked in ENDING:
-            signal.signal(asked, signal.SIG_IGN)
+        for signal_number in ENDING:
+            signal.signal(signal_number, signal.SIG_IGN)
         raise Stopped
 
-    for asked in ENDING:
-        signal.signal(asked, stop)
+    for signal_number in ENDING:
+        signal.signal(signal_number, stop)
     try:
         for program in programs:
             program.start()

@@ -11,7 +11,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from dashboard.templating.indicators import Indicator
-from dashboard.templating.render import part, rendered
+from dashboard.templating.render import render_macro, rendered
 from devices.rules.vocabulary import Status, shown
 from devices.status.annotated import DeviceWithStatus
 
@@ -46,13 +46,13 @@ def badge(device: DeviceWithStatus, size: str = "") -> SafeString:
 @register.simple_tag
 def status_badge(status: str, size: str = "") -> SafeString:
     """The badge of a status by itself: in the legend, in a prediction."""
-    return part("parts/links.jinja", "badge", None, shown(status), size)
+    return render_macro("parts/links.jinja", "badge", None, shown(status), size)
 
 
 @register.simple_tag(takes_context=True)
 def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> SafeString:
     """Both link icons with their words, which `row` keeps for tooltip and reader, and `full` shows."""
-    return part("parts/links.jinja", "indicators", context["at"], list(both), form)
+    return render_macro("parts/links.jinja", "indicators", context["at"], list(both), form)
 
 
 @register.simple_tag
@@ -60,13 +60,13 @@ def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: 
     """The links of a menu, each a dashboard.pages.parts.sort_links.Choice; `full`: no more of them can be
     chosen.
     """
-    return part("parts/menus.jinja", "choices", None, offered, full)
+    return render_macro("parts/menus.jinja", "choices", None, offered, full)
 
 
 @register.simple_tag
 def ticks(options: Iterable[Any], name: str) -> SafeString:
     """The ticks of a menu, each a dashboard.pages.devices.filter_form.Option of the filter `name`."""
-    return part("parts/menus.jinja", "ticks", None, options, name)
+    return render_macro("parts/menus.jinja", "ticks", None, options, name)
 
 
 @register.simple_tag(takes_context=True)
@@ -106,9 +106,9 @@ def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> S
         segments += f'<rect data-st="{status.value}" x="{x:.2f}%" width="{shown_width:.2f}%" height="100%">'
         segments += f"<title>{words}</title></rect>"
         x += width
-    said = escape(", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices")
+    label = escape(", ".join(f"{n} {status.label}" for status, n in present.items()) or "No devices")
     return SafeString(
-        f'<svg class="stack" width="100%" height="{height}" role="img" aria-label="{said}">{segments}</svg>'
+        f'<svg class="stack" width="100%" height="{height}" role="img" aria-label="{label}">{segments}</svg>'
     )
 
 

@@ -16,7 +16,7 @@ def rendered(template: str, context: dict[str, Any]) -> SafeString:
     return SafeString(_engine().get_template(template).render(context))
 
 
-def part(template: str, macro: str, at: datetime | None, *values: Any) -> SafeString:
+def render_macro(template: str, macro: str, at: datetime | None, *values: Any) -> SafeString:
     """A macro of a template of this engine; `at` is the page's clock, where it tells times."""
     module = _engine().get_template(template).make_module({"at": at})
     return SafeString(getattr(module, macro)(*values))

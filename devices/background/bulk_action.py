@@ -60,7 +60,7 @@ class _Work:
         self._actor = run.actor
         self._filters = _filters(selection)
         try:
-            self._said = bulk_actions.from_parameters(run.parameters["said"], selection.organization)
+            self._payload = bulk_actions.from_parameters(run.parameters["said"], selection.organization)
         except Fleet.DoesNotExist as gone:
             raise Refused("The fleet that they were to move to was deleted.") from gone
 
@@ -88,14 +88,14 @@ class _Work:
 
     def _done(self, ids: list[int], at: datetime) -> Found:
         try:
-            return self._action.do(Batch(ids, self._organization, self._actor, at), self._said)
+            return self._action.do(Batch(ids, self._organization, self._actor, at), self._payload)
         except lifecycle.FleetGone as gone:
             raise Refused(f"{gone}.") from gone
 
     def _result(self, device_id: int, uuid: str, name: str, why: str) -> Result:
         if why == together.CHANGED:
             return Result(device_id, uuid, name, DONE)
-        same = self._action.unchanged(self._said) if why == together.UNCHANGED else why
+        same = self._action.unchanged(self._payload) if why == together.UNCHANGED else why
         return Result(device_id, uuid, name, SKIPPED, same)
 
 

@@ -93,13 +93,13 @@ def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: An
 
 def fleet_run(run: Run) -> str:
     """The job that change_fleet starts."""
-    said = run.parameters
-    fleet = Fleet.objects.filter(organization=run.job.organization, slug=said["fleet"]).first()
+    parameters = run.parameters
+    fleet = Fleet.objects.filter(organization=run.job.organization, slug=parameters["fleet"]).first()
     if fleet is None:
         raise Refused("It was deleted meanwhile, so nothing was changed.")
     try:
         fleet_settings.change_fleet(
-            fleet=fleet, actor=run.actor, seen=said["seen"], tell=run.progress, **said["settings"]
+            fleet=fleet, actor=run.actor, seen=parameters["seen"], tell=run.progress, **parameters["settings"]
         )
     except ChangedMeanwhile as error:
         raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error

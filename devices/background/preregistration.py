@@ -148,8 +148,8 @@ def forget_unconfirmed(at: datetime | None = None) -> int:
     return old.delete()[0]
 
 
-def _batches(of: Sequence[Line]) -> Iterator[Sequence[Line]]:
-    return (of[start : start + BATCH] for start in range(0, len(of), BATCH))
+def _batches(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
+    return (lines[start : start + BATCH] for start in range(0, len(lines), BATCH))
 
 
 def _alike(fleet: Fleet, actor: Actor | None, at: datetime) -> Device:

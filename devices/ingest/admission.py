@@ -1,4 +1,4 @@
-"""What stands between a caller and a call: brakes and a number before it, the notes on its key after it."""
+"""Admission of calls: rate limits and a number of open calls before it, notes on its key after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
 from devices.ingest.open_calls import AtOnce
-from devices.ingest.rate_limits import Brakes
+from devices.ingest.rate_limits import RateLimits
 from devices.keys.usage import WRITE_EVERY, Usage
 from devices.models import ApiKey
 
@@ -30,12 +30,14 @@ Kind = ApiKey.Kind
 OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 500, Kind.SERVICE: 500}
 
 
-class Guard:
-    def __init__(self, is_known: Callable[[str], Awaitable[bool]], brakes: Brakes | None = None) -> None:
+class Admission:
+    def __init__(
+        self, is_known: Callable[[str], Awaitable[bool]], rate_limits: RateLimits | None = None
+    ) -> None:
         """`is_known` asks the database whose key this is; raises Refused where it cannot say just now."""
         self._is_known = is_known
         self._usage = Usage()
-        self._brakes = brakes or Brakes()
+        self._rate_limits = rate_limits or RateLimits()
         self._open = AtOnce()
 
     async def admit(
@@ -44,7 +46,7 @@ class Guard:
         """The reply of `handle`, which makes this call; raises Refused (429) where it is too many."""
         if not key:  # a call for anybody
             return await handle()
-        self._brakes.check(key, address, call.kind, time.monotonic(), asks=call.asks)
+        self._rate_limits.check(key, address, call.kind, time.monotonic(), asks=call.asks)
         with self._open.one_more(hash(key), OPEN[call.kind]):
             return await self._noted(key, address, call, handle)
 
@@ -63,7 +65,7 @@ class Guard:
         with suppress(Refused):  # who cannot be told from a stranger just now is not taken for one
             known = status == 401 and await self._is_known(key)
             now = time.monotonic()
-            self._brakes.note(key, address, call.kind, now, status, known=known, asks=call.asks)
+            self._rate_limits.note(key, address, call.kind, now, status, known=known, asks=call.asks)
         if status < 400:
             self._usage.note_used(key)
         elif status == 401:

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 
 from devices import keys
 from devices.ingest import proxy_check
-from devices.ingest.admission import Guard
+from devices.ingest.admission import Admission
 from devices.ingest.client_address import caller
 from devices.ingest.contacts import Contact, commit
 from devices.ingest.database import in_database, threads
@@ -27,7 +27,7 @@ from devices.ingest.http import (
     json_reply,
     send_reply,
 )
-from devices.ingest.liveness import Pulse
+from devices.ingest.liveness import Liveness
 from devices.ingest.open_calls import AtOnce
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         Scope,
     )
 
-    from devices.ingest.rate_limits import Brakes
+    from devices.ingest.rate_limits import RateLimits
     from devices.keys import KeyHolder
 
 logger = logging.getLogger("devices.ingest")
@@ -58,15 +58,15 @@ CALLS_UNDER_WAY: Final = 64
 class Ingest:
     """The ASGI app of these calls, with the queues and the few threads they share."""
 
-    def __init__(self, calls: Iterable[Call[Ingest]], brakes: Brakes | None = None) -> None:
+    def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._threads = threads(THREADS, "ingest")
         self._under_way = 0
         self.waiting = Waiting()
-        self.pulse = Pulse(self.waiting.longest)
+        self.liveness = Liveness(self.waiting.longest)
         self._routes = Routes(calls)
-        self._guard = Guard(self._is_known, brakes)
+        self._admission = Admission(self._is_known, rate_limits)
         self.log_streams = AtOnce()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -87,14 +87,14 @@ class Ingest:
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         aside = [
-            asyncio.create_task(self._guard.keep_notes(self._threads)),
+            asyncio.create_task(self._admission.keep_notes(self._threads)),
             asyncio.create_task(proxy_check.keep_telling(self._threads)),
         ]
-        async with self.pulse.beating():
+        async with self.liveness.beating():
             await receive()
         for task in aside:
             task.cancel()
-        await self._guard.write_notes(self._threads)
+        await self._admission.write_notes(self._threads)
         await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -127,7 +127,7 @@ class Ingest:
             body = await call.read(scope, receive)
             return await call.handle(Request(scope, receive, named, key, body, address), self)
 
-        return await self._guard.admit(key, address, call, handle)
+        return await self._admission.admit(key, address, call, handle)
 
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
         """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.
@@ -193,14 +193,14 @@ def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
 def log_error(scope: HTTPScope, error: Exception) -> None:
     """One line: where in our code, and its first line, as what follows may quote the row."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = [frame for frame in frames if "site-packages" not in frame.filename][-1]
-    said: Any = next(iter(str(error).splitlines()), "")[:200]
+    ours = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    message: Any = next(iter(str(error).splitlines()), "")[:200]
     logger.error(
         "%s %r: %s at %s:%s: %s",
         scope["method"],
         scope["path"],
         type(error).__qualname__,
-        place.filename,
-        place.lineno,
-        said,
+        ours.filename,
+        ours.lineno,
+        message,
     )

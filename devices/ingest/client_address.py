@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Where proxies of one's own are: loopback, private (RFC 1918, 4193), shared (RFC 6598) and link-local.
 INSIDE: Final = [
-    ip_network(each)
-    for each in (
+    ip_network(network)
+    for network in (
         *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16"),
         *("::1/128", "fc00::/7", "fe80::/10"),
     )
@@ -61,7 +61,7 @@ def caller(scope: HTTPScope) -> Caller:
         claimed = _farthest(ways[0].nodes) if doubted else ""
         return Caller(peer, False, peer, "", Doubt.NOT_TRUSTED if doubted else None, claimed)
     walked = [_walked(peer, way) for way in ways]
-    address, doubt, claimed = _told(peer, [each for each in walked if each.way.nodes])
+    address, doubt, claimed = _told(peer, [hop for hop in walked if hop.way.nodes])
     return Caller(peer, True, address, _scheme(walked), doubt, claimed)
 
 
@@ -91,7 +91,7 @@ def _told(peer: str, walked: list[Walked]) -> tuple[str, Doubt | None, str]:
     if not walked:
         return peer, Doubt.SAYS_NOTHING, ""
     address, further = walked[0].address, walked[0].further
-    if any(each.address != address for each in walked):
+    if any(hop.address != address for hop in walked):
         return peer, Doubt.CONTRADICTORY, address
     claimed = _farthest(further)
     if not further or not (is_trusted(address) or is_inside(address)):
@@ -104,9 +104,9 @@ def _scheme(walked: list[Walked]) -> str:
 
     Connections between proxies may be without. A caller that makes it up deceives nobody else.
     """
-    for each in walked:
-        schemes, at = each.way.schemes, len(each.further)
-        aligned = len(schemes) == len(each.way.nodes) > at
+    for hop in walked:
+        schemes, at = hop.way.schemes, len(hop.further)
+        aligned = len(schemes) == len(hop.way.nodes) > at
         told = {*schemes[:1], *(schemes[at : at + 1] if aligned else [])}
         for scheme in forwarded.SCHEMES:
             if scheme in told:

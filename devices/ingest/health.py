@@ -20,7 +20,7 @@ PATHS: Final = ("/healthz", "/livez")
 
 async def healthz(request: Request, ingest: Ingest) -> Reply:
     """200 while this process hears devices, else 503; says nothing more to strangers."""
-    if ingest.pulse.age() >= YOUNG:
+    if ingest.liveness.age() >= YOUNG:
         return say(503, "No pulse reached the database lately.\n")
     if ingest.waiting.longest() >= YOUNG:
         return say(503, "Devices wait too long for an answer.\n")

@@ -163,12 +163,12 @@ class _Arriving:
 
 async def _arrive(body: bytearray, pace: Pace, receive: ASGIReceiveCallable) -> None:
     while True:
-        message = await pace.piece(receive)
+        message = await pace.chunk(receive)
         if message["type"] != "http.request":
             raise Disconnected
-        piece = message.get("body", b"")
-        body += piece
-        _Arriving.size += len(piece)
+        chunk = message.get("body", b"")
+        body += chunk
+        _Arriving.size += len(chunk)
         if len(body) > BODY_LIMIT:
             raise too_large()
         if not message.get("more_body", False):

@@ -26,7 +26,7 @@ logger = logging.getLogger("devices.ingest")
 PATIENCE: Final = 5.0
 
 
-class Pulse:
+class Liveness:
     """Of one process. `waits` says for how many seconds the oldest poll has waited."""
 
     def __init__(self, waits: Callable[[], float]) -> None:

@@ -17,9 +17,9 @@ class AtOnce:
         self._open = Counter[Hashable]()
 
     @contextmanager
-    def one_more(self, who: Hashable, each: int, most: int | None = None) -> Iterator[None]:
+    def one_more(self, who: Hashable, number: int, most: int | None = None) -> Iterator[None]:
         """Counts while the block runs; raises Refused: 429 where this one has so many, 503 where all have."""
-        if self._open[who] >= each:
+        if self._open[who] >= number:
             raise too_many("This key has too many calls open at once.")
         if most is not None and self._open.total() >= most:
             raise busy()

@@ -13,7 +13,7 @@ class Pace:
         self._deadline = asyncio.get_running_loop().time() + patience
         self._rate = rate
 
-    async def piece(self, receive: Any) -> Any:
+    async def chunk(self, receive: Any) -> Any:
         """The next message of ASGI; raises TimeoutError where it is not there in time."""
         async with asyncio.timeout_at(self._deadline):
             message: Any = await receive()

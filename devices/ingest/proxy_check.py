@@ -1,7 +1,7 @@
 """Whether all requests seem to come from one address, because a proxy in front is not trusted or not clear.
 
-Then everybody shares the brakes of one address, and the audit log names none. Each process looks at its own
-requests, and tells all others and the log what it found; the admin shows it (dashboard.http.arrival).
+Then everybody shares the rate limits of one address, and the audit log names none. Each process looks at its
+own requests, and tells all others and the log what it found; the admin shows it (dashboard.http.arrival).
 """
 
 from __future__ import annotations
@@ -161,20 +161,20 @@ async def keep_telling(threads: Executor) -> None:
 
 def _tell() -> None:
     at = clock.now()
-    for each in (PAGES, CALLS):
-        each.tell(at)
+    for entry in (PAGES, CALLS):
+        entry.tell(at)
 
 
 def findings() -> list[Finding]:
     """What any process found within the last hour."""
     found = [cache.get(f"one-address:{kind}") for kind in KINDS]
-    return [Finding(**each | {"doubt": Doubt(each["doubt"])}) for each in found if each]
+    return [Finding(**finding | {"doubt": Doubt(finding["doubt"])}) for finding in found if finding]
 
 
 def last(kind: str) -> Last | None:
     """What was seen of the last request of this kind, as of a minute ago; None: there was none in a day."""
-    said: dict[str, Any] | None = cache.get(f"last-request:{kind}")
-    if said is None:
+    facts: dict[str, Any] | None = cache.get(f"last-request:{kind}")
+    if facts is None:
         return None
-    at, headers = said.pop("at"), said.pop("headers")
-    return Last(at, Caller(**said | {"doubt": Doubt(said["doubt"]) if said["doubt"] else None}), headers)
+    at, headers = facts.pop("at"), facts.pop("headers")
+    return Last(at, Caller(**facts | {"doubt": Doubt(facts["doubt"]) if facts["doubt"] else None}), headers)

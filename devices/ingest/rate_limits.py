@@ -1,9 +1,9 @@
-"""Brakes: a call that comes too often is refused before it costs anything (protocol.md, Common).
+"""Rate limits: a call that comes too often is refused before it costs anything (protocol.md, Common).
 
 One per key counts calls. One per address counts failed authentications only, as one address may be a whole
 fleet's, and never stops a key that this process has found to be live. A live key is never a failed
 authentication, whatever it is refused: a frozen device's reports do not stop its neighbours' polls. A VPN
-server asks about keys that devices gave it, wrong ones among them: that call alone has a brake of its own, as
+server asks about keys that devices gave it, wrong ones among them: that call alone has a limit of its own, as
 long as the server's own key is in use there. Each process has its own.
 """
 
@@ -59,7 +59,7 @@ class Buckets:
     """
 
     def __init__(self, size: Size, limit: int = BUCKETS) -> None:
-        self._each = 1 / size.rate
+        self._seconds_per_token = 1 / size.rate
         self._window = size.burst / size.rate
         self._limit = limit
         self._full_at: dict[Hashable, float] = {}
@@ -69,11 +69,11 @@ class Buckets:
 
     def is_empty(self, who: Hashable, now: float) -> bool:
         # Half a token is left to rounding.
-        return self._full_at.get(who, now) - now > self._window - self._each / 2
+        return self._full_at.get(who, now) - now > self._window - self._seconds_per_token / 2
 
     def take(self, who: Hashable, now: float, tokens: int = 1) -> None:
         """Take tokens, those that are left if it has fewer."""
-        full_at = max(self._full_at.get(who, now), now) + tokens * self._each
+        full_at = max(self._full_at.get(who, now), now) + tokens * self._seconds_per_token
         self._full_at[who] = min(full_at, now + self._window)
         if len(self._full_at) > self._limit:
             self._forget(now)
@@ -84,8 +84,8 @@ class Buckets:
         self._full_at = dict(missing[-self._limit // 2 :])
 
 
-class Brakes:
-    """The brakes of one process: `check` before a call, `note` its status after it.
+class RateLimits:
+    """The rate limits of one process: `check` before a call, `note` its status after it.
 
     `now` is in seconds of any clock that never goes back.
     """
@@ -99,7 +99,7 @@ class Brakes:
         # Where VPN servers are, and when their own key was last accepted. What they ask about may be wrong as
         # often as they may call.
         self._servers: dict[str, float] = {}
-        self._asked = Buckets(calls[Kind.SERVICE])
+        self._lookup_failures = Buckets(calls[Kind.SERVICE])
 
     def check(self, key: str, address: str, kind: Kind, now: float, *, asks: bool = False) -> None:
         """Count this call, which is for keys of this kind; raises Refused (429).
@@ -132,7 +132,7 @@ class Brakes:
         elif status == 401:
             self._accepted.discard(who)
             self._accepted_before.discard(who)
-            if address:  # none on a socket: who is in front of us has brakes of its own
+            if address:  # none on a socket: who is in front of us has limits of its own
                 self._failures_of(address, now, asks=asks).take(origin(address), now)
         elif status == 409:
             self._calls[kind].take(who, now, CONFLICT_COST)
@@ -155,7 +155,7 @@ class Brakes:
     def _failures_of(self, address: str, now: float, *, asks: bool) -> Buckets:
         """What a refused key of this call counts in."""
         last = self._servers.get(origin(address)) if asks else None
-        return self._failures if last is None or now - last > SERVES else self._asked
+        return self._failures if last is None or now - last > SERVES else self._lookup_failures
 
     def _is_accepted(self, who: int) -> bool:
         return who in self._accepted or who in self._accepted_before

@@ -21,8 +21,8 @@ App = TypeVar("App")
 class Call(Generic[App]):
     """What an app does where. A path with brackets is a regular expression, whose groups name things.
 
-    `kind` is the kind of key it is for, by which the brakes know how often it may come; `asks`: by it a VPN
-    server asks about a key that a device gave it. Wherever GET is answered, HEAD is too.
+    `kind` is the kind of key it is for, by which the rate limits know how often it may come; `asks`: by it a
+    VPN server asks about a key that a device gave it. Wherever GET is answered, HEAD is too.
     """
 
     method: str

@@ -87,10 +87,10 @@ def cancel(*, job: Job, actor: Actor | None, at: datetime | None = None) -> None
         raise Ended(f"{now} has ended already")
     if now.cancel_at:
         return
-    asked: dict[str, Any] = {"cancel_at": at, "cancelled_by_name": by}
+    values: dict[str, Any] = {"cancel_at": at, "cancelled_by_name": by}
     if now.state == Job.State.WAITING:
-        asked |= {"state": Job.State.CANCELLED, "finished_at": at}
-    Job.objects.filter(pk=job.pk).update(**asked)
+        values |= {"state": Job.State.CANCELLED, "finished_at": at}
+    Job.objects.filter(pk=job.pk).update(**values)
     subject = ("job", str(job.uuid), job.title)
     audit.record("job-cancelled", actor=actor, organization=job.organization, subject=subject, at=at)
 

@@ -87,8 +87,8 @@ class Run:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        said: Mapping[str, Any] = self.job.parameters
-        return said
+        values: Mapping[str, Any] = self.job.parameters
+        return values
 
     @property
     def actor(self) -> Actor | None:
@@ -155,11 +155,11 @@ class Run:
         """The devices that have their result, from a run before this one: not to be done again."""
         return set(JobResult.objects.filter(job=self.job).values_list("device_id", flat=True))
 
-    def _go_on(self, sql: str, said: Mapping[str, Any]) -> None:
+    def _go_on(self, sql: str, values: Mapping[str, Any]) -> None:
         if self.stopping():
             raise Stopping
         with self.aside.cursor() as cursor:
-            cursor.execute(sql, {"id": self.job.pk, "attempt": self.job.attempt, **said})
+            cursor.execute(sql, {"id": self.job.pk, "attempt": self.job.attempt, **values})
             row = cursor.fetchone()
         if row is None:
             raise Superseded

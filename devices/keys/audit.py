@@ -49,12 +49,12 @@ def _subject(key: ApiKey) -> tuple[str, str, str]:
 
 def facts(key: ApiKey) -> dict[str, Any]:
     """What is told of a key that comes or goes."""
-    said: dict[str, Any] = {"kind": str(key.kind), "key": key.fingerprint}
+    payload: dict[str, Any] = {"kind": str(key.kind), "key": key.fingerprint}
     if key.name:
-        said["name"] = key.name
+        payload["name"] = key.name
     if key.fleet is not None:
-        said["fleet"] = key.fleet.slug
-    return said | {"expires_at": moment(key.expires_at)}
+        payload["fleet"] = key.fleet.slug
+    return payload | {"expires_at": moment(key.expires_at)}
 
 
 def holder(key: ApiKey) -> str:

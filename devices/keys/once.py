@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from fleets.models import Organization
 
 
-def newest(of: QuerySet[ApiKey]) -> str:
+def newest(keys: QuerySet[ApiKey]) -> str:
     """The fingerprint of the newest of these keys, live or not; empty where there is none."""
-    key = of.order_by("-pk").first()
+    key = keys.order_by("-pk").first()
     return key.fingerprint if key else ""
 
 
 @transaction.atomic
-def create(*, organization: Organization, of: QuerySet[ApiKey], seen: str, make: Callable[[], str]) -> str:
+def create(*, organization: Organization, keys: QuerySet[ApiKey], seen: str, make: Callable[[], str]) -> str:
     """The key that `make` creates, where the newest one `of` the organization's keys is still `seen`.
 
     Raises ChangedMeanwhile, and what `make` raises.
     """
     locks.hold([organization.pk])
-    if seen != newest(of):
+    if seen != newest(keys):
         raise ChangedMeanwhile("The newest key")
     return make()

@@ -52,10 +52,10 @@ def rotate(
         raise ChangedMeanwhile(f"The newest key of {device}")
     made, key = keys.issue(device, at=at)
     older = _live(device, at).exclude(pk=made.pk)
-    before = _said(older)
+    before = _audit_payload(older)
     if overlap is not None:
         older.update(expires_at=Least("expires_at", at + overlap))  # PostgreSQL's ignores nulls
-    after = _said(older) | {"key": made.fingerprint}
+    after = _audit_payload(older) | {"key": made.fingerprint}
     key_audit.record("key-rotated", made, actor=actor, at=at, before=before, after=after)
     return key
 
@@ -65,7 +65,7 @@ def newest(device: Device) -> str:
     return key_once.newest(ApiKey.objects.filter(device=device))
 
 
-def _said(older: QuerySet[ApiKey]) -> dict[str, str | None]:
+def _audit_payload(older: QuerySet[ApiKey]) -> dict[str, str | None]:
     key = older.first()
     if key is None:
         return {"key": None}

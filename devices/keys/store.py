@@ -175,7 +175,7 @@ def replace_device_key(device: Device, at: datetime | None = None) -> str:
     """A new key for the device in place of all it had."""
     at = at or clock.now()
     live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
-    before = {"key": [each.fingerprint for each in live.order_by("pk")]}
+    before = {"key": [key.fingerprint for key in live.order_by("pk")]}
     live.update(revoked_at=at)
     made, key = issue(device, at=at)
     key_audit.record("key-rotated", made, actor=None, at=at, before=before, after={"key": made.fingerprint})

@@ -28,7 +28,7 @@ def fleet_of(slug: str) -> Fleet:
     return fleet
 
 
-def each(
+def act_on_each(
     devices: Sequence[Device], act: Callable[[Device], str], refusals: tuple[type[Exception], ...]
 ) -> tuple[list[str], int]:
     """Do it to one device after another; a sentence for each, and how many refused."""

@@ -38,12 +38,12 @@ class Stats:
     errors: Counter[str] = field(default_factory=Counter)  # by status, or by what went wrong
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))  # seconds
 
-    def percentile(self, part: float) -> float:
+    def percentile(self, share: float) -> float:
         """Latency in seconds below which this part (0-1) of the latest calls stayed; 0 if none."""
         if not self.latencies:
             return 0.0
         ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 class Site:

@@ -32,7 +32,7 @@ def line(around: Surroundings, before: Counter[str], seconds: float) -> str:
     stats = around.site.stats
     doing = sorted((name, n) for name, n in around.doing.items() if n)
     errors = ", ".join(f"{n} {name}" for name, n in stats.errors.most_common())
-    median, slowest = (stats.percentile(part) * 1000 for part in (0.5, 0.99))
+    median, slowest = (stats.percentile(share) * 1000 for share in (0.5, 0.99))
     return " · ".join(
         (
             f"{sum(n for _, n in doing)} devices",

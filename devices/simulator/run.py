@@ -63,10 +63,10 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
     async with Site(options.url) as site:
         around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
         servers = [
-            VpnServer(f"{each.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
-            for each in SERVERS
+            VpnServer(f"{server.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
+            for server in SERVERS
         ]
-        troubles = [outages(each, seed=f"{options.seed}/{each.name}") for each in SERVERS]
+        troubles = [outages(server, seed=f"{options.seed}/{server.name}") for server in SERVERS]
         pairs = zip(servers, troubles, strict=True)
         lives = [
             *(device.run() for device in members(options, around, fleets, servers, ledger)),
@@ -115,11 +115,11 @@ def share_out(count: int, fleets: list[FleetKeys]) -> list[int]:
     total = sum(fleet.weight for fleet in fleets)
     if not total:
         return [0 for _ in fleets]
-    parts = [count * fleet.weight // total for fleet in fleets]
+    shares = [count * fleet.weight // total for fleet in fleets]
     heavy = [index for index, fleet in enumerate(fleets) if fleet.weight]
-    for turn in range(count - sum(parts)):
-        parts[heavy[turn % len(heavy)]] += 1
-    return parts
+    for turn in range(count - sum(shares)):
+        shares[heavy[turn % len(heavy)]] += 1
+    return shares
 
 
 def members(
@@ -161,24 +161,24 @@ def known(
     """The devices that the site already knows; they lead quiet lives."""
     by_slug = {fleet.slug: fleet for fleet in fleets}
     quiet = Role(SCENARIOS[0], 0)
-    for each in keys.devices:
-        fleet = by_slug.get(each.fleet)
+    for device in keys.devices:
+        fleet = by_slug.get(device.fleet)
         if fleet is None:
             continue
-        random = Random(f"{options.seed}/{each.uuid}")
+        random = Random(f"{options.seed}/{device.uuid}")
         yield Device(
             around,
             fleet=fleet,
-            name=each.name,
-            life=life(quiet, fleet.releases, seed=each.uuid),
+            name=device.name,
+            life=life(quiet, fleet.releases, seed=device.uuid),
             random=random,
             server=_server(servers, random) if fleet.vpn else None,
-            identity=Identity(each.uuid, each.key),
+            identity=Identity(device.uuid, device.key),
         )
 
 
 def _server(servers: list[VpnServer], random: Random) -> VpnServer:
-    return random.choices(servers, [each.share for each in SERVERS])[0]
+    return random.choices(servers, [server.share for server in SERVERS])[0]
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

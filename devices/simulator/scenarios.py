@@ -182,7 +182,7 @@ def deal(count: int, *, seed: str, vpn: bool = True) -> list[Role]:
     if count >= len(table):
         hands = {kind: max(1, hand) for kind, hand in hands.items()}
     hands[HEALTHY] += count - sum(hands.values())
-    roles = [Role(each, rank) for each in table for rank in range(hands[each.kind])]
+    roles = [Role(row, rank) for row in table for rank in range(hands[row.kind])]
     Random(seed).shuffle(roles)
     return roles
 

@@ -36,9 +36,9 @@ class Management:
         return clients(self._ask("status 3", "END"))
 
     def close(self) -> None:
-        for each in (self._lines, self._connection):
-            if each:
-                each.close()
+        for closable in (self._lines, self._connection):
+            if closable:
+                closable.close()
         self._connection = self._lines = None
 
     def _ask(self, command: str, last: str) -> list[str]:
@@ -58,8 +58,8 @@ class Management:
     def _answer(self, last: str) -> list[str]:
         assert self._lines
         lines = []
-        for each in self._lines:
-            line = each.removeprefix(PROMPT)
+        for prompted in self._lines:
+            line = prompted.removeprefix(PROMPT)
             if line.startswith("ERROR:"):
                 raise ConnectionError(line.strip())
             if not line.startswith(">"):  # what it says unasked

@@ -74,8 +74,8 @@ class Site:
                 reply = json.load(response)
         except HTTPError as error:
             with error:
-                said = error.read(500).decode(errors="replace")
-            raise NotHeard(f"{call}: {error.code} {said}") from error
+                answer = error.read(500).decode(errors="replace")
+            raise NotHeard(f"{call}: {error.code} {answer}") from error
         except (OSError, HTTPException, ValueError) as error:
             raise NotHeard(f"{call}: {error}") from error
         if not isinstance(reply, dict) or "changed" not in reply:

@@ -27,12 +27,12 @@ class Note:
     connected: bool
     session: str  # START-PORT as of the connect, both numbers; "" for a disconnect: whichever it is
 
-    def then(self, newer: Note) -> Note:
+    def merged_with(self, newer: Note) -> Note:
         """This note and what happened after it as one: what the site has to hear to end up right.
 
-        >>> Note(True, "7-1194").then(Note(False, "5-1194"))  # a late disconnect of another session
+        >>> Note(True, "7-1194").merged_with(Note(False, "5-1194"))  # a late disconnect of another session
         Note(connected=True, session='7-1194')
-        >>> Note(True, "7-1194").then(Note(False, "7-1194"))  # of a session the site never heard of
+        >>> Note(True, "7-1194").merged_with(Note(False, "7-1194"))  # of a session the site never heard of
         Note(connected=False, session='')
         """
         if newer.connected or not newer.session:
@@ -92,8 +92,8 @@ class Spool:
             (self._sending / name).unlink()
 
     def _create(self) -> None:
-        for each in (self._wanted, self._taken, self._sending):
-            each.mkdir(parents=True, exist_ok=True)
+        for folder in (self._wanted, self._taken, self._sending):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def _take(self, name: str) -> None:
         """Bring what the hook noted to what is being sent. Doing it twice is as good as once."""
@@ -103,7 +103,7 @@ class Spool:
         older, newer = _read(sending), _read(taken)
         if newer:
             draft = self._sending / f".{name}"
-            draft.write_text(str(older.then(newer) if older else newer))
+            draft.write_text(str(older.merged_with(newer) if older else newer))
             draft.replace(sending)
         taken.unlink()
 

@@ -35,7 +35,7 @@ LOOK: Final = 3.0  # seconds between two looks for jobs whose worker died
 GRACE: Final = 4.0  # seconds that a job under way has to end by itself when the worker is asked to
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
-VERIFYING: Final = "devices.verify"
+VERIFY_JOB: Final = "devices.verify"
 AWAY: Final = (ConnectorException, DatabaseError)
 
 
@@ -58,7 +58,7 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
     """Until asked to end, or until the database goes away."""
     app = an_app()
     async with app.open_async():
-        parts = [
+        workers = [
             asyncio.create_task(
                 app.run_worker_async(
                     concurrency=side_by_side,
@@ -72,10 +72,10 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
             asyncio.create_task(rescue(app)),
             asyncio.create_task(ended.wait()),
         ]
-        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        for part in reversed(parts):
-            part.cancel()
-        for result in await asyncio.gather(*parts, return_exceptions=True):
+        await asyncio.wait(workers, return_when=asyncio.FIRST_COMPLETED)
+        for task in reversed(workers):
+            task.cancel()
+        for result in await asyncio.gather(*workers, return_exceptions=True):
             if isinstance(result, AWAY):
                 raise result
 
@@ -85,7 +85,7 @@ def an_app() -> App:
     conninfo = settings.DATABASE_DIRECT_URL
     app = DjangoApp(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
     app.task(name=jobs.TASK, pass_context=True)(do)
-    app.periodic(cron=NIGHTLY)(app.task(name=VERIFYING, lock=VERIFYING)(verify))
+    app.periodic(cron=NIGHTLY)(app.task(name=VERIFY_JOB, lock=VERIFY_JOB)(verify))
     return app
 
 

@@ -42,7 +42,7 @@ class May:
 
 def allowed(role: Role | None) -> May:
     """The roles that this one includes; none for no member."""
-    return May(**{str(each): role is not None and role.includes(each) for each in Role})
+    return May(**{str(least): role is not None and role.includes(least) for least in Role})
 
 
 def require(actor: Actor | None, role: Role, organization: Organization) -> None:

@@ -74,8 +74,8 @@ def record_all(
     ids, names, before, after = zip(*lines, strict=True)
     insert_alike(
         _entry(action, actor, organization, kind, lines[0], at, CONSOLE),
-        subject_id=[each[:100] for each in ids],
-        subject_name=[each[:255] for each in names],
+        subject_id=[pk[:100] for pk in ids],
+        subject_name=[name[:255] for name in names],
         before=before,
         after=after,
     )

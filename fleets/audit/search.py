@@ -30,7 +30,7 @@ class Filters:
 
     @property
     def any(self) -> bool:
-        return any(getattr(self, each.name) for each in fields(self))
+        return any(getattr(self, field.name) for field in fields(self))
 
     @property
     def wordless(self) -> bool:

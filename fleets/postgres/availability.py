@@ -28,8 +28,8 @@ def is_away(error: BaseException | None) -> bool:
 
 def sqlstate(error: BaseException) -> str:
     """PostgreSQL's code for this error; empty where it gave none, as when the connection broke."""
-    said = error if isinstance(error, psycopg.Error) else error.__cause__
-    return getattr(said, "sqlstate", None) or ""
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    return getattr(cause, "sqlstate", None) or ""
 
 
 def drop() -> None:

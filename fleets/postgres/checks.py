@@ -22,18 +22,18 @@ def text_checks(cursor: Any) -> list[CheckMessage]:
     cursor.execute("SELECT current_setting('server_encoding')")
     (encoding,) = cursor.fetchone()
     if encoding != "UTF8":
-        said = (
+        message = (
             f"The encoding of the database is {encoding}, not UTF8: it cannot keep the words of all people."
         )
-        return [Error(said, hint=ANOTHER, id="dashboard.E006")]
+        return [Error(message, hint=ANOTHER, id="dashboard.E006")]
     cursor.execute("SELECT lower('\u00c4') = '\u00e4'")
     if cursor.fetchone() == (True,):
         return []
-    said = (
+    message = (
         "The database does not know upper and lower case beyond a to z (its LC_CTYPE is C): a search for such"
         " words finds them only as they are written."
     )
-    return [Caution(said, hint=ANOTHER, id="dashboard.W007")]
+    return [Caution(message, hint=ANOTHER, id="dashboard.W007")]
 
 
 def at_start() -> None:

@@ -123,7 +123,7 @@ def after_sql(order: Order, values: Sequence[Any] | None, columns: Sequence[str]
         return "true", []
     keys = zip(order, columns or [key.name for key in order], values, strict=True)
     ways, params, same, equals = list[str](), list[Any](), "", list[Any]()
-    for falls, run in groupby(keys, key=lambda each: each[0].descending):
+    for falls, run in groupby(keys, key=lambda item: item[0].descending):
         _, names, given = zip(*run, strict=True)
         row, its_values = _row(names), _row(["%s"] * len(given))
         ways.append(f"{same}{row} {'<' if falls else '>'} {its_values}")

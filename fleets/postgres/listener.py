@@ -63,7 +63,7 @@ class News:
         """The same as long as nothing happened in these organizations; None: nobody here would know."""
         if not self.listens:
             return None
-        return tuple(self._times[each] for each in (None, *organizations))
+        return tuple(self._times[organization] for organization in (None, *organizations))
 
     def _run(self) -> None:
         """Whatever fails is begun anew: a process that heard nothing any more would not know it."""

@@ -72,14 +72,15 @@ def beginnings(word: str, marker: str = "") -> SearchQuery:
     piece is a whole word: as a beginning it would match every row, and PostgreSQL 15 would find no row by
     several pieces, as such a lexeme has no position.
     """
-    pieces = WORD.findall(word)
-    known = [piece for piece in pieces if any(map(_in_words, piece))]
+    fragments = WORD.findall(word)
+    known = [fragment for fragment in fragments if any(map(_in_words, fragment))]
     # Signs that are no letters stand in the text's words in some databases, and are left out in others.
-    phrases = " | ".join({_phrase(each, marker): None for each in (pieces, known)})
+    phrases = " | ".join({_phrase(words, marker): None for words in (fragments, known)})
     return SearchQuery(Folded(Value(phrases)), config="simple", search_type="raw")
 
 
-def _phrase(pieces: list[str], marker: str) -> str:
-    last = "".join(takewhile(_in_words, reversed(pieces[-1])))[::-1]  # what stands before it may part words
+def _phrase(fragments: list[str], marker: str) -> str:
+    # What stands before the last word characters may part words.
+    last = "".join(takewhile(_in_words, reversed(fragments[-1])))[::-1]
     ending = "" if last and marker.startswith(last.lower()) else ":*"
-    return "(" + " <-> ".join(f"'{piece}'" for piece in pieces) + ending + ")"
+    return "(" + " <-> ".join(f"'{fragment}'" for fragment in fragments) + ending + ")"

@@ -38,8 +38,8 @@ class HasDevices(Exception):
 
 def version(settings: Mapping[str, Any]) -> str:
     """Names these settings, so that a change can tell whether it was made up from them."""
-    said = repr([settings[name] for name in CHANGEABLE])
-    return blake2b(said.encode(), digest_size=8).hexdigest()
+    text = repr([settings[name] for name in CHANGEABLE])
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def settings_of(fleet: Fleet) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> 
     if devices := fleet.devices.count():
         raise HasDevices(fleet, devices)
     keys = fleet.provisioning_keys.filter(revoked_at=None).order_by("pk")
-    said = {"name": fleet.name, "keys": list(keys.values_list("name", flat=True))}
+    payload = {"name": fleet.name, "keys": list(keys.values_list("name", flat=True))}
     Fleet.objects.filter(pk=fleet.pk).delete()
     audit.record(
         "fleet-deleted",
@@ -96,5 +96,5 @@ def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> 
         organization=fleet.organization,
         subject=("fleet", fleet.slug, fleet.name),
         at=at or clock.now(),
-        before=said,
+        before=payload,
     )

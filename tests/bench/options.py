@@ -12,7 +12,7 @@ MOST: Final = 1_000_000
 
 @dataclass(frozen=True)
 class Options:
-    devices: int  # below some 2,000 each calls so often that the brakes on keys answer
+    devices: int  # below some 2,000 each calls so often that the rate limits on keys answer
     seconds: int  # of each load
     connections: int  # open at once, each with one request under way
     processes: int  # of the ingest

@@ -129,9 +129,9 @@ def test_sign_ins_beyond_the_bound_are_refused_before_a_thread_begins_with_them(
     asked = head(
         "POST", "/sign-in/", Content_Length=str(len(body)), Content_Type=FORM, Cookie=f"theme={theme}"
     )
-    with password_hashing.PASSWORDS.place(), ExitStack() as others:
+    with password_hashing.PASSWORDS.slot(), ExitStack() as others:
         for _ in range(password_hashing.PASSWORDS.most - 1):
-            others.enter_context(copy_context().run(password_hashing.PASSWORDS.place))
+            others.enter_context(copy_context().run(password_hashing.PASSWORDS.slot))
         said = [ask(port, asked + body) for _ in range(3)]
     assert [(each.status, each.headers["Retry-After"]) for each in said] == [(503, "2")] * 3
     assert "The server is busy with other passwords" in said[0].text

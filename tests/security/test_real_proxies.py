@@ -11,14 +11,14 @@ from pytest_django import Settings
 
 from dashboard.asgi import InOneThread
 from dashboard.http.proxy import Proxied
-from dashboard.http.rate_limits import Brakes
+from dashboard.http.rate_limits import RateLimited
 from dashboard.http.request_limits import Limits
 from dashboard.models import User
 from devices.ingest import client_address
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from fleets.models import AuditEntry
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
 from tests.security.proxies import OUTER, PROXY, WAYS, Caller, proxy
@@ -46,7 +46,7 @@ def site(settings: Settings) -> Iterator[int]:
     settings.SECURE_SSL_REDIRECT = True
     settings.TRUSTED_PROXIES = [PROXY, OUTER]
     client_address.is_trusted.cache_clear()
-    pages, calls = Proxied(Brakes(Limits(InOneThread()))), Ingest(CALLS, unbraked())
+    pages, calls = Proxied(RateLimited(Limits(InOneThread()))), Ingest(CALLS, unlimited())
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         to_calls = scope["type"] == "lifespan" or scope["path"].startswith("/api/")

@@ -32,7 +32,7 @@ class Command(BaseCommand):
     help = "Records the deadlines that passed. Pages are exact without it; it writes their history."
     own = OwnClock()
     clean_at = 0.0  # of the monotonic clock
-    tallied: datetime | None = None  # the hour up to which the tallies are known to be there
+    rolled_up: datetime | None = None  # the hour up to which the tallies are known to be there
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -82,10 +82,10 @@ class Command(BaseCommand):
         if recorded:
             behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
             self.stdout.write(f"{recorded} changes recorded{behind}")
-        if (hour := rollups.certain(at)) != self.tallied:
+        if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
             key_handout.forget(at)
-            self.tallied = hour
+            self.rolled_up = hour
         if time.monotonic() >= self.clean_at:
             self.clean(clock.now())
             self.clean_at = time.monotonic() + DAY

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.http.file_response import File, csv_file, one_of_few
+from dashboard.http.file_response import File, csv_file, limited_downloads
 from dashboard.http.scope import scope, signed_in
 from dashboard.pages.device.events import COLUMNS, batches
 from devices import clock
@@ -17,7 +17,7 @@ from devices.status.reading import with_status
 
 @require_safe
 @signed_in
-@one_of_few
+@limited_downloads
 def csv(request: HttpRequest, uuid: str) -> File:
     """Every change of its status and of its links, newest first; 404 to strangers."""
     at = clock.now()

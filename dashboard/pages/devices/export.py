@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.http.file_response import File, csv_file, json_file, one_of_few
+from dashboard.http.file_response import File, csv_file, json_file, limited_downloads
 from dashboard.http.scope import scope, signed_in
 from dashboard.pages.devices.query import parse
 from devices import clock
@@ -19,7 +19,7 @@ from devices.status.annotated import DeviceWithStatus
 
 @require_safe
 @signed_in
-@one_of_few
+@limited_downloads
 def csv(request: HttpRequest) -> File:
     """The filtered list as a spreadsheet reads it."""
     name, devices = _meant(request)
@@ -28,7 +28,7 @@ def csv(request: HttpRequest) -> File:
 
 @require_safe
 @signed_in
-@one_of_few
+@limited_downloads
 def json(request: HttpRequest) -> File:
     """The filtered list as programs read it."""
     name, devices = _meant(request)

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.http.file_response import File, csv_file, json_file, one_of_few
+from dashboard.http.file_response import File, csv_file, json_file, limited_downloads
 from dashboard.http.scope import signed_in
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
@@ -60,7 +60,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 
 @require_safe
 @signed_in
-@one_of_few
+@limited_downloads
 def csv(request: HttpRequest, organization: str) -> File:
     """The filtered log as a spreadsheet reads it."""
     here, asked = _asked(request, organization)
@@ -70,7 +70,7 @@ def csv(request: HttpRequest, organization: str) -> File:
 
 @require_safe
 @signed_in
-@one_of_few
+@limited_downloads
 def json(request: HttpRequest, organization: str) -> File:
     """The filtered log as programs read it."""
     here, asked = _asked(request, organization)

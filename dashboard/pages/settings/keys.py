@@ -118,7 +118,7 @@ def _page(
     if form.is_valid():
         seen, once = request.POST.get("newest", ""), partial(make, **form.said(at))
         try:
-            new = key_once.create(organization=context["organization"], of=of, seen=seen, make=once)
+            new = key_once.create(organization=context["organization"], keys=of, seen=seen, make=once)
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect(request.path)

@@ -138,9 +138,9 @@ def _decoded(type_: type[Body], body: bytes) -> Body:
 def _with_integers(value: Any) -> Any:
     """The same with each float that is whole as an integer."""
     if isinstance(value, dict):
-        return {name: _with_integers(each) for name, each in value.items()}
+        return {name: _with_integers(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [_with_integers(each) for each in value]
+        return [_with_integers(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -150,8 +150,8 @@ def explained(message: str) -> tuple[str, str]:
     >>> explained("Expected `int`, got `str` - at `$.metrics.memory_used`")
     ('Expected `int`, got `str`', 'metrics.memory_used')
     """
-    error, _, place = message.partition(" - at `$")
-    path = [place.rstrip("`").removeprefix(".")] if place else []
+    error, _, path_start = message.partition(" - at `$")
+    path = [path_start.rstrip("`").removeprefix(".")] if path_start else []
     if missing := re.fullmatch(r"Object missing required field `(.*)`", error):
         path.append(missing[1])
     if pattern := re.search(r" matching regex (.*)$", error):

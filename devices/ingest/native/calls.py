@@ -38,14 +38,14 @@ async def heartbeat(request: Request, ingest: Ingest) -> Reply:
 
 
 async def report(request: Request, ingest: Ingest) -> Reply:
-    said = _report_or_refusal(request.body)
-    contact = Contact(request.key, is_poll=False, report=said, address=request.address)
+    answer = _report_or_refusal(request.body)
+    contact = Contact(request.key, is_poll=False, report=answer, address=request.address)
     device = await _accepted(contact, request, ingest)
     if device.frozen_reason:
         error = "This device is frozen: its reports are refused."
         return json_reply(403, Frozen(error, device.frozen_reason))
-    if isinstance(said, Refused):
-        raise said
+    if isinstance(answer, Refused):
+        raise answer
     return Reply(204)
 
 

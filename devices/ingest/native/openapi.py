@@ -108,14 +108,14 @@ KEYS: Final = {
 
 def document() -> dict[str, Any]:
     types: set[type[msgspec.Struct] | None] = {Error}
-    for each in OPERATIONS:
-        types |= {each.body, *each.replies.values()}
+    for operation in OPERATIONS:
+        types |= {operation.body, *operation.replies.values()}
     ordered = sorted(filter(None, types), key=lambda type_: type_.__name__)
     schemas, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
     refs = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, Any] = {}
-    for each in OPERATIONS:
-        paths.setdefault(each.path, {})[each.method] = _operation(each, refs)
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, refs)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -134,17 +134,17 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(each: Operation, refs: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+def _operation(operation: Operation, refs: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
     replies = {
         status: {"description": DONE.get(status, "Done."), **(_content(refs[type_]) if type_ else {})}
-        for status, type_ in each.replies.items()
+        for status, type_ in operation.replies.items()
     }
     refusals = {status: {"description": words, **_content(refs[Error])} for status, words in ALWAYS.items()}
     return {
-        "operationId": each.path.removeprefix("/api/v1/").replace("/", "-"),
-        "summary": each.summary,
-        "security": [{f"{each.kind}Key": []}],
-        "requestBody": {"required": each.needs_body, **_content(refs[each.body])},
+        "operationId": operation.path.removeprefix("/api/v1/").replace("/", "-"),
+        "summary": operation.summary,
+        "security": [{f"{operation.kind}Key": []}],
+        "requestBody": {"required": operation.needs_body, **_content(refs[operation.body])},
         "responses": {str(status): reply for status, reply in sorted((replies | refusals).items())},
     }
 

@@ -176,8 +176,8 @@ def parse_body(type_: type[Fields], request: Request) -> Fields:
 
 def _is_form(request: Request) -> bool:
     """As it says; but curl says so of every body that it is not told otherwise of, of JSON too."""
-    said = (header(request.scope, b"content-type") or b"").partition(b";")[0].strip().lower()
-    return said == FORM and request.body.lstrip()[:1] not in {b"{", b"["}
+    content_type = (header(request.scope, b"content-type") or b"").partition(b";")[0].strip().lower()
+    return content_type == FORM and request.body.lstrip()[:1] not in {b"{", b"["}
 
 
 def parse_by_uuid(type_: type[Body], body: bytes) -> tuple[str, Body]:
@@ -196,15 +196,17 @@ def parse_form(type_: type[Fields], body: bytes) -> Fields:
     except ValueError as error:  # no UTF-8
         raise Refused(400, "The body is not a valid form in UTF-8.", "body") from error
     try:
-        said = msgspec.convert({name: text or None for name, text in fields.items()}, type_, strict=False)
+        converted = msgspec.convert(
+            {name: text or None for name, text in fields.items()}, type_, strict=False
+        )
     except msgspec.ValidationError as error:
         raise Refused(400, *explained(str(error))) from error
     for field in msgspec.structs.fields(type_):
-        text, value = fields.get(field.encode_name), getattr(said, field.name)
+        text, value = fields.get(field.encode_name), getattr(converted, field.name)
         # As nan, infinity or 1e3, which no JSON and nobody's progress is.
         if text and type(value) in {int, float} and not re.fullmatch(NUMBER, text):
             raise Refused(400, "Expected a number", field.encode_name)
-    return said
+    return converted
 
 
 FILTER: Final = r"\(?uuid\)? eq \(?'([0-9a-f]{32}|[0-9a-f]{62})'\)?"

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from devices.ingest.app import Ingest
     from devices.ingest.http import Request
 
-EACH: Final = 2  # of one key: the next may begin before the end of the last was noticed
-SILENCE: Final = 90.0  # seconds without a byte; supervisors end a stream after 60
+PER_KEY: Final = 2  # of one key: the next may begin before the end of the last was noticed
+QUIET_END: Final = 90.0  # seconds without a byte; supervisors end a stream after 60
 LONGEST: Final = 3600.0  # seconds at most, so that whoever waits for room gets some
 
 
 async def drop(request: Request, ingest: Ingest) -> Reply:
     """Read it until it ends, falls silent, or had its time; raises Refused where too many are open."""
-    with ingest.log_streams.one_more(hash(request.key), EACH, capacity.share()):
+    with ingest.log_streams.one_more(hash(request.key), PER_KEY, capacity.share()):
         try:
             async with asyncio.timeout(LONGEST * random.uniform(0.8, 1)):  # not all come again together
                 await _drain(request.receive)
@@ -39,7 +39,7 @@ async def drop(request: Request, ingest: Ingest) -> Reply:
 async def _drain(receive: ASGIReceiveCallable) -> None:
     """Raises TimeoutError, Disconnected."""
     while True:
-        async with asyncio.timeout(SILENCE):
+        async with asyncio.timeout(QUIET_END):
             message = await receive()
         if message["type"] != "http.request":
             raise Disconnected

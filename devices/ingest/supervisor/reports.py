@@ -40,32 +40,32 @@ DOWNLOADING: Final = "Downloading"
 
 def changes(state: State) -> dict[str, Any]:
     """What the device says of itself, in any form of a report."""
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         name: (getattr(state, name) or "")[:length]
         for name, length in LENGTHS.items()
         if getattr(state, name) is not UNSET
     }
     for name, ours in ADDRESSES.items():
         if (text := getattr(state, name)) is not UNSET:
-            said[ours] = addresses(text or "")
+            facts[ours] = addresses(text or "")
     if state.provisioning_progress is not UNSET:
         progress = state.provisioning_progress
-        said["provisioning_progress"] = None if progress is None else percent(progress)
+        facts["provisioning_progress"] = None if progress is None else percent(progress)
     if metrics := _metrics(state):
-        said["metrics"] = metrics
-    return said
+        facts["metrics"] = metrics
+    return facts
 
 
 def changes3(state: State3) -> dict[str, Any]:
     """What a report of the v3 form changes."""
-    said = changes(state)
+    facts = changes(state)
     if state.apps is UNSET:
-        return said
+        return facts
     apps = present(state.apps)
     releases = [release for app in apps for release in present(app.releases)]
     statuses = [release.update_status for release in releases if release.update_status]
     return {
-        **said,
+        **facts,
         **_versions(apps),
         "update_status": min(statuses, key=LOWEST_FIRST.index, default=""),
         "update_progress": update_progress(releases),
@@ -74,15 +74,15 @@ def changes3(state: State3) -> dict[str, Any]:
 
 def changes2(state: State2) -> dict[str, Any]:
     """What a report of the v2 form changes: its releases have no status, the device itself downloads."""
-    said = changes(state)
+    facts = changes(state)
     if state.apps is UNSET and state.status is UNSET and state.download_progress is UNSET:
-        return said
+        return facts
     services = [service for app in present(state.apps) for service in present(app.services)]
     progress = mean(service for service in services if service.status == DOWNLOADING)
     # Alone, a progress goes on with the status as it was.
     if progress is None and state.status in {DOWNLOADING, UNSET}:
         progress = _own_progress(state)
-    return said | {"update_status": "" if progress is None else "downloading", "update_progress": progress}
+    return facts | {"update_status": "" if progress is None else "downloading", "update_progress": progress}
 
 
 def _own_progress(state: State2) -> int | None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL: Final = "BALENA_SUPERVISOR_POLL_INTERVAL"  # in milliseconds
 VPN_CONTROL: Final = "BALENA_SUPERVISOR_VPN_CONTROL"
 
-Said = tuple[str | None, dict[str, Any]]
+UuidAndFacts = tuple[str | None, dict[str, Any]]
 
 
 # Polls
@@ -66,8 +66,8 @@ def with_tag(target: dict[str, Any]) -> tuple[bytes, bytes]:
     return body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
 
 
-def _matches(asked: bytes, tag: bytes) -> bool:
-    return any(each.strip().removeprefix(b"W/") in {tag, b"*"} for each in asked.split(b","))
+def _matches(condition: bytes, tag: bytes) -> bool:
+    return any(candidate.strip().removeprefix(b"W/") in {tag, b"*"} for candidate in condition.split(b","))
 
 
 def target3(device: KeyHolder) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def _config(device: KeyHolder) -> dict[str, str]:
 
 
 async def report3(request: Request, ingest: Ingest) -> Reply:
-    return await _report(request, ingest, _said3)
+    return await _report(request, ingest, _read_state_v3)
 
 
 async def report2(request: Request, ingest: Ingest) -> Reply:
     """As report3; but a deleted device's agent is told that all is well."""
     try:
-        return await _report(request, ingest, _said2, request.named["uuid"])
+        return await _report(request, ingest, _read_state_v2, request.named["uuid"])
     except Refused as refusal:
         if refusal.status == 401:
             await _require_former(request, ingest, request.named["uuid"])
@@ -109,35 +109,35 @@ async def report2(request: Request, ingest: Ingest) -> Reply:
 
 async def flasher(request: Request, ingest: Ingest) -> Reply:
     """A report of scripts of the OS: what a flasher or an OS update does."""
-    return await _report(request, ingest, _said_of_device)
+    return await _report(request, ingest, _read_device)
 
 
 async def _report(
-    request: Request, ingest: Ingest, read: Callable[[Request], Said], uuid: str | None = None
+    request: Request, ingest: Ingest, read: Callable[[Request], UuidAndFacts], uuid: str | None = None
 ) -> Reply:
-    said: dict[str, Any] | Refused
+    facts: dict[str, Any] | Refused
     try:
-        uuid, said = read(request)
+        uuid, facts = read(request)
     except Refused as refusal:
-        said = refusal
-    device = await _contact(request, ingest, uuid, said, is_poll=False)
+        facts = refusal
+    device = await _contact(request, ingest, uuid, facts, is_poll=False)
     if device is None or device.frozen_reason:
         raise unauthorized()
-    if isinstance(said, Refused):
-        raise said
+    if isinstance(facts, Refused):
+        raise facts
     return Reply(200)
 
 
-def _said3(request: Request) -> Said:
+def _read_state_v3(request: Request) -> UuidAndFacts:
     uuid, state = parse_by_uuid(State3, request.body)
     return uuid, changes3(state)
 
 
-def _said2(request: Request) -> Said:
+def _read_state_v2(request: Request) -> UuidAndFacts:
     return request.named["uuid"], changes2(parse_body(Report2, request).local or State2())
 
 
-def _said_of_device(request: Request) -> Said:
+def _read_device(request: Request) -> UuidAndFacts:
     return named_uuid(request), changes(parse_body(State, request))
 
 
@@ -145,11 +145,11 @@ async def _contact(
     request: Request,
     ingest: Ingest,
     uuid: str | None,
-    said: dict[str, Any] | Refused | None,
+    facts: dict[str, Any] | Refused | None,
     *,
     is_poll: bool,
 ) -> KeyHolder | None:
-    contact = Contact(request.key, is_poll, said, request.address, uuid, supervisor=True)
+    contact = Contact(request.key, is_poll, facts, request.address, uuid, supervisor=True)
     return await ingest.contact(contact, len(request.body))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.management.devices import each, found
+from devices.management.devices import act_on_each, found
 from devices.models import Device
 from devices.operations import lifecycle
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("uuid", nargs="+")
 
     def handle(self, *, uuid: list[str], **options: Any) -> None:
-        told, refused = each(found(uuid), deactivate, (lifecycle.StillConnected, Device.DoesNotExist))
+        told, refused = act_on_each(found(uuid), deactivate, (lifecycle.StillConnected, Device.DoesNotExist))
         self.stdout.write("\n".join(told))
         if refused:
             raise CommandError(f"{refused} of {len(told)} were not deactivated.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.management.devices import each, found
+from devices.management.devices import act_on_each, found
 from devices.models import Device
 from devices.operations import lifecycle
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(map(foreseen, devices)))
             self.stdout.write("Nothing was deleted: add --yes to delete, which cannot be undone.")
             return
-        told, refused = each(devices, delete, (Device.DoesNotExist,))
+        told, refused = act_on_each(devices, delete, (Device.DoesNotExist,))
         self.stdout.write("\n".join(told))
         if refused:
             raise CommandError(f"{refused} of {len(told)} were gone already.")

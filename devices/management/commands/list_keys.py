@@ -37,14 +37,14 @@ def list_keys(kind: str | None, at: datetime) -> Iterator[list[str]]:
             key.kind,
             purpose(key),
             key.name,
-            said(key.created_at),
+            format_moment(key.created_at),
             state(key, at),
-            said(key.last_used_at),
-            f"{said(key.last_refused_at)} {key.last_refused_reason}".strip(),
+            format_moment(key.last_used_at),
+            f"{format_moment(key.last_refused_at)} {key.last_refused_reason}".strip(),
         ]
 
 
-def said(moment: datetime | None) -> str:
+def format_moment(moment: datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from devices.management.devices import each, fleet_of, found
+from devices.management.devices import act_on_each, fleet_of, found
 from devices.models import Device
 from devices.operations import lifecycle
 from fleets.models import Fleet
@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *, fleet: str, uuid: list[str], **options: Any) -> None:
         to = fleet_of(fleet)
         refusals = (lifecycle.OtherOrganization, lifecycle.FleetGone, Device.DoesNotExist)
-        told, refused = each(found(uuid), lambda device: move(device, to), refusals)
+        told, refused = act_on_each(found(uuid), lambda device: move(device, to), refusals)
         self.stdout.write("\n".join(told))
         if refused:
             raise CommandError(f"{refused} of {len(told)} were not moved.")

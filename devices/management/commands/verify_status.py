@@ -36,10 +36,10 @@ class Command(BaseCommand):
             span, moment = words.duration(abs(step.step), precise=True), words.full(step.start)
             self.stdout.write(f"The database's clock was set {step.direction} by {span} at {moment}.")
         disagreements = list(integrity.disagreements())
-        for each in disagreements:
-            self.stdout.write(str(each))
+        for disagreement in disagreements:
+            self.stdout.write(str(disagreement))
         if disagreements:
-            found = {each.what for each in disagreements}
+            found = {disagreement.what for disagreement in disagreements}
             hints = "".join(hint for what, hint in HINTS.items() if what in found)
             raise CommandError(f"{len(disagreements)} disagreements{hints}")
         self.stdout.write("Everything recorded follows from the facts.")

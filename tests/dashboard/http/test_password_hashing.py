@@ -41,7 +41,7 @@ def busy(bound: Bound) -> Iterator[None]:
     over, threads = Event(), ThreadPoolExecutor(10)
 
     def hold(taken: Event) -> None:
-        with bound.place():
+        with bound.slot():
             taken.set()
             over.wait(60)
 

@@ -26,7 +26,7 @@ from devices.operations.fleet_settings import change_fleet
 from fleets.models import Fleet, FleetType, Organization, Plan, Role
 from tests.at_once import at_once
 from tests.devices.ingest.client import Client as Agent
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.examples import examples
 from tests.factories import make_fleet, make_member, make_organization
@@ -140,7 +140,7 @@ def test_two_registrations_over_two_ingests_race_for_the_last_place() -> None:
     organization = make_organization(allowance=3)
     fleet = make_fleet(organization)
     key = keys.new_provisioning_key(fleet)
-    with serving(Ingest(CALLS, unbraked())) as one, serving(Ingest(CALLS, unbraked())) as other:
+    with serving(Ingest(CALLS, unlimited())) as one, serving(Ingest(CALLS, unlimited())) as other:
         for round_ in range(1, 4):
             answers = at_once(*(partial(register, port, key) for port in (one, other)))
             assert answers == [201, 201]

@@ -15,7 +15,7 @@ import pytest
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.client import Client
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.real_site import MAKE, PATIENCE, ROOT, Site, database
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
@@ -29,7 +29,7 @@ def world(transactional_db: None) -> World:
 
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
-    with serving(Ingest(CALLS, unbraked())) as port:
+    with serving(Ingest(CALLS, unlimited())) as port:
         client = Client(port)
         yield client
         client.close()

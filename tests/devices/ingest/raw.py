@@ -14,7 +14,7 @@ from django.db import connection
 
 from devices.ingest.app import Ingest
 from devices.ingest.native import calls as native
-from devices.ingest.rate_limits import Brakes, Size
+from devices.ingest.rate_limits import RateLimits, Size
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey
 from tests.devices.ingest.client import Answer
@@ -75,17 +75,17 @@ async def heartbeat(app: Ingest, key: str, body: Any = b"", **headers: str) -> A
     return answer
 
 
-def unbraked() -> Brakes:
+def unlimited() -> RateLimits:
     """For tests that call much more than anybody would."""
     unlimited = Size(rate=1e6, burst=10**6)
-    return Brakes(dict.fromkeys(ApiKey.Kind, unlimited), unlimited)
+    return RateLimits(dict.fromkeys(ApiKey.Kind, unlimited), unlimited)
 
 
-def run(work: Callable[[Ingest], Awaitable[Any]], brakes: Brakes | None = None) -> Any:
+def run(work: Callable[[Ingest], Awaitable[Any]], rate_limits: RateLimits | None = None) -> Any:
     """Runs `work` with an app of its own, which is stopped as a server would stop it."""
 
     async def main() -> Any:
-        app = Ingest((*native.CALLS, *supervisor.CALLS), brakes or unbraked())
+        app = Ingest((*native.CALLS, *supervisor.CALLS), rate_limits or unlimited())
         try:
             return await work(app)
         finally:

@@ -136,7 +136,7 @@ async def live(site: Site, uuid: str, session: aiohttp.ClientSession, told: Told
                 told.everybody.set()
             if body:
                 told.release[uuid] = number
-            await asyncio.sleep(0.1)  # no agent comes as often as the brakes allow at most
+            await asyncio.sleep(0.1)  # no agent comes as often as the rate limits allow at most
         else:
             assert answer.status == 503
             told.refused += 1

@@ -13,7 +13,7 @@ from devices.ingest.app import Ingest
 from devices.ingest.native import calls as native
 from devices.models import Listening
 from tests.devices.ingest.client import Client
-from tests.devices.ingest.raw import another_connection, unbraked
+from tests.devices.ingest.raw import another_connection, unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.test_liveness import until
 from tests.devices.ingest.world import World
@@ -28,7 +28,7 @@ def balancer(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
         (outages, "PULSE_EVERY", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
-    with serving(Ingest((*health.CALLS, *native.CALLS), unbraked())) as port:
+    with serving(Ingest((*health.CALLS, *native.CALLS), unlimited())) as port:
         client = Client(port, base="/")
         until(lambda: is_healthy(client) or None)
         yield client
@@ -56,7 +56,7 @@ def test_before_its_first_pulse_a_process_is_not_healthy_but_runs(world: World) 
     with (
         another_connection() as migration,
         migration.cursor() as cursor,
-        serving(Ingest((*health.CALLS, *native.CALLS), unbraked())) as port,
+        serving(Ingest((*health.CALLS, *native.CALLS), unlimited())) as port,
     ):
         cursor.execute("LOCK TABLE devices_device")
         client = Client(port, base="/")

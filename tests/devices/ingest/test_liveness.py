@@ -13,7 +13,7 @@ from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from devices.models import Listening, Outage
 from tests.devices.ingest.client import Client
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World
 
@@ -38,6 +38,6 @@ def test_a_process_of_the_ingest_pulses_on_and_on(client: Client) -> None:
 def test_one_that_comes_back_closes_the_outage_before_its_pulse(world: World) -> None:
     gone = clock.now() - timedelta(hours=1)
     outages.pulse(gone)
-    with serving(Ingest(CALLS, unbraked())):
+    with serving(Ingest(CALLS, unlimited())):
         until(Listening.objects.filter(pulse_at__gt=gone).first)
         assert Outage.objects.get().began_at == gone

@@ -16,7 +16,7 @@ from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
 from devices.ingest.supervisor import logs as supervisor_logs
 from devices.models import ApiKey
-from tests.devices.ingest.raw import scope, unbraked
+from tests.devices.ingest.raw import scope, unlimited
 from tests.devices.ingest.world import World, everything
 
 
@@ -50,7 +50,7 @@ class Caller:
 
 def calling(work: Callable[[Ingest], Awaitable[None]]) -> None:
     async def main() -> None:
-        app = Ingest((*native.CALLS, *supervisor.CALLS), unbraked())
+        app = Ingest((*native.CALLS, *supervisor.CALLS), unlimited())
         try:
             await work(app)
         finally:
@@ -193,7 +193,7 @@ def test_a_key_has_two_log_streams_and_a_process_so_many_in_all(
     assert everything() == before
 
 
-@pytest.mark.parametrize("limit", ["SILENCE", "LONGEST"])
+@pytest.mark.parametrize("limit", ["QUIET_END", "LONGEST"])
 def test_a_log_stream_without_a_word_or_an_end_ends_by_itself(
     world: World, limit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from devices.ingest.client_address import Caller, Doubt
 from devices.ingest.native.calls import CALLS
 from devices.ingest.proxy_check import Arrivals, Finding
 from tests.devices.ingest import raw
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World
 from tests.factories import T0
@@ -136,7 +136,7 @@ def test_what_was_seen_of_the_last_request_holds_no_key() -> None:
 def test_a_process_tells_what_it_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxy_check, "TELL_EVERY", 0.05)
     monkeypatch.setattr(proxy_check, "CALLS", Arrivals("calls"))
-    with serving(Ingest(CALLS, unbraked())) as port:
+    with serving(Ingest(CALLS, unlimited())) as port:
         for number in range(9):
             bearer = {"Authorization": f"Bearer key {number}", "X_Forwarded_For": "192.0.2.7"}
             assert ask(port, head("POST", "/api/v1/heartbeat", Content_Length="0", **bearer)).status == 401

@@ -1,4 +1,4 @@
-"""Brakes: they stop what floods, never a fleet that behaves, and cost neither database nor memory."""
+"""Rate limits: they stop what floods, never a fleet that behaves, and cost neither database nor memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,17 @@ import pytest
 
 from devices.ingest.app import Ingest
 from devices.ingest.http import Refused
-from devices.ingest.rate_limits import BUCKETS, CALLS, FAILURES, SERVES, Brakes, Buckets, Kind, Size, origin
+from devices.ingest.rate_limits import (
+    BUCKETS,
+    CALLS,
+    FAILURES,
+    SERVES,
+    Buckets,
+    Kind,
+    RateLimits,
+    Size,
+    origin,
+)
 from tests.devices.ingest import raw
 from tests.devices.ingest.client import Answer
 from tests.devices.ingest.world import World, everything
@@ -19,9 +29,9 @@ NAT = "198.51.100.1"
 
 @dataclass
 class Gate:
-    """Brakes with a clock of their own, in front of keys that are good if they say so."""
+    """Rate limits with a clock of their own, in front of keys that are good if they say so."""
 
-    brakes: Brakes = field(default_factory=Brakes)
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     now: float = 1000.0
 
     def call(
@@ -35,11 +45,11 @@ class Gate:
         asks: bool = False,
     ) -> int:
         try:
-            self.brakes.check(key, address, kind, self.now, asks=asks)
+            self.rate_limits.check(key, address, kind, self.now, asks=asks)
         except Refused as refusal:
             return refusal.status
         status = status or (200 if key.startswith("good") else 401)
-        self.brakes.note(key, address, kind, self.now, status, known=known, asks=asks)
+        self.rate_limits.note(key, address, kind, self.now, status, known=known, asks=asks)
         return status
 
     def calls(self, number: int, key: str, kind: Kind = Kind.DEVICE, status: int = 0) -> list[int]:
@@ -200,7 +210,7 @@ def test_who_asks_about_keys_without_a_service_key_of_its_own_is_a_stranger() ->
         gate.now = now
         answers = [gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)]
         assert answers.count(401) == FAILURES.burst
-        gate.now += SERVES / 2  # the brake has recovered
+        gate.now += SERVES / 2  # the limit has recovered
         assert gate.call("good-service", kind=Kind.SERVICE) == 200
         assert {gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)} == {401}
 
@@ -230,7 +240,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def test_a_stopped_flood_costs_no_database(world: World) -> None:
-    """Threads are how the database is reached; without them a braked call is answered all the same."""
+    """Threads are how the database is reached; without them a refused call is answered all the same."""
 
     async def calls(app: Ingest) -> list[tuple[int, dict[str, str]]]:
         wrong = [raw.scope("POST", "heartbeat", key) for key in ("wrong", "wrong-2")]
@@ -239,7 +249,7 @@ def test_a_stopped_flood_costs_no_database(world: World) -> None:
         answers.append(await raw.ask(app, raw.scope("PATCH", "report", "wrong-3")))
         return [(answer.status, answer.headers) for answer in answers if answer]
 
-    answers = raw.run(calls, Brakes(failures=Size(rate=0.001, burst=4)))
+    answers = raw.run(calls, RateLimits(failures=Size(rate=0.001, burst=4)))
     assert [status for status, _ in answers] == [401] * 4 + [429] * 3
     assert not any("retry-after" in headers for _, headers in answers)
 
@@ -250,7 +260,7 @@ def test_a_key_that_calls_too_often_is_told_so_in_json(world: World) -> None:
     async def calls(app: Ingest) -> list[Answer | None]:
         return [await raw.ask(app, raw.scope("POST", "heartbeat", world.device_key)) for _ in range(3)]
 
-    answers = raw.run(calls, Brakes(slow))
+    answers = raw.run(calls, RateLimits(slow))
     assert [answer.status for answer in answers] == [200, 200, 429]
     assert answers[2].json == {"error": "This key calls too often."}
     assert answers[2].headers["content-type"] == "application/json"
@@ -266,5 +276,5 @@ def test_taken_uuids_count_for_much_at_registration(world: World) -> None:
         answers = [await raw.ask(app, call, body) for body in bodies]
         return [answer.status for answer in answers if answer]
 
-    assert raw.run(calls, Brakes(registering)) == [409] * 4 + [429] * 6
+    assert raw.run(calls, RateLimits(registering)) == [409] * 4 + [429] * 6
     assert everything() == before

@@ -98,7 +98,7 @@ def test_nights_are_kept_for_a_while(device: Device) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_worker_does_it_every_night(device: Device) -> None:
     (nightly,) = worker.an_app().periodic_registry.periodic_tasks.values()
-    assert (nightly.task.name, nightly.cron) == (worker.VERIFYING, worker.NIGHTLY)
+    assert (nightly.task.name, nightly.cron) == (worker.VERIFY_JOB, worker.NIGHTLY)
     with a_worker("-c", NIGHT):
         wait_until(Verification.objects.exists)
     assert {each.found for each in Verification.objects.all()} == {0}  # a minute later is another night

@@ -206,7 +206,7 @@ def ask(world: World, *calls: tuple[str, str, str, Any], peer: str = "203.0.113.
             answer = await raw.ask(app, asked, raw.body_message(body))
             assert answer
             statuses.append(answer.status)
-        await app._guard.write_notes(app._threads)
+        await app._admission.write_notes(app._threads)
 
     raw.run(all_of)
     return statuses

@@ -112,7 +112,7 @@ def test_calls_leave_notes_that_are_written_at_the_end(world: World) -> None:
             ("PATCH", f"/v7/service_instance({ours.pk})", world.foreign_service_key, {"is_alive": True}),
         ):
             await raw.ask(app, raw.scope(method, path, key), raw.body_message(body))
-        await app._guard.write_notes(app._threads)
+        await app._admission.write_notes(app._threads)
 
     raw.run(calls)
     noted = {

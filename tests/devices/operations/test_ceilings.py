@@ -16,10 +16,10 @@ from pytest_django import Settings
 
 from devices import keys
 from devices.background import preregistration
-from devices.ingest.admission import Guard
+from devices.ingest.admission import Admission
 from devices.ingest.http import Refused
 from devices.ingest.native import calls as native
-from devices.ingest.rate_limits import Brakes
+from devices.ingest.rate_limits import RateLimits
 from devices.listing.kept_list import KeptList
 from devices.models import ApiKey, Device, DeviceList, SavedView, Selection
 from devices.operations import bulk_actions, ceilings, lifecycle, saved_views
@@ -143,9 +143,9 @@ def test_administrators_see_that_a_key_was_refused_for_registering_too_many(
     async def is_known(key: str) -> bool:
         return True
 
-    guard = Guard(is_known, Brakes())
+    admission = Admission(is_known, RateLimits())
     call = next(call for call in native.CALLS if call.path == "/api/v1/register")
-    asyncio.run(guard._note(key, "192.0.2.7", call, Refused(status, "too many").status))
-    guard._usage.write(T0)
+    asyncio.run(admission._note(key, "192.0.2.7", call, Refused(status, "too many").status))
+    admission._usage.write(T0)
     assert ApiKey.objects.get().last_refused_reason == "registered too many devices"
     assert AuditEntry.objects.filter(action="key-refused").count() == 1

@@ -138,14 +138,14 @@ def test_hook_and_watcher_have_the_same_rule(noted: Note, newer: Note) -> None:
         note = Path(directory, "wanted", UUID)
         note.write_text(str(noted))
         call_hook(Path(directory), "connect" if newer.connected else "disconnect", newer.session)
-        assert note.read_text() == str(noted.then(newer))
+        assert note.read_text() == str(noted.merged_with(newer))
 
 
 @given(older=notes, noted=notes, newer=happenings)
 def test_taking_a_note_between_two_events_changes_nothing(older: Note, noted: Note, newer: Note) -> None:
     """The hook may read a note that is taken before it writes."""
-    assert noted.then(noted.then(newer)) == noted.then(newer)
-    assert older.then(noted).then(noted) == older.then(noted)
+    assert noted.merged_with(noted.merged_with(newer)) == noted.merged_with(newer)
+    assert older.merged_with(noted).merged_with(noted) == older.merged_with(noted)
 
 
 def test_a_note_reads_as_it_is_written() -> None:

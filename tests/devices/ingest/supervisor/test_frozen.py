@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from devices import keys
-from devices.ingest.admission import Guard
+from devices.ingest.admission import Admission
 from devices.ingest.app import Ingest
 from devices.ingest.http import Refused, Reply, no_database, unauthorized
 from devices.ingest.native import calls as native
-from devices.ingest.rate_limits import CALLS, Brakes, Size
+from devices.ingest.rate_limits import CALLS, RateLimits, Size
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey, Device
 from devices.operations import lifecycle
@@ -50,7 +50,7 @@ def run(agents: list[Agent], neighbour: Agent) -> list[set[int]]:
     """What three rounds of reports and polls are answered, and at last a neighbour that is new here."""
 
     async def rounds() -> list[set[int]]:
-        app = Ingest((*native.CALLS, *supervisor.CALLS), Brakes(CALLS, FAILURES))
+        app = Ingest((*native.CALLS, *supervisor.CALLS), RateLimits(CALLS, FAILURES))
         try:
             seen = []
             for _ in range(3):
@@ -108,10 +108,10 @@ def test_where_the_database_cannot_say_whose_key_it_was_nobody_is_blamed() -> No
         raise unauthorized()
 
     async def calls() -> list[int]:
-        guard, refused = Guard(is_known, Brakes(CALLS, FAILURES)), []
+        admission, refused = Admission(is_known, RateLimits(CALLS, FAILURES)), []
         for number in range(3 * FAILURES.burst):
             with pytest.raises(Refused) as refusal:
-                await guard.admit(f"key-{number}", "198.51.100.1", native.CALLS[0], refuse)
+                await admission.admit(f"key-{number}", "198.51.100.1", native.CALLS[0], refuse)
             refused.append(refusal.value.status)
         return refused
 

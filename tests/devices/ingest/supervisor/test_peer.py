@@ -20,7 +20,7 @@ from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import Device, Heartbeat
 from tests.devices.ingest.client import Client
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World
 
@@ -46,7 +46,7 @@ def node() -> str:
 @pytest.fixture
 def site(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """The site as it runs for one machine, pages and ingest together."""
-    app = Ingest((*native.CALLS, *supervisor.CALLS), unbraked())
+    app = Ingest((*native.CALLS, *supervisor.CALLS), unlimited())
     monkeypatch.setattr("dashboard.asgi.ingest", app)  # stopped with the server, unlike the one it replaces
     with serving(application) as port:
         client = Client(port, base="/")

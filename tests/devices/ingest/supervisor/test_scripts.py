@@ -23,7 +23,7 @@ from devices.ingest.native import calls as native
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import Device
 from devices.status.reading import with_status
-from tests.devices.ingest.raw import unbraked
+from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World
 
@@ -91,7 +91,7 @@ def script(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         if os.environ.get("REQUIRE_PEERS") == "1":
             pytest.fail(missing)
         pytest.skip(missing)
-    app = Ingest((*native.CALLS, *supervisor.CALLS), unbraked())
+    app = Ingest((*native.CALLS, *supervisor.CALLS), unlimited())
     monkeypatch.setattr("dashboard.asgi.ingest", app)  # stopped with the server, unlike the one it replaces
     with serving(application) as port:
         yield Script(curl, f"http://127.0.0.1:{port}", tmp_path / "answer")

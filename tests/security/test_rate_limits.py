@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from dashboard.http import rate_limits
-from dashboard.http.rate_limits import PEOPLE, VISITORS, Gates
+from dashboard.http.rate_limits import PEOPLE, VISITORS, RateLimits
 from dashboard.live import event_stream
 from dashboard.models import User
 from devices.ingest.client_address import is_trusted
@@ -23,7 +23,7 @@ FEW = Size(rate=0.001, burst=5)
 @pytest.fixture
 def port(transactional_db: None, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[int]:
     """The site behind a proxy, where everybody may ask for five things."""
-    monkeypatch.setattr(rate_limits, "GATES", Gates(FEW, FEW, FEW))
+    monkeypatch.setattr(rate_limits, "RATE_LIMITS", RateLimits(FEW, FEW, FEW))
     settings.TRUSTED_PROXIES = ["127.0.0.1"]
     is_trusted.cache_clear()
     with site() as port:
@@ -45,7 +45,7 @@ def session_of(person: User) -> str:
     return client.cookies["sessionid"].value
 
 
-def test_strangers_share_the_brake_of_their_address(port: int) -> None:
+def test_strangers_share_the_limit_of_their_address(port: int) -> None:
     assert statuses(port, 7) == [200] * 5 + [429] * 2
     assert statuses(port, 1, address="192.0.2.2") == [200]
     said = get(port)
@@ -54,7 +54,7 @@ def test_strangers_share_the_brake_of_their_address(port: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/admin/", event_stream.PATH, "/nowhere/", "/static/none", "/theme/"])
-def test_brakes_stand_around_all_that_is_not_the_ingest(port: int, path: str) -> None:
+def test_rate_limits_stand_around_all_that_is_not_the_ingest(port: int, path: str) -> None:
     answers = statuses(port, 7, path)
     assert 429 not in answers[:5]
     assert answers[5:] == [429, 429]
@@ -66,7 +66,7 @@ def test_files_of_pages_do_not_count_as_pages(port: int) -> None:
     assert statuses(port, 1) == [200]
 
 
-def test_a_body_that_the_brakes_refuse_is_not_waited_for(port: int) -> None:
+def test_a_body_that_the_rate_limits_refuse_is_not_waited_for(port: int) -> None:
     statuses(port, 5)
     sent = head("POST", "/theme/", X_Forwarded_For="192.0.2.1", Content_Length="1000000")
     assert ask(port, sent).status == 429
@@ -92,7 +92,7 @@ def test_a_person_at_work_does_not_feel_strangers_at_the_same_address(
     assert statuses(port, 6, "/", session=own) == [200] * 5 + [429]
 
 
-def test_a_person_has_one_brake_for_pages_and_streams_in_all_sessions(
+def test_a_person_has_one_limit_for_pages_and_streams_in_all_sessions(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_stream, "BROWSER", 0)
@@ -118,7 +118,7 @@ def test_made_up_sessions_are_strangers(port: int) -> None:
 
 
 def test_two_sessions_of_one_person_share() -> None:
-    gates = Gates()
+    gates = RateLimits()
     for session in ("a", "b"):
         assert gates.admit(session, "192.0.2.1", 0)
         gates.note(session, 7)
@@ -127,7 +127,7 @@ def test_two_sessions_of_one_person_share() -> None:
 
 
 def test_a_session_that_ended_is_a_stranger_again() -> None:
-    gates = Gates()
+    gates = RateLimits()
     gates.note("a", 7)
     gates.note("a", None)
     admitted = [gates.admit("a", "192.0.2.1", 0) for _ in range(400)]
@@ -136,7 +136,7 @@ def test_a_session_that_ended_is_a_stranger_again() -> None:
 
 def test_thirty_live_tabs_all_day() -> None:
     """Each refreshes every three seconds, which is more often than any page does."""
-    gates = Gates()
+    gates = RateLimits()
     gates.note("a", 7)
     for second in range(24 * 3600):
         assert all(gates.admit("a", "192.0.2.1", second) for _ in range(10))
@@ -144,12 +144,12 @@ def test_thirty_live_tabs_all_day() -> None:
 
 def test_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limits, "SESSIONS", 100)
-    gates = Gates()
+    gates = RateLimits()
     for number in range(1000):
         gates.note(f"session-{number}", number)
     assert len(gates._person) == 100
 
 
-def test_on_a_socket_who_is_in_front_has_brakes_of_its_own() -> None:
-    gates = Gates()
+def test_on_a_socket_who_is_in_front_has_limits_of_its_own() -> None:
+    gates = RateLimits()
     assert all(gates.admit("", "", 0) for _ in range(1000))
