@@ -92,8 +92,14 @@ def thousands(number: int) -> str:
 
 
 def of_site(sentence: str, **values: object) -> str:
-    """A sentence of ours with the site's own words for a VPN and a fleet in place of {vpn} and {fleet}."""
-    return sentence.format(vpn=settings.VPN_WORD, fleet=settings.FLEET_WORD.lower(), **values)
+    """A sentence of ours with the site's own words for {vpn}, {fleet} and {fleets}, {Fleet} and {Fleets}."""
+    words = {"vpn": settings.VPN_WORD, "fleet": settings.FLEET_WORD.lower(), "Fleet": settings.FLEET_WORD}
+    return sentence.format(**words, fleets=plural(words["fleet"]), Fleets=plural(words["Fleet"]), **values)
+
+
+def counted(number: int, one: str, many: str, **values: object) -> str:
+    """The sentence for one, or the one for {n} of them, with the site's own words."""
+    return of_site(one if number == 1 else many, n=thousands(number), **values)
 
 
 def frozen_because(reason: str) -> str:

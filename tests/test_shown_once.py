@@ -65,7 +65,7 @@ def test_the_new_key_of_a_rotation(client: Client, fleet: Fleet, owner: User) ->
     lost = shown(sent(client, path, hours=""))  # the answer does not arrive
     page = text_of(client.get(path))
     assert KEY in page
-    assert "Revoke one of them before another is created: the newest, if you do not have it." in page
+    assert "If you do not have the newest key, revoke that one." in page
     found = keys.named(lost)
     assert found
     client.post(reverse("devices:key-revoke", args=[device.uuid, found.fingerprint]))

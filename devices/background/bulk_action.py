@@ -20,6 +20,7 @@ from devices.operations import batch as together
 from devices.operations import bulk_actions, lifecycle
 from devices.operations.batch import Batch, Found
 from devices.transitions.write import settle_devices
+from devices.words import of_site
 from fleets.access import locks
 from fleets.models import Fleet
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 STEP: Final = 500  # devices in a transaction, which may hold the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
-LEFT: Final = "Deleted, or moved to another organization, meanwhile"
-OTHER: Final = "Does not match the filter any more"
+LEFT: Final = "Deleted or moved to another organization meanwhile"
+OTHER: Final = "No longer matches the filter"
 
 
 def do(run: Run) -> str:
@@ -47,7 +48,7 @@ def do(run: Run) -> str:
 def _selection(run: Run) -> Selection:
     found = Selection.objects.select_related("organization").filter(uuid=run.parameters["selection"]).first()
     if found is None:
-        raise Refused("What was selected is not kept any longer.")
+        raise Refused("The selection is no longer kept.")
     return found
 
 
@@ -62,7 +63,7 @@ class _Work:
         try:
             self._payload = bulk_actions.from_parameters(run.parameters["said"], selection.organization)
         except Fleet.DoesNotExist as gone:
-            raise Refused("The fleet that they were to move to was deleted.") from gone
+            raise Refused(of_site("The {fleet} that the devices should move to was deleted.")) from gone
 
     def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
         at = clock.now()
@@ -106,10 +107,10 @@ def _filters(selection: Selection) -> Filters | None:
     try:
         kept = kept_list.read_for_work(selection.kept)
     except kept_list.Unreadable as unreadable:
-        raise Refused(f"The filter cannot be read any more. {unreadable}") from unreadable
+        raise Refused(f"The filter can no longer be read. {unreadable}") from unreadable
     filters = kept_list.resolved(kept.filters, [selection.organization], unknown)
     if unknown:  # a fleet that was deleted: without it the filter would name others
-        raise Refused(f"The filter does not mean the same any more. {unknown[0]}")
+        raise Refused(f"The filter no longer means the same. {unknown[0]}")
     return filters
 
 
@@ -118,5 +119,7 @@ def _summary(run: Run) -> str:
     found: dict[str, Any] = dict(
         JobResult.objects.filter(job=run.job).order_by().values_list("outcome").annotate(Count("pk"))
     )
-    parts = [(DONE, "{} changed"), (SKIPPED, "{} skipped")]
-    return ", ".join(words.format(found[outcome]) for outcome, words in parts if outcome in found) + "."
+    done, skipped = found.get(DONE, 0), found.get(SKIPPED, 0)
+    if done and skipped:
+        return f"{done} changed, {skipped} skipped."
+    return f"{skipped} skipped." if skipped else f"{done} changed."

@@ -64,7 +64,7 @@ def plan_run(run: Run) -> str:
             organization=organization, actor=run.actor, tell=run.progress, **run.parameters
         )
     except ChangedMeanwhile as error:
-        raise Refused("The plan was changed meanwhile, so this changed nothing.") from error
+        raise Refused("The plan was changed meanwhile, so nothing was changed.") from error
     return f"{thousands(changed)} devices froze, thawed or changed the reason."
 
 
@@ -102,8 +102,8 @@ def fleet_run(run: Run) -> str:
             fleet=fleet, actor=run.actor, seen=parameters["seen"], tell=run.progress, **parameters["settings"]
         )
     except ChangedMeanwhile as error:
-        raise Refused(f"The settings of {fleet} were changed meanwhile, so this changed nothing.") from error
-    return f"The settings of {fleet} are saved; its devices and those in line froze or thawed."
+        raise Refused(f"The settings of {fleet} were changed meanwhile, so nothing was changed.") from error
+    return f"The settings of {fleet} are saved. Its devices and those in the queue froze or thawed."
 
 
 def _once(**facts: Any) -> Job:

@@ -20,7 +20,7 @@ from devices.models import Device, DeviceList, Job
 from devices.operations import ceilings
 from devices.operations.device_file import Fault, Line, taken
 from devices.operations.lifecycle import FleetGone, UuidTaken
-from devices.words import thousands
+from devices.words import of_site, thousands
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Role
@@ -90,7 +90,7 @@ def do(run: Run) -> str:
     """Make the devices of the list, in the one transaction of its job."""
     listed = DeviceList.objects.select_related("fleet__organization").filter(job=run.job).first()
     if listed is None:
-        raise Refused("Its fleet was deleted meanwhile.")
+        raise Refused(of_site("Its {fleet} was deleted meanwhile."))
     lines, at = [Line(**line) for line in listed.lines], clock.now()
     try:
         devices = make(fleet=listed.fleet, lines=lines, actor=run.actor, at=at, told=run.progress)

@@ -85,7 +85,7 @@ def finish(
     Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
     live = list(_live(device, at).order_by("-created_at", "-pk"))
     if len(live) < 2:
-        raise NotRotating(f"{device} has no second live key.")
+        raise NotRotating(f"{device} has no second valid key.")
     newest, *older = live
     if newest.last_used_at is None and not unused:
         raise NotUsedYet(f"{device} has not used its new key yet.")

@@ -84,7 +84,7 @@ def read_for_work(json: object) -> KeptList:
     """The same for what is done to its devices. Raises Unreadable for a former address, too."""
     kept = read(json)
     if isinstance(kept, FormerAddress):
-        raise Unreadable(f"Something in “{kept.address}” is not known any more.")
+        raise Unreadable(f"Something in “{kept.address}” is no longer known.")
     return kept
 
 
@@ -126,4 +126,4 @@ def _fleets(
             yield known[slug]
         else:
             word = settings.FLEET_WORD.lower()
-            notices.append(f"There is no {word} “{short(slug)}” here: it was left out.")
+            notices.append(f"There is no {word} “{short(slug)}” here. It was ignored.")

@@ -122,7 +122,7 @@ def _values(asked: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
     """The values of one filter, each once; as many as a list can be asked for."""
     values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in asked.getlist(name)))))
     if len(values) > MOST:
-        notices.append(f"Of “{name}” the first {MOST} values count, the others were left out.")
+        notices.append(f"Only the first {MOST} values of “{name}” are used. The others were ignored.")
     return values[:MOST]
 
 
@@ -131,7 +131,7 @@ def _statuses(slugs: Sequence[str], notices: list[str]) -> Iterable[Status]:
         if slug in Status.values:
             yield Status(slug)
         else:
-            notices.append(f"There is no status “{short(slug)}”, so it was left out of the filter.")
+            notices.append(f"There is no status “{short(slug)}”. It was ignored.")
 
 
 def _known(
@@ -140,9 +140,7 @@ def _known(
     """The values that are among `known`, in that order."""
     values = _values(asked, name, notices)
     notices += [
-        f"There is no {what} “{short(value)}”, so it was left out of the filter."
-        for value in values
-        if value not in known
+        f"There is no {what} “{short(value)}”. It was ignored." for value in values if value not in known
     ]
     return tuple(value for value in known if value in values)
 
@@ -153,7 +151,7 @@ def _tags(asked: QueryDict, name: str, notices: list[str], *, has: bool) -> Iter
         if key:
             yield Tag(key, value if equals else None, has)
         else:
-            notices.append(f"“{short(words)}” names no tag, so it was left out of the filter.")
+            notices.append(f"“{short(words)}” is not a tag. It was ignored.")
 
 
 def _silent(asked: QueryDict, notices: list[str]) -> int | None:

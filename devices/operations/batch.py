@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from django.conf import settings
 from django.db import connection
 from psycopg.types.json import Jsonb
 
@@ -23,6 +22,7 @@ from devices import freezing
 from devices.models import ApiKey, Device, FormerKey
 from devices.rules.vocabulary import HeartbeatState
 from devices.status.reading import with_status
+from devices.words import of_site
 from fleets import audit
 from fleets.models import Fleet, Organization
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
 
 CHANGED: Final = ""
-UNCHANGED: Final = "so already"
+UNCHANGED: Final = "Nothing to change"
 BEATING: Final = [HeartbeatState.RECENT, HeartbeatState.LATE]
 
 Found = dict[int, str]  # by primary key: CHANGED, UNCHANGED, or why not
@@ -51,12 +51,17 @@ class Batch:
 
 
 def links_up(*, vpn: bool, heartbeat: str) -> str:
-    """Why a device with such links cannot be deactivated, in words; nothing where both links are down."""
-    up = [
-        *([f"the {settings.VPN_WORD} is connected"] if vpn else []),
-        *([f"the heartbeat is {heartbeat}"] if heartbeat in BEATING else []),
-    ]
-    return " and ".join(up)
+    """Which link keeps a device with such links from being deactivated; nothing where both are down."""
+    return of_site(LINKS_UP.get((vpn, heartbeat if heartbeat in BEATING else ""), ""))
+
+
+LINKS_UP: Final = {
+    (True, ""): "The {vpn} is connected.",
+    (True, "recent"): "The {vpn} is connected, and the API heartbeat is up.",
+    (True, "late"): "The {vpn} is connected, and the API heartbeat is up.",
+    (False, "recent"): "The API heartbeat is on time.",
+    (False, "late"): "The API heartbeat is late, but not lost.",
+}
 
 
 def move(of: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Found:
@@ -81,7 +86,7 @@ def deactivate(of: Batch) -> Found:
     """Take them out of service; those with a link up at that instant are left alone, with the reason."""
     now = with_status(Device.objects.filter(pk__in=of.ids), of.at)
     refused = {
-        each.pk: f"{each.name or each.uuid[:7]} cannot be deactivated: {up}"
+        each.pk: f"{each.name or each.uuid[:7]} cannot be deactivated. {up}"
         for each in now.order_by().values_list("pk", "uuid", "name", "vpn", "heartbeat", named=True)
         if (up := links_up(vpn=each.vpn, heartbeat=each.heartbeat))
     }

@@ -80,32 +80,32 @@ LINKED: Final = "A link is up"
 ACTIONS: Final[dict[str, Action]] = {
     "move": Action(
         Role.OPERATOR,
-        lambda said: [(f"In {apart(said['fleet'])} already", Q(fleet=said["fleet"]))],
+        lambda said: [(f"Already in {apart(said['fleet'])}", Q(fleet=said["fleet"]))],
         _move,
-        lambda said: f"In {apart(said['fleet'])} already",
+        lambda said: f"Already in {apart(said['fleet'])}",
     ),
     "tag": Action(
         Role.OPERATOR,
-        lambda said: [("Tagged so already", _tagged(said))],
+        lambda said: [("Already tagged this way", _tagged(said))],
         _retag,
-        lambda said: "Tagged so already",
+        lambda said: "Already tagged this way",
         holds=False,
     ),
     "poll-interval": Action(
         Role.OPERATOR,
-        lambda said: [("Set so already", Q(**_held(said["poll_interval"])))],
+        lambda said: [("Already set", Q(**_held(said["poll_interval"])))],
         _set_interval,
-        lambda said: "Set so already",
+        lambda said: "Already set",
         holds=False,
     ),
     "deactivate": Action(
         Role.OPERATOR,
         lambda said: [
-            ("Inactive already", Q(is_active=False)),
+            ("Already inactive", Q(is_active=False)),
             (LINKED, Q(vpn=True) | Q(heartbeat__in=together.BEATING)),
         ],
         _deactivate,
-        lambda said: "Inactive already",
+        lambda said: "Already inactive",
         fades=True,
     ),
     "delete": Action(

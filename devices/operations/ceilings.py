@@ -64,13 +64,13 @@ def count_registration(key: ApiKey, at: datetime) -> bool:
     ever, in_hour = counted
     if ever > settings.REGISTRATIONS_PER_KEY:
         raise KeySpent(
-            f"This key has registered {settings.REGISTRATIONS_PER_KEY} devices, the most that one key may."
-            " Create another provisioning key."
+            f"This key has registered {settings.REGISTRATIONS_PER_KEY} devices, which is the limit for one"
+            " key. Create another provisioning key."
         )
     if in_hour > settings.REGISTRATIONS_PER_HOUR:
         raise KeyPaused(
-            f"This key has registered {settings.REGISTRATIONS_PER_HOUR} devices in this hour, the most that"
-            f" one key may. It can register more from {hour + HOUR:%H:%M} UTC."
+            f"This key has registered {settings.REGISTRATIONS_PER_HOUR} devices in this hour, which is the"
+            f" limit for one key. It can register more from {hour + HOUR:%H:%M} UTC."
         )
     return True
 

@@ -71,7 +71,9 @@ class DeviceFile:
     def remark(self) -> str:
         """What a person should know of a good file; empty if nothing."""
         return (
-            f"Columns of an export that are not imported: {', '.join(self.ignored)}." if self.ignored else ""
+            f"These columns of the export are not imported: {', '.join(self.ignored)}."
+            if self.ignored
+            else ""
         )
 
 
@@ -91,7 +93,7 @@ def read(content: bytes) -> DeviceFile:
     except _Unreadable as unreadable:
         found.faults.append(unreadable.fault)
     if not found.faults and not found.lines:
-        found.faults.append(Fault(0, "", "It names no device: below the header is nothing."))
+        found.faults.append(Fault(0, "", "The file has no devices below the header."))
     found.faults.sort()
     return found
 
@@ -101,7 +103,7 @@ def taken(lines: Iterable[Line]) -> list[Fault]:
     numbers = {line.uuid: line.number for line in lines if line.uuid}
     there = Device.objects.filter(uuid__in=list(numbers)).values_list("uuid", flat=True)
     return sorted(
-        Fault(numbers[uuid], "uuid", f"A device of this site has {uuid[:7]} already.") for uuid in there
+        Fault(numbers[uuid], "uuid", f"Another device on this site already has {uuid[:7]}.") for uuid in there
     )
 
 
@@ -113,32 +115,32 @@ def _read(content: bytes, found: DeviceFile) -> None:
     first: dict[str, int] = {}  # the line of each UUID
     for number, cells in rows:
         if len(found.lines) == MOST:
-            raise _Unreadable(number, "", f"More than {MOST} devices: divide the file.")
+            raise _Unreadable(number, "", f"The file has more than {MOST} devices. Split it.")
         # Spreadsheets leave out the separators behind the last cell that is filled, or add some.
         row = list(zip_longest(header, cells, fillvalue=""))
         if beyond := [cell for column, cell in row if not column and cell.strip()]:
-            found.faults.append(Fault(number, "", f"“{beyond[0].strip()[:40]}” {UNNAMED}"))
+            found.faults.append(Fault(number, "", UNNAMED.format(beyond[0].strip()[:40])))
             continue
         line = _line(number, {column: cell for column, cell in row if column in COLUMNS}, found.faults)
         found.lines.append(line)
         if line.uuid and first.setdefault(line.uuid, number) != number:
-            words = f"{line.uuid[:7]} is on line {first[line.uuid]} already."
+            words = f"{line.uuid[:7]} is already on line {first[line.uuid]}."
             found.faults.append(Fault(number, "uuid", words))
 
 
 UNNAMED: Final = (
-    "is in a column that the header does not name. Text that contains a separator must be quoted."
+    "“{}” is in a column without a name in the header. Text that contains a separator must be quoted."
 )
 
 
 def _text(content: bytes) -> str:
     if content.startswith(UTF_16) or b"\0" in content[:2]:
-        raise _Unreadable(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")
+        raise _Unreadable(0, "", "The file is in UTF-16. Save it as “CSV UTF-8”.")
     try:
         return content.decode().lstrip(BOM)  # a program that knows of none puts another before it
     except UnicodeDecodeError as error:
         line = len(content[: error.start + 1].splitlines())
-        raise _Unreadable(line, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.") from error
+        raise _Unreadable(line, "", "The file is not in UTF-8. Save it as “CSV UTF-8”.") from error
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -173,7 +175,7 @@ def _separator(text: str) -> tuple[str, int]:
     return SEPARATORS[0], 0
 
 
-UNBALANCED: Final = "Its quotes do not match: a quote within a quoted cell is doubled."
+UNBALANCED: Final = "The quotes do not match. Write a quote within a quoted cell twice."
 
 
 def _header(number: int, names: list[str]) -> list[str]:
@@ -181,12 +183,12 @@ def _header(number: int, names: list[str]) -> list[str]:
     header = [_column(name) for name in names]
     known = ", ".join(COLUMNS)
     if not set(header) & set(COLUMNS):
-        raise _Unreadable(number, "", f"The first line must name the columns: some of {known}.")
+        raise _Unreadable(number, "", f"The first line must name the columns. Known columns: {known}.")
     for name, column in zip(names, header, strict=True):
         if column and column not in {*COLUMNS, *EXPORTED}:
             raise _Unreadable(number, name.strip()[:40], f"Unknown column. Known columns: {known}.")
         if column and header.count(column) > 1:
-            raise _Unreadable(number, column, "It is there twice.")
+            raise _Unreadable(number, column, "This column occurs twice.")
     return header
 
 
@@ -212,10 +214,10 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
             said[column] = ""
         length = len(said[column])  # as it is kept: some characters are several in NFC, others become one
         if length > LONGEST.get(column, length):
-            fault(column, f"It has {length} characters; up to {LONGEST[column]} are kept.")
+            fault(column, f"It has {length} characters. At most {LONGEST[column]} are allowed.")
     uuid = said["uuid"].replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
-        fault("uuid", "A UUID has 32 or 62 characters, each 0 to 9 or a to f.")
+        fault("uuid", "A UUID has 32 or 62 characters (0 to 9 and a to f).")
         uuid = ""
     values: dict[str, Any] = {}
     for column, parse in PARSED.items():
@@ -236,7 +238,9 @@ def _poll_interval(cell: str) -> int | None:
     if not cell:
         return None
     if not re.fullmatch("[0-9]{1,6}", cell) or not POLL_INTERVAL_MIN <= int(cell) <= POLL_INTERVAL_MAX:
-        raise ValidationError(f"A whole number of seconds, from {POLL_INTERVAL_MIN} to {POLL_INTERVAL_MAX}.")
+        raise ValidationError(
+            f"Enter a whole number of seconds from {POLL_INTERVAL_MIN} to {POLL_INTERVAL_MAX}."
+        )
     return int(cell)
 
 

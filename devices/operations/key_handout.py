@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 OFFERED: Final = timedelta(hours=24)  # how long after the first download
 KIND: Final = "lookout.keys-of-a-list"  # what is encrypted
 COLUMNS: Final = ("uuid", "name", "key", "remark")
-HAS_ONE: Final = "has a key already"
+HAS_ONE: Final = "already has a key"
 REVOKED: Final = "revoked since the first download"
 
 
@@ -115,11 +115,11 @@ def _first(now: DeviceList, actor: Actor, at: datetime) -> list[Keyed]:
 def _same(now: DeviceList, at: datetime) -> list[Keyed]:
     """The keys of the first download, without those that are accepted no more. Raises NotOffered."""
     if not offered_until(now, at):
-        raise NotOffered("They are not stored any more.")
+        raise NotOffered("They are no longer stored.")
     try:
         text = fernet(KIND).decrypt(now.encrypted_keys.encode())
     except InvalidToken as error:
-        raise NotOffered("The site's SECRET_KEY was changed since, so they cannot be read.") from error
+        raise NotOffered("The SECRET_KEY of the site was changed, so they cannot be read.") from error
     keyed = [Keyed(**each) for each in json.loads(text)]
     live = keys.find_devices([each.key for each in keyed if each.key], at)
     return [

@@ -72,7 +72,7 @@ def register(
     if provisioning_key:
         locks.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
         if not ceilings.count_registration(provisioning_key, at):
-            raise FleetGone(f"{fleet} was deleted meanwhile")
+            raise FleetGone(f"{fleet} was deleted meanwhile.")
     facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
     name = _label(name)
@@ -134,7 +134,7 @@ def move(
     """
     of = _held(device, actor, Role.OPERATOR, at)
     if fleet.organization_id != device.organization_id:
-        raise OtherOrganization(f"{fleet} belongs to another organization than {device}")
+        raise OtherOrganization(f"{fleet} belongs to another organization than {device}.")
     was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
     vpn_enabled, _ = says(fleet)
     if was.fleet_id == fleet.pk:
@@ -175,10 +175,10 @@ def _create(
 ) -> Device:
     uuid = uuid or secrets.token_hex(16)
     if not re.fullmatch(UUID_PATTERN, uuid):
-        raise InvalidUuid("a UUID is 32 or 62 lower-case hexadecimal characters")
+        raise InvalidUuid("A UUID has 32 or 62 lower-case hexadecimal characters.")
     locks.hold([fleet.organization_id])
     vpn_enabled, fleets_type = says(fleet)
-    with unique_violation(lambda _: UuidTaken(f"a device {uuid} exists")):
+    with unique_violation(lambda _: UuidTaken(f"There is already a device {uuid}.")):
         device = Device.objects.create(
             organization_id=fleet.organization_id,
             fleet=fleet,
@@ -205,7 +205,7 @@ def says(fleet: Fleet) -> tuple[bool, str]:
     """What the fleet says of its devices' VPN and type, its organization being held. Raises FleetGone."""
     said = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
     if said is None:
-        raise FleetGone(f"{fleet} was deleted meanwhile")
+        raise FleetGone(f"{fleet} was deleted meanwhile.")
     return said
 
 

@@ -28,10 +28,10 @@ def tags_of(lines: Iterable[str]) -> dict[str, str]:
             raise ValidationError(f"“{line}” has no name before the =.")
         if max(len(name), len(value)) > LONGEST_TAG:
             raise ValidationError(
-                f"“{name[:40]}” is too long: names and values have up to {LONGEST_TAG} characters."
+                f"“{name[:40]}” is too long. Names and values have up to {LONGEST_TAG} characters."
             )
         if name in tags:
-            raise ValidationError(f"“{name}” is there twice, and a tag has one value.")
+            raise ValidationError(f"“{name}” occurs twice. A tag has one value.")
         tags[name] = value
     _bounded(tags)
     return tags
@@ -44,7 +44,7 @@ def tags_of_json(text: str) -> dict[str, str]:
     except (ValueError, RecursionError):
         pairs = None
     if not isinstance(pairs, list) or not all(_is_tag(*pair) for pair in pairs):
-        raise ValidationError(f"“{text[:40]}” begins like JSON, and is no object of names and values.")
+        raise ValidationError(f"“{text[:40]}” looks like JSON, but it is not an object of names and values.")
     return tags_of(f"{name}={value}" for name, value in pairs)
 
 
@@ -54,4 +54,4 @@ def _is_tag(name: str, value: object) -> bool:
 
 def _bounded(tags: Mapping[str, str]) -> None:
     if len(tags) > MOST_TAGS:
-        raise ValidationError(f"A device has up to {MOST_TAGS} tags, not {len(tags)}.")
+        raise ValidationError(f"A device can have up to {MOST_TAGS} tags, not {len(tags)}.")

@@ -65,7 +65,7 @@ def test_an_action_whose_condition_is_not_met_is_disabled_with_its_reason(page: 
     page.goto(f"/devices/{device.uuid}/")
     page.locator("#menu-actions summary").click()
     action = page.locator("#act-deactivate")
-    expect(action).to_contain_text("Not while the heartbeat is recent")
+    expect(action).to_contain_text("The API heartbeat is on time.")
     expect(action).to_have_attribute("aria-disabled", "true")
     assert action.get_attribute("href") is None
     page.goto("/devices/")

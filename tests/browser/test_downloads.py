@@ -257,7 +257,7 @@ def test_keys_whose_transfer_broke_are_downloaded_again_until_somebody_has_them(
     keyed = [row["key"] for row in rows_of(text)]
     assert {bytes(key.digest) for key in ApiKey.objects.all()} == {digests(key)[0] for key in keyed}
     page.get_by_role("button", name="I have the keys").click()
-    expect(page.get_by_text("They are not stored any more and cannot be downloaded again.")).to_be_visible()
+    expect(page.get_by_text("They are no longer stored and cannot be downloaded again.")).to_be_visible()
     expect(page.get_by_role("button", name="Download them again")).to_have_count(0)
     assert DeviceList.objects.get().encrypted_keys == ""
 

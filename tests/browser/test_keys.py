@@ -17,7 +17,7 @@ def test_a_key_is_made_shown_once_and_revoked(context: BrowserContext, page: Pag
     fleet = make_fleet(slug="kiosks")
     sign_in(context, make_member(fleet.organization, Role.ADMINISTRATOR))
     page.goto("/fleets/kiosks/")
-    page.get_by_role("link", name="Make a provisioning key").click()
+    page.get_by_role("link", name="Create a provisioning key").click()
     page.get_by_label("Name").fill("Spring cards")
     page.get_by_role("button", name="Make a key").click()
     key = page.locator("#new-key").inner_text()

@@ -51,7 +51,9 @@ def test_a_device_is_preregistered_and_its_key_printed(fleet: Fleet) -> None:
     assert AuditEntry.objects.get().actor_name == "the console"
 
 
-@pytest.mark.parametrize(("uuid", "words"), [("77", "a UUID is 32 or 62"), (UUID, f"a device {UUID} exists")])
+@pytest.mark.parametrize(
+    ("uuid", "words"), [("77", "A UUID has 32 or 62"), (UUID, f"already a device {UUID}")]
+)
 def test_a_uuid_that_cannot_be(fleet: Fleet, uuid: str, words: str) -> None:
     make_device(fleet, uuid=UUID)
     assert words in refusal("preregister", "pumps", "--uuid", uuid)
@@ -71,7 +73,7 @@ def test_a_file_makes_devices_and_a_file_of_keys_for_the_owner_alone(fleet: Flee
     file, out = tmp_path / "pumps.csv", tmp_path / "keys.csv"
     file.write_text(f"uuid,name\n{UUID},=pump\n,pump-2\n")
     said = told("preregister", "pumps", "--file", str(file), "--keys", str(out))
-    assert said == f"2 devices are preregistered; their keys are in {out}."
+    assert said == f"2 devices are preregistered. Their keys are in {out}."
     assert S_IMODE(out.stat().st_mode) == 0o600
     first, second = csv.DictReader(out.read_text().splitlines())
     assert (first["uuid"], first["name"], second["name"]) == (UUID, "'=pump", "pump-2")
@@ -97,9 +99,9 @@ def test_progress_is_told(fleet: Fleet, tmp_path: Path) -> None:
     [
         (
             "name,uuid\na,77\nb,78\n",
-            "Line 2, column uuid: A UUID has 32 or 62 characters, each 0 to 9 or a to f.",
+            "Line 2, column uuid: A UUID has 32 or 62 characters (0 to 9 and a to f).",
         ),
-        (f"uuid\n{UUID}\n", "Line 2, column uuid: A device of this site has 4c5bd1a already."),
+        (f"uuid\n{UUID}\n", "Line 2, column uuid: Another device on this site already has 4c5bd1a."),
     ],
 )
 def test_a_bad_file_makes_nothing_and_no_file_of_keys(
@@ -119,7 +121,7 @@ def test_keys_go_into_no_file_that_is_there(fleet: Fleet, tmp_path: Path) -> Non
     file, out = tmp_path / "pumps.csv", tmp_path / "keys.csv"
     file.write_text("name\npump\n")
     out.write_text("mine")
-    assert "cannot be made: File exists" in refusal(
+    assert "cannot be created: File exists" in refusal(
         "preregister", "pumps", "--file", str(file), "--keys", str(out)
     )
     assert out.read_text() == "mine"
@@ -128,7 +130,7 @@ def test_keys_go_into_no_file_that_is_there(fleet: Fleet, tmp_path: Path) -> Non
 
 def test_a_file_needs_a_place_for_its_keys_and_must_be_there(fleet: Fleet, tmp_path: Path) -> None:
     missing = str(tmp_path / "none.csv")
-    assert "--file needs --keys" in refusal("preregister", "pumps", "--file", missing)
+    assert "--file requires --keys" in refusal("preregister", "pumps", "--file", missing)
     assert "cannot be read" in refusal("preregister", "pumps", "--file", missing, "--keys", missing)
 
 
@@ -143,7 +145,9 @@ def test_devices_are_deactivated_but_those_with_a_link(fleet: Fleet) -> None:
         call_command("deactivate", off.uuid, on.uuid, stdout=out)
     first, second = out.getvalue().strip().split("\n")
     assert first == f"{off.uuid}: deactivated"
-    assert second.startswith(f"{on.uuid}: not done: {on} cannot be deactivated: the heartbeat is recent")
+    assert second.startswith(
+        f"{on.uuid}: not done: {on} cannot be deactivated. The API heartbeat is on time."
+    )
     assert told("deactivate", off.uuid) == f"{off.uuid}: was inactive already"
     assert list(Device.objects.order_by("pk").values_list("is_active", flat=True)) == [False, True]
 

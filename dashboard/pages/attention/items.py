@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet, Sum, Value
 
@@ -19,7 +18,7 @@ from devices.listing.incidents import Line
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.vocabulary import PROGRESSING, RANKS, Status
 from devices.status.reading import with_status
-from devices.words import thousands
+from devices.words import of_site, thousands
 from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.text import apart
@@ -31,7 +30,8 @@ MANY: Final = 1000  # devices that share something are counted up to here
 class Item:
     """A line as it is shown: devices lost together, or one device alone (`number` 1).
 
-    `place` says what they share, `slug` and `query` where the list of them all is: of one fleet, or of all.
+    `place` names {devices} by what they share, `what` is the sentence about them, `fleet` and `query` say
+    where the list of them all is: of one fleet, or of all.
     """
 
     id: str
@@ -48,6 +48,14 @@ class Item:
     @property
     def alone(self) -> bool:
         return not self.place
+
+    @property
+    def said(self) -> str:
+        """The sentence about its devices."""
+        devices = f"{thousands(self.number)} devices"
+        if self.of is not None:
+            devices = f"{thousands(self.number)} of {thousands(self.of)} devices"
+        return self.what.replace("{devices}", self.place.replace("{devices}", devices))
 
     @property
     def others(self) -> int:
@@ -117,23 +125,50 @@ def _statuses(line: Line, rows: Iterable[Row]) -> list[Status]:
 
 
 def what_happened(line: Line, number: int) -> str:
-    """What befell so many and how they are now: "lost VPN within 90 s and kept the heartbeat"."""
-    vpn, span = settings.VPN_WORD, _within(line.last - line.first)
-    happened = {
-        "vpn": f"lost {vpn} within {span}",
-        "heartbeat": f"lost the API heartbeat within {span}",
-        "never": f"came within {span} without {vpn}",
-        "progress": f"stopped making progress within {span}",
-    }[line.what]
+    """What befell {devices}, so many, and how they are now, as a sentence."""
     offline, heartbeat_only, vpn_only, _ = line.numbers
     kept = heartbeat_only if line.what == "vpn" else 0
-    words = (("are Offline", offline), ("kept the heartbeat", kept), (f"kept {vpn}", vpn_only))
-    now = [(said, n) for said, n in words if n]
-    if len(now) == 1 and now[0][1] == line.number:
-        return f"{happened} and {now[0][0]}"
-    if number > line.number or not now:  # how the others are, nobody looked at
-        return happened
-    return f"{happened}: {' and '.join(f'{thousands(n)} {said}' for said, n in now)}"
+    now = {"offline": offline, "heartbeat": kept, "vpn": vpn_only}
+    found = [state for state, n in now.items() if n]
+    state, values = "", {"devices": "{devices}", "span": _within(line.last - line.first)}
+    if len(found) == 1 and now[found[0]] == line.number:
+        state = found[0]
+    elif number == line.number and found:  # else nobody looked at how the others are
+        state, values["counts"] = (
+            "mixed",
+            ", ".join(of_site(COUNTS[each], n=thousands(now[each])) for each in found),
+        )
+    return of_site(SENTENCES[line.what].get(state, SENTENCES[line.what][""]), **values)
+
+
+COUNTS: Final = {
+    "offline": "{n} are Offline",
+    "heartbeat": "{n} kept the heartbeat",
+    "vpn": "{n} kept the {vpn}",
+}
+SENTENCES: Final = {
+    "vpn": {
+        "": "{devices} lost the {vpn} within {span}",
+        "offline": "{devices} lost the {vpn} within {span} and are Offline",
+        "heartbeat": "{devices} lost the {vpn} within {span} and kept the heartbeat",
+        "mixed": "{devices} lost the {vpn} within {span} ({counts})",
+    },
+    "heartbeat": {
+        "": "{devices} lost the API heartbeat within {span}",
+        "offline": "{devices} lost the API heartbeat within {span} and are Offline",
+        "vpn": "{devices} lost the API heartbeat within {span} and kept the {vpn}",
+        "mixed": "{devices} lost the API heartbeat within {span} ({counts})",
+    },
+    "never": {
+        "": "{devices} connected without {vpn} within {span}",
+        "offline": "{devices} connected without {vpn} within {span} and are Offline",
+        "mixed": "{devices} connected without {vpn} within {span} ({counts})",
+    },
+    "progress": {
+        "": "{devices} stopped making progress within {span}",
+        "mixed": "{devices} stopped making progress within {span} ({counts})",
+    },
+}
 
 
 def _shared(groups: Sequence[Line], devices: QuerySet[Device]) -> dict[str, Shared]:
@@ -153,14 +188,16 @@ def _share(
     mine = devices.order_by().annotate(line=Value(line.id))
     if line.kind == incidents.SERVER:
         server = servers.get(int(line.key))
-        words = f"of {settings.VPN_WORD} server {server}"
+        words = of_site("{devices} on {vpn} server {server}", devices="{devices}", server=server)
         return Shared(words, mine.filter(vpn_server=server)) if server else None
     if line.kind == incidents.ADDRESS:
-        return Shared(f"at {line.key}", mine.filter(public_address=line.key), query=(("q", line.key),))
+        return Shared(
+            f"{{devices}} at {line.key}", mine.filter(public_address=line.key), query=(("q", line.key),)
+        )
     if line.kind == incidents.TAG:
         key, _, value = line.key.partition("=")
         tagged = unchanging(mine, Filters(tags=(Tag(key, value),)))
-        return Shared(f"tagged {key} = {value}", tagged, query=(("tag", line.key),))
+        return Shared(f"{{devices}} tagged {key} = {value}", tagged, query=(("tag", line.key),))
     number, _, release = line.key.partition(" ")
     fleet = fleets.get(int(number))
     if fleet is None:
@@ -168,10 +205,13 @@ def _share(
     if line.kind == incidents.RELEASE:
         running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
         return Shared(
-            f"with release {apart(release)} in {apart(fleet)}", running, fleet.slug, (("release", release),)
+            f"{{devices}} with release {apart(release)} in {apart(fleet)}",
+            running,
+            fleet.slug,
+            (("release", release),),
         )
     counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
-    return Shared(f"in {apart(fleet)}", counted, fleet.slug)
+    return Shared(f"{{devices}} in {apart(fleet)}", counted, fleet.slug)
 
 
 def _within(span: timedelta) -> str:

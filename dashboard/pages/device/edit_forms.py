@@ -19,7 +19,7 @@ class NameForm(forms.Form):
         max_length=255,
         required=False,
         widget=forms.TextInput({**PLAIN, "autofocus": True, "spellcheck": "false"}),
-        help_text="Empty: the beginning of its UUID stands for it.",
+        help_text="If empty, the beginning of the UUID is shown.",
     )
 
     @property
@@ -33,7 +33,7 @@ class NotesForm(forms.Form):
         max_length=LONGEST_NOTES,
         required=False,
         widget=forms.Textarea({**CONTROL, "rows": 5, "autofocus": True}),
-        help_text="For people who look after it: where it is, who has the key.",
+        help_text="Notes for people who look after the device, such as where it is or who has the key.",
     )
 
     @property
@@ -47,7 +47,7 @@ class TagsForm(forms.Form):
         max_length=MOST_TAGS * 3 * LONGEST_TAG,
         required=False,
         widget=forms.Textarea({**CONTROL, "rows": 5, "autofocus": True, "spellcheck": "false"}),
-        help_text="One a line: name = value, or a name alone.",
+        help_text="One tag per line: name = value, or a name alone.",
     )
 
     def clean_tags(self) -> dict[str, str]:

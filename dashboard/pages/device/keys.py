@@ -24,16 +24,16 @@ from fleets.models import Role
 from fleets.text import apart
 
 OVERLAPS: Final = {
-    "": "When I revoke it: the device uses both until then",
+    "": "When I revoke it (the device can use both until then)",
     "24": "After a day",
     "168": "After a week",
-    "0": "At once: somebody else may know it",
+    "0": "At once (somebody else may know it)",
 }
 
 
 class RotateForm(forms.Form):
     hours = forms.ChoiceField(
-        label="The key that it has now ends",
+        label="The current key ends",
         required=False,
         choices=list(OVERLAPS.items()),
         widget=forms.Select({"class": "form-control"}),
@@ -84,12 +84,12 @@ def _rotate(request: HttpRequest, device: Device, form: RotateForm) -> tuple[str
     except ChangedMeanwhile:
         return "", AGAIN
     except keys.TooMany:
-        return "", "it has two live keys already"
+        return "", "It already has two valid keys."
 
 
 AGAIN: Final = (
-    "since this form was opened, the device got a key. A key is shown only when it is created. If you do not"
-    " have it, revoke it and create another"
+    "The device got a key since this form was opened. A key is shown only when it is created. If you do not"
+    " have it, revoke it and create another."
 )
 
 
@@ -105,7 +105,7 @@ def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
         messages.success(request, f"The key {key} of {apart(of.device)} is revoked.")
     else:
         messages.info(
-            request, f"The key {key} of {apart(of.device)} was revoked already: nothing was changed."
+            request, f"The key {key} of {apart(of.device)} was already revoked. Nothing was changed."
         )
     return lead_to(of.scope, "devices:key", uuid)
 
@@ -113,10 +113,10 @@ def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
 def _warning(live: list[KeyRow]) -> str:
     """What revoking one of the keys ends."""
     if len(live) < keys.LIVE_DEVICE_KEYS:
-        return "It is the only key that is accepted: without another the device cannot report."
+        return "It is the only valid key. Without another one the device cannot report."
     if live[0].last_used_at is None:
-        return "The device has not used its newest key yet: make sure that it has the one that stays."
-    return "The device uses its newest key: the older one is needed no more."
+        return "The device has not used its newest key yet. Make sure that it has the key that you keep."
+    return "The device uses its newest key. It no longer needs the older one."
 
 
 def _rows(device: Device) -> list[KeyRow]:

@@ -18,6 +18,7 @@ from devices import keys
 from devices.models import Device
 from devices.operations import lifecycle
 from devices.operations.batch import links_up
+from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
 from fleets.text import Words, apart
@@ -30,13 +31,14 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
     of, refused = target(request, uuid, Role.OPERATOR), False
     if request.method == "POST":
         try:
-            done = lifecycle.deactivate(device=of.device, actor=person(request))
+            done, device = lifecycle.deactivate(device=of.device, actor=person(request)), apart(of.device)
         except lifecycle.StillConnected:
             of, refused = target(request, uuid, Role.OPERATOR), True
         except Device.DoesNotExist:
             return gone(request, of.device)
         else:
-            _tell(request, of, "is deactivated", "was inactive already", done=done)
+            did, was = f"{device} is deactivated.", f"{device} was already inactive. Nothing was changed."
+            _tell(request, did, was, done=done)
             return lead_to(of.scope, "devices:detail", uuid)
     context = of.context(up=links_up(vpn=of.device.vpn, heartbeat=of.device.heartbeat), refused=refused)
     return render(request, "devices/deactivate.html", context, status=409 if refused else 200)
@@ -65,21 +67,23 @@ def _move(request: HttpRequest, of: Target) -> HttpResponse | str:
     mine = Fleet.objects.filter(organization=of.device.organization_id)
     fleet = mine.filter(slug=request.POST.get("to", "")).first()
     if fleet is None:
-        return NO_FLEET
+        return of_site(NO_FLEET)
     seen = request.POST.get("from", "")
     try:
         done = lifecycle.move(device=of.device, fleet=fleet, seen=seen, actor=person(request))
     except ChangedMeanwhile as moved:
-        return f"meanwhile it was moved to {moved.now}"
+        return f"It was moved to {moved.now} meanwhile."
     except lifecycle.FleetGone:
-        return NO_FLEET
+        return of_site(NO_FLEET)
     except Device.DoesNotExist:
         return gone(request, of.device)
-    _tell(request, of, f"is in {apart(fleet)} now", f"was in {apart(fleet)} already", done=done)
+    device, place = apart(of.device), apart(fleet)
+    did, was = f"{device} is now in {place}.", f"{device} was already in {place}. Nothing was changed."
+    _tell(request, did, was, done=done)
     return lead_to(of.scope, "devices:detail", of.device.uuid)
 
 
-NO_FLEET: Final = "there is no such place to move it to any more"
+NO_FLEET: Final = "The {fleet} you chose no longer exists."
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -99,12 +103,12 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
     return render(request, "devices/delete.html", of.context(form=form, days=days))
 
 
-def _tell(request: HttpRequest, of: Target, did: str, was: str, *, done: bool) -> None:
+def _tell(request: HttpRequest, did: str, was: str, *, done: bool) -> None:
     """Say what was done, or that there was nothing to do."""
     if done:
-        messages.success(request, f"{apart(of.device)} {did}.")
+        messages.success(request, did)
     else:
-        messages.info(request, f"{apart(of.device)} {was}: nothing was changed.")
+        messages.info(request, was)
 
 
 class DeleteForm(forms.Form):

@@ -9,7 +9,7 @@ from django.conf import settings
 from dashboard.pages.parts.poll_interval import interval_of
 from devices import freezing
 from devices.models import Device
-from devices.words import frozen_because
+from devices.words import frozen_because, of_site
 from fleets.models import Fleet
 
 
@@ -35,9 +35,9 @@ def consequences(device: Device, to: Fleet) -> tuple[Consequence, ...]:
 def _interval(device: Device, to: Fleet) -> Consequence:
     before, after = interval_of(device), interval_of(device, to)
     if device.poll_interval is not None:
-        note = "Set at this device."
+        note = "Set for this device."
     else:
-        note = "" if before.words == after.words else "In force from its next poll on."
+        note = "" if before.words == after.words else "Applies from its next poll."
     return Consequence("Poll interval", before.words, after.words, note)
 
 
@@ -46,25 +46,23 @@ def _vpn(device: Device, to: Fleet) -> Consequence:
     after = to.vpn_enabled if own is None else own
     note = ""
     if own is not None:
-        note = "Set at this device."
+        note = "Set for this device."
+    elif after != device.vpn_enabled and after:
+        note = of_site("If the {vpn} is not connected, the device is not fully Online.")
     elif after != device.vpn_enabled:
-        note = (
-            f"Without the {settings.VPN_WORD} it is partially online."
-            if after
-            else "A recent heartbeat alone makes it Online."
-        )
+        note = "A recent heartbeat alone makes it Online."
     return Consequence(settings.VPN_WORD, _used(on=device.vpn_enabled), _used(on=after), note)
 
 
 def _used(*, on: bool) -> str:
-    return "used" if on else "turned off"
+    return "Used" if on else "Not used"
 
 
 def _freezing(device: Device, to: Fleet) -> Consequence:
     after = freezing.reason_in(device, to)
-    note = "Polls are still recorded; releases, settings and reports are refused." if after else ""
+    note = "Polls are still recorded. Releases, settings and reports are refused." if after else ""
     return Consequence("Locked", _locked(device.frozen_reason), _locked(after), note)
 
 
 def _locked(reason: str) -> str:
-    return f"Frozen: {frozen_because(reason)}" if reason else "no"
+    return f"Frozen: {frozen_because(reason)}" if reason else "No"

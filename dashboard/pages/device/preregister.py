@@ -30,7 +30,7 @@ class PreregisterForm(forms.Form):
     name = Words(
         max_length=255,
         required=False,
-        help_text="What it is called in lists. Without one, the beginning of its UUID.",
+        help_text="Shown in lists. If empty, the beginning of the UUID is shown.",
         widget=forms.TextInput(PLAIN),
     )
     device_type = Words(label="Device type", max_length=255, required=False, widget=forms.TextInput(PLAIN))
@@ -38,7 +38,7 @@ class PreregisterForm(forms.Form):
         label="UUID",
         max_length=80,
         required=False,
-        help_text="32 or 62 hexadecimal characters, if the device has one already. Empty: one is made up.",
+        help_text="32 or 62 hexadecimal characters. Leave empty to generate a UUID.",
         widget=forms.TextInput(EXACT),
     )
     # Taken where none is given. It stands in the form, so that a reload of the answer meets its device.
@@ -62,7 +62,7 @@ def _uuid(said: str) -> str:
     """As it is stored, however it was written; ValidationError where it is none."""
     uuid = said.strip().replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
-        raise forms.ValidationError("A UUID has 32 or 62 characters, each 0 to 9 or a to f.")
+        raise forms.ValidationError("A UUID has 32 or 62 characters (0 to 9 and a to f).")
     return uuid
 
 
@@ -85,8 +85,8 @@ def preregister(request: HttpRequest, slug: str) -> HttpResponse:
         return _taken(request, form, context)
     except lifecycle.FleetGone:
         words = {
-            "heading": f"{apart(fleet)} is no longer here",
-            "words": "It was deleted. No device was made.",
+            "heading": f"{apart(fleet)} no longer exists",
+            "words": "It was deleted. No device was created.",
         }
         return render(request, "refused.html", words, status=404)
     context |= {"device": _read(device), "new": key, "config": config(request, device, key)}
@@ -97,7 +97,7 @@ def _taken(request: HttpRequest, form: PreregisterForm, context: dict[str, Any])
     """Say whose UUID it is, as far as the viewer may know; what was entered stays."""
     device = Device.objects.filter(organization__in=context["scope"].organizations, uuid=form.wanted).first()
     if form.cleaned_data["uuid"]:
-        form.add_error("uuid", "A device of this site has it already. No device was made.")
+        form.add_error("uuid", "Another device on this site already has this UUID. No device was created.")
     else:
         form = PreregisterForm(initial={**form.cleaned_data, "made": _new_uuid()})
     context |= {"form": form, "taken": device}

@@ -47,5 +47,5 @@ def target(request: HttpRequest, uuid: str, least: Role) -> Target:
 def gone(request: HttpRequest, device: Device) -> HttpResponse:
     """The answer where the device was deleted between the reading and the lock."""
     words = f"{apart(device)} was deleted meanwhile. Nothing else was changed."
-    context = {"heading": "This device is no longer here", "words": words}
+    context = {"heading": "This device no longer exists", "words": words}
     return render(request, "refused.html", context, status=404)

@@ -35,7 +35,7 @@ WORST: Final = {
     "vpn": ["disconnected", "connected", "unknown"],
     "heartbeat": ["lost", "late", "recent", "unknown"],
 }
-MEANS: Final = {"status": "reachable", "vpn": "connected", "heartbeat": "heard from"}
+MEANS: Final = {"status": "reachable", "vpn": "connected", "heartbeat": "contacted"}
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _power(metrics: dict[str, Any]) -> Vital:
     undervolted = metrics.get("undervolted")
     if undervolted is None:
         return Vital("Power", "no data")
-    return Vital("Power", "below its voltage", warning="Low") if undervolted else Vital("Power", "enough")
+    return Vital("Power", "Undervoltage", warning="Low") if undervolted else Vital("Power", "OK")
 
 
 def _percent(share: float) -> int:

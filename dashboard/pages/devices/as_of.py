@@ -74,9 +74,9 @@ def _sort(asked: Query, then: Then) -> str:
     if name == "name" or (name in ORDERS and then.few):
         return asked.sort
     if name in ORDERS:
-        asked.notices.append("This list is long: as of a minute it can be sorted by name alone.")
+        asked.notices.append("This list is long, so at a past time it can only be sorted by name.")
     else:
-        asked.notices.append("This order is of now: as of a minute the devices stand by name.")
+        asked.notices.append("A past time cannot be sorted in this way. The devices are sorted by name.")
     return "name"
 
 
@@ -86,8 +86,8 @@ def _page(request: HttpRequest, then: Then, asked: Query, sort: str) -> Page[Any
     goes_on = found.previous if asked.before else found.next
     if goes_on and not found.past_end and len(found.rows) < asked.size:
         asked.notices.append(
-            f"Of this long list a page looks at {words.thousands(sum(PORTIONS))} devices, and few of these"
-            " match: go on to the next ones, or choose fewer devices."
+            f"A page searches {words.thousands(sum(PORTIONS))} devices, and few of them match."
+            " Go to the next page, or choose fewer devices."
         )
     return found
 
@@ -96,13 +96,13 @@ def _say_what_is_of_now(asked: Query) -> None:
     """What of the filters the histories do not know."""
     if described(asked.filters):
         asked.notices.append(
-            "Tags, types, versions, releases and the words of the search are those of now: no history of them"
-            " is kept, and devices deleted since are left out."
+            "Tags, types, versions, releases and search words have no history. Their present values are used,"
+            " and devices that were deleted since are not shown."
         )
     if asked.filters.silent is not None:
-        asked.notices.append("How long a device had been silent is not kept: that filter was left out.")
+        asked.notices.append("There is no history of how long a device was silent. That filter was ignored.")
     if "overdue" in asked.filters.heartbeat:
-        asked.notices.append("Whether a poll was overdue is not kept: it counts as on time.")
+        asked.notices.append("There is no history of overdue polls. They count as on time.")
 
 
 def _facets(then: Then, here: Scope, now: datetime) -> Any:

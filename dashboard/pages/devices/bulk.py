@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,10 +22,11 @@ from devices.listing.kept_list import KeptList, Unreadable, read, resolved
 from devices.listing.query_string import address_of, list_in
 from devices.models import Device, Selection
 from devices.operations import bulk_actions, ceilings
+from devices.words import counted
 from fleets.models import Organization
 
-NOTHING = "No device was ticked, so there is nothing to do."
-SEVERAL = "These devices belong to several organizations, and an action is about one: choose it first."
+NOTHING = "No device is selected, so there is nothing to do."
+SEVERAL = "These devices belong to several organizations. Choose one organization first."
 
 
 @require_POST
@@ -104,9 +106,14 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
 
 def title_of(action: str, of: Selection) -> str:
     """What is about to be asked for."""
-    devices = "1 device" if of.total == 1 else f"{of.total} devices"
-    words = {"move": "Move {}", "tag": "Tag {}", "poll-interval": "Set the poll interval of {}"}
-    return words[action].format(devices)
+    return counted(of.total, *TITLES[action])
+
+
+TITLES: Final = {
+    "move": ("Move 1 device", "Move {n} devices"),
+    "tag": ("Tag 1 device", "Tag {n} devices"),
+    "poll-interval": ("Set the poll interval of 1 device", "Set the poll interval of {n} devices"),
+}
 
 
 def _mine(request: HttpRequest, uuid: UUID, action: str) -> tuple[Scope, Selection]:

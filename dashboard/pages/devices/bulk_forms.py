@@ -35,14 +35,14 @@ class TagForm(forms.Form):
         label="Add",
         required=False,
         widget=forms.Textarea(LINES),
-        help_text="One a line: name = value, or a name alone. Another value of the same tag is overwritten.",
+        help_text="One tag per line: name = value, or a name alone. An existing value is overwritten.",
     )
     drop = Words(
         lines=True,
         label="Remove",
         required=False,
         widget=forms.Textarea(LINES),
-        help_text="Names, one a line.",
+        help_text="Tag names, one per line.",
     )
 
     def __init__(self, selection: Selection, data: Any) -> None:
@@ -57,9 +57,9 @@ class TagForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
         if not self.errors and not said["put"] and not said["drop"]:
-            raise forms.ValidationError("Name a tag to add or to remove.")
+            raise forms.ValidationError("Enter a tag to add or to remove.")
         if both := sorted(set(said.get("put") or ()) & set(said.get("drop") or ())):
-            self.add_error("drop", f"“{both[0]}” cannot be added and removed at once.")
+            self.add_error("drop", f"“{both[0]}” cannot be added and removed at the same time.")
         return said
 
     @property

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 
 from dashboard.pages.parts.poll_interval import in_words
 from devices.models import Device, Selection
 from devices.operations.bulk_actions import ACTIONS, devices_in
 from devices.status.reading import with_status
-from devices.words import thousands
+from devices.words import counted, of_site
 from fleets.models import Fleet
 from fleets.postgres.name_order import NameKey
 
@@ -67,15 +66,8 @@ def preview(selection: Selection, action: str, said: Mapping[str, Any], at: date
 
 def title(action: str, number: int, said: Mapping[str, Any]) -> str:
     """What is done, in words: "Move 38 devices to Kiosks"."""
-    devices = "1 device" if number == 1 else f"{thousands(number)} devices"
-    match action:
-        case "move":
-            return f"Move {devices} to {said['fleet']}"
-        case "tag":
-            return f"Tag {devices}: {tag_words(said)}"
-        case "poll-interval":
-            return f"Set the poll interval of {devices} to {interval_words(said)}"
-    return f"{action.capitalize()} {devices}"
+    value = VALUES[action](said) if action in VALUES else ""
+    return counted(number, *TITLES[action], value=value)
 
 
 def tag_words(said: Mapping[str, Any]) -> str:
@@ -86,7 +78,24 @@ def tag_words(said: Mapping[str, Any]) -> str:
 
 def interval_words(said: Mapping[str, Any]) -> str:
     seconds = said["poll_interval"]
-    return in_words(seconds) if seconds else f"that of their {settings.FLEET_WORD.lower()}"
+    return in_words(seconds) if seconds else of_site("the {fleet} setting")
+
+
+VALUES: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
+    "move": lambda said: str(said["fleet"]),
+    "tag": tag_words,
+    "poll-interval": interval_words,
+}
+TITLES: Final = {
+    "move": ("Move 1 device to {value}", "Move {n} devices to {value}"),
+    "tag": ("Tag 1 device: {value}", "Tag {n} devices: {value}"),
+    "poll-interval": (
+        "Set the poll interval of 1 device to {value}",
+        "Set the poll interval of {n} devices to {value}",
+    ),
+    "deactivate": ("Deactivate 1 device", "Deactivate {n} devices"),
+    "delete": ("Delete 1 device", "Delete {n} devices"),
+}
 
 
 def others(selection: Selection) -> list[Fleet]:

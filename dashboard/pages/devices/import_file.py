@@ -158,9 +158,9 @@ def keys_confirmed(request: HttpRequest, job: UUID) -> HttpResponse:
     """Somebody has the keys: they are offered no more."""
     found, listed = _listed(request, job)
     if key_handout.confirm(listed=listed, actor=person(request)):
-        messages.success(request, "The keys can no longer be downloaded: they are not stored any more.")
+        messages.success(request, "The keys are no longer stored and cannot be downloaded.")
     else:
-        messages.info(request, "Nothing was changed: the keys were not offered for download.")
+        messages.info(request, "Nothing was changed. The keys were not available for download.")
     return redirect("devices:job", found.uuid)
 
 

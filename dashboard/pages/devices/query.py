@@ -52,7 +52,7 @@ def _sort(asked: QueryDict, notices: list[str]) -> str:
     sort = asked.get("sort") or "attention"
     if sort.removeprefix("-") in ORDERS:
         return sort
-    notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
+    notices.append(f"There is no sort order “{short(sort)}”. Devices that need attention come first.")
     return "attention"
 
 
@@ -60,9 +60,7 @@ def _size(asked: QueryDict, notices: list[str]) -> int:
     size = asked.get("per_page") or str(PAGE_SIZES[0])
     if size in map(str, PAGE_SIZES):
         return int(size)
-    notices.append(
-        f"Pages have {', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]} rows, not “{short(size)}”."
-    )
+    notices.append(f"“{short(size)}” is not a page size. Known sizes: {', '.join(map(str, PAGE_SIZES))}.")
     return PAGE_SIZES[0]
 
 
@@ -72,12 +70,12 @@ def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
     if not asked:
         return chosen(person(request).list_columns) or DEFAULT
     notices += [
-        f"There is no column “{short(name)}”, so it was left out."
+        f"There is no column “{short(name)}”. It was ignored."
         for name in asked
         if name not in WORDS and name != ALWAYS
     ]
     if len({*asked} & {*WORDS}) > MOST:
-        notices.append(f"A list has up to {MOST} columns beside name and status: the first {MOST} are shown.")
+        notices.append(f"A list has up to {MOST} columns beside name and status. The first {MOST} are shown.")
     return chosen(asked)
 
 

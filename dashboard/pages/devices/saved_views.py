@@ -29,7 +29,7 @@ from fleets.models import Organization, Role
 from fleets.text import Words, apart
 
 MOST_SHOWN: Final = 8  # of the views above a list
-TAKEN: Final = "There is a view of this name already: choose another one."
+TAKEN: Final = "A view with this name already exists. Choose another name."
 GONE: Final = "It was deleted meanwhile, so nothing was saved."
 
 
@@ -112,7 +112,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except saved_views.NameTaken:
             form.add_error("name", TAKEN)
         except saved_views.TooMany:
-            form.add_error(None, f"There are {saved_views.MOST} views already. Delete one first.")
+            form.add_error(None, f"There are already {saved_views.MOST} views. Delete one first.")
         else:
             messages.success(request, f"{apart(view)} is saved.")
             return HttpResponseRedirect(opening(view))
@@ -176,7 +176,7 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
     try:
         saved_views.delete(view=found, actor=person(request))
     except SavedView.DoesNotExist:
-        messages.info(request, f"{apart(found)} was deleted already.")
+        messages.info(request, f"{apart(found)} was already deleted.")
     else:
         messages.success(request, f"{apart(found)} is deleted.")
     return redirect("devices:views")
@@ -218,7 +218,7 @@ class NewViewForm(ViewForm):
     def __init__(self, shareable: list[Organization], data: Any) -> None:
         super().__init__(data)
         self._shareable = {each.slug: each for each in shareable}
-        shared = [(slug, f"Shared: everybody in {each}") for slug, each in self._shareable.items()]
+        shared = [(slug, f"Everyone in {each}") for slug, each in self._shareable.items()]
         self.fields["within"].choices = [("", "Only me"), *shared]  # type: ignore[attr-defined]
 
     def clean_within(self) -> Organization | None:

@@ -22,6 +22,7 @@ from dashboard.pages.parts.sort_links import Choice, Sort
 from devices import clock
 from devices.clock import Moment
 from devices.listing.fleets import SORTS, apart, order_named, standings, standings_of
+from devices.words import of_site
 from fleets.models import Organization
 from fleets.postgres.text_search import LONGEST
 from fleets.text import kept, short
@@ -96,5 +97,7 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
     sort = request.GET.get("sort") or "attention"
     if sort.removeprefix("-") in SORTS:
         return sort
-    notices.append(f"There is no order “{short(sort)}”: those needing attention come first.")
+    notices.append(
+        of_site("There is no sort order “{sort}”. {Fleets} that need attention come first.", sort=short(sort))
+    )
     return "attention"

@@ -82,7 +82,7 @@ def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
     try:
         jobs.cancel(job=found, actor=person(request))
     except jobs.Ended:
-        messages.info(request, f"“{apart(found)}” had ended already: there was nothing to cancel.")
+        messages.info(request, f"“{apart(found)}” had already ended. There was nothing to cancel.")
     return redirect("devices:job", found.uuid)
 
 

@@ -43,11 +43,15 @@ def how_far(job: Job) -> str:
     return f"{thousands(job.done)} of {thousands(job.total)}"
 
 
+AGAIN: Final = "Its worker stopped before the job was done. Another worker started it again."
+CONTINUED: Final = "Its worker stopped before the job was done. Another worker continues it."
+
+
 def what_came(job: Job) -> str:
     """In sentences, for the state it is in: what happened, and what was kept."""
-    kept = "Nothing was changed." if job.whole else "What was done until then stays."
+    kept = "Nothing was changed." if job.whole else "What was already done stays."
     if job.state == Job.State.WAITING:
-        return "It begins as soon as a worker is free. Jobs of an organization are done one by one."
+        return "It starts as soon as a worker is free. An organization's jobs run one after another."
     if job.state == Job.State.CANCELLED:
         return f"{apart(job.cancelled_by_name)} cancelled it. {kept}"
     if job.state == Job.State.FAILED:
@@ -55,6 +59,5 @@ def what_came(job: Job) -> str:
     if job.state == Job.State.RUNNING and job.cancel_at:
         return f"{apart(job.cancelled_by_name)} asked it to stop."
     if job.state == Job.State.RUNNING and job.attempt > 1:
-        again = "began again from the start" if job.whole else "goes on with it"
-        return f"Its worker ended in the middle of it; another one {again}."
+        return AGAIN if job.whole else CONTINUED
     return job.words

@@ -23,8 +23,8 @@ def page_asked_for(
     notices: list[str],
     read: Callable[..., P],
     *,
-    of: str = "list",
-    first: str = "at the top",
+    unreadable: str = "The address names an unknown place in this list, so the list starts at the top.",
+    past: str = "There is nothing after that place in the list. This is its last page.",
 ) -> P:
     """The page that is asked for; the first one, with a notice, where its cursor cannot be read.
 
@@ -34,8 +34,8 @@ def page_asked_for(
     try:
         found = read(after=after, before=before)
     except UnreadableCursor:
-        notices.append(f"The address names no place in this {of}, so it begins {first}.")
+        notices.append(unreadable)
         return read()
     if found.past_end:
-        notices.append(f"There is nothing behind that place in the {of}: this is its last page.")
+        notices.append(past)
     return found

@@ -22,9 +22,9 @@ class IntervalForm(forms.Form):
         min_value=1,
         max_value=POLL_INTERVAL_MAX,
         error_messages={
-            "invalid": "The poll interval is a whole number.",
-            "min_value": "The poll interval is 10 s or more.",
-            "max_value": "The poll interval is 24 h or less.",
+            "invalid": "The poll interval must be a whole number.",
+            "min_value": "The poll interval must be 10 s or more.",
+            "max_value": "The poll interval must be 24 h or less.",
         },
         widget=forms.NumberInput({**PLAIN, "aria-label": "Poll interval, a number"}),
     )
@@ -42,7 +42,7 @@ class IntervalForm(forms.Form):
             return {**said, "poll_interval": None}
         seconds = every * UNITS[unit][0]
         if not POLL_INTERVAL_MIN <= seconds <= POLL_INTERVAL_MAX:
-            self.add_error("every", f"The poll interval is from 10 s to 24 h; {every} {unit} is not.")
+            self.add_error("every", f"The poll interval must be from 10 s to 24 h, not {every} {unit}.")
         return {**said, "poll_interval": seconds}
 
 

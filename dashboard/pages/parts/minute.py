@@ -38,22 +38,29 @@ def asked(request: HttpRequest, now: datetime) -> Asked:
     named = moments.read(text, timezone.get_current_timezone(), fold=fold)
     if named is None:
         like = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
-        return Asked(fault=f"“at” names no minute: “{short(text)}”. Write it as {like}.")
-    begins = retention.begins()
+        return Asked(fault=f"The time “{short(text)}” is not valid. Write it as {like}.")
     minute = named.replace(second=0, microsecond=0)
     if minute > now:
-        return Asked(fault=f"“at” lies in the future: {words.full(minute)} has not come yet.")
-    if begins is None or minute < begins:
-        first = f"it begins at {words.full(begins)}" if begins else "nothing has happened yet"
-        return Asked(fault=f"“at” lies before the history that is kept: {first}.")
+        return Asked(fault=f"{words.full(minute)} is in the future.")
+    if fault := _too_early(minute):
+        return Asked(fault=fault)
     if text != address_of(minute):
         return Asked(canonical=_with(request, address_of(minute)))
     return Asked(at=clock.known(minute))
 
 
+def _too_early(minute: datetime) -> str:
+    begins = retention.begins()
+    if begins is None:
+        return "There is no history yet."
+    if minute < begins:
+        return f"{words.full(minute)} is too early. The history starts at {words.full(begins)}."
+    return ""
+
+
 def fault_words(fault: str) -> list[str]:
     """The notice of a page that could not show the minute."""
-    return [f"{fault} So this is the present."] if fault else []
+    return [f"{fault} The page shows the present."] if fault else []
 
 
 def _with(request: HttpRequest, at: str) -> str:
@@ -103,7 +110,8 @@ def as_of(request: HttpRequest, at: Moment, now: datetime) -> dict[str, object]:
 def _offsets(local: datetime) -> list[tuple[int, str, bool]]:
     if not words.twice(local):
         return []
-    both = [(0, "before the clocks go back"), (1, "after the clocks go back")]
+    both = [(0, "{offset}, before the clocks go back"), (1, "{offset}, after the clocks go back")]
     return [
-        (fold, f"{words.offset(local.replace(fold=fold))}, {said}", fold == local.fold) for fold, said in both
+        (fold, said.format(offset=words.offset(local.replace(fold=fold))), fold == local.fold)
+        for fold, said in both
     ]

@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 
 from devices.models import Device
+from devices.words import of_site
 from fleets.models import Fleet
 
 LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
@@ -59,7 +60,7 @@ def interval_of(device: Device, fleet: Fleet | None = None) -> OwnInterval:
     """The device's own setting, else its fleet's (or that of `fleet`, were it there), else the site's."""
     own, poll = device.poll_interval, device.last_poll
     found = (
-        inherited(fleet or device.fleet) if own is None else OwnInterval(own, interval(own), "at this device")
+        inherited(fleet or device.fleet) if own is None else OwnInterval(own, interval(own), "device setting")
     )
     if poll is None or poll.poll_interval == found.seconds:
         return found
@@ -69,6 +70,6 @@ def interval_of(device: Device, fleet: Fleet | None = None) -> OwnInterval:
 def inherited(fleet: Fleet) -> OwnInterval:
     """What a device of this fleet has where it says nothing itself."""
     if fleet.poll_interval is not None:
-        source = f"by the {settings.FLEET_WORD.lower()}"
+        source = of_site("{fleet} setting")
         return OwnInterval(fleet.poll_interval, interval(fleet.poll_interval), source)
-    return OwnInterval(settings.POLL_INTERVAL, interval(settings.POLL_INTERVAL), "by the site")
+    return OwnInterval(settings.POLL_INTERVAL, interval(settings.POLL_INTERVAL), "site setting")

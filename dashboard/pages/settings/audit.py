@@ -87,7 +87,11 @@ def _name(here: Place) -> str:
 
 def _page(request: HttpRequest, found: QuerySet[AuditEntry], asked: Asked) -> Page[AuditEntry]:
     read = partial(page, found, ORDER, PAGE)
-    return page_asked_for(request, asked.notices, read, of="log", first="at the newest entry")
+    return page_asked_for(request, asked.notices, read, unreadable=UNREADABLE, past=PAST)
+
+
+UNREADABLE: Final = "The address names an unknown place in this log, so the log starts at the newest entry."
+PAST: Final = "There is nothing after that place in the log. This is its last page."
 
 
 async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[dict[str, Any]]]:

@@ -23,19 +23,19 @@ from fleets.models import Fleet
 
 class Command(BaseCommand):
     help = (
-        "Makes a device and prints its UUID and key; or with --file all devices of a CSV file, or none,"
-        " and writes their keys to a new file that only you can read."
+        "Creates a device and prints its UUID and key. With --file it creates all devices of a CSV file, or"
+        " none, and writes their keys to a new file that only you can read."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("fleet", help="the address of the fleet, as in /fleets/ADDRESS/")
-        parser.add_argument("--uuid", help="32 or 62 hexadecimal characters; without it one is made up")
+        parser.add_argument("fleet", help="the address of the fleet, as in its URL /fleets/ADDRESS/")
+        parser.add_argument("--uuid", help="32 or 62 hexadecimal characters; generated if left out")
         parser.add_argument("--name", default="")
         parser.add_argument("--device-type", default="")
         parser.add_argument(
-            "--file", type=Path, help="CSV; the header names some of uuid, name, ...; or an export"
+            "--file", type=Path, help="CSV file with a header (uuid, name, ...), or an export"
         )
-        parser.add_argument("--keys", type=Path, help="where the keys of --file go; must not be there yet")
+        parser.add_argument("--keys", type=Path, help="file for the keys of --file; it must not exist")
 
     def handle(self, *, fleet: str, file: Path | None, keys: Path | None, **options: Any) -> None:
         into = fleet_of(fleet)
@@ -44,9 +44,9 @@ class Command(BaseCommand):
             self.stdout.write(preregister(into, **one))
             return
         if keys is None:
-            raise CommandError("--file needs --keys, for the keys are stored nowhere. Nothing was done.")
+            raise CommandError("--file requires --keys, because keys are not stored. Nothing was done.")
         number = preregister_file(into, file, keys, self.tell)
-        self.stdout.write(f"{number} devices are preregistered; their keys are in {keys}.")
+        self.stdout.write(f"{number} devices are preregistered. Their keys are in {keys}.")
 
     def tell(self, done: int, total: int) -> None:
         self.stderr.write(f"{done} of {total}")
@@ -57,7 +57,7 @@ def preregister(fleet: Fleet, **facts: Any) -> str:
     try:
         device, key = lifecycle.preregister(fleet=fleet, actor=None, **facts)
     except (lifecycle.InvalidUuid, lifecycle.UuidTaken, lifecycle.FleetGone) as problem:
-        raise CommandError(f"{problem}. Nothing was done.") from problem
+        raise CommandError(f"{problem} Nothing was done.") from problem
     return f"{device.uuid} {key}"
 
 
@@ -67,7 +67,7 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
     try:
         out = os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise CommandError(f"{keys} cannot be made: {error.strerror}. Nothing was done.") from error
+        raise CommandError(f"{keys} cannot be created: {error.strerror}. Nothing was done.") from error
     try:
         # The keys are on the disk before the devices are there for good.
         with os.fdopen(out, "w", newline="") as written, transaction.atomic():

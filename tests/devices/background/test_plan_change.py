@@ -123,7 +123,7 @@ def test_a_plan_that_was_changed_before_its_turn_stays(
     freezing.change_plan(organization=organization, actor=None, plan=Plan.PAID, allowance=None, unpaid=False)
     job = work(job)
     assert (job.state, frozen()) == (Job.State.FAILED, 0)
-    assert job.words == "The plan was changed meanwhile, so this changed nothing."
+    assert job.words == "The plan was changed meanwhile, so nothing was changed."
 
 
 def test_who_lost_the_role_before_its_turn_changes_nothing(

@@ -131,7 +131,7 @@ def test_an_export_can_be_imported_elsewhere_and_exported_again_alike(
     client.force_login(make_member(elsewhere.organization, Role.OPERATOR))
     path = reverse("devices:import", args=[elsewhere.slug])
     preview = client.post(path, {"file": SimpleUploadedFile("devices.csv", exported.encode())}, follow=True)
-    assert "Columns of an export that are not imported: organization, fleet, " in text_of(preview)
+    assert "These columns of the export are not imported: organization, fleet, " in text_of(preview)
     client.post(preview.redirect_chain[-1][0])
     run(Job.objects.get().uuid, kinds=KINDS)
     others = {"organization", "fleet", "fleet_name", "status_since", "added"}
@@ -149,7 +149,7 @@ def test_a_uuid_taken_meanwhile_is_named_and_nothing_is_made(fleet: Fleet, opera
     job = preregistration.confirm(listed=listed, actor=operator)
     run(job.uuid, kinds=KINDS)
     job.refresh_from_db()
-    words = "Line 3, column uuid: A device of this site has 4c5bd1a already."
+    words = "Line 3, column uuid: Another device on this site already has 4c5bd1a."
     assert (job.state, job.words, job.done) == ("failed", words, 0)
     assert list(Device.objects.values_list("uuid", flat=True)) == [UUID]
     assert not JobResult.objects.exists()
@@ -235,7 +235,7 @@ def test_the_same_keys_are_offered_for_a_day(fleet: Fleet, operator: User) -> No
     listed.refresh_from_db()
     assert key_handout.offered_until(listed, T0 + LAST) == T0 + key_handout.OFFERED
     assert key_handout.offered_until(listed, T0 + key_handout.OFFERED) is None
-    with pytest.raises(key_handout.NotOffered, match="not stored any more"):
+    with pytest.raises(key_handout.NotOffered, match="no longer stored"):
         key_handout.hand_out(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
     assert not key_handout.confirm(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
 
@@ -265,7 +265,7 @@ def test_offered_keys_cannot_be_read_from_the_database_alone(
     assert first.key not in listed.encrypted_keys
     assert first.uuid not in listed.encrypted_keys
     former, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret" * 5
-    with pytest.raises(key_handout.NotOffered, match="SECRET_KEY was changed"):
+    with pytest.raises(key_handout.NotOffered, match="SECRET_KEY of the site was changed"):
         key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST)
     settings.SECRET_KEY_FALLBACKS = [former]
     assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [first]
@@ -297,7 +297,7 @@ def test_a_device_that_has_a_key_already_keeps_it(fleet: Fleet, operator: User) 
     first = Device.objects.earliest("pk")
     keys.new_device_key(first)
     keyed = key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)
-    assert [(bool(each.key), each.remark) for each in keyed] == [(False, "has a key already"), (True, "")]
+    assert [(bool(each.key), each.remark) for each in keyed] == [(False, "already has a key"), (True, "")]
 
 
 def test_a_device_that_was_deleted_gets_none(fleet: Fleet, operator: User) -> None:

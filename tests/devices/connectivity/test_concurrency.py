@@ -89,7 +89,9 @@ def test_deactivation_that_waited_for_a_poll_is_refused() -> None:
     with held_open(lambda: connectivity.record_heartbeats([device.pk], at)):
         waiting = in_background(deactivate)
     waiting.join(WAIT)
-    assert [str(error) for error in refused] == [f"{device} cannot be deactivated: the heartbeat is recent"]
+    assert [str(error) for error in refused] == [
+        f"{device} cannot be deactivated. The API heartbeat is on time."
+    ]
     assert shown(device, at) == Status.HEARTBEAT_ONLY
 
 

@@ -49,11 +49,14 @@ def said(at: datetime = AT) -> list[Item]:
 
 
 def what(shown: list[Item]) -> list[str]:
-    return [item.what.replace("\u00a0", " ") for item in shown]
+    return [item.what.replace("\u00a0", " ").removeprefix("{devices} ") for item in shown]
 
 
 def places(shown: list[Item]) -> list[str]:
-    return [f"{item.number} of {item.of} {item.place}" if item.place else item.rows[0].name for item in shown]
+    return [
+        item.place.replace("{devices}", f"{item.number} of {item.of}") if item.place else item.rows[0].name
+        for item in shown
+    ]
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,8 @@ def test_a_silent_vpn_server_is_one_line_over_all_fleets() -> None:
     connectivity.vpn_connected("vpn-1", [device.uuid for device in devices], T0)
     connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
     shown = items(lines(everybody(), 9, T0 + seconds(90)).rows, Device.objects.all(), T0 + seconds(90))
-    assert places(shown) == ["15 of 15 of VPN server vpn-1"]
-    assert what(shown) == ["lost VPN within 1 s and kept the heartbeat"]
+    assert places(shown) == ["15 of 15 on VPN server vpn-1"]
+    assert what(shown) == ["lost the VPN within 1 s and kept the heartbeat"]
     assert VpnServer.objects.get().due_at  # nobody has recorded it
 
 
@@ -178,9 +181,9 @@ def test_a_site_without_power_is_one_incident_however_its_devices_poll() -> None
         connectivity.record_heartbeats([device.pk], T0 + seconds(100 * number))
     connectivity.vpn_disconnected("vpn-1", [device.uuid for device in devices], T0 + seconds(600))
     for minutes, words in (
-        (20, "lost VPN within 1 s and kept the heartbeat"),
-        (25, "lost VPN within 1 s: 2 are Offline and 4 kept the heartbeat"),
-        (60, "lost VPN within 1 s and are Offline"),
+        (20, "lost the VPN within 1 s and kept the heartbeat"),
+        (25, "lost the VPN within 1 s (2 are Offline, 4 kept the heartbeat)"),
+        (60, "lost the VPN within 1 s and are Offline"),
     ):
         at = T0 + seconds(60 * minutes)
         (item,) = items(lines(everybody(), 9, at).rows, Device.objects.all(), at)
@@ -192,13 +195,13 @@ def test_a_site_without_power_is_one_incident_however_its_devices_poll() -> None
     [
         (
             {"vpn_connected": True, "vpn_changed_at": T0, "heartbeat_state": "lost"},
-            "lost the API heartbeat within 4 s and kept VPN",
+            "lost the API heartbeat within 4 s and kept the VPN",
         ),
         (
             {"heartbeat_state": "lost", "vpn_enabled": False},
             "lost the API heartbeat within 4 s and are Offline",
         ),
-        ({"heartbeat_state": "recent"}, "came within 4 s without VPN"),
+        ({"heartbeat_state": "recent"}, "connected without VPN within 4 s"),
         (
             {"vpn_connected": True, "vpn_changed_at": T0, "heartbeat_state": "recent", "update_progress": 40},
             "stopped making progress within 4 s",
@@ -226,7 +229,7 @@ def test_a_line_says_within_how_long(every: float, words: str) -> None:
     fleet = make_fleet()
     for number in range(5):
         lost_vpn(fleet, number * every)
-    assert what(said()) == [f"lost VPN within {words} and kept the heartbeat"]
+    assert what(said()) == [f"lost the VPN within {words} and kept the heartbeat"]
 
 
 def test_the_worst_and_newest_come_first() -> None:
@@ -264,7 +267,7 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
         lost_vpn(fleet, number)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = items(found(), Device.objects.all(), AT, complete=False)
-    assert [(item.number, item.of, item.place) for item in shown] == [(12, 12, "in kiosks")]
+    assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
 
 def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +276,7 @@ def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.Monkey
     for number in range(10):
         lost_vpn(make_fleet(), number, public_address="203.0.113.7")
     shown = items(found(), Device.objects.all(), AT)
-    assert [(item.number, item.of, item.place) for item in shown] == [(10, None, "at 203.0.113.7")]
+    assert [item.said.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
 
 
 def test_the_words_of_the_site_are_used(settings: Settings) -> None:
@@ -281,4 +284,4 @@ def test_the_words_of_the_site_are_used(settings: Settings) -> None:
     fleet = make_fleet()
     for number in range(5):
         lost_vpn(fleet, number)
-    assert what(said()) == ["lost Cloudlink within 4 s and kept the heartbeat"]
+    assert what(said()) == ["lost the Cloudlink within 4 s and kept the heartbeat"]

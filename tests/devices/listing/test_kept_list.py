@@ -68,7 +68,7 @@ def test_a_former_address_may_be_opened_but_nothing_is_done_to_its_devices() -> 
     former = {"v": 0, "address": "status=nonsense"}
     assert read(former) == FormerAddress(address="status=nonsense")
     assert address_of(read(former)) == "status=nonsense"
-    with pytest.raises(Unreadable, match="Something in “status=nonsense” is not known any more"):
+    with pytest.raises(Unreadable, match="Something in “status=nonsense” is no longer known"):
         kept_list.read_for_work(former)
 
 
@@ -81,7 +81,7 @@ def test_fleets_are_looked_up_where_the_list_is_used() -> None:
     found = kept_list.resolved(kept, [organization], notices)
     assert found.fleets == (fleet,)
     assert (found.tags, found.silent and found.silent.total_seconds()) == ((Tag("a", "1"),), 3600)
-    assert notices == ["There is no fleet “elsewhere” here: it was left out."]
+    assert notices == ["There is no fleet “elsewhere” here. It was ignored."]
 
 
 def test_statuses_fold_where_the_list_is_used(settings: Any) -> None:

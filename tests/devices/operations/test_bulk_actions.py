@@ -126,7 +126,7 @@ def test_devices_move_and_those_there_already_are_skipped(
     make_device(fleet, name="a")
     make_device(to, name="b")
     job = do(start(select(organization), "move", ada, fleet=to))
-    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "In Trams already")}
+    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "Already in Trams")}
     assert (job.state, job.done, job.total, job.words) == ("done", 2, 2, "1 changed, 1 skipped.")
     assert set(Device.objects.values_list("fleet", flat=True)) == {to.pk}
     entry = AuditEntry.objects.get(action="device-moved")
@@ -137,7 +137,7 @@ def test_tags_are_put_and_dropped(organization: Organization, fleet: Fleet, ada:
     make_device(fleet, name="a", tags={"spare": "", "line": "1"})
     make_device(fleet, name="b", tags={"site": "x"})
     job = do(start(select(organization), "tag", ada, put={"site": "x"}, drop=["spare"]))
-    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "Tagged so already")}
+    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "Already tagged this way")}
     assert Device.objects.get(name="a").tags == {"line": "1", "site": "x"}
 
 
@@ -148,7 +148,7 @@ def test_poll_intervals_are_set_and_taken_away(
     make_device(fleet, name="a", poll_interval=before)
     make_device(fleet, name="b", poll_interval=after)
     job = do(start(select(organization), "poll-interval", ada, poll_interval=after))
-    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "Set so already")}
+    assert outcomes(job) == {"a": ("done", ""), "b": ("skipped", "Already set")}
     assert set(Device.objects.values_list("poll_interval", flat=True)) == {after}
 
 
@@ -163,8 +163,8 @@ def test_only_devices_without_a_link_are_deactivated(
         "a-post-provisioning",
         "a-frozen",
     }
-    assert found["a-inactive"] == ("skipped", "Inactive already")
-    assert found["a-vpn-only"] == ("skipped", "a-vpn-only cannot be deactivated: the VPN is connected")
+    assert found["a-inactive"] == ("skipped", "Already inactive")
+    assert found["a-vpn-only"] == ("skipped", "a-vpn-only cannot be deactivated. The VPN is connected.")
     assert not Device.objects.get(pk=made["offline"].pk).is_active
 
 
@@ -278,7 +278,7 @@ def forget_the_selection(job: Job, ada: User) -> None:
     [
         (lose_the_role, "ada no longer has the role Operator in Halden. What was done before that stays."),
         (delete_the_account, "The account of ada no longer exists. What was done before that stays."),
-        (forget_the_selection, "What was selected is not kept any longer."),
+        (forget_the_selection, "The selection is no longer kept."),
     ],
 )
 def test_a_job_that_may_not_be_done_any_more_changes_nothing_and_says_why(
@@ -295,7 +295,7 @@ def test_a_job_that_may_not_be_done_any_more_changes_nothing_and_says_why(
 @pytest.mark.parametrize(
     ("kept", "words"),
     [
-        ({"v": 0, "address": "status=nonsense"}, "Something in “status=nonsense” is not known any more."),
+        ({"v": 0, "address": "status=nonsense"}, "Something in “status=nonsense” is no longer known."),
         ({"v": 2}, "This version of the site cannot read it: Invalid value 2 - at `$.v`."),
         (
             {"v": 1, "battery": "low"},
@@ -311,7 +311,7 @@ def test_a_filter_that_cannot_be_read_ends_the_job_and_never_means_all_devices(
     Selection.objects.update(kept=kept)
     ended = do(job)
     assert (ended.state, ended.done) == ("failed", 0)
-    assert f"The filter cannot be read any more. {words}" in ended.words
+    assert f"The filter can no longer be read. {words}" in ended.words
     assert Device.objects.get().tags == {}
 
 
@@ -321,8 +321,8 @@ def test_a_fleet_that_is_gone_ends_the_job(organization: Organization, fleet: Fl
     moving = start(select(organization), "move", ada, fleet=to)
     named = start(select(organization, f"fleet={to.slug}"), "tag", ada, put={"a": ""}, drop=[])
     to.delete()
-    assert do(moving).words == "The fleet that they were to move to was deleted."
-    assert "The filter does not mean the same any more." in do(named).words
+    assert do(moving).words == "The fleet that the devices should move to was deleted."
+    assert "The filter no longer means the same." in do(named).words
     assert Device.objects.values("fleet", "tags").get() == {"fleet": fleet.pk, "tags": {}}
 
 
@@ -389,7 +389,7 @@ def test_the_preview_tells_what_the_job_then_does(
     found = preview(selection, "deactivate", {}, clock.now())
     assert found.affected.names == ["a-frozen", "a-offline", "a-post-provisioning"]
     assert [(group.why, group.number) for group in found.skipped] == [
-        ("Inactive already", 1),
+        ("Already inactive", 1),
         (bulk_actions.LINKED, 4),
         (GONE, 1),
     ]

@@ -9,8 +9,8 @@ from tests.factories import make_device
 
 UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
 OTHER = "a" * 62
-SECONDS = "A whole number of seconds, from 10 to 86400."
-NOT_A_UUID = "A UUID has 32 or 62 characters, each 0 to 9 or a to f."
+SECONDS = "Enter a whole number of seconds from 10 to 86400."
+NOT_A_UUID = "A UUID has 32 or 62 characters (0 to 9 and a to f)."
 
 
 def test_all_columns() -> None:
@@ -95,37 +95,40 @@ def test_an_apostrophe_before_what_would_be_a_formula_is_not_part_of_the_name(ce
 def test_columns_of_an_export_that_are_not_imported_are_told() -> None:
     found = read(b"fleet,name,type,status\nkiosks,a,rpi,online\n")
     assert (found.lines, found.faults) == ([Line(2, name="a", device_type="rpi")], [])
-    assert found.remark == "Columns of an export that are not imported: fleet, status."
+    assert found.remark == "These columns of the export are not imported: fleet, status."
     assert read(b"name\na\n").remark == ""
 
 
 NAMES = "uuid, name, device_type, tags, notes, poll_interval"
 UNKNOWN = f"Unknown column. Known columns: {NAMES}."
-NOT_A_TAG = "begins like JSON, and is no object of names and values."
+NOT_A_TAG = "looks like JSON, but it is not an object of names and values."
 HIDDEN = "It has a character that does not show"
 
 
 @pytest.mark.parametrize(
     ("content", "faults"),
     [
-        (b"", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
-        (b"pump-1\npump-2\n", [Fault(1, "", f"The first line must name the columns: some of {NAMES}.")]),
-        (b"name\n", [Fault(0, "", "It names no device: below the header is nothing.")]),
+        (b"", [Fault(1, "", f"The first line must name the columns. Known columns: {NAMES}.")]),
+        (
+            b"pump-1\npump-2\n",
+            [Fault(1, "", f"The first line must name the columns. Known columns: {NAMES}.")],
+        ),
+        (b"name\n", [Fault(0, "", "The file has no devices below the header.")]),
         (b'name,"a;b;c"\na,red\n', [Fault(1, "a;b;c", UNKNOWN)]),
         (b"tags\n'=a\n", [Fault(2, "tags", "“=a” has no name before the =.")]),
         (b"name,colour\na,red\n", [Fault(1, "colour", UNKNOWN)]),
-        (b"name,\na,b\n", [Fault(2, "", f"“b” {UNNAMED}")]),
-        (b"sep=;\n\nname;;notes\na; big ;\n", [Fault(4, "", f"“big” {UNNAMED}")]),
-        (b"name,Name\na,b\n", [Fault(1, "name", "It is there twice.")]),
-        ("name\na\n".encode("utf-16"), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")]),
+        (b"name,\na,b\n", [Fault(2, "", UNNAMED.format("b"))]),
+        (b"sep=;\n\nname;;notes\na; big ;\n", [Fault(4, "", UNNAMED.format("big"))]),
+        (b"name,Name\na,b\n", [Fault(1, "name", "This column occurs twice.")]),
+        ("name\na\n".encode("utf-16"), [Fault(0, "", "The file is in UTF-16. Save it as “CSV UTF-8”.")]),
         *(
-            ("name\na\n".encode(form), [Fault(0, "", "It is in UTF-16. Save it as “CSV UTF-8”.")])
+            ("name\na\n".encode(form), [Fault(0, "", "The file is in UTF-16. Save it as “CSV UTF-8”.")])
             for form in ("utf-16-le", "utf-16-be", "utf-32")
         ),
-        (b"name\na\n\xe4\n", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
-        (b"name,notes\na,b,c\n", [Fault(2, "", f"“c” {UNNAMED}")]),
-        (b"type,device_type\na,b\n", [Fault(1, "device_type", "It is there twice.")]),
-        (b"name\rb\r\xe4\r", [Fault(3, "", "It is not in UTF-8. Save the file as “CSV UTF-8”.")]),
+        (b"name\na\n\xe4\n", [Fault(3, "", "The file is not in UTF-8. Save it as “CSV UTF-8”.")]),
+        (b"name,notes\na,b,c\n", [Fault(2, "", UNNAMED.format("c"))]),
+        (b"type,device_type\na,b\n", [Fault(1, "device_type", "This column occurs twice.")]),
+        (b"name\rb\r\xe4\r", [Fault(3, "", "The file is not in UTF-8. Save it as “CSV UTF-8”.")]),
         (b'name\na\n"b\n', [Fault(3, "", UNBALANCED)]),
         (b'name\n"a"b\n', [Fault(2, "", UNBALANCED)]),
         (b"notes\n" + b"x" * 140_000 + b"\n", [Fault(2, "", "A cell is too long.")]),
@@ -133,16 +136,19 @@ HIDDEN = "It has a character that does not show"
         (b"uuid\n" + b"g" * 32 + b"\n", [Fault(2, "uuid", NOT_A_UUID)]),
         (
             f"uuid\n{UUID}\n{OTHER}\n{UUID.upper()}\n".encode(),
-            [Fault(4, "uuid", "4c5bd1a is on line 2 already.")],
+            [Fault(4, "uuid", "4c5bd1a is already on line 2.")],
         ),
-        (b"name\n" + b"x" * 256 + b"\n", [Fault(2, "name", "It has 256 characters; up to 255 are kept.")]),
+        (
+            b"name\n" + b"x" * 256 + b"\n",
+            [Fault(2, "name", "It has 256 characters. At most 255 are allowed.")],
+        ),
         (
             b"device_type\n" + b"x" * 256 + b"\n",
-            [Fault(2, "device_type", "It has 256 characters; up to 255 are kept.")],
+            [Fault(2, "device_type", "It has 256 characters. At most 255 are allowed.")],
         ),
         (
             b"notes\n" + b"x" * 20_001 + b"\n",
-            [Fault(2, "notes", "It has 20001 characters; up to 20000 are kept.")],
+            [Fault(2, "notes", "It has 20001 characters. At most 20000 are allowed.")],
         ),
         (b'name\n"a\nb"\n', [Fault(2, "name", "It has a line break. Remove it.")]),
         (b"name\na\x00\n", [Fault(2, "name", f"{HIDDEN}, U+0000. Remove it.")]),
@@ -155,16 +161,16 @@ HIDDEN = "It has a character that does not show"
         (b'tags\n"{""a"": ""\\ud800""}"\n', [Fault(2, "tags", f"{HIDDEN}, U+D800. Remove it.")]),
         (
             b'tags\n"{""a"": ""1"", ""a"": ""2""}"\n',
-            [Fault(2, "tags", "“a” is there twice, and a tag has one value.")],
+            [Fault(2, "tags", "“a” occurs twice. A tag has one value.")],
         ),
         (b"poll_interval\n9\n", [Fault(2, "poll_interval", SECONDS)]),
         (b"poll_interval\n86401\n", [Fault(2, "poll_interval", SECONDS)]),
         (b"poll_interval\n15 min\n", [Fault(2, "poll_interval", SECONDS)]),
-        (b"name,tags\na,a=1;a=2\n", [Fault(2, "tags", "“a” is there twice, and a tag has one value.")]),
+        (b"name,tags\na,a=1;a=2\n", [Fault(2, "tags", "“a” occurs twice. A tag has one value.")]),
         (
             f"uuid,name,tags\n123,{'x' * 256},=\n\n,ok,\n4,,\n".encode(),
             [
-                Fault(2, "name", "It has 256 characters; up to 255 are kept."),
+                Fault(2, "name", "It has 256 characters. At most 255 are allowed."),
                 Fault(2, "tags", "“=” has no name before the =."),
                 Fault(2, "uuid", NOT_A_UUID),
                 Fault(5, "uuid", NOT_A_UUID),
@@ -181,7 +187,7 @@ def test_lengths_are_those_of_the_text_as_it_is_kept(column: str, most: int) -> 
     """In NFC some characters are several, and others become one: neither is cut nor refused for its form."""
     longer, shorter = "\u0958" * (most // 2 + 1), "a\u0308" * most
     assert read(f"{column}\n{longer}\n".encode()).faults == [
-        Fault(2, column, f"It has {most // 2 * 2 + 2} characters; up to {most} are kept.")
+        Fault(2, column, f"It has {most // 2 * 2 + 2} characters. At most {most} are allowed.")
     ]
     found = read(f"{column}\n{shorter}\n".encode())
     assert found.faults == []
@@ -204,7 +210,7 @@ def test_ten_thousand_devices_and_one_bad_line() -> None:
 def test_there_is_a_limit() -> None:
     assert read(b"name\n" + b"a\n" * MOST).faults == []
     assert read(b"name\n" + b"a\n" * (MOST + 1)).faults == [
-        Fault(MOST + 2, "", f"More than {MOST} devices: divide the file.")
+        Fault(MOST + 2, "", f"The file has more than {MOST} devices. Split it.")
     ]
 
 
@@ -212,5 +218,5 @@ def test_there_is_a_limit() -> None:
 def test_what_the_site_has_already() -> None:
     make_device(uuid=UUID)
     assert taken([Line(2), Line(3, OTHER), Line(4, UUID)]) == [
-        Fault(4, "uuid", "A device of this site has 4c5bd1a already.")
+        Fault(4, "uuid", "Another device on this site already has 4c5bd1a.")
     ]

@@ -71,7 +71,7 @@ def test_preregistered_is_inactive_until_contact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "refused"), [(0, "recent"), (1350, "late"), (1364.9, "late"), (1365, None)]
+    ("elapsed", "refused"), [(0, "on time"), (1350, "late"), (1364.9, "late"), (1365, None)]
 )
 def test_deactivation_asks_for_both_links_down_at_that_instant(elapsed: float, refused: str | None) -> None:
     device, at = make_device(), T0 + seconds(elapsed)

@@ -213,17 +213,17 @@ def test_a_place_that_is_none_or_gone_shows_the_nearest_page(
     first, cursor = reader.get("/?sort=name"), link_to("next", reader.get("/?sort=name"))
     wrong = reader.get("/?sort=name&after=nonsense")
     assert names_in(wrong) == names_in(first)
-    assert "The address names no place in this list" in text_of(wrong)
+    assert "The address names an unknown place in this list" in text_of(wrong)
     Fleet.objects.filter(name__gte="f-25").delete()
     last = reader.get(cursor)
     assert names_in(last) == [f"f-{number:02}" for number in range(25)]
-    assert "this is its last page" in text_of(last)
+    assert "This is its last page" in text_of(last)
 
 
 def test_an_unknown_order_falls_back_with_a_notice(reader: Client, fleet: Fleet) -> None:
     page = reader.get("/?sort=luck")
     assert names_in(page) == ["kiosks"]
-    assert "There is no order “luck”" in text_of(page)
+    assert "There is no sort order “luck”" in text_of(page)
 
 
 def test_only_my_organizations_are_there(reader: Client, user: User, fleet: Fleet) -> None:

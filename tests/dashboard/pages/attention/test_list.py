@@ -65,7 +65,7 @@ def test_devices_lost_together_are_one_line_that_opens_them(reader: Client, flee
         make_device(fleet)
     html = html_of(reader.get("/attention/"))
     words = text_of(reader.get("/attention/")).replace("\u00a0", " ")
-    said = "12 of 13 devices at 203.0.113.7 lost VPN within 1 s and kept the heartbeat"
+    said = "12 of 13 devices at 203.0.113.7 lost the VPN within 1 s and kept the heartbeat"
     assert said in words
     assert "12 devices need attention" in words
     address = re.search(r'href="([^"]*)">All 12 in the list of devices', html)
@@ -172,7 +172,7 @@ def test_pages_and_places_that_are_none(reader: Client, fleet: Fleet) -> None:
     assert address
     assert len(names_in(reader.get(f"/attention/{unescape(address.group(1))}"))) == 5
     wrong = reader.get("/attention/?after=nonsense")
-    assert "The address names no place in this list" in text_of(wrong)
+    assert "The address names an unknown place in this list" in text_of(wrong)
     assert names_in(wrong) == names_in(first)
 
 

@@ -48,10 +48,10 @@ def test_only_what_the_viewer_may_do_is_there(
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ("vpn", "Not while the VPN is connected"),
-        ("heartbeat", "Not while the heartbeat is recent"),
-        ("both", "Not while the VPN is connected and the heartbeat is recent"),
-        ("inactive", "It is inactive already"),
+        ("vpn", "The VPN is connected."),
+        ("heartbeat", "The API heartbeat is on time."),
+        ("both", "The VPN is connected, and the API heartbeat is up."),
+        ("inactive", "Already inactive"),
     ],
 )
 def test_what_cannot_be_done_now_is_disabled_and_says_why(
@@ -75,4 +75,4 @@ def test_it_follows_the_device_by_itself(reader: Client, fleet: Fleet) -> None:
     assert "Out of service until its next contact" in text_of(page)
     connectivity.record_heartbeats([device.pk])
     fresh = refresh(reader, f"/devices/{device.uuid}/", page["HX-PTag"])
-    assert "Not while the heartbeat is recent" in text_of(fresh)
+    assert "The API heartbeat is on time." in text_of(fresh)

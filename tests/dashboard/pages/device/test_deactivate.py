@@ -76,7 +76,10 @@ def test_frozen_for_another_reason_it_stays_frozen_and_the_page_says_so(
     assert not device.is_active
 
 
-@pytest.mark.parametrize("link", ["the VPN is connected", "the heartbeat is recent", "the heartbeat is late"])
+@pytest.mark.parametrize(
+    "link",
+    ["The VPN is connected.", "The API heartbeat is on time.", "The API heartbeat is late, but not lost."],
+)
 def test_while_a_link_is_up_the_page_says_which_and_has_no_button(
     reader: Client, fleet: Fleet, link: str
 ) -> None:
@@ -87,9 +90,9 @@ def test_while_a_link_is_up_the_page_says_which_and_has_no_button(
         polled = at - timedelta(seconds=1355 if "late" in link else 60)  # late from 22.5 min, for 15 s
         connectivity.record_heartbeats([device.pk], polled)
     page = reader.get(address(device))
-    assert f"It cannot be deactivated while {link}." in text_of(page)
-    assert ("without another poll its heartbeat is lost at" in text_of(page)) == ("heartbeat" in link)
-    assert f'aria-disabled="true">Not while {link}</button>' in page.content.decode()
+    assert f"It cannot be deactivated while a link is up. {link}" in text_of(page)
+    assert ("Without another poll its heartbeat is lost at" in text_of(page)) == ("heartbeat" in link)
+    assert 'aria-disabled="true">Not while a link is up</button>' in page.content.decode()
     assert "Deactivate " not in text_of(page).split("It cannot be")[1]
 
 
@@ -99,7 +102,7 @@ def test_a_poll_after_the_page_was_read_refuses_it(reader: Client, fleet: Fleet)
     connectivity.record_heartbeats([device.pk])
     answer = reader.post(address(device))
     assert answer.status_code == 409
-    assert "Nothing was changed: the heartbeat is recent." in text_of(answer)
+    assert "Nothing was changed. The API heartbeat is on time." in text_of(answer)
     device.refresh_from_db()
     assert device.is_active
 
@@ -110,10 +113,10 @@ def test_one_that_is_inactive_already_has_nothing_to_do(reader: Client, fleet: F
     reader.get(address(device))
     lifecycle.deactivate(device=device, actor=None)
     words = text_of(reader.post(address(device), follow=True))
-    assert "kiosk-1 was inactive already: nothing was changed." in words
+    assert "kiosk-1 was already inactive. Nothing was changed." in words
     assert AuditEntry.objects.filter(action="device-deactivated").count() == 1
     assert "It was deactivated 0 s ago" in text_of(reader.get(address(device)))
-    assert "It was preregistered and never in contact" in text_of(reader.get(address(waiting)))
+    assert "It was preregistered and has never connected" in text_of(reader.get(address(waiting)))
     assert b"<button" not in reader.get(address(device)).content.split(b"ask-page")[1].split(b"</main>")[0]
 
 

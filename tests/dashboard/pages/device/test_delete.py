@@ -32,18 +32,18 @@ def address(device: Device) -> str:
 
 def test_the_page_says_what_goes_and_what_stays(admin: Client, fleet: Fleet) -> None:
     words = text_of(admin.get(address(make_device(fleet, name="kiosk-1"))))
-    assert "At once go the device, its facts, tags and notes, and its keys" in words
+    assert "Deleted at once: the device, its facts, tags, notes and keys." in words
     assert "This cannot be undone." in words
-    assert "What stays: its history" in words
+    assert "Kept: its history" in words
     assert "for 90 days the hashes of its keys" in words
-    assert "It is in contact at this moment" not in words
+    assert "It is connected at the moment" not in words
 
 
 def test_one_in_contact_is_named_as_such(admin: Client, fleet: Fleet) -> None:
     device = make_device(fleet)
     connectivity.record_heartbeats([device.pk], clock.now())
     words = text_of(admin.get(address(device)))
-    assert "It is in contact at this moment. To put it away for a while, deactivate it instead" in words
+    assert "It is connected at the moment. To take it out of service for a while, switch it off" in words
 
 
 @pytest.mark.parametrize("typed", ["kiosk-1", "{short}", "{uuid}"])

@@ -45,8 +45,8 @@ def post(client: Client, device: Device, field: str, *, htmx: bool = False, **sa
         ("name", {"name": " kiosk-2 "}, {"name": "kiosk-2"}, "Name saved."),
         ("notes", {"notes": "Left.\r\nKey?"}, {"notes": "Left.\nKey?"}, "Notes saved."),
         ("tags", {"tags": "site = b\n\n spare"}, {"tags": {"site": "b", "spare": ""}}, "spare"),
-        ("poll-interval", {"every": "24", "unit": "h"}, {"poll_interval": 86400}, "24 h set at this device"),
-        ("poll-interval", {"every": "", "unit": "h"}, {"poll_interval": None}, "15 min set by the site"),
+        ("poll-interval", {"every": "24", "unit": "h"}, {"poll_interval": 86400}, "24 h (device setting)"),
+        ("poll-interval", {"every": "", "unit": "h"}, {"poll_interval": None}, "15 min (site setting)"),
     ],
 )
 def test_without_script_a_page_asks_and_the_summary_shows_what_was_saved(
@@ -94,8 +94,8 @@ def test_a_conflict_shows_both_texts_and_who_wrote_the_other(
     refused = reader.post(path, {"seen": seen, "notes": "mine"}, headers=headers)
     html = refused.content.decode()
     assert refused.status_code == 409
-    assert "Nothing was saved: ada changed this 0 s ago" in text_of(refused)
-    assert "Now saved: hers in two lines" in text_of(refused)
+    assert "Nothing was saved. ada changed this 0 s ago" in text_of(refused)
+    assert "This is saved now: hers in two lines" in text_of(refused)
     assert ">\nmine</textarea>" in html
     assert Device.objects.get().notes == "hers\nin two lines"
     again = reader.post(path, {"seen": seen_in(html), "notes": "mine, hers"}, headers=headers)
@@ -110,7 +110,9 @@ def test_a_conflict_with_the_device_itself_names_nobody(reader: Client, fleet: F
     seen = seen_in(reader.get(path).content.decode())
     Device.objects.update(poll_interval=1200)
     refused = reader.post(path, {"seen": seen, "every": "5", "unit": "min"})
-    assert "Nothing was saved: this was changed meanwhile. Now saved: 20 min" in text_of(refused)
+    assert "Nothing was saved. Somebody else changed this meanwhile. This is saved now: 20 min" in text_of(
+        refused
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,11 +121,11 @@ def test_a_conflict_with_the_device_itself_names_nobody(reader: Client, fleet: F
         ("name", {"name": "n" * 256}, "at most 255 characters"),
         ("notes", {"notes": "n" * 20_001}, "at most 20000 characters"),
         ("tags", {"tags": "= b"}, "“= b” has no name before the =."),
-        ("tags", {"tags": "a = 1\na = 2"}, "“a” is there twice"),
+        ("tags", {"tags": "a = 1\na = 2"}, "“a” occurs twice"),
         ("tags", {"tags": f"a = {'b' * 101}"}, "“a” is too long"),
         ("tags", {"tags": "\n".join(map(str, range(51)))}, "up to 50 tags, not 51"),
-        ("poll-interval", {"every": "9", "unit": "s"}, "from 10 s to 24 h; 9 s is not"),
-        ("poll-interval", {"every": "25", "unit": "h"}, "from 10 s to 24 h; 25 h is not"),
+        ("poll-interval", {"every": "9", "unit": "s"}, "from 10 s to 24 h, not 9 s"),
+        ("poll-interval", {"every": "25", "unit": "h"}, "from 10 s to 24 h, not 25 h"),
         ("poll-interval", {"every": "x", "unit": "h"}, "a whole number"),
     ],
 )
@@ -145,14 +147,14 @@ def test_a_long_interval_says_what_it_hides_and_another_one_in_force_is_named(
     connectivity.record_heartbeats([device.pk], clock.now())
     Device.objects.update(poll_interval=86400)
     words = text_of(reader.get(f"/devices/{device.uuid}/")).replace("\u00a0", " ")
-    assert "24 h set at this device, 15 min in force since its last poll" in words
-    assert "It may be off for up to 36 h 15 s before its heartbeat is lost" in words
+    assert "24 h (device setting) 15 min until its next poll" in words
+    assert "A device that is switched off is noticed after up to 36 h 15 s" in words
 
 
 def test_the_form_says_what_an_interval_hides(reader: Client, fleet: Fleet) -> None:
     words = text_of(reader.get(address(make_device(fleet), "poll-interval"))).replace("\u00a0", " ")
-    assert "Empty: 15 min, set by the site" in words
-    assert "at 24 h it may be off for up to 36 h 15 s before that shows" in words
+    assert "Leave empty to use 15 min (site setting)." in words
+    assert "At 24 h, a device that is switched off is noticed after up to 36 h 15 s" in words
 
 
 def test_observers_see_no_pencils_and_are_refused(

@@ -113,7 +113,7 @@ def test_a_reload_shows_no_key_and_makes_none(reader: Client, device: Device) ->
     first = reader.post(address(device), form)
     again = reader.post(address(device), form)
     assert again.status_code == 409
-    assert "Nothing was changed: since this form was opened, the device got a key." in text_of(again)
+    assert "Nothing was changed. The device got a key since this form was opened." in text_of(again)
     assert key_in(first) not in again.content.decode()
     assert ApiKey.objects.count() == 1
 
@@ -122,11 +122,11 @@ def test_two_live_keys_ask_for_one_to_be_revoked_first(reader: Client, device: D
     for _ in range(2):
         keys.new_device_key(device)
     page = reader.get(address(device))
-    assert "It has two keys that are accepted, so it is rotating already." in text_of(page)
-    assert 'aria-disabled="true">Rotate needs a revoked key first</button>' in page.content.decode()
+    assert "It has two valid keys, so a rotation is already in progress." in text_of(page)
+    assert 'aria-disabled="true">Revoke a key first</button>' in page.content.decode()
     answer = reader.post(address(device), form_of(page))
     assert answer.status_code == 409
-    assert "Nothing was changed: it has two live keys already." in text_of(answer)
+    assert "Nothing was changed. It already has two valid keys." in text_of(answer)
     assert ApiKey.objects.count() == 2
 
 
@@ -153,15 +153,15 @@ def test_the_list_says_how_keys_were_used_and_refused(reader: Client, device: De
 @pytest.mark.parametrize(
     ("used", "warning"),
     [
-        (None, "The device has not used its newest key yet: make sure that it has the one that stays."),
-        (True, "The device uses its newest key: the older one is needed no more."),
+        (None, "The device has not used its newest key yet. Make sure that it has the key that you keep."),
+        (True, "The device uses its newest key. It no longer needs the older one."),
     ],
 )
 def test_revoking_says_whether_the_device_took_its_new_key(
     reader: Client, device: Device, warning: str, *, used: bool | None
 ) -> None:
     keys.new_device_key(device)
-    only = "It is the only key that is accepted: without another the device cannot report."
+    only = "It is the only valid key. Without another one the device cannot report."
     assert only in text_of(reader.get(address(device)))
     keys.new_device_key(device)
     if used:
@@ -177,7 +177,7 @@ def test_a_key_is_revoked_from_the_list(reader: Client, device: Device) -> None:
     assert answer.redirect_chain == [(address(device), 302)]
     assert "is revoked." in text_of(answer)
     assert holder(key) is None
-    assert "was revoked already: nothing was changed." in text_of(reader.post(revoke, follow=True))
+    assert "was already revoked. Nothing was changed." in text_of(reader.post(revoke, follow=True))
     assert AuditEntry.objects.filter(action="key-revoked").count() == 1
 
 
@@ -234,5 +234,5 @@ def test_what_happened_between_the_look_and_the_lock(what: str) -> None:
         assert "kiosk-1 was deleted meanwhile" in text_of(answer)
     else:
         assert answer.status_code == 409
-        assert "since this form was opened, the device got a key" in text_of(answer)
+        assert "The device got a key since this form was opened." in text_of(answer)
         assert ApiKey.objects.count() == 1

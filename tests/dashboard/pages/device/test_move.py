@@ -51,15 +51,13 @@ def test_only_other_fleets_of_its_organization_are_offered(reader: Client, devic
     html = reader.get(address(device)).content.decode()
     assert html.count("<option") == 1
     assert '<option value="buoys">buoys</option>' in html
-    assert "It is in kiosks now. The next page says what changes; nothing does before." in text_of(
-        reader.get(address(device))
-    )
+    assert "It is in kiosks now. It can move within" in text_of(reader.get(address(device)))
 
 
 def test_without_another_fleet_the_page_says_so(reader: Client, device: Device) -> None:
     words = text_of(reader.get(address(device)))
     assert f"{device.organization} has no other fleet" in words
-    assert "A device moves only within its organization." in words
+    assert "A device can only move within its organization." in words
 
 
 def test_it_moves_and_keeps_its_history(reader: Client, device: Device) -> None:
@@ -67,7 +65,7 @@ def test_it_moves_and_keeps_its_history(reader: Client, device: Device) -> None:
     told = StatusChange.objects.filter(device=device).count()
     answer = move(reader, device, buoys, follow=True)
     assert answer.redirect_chain == [(f"/devices/{device.uuid}/", 302)]
-    assert "kiosk-1 is in buoys now." in text_of(answer)
+    assert "kiosk-1 is now in buoys." in text_of(answer)
     device.refresh_from_db()
     assert device.fleet == buoys
     assert StatusChange.objects.filter(device=device).count() == told + 1
@@ -79,8 +77,8 @@ def test_a_plain_move_says_what_stays(reader: Client, device: Device) -> None:
     buoys = make_fleet(device.organization, name="buoys", slug="buoys")
     assert changes(reader, device, buoys) == [
         "Poll interval 15 min stays",
-        "VPN used stays",
-        "Locked no stays",
+        "VPN Used stays",
+        "Locked No stays",
     ]
 
 
@@ -89,11 +87,11 @@ def test_what_changes_is_said_before(reader: Client, device: Device) -> None:
         device.organization, slug="paid", type=FleetType.PAID, poll_interval=60, vpn_enabled=False
     )
     assert changes(reader, device, paid) == [
-        "Poll interval 15 min becomes 1 min In force from its next poll on.",
-        "VPN used becomes turned off A recent heartbeat alone makes it Online.",
+        "Poll interval 15 min becomes 1 min Applies from its next poll.",
+        "VPN Used becomes Not used A recent heartbeat alone makes it Online.",
         (
-            "Locked no becomes Frozen: a paid fleet type in a free organization"
-            " Polls are still recorded; releases, settings and reports are refused."
+            "Locked No becomes Frozen: a paid fleet type in a free organization"
+            " Polls are still recorded. Releases, settings and reports are refused."
         ),
     ]
 
@@ -102,9 +100,9 @@ def test_what_is_set_at_the_device_stays(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet, poll_interval=30, vpn_setting=True)
     to = make_fleet(device.organization, poll_interval=60, vpn_enabled=False)
     assert changes(reader, device, to) == [
-        "Poll interval 30 s stays Set at this device.",
-        "VPN used stays Set at this device.",
-        "Locked no stays",
+        "Poll interval 30 s stays Set for this device.",
+        "VPN Used stays Set for this device.",
+        "Locked No stays",
     ]
 
 
@@ -141,7 +139,7 @@ def test_what_is_said_of_freezing_comes_true(
     said = changes(reader, device, to)[2]
     move(reader, device, to)
     device.refresh_from_db()
-    after = f"Frozen: {device.get_frozen_reason_display()}" if device.frozen_reason else "no"
+    after = f"Frozen: {device.get_frozen_reason_display()}" if device.frozen_reason else "No"
     assert after in said.removeprefix("Locked").split("becomes")[-1]
 
 
@@ -151,7 +149,7 @@ def test_one_that_was_moved_meanwhile_is_not_moved_again(reader: Client, device:
     answer = move(reader, device, buoys)
     assert answer.status_code == 409
     words = text_of(answer)
-    assert "Nothing was changed: meanwhile it was moved to depot." in words
+    assert "Nothing was changed. It was moved to depot meanwhile." in words
     assert "From depot to buoys ." in words
     device.refresh_from_db()
     assert device.fleet == depot
@@ -160,7 +158,7 @@ def test_one_that_was_moved_meanwhile_is_not_moved_again(reader: Client, device:
 def test_moved_there_meanwhile_by_somebody_else(reader: Client, device: Device) -> None:
     buoys = make_fleet(device.organization, name="buoys", slug="buoys")
     lifecycle.move(device=device, fleet=buoys, actor=None)
-    assert "kiosk-1 was in buoys already: nothing was changed." in text_of(
+    assert "kiosk-1 was already in buoys. Nothing was changed." in text_of(
         move(reader, device, buoys, follow=True)
     )
     assert AuditEntry.objects.filter(action="device-moved").count() == 1
@@ -172,7 +170,7 @@ def test_a_fleet_that_is_gone_or_not_mine_takes_no_device(reader: Client, device
     for to in (gone, make_fleet(make_organization(), slug="theirs")):
         answer = move(reader, device, to)
         assert answer.status_code == 409
-        assert "there is no such place to move it to any more" in text_of(answer)
+        assert "The fleet you chose no longer exists." in text_of(answer)
     device.refresh_from_db()
     assert device.fleet.slug == "kiosks"
 
@@ -215,4 +213,4 @@ def test_deleted_between_the_look_and_the_lock(what: str) -> None:
         assert "kiosk-1 was deleted meanwhile" in text_of(answer)
     else:
         assert answer.status_code == 409
-        assert "there is no such place to move it to any more" in text_of(answer)
+        assert "The fleet you chose no longer exists." in text_of(answer)

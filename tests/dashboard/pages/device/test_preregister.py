@@ -78,7 +78,7 @@ def test_a_reload_makes_no_second_device_and_leads_to_the_first(reader: Client) 
     first = reader.post(PATH, form)
     again = reader.post(PATH, form)
     assert again.status_code == 409
-    assert "No device was created: spare has this UUID. If you just created it" in text_of(again)
+    assert "No device was created. spare has this UUID. If you just created it" in text_of(again)
     assert f"/devices/{Device.objects.get().uuid}/key/" in again.content.decode()
     assert key_in(first) not in again.content.decode()
     assert reader.post(PATH, form_of(again, name="second")).status_code == 201
@@ -98,7 +98,7 @@ def test_what_is_no_uuid_makes_nothing_and_stays_in_the_form(reader: Client, uui
     answer = preregistered(reader, uuid=uuid, name="spare")
     words = text_of(answer)
     assert "Nothing was saved" in words
-    assert "A UUID has 32 or 62 characters, each 0 to 9 or a to f." in words
+    assert "A UUID has 32 or 62 characters (0 to 9 and a to f)." in words
     assert 'value="spare"' in answer.content.decode()
     assert f'value="{uuid}"' in answer.content.decode()
     assert not Device.objects.exists()
@@ -108,7 +108,7 @@ def test_a_uuid_of_my_own_device_is_named(reader: Client, fleet: Fleet) -> None:
     there = make_device(fleet, name="kiosk-1")
     answer = preregistered(reader, uuid=there.uuid)
     assert answer.status_code == 409
-    assert "No device was created: kiosk-1 has this UUID." in text_of(answer)
+    assert "No device was created. kiosk-1 has this UUID." in text_of(answer)
     assert f'href="/devices/{there.uuid}/"' in answer.content.decode()
 
 
@@ -116,14 +116,14 @@ def test_a_uuid_of_somebody_elses_device_is_not(reader: Client) -> None:
     theirs = make_device(name="secret-buoy")
     answer = preregistered(reader, uuid=theirs.uuid)
     assert answer.status_code == 409
-    assert "A device of this site has it already. No device was made." in text_of(answer)
+    assert "Another device on this site already has this UUID. No device was created." in text_of(answer)
     assert "secret-buoy" not in answer.content.decode()
     assert f"/devices/{theirs.uuid}/" not in answer.content.decode()
 
 
 def test_a_type_is_its_own_or_its_fleets(reader: Client, fleet: Fleet) -> None:
     Fleet.objects.filter(pk=fleet.pk).update(device_type="Raspberry Pi 4")
-    assert "Empty: Raspberry Pi 4, as the fleet says." in text_of(reader.get(PATH))
+    assert "If empty, Raspberry Pi 4 is used (fleet setting)." in text_of(reader.get(PATH))
     preregistered(reader)
     preregistered(reader, device_type="Intel NUC")
     assert list(Device.objects.order_by("pk").values_list("device_type", flat=True)) == [
@@ -200,11 +200,11 @@ def test_what_happened_between_the_look_and_the_lock(what: str) -> None:
     (answer,) = answers
     if what == "fleet deleted":
         assert answer.status_code == 404
-        assert "kiosks is no longer here It was deleted. No device was made." in text_of(answer)
+        assert "kiosks no longer exists It was deleted. No device was created." in text_of(answer)
         assert not Device.objects.exists()
     else:
         assert answer.status_code == 409
-        assert "No device was created: theirs has this UUID." in text_of(answer)
+        assert "No device was created. theirs has this UUID." in text_of(answer)
 
 
 def test_fleets_in_which_i_operate_are_offered_on_the_devices_page(client: Client, fleet: Fleet) -> None:

@@ -61,7 +61,7 @@ def test_the_lanes_say_their_uptime(reader: Client, device: Device, name: str, s
     assert {lane: words.strip() for lane, words in said.items()} == {
         f"Status{over}": f"{share}\xa0% reachable",
         f"VPN{over}": "no data",
-        f"API heartbeat{over}": f"{share}\xa0% heard from",
+        f"API heartbeat{over}": f"{share}\xa0% contacted",
     }
 
 

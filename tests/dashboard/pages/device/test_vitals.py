@@ -23,7 +23,7 @@ def test_nought_is_a_value() -> None:
         {"cpu_percent": 0, "memory_used": 0, "memory_total": 100, "temperature": 0, "undervolted": False}
     )
     assert zero["CPU"].share == zero["Memory"].share == zero["Temperature"].share == 0
-    assert zero["Power"].words == "enough"
+    assert zero["Power"].words == "OK"
     assert zero["Storage"].words == "no data"
 
 

@@ -113,8 +113,8 @@ def test_the_filters_work_on_what_was(reader: Client, kiosks: list[Device], now:
     late = reader.get(f"/devices/?at={then(now, 0.9)}&sort=name&vpn=connected")
     assert list(rows_of(late.content.decode())) == ["kiosk-b"]
     for query, said in {
-        "tag=x": "are those of now",
-        "silent=1h": "was left out",
+        "tag=x": "Their present values are used",
+        "silent=1h": "was ignored",
         "heartbeat=overdue": "on time",
     }.items():
         assert said in text_of(reader.get(f"/devices/?at={then(now, 9)}&{query}")), query
@@ -168,11 +168,11 @@ def test_the_counts_come_from_the_nearest_tally_and_are_the_same_without(
 @pytest.mark.parametrize(
     ("at", "said"),
     [
-        ("yesterday", "“at” names no minute: “yesterday”"),
-        ("2026-13-45T00:00", "“at” names no minute"),
-        ("8999-12-31T23:59Z", "“at” lies in the future"),
-        ("9999-12-31T23:59Z", "“at” names no minute"),
-        ("1999-12-31T23:59Z", "“at” lies before the history that is kept: it begins at"),
+        ("yesterday", "The time “yesterday” is not valid"),
+        ("2026-13-45T00:00", "is not valid"),
+        ("8999-12-31T23:59Z", "is in the future"),
+        ("9999-12-31T23:59Z", "is not valid"),
+        ("1999-12-31T23:59Z", "is too early. The history starts at"),
     ],
 )
 def test_what_is_no_minute_of_the_history_is_said_and_shows_the_present(
@@ -181,7 +181,7 @@ def test_what_is_no_minute_of_the_history_is_said_and_shows_the_present(
     for path in ("/", "/devices/", "/fleets/kiosks/"):
         words = text_of(reader.get(f"{path}?at={at}"))
         assert said in words
-        assert "So this is the present." in words
+        assert "The page shows the present." in words
 
 
 def test_a_minute_without_a_zone_is_the_viewers_and_leads_to_an_address_for_all(

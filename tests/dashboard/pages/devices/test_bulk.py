@@ -50,7 +50,7 @@ def test_ticked_rows_are_asked_for_previewed_and_moved(
     words = text_of(asked)
     assert "Move 2 devices to Trams" in words
     assert "Will change 1 a" in words
-    assert "Skipped 1 In Trams already : b" in words
+    assert "Skipped 1 Already in Trams : b" in words
     assert "><bdi>Move 1 device to Trams</bdi></button>" in html_of(asked)
     assert not Job.objects.exists()
     done = reader.post(path, {"preview": "1", "to": "trams"})
@@ -87,8 +87,8 @@ def test_all_that_match_are_those_of_the_filter_and_no_others(reader: Client, fl
     assert address_of(read(Selection.objects.get().kept)) == "status=inactive&status=offline&sort=name"
     words = text_of(reader.get(path))
     assert "Will change 1 a-offline" in words
-    assert "Skipped 1 Inactive already : a-inactive" in words
-    assert "one that does not match any more when its turn comes is skipped" in words
+    assert "Skipped 1 Already inactive : a-inactive" in words
+    assert "devices that no longer match are skipped" in words
 
 
 def test_a_device_with_a_link_is_skipped_with_the_reason_and_where_none_is_left_there_is_no_button(
@@ -120,7 +120,7 @@ def test_a_device_with_a_link_is_skipped_with_the_reason_and_where_none_is_left_
         (
             "poll-interval",
             {"every": "", "unit": "min"},
-            "Set the poll interval of 1 device to that of their fleet",
+            "Set the poll interval of 1 device to the fleet setting",
             {"poll_interval": None},
         ),
         ("deactivate", {}, "Deactivate 1 device", {}),
@@ -144,10 +144,10 @@ def test_what_was_previewed_is_what_is_started(
     ("action", "said", "words"),
     [
         ("move", {"to": "nowhere"}, "Select a valid choice"),
-        ("tag", {}, "Name a tag to add or to remove."),
+        ("tag", {}, "Enter a tag to add or to remove."),
         ("tag", {"put": "= a"}, "“= a” has no name before the =."),
-        ("tag", {"put": "a = 1", "drop": "a"}, "“a” cannot be added and removed at once."),
-        ("poll-interval", {"every": "1", "unit": "s"}, "from 10 s to 24 h; 1 s is not"),
+        ("tag", {"put": "a = 1", "drop": "a"}, "“a” cannot be added and removed at the same time."),
+        ("poll-interval", {"every": "1", "unit": "s"}, "from 10 s to 24 h, not 1 s"),
     ],
 )
 def test_what_cannot_be_done_says_why_and_starts_nothing(
@@ -177,10 +177,10 @@ def test_deleting_many_asks_for_their_number(
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({}, "No device was ticked, so there is nothing to do."),
-        ({"sel": "f" * 32}, "No device was ticked"),
+        ({}, "No device is selected, so there is nothing to do."),
+        ({"sel": "f" * 32}, "No device is selected"),
         ({"all": "1", "query": "?status=great"}, "There is no status “great”"),
-        ({"all": "1", "query": "?q=nowhere"}, "No device was ticked"),
+        ({"all": "1", "query": "?q=nowhere"}, "No device is selected"),
     ],
 )
 def test_where_it_is_not_clear_which_devices_are_meant_nothing_is_selected(

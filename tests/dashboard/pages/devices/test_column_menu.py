@@ -66,7 +66,7 @@ def test_chosen_columns_say_what_they_are_about(reader: Client) -> None:
 
 def test_what_is_unknown_or_too_much_is_left_out_with_a_notice(reader: Client) -> None:
     page = reader.get("/devices/?columns=luck&columns=os")
-    assert "There is no column “luck”, so it was left out." in text_of(page)
+    assert "There is no column “luck”. It was ignored." in text_of(page)
     query = "&".join(
         f"columns={name}" for name in ("fleet", "contact", "release", "os", "ip", "type", "tags")
     )
@@ -88,7 +88,7 @@ def test_a_full_list_says_why_no_other_column_fits(reader: Client) -> None:
     query = "&".join(f"columns={name}" for name in (*DEFAULT, "type"))
     menu = html_of(reader.get(f"/devices/?{query}")).split('id="menu-columns"')[1]
     assert menu.split("</details>")[0].count('aria-disabled="true"><span>') == menu.count("No room left") == 4
-    assert "No more than these fit: take one away first" in menu
+    assert "No more columns fit. Remove one first." in menu
 
 
 def test_what_a_person_chose_is_remembered_and_the_address_still_decides(reader: Client, user: User) -> None:

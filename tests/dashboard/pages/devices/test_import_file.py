@@ -68,9 +68,9 @@ def test_a_good_file_leads_to_its_preview_and_makes_no_device(
     listed = DeviceList.objects.get()
     assert answer["Location"] == f"{PATH}{listed.uuid}/"
     words = text_of(reader.get(answer["Location"]))
-    assert "kiosks.csv was read and has no faults. Nothing has been done yet." in words
+    assert "No errors found in kiosks.csv . Nothing has been created yet." in words
     assert "Devices 2" in words
-    assert "1 given, the others are made up" in words
+    assert "1 given, the others are generated" in words
     assert "2 kiosk-1" in words
     assert "site = north" in words
     assert not Device.objects.exists()
@@ -81,7 +81,7 @@ def test_the_page_says_how_many_lists_may_wait_and_that_no_more_may(
     reader: Client, fleet: Fleet, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ceilings, "LISTS", 2)
-    assert "At most 2 lists of an organization wait at a time" in text_of(reader.get(PATH))
+    assert "Up to 2 lists of an organization can wait at the same time" in text_of(reader.get(PATH))
     make_done(fleet, user, "kiosk-0")
     confirmed, _ = (make_list(fleet, user) for _ in range(2))
     preregistration.confirm(listed=confirmed, actor=user)
@@ -94,23 +94,23 @@ def test_the_page_says_how_many_lists_may_wait_and_that_no_more_may(
 
 def test_faults_are_listed_by_line_and_column_and_nothing_is_kept(reader: Client, fleet: Fleet) -> None:
     words = text_of(send(reader, "name,uuid\nkiosk-1,\nkiosk-2,77\n"))
-    assert "1 thing to mend" in words
-    assert "No device was made." in words
+    assert "1 error" in words
+    assert "No device was created." in words
     assert "3 uuid A UUID has 32 or 62 characters" in words
     assert not DeviceList.objects.exists()
 
 
 def test_of_many_faults_the_first_are_shown_with_their_number(reader: Client, fleet: Fleet) -> None:
     words = text_of(send(reader, "uuid\n" + "77\n" * 1_234))
-    assert "1 234 things to mend" in words
-    assert "These are the first 100." in words
+    assert "1 234 errors" in words
+    assert "Only the first 100 errors are shown." in words
     assert words.count("A UUID has 32 or 62 characters") == 100
 
 
 def test_a_uuid_of_another_organization_is_taken_and_not_told_whose(reader: Client, fleet: Fleet) -> None:
     device = make_device(name="secret-buoy")
     words = text_of(send(reader, f"uuid\n{device.uuid}\n"))
-    assert f"2 uuid A device of this site has {device.short_uuid} already." in words
+    assert f"2 uuid Another device on this site already has {device.short_uuid}." in words
     assert "secret-buoy" not in words
 
 
@@ -199,7 +199,7 @@ def test_the_keys_can_be_downloaded_again_until_somebody_has_them(
     assert "I have the keys" in words
     assert streamed(reader.post(f"{path}keys/")) == first
     words = text_of(reader.post(f"{path}keys/confirm/", follow=True))
-    assert "They are not stored any more and cannot be downloaded again." in words
+    assert "They are no longer stored and cannot be downloaded again." in words
     again = reader.post(f"{path}keys/")
     assert again.status_code == 409
     assert "These keys cannot be downloaded again" in text_of(again)

@@ -141,7 +141,7 @@ def test_a_page_past_the_end_is_the_last_one(reader: Client, fleet: Fleet) -> No
     Device.objects.filter(pk__in=[device.pk for device in devices[20:]]).delete()
     page = reader.get(path)
     assert names_in(page) == [f"d-{n:02}" for n in range(20)]
-    assert "this is its last page" in text_of(page)
+    assert "This is its last page" in text_of(page)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_an_unreadable_cursor_begins_at_the_top_and_says_so(
         page = reader.get(f"/devices/?sort=name&{way}={cursor}")
         assert page.status_code == 200
         assert names_in(page) == ["d"]
-        assert "begins at the top" in text_of(page)
+        assert "starts at the top" in text_of(page)
 
 
 @pytest.mark.parametrize(
@@ -173,16 +173,16 @@ def test_an_unreadable_cursor_begins_at_the_top_and_says_so(
         ("status=great", "There is no status “great”"),
         ("status=Online", "There is no status “Online”"),
         ("fleet=elsewhere", "There is no fleet “elsewhere” here"),
-        ("sort=luck", "There is no order “luck”"),
-        ("per_page=1000000", "Pages have 25, 50 or 100 rows, not “1000000”"),
+        ("sort=luck", "There is no sort order “luck”"),
+        ("per_page=1000000", "“1000000” is not a page size. Known sizes: 25, 50, 100."),
         ("vpn=up", "There is no VPN state “up”"),
         ("heartbeat=weak", "There is no heartbeat state “weak”"),
-        ("tag==x", "“=x” names no tag"),
-        ("no-tag==", "“=” names no tag"),
+        ("tag==x", "“=x” is not a tag"),
+        ("no-tag==", "“=” is not a tag"),
         ("silent=long", "“long” is no span of silence"),
         ("silent=0m", "“0m” is no span of silence"),
         ("silent=999999d", "“999999d” is no span of silence"),
-        ("&".join(f"vpn={n}" for n in range(60)), "Of “vpn” the first 50 values count"),
+        ("&".join(f"vpn={n}" for n in range(60)), "Only the first 50 values of “vpn” are used"),
     ],
 )
 def test_what_is_unknown_is_left_out_with_a_notice(
@@ -342,7 +342,7 @@ def test_empty_lists_say_why_and_what_to_do(reader: Client, fleet: Fleet) -> Non
     words = text_of(reader.get("/fleets/kiosks/"))
     assert "No devices in this fleet yet" in words
     assert "curl -X POST http://testserver/api/v1/register" in words
-    assert "An administrator makes the key." in words
+    assert "An Administrator creates the key." in words
     make_device(fleet)
     assert "No devices match these filters" in text_of(reader.get("/devices/?status=offline"))
     assert "“zebra”" in text_of(reader.get("/devices/?q=zebra"))
@@ -389,7 +389,7 @@ def test_a_search_without_a_word_says_so_and_offers_nothing_that_matches(
     assert names_in(page) == []
     assert 'id="select-matching"' not in page.content.decode()
     data = {"action": "deactivate", "all": "1", "query": f"?q={quote(text)}"}
-    assert "No device was ticked" in text_of(reader.post("/devices/selections/", data, follow=True))
+    assert "No device is selected" in text_of(reader.post("/devices/selections/", data, follow=True))
 
 
 def test_a_tag_is_found_in_whichever_form_it_is_asked_for(reader: Client, fleet: Fleet) -> None:

@@ -78,7 +78,7 @@ def test_observers_save_for_themselves_alone(client: Client, organization: Organ
 def test_a_name_that_is_taken_says_so_and_keeps_the_rest(reader: Client, user: User) -> None:
     save(actor=user, name="Lost", of=listed(""))
     refused = reader.post("/devices/views/new/", {"query": "sort=name", "name": "lost"})
-    assert "There is a view of this name already: choose another one." in text_of(refused)
+    assert "A view with this name already exists. Choose another name." in text_of(refused)
     assert 'name="query" value="sort=name"' in refused.content.decode()
     assert SavedView.objects.count() == 1
 
@@ -92,7 +92,7 @@ def test_a_view_is_renamed_unless_others_did_meanwhile(
     change(view=view, actor=make_member(organization), seen=seen, name="Theirs")
     refused = reader.post(path, {"seen": seen, "name": "Mine"})
     assert refused.status_code == 409
-    assert "it was changed meanwhile, and is “Theirs” now" in text_of(refused)
+    assert "It was changed meanwhile and is called “Theirs” now" in text_of(refused)
     assert 'value="Mine"' in refused.content.decode()
     again = re.search(r'name="seen" value="([^"]+)"', refused.content.decode())
     assert again
@@ -200,8 +200,11 @@ def test_a_view_is_not_updated_over_what_others_saved_meanwhile(
     refused = reader.post(said["path"], said)
     assert refused.status_code == 409
     words = text_of(refused)
-    assert "Nothing was saved: it was changed meanwhile. It is “ Gone ” now and shows sort=-name ." in words
-    assert f"Updating puts in its place: {mine.replace('&', '&amp;')} ." in words
+    assert (
+        "Nothing was saved. It was changed meanwhile. It is called “ Gone ” now. It shows sort=-name ."
+        in words
+    )
+    assert f"After the update it shows {mine.replace('&', '&amp;')} ." in words
     back = f'href="/devices/?{mine}&view={view.uuid}">Cancel'.replace("&", "&amp;")
     assert back in refused.content.decode()
     assert query_of(SavedView.objects.get()) == "sort=-name"
@@ -219,7 +222,7 @@ def test_a_view_whose_fleet_was_deleted_is_opened_with_a_notice(
     fleet.delete()
     opened = f"/devices/?fleet=trams&status=offline&view={view.uuid}"
     assert strip_of(reader)[1:] == [("Lost", opened)]
-    assert "There is no fleet “trams” here: it was left out." in text_of(reader.get(opened))
+    assert "There is no fleet “trams” here. It was ignored." in text_of(reader.get(opened))
 
 
 def test_a_view_of_before_in_which_something_is_not_known_is_opened_with_a_notice(
@@ -243,7 +246,9 @@ def test_a_view_that_cannot_be_read_is_shown_as_such_and_opens_no_list(reader: C
     path = f"/devices/views/{view.uuid}/"
     assert "This version of the site cannot read what it shows." in text_of(reader.get(path))
     refused = reader.post(f"{path}update/", {"query": "status=offline"})
-    assert "it was changed meanwhile. It is “ Lost ” now. This version of the site cannot" in text_of(refused)
+    assert "It was changed meanwhile. It is called “ Lost ” now. This version of the site cannot" in text_of(
+        refused
+    )
     said = offered(reader, f"?status=offline&view={view.uuid}")
     assert said
     reader.post(said["path"], said)

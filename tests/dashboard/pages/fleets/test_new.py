@@ -63,10 +63,10 @@ def test_an_address_that_is_taken_elsewhere_is_refused_and_the_form_kept(admin: 
         ({"name": "電車"}, "slug", "No address can be made from this name: choose one."),
         ({"slug": "no spaces"}, "slug", "The address has letters a to z, digits, - and _ only."),
         ({"type": "gold"}, "type", "not one of the available choices"),
-        ({"every": "9", "unit": "s"}, "every", "The poll interval is from 10 s to 24 h; 9 s is not."),
-        ({"every": "25", "unit": "h"}, "every", "The poll interval is from 10 s to 24 h; 25 h is not."),
-        ({"every": "99999999999"}, "every", "The poll interval is 24 h or less."),
-        ({"every": "soon"}, "every", "The poll interval is a whole number."),
+        ({"every": "9", "unit": "s"}, "every", "The poll interval must be from 10 s to 24 h, not 9 s."),
+        ({"every": "25", "unit": "h"}, "every", "The poll interval must be from 10 s to 24 h, not 25 h."),
+        ({"every": "99999999999"}, "every", "The poll interval must be 24 h or less."),
+        ({"every": "soon"}, "every", "The poll interval must be a whole number."),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(

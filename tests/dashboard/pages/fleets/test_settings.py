@@ -78,7 +78,7 @@ def test_everything_is_changed_at_once(admin: Client, fleet: Fleet) -> None:
 
 def test_an_interval_out_of_bounds_is_refused(admin: Client, fleet: Fleet) -> None:
     answer = admin.post(PATH, form_of(admin, every="25", unit="h"))
-    assert "The poll interval is from 10 s to 24 h; 25 h is not." in text_of(answer)
+    assert "The poll interval must be from 10 s to 24 h, not 25 h." in text_of(answer)
     assert settings_of(fleet)["poll_interval"] == 5400
 
 

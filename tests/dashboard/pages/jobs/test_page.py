@@ -55,16 +55,16 @@ ENDED = {"finished_at": T0, "attempt": 1}
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({}, "Waiting 0 of 3 It begins as soon as a worker is free."),
+        ({}, "Waiting 0 of 3 It starts as soon as a worker is free."),
         ({"state": "running", "done": 2, "attempt": 1, "started_at": T0}, "2 of 3 Started by the console"),
-        ({"state": "running", "attempt": 2}, "another one began again from the start."),
-        ({"state": "running", "attempt": 2, "whole": False}, "another one goes on with it."),
+        ({"state": "running", "attempt": 2}, "Another worker started it again."),
+        ({"state": "running", "attempt": 2, "whole": False}, "Another worker continues it."),
         ({"state": "running", "cancel_at": T0, "cancelled_by_name": "ada"}, "ada asked it to stop."),
         ({"state": "done", "done": 3, "words": "3 devices are made.", **ENDED}, "3 of 3 3 devices are made."),
         ({"state": "failed", "words": "Line 2 is bad.", **ENDED}, "Line 2 is bad. Nothing was changed."),
         (
             {"state": "cancelled", "cancelled_by_name": "ada", "whole": False, **ENDED},
-            "ada cancelled it. What was done until then stays.",
+            "ada cancelled it. What was already done stays.",
         ),
     ],
 )
@@ -145,7 +145,7 @@ def test_cancelling_asks_the_job_to_stop(reader: Client, organization: Organizat
 
 def test_cancelling_what_has_ended_says_so(reader: Client, organization: Organization) -> None:
     job = make_job(organization, state="done", **ENDED)
-    assert "had ended already" in text_of(reader.post(f"/jobs/{job.uuid}/cancel/", follow=True))
+    assert "had already ended" in text_of(reader.post(f"/jobs/{job.uuid}/cancel/", follow=True))
 
 
 def test_only_the_role_that_the_job_names_may_cancel_it(reader: Client, organization: Organization) -> None:

@@ -207,7 +207,7 @@ def test_days_are_the_viewers(reader: Client, organization: Organization) -> Non
         ("?from=yesterday", "“yesterday” is no day"),
         ("?to=9999-12-31", "“9999-12-31” is no day"),
         ("?from=0001-01-01", "“0001-01-01” is no day"),
-        ("?after=x", "The address names no place in this log"),
+        ("?after=x", "The address names an unknown place in this log"),
     ],
 )
 def test_what_is_unknown_is_left_out_and_said(reader: Client, varied: None, query: str, said: str) -> None:

@@ -122,7 +122,7 @@ def test_it_names_who_would_freeze_the_last_in_line_first(owner: Client, fleet: 
     words = preview(owner, allowance=1)
     assert "Allowance 3 devices becomes 1 device" in words
     assert "Plan Free stays" in words
-    assert "2 devices freeze. Polls are still recorded; releases, settings and reports are refused." in words
+    assert "2 devices freeze. Polls are still recorded. Releases, settings and reports are refused." in words
     assert "three two Change the plan and freeze 2 devices" in words
     assert not Device.objects.exclude(frozen_reason="").exists()
 
