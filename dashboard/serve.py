@@ -7,12 +7,17 @@ simulator. The database must be there: see dashboard.postgres.
 import argparse
 import json
 import os
-import subprocess
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from dashboard.environment import ending
+
+if __name__ == "__main__":  # before what takes its time to import
+    ending.heed()
 
 from dashboard import listen
 from dashboard.server.processes import Program, run_together, say
@@ -42,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
     def started(program: Program) -> None:
         if program.name == "site":
             wait_until_healthy(program, address)
+            program.ended_by = signal.SIGINT  # no load balancer has to notice first
         if program is group[-1]:
             welcome(address, environment, demo=options.demo)
 
@@ -51,8 +57,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def local_environment() -> dict[str, str]:
-    """Ours, as a trial on this machine unless somebody says LOCAL=0; output comes at once."""
-    return {"LOCAL": "1", "PYTHONUNBUFFERED": "1"} | os.environ
+    """Ours, as a trial on this machine unless somebody says LOCAL=0; output comes at once, and is little."""
+    return {"LOCAL": "1", "LOG_LEVEL": "WARNING", "PYTHONUNBUFFERED": "1"} | os.environ
 
 
 def manage(*arguments: str) -> list[str]:
@@ -69,47 +75,40 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
         steps.append(("Making the demo organization", manage("demo_data")))
     for what, command in steps:
         say(f"{what} ...")
-        done = subprocess.run(
-            command, env=environment, stdout=subprocess.DEVNULL, check=False, start_new_session=True
-        )
-        if done.returncode:
+        if ending.run(command, environment).returncode:
             raise SystemExit(f"{what} failed.")
 
 
 def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
     """What runs beside the site."""
+    quiet = ("--verbosity", "0")
     group = [
-        Program("settle", manage("settle", "--watch"), environment),
+        Program("settle", manage("settle", "--watch", *quiet), environment),
         Program("worker", manage("work"), environment),
     ]
     if demo:  # not started again: its end shows how devices decay
-        group.append(Program("simulator", manage("simulate", "--url", address), environment, restart=False))
+        simulate = manage("simulate", "--url", address, *quiet)
+        group.append(Program("simulator", simulate, environment, restart=False))
     return group
 
 
 def wait_until_healthy(program: Program, address: str) -> None:
     """Returns when the site answers; ends everything when it ends first or takes too long."""
-    for _ in range(int(START_PATIENCE / 0.2)):
+    until = time.monotonic() + START_PATIENCE
+    while time.monotonic() < until:
         if program.process is None or program.process.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{address}/healthz", timeout=5):  # noqa: S310 - http
+            with urllib.request.urlopen(f"{address}/healthz", timeout=1):  # noqa: S310 - http
                 return
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+            ending.wait(0.2)
     raise SystemExit("The site did not start.")
 
 
 def first_code(environment: dict[str, str]) -> str:
     """The code that makes the first account (dashboard/account/first_run.py); empty where there is one."""
-    done = subprocess.run(
-        manage("first_code"),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,
-    )
+    done = ending.run(manage("first_code"), environment, read=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
@@ -127,5 +126,6 @@ def welcome(address: str, environment: dict[str, str], *, demo: bool) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:  # before the programs run; then they are ended in order
-        sys.exit(130)
+    except ending.Stopped:  # before the programs run
+        say("Stopped.")
+        sys.exit(128 + ending.asked())

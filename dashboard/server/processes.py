@@ -7,15 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import attrgetter
-from types import FrameType
 from typing import NoReturn
+
+from dashboard.environment import ending
 
 LOOK_INTERVAL = 0.2  # seconds between looks at the programs
 LONGEST_DELAY = 30.0  # seconds before a program that keeps ending is started again; the first time 1
 STEADY = 60.0  # seconds a program runs before its next end counts as the first
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 10.0  # seconds a program has to end when asked
 
 
@@ -32,6 +30,7 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str] | None = None
     restart: bool = True
+    ended_by: signal.Signals = signal.SIGTERM
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)  # seconds of the monotonic clock
     again_at: float | None = field(default=None, init=False)  # set once the program has ended
@@ -58,7 +57,7 @@ class Program:
 
     def ask_to_end(self) -> None:
         if self.process is not None:
-            self.process.terminate()
+            self.process.send_signal(self.ended_by)
 
     def wait_for_end(self, until: float) -> None:
         """Waits for a program that was asked to end; one that does not within its time is killed."""
@@ -73,46 +72,34 @@ class Program:
 
 
 def end(programs: Sequence[Program]) -> None:
-    """The last started first; those of one name, which are one program's processes, all at once."""
-    for _, alike in groupby(reversed(programs), key=attrgetter("name")):
-        processes = list(alike)
-        for process in processes:
-            process.ask_to_end()
-        until = time.monotonic() + PATIENCE
-        for process in processes:
-            process.wait_for_end(until)
+    """All at once, the last started first."""
+    for program in reversed(programs):
+        program.ask_to_end()
+    until = time.monotonic() + PATIENCE
+    for program in reversed(programs):
+        program.wait_for_end(until)
 
 
 def watch(programs: Sequence[Program]) -> NoReturn:
     while True:
-        time.sleep(LOOK_INTERVAL)
+        ending.wait(LOOK_INTERVAL)
         for program in programs:
             program.look(time.monotonic())
 
 
-class Stopped(BaseException):
-    """Somebody asked us to end, by Ctrl-C or a signal."""
-
-
 def run_together(programs: Sequence[Program], started: Callable[[Program], None]) -> None:
-    """Runs the programs until we are asked to end, then ends them, the last started first.
+    """Runs the programs until we are asked to end, then ends them.
 
-    `started` is called after each start; it may wait until the program is ready for the next.
+    `started` is called after each start; it may wait until the program is ready for the next (`ending.wait`).
     """
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        for signal_number in ENDING:
-            signal.signal(signal_number, signal.SIG_IGN)
-        raise Stopped
-
-    for signal_number in ENDING:
-        signal.signal(signal_number, stop)
+    ending.heed()
     try:
         for program in programs:
+            ending.look()
             program.start()
             started(program)
         watch(programs)
-    except Stopped:
+    except ending.Stopped:
         say("Stopping.")
     finally:
         end(programs)

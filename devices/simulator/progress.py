@@ -17,14 +17,21 @@ LOG_TICK = 10.0  # seconds between two lines that stay
 Show = Callable[[str], None]
 
 
-async def follow(around: Surroundings, show: Show, *, tick: float | None = None) -> None:
+async def follow(around: Surroundings, show: Show, *, tick: float | None = None, brief: bool = False) -> None:
     """Show a line every so often, until cancelled."""
     tick = tick or (TICK if sys.stdout.isatty() else LOG_TICK)
     loop = asyncio.get_running_loop()
     while True:
         start, before = loop.time(), Counter(around.site.stats.calls)
         await asyncio.sleep(tick)
-        show(line(around, before, loop.time() - start))
+        show(lives(around) if brief else line(around, before, loop.time() - start))
+
+
+def lives(around: Surroundings) -> str:
+    """How many devices there are, and what they are at."""
+    doing = sorted((name, n) for name, n in around.doing.items() if n)
+    each = ", ".join(f"{n} {name}" for name, n in doing)
+    return f"  {sum(n for _, n in doing)} virtual devices: {each}"
 
 
 def line(around: Surroundings, before: Counter[str], seconds: float) -> str:

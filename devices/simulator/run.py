@@ -35,6 +35,7 @@ class Options:
     speed: float = 1.0
     seed: str = "1"
     duration: float | None = None  # seconds; None: until stopped
+    brief: bool = False  # tell of the devices alone, not of the calls
 
 
 def run(options: Options, show: progress.Show) -> Stats:
@@ -72,7 +73,7 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
             *(device.run() for device in members(options, around, fleets, servers, ledger)),
             *(device.run() for device in known(options, around, keys, fleets, servers)),
             *(server.run(trouble, speed=options.speed) for server, trouble in pairs),
-            progress.follow(around, show),
+            progress.follow(around, show, brief=options.brief),
             _keep_saving(ledger),
         ]
         try:

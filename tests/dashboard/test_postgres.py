@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from dashboard import postgres
+from dashboard.environment import embedded
 from dashboard.environment.database import APPLICATION, OWNER, socket_directory, url
 from tests.places import open_place
 
@@ -139,7 +139,7 @@ def test_a_long_path_moves_the_socket(tmp_path: Path) -> None:
 def test_a_platform_without_the_package_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match="Set DATABASE_URL"):
-        postgres.find_package()
+        embedded.find_package()
 
 
 @pytest.mark.django_db

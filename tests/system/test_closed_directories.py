@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from dashboard.environment.database import APPLICATION, url
-from dashboard.postgres import APART, BINARIES, PACKAGE, SYSTEM_USER, find_package, home_of
+from dashboard.environment.embedded import APART, BINARIES, PACKAGE, SYSTEM_USER, find_package, home_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0  # seconds

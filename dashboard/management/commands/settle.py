@@ -31,6 +31,7 @@ LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a 
 class Command(BaseCommand):
     help = "Records the deadlines that passed. Pages are exact without it; it writes their history."
     own = OwnClock()
+    quiet = False  # with --verbosity 0
     clean_at = 0.0  # of the monotonic clock
     rolled_up: datetime | None = None  # the hour up to which the tallies are known to be there
 
@@ -39,18 +40,19 @@ class Command(BaseCommand):
             "--watch", action="store_true", help="go on until told to stop; of several, one works"
         )
 
-    def handle(self, *, watch: bool, **options: Any) -> None:
+    def handle(self, *, watch: bool, verbosity: int, **options: Any) -> None:
         if not watch:
-            self.stdout.write(f"{connectivity.settle()} changes recorded")
+            self.stdout.write(changes(connectivity.settle()))
             return
         at_start()
+        self.quiet = verbosity == 0
         stopped, leader, led = threading.Event(), Leader(SETTLING), False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         while not stopped.is_set():
             leads = self.look(leader)
             if leads and not led:
-                self.stdout.write("this process settles")
+                self.say("this process settles")
             led = leads
             stopped.wait(PAUSE)
         leader.resign()
@@ -81,7 +83,7 @@ class Command(BaseCommand):
         recorded = connectivity.settle(at)
         if recorded:
             behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
-            self.stdout.write(f"{recorded} changes recorded{behind}")
+            self.say(f"{changes(recorded)}{behind}")
         if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
             key_handout.forget(at)
@@ -100,4 +102,12 @@ class Command(BaseCommand):
         jobs.forget(before)
         vpn_leases.forget(before)
         for name in retention.keep(at):
-            self.stdout.write(f"history: made or dropped {name}")
+            self.say(f"history: made or dropped {name}")
+
+    def say(self, line: str) -> None:
+        if not self.quiet:
+            self.stdout.write(line)
+
+
+def changes(number: int) -> str:
+    return f"{number} {'change' if number == 1 else 'changes'} recorded"

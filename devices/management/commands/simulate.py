@@ -70,10 +70,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         names = Options.__dataclass_fields__
         chosen = {name: value for name, value in options.items() if name in names}
-        chosen["fleets"] = tuple(chosen["fleets"])
+        chosen |= {"fleets": tuple(chosen["fleets"]), "brief": options["verbosity"] == 0}
         try:
             stats = run(Options(**chosen), progress.printer(sys.stdout))
         except (OSError, ValueError, msgspec.DecodeError) as error:
             raise CommandError(str(error)) from error
+        if chosen["brief"]:
+            return
         calls = ", ".join(f"{n} {name}" for name, n in stats.calls.most_common())
         self.stdout.write(f"\nStopped after {calls or 'no answered call'}.")

@@ -159,6 +159,15 @@ def test_the_progress_line() -> None:
     )
 
 
+def test_the_brief_line_is_of_the_devices_alone() -> None:
+    async def line() -> str:
+        around = Surroundings(Site("http://site.example"))
+        around.doing.update({"off": 2, "healthy": 57, "updating": 0})
+        return progress.lives(around)
+
+    assert asyncio.run(line()) == "  59 virtual devices: 57 healthy, 2 off"
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
