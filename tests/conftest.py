@@ -10,14 +10,12 @@ from typing import Final
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.test import TransactionTestCase
-from pytest_django import DjangoDbBlocker
 
 from dashboard.account import first_run
 from dashboard.environment import database
 from dashboard.http import password_hashing
-from tests import emptying, markers
+from tests import emptying, markers, template
 from tests.copies import copied
 from tests.examples import load_profile
 
@@ -25,9 +23,12 @@ load_profile()
 
 # The embedded server's data need not survive the machine; and no table is worth starting processes for,
 # which the planner cannot know of tables without statistics.
-QUICK: Final = {"fsync": "off", "full_page_writes": "off", "max_parallel_workers_per_gather": "0"}
-
-MIGRATED: Final = f"migrated_{os.getpid()}"
+QUICK: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_parallel_workers_per_gather": "0",
+    "max_wal_size": "128MB",  # it is kept on the disk afterwards
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,15 +42,21 @@ def pytest_configure(config: pytest.Config) -> None:
         superuser = database.url(settings.STATE_DIRECTORY, database.SUPERUSER, "postgres")
         with psycopg.connect(superuser, autocommit=True) as connection:
             for setting, value in QUICK.items():
-                connection.execute(f"ALTER SYSTEM SET {setting} = {value}")
+                connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
             connection.execute("SELECT pg_reload_conf()")
+    settings.DATABASES["default"].setdefault("TEST", {})["TEMPLATE"] = template.name()
 
 
+@pytest.hookimpl(tryfirst=True)  # before workers begin
 def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         psycopg.connect(settings.DATABASE_OWNER_URL, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         pytest.exit(f"{error}\n{database.hint()}", 3)
+    if not hasattr(session.config, "workerinput"):
+        template.make()
+        if not settings.EMBEDDED:  # not the tests' own server
+            session.config.add_cleanup(template.drop)
 
 
 @pytest.hookimpl(tryfirst=True)  # before they are chosen by their marks
@@ -77,21 +84,11 @@ def many_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(
-    django_db_setup: None, django_db_blocker: DjangoDbBlocker, request: pytest.FixtureRequest
-) -> Iterator[None]:
-    """And a copy of the tests' database as migrations left it, where a test asks for one."""
-    asked = any("migrated" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    with django_db_blocker.unblock():
-        connection.close()  # a database that somebody uses is not copied
-        with copied(str(connection.settings_dict["NAME"]), *[MIGRATED] * asked):
-            yield
-
-
-@pytest.fixture(scope="session")
-def migrated(django_db_setup: None) -> str:
-    """A database as migrations leave it, to be copied."""
-    return MIGRATED
+def migrated() -> Iterator[str]:
+    """A database as migrations leave it, of this worker alone, to be looked at and copied."""
+    name = f"migrated_{os.getpid()}"
+    with copied(template.name(), name):
+        yield name
 
 
 @pytest.fixture(scope="session", autouse=True)

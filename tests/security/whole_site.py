@@ -84,7 +84,6 @@ def whole_site(state: Path, migrated: str) -> Iterator[WholeSite]:
         stack.enter_context(copied(migrated, database))
         site = WholeSite(state, environment(state, database), *ports)
         stack.callback(site.stop)
-        site.run("migrate", "--verbosity", "0")
         site.run("collectstatic", "--noinput", "--verbosity", "0")
         listen = ("-m", "tests.listen")
         site.start("site", *listen, "dashboard.asgi:application", "--port", str(site.port))
