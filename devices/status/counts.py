@@ -71,9 +71,11 @@ def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> in
     return always_attended(counts) + still
 
 
-def count_attended(devices: QuerySet[Device], at: datetime) -> tuple[dict[str, int], int]:
-    """How many have each status, and how many have stalled. Two queries."""
-    return count_by_status(devices, at), stalled(devices, at).count()
+def count_attended(
+    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+) -> tuple[dict[str, int], int]:
+    """How many have each status, and how many have stalled. Two queries; `among`: as count_by_status."""
+    return count_by_status(devices, at, among), stalled(devices, at, among).count()
 
 
 def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, int]:

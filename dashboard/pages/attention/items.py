@@ -12,12 +12,12 @@ from django.db import connection
 from django.db.models import QuerySet, Sum, Value
 
 from dashboard.pages.parts.device_row import Row, row_of
-from devices.listing import incidents
+from devices.listing import grouping, incidents
 from devices.listing.filters import Filters, Tag, unchanging
-from devices.listing.incidents import Line
+from devices.listing.grouping import Line
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.vocabulary import PROGRESSING, RANKS, Status
-from devices.status.reading import with_status
+from devices.status.reading import as_recorded, with_status
 from devices.words import of_site, thousands
 from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
@@ -79,13 +79,19 @@ class Shared:
 
 
 def items(
-    lines: Sequence[Line], devices: QuerySet[Device], at: datetime, *, complete: bool = True
+    lines: Sequence[Line],
+    devices: QuerySet[Device],
+    at: datetime,
+    moved: Sequence[int],
+    *,
+    complete: bool = True,
 ) -> list[Item]:
     """These lines with everything that is said of them; `devices` are those that the page is about.
 
     Not `complete`: more need attention than were looked at, so the devices of a group are counted anew.
     """
-    named = with_status(devices.filter(pk__in={pk for line in lines for pk in line.devices}), at)
+    annotated = with_status if moved else as_recorded
+    named = annotated(devices.filter(pk__in={pk for line in lines for pk in line.devices}), at)
     rows = {device.pk: row_of(device) for device in named.select_related("fleet")}
     shared = _shared([line for line in lines if line.kind], devices)
     totals = _counted(each.devices for each in shared.values())
@@ -174,9 +180,9 @@ SENTENCES: Final = {
 def _shared(groups: Sequence[Line], devices: QuerySet[Device]) -> dict[str, Shared]:
     """What each of these groups shares, by the id of its line."""
     keys = {kind: [line.key for line in groups if line.kind == kind] for kind in range(1, 7)}
-    of_fleets = {int(key.split()[0]) for key in (*keys[incidents.FLEET], *keys[incidents.RELEASE])}
+    of_fleets = {int(key.split()[0]) for key in (*keys[grouping.FLEET], *keys[grouping.RELEASE])}
     fleets = Fleet.objects.in_bulk(of_fleets) if of_fleets else {}
-    servers = VpnServer.objects.in_bulk(map(int, keys[incidents.SERVER])) if keys[incidents.SERVER] else {}
+    servers = VpnServer.objects.in_bulk(map(int, keys[grouping.SERVER])) if keys[grouping.SERVER] else {}
     found = {line.id: _share(line, devices, fleets, servers) for line in groups}
     return {line: shared for line, shared in found.items() if shared}
 
@@ -186,15 +192,15 @@ def _share(
 ) -> Shared | None:
     """None where what they share was deleted a moment ago."""
     mine = devices.order_by().annotate(line=Value(line.id))
-    if line.kind == incidents.SERVER:
+    if line.kind == grouping.SERVER:
         server = servers.get(int(line.key))
         words = of_site("{devices} on {vpn} server {server}", devices="{devices}", server=server)
         return Shared(words, mine.filter(vpn_server=server)) if server else None
-    if line.kind == incidents.ADDRESS:
+    if line.kind == grouping.ADDRESS:
         return Shared(
             f"{{devices}} at {line.key}", mine.filter(public_address=line.key), query=(("q", line.key),)
         )
-    if line.kind == incidents.TAG:
+    if line.kind == grouping.TAG:
         key, _, value = line.key.partition("=")
         tagged = unchanging(mine, Filters(tags=(Tag(key, value),)))
         return Shared(f"{{devices}} tagged {key} = {value}", tagged, query=(("tag", line.key),))
@@ -202,7 +208,7 @@ def _share(
     fleet = fleets.get(int(number))
     if fleet is None:
         return None
-    if line.kind == incidents.RELEASE:
+    if line.kind == grouping.RELEASE:
         running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
         return Shared(
             f"{{devices}} with release {apart(release)} in {apart(fleet)}",
@@ -224,11 +230,11 @@ def _lost_with(line: Line, devices: QuerySet[Device], shared: dict[str, Shared])
     """All devices that share what a group does and were lost in its five minutes, each with `line`."""
     if line.id not in shared:
         return devices.none()
-    if line.kind in (incidents.FLEET, incidents.WHOLE_FLEET):
+    if line.kind == grouping.FLEET:
         mine = devices.order_by().filter(fleet_id=int(line.key)).annotate(line=Value(line.id))
     else:
         mine = shared[line.id].devices
-    start = line.last - incidents.TOGETHER
+    start = line.last - grouping.TOGETHER
     if line.what == "progress":  # by the index of these, which knows it to ten minutes
         mine = mine.filter(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
         return mine.filter(progress_changed_at__range=(start, line.last))

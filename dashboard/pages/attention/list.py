@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -18,11 +17,11 @@ from dashboard.pages.parts.address import beside
 from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import page_asked_for
 from devices import clock
-from devices.listing.incidents import LOOKED_AT, Among, lines, lines_named
+from devices.listing.incidents import LOOKED_AT, Among, Attended, attended
 from devices.rules.vocabulary import always_attended
 from devices.status.counts import count_attended
+from devices.status.reading import moved_ids
 from fleets.models import Fleet
-from fleets.postgres.keyset import Page
 
 PER_PAGE = 25
 
@@ -50,14 +49,15 @@ def attention(request: HttpRequest) -> HttpResponse:
     at, here, notices = clock.now(), scope(request), list[str]()
     fleet = _fleet(request, here)
     among = Among(tuple(each.pk for each in here.chosen), fleet=fleet.pk if fleet else None)
-    counts, stalled = count_attended(among.devices, at)
+    aside = moved_ids(at)
+    counts, stalled = count_attended(among.devices, at, aside)
     total = always_attended(counts) + stalled
-    read = partial(lines, among, PER_PAGE, at)
-    fresh = page_asked_for(request, notices, read) if total else Page[Any]([], None, None)
+    all_lines = attended(among, at, aside) if total else Attended(())
+    fresh = page_asked_for(request, notices, partial(all_lines.page, PER_PAGE))
     wanted = on_screen(request)
     moved = bool(wanted) and wanted != [line.id for line in fresh.rows]
-    found = lines_named(among, wanted, at) if moved else fresh.rows
-    shown = items(found, among.devices, at, complete=total <= LOOKED_AT)
+    found = all_lines.named(wanted) if moved else fresh.rows
+    shown = items(found, among.devices, at, aside, complete=total <= LOOKED_AT)
     words = attended_words(counts, total)
     live = LiveAttention(here, fleet, total, words, total > 0, shown, moved, *beside(request, fresh))
     return live_page(request, "attention/list.html", live, at=at, nav="attention", notices=notices)

@@ -14,8 +14,10 @@ from dashboard.pages.attention import items as attention
 from dashboard.pages.attention.items import Item, items
 from devices import connectivity
 from devices.listing import incidents
-from devices.listing.incidents import Among, Line, lines
+from devices.listing.grouping import Line
+from devices.listing.incidents import Among, attended
 from devices.models import Device, VpnServer
+from devices.status.reading import moved_ids
 from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet, seconds
 
@@ -41,11 +43,15 @@ def everybody() -> Among:
 
 
 def found(size: int = 50) -> list[Line]:
-    return list(lines(everybody(), size, AT).rows)
+    return list(attended(everybody(), AT).page(size).rows)
 
 
 def said(at: datetime = AT) -> list[Item]:
-    return items(found(), Device.objects.all(), at)
+    return shown_of(attended(everybody(), at).page(50).rows, at)
+
+
+def shown_of(some: list[Line], at: datetime = AT, *, complete: bool = True) -> list[Item]:
+    return items(some, Device.objects.all(), at, moved_ids(at), complete=complete)
 
 
 def what(shown: list[Item]) -> list[str]:
@@ -167,7 +173,7 @@ def test_a_silent_vpn_server_is_one_line_over_all_fleets() -> None:
     connectivity.vpn_alive("vpn-1", at=T0)
     connectivity.vpn_connected("vpn-1", [device.uuid for device in devices], T0)
     connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
-    shown = items(lines(everybody(), 9, T0 + seconds(90)).rows, Device.objects.all(), T0 + seconds(90))
+    shown = said(T0 + seconds(90))
     assert places(shown) == ["15 of 15 on VPN server vpn-1"]
     assert what(shown) == ["lost the VPN within 1 s and kept the heartbeat"]
     assert VpnServer.objects.get().due_at  # nobody has recorded it
@@ -186,7 +192,7 @@ def test_a_site_without_power_is_one_incident_however_its_devices_poll() -> None
         (60, "lost the VPN within 1 s and are Offline"),
     ):
         at = T0 + seconds(60 * minutes)
-        (item,) = items(lines(everybody(), 9, at).rows, Device.objects.all(), at)
+        (item,) = said(at)
         assert (item.number, what([item]), item.since) == (6, [words], T0 + seconds(600))
 
 
@@ -252,7 +258,7 @@ def test_pages_lead_through_all_lines() -> None:
         lost_vpn(fleet, 400 * number, name=f"device-{number}")
     pages, after = [], ""
     while True:
-        page = lines(everybody(), 3, AT, after=after)
+        page = attended(everybody(), AT).page(3, after=after)
         pages.append([line.devices for line in page.rows])
         if page.next is None:
             break
@@ -266,7 +272,7 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
     for number in range(12):
         lost_vpn(fleet, number)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
-    shown = items(found(), Device.objects.all(), AT, complete=False)
+    shown = shown_of(found(), complete=False)
     assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
 
@@ -275,7 +281,7 @@ def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.Monkey
     monkeypatch.setattr(attention, "MANY", 8)
     for number in range(10):
         lost_vpn(make_fleet(), number, public_address="203.0.113.7")
-    shown = items(found(), Device.objects.all(), AT)
+    shown = shown_of(found())
     assert [item.said.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
 
 
