@@ -14,6 +14,7 @@ import pytest
 
 TESTS: Final = Path(__file__).resolve().parent
 PLACES: Final = {"browser": TESTS / "browser", "system": TESTS / "system"}
+FIXTURES: Final = {"holder": "system"}  # an embedded server of its own, which is killed
 PROCESSES: Final = {subprocess, subprocess.Popen, subprocess.run}
 
 
@@ -21,8 +22,11 @@ def mark(item: pytest.Item) -> None:
     for marker, place in PLACES.items():
         if place in item.path.parents:
             item.add_marker(marker)
-    if isinstance(item, pytest.Function) and any(map(starts_processes, _functions(item))):
-        item.add_marker("processes")
+    if isinstance(item, pytest.Function):
+        for fixture in FIXTURES.keys() & set(item.fixturenames):
+            item.add_marker(FIXTURES[fixture])
+        if any(map(starts_processes, _functions(item))):
+            item.add_marker("processes")
 
 
 def _functions(item: pytest.Function) -> Iterator[Any]:
