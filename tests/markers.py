@@ -14,7 +14,10 @@ import pytest
 
 TESTS: Final = Path(__file__).resolve().parent
 PLACES: Final = {"browser": TESTS / "browser", "system": TESTS / "system"}
-FIXTURES: Final = {"holder": "system"}  # an embedded server of its own, which is killed
+FIXTURES: Final = {  # and what they make
+    "holder": "system",  # an embedded server of its own, which is killed
+    "vpn": "system",  # machines with OpenVPN, as network namespaces
+}
 PROCESSES: Final = {subprocess, subprocess.Popen, subprocess.run}
 
 
