@@ -64,7 +64,9 @@ def serve(app: str, bound: socket.socket) -> None:
     SystemExit where the app does not start.
     """
     capacity.claim()
+    host, port = bound.getsockname()[:2]
     server = Server(pkgutil.resolve_name(app))
+    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     logger.info(
         "up to %d connections at once, of %d files that this process may open",
         *(capacity.connections(), capacity.descriptors()),

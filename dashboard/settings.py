@@ -8,7 +8,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from environs import Env, validate
 
-from dashboard.environment import database, hosts
+from dashboard.environment import database, hosts, required
 from dashboard.environment.secrets import kept_secret
 
 env = Env()
@@ -50,9 +50,10 @@ if LOCAL:
     KEY_PEPPER = env.list("KEY_PEPPER", []) or [kept_secret(STATE_DIRECTORY / "key-pepper")]
     _hosts = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 else:
-    SECRET_KEY = env.str("SECRET_KEY", validate=validate.Length(min=50))
-    KEY_PEPPER = env.list("KEY_PEPPER", validate=validate.Length(min=1))
-    _hosts = env.list("ALLOWED_HOSTS", validate=validate.Length(min=1))
+    required.require(os.environ)
+    SECRET_KEY = env.str("SECRET_KEY")
+    KEY_PEPPER = env.list("KEY_PEPPER")
+    _hosts = env.list("ALLOWED_HOSTS")
 HOSTS = [hosts.apart(host) for host in _hosts]  # with ports, which Django does not look at
 ALLOWED_HOSTS = [name for name, _ in HOSTS]
 # Former ones, which still read sessions and second factors.
@@ -68,7 +69,8 @@ if HTTPS:  # a browser takes these from nobody but this host by HTTPS: no neighb
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", HTTPS)
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 365 * 24 * 3600 if HTTPS else 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Neither for subdomains nor for the browsers' own lists: the other hosts of the domain are not ours to bind.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True  # forms carry the token
 CSRF_FAILURE_VIEW = "dashboard.http.kept_forms.old_token"
@@ -282,8 +284,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "filters": {"no_query": {"()": "dashboard.server.logs.WithoutQuery"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_query"]}},
+    "filters": {
+        "refused": {"()": "dashboard.server.logs.Refused"},
+        "no_query": {"()": "dashboard.server.logs.WithoutQuery"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["refused", "no_query"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django": {

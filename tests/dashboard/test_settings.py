@@ -1,6 +1,7 @@
 """The environment decides; what it says wrongly stops the start and is named."""
 
 import os
+import re
 import runpy
 import stat
 import subprocess
@@ -93,8 +94,24 @@ def test_a_server_of_ones_own_guesses_nothing(tmp_path: Path, name: str, *, miss
     environment = PRODUCTION | {name: ""}
     if missing:
         del environment[name]
-    assert name in refused(tmp_path, **environment)
-    assert list(tmp_path.iterdir()) == []
+    done = python(tmp_path, "-c", "import dashboard.settings", **environment)
+    assert (done.returncode, list(tmp_path.iterdir())) == (1, [])
+    assert f"  {name} is missing: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_all_that_is_missing_is_named_at_once_with_how_to_make_it(tmp_path: Path) -> None:
+    url = PRODUCTION["DATABASE_URL"]
+    done = python(tmp_path, "-c", "import dashboard.settings", DATABASE_URL=url, SECRET_KEY="short")
+    assert done.returncode == 1
+    assert "SECRET_KEY has 5 characters" in done.stderr
+    assert "KEY_PEPPER is missing" in done.stderr
+    assert "ALLOWED_HOSTS is missing" in done.stderr
+    commands = re.findall(r"^ +(python3 .*)$", done.stderr, re.MULTILINE)
+    made = [subprocess.check_output(each, shell=True, text=True).strip() for each in commands]  # noqa: S602
+    assert len(set(made)) == 2
+    assert all(len(secret) >= 50 for secret in made)
+    assert "LOCAL=1" in done.stderr.splitlines()[-1]
 
 
 def test_an_unreadable_database_url_is_not_quoted(tmp_path: Path) -> None:

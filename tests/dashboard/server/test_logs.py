@@ -1,6 +1,48 @@
+import io
 import logging
+from collections.abc import Iterator
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.test import Client, RequestFactory
 
 from dashboard.server.logs import WithoutQuery
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the site writes to its log."""
+    (console,) = (each for each in logging.getLogger().handlers if type(each) is logging.StreamHandler)
+    out = io.StringIO()
+    before = console.setStream(out)
+    yield out
+    if before is not None:
+        console.setStream(before)
+
+
+@pytest.mark.django_db
+def test_a_foreign_host_is_one_line(log: io.StringIO) -> None:
+    assert Client().get("/sign-in/", headers={"host": "evil.example"}).status_code == 400
+    (line,) = log.getvalue().splitlines()
+    assert "'evil.example'" in line
+
+
+def test_what_somebody_may_not_do_is_one_line_with_the_reason(log: io.StringIO) -> None:
+    request = RequestFactory().get("/admin/")
+    refused = PermissionDenied("This needs an administrator.")
+    say = logging.getLogger("django.request").warning
+    extra = {"status_code": 403, "request": request}
+    say("Forbidden (Permission denied): %s", "/admin/", exc_info=refused, extra=extra)
+    (line,) = log.getvalue().splitlines()
+    assert line.endswith(": Forbidden (Permission denied): /admin/: This needs an administrator.")
+
+
+def test_a_failure_of_ours_keeps_its_traceback(log: io.StringIO) -> None:
+    say = logging.getLogger("django.request").error
+    say("Internal Server Error: %s", "/", exc_info=ValueError("ours"), extra={"status_code": 500})
+    first, last = log.getvalue().splitlines()
+    assert first.endswith("Internal Server Error: /")
+    assert last == "ValueError: ours"
 
 
 def test_no_query_string_reaches_a_log() -> None:
