@@ -52,7 +52,7 @@ def sent(client: Client, path: str, **said: str) -> str:
 
 def shown(html: str) -> str:
     """The key that an answer shows."""
-    found = re.search(r'<code id="new-key">([0-9a-f]{64})</code>', html)
+    found = re.search(r'<code id="new-key">(lko_[dps]_[0-9a-f]{64})</code>', html)
     assert found
     return found[1]
 

@@ -30,6 +30,13 @@ CHOSEN_KINDS: Final = 8  # different ones among them; 32 random hex digits have 
 LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
 
 
+PREFIXES: Final = {  # by which people and programs that look for secrets in files know a key of ours
+    ApiKey.Kind.DEVICE: "lko_d_",
+    ApiKey.Kind.PROVISIONING: "lko_p_",
+    ApiKey.Kind.SERVICE: "lko_s_",
+}
+
+
 class Guessable(ValueError):
     """A key chosen by a device is too short, or nobody would call it random, or no call could name it."""
 
@@ -44,6 +51,11 @@ class NotAllowed(Exception):
 
 class TooMany(Exception):
     """The device has two live keys already: one must go before a third comes."""
+
+
+def fresh(kind: ApiKey.Kind) -> str:
+    """A text for a key of ours; no dash in front, which a command would take for an option."""
+    return f"{PREFIXES[kind]}{secrets.token_hex(32)}"
 
 
 @transaction.atomic
@@ -64,7 +76,7 @@ def new_device_key(
 
 def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
     """The same as a part of something larger, which stands in the audit log itself. Raises TooMany."""
-    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    key = fresh(ApiKey.Kind.DEVICE)
     return _keep_device_key(device, key, at, expires_at), key
 
 
@@ -126,7 +138,7 @@ def new_provisioning_key(
 ) -> str:
     """A key with which the fleet's devices register. Raises PermissionDenied."""
     _require_administrator(actor, fleet.organization)
-    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    key = fresh(ApiKey.Kind.PROVISIONING)
     facts = {"fleet": fleet, "organization": fleet.organization}
     made = _create(key, ApiKey.Kind.PROVISIONING, name=kept(name), expires_at=expires_at, **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))
@@ -146,7 +158,7 @@ def new_service_key(
     `actor` is the person who asks; None: the console. Raises PermissionDenied.
     """
     _require_administrator(actor, organization)
-    key = secrets.token_hex(32)  # no dash in front, which a command would take for an option
+    key = fresh(ApiKey.Kind.SERVICE)
     facts = {"organization": organization, "expires_at": expires_at}
     made = _create(key, ApiKey.Kind.SERVICE, name=kept(name), **facts)
     key_audit.record("key-created", made, actor=actor, at=clock.now(), after=key_audit.facts(made))

@@ -10,7 +10,6 @@ earlier file would be refused without anybody noticing.
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -135,7 +134,7 @@ def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
     """
     ids = [device.pk for device in devices]
     has = set(keys.live_keys(ApiKey.Kind.DEVICE, at).filter(device__in=ids).values_list("device", flat=True))
-    new = {device.pk: secrets.token_hex(32) for device in devices if device.pk not in has}
+    new = {device.pk: keys.fresh(ApiKey.Kind.DEVICE) for device in devices if device.pk not in has}
     if new:
         first = devices[0]
         alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=first.organization_id, created_at=at)

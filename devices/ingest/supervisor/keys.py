@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -88,7 +87,7 @@ def exchange(request: Request) -> Reply:
     """From now on the key that the device chose, or else one of ours, is its only one."""
     at = clock.now()
     caller = _caller(request, at)
-    chosen = parse_body(KeyExchange, request).api_key or secrets.token_urlsafe(32)
+    chosen = parse_body(KeyExchange, request).api_key or keys.fresh(ApiKey.Kind.DEVICE)
     try:
         keys.exchange(device_id=int(request.named["id"]), caller=caller, new_key=chosen, at=at)
     except keys.NotAllowed as refused:

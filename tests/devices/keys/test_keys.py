@@ -35,7 +35,7 @@ def stored(key: str) -> ApiKey:
 def test_keys_are_random_and_only_their_digest_is_kept(world: World, settings: Settings) -> None:
     settings.KEY_PEPPER = ["salt", "older"]
     key, other = (keys.new_device_key(world.stranger) for _ in range(2))
-    assert re.fullmatch(r"[\w-]{32,}", key)
+    assert re.fullmatch(r"lko_d_[0-9a-f]{64}", key)
     assert key != other
     assert bytes(stored(key).digest) == hmac.new(b"salt", key.encode(), hashlib.sha256).digest()
     with connection.cursor() as cursor:
