@@ -75,6 +75,10 @@ class Organization(models.Model):
     # Active devices that may work at once; null: any number.
     allowance = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: any number of devices.")
     unpaid = models.BooleanField(default=False, help_text="Invoices are open: all its devices freeze.")
+    # A switch of its Owners; a site of one's own mostly has no use for any of these.
+    shows_plan = models.BooleanField(
+        default=False, help_text="Pages speak of the plan, the allowance and paid types."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = OrganizationQuerySet.as_manager()
@@ -87,6 +91,11 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether pages speak of plan, allowance and paid types; what is set may freeze and is not hidden."""
+        return self.shows_plan or self.plan == Plan.PAID or self.allowance is not None or self.unpaid
 
 
 class Role(models.TextChoices):

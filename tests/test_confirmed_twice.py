@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def organization() -> Organization:
-    return make_organization("Halden", slug="halden")
+    return make_organization("Halden", slug="halden", shows_plan=True)
 
 
 @pytest.fixture

@@ -118,7 +118,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     at = at or clock.now()
     old = msgspec.json.decode(path.read_bytes(), type=Account) if path.exists() else None
     organization, _ = Organization.objects.get_or_create(
-        slug="halden-transit", defaults={"name": "Halden Transit", "allowance": ALLOWANCE}
+        slug="halden-transit", defaults={"name": "Halden Transit", "allowance": ALLOWANCE, "shows_plan": True}
     )
     user, password = _user(organization, old)
     fleets = [_fleet(organization, plan) for plan in FLEETS]

@@ -20,6 +20,7 @@ urlpatterns = [
     path("settings/<slug:organization>/delete/", organizations.delete, name="organization-delete"),
     path("settings/<slug:organization>/leave/", members.leave, name="leave"),
     path("settings/<slug:organization>/plan/", plan.shown, name="plan"),
+    path("settings/<slug:organization>/plan/shown/", plan.switch, name="plan-shown"),
     path("settings/<slug:organization>/plan/change/", plan.change, name="plan-change"),
     path("settings/<slug:organization>/members/", members.listed, name="members"),
     path("settings/<slug:organization>/members/invite/", members.invite, name="member-invite"),

@@ -50,7 +50,7 @@ def change_plan(
     before: dict[str, Any] = {name: getattr(now, name) for name in after}
     if before == after:
         return 0
-    Organization.objects.filter(pk=organization.pk).update(**after)
+    Organization.objects.filter(pk=organization.pk).update(**after, shows_plan=True)
     subject = ("organization", organization.slug, organization.name)
     change: dict[str, Any] = {"before": before, "after": after}
     audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)

@@ -82,7 +82,7 @@ def explain(device: Device, at: datetime | None = None) -> Explanation:
 
 
 def _read(device: Device, at: datetime) -> DeviceWithStatus:
-    return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet").get()
+    return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet", "organization").get()
 
 
 def _concluded(device: DeviceWithStatus, at: clock.Moment) -> tuple[int, dict[str, str]]:
@@ -138,7 +138,9 @@ def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
 def _inputs(device: DeviceWithStatus, rule: Rule, at: datetime) -> tuple[Input, ...]:
     """Every fact the rules look at, those that decided first, then in the order they are checked."""
     used = rule.facts
-    makers = (_locked, _activation, _provisioning, _configuration, _update, _vpn, _heartbeat)
+    makers = [_activation, _provisioning, _configuration, _update, _vpn, _heartbeat]
+    if device.frozen_reason or device.organization.has_plan:
+        makers.insert(0, _locked)
     inputs = [maker(device, used, at) for maker in makers]
     return tuple(sorted(inputs, key=lambda each: not each.decides))
 

@@ -36,6 +36,7 @@ class Action(TextChoices):
     ORGANIZATION_CREATED = "organization-created", "Created the organization"
     ORGANIZATION_RENAMED = "organization-renamed", "Renamed the organization"
     ORGANIZATION_DELETED = "organization-deleted", "Deleted the organization"
+    PLAN_SHOWN = "plan-shown", "Turned the plan on or off"
     PLAN_CHANGED = "plan-changed", "Changed the plan"
     JOB_CANCELLED = "job-cancelled", "Cancelled a job"
     SIGNED_IN = "signed-in", "Signed in"

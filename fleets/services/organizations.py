@@ -13,7 +13,7 @@ from django.utils.text import slugify
 
 from fleets import audit
 from fleets.access import locks, people, roles
-from fleets.models import Membership, Organization, Role
+from fleets.models import FleetType, Membership, Organization, Role
 from fleets.postgres import clock
 from fleets.postgres.unique import unique_violation
 
@@ -34,6 +34,10 @@ class HasDevices(Exception):
     def __init__(self, organization: Organization, devices: int) -> None:
         super().__init__(f"{organization} has {devices} device{'s' if devices > 1 else ''}.")
         self.devices = devices
+
+
+class PlanInUse(Exception):
+    """Something of the plan is set, so it is not turned off: nothing that may freeze is hidden."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,25 @@ def rename(*, organization: Organization, name: str, actor: Actor | None, at: da
     Organization.objects.filter(pk=organization.pk).update(name=name)
     names = {"before": {"name": before.name}, "after": {"name": name}}
     _audit("organization-renamed", actor, before, at or clock.now(), **names)
+
+
+@transaction.atomic
+def show_plan(
+    *, organization: Organization, shown: bool, actor: Actor | None, at: datetime | None = None
+) -> None:
+    """Whether pages speak of plan, allowance and paid types. Raises PermissionDenied, PlanInUse."""
+    locks.hold([organization.pk])
+    roles.require(actor, Role.OWNER, organization)
+    now = Organization.objects.get(pk=organization.pk)
+    if now.shows_plan == shown and now.has_plan == shown:
+        return
+    now.shows_plan = shown
+    paid = organization.fleets.filter(type=FleetType.PAID)
+    if not shown and (now.has_plan or paid.exists()):
+        raise PlanInUse(f"{organization} uses its plan.")
+    Organization.objects.filter(pk=organization.pk).update(shows_plan=shown)
+    change = {"before": {"shown": not shown}, "after": {"shown": shown}}
+    _audit("plan-shown", actor, now, at or clock.now(), **change)
 
 
 @transaction.atomic

@@ -89,6 +89,7 @@ PAGES: Final[dict[str, Page]] = {
         members(OWNER, 200), members(OWNER, 200), {"confirm": "{organization}"}
     ),
     "fleets:plan": Page(members(OBSERVER, 200)),
+    "fleets:plan-shown": Page(NO, members(OWNER, 302)),
     "fleets:plan-change": Page(members(OWNER, 200), members(OWNER, 302), PLAN),
     # Members. The only Owner may not leave: the page says why.
     "fleets:leave": Page(members(OBSERVER, 200), members(OBSERVER, 302) | {Who.OWNER: 200}),

@@ -64,7 +64,7 @@ class World:
 
 
 def make_world() -> World:
-    organization = make_organization("Ours", slug="ours")
+    organization = make_organization("Ours", slug="ours", shows_plan=True)
     people = {who: make_member(organization, role, str(role)) for role, who in MEMBERS.items()}
     people[Who.STRANGER] = make_member(make_organization("Theirs", slug="theirs"), Role.OWNER, "stranger")
     people[Who.SUPERUSER] = User.objects.create_superuser("superuser", "superuser@site.example", PASSWORD)

@@ -149,6 +149,17 @@ def test_lists_that_were_kept_as_a_text_are_typed_and_stay_where_something_is_no
     assert [kept["v"] for kept in views] == [1, 1, *(version for _, version in LISTS)]
 
 
+def test_an_organization_with_a_limit_or_a_paid_type_goes_on_speaking_of_its_plan(upgraded: str) -> None:
+    limited = (
+        "plan = 'paid' OR allowance IS NOT NULL OR unpaid"
+        " OR id IN (SELECT organization_id FROM fleets_fleet WHERE type = 'paid')"
+    )
+    with opened(upgraded) as there:
+        found = there.execute(f"SELECT shows_plan, {limited} FROM fleets_organization").fetchall()  # noqa: S608
+    assert (True, True) in found
+    assert all(shown == limits for shown, limits in found)
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_it_is_built_as_a_new_one(upgraded: str, migrated: str, part: str) -> None:
     with opened(upgraded) as there:

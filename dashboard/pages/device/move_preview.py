@@ -29,7 +29,9 @@ class Consequence:
 
 def consequences(device: Device, to: Fleet) -> tuple[Consequence, ...]:
     """What becomes of a device, read with its fleet and organization, when it moves to `to`."""
-    return (_interval(device, to), _vpn(device, to), _freezing(device, to))
+    locked = _freezing(device, to)
+    told = device.organization.has_plan or locked.before != locked.after or device.frozen_reason
+    return (_interval(device, to), _vpn(device, to), *([locked] if told else []))
 
 
 def _interval(device: Device, to: Fleet) -> Consequence:

@@ -32,11 +32,17 @@ class FleetForm(IntervalForm):
         required=False, initial=True, widget=forms.CheckboxInput(CHOICE), label=settings.VPN_WORD
     )
 
+    def __init__(self, *args: Any, typed: bool, **kwargs: Any) -> None:
+        """`typed`: whether types make a difference here; else the form asks for none, and keeps what is."""
+        super().__init__(*args, **kwargs)
+        if not typed:
+            del self.fields["type"]
+
     @property
     def settings(self) -> dict[str, Any]:
         """The valid values as change_fleet and create take them."""
         names = ("name", "device_type", "type", "poll_interval", "vpn_enabled")
-        return {name: self.cleaned_data[name] for name in names}
+        return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
 
 class NewFleetForm(FleetForm):

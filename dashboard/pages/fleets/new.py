@@ -22,7 +22,7 @@ from fleets.text import apart
 def new(request: HttpRequest, organization: str) -> HttpResponse:
     """Administrators make a fleet here, and come to its keys; 404 to strangers, 403 to other members."""
     here, at = place(request, organization, Role.ADMINISTRATOR), clock.now()
-    form = NewFleetForm(request.POST or None)
+    form = NewFleetForm(request.POST or None, typed=here.organization.has_plan)
     if form.is_valid():
         try:
             fleet = fleets.create(

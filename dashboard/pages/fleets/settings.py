@@ -17,6 +17,7 @@ from devices import clock
 from devices.background.plan_change import change_fleet
 from devices.models import ApiKey, Device
 from fleets.meanwhile import ChangedMeanwhile
+from fleets.models import FleetType
 from fleets.services import fleets
 from fleets.services.fleets import settings_of, version
 from fleets.text import apart
@@ -28,7 +29,8 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
     (fleet, here), at, others = administered(request, slug), clock.now(), None
     said = settings_of(fleet)
-    form = FleetForm(request.POST or None, initial=said | as_initial(said["poll_interval"]))
+    typed = fleet.organization.has_plan or said["type"] == FleetType.PAID
+    form = FleetForm(request.POST or None, typed=typed, initial=said | as_initial(said["poll_interval"]))
     if form.is_valid():
         seen = request.POST.get("seen", "")
         try:

@@ -17,7 +17,7 @@ MEANING: Final = {
     Role.OBSERVER: "Sees everything of the organization, and exports it.",
     Role.OPERATOR: "Also edits, tags, moves, preregisters and deactivates devices, and renews their keys.",
     Role.ADMINISTRATOR: "Also deletes devices, manages fleets and their keys, and reads the audit log.",
-    Role.OWNER: "Also manages members and the plan, and can delete the organization.",
+    Role.OWNER: "Also manages the organization and its members, and can delete it.",
 }
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.allowance import allowance_of, frozen_for
@@ -19,15 +19,17 @@ from devices.background import plan_change
 from devices.freezing import plan_version
 from devices.freezing.forecast import forecast
 from devices.models import Job
+from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
+from fleets.services import organizations
 
 
 @require_safe
 @signed_in
 def shown(request: HttpRequest, organization: str) -> HttpResponse:
     """Plan, allowance and whose turn is next, for every member; for Owners the form to change it."""
-    here = place(request, organization)
+    here = _planned(place(request, organization))
     return render(request, "settings/plan.html", _context(here, PlanForm(initial=_now(here))))
 
 
@@ -35,7 +37,7 @@ def shown(request: HttpRequest, organization: str) -> HttpResponse:
 @signed_in
 def change(request: HttpRequest, organization: str) -> HttpResponse:
     """Say what this plan would freeze or thaw, and after a POST make it so; 409 where it changed since."""
-    here, refused = place(request, organization, Role.OWNER), False
+    here, refused = _planned(place(request, organization, Role.OWNER)), False
     form = PlanForm(request.POST or request.GET or _now(here))
     if not form.is_valid():
         return render(request, "settings/plan.html", _context(here, form))
@@ -59,6 +61,33 @@ def change(request: HttpRequest, organization: str) -> HttpResponse:
         forecast=forecast(here.organization, **form.plan_wanted),
     )
     return render(request, "settings/plan_change.html", context, status=409 if refused else 200)
+
+
+@require_POST
+@signed_in
+def switch(request: HttpRequest, organization: str) -> HttpResponse:
+    """Owners turn all that is about a plan on or off, for everybody in the organization."""
+    here, shown = place(request, organization, Role.OWNER), bool(request.POST.get("shown"))
+    try:
+        organizations.show_plan(organization=here.organization, shown=shown, actor=person(request))
+    except organizations.PlanInUse:
+        messages.error(request, IN_USE)
+    else:
+        messages.success(request, f"Plan and allowance are {'on' if shown else 'off'}.")
+    return redirect("fleets:organization", organization)
+
+
+IN_USE: Final = of_site(
+    "Nothing was changed: plan and allowance are turned off once the plan is Free, the allowance is empty, no"
+    " invoices are open and no {fleet} has the paid type."
+)
+
+
+def _planned(here: Place) -> Place:
+    """The organization's page of its plan. Raises Http404 where it has none."""
+    if not here.organization.has_plan:
+        raise Http404("No plan in use")
+    return here
 
 
 def _made(request: HttpRequest, here: Place, made: int | Job) -> HttpResponse:

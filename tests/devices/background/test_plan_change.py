@@ -33,7 +33,7 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def organization() -> Organization:
-    return make_organization("Halden", slug="halden")
+    return make_organization("Halden", slug="halden", shows_plan=True)
 
 
 @pytest.fixture

@@ -26,6 +26,14 @@ CONSEQUENCES = 9  # and the organization, its paid fleets, and the place in line
 
 
 @pytest.fixture
+def organization(organization: Organization) -> Organization:
+    """One that has a plan, so that it is told whom a move would freeze."""
+    organization.shows_plan = True
+    organization.save()
+    return organization
+
+
+@pytest.fixture
 def device(fleet: Fleet) -> Device:
     return make_device(fleet, name="kiosk-1")
 

@@ -15,7 +15,7 @@ FORM = {"name": "Station kiosks", "type": "standard", "every": "", "unit": "min"
 
 @pytest.fixture
 def organization() -> Organization:
-    return make_organization(slug="halden", name="Halden")
+    return make_organization(slug="halden", name="Halden", shows_plan=True)
 
 
 @pytest.fixture

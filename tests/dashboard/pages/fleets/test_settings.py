@@ -22,7 +22,7 @@ PATH, END = "/fleets/kiosks/settings/", "/fleets/kiosks/delete/"
 
 @pytest.fixture
 def organization() -> Organization:
-    return make_organization(slug="halden", name="Halden")
+    return make_organization(slug="halden", name="Halden", shows_plan=True)
 
 
 @pytest.fixture
