@@ -259,15 +259,15 @@ def lanes(devices: list[int], start: datetime) -> tuple[set[float | None], list[
     """The uptimes in all lanes of these devices, and the times that are hatched."""
     from devices import clock  # noqa: PLC0415
     from devices.history import device_history as happened  # noqa: PLC0415
-    from devices.history.spans import lanes_of  # noqa: PLC0415
+    from devices.history.spans import spans_of  # noqa: PLC0415
     from devices.models import Device  # noqa: PLC0415
     from devices.status.reading import with_status  # noqa: PLC0415
 
     at, uptimes, hatched = clock.now(), set(), []
     for device in with_status(Device.objects.filter(pk__in=devices), at):
-        history = lanes_of(device, happened.read(device, start, at), start, at)
+        history = spans_of(device, happened.read(device, start, at), start, at)
         uptimes |= {history.uptime(link, start, at) for link in ("status", "vpn", "heartbeat")}
-        hatched = history.silences
+        hatched = history.outages
     return uptimes, hatched
 
 

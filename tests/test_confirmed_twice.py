@@ -67,7 +67,7 @@ def test_an_action_over_many_devices_starts_one_job(
     organization: Organization, fleet: Fleet, owner: User
 ) -> None:
     make_device(fleet)
-    selection = bulk_actions.select(organization=organization, devices=Device.objects.all(), of=None)
+    selection = bulk_actions.select(organization=organization, devices=Device.objects.all(), listed=None)
     path = reverse("devices:bulk", args=[selection.uuid, "deactivate"])
     first, second = twice(owner, path, preview="1")
     job = Job.objects.get()

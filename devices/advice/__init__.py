@@ -283,8 +283,8 @@ def _why_frozen(device: DeviceWithStatus, at: datetime) -> Check:
             organization=apart(organization),
         )
     else:
-        place, allowance = freezing.place_in_line(device), organization.allowance or 0
-        before = place - allowance
+        position, allowance = freezing.position_in_line(device), organization.allowance or 0
+        before = position - allowance
         sentence = (
             "It is number {place} in the queue, and the allowance of {organization} is {allowance}. It thaws"
             " once {before} devices before it are deactivated or deleted, or once the allowance is {place}."
@@ -294,7 +294,7 @@ def _why_frozen(device: DeviceWithStatus, at: datetime) -> Check:
                 "It is number {place} in the queue, and the allowance of {organization} is {allowance}. It"
                 " thaws once 1 device before it is deactivated or deleted, or once the allowance is {place}."
             )
-        values = {"place": place, "allowance": allowance, "before": before}
+        values = {"place": position, "allowance": allowance, "before": before}
         text = words.of_site(sentence, organization=apart(organization), **values)
     return Check("Why is it frozen, and what thaws it?", text, answered=True)
 

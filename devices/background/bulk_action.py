@@ -16,7 +16,7 @@ from devices.jobs.runner import Refused, Result, Run
 from devices.listing import kept_list
 from devices.listing.filters import Filters, still_matching
 from devices.models import Device, JobResult, Selection
-from devices.operations import batch as together
+from devices.operations import batch as batch_actions
 from devices.operations import bulk_actions, lifecycle
 from devices.operations.batch import Batch, Found
 from devices.transitions.write import settle_devices
@@ -94,9 +94,9 @@ class _Work:
             raise Refused(f"{gone}.") from gone
 
     def _result(self, device_id: int, uuid: str, name: str, why: str) -> Result:
-        if why == together.CHANGED:
+        if why == batch_actions.CHANGED:
             return Result(device_id, uuid, name, DONE)
-        same = self._action.unchanged(self._payload) if why == together.UNCHANGED else why
+        same = self._action.unchanged(self._payload) if why == batch_actions.UNCHANGED else why
         return Result(device_id, uuid, name, SKIPPED, same)
 
 

@@ -52,10 +52,10 @@ class OwnClock:
         """
         before, newest = self._read(), None if at else clock.NEWEST.at
         at = at or clock.look()
-        (since, then), self._looked = self._kept, (at, before)
+        (since, monotonic), self._looked = self._kept, (at, before)
         if since is None:
             return Look(at, newest=newest)
-        passed = timedelta(seconds=(self._read() - then) * (1 + SLEWED))
+        passed = timedelta(seconds=(self._read() - monotonic) * (1 + SLEWED))
         return Look(at, since, passed, at - since - passed, newest)
 
     def keep(self) -> None:

@@ -51,7 +51,9 @@ class Dated:
     @property
     def brought(self) -> str:
         """SQL that brings it to now; it locks the rows in the order that everybody locks them in."""
-        sets = (f"{each} = CASE WHEN {each} > %(at)s THEN %(at)s ELSE {each} END" for each in self.columns)
+        sets = (
+            f"{column} = CASE WHEN {column} > %(at)s THEN %(at)s ELSE {column} END" for column in self.columns
+        )
         return f"""
             WITH ahead AS MATERIALIZED (SELECT {self.key} {self._ahead} ORDER BY {self.key} FOR NO KEY UPDATE)
             UPDATE {self.table} SET {", ".join(sets)}

@@ -76,4 +76,4 @@ def lag(at: datetime | None = None) -> timedelta:
     """How far the history is behind: since the oldest deadline that passed unrecorded; by two indexes."""
     at = clock.known(at or clock.now()).concluded
     passed = [due.filter(due_at__lte=at).aggregate(first=Min("due_at"))["first"] for due in DUE]
-    return at - min((each for each in passed if each), default=at)
+    return at - min((moment for moment in passed if moment), default=at)

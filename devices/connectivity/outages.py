@@ -29,7 +29,7 @@ from fleets.postgres.clock import DatabaseClock
 
 logger = logging.getLogger("devices.connectivity.outages")
 
-PULSE_EVERY: Final = 2.0  # seconds
+LIVENESS_EVERY: Final = 2.0  # seconds
 PORTION: Final = 5000  # devices per transaction
 
 # What had not passed at the start moves (late_at: a whole window from the end on); what was late already is
@@ -62,7 +62,7 @@ FROM alive WHERE s.id = alive.id
 """
 
 
-def pulse(at: datetime | None = None, own: OwnClock | None = None) -> None:
+def record_liveness(at: datetime | None = None, own: OwnClock | None = None) -> None:
     """The ingest listens at this moment. After an outage it first moves what had not passed at its start.
 
     As `beat`, until all is done.
@@ -124,10 +124,10 @@ def _newest(ledger: Listening, look: Look) -> datetime:
 
     What this process has read counts no more once another one has noticed a step since.
     """
-    pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
+    newest_pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
     noticed = ledger.stepped_at and timedelta() <= look.at - ledger.stepped_at <= look.passed
     read = None if noticed else look.newest
-    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, pulse, read]
+    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, newest_pulse, read]
     return max(moment for moment in known if moment)
 
 

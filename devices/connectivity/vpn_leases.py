@@ -42,7 +42,7 @@ def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vpn
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
         Q(pk=life.pk) | (same_server(life) & Q(lease_until=None)) | Q(pk__in=owners, due_at__lte=at.heard)
     )
-    found = {each.pk: each for each in locked.order_by("pk")}
+    found = {server.pk: server for server in locked.order_by("pk")}
     if life.pk not in found:
         life.save(force_insert=True)  # it was forgotten a moment ago
     life = found.get(life.pk, life)
@@ -59,8 +59,8 @@ def note_sign(life: VpnServer, at: Moment) -> None:
     """It gave a sign: renews its lease, and gives one to lives of its name without; under their locks."""
     life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
     life.save(update_fields=["last_sign_at"])
-    for each in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
-        renew(each, at)
+    for server in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
+        renew(server, at)
 
 
 def note_event(life: VpnServer, at: Moment) -> None:

@@ -6,7 +6,7 @@ transaction: the organization's row is what such changes wait for each other at.
 
 from devices.freezing.freeze import Tell, hold_for_contact, refreeze, refreeze_activated
 from devices.freezing.plan import change_plan, plan_version
-from devices.freezing.queue import Named, next_turns, place_in_line
+from devices.freezing.queue import Named, next_turns, position_in_line
 from devices.freezing.rule import reason_in
 
 __all__ = [
@@ -15,8 +15,8 @@ __all__ = [
     "change_plan",
     "hold_for_contact",
     "next_turns",
-    "place_in_line",
     "plan_version",
+    "position_in_line",
     "reason_in",
     "refreeze",
     "refreeze_activated",

@@ -9,7 +9,7 @@ from devices.freezing.rule import IN_LINE, inputs_of, rows_of
 from devices.models import Device
 from fleets.models import Organization
 
-PLACE: Final = f"""
+POSITION: Final = f"""
 SELECT count(*) FROM devices_device d
 WHERE {IN_LINE} AND (d.activated_at, d.id) <= (%(own_at)s, %(own_id)s)
 """
@@ -37,14 +37,16 @@ class Named:
     name: str
 
 
-def place_in_line(device: Device) -> int:
+def position_in_line(device: Device) -> int:
     """Which place this active device has among those that nothing but the allowance may freeze, from 1.
 
     One query of the index device_place, as long as the line before it.
     """
     own = {"own_at": device.activated_at, "own_id": device.pk}
-    ((place,),) = rows_of(PLACE, **inputs_of(Organization.objects.get(pk=device.organization_id)), **own)
-    return int(place)
+    ((position,),) = rows_of(
+        POSITION, **inputs_of(Organization.objects.get(pk=device.organization_id)), **own
+    )
+    return int(position)
 
 
 def next_turns(organization: Organization) -> tuple[Named | None, Named | None]:

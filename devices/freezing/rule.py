@@ -12,7 +12,7 @@ from fleets.models import Fleet, FleetType, Organization, Plan
 # A device has a place in line while it is active and nothing else freezes it.
 IN_LINE: Final = "d.organization_id = %(organization)s AND d.is_active AND d.fleet_id <> ALL(%(paid_fleets)s)"
 # The last place within the allowance: that device's (activated_at, id); none where all fit.
-LAST_PLACE: Final = f"""
+LAST_POSITION: Final = f"""
 SELECT d.activated_at, d.id FROM {{devices}} d WHERE {IN_LINE}
 ORDER BY d.activated_at, d.id OFFSET %(allowance)s - 1 LIMIT 1
 """
@@ -74,7 +74,7 @@ def _with_border(inputs: dict[str, Any], devices: str) -> dict[str, Any]:
     if inputs["allowance"] == 0:
         last = ("-infinity", 0)
     elif inputs["allowance"] is not None:
-        last = next(iter(rows_of(LAST_PLACE.format(devices=devices), **inputs)), last)
+        last = next(iter(rows_of(LAST_POSITION.format(devices=devices), **inputs)), last)
     return inputs | {"last_at": last[0], "last_id": last[1]}
 
 

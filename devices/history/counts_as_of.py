@@ -48,7 +48,7 @@ NEAREST: Final = """
 SELECT (SELECT max(at) FROM devices_fleettally WHERE at <= %(at)s),
        (SELECT min(at) FROM devices_fleettally WHERE at > %(at)s)
 """
-TALLIED: Final = """
+ROLLED_UP: Final = """
 SELECT t.organization_id, t.fleet_id, part.status, part.number::bigint
 FROM devices_fleettally t, unnest(t.counts, %s::text[]) AS part(number, status)
 WHERE t.at = %s AND t.organization_id = ANY(%s) AND t.fleet_id IS NOT NULL
@@ -74,27 +74,27 @@ WHERE {fleets} GROUP BY status
 """
 
 
-def counted(organizations: Sequence[int], then: Instant) -> Fragment:
+def counted(organizations: Sequence[int], instant: Instant) -> Fragment:
     """Rows (organization, fleet, status, number) to be added up: what is recorded of that instant."""
-    at, base, owned = then.at, then.base, list(organizations)
+    at, base, owned = instant.at, instant.base, list(organizations)
     if base is None:
         return f"{COUNTED} UNION ALL {CHANGED}", [owned, -1, owned, at, "infinity"]
     between = [1, owned, base, at] if base <= at else [-1, owned, at, base]
-    return f"{TALLIED} UNION ALL {CHANGED}", [Status.values, base, owned, *between]
+    return f"{ROLLED_UP} UNION ALL {CHANGED}", [Status.values, base, owned, *between]
 
 
 def count(
-    organizations: Sequence[int], then: Instant, fleets: Sequence[int] = ()
+    organizations: Sequence[int], instant: Instant, fleets: Sequence[int] = ()
 ) -> tuple[dict[str, int], int]:
     """How many devices these organizations, or of them these fleets, had of each status then.
 
     And how many of them in fleets that are gone.
     """
-    sql, params = counted(organizations, then)
+    sql, params = counted(organizations, instant)
     devices = Device.objects.filter(organization__in=organizations)
-    moves = unrecorded(devices, then.at, then.passed).order_by()
+    moves = unrecorded(devices, instant.at, instant.passed).order_by()
     columns = ("fleet_id", "recorded_status", "status")
-    moved, moved_params = compiled(moves.values_list(*columns)) if then.passed else (NOBODY, [])
+    moved, moved_params = compiled(moves.values_list(*columns)) if instant.passed else (NOBODY, [])
     chosen = "tally.fleet_id = ANY(%s)" if fleets else "true"
     counts, gone = dict.fromkeys(Status.values, 0), 0
     with connection.cursor() as cursor:

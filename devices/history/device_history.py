@@ -32,24 +32,24 @@ BEFORE: Final = """
 
 
 @dataclass(frozen=True)
-class Happened:
-    """Changes of the status and edges of the links, newest first."""
+class DeviceHistory:
+    """Changes of the status and transitions of the links, newest first."""
 
     changes: list[StatusChange]
-    edges: list[ConnectivityRecord]
+    transitions: list[ConnectivityRecord]
 
 
 def read(
     device: DeviceWithStatus, start: datetime, at: datetime, limit: int = 0, until: datetime | None = None
-) -> Happened:
+) -> DeviceHistory:
     """What happened to a device, read by with_status, from `start` to `at`, after the newest before it: of
     each link its own. In addition the newest `limit` of both kinds before `until` (None: now). Two queries.
     """
     params = {"device": device.pk, "start": start, "at": at, "limit": limit, "until": until or "infinity"}
-    edges = passed_edges(device, at)
-    return Happened(
-        [*passed_statuses(device, edges), *StatusChange.objects.raw(CHANGES, params)],
-        [*edges, *ConnectivityRecord.objects.raw(EDGES, params)],
+    transitions = passed_transitions(device, at)
+    return DeviceHistory(
+        [*passed_statuses(device, transitions), *StatusChange.objects.raw(CHANGES, params)],
+        [*transitions, *ConnectivityRecord.objects.raw(TRANSITIONS, params)],
     )
 
 
@@ -59,35 +59,39 @@ def _written(table: str, kinds: Sequence[str]) -> str:
 
 
 CHANGES: Final = _written("devices_statuschange", [""])
-EDGES: Final = _written("devices_connectivityrecord", [f" AND link = '{link}'" for link in Link])
+TRANSITIONS: Final = _written("devices_connectivityrecord", [f" AND link = '{link}'" for link in Link])
 
 
-def passed_edges(device: DeviceWithStatus, at: datetime) -> list[ConnectivityRecord]:
-    """The edges that the clock has brought and nobody recorded, newest first."""
-    poll, server, edges = device.last_poll, device.vpn_server, []
+def passed_transitions(device: DeviceWithStatus, at: datetime) -> list[ConnectivityRecord]:
+    """The transitions that the clock has brought and nobody recorded, newest first."""
+    poll, server, transitions = device.last_poll, device.vpn_server, []
     at = clock.heard(at)
     if poll and poll.due_at and poll.due_at <= at:
         if poll.due_at == poll.late_at:
-            edges.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
+            transitions.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
         if poll.lost_at <= at:
-            edges.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
+            transitions.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
     if device.vpn_connected and server and server.due_at and server.due_at <= at:
         silent = {"slug": "vpn-server-silent", "server": server.name}
-        edges.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
-    return sorted(edges, key=lambda edge: edge.at, reverse=True)
+        transitions.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
+    return sorted(transitions, key=lambda transition: transition.at, reverse=True)
 
 
 def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> ConnectivityRecord:
     return ConnectivityRecord(link=link, after=after, at=at, reason=reason)
 
 
-def passed_statuses(device: DeviceWithStatus, edges: Sequence[ConnectivityRecord]) -> list[StatusChange]:
-    """The changes of status that those edges brought, newest first; a query for each edge, mostly none."""
+def passed_statuses(
+    device: DeviceWithStatus, transitions: Sequence[ConnectivityRecord]
+) -> list[StatusChange]:
+    """The changes of status that those transitions brought, newest first; a query for each, mostly none."""
     changes, before = [], device.recorded_status
-    for edge in reversed(edges):
-        then = with_status(Device.objects.filter(pk=device.pk), edge.at).get()
-        after = then.status
+    for transition in reversed(transitions):
+        state = with_status(Device.objects.filter(pk=device.pk), transition.at).get()
+        after = state.status
         if after != before:
-            changes.append(StatusChange(before=before, after=after, at=edge.at, reason=edge.reason))
+            changes.append(
+                StatusChange(before=before, after=after, at=transition.at, reason=transition.reason)
+            )
             before = after
     return changes[::-1]

@@ -1,4 +1,4 @@
-"""Links that change often: once too many times within an hour they are unstable, until an hour is calm.
+"""Links that change often: once too many times within an hour they are flapping, until an hour is calm.
 
 So a link that has just come back does not look as if it had been up for long, or had lasted until then.
 """
@@ -15,7 +15,7 @@ from django.db import connection
 
 from devices.status.annotated import DeviceWithStatus
 
-# A link is unstable from more changes within an hour than MANY on, until an hour has fewer than CALM.
+# A link is flapping from more changes within an hour than MANY on, until an hour has fewer than CALM.
 HOUR: Final = timedelta(hours=1)
 MANY: Final = 6
 CALM: Final = 3
@@ -33,8 +33,8 @@ GROUP BY 1, 2 HAVING count(*) >= %s
 """
 
 
-def unstable(changes: Iterable[datetime], at: datetime) -> int:
-    """How often a link changed within the last hour, where it is unstable; else 0. Oldest first."""
+def flapping_changes(changes: Iterable[datetime], at: datetime) -> int:
+    """How often a link changed within the last hour, where it is flapping; else 0. Oldest first."""
     last_hour: deque[datetime] = deque()
     marked = False
     for change in changes:
@@ -51,7 +51,7 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
         moments.popleft()
 
 
-def unstable_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
+def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
     """Which link of these devices, read by with_status, changes most often, in words. One query."""
     by_id = {device.pk: device for device in devices}
     names = {"vpn": settings.VPN_WORD, "heartbeat": "API"}
@@ -61,7 +61,7 @@ def unstable_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping
         for pk, link, changes in cursor.fetchall():
             since = by_id[pk].vpn_since if link == "vpn" else by_id[pk].heartbeat_since
             unrecorded = [since] if since and since > changes[-1] else []
-            number = unstable([*changes, *unrecorded], at)
+            number = flapping_changes([*changes, *unrecorded], at)
             found[pk] = max(
                 found.get(pk, (0, "")), (number, f"{names[link]} unstable: {number} changes in 1\u00a0h")
             )

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from devices import clock
 from devices.history.changes import reason_words
-from devices.history.device_history import Happened
+from devices.history.device_history import DeviceHistory
 from devices.models import ConnectivityRecord, Outage
 from devices.rules import vpn_states
 from devices.rules.vocabulary import HeartbeatState, Status
@@ -55,28 +55,28 @@ class History:
     """The three lanes of a device by name, and when we did not listen."""
 
     spans: dict[str, list[Span]]
-    silences: list[tuple[datetime, datetime]]
+    outages: list[tuple[datetime, datetime]]
 
-    def uptime(self, lane: str, start: datetime, at: datetime) -> float | None:
+    def uptime(self, kind: str, start: datetime, at: datetime) -> float | None:
         """The share of the observed and active time in which it was up; None: no such time."""
         inactive = [
             (span.start, span.end or at) for span in self.spans["status"] if span.state == Status.INACTIVE
         ]
-        holes = sorted([*self.silences, *inactive])
+        holes = sorted([*self.outages, *inactive])
         up = counted = timedelta()
-        for span in self.spans[lane]:
-            if span.state in OUTSIDE[lane]:
+        for span in self.spans[kind]:
+            if span.state in OUTSIDE[kind]:
                 continue
             heard = _without(max(span.start, start), span.end or at, holes)
             counted += heard
-            up += heard if span.state in UP[lane] else timedelta()
+            up += heard if span.state in UP[kind] else timedelta()
         return up / counted if counted else None
 
 
-def lanes_of(device: DeviceWithStatus, past: Happened, start: datetime, at: datetime) -> History:
+def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, at: datetime) -> History:
     """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
-    changes, edges = past.changes[::-1], past.edges[::-1]
-    by_link = {link: [edge for edge in edges if edge.link == link] for link in Link}
+    changes, transitions = history.changes[::-1], history.transitions[::-1]
+    by_link = {link: [transition for transition in transitions if transition.link == link] for link in Link}
     # Without any edge a link is what it was before the histories begin; a VPN never seen is unknown.
     vpn = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since) or "unknown"
     spans = {
@@ -84,7 +84,7 @@ def lanes_of(device: DeviceWithStatus, past: Happened, start: datetime, at: date
         "vpn": _spans(by_link[Link.VPN], start, vpn, first="unknown"),
         "heartbeat": _spans(by_link[Link.HEARTBEAT], start, device.heartbeat),
     }
-    return History(spans, _silences(start, at))
+    return History(spans, _outages(start, at))
 
 
 def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = None) -> list[Span]:
@@ -109,14 +109,14 @@ def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = N
     return [span for span in spans if span.end is None or span.end > span.start]
 
 
-def _silences(start: datetime, at: datetime) -> list[tuple[datetime, datetime]]:
+def _outages(start: datetime, at: datetime) -> list[tuple[datetime, datetime]]:
     """When we did not listen, from `start` to `at`, in order."""
     over = Outage.objects.filter(ended_at__gt=start, began_at__lt=at).order_by("began_at")
-    silences = [(max(each.began_at, start), min(each.ended_at, at)) for each in over]
+    outages = [(max(outage.began_at, start), min(outage.ended_at, at)) for outage in over]
     heard = clock.heard(at)
-    if heard < at and (not silences or silences[-1][1] < at):
-        silences.append((max(heard, start), at))
-    return silences
+    if heard < at and (not outages or outages[-1][1] < at):
+        outages.append((max(heard, start), at))
+    return outages
 
 
 def _without(start: datetime, end: datetime, holes: Iterable[tuple[datetime, datetime]]) -> timedelta:

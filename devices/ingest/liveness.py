@@ -55,7 +55,7 @@ class Liveness:
     async def _for_ever(self, thread: Executor) -> None:
         while True:
             if await self._beat(thread):
-                await asyncio.sleep(outages.PULSE_EVERY)
+                await asyncio.sleep(outages.LIVENESS_EVERY)
 
     async def _beat(self, thread: Executor) -> bool:
         """Whether there is nothing more to do for now."""
@@ -71,7 +71,7 @@ class Liveness:
         return left
 
     def _work(self) -> bool:
-        """Leave the pulse once a poll would have gone all the way; whether that is done (listening.beat).
+        """Leave the pulse once a poll would have gone all the way; whether that is done (outages.beat).
 
         First the statements of a poll, for nobody: they wait for whatever a poll waits for.
         """

@@ -29,7 +29,7 @@ from devices.status.expressions import status_over
 from devices.status.reading import with_status
 from fleets.models import Organization
 
-PART: Final = 200_000  # devices looked at by one statement
+IDS_AT_ONCE: Final = 200_000  # devices looked at by one statement
 AHEAD: Final = "what is dated ahead of the clock"
 
 RULES: Final = "the status by the rules"
@@ -123,25 +123,25 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
     no more.
     """
     for what, sql in CHECKS.items():
-        for after, last in _parts():
+        for after, last in _id_ranges():
             params = {"after": after, "last": last, "since": since or "-infinity"}
             for where, recorded, should in _rows(sql, params):
                 yield Disagreement(what, where, str(recorded), str(should))
     yield from _dated_ahead(at)
     for fleet, slug, kept, there in counters.wrong():
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
-    for where, tallied, made in rollups.wrong(since):
-        yield Disagreement("the tally of an hour", where, str(tallied), str(made))
+    for where, rolled_up, made in rollups.wrong(since):
+        yield Disagreement("the tally of an hour", where, str(rolled_up), str(made))
     at = at or clock.now()
     for organization in Organization.objects.order_by("pk"):
         yield from _counts(organization, at)
 
 
-def _parts() -> Iterator[tuple[int, int]]:
+def _id_ranges() -> Iterator[tuple[int, int]]:
     """Ranges of ids, after the first up to the last, that hold every device there is or was."""
     newest = Device.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    edges = [*range(0, newest, PART), ahead.ENDLESS] if newest else [0, ahead.ENDLESS]
-    yield from pairwise(edges)
+    bounds = [*range(0, newest, IDS_AT_ONCE), ahead.ENDLESS] if newest else [0, ahead.ENDLESS]
+    yield from pairwise(bounds)
 
 
 def _dated_ahead(at: datetime | None) -> Iterator[Disagreement]:
@@ -149,7 +149,7 @@ def _dated_ahead(at: datetime | None) -> Iterator[Disagreement]:
 
     Each statement has its own clock, or what is written meanwhile would seem to be ahead.
     """
-    steps = [(sql, part) for sql in ahead.FOUND_OF_DEVICES for part in _parts()]
+    steps = [(sql, id_range) for sql in ahead.FOUND_OF_DEVICES for id_range in _id_ranges()]
     for sql, (after, last) in [*steps, *((sql, (0, 0)) for sql in ahead.FOUND_OF_THE_SITE)]:
         now = at or clock.now()
         params = ahead.params(now + clock.STEP) | {"after": after, "last": last}

@@ -26,7 +26,7 @@ def verify(at: datetime | None = None) -> Verification:
     """Compare, tell and keep what was found."""
     began_at = at or clock.now()
     disagreements = integrity.disagreements(at, since=began_at - BACK)
-    lines = [str(each) for each in islice(disagreements, TOLD)]
+    lines = [str(disagreement) for disagreement in islice(disagreements, TOLD)]
     found = len(lines) + sum(1 for _ in disagreements)
     for line in lines:
         logger.error("what is recorded does not follow from the facts: %s", line)

@@ -80,7 +80,7 @@ def recorded(
 
 
 def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
-    statuses = [each for shown in filters.statuses for each in behind(shown)] or list(Status)
+    statuses = [status for shown in filters.statuses for status in behind(shown)] or list(Status)
     vpn = filters.vpn or tuple(VPN_STATES)
     asked = filters.heartbeat or ("recent", "overdue", "late", "lost", "unknown")
     silent = None if filters.silent is None else at - filters.silent
@@ -91,7 +91,7 @@ def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
         if state in asked or (state == HeartbeatState.RECENT and "overdue" in asked):
             grouped.setdefault(_kind(state, silent, overdue), []).append(state)
     for kind, states in grouped.items():
-        conditions = [each for each in (overdue if kind == "recent" else None, _contact(silent)) if each]
+        conditions = [term for term in (overdue if kind == "recent" else None, _contact(silent)) if term]
         yield Branch(
             cells(statuses, vpn, states),
             quiet_before=silent if kind == "quiet" else None,
@@ -137,7 +137,7 @@ def _all(fragments: Sequence[Fragment]) -> Fragment | None:
     if not fragments:
         return None
     return " AND ".join(f"({sql})" for sql, _ in fragments), [
-        each for _, params in fragments for each in params
+        param for _, params in fragments for param in params
     ]
 
 

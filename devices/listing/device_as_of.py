@@ -120,7 +120,7 @@ def ranked(
         asked=asked[0],
         sort_name=name_order.sql("name"),
     )
-    among = [each for _, params in candidates for each in params]
+    among = [param for _, params in candidates for param in params]
     return sql, [*params, *among, instant.at, instant.at, *asked[1], RANKED]
 
 
@@ -150,20 +150,20 @@ class DeviceAsOf:
 
 def devices_as_of(found: Sequence[Was], instant: Instant) -> list[DeviceAsOf]:
     """All that is known of these, in their order, in four queries at most."""
-    ids = [each.pk for each in found]
+    ids = [device.pk for device in found]
     there = with_status(Device.objects.filter(pk__in=ids), instant.now).select_related("fleet")
-    present = {each.pk: each for each in there}
+    present = {device.pk: device for device in there}
     vpn, heartbeat = _links(ids, instant)
-    fleets = Fleet.objects.in_bulk({each.fleet_id for each in found})
+    fleets = Fleet.objects.in_bulk({device.fleet_id for device in found})
     return [
         DeviceAsOf(
-            each,
-            fleets.get(each.fleet_id),
-            vpn.get(each.pk, Link()),
-            heartbeat.get(each.pk, Link()),
-            present.get(each.pk),
+            device,
+            fleets.get(device.fleet_id),
+            vpn.get(device.pk, Link()),
+            heartbeat.get(device.pk, Link()),
+            present.get(device.pk),
         )
-        for each in found
+        for device in found
     ]
 
 

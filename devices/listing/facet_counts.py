@@ -53,7 +53,7 @@ def facets(
 
 def as_shown(counts: dict[str, int]) -> dict[Status, int]:
     """Counts per status folded into the statuses that are shown, in their order."""
-    return {status: sum(counts[each] for each in behind(status)) for status in vocabulary()}
+    return {status: sum(counts[part] for part in behind(status)) for status in vocabulary()}
 
 
 def _recorded_counts(asked: Recorded, moved: Sequence[int], most: int | None) -> Counter[str] | None:
@@ -86,7 +86,7 @@ def _counted(
     queries = [_count(asked, branch, table, among, most) for branch, table in branches]
     numbered = (f"SELECT {number}, * FROM ({sql}) AS branch" for number, (sql, _) in enumerate(queries))
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(numbered), [each for _, params in queries for each in params])
+        cursor.execute(" UNION ALL ".join(numbered), [param for _, params in queries for param in params])
         for branch, cell, number in cursor.fetchall():
             counts[status_of(cell)] += number
             of_branches[branch] += 0 if asked.branches[branch].quiet_before else number

@@ -131,7 +131,7 @@ def standings_of(
 ) -> list[Standing]:
     """The fleets that a page already shows, in its order; without those that are gone."""
     found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
-    by_slug = {each.slug: each for each in found}
+    by_slug = {fleet.slug: fleet for fleet in found}
     return [by_slug[slug] for slug in slugs if slug in by_slug]
 
 
@@ -169,7 +169,7 @@ def _read(
 def standing_params(organizations: list[int], text: str) -> list[Any]:
     """What STANDING wants before the parameters of its condition and its limit."""
     words = [f"%{_escaped(word)}%" for word in text.split()]
-    return [[each.value for each in WORST], NEVER, organizations, words]
+    return [[status.value for status in WORST], NEVER, organizations, words]
 
 
 def read(sql: str, params: list[Any]) -> list[Standing]:

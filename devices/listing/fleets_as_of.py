@@ -35,7 +35,7 @@ THERE = "(devices > 0 OR id IN (SELECT id FROM fleets_fleet WHERE created_at <= 
 
 def standings_then(
     organizations: Sequence[Organization],
-    then: Instant,
+    instant: Instant,
     text: str,
     order: Order,
     size: int,
@@ -44,15 +44,15 @@ def standings_then(
     before: str = "",
 ) -> Page[Any]:
     """A page of the fleets as they were then; otherwise as standings. Raises keyset.UnreadableCursor."""
-    counted = counts_as_of.counted([each.pk for each in organizations], then)
-    take = partial(_take, organizations, text, then, counted)
+    counted = counts_as_of.counted([organization.pk for organization in organizations], instant)
+    take = partial(_take, organizations, text, instant, counted)
     return page_of(take, order, size, after=after, before=before)
 
 
 def _take(
     organizations: Sequence[Organization],
     text: str,
-    then: Instant,
+    instant: Instant,
     counted: Fragment,
     order: Order,
     size: int,
@@ -60,11 +60,11 @@ def _take(
 ) -> list[Standing]:
     if not organizations:
         return []
-    ids = [each.pk for each in organizations]
-    moved, moved_params = moves(organizations, then.at, then.passed) if then.passed else (NOBODY, [])
+    ids = [organization.pk for organization in organizations]
+    moved, moved_params = moves(organizations, instant.at, instant.passed) if instant.passed else (NOBODY, [])
     where, where_params = after_sql(order, values)
     by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])
     sql += STANDING.format(**READ, where=f"{where} AND {THERE}", order=by)
-    params = [*moved_params, *counted[1], then.at, ids, *standing_params(ids, text), *where_params]
-    return read(sql, [*params, then.at, size])
+    params = [*moved_params, *counted[1], instant.at, ids, *standing_params(ids, text), *where_params]
+    return read(sql, [*params, instant.at, size])

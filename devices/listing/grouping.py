@@ -102,7 +102,7 @@ class Line:
     @property
     def devices(self) -> tuple[int, ...]:
         """The ids of those that are named."""
-        return tuple(each.id for each in self.lost[:NAMED])
+        return tuple(device.id for device in self.lost[:NAMED])
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +121,11 @@ class Incident:
 
 def grouped(lost: Iterable[Lost], sizes: Sizes) -> list[Line]:
     """Every device in a line, in no order."""
-    members = [Member(each, each.what, each.moment) for each in lost]
+    members = [Member(device, device.what, device.moment) for device in lost]
     found = [incident for key, some in _shared(members).items() for incident in _incidents(key, some)]
-    lines = [_line(each) for each in _explaining(found, sizes)]
-    within = {each.id for line in lines for each in line.lost}
-    return lines + [_alone(each) for each in members if each.lost.id not in within]
+    lines = [_line(incident) for incident in _explaining(found, sizes)]
+    within = {device.id for line in lines for device in line.lost}
+    return lines + [_alone(member) for member in members if member.lost.id not in within]
 
 
 def _shared(members: Sequence[Member]) -> dict[Key, list[Member]]:
@@ -162,40 +162,40 @@ def _incidents(key: Key, members: list[Member]) -> Iterator[Incident]:
     """Who was lost close to each other is of one session; it is cut into spans of five minutes around its
     densest one.
     """
-    for session in _sessions(sorted(members, key=lambda each: (each.moment, each.lost.id))):
+    for session in _sessions(sorted(members, key=lambda member: (member.moment, member.lost.id))):
         if len(session) < MANY:
             continue
         anchor = _densest(session)
-        for _, span in groupby(session, key=lambda each: (each.moment - anchor) // TOGETHER):
+        for _, span in groupby(session, key=lambda member: (member.moment - anchor) // TOGETHER):
             if len(some := list(span)) >= MANY:
                 yield Incident(*key, some)
 
 
 def _sessions(members: list[Member]) -> Iterator[list[Member]]:
     begins = 0
-    for place, (before, after) in enumerate(pairwise(members), start=1):
+    for position, (before, after) in enumerate(pairwise(members), start=1):
         if after.moment - before.moment > TOGETHER:
-            yield members[begins:place]
-            begins = place
+            yield members[begins:position]
+            begins = position
     yield members[begins:]
 
 
 def _densest(session: list[Member]) -> datetime:
     """The moment after which most were lost within five minutes."""
-    moments = [each.moment for each in session]
-    ahead = (bisect_right(moments, each + TOGETHER) - bisect_left(moments, each) for each in moments)
-    return min(zip(ahead, moments, strict=True), key=lambda each: (-each[0], each[1]))[1]
+    moments = [member.moment for member in session]
+    ahead = (bisect_right(moments, moment + TOGETHER) - bisect_left(moments, moment) for moment in moments)
+    return min(zip(ahead, moments, strict=True), key=lambda candidate: (-candidate[0], candidate[1]))[1]
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
     """Those that explain best why so many devices were lost."""
-    fleets = {int(each.key) for each in incidents if each.kind == FLEET}
+    fleets = {int(incident.key) for incident in incidents if incident.kind == FLEET}
     known = sizes(fleets) if fleets else {}
     of_device: dict[int, list[Incident]] = defaultdict(list)
     for incident in incidents:
         for member in incident.members:
             of_device[member.lost.id].append(incident)
-    assigned = Counter(_best(each, known) for each in of_device.values())
+    assigned = Counter(_best(incident, known) for incident in of_device.values())
     return [incident for incident, number in assigned.items() if number >= MANY]
 
 
@@ -203,32 +203,36 @@ def _best(incidents: Sequence[Incident], sizes: Mapping[int, int]) -> Incident:
     """What explains one device best: a cause of most of those that were lost with it."""
     if len(incidents) == 1:
         return incidents[0]
-    placed = [(_place(each, sizes), each.number, each) for each in incidents]
+    placed = [(_explanation_rank(incident, sizes), incident.number, incident) for incident in incidents]
     most = MOST * max(number for _, number, _ in placed)
-    better = MOST * max((number for place, number, _ in placed if place <= WHOLE_FLEET), default=0)
-    fit = [each for each in placed if each[1] >= most or (each[0] <= WHOLE_FLEET and each[1] >= better)]
-    return min(fit, key=lambda each: (each[0], -each[1], each[2].key))[2]
+    better = MOST * max((number for position, number, _ in placed if position <= WHOLE_FLEET), default=0)
+    fit = [
+        candidate
+        for candidate in placed
+        if candidate[1] >= most or (candidate[0] <= WHOLE_FLEET and candidate[1] >= better)
+    ]
+    return min(fit, key=lambda candidate: (candidate[0], -candidate[1], candidate[2].key))[2]
 
 
-def _place(incident: Incident, sizes: Mapping[int, int]) -> int:
+def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
     """Which explanation it is: a fleet that was lost as a whole goes before its tags."""
     whole = incident.kind == FLEET and incident.number >= MOST * sizes.get(int(incident.key), 0)
     return WHOLE_FLEET if whole else incident.kind
 
 
-def _line(of: Incident) -> Line:
-    first, last = of.members[0].moment, of.members[-1].moment
-    named = "|".join((str(of.kind), of.key, of.what, first.isoformat()))
-    latest = sorted(of.members, key=lambda each: (-each.moment.timestamp(), each.lost.id))
-    lost = tuple(each.lost for each in latest)
-    ranks = Counter(each.rank for each in lost)
+def _line(incident: Incident) -> Line:
+    first, last = incident.members[0].moment, incident.members[-1].moment
+    named = "|".join((str(incident.kind), incident.key, incident.what, first.isoformat()))
+    latest = sorted(incident.members, key=lambda item: (-item.moment.timestamp(), item.lost.id))
+    lost = tuple(item.lost for item in latest)
+    ranks = Counter(device.rank for device in lost)
     return Line(
         id=blake2b(named.encode(), digest_size=16).hexdigest(),
-        kind=of.kind,
-        key=of.key,
-        what=of.what,
+        kind=incident.kind,
+        key=incident.key,
+        what=incident.what,
         rank=min(ranks),
-        newest=max(each.since for each in lost),
+        newest=max(device.since for device in lost),
         first=first,
         last=last,
         numbers=tuple(ranks[rank] for rank in range(RANKS)),
@@ -236,14 +240,14 @@ def _line(of: Incident) -> Line:
     )
 
 
-def _alone(of: Member) -> Line:
-    lost = of.lost
+def _alone(member: Member) -> Line:
+    lost = member.lost
     numbers = tuple(int(lost.rank == rank) for rank in range(RANKS))
     return Line(
         f"device-{lost.id}",
         ALONE,
         "",
-        of.what,
+        member.what,
         lost.rank,
         lost.since,
         lost.since,

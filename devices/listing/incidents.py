@@ -53,7 +53,7 @@ class Attended:
 
     def named(self, ids: Sequence[str]) -> list[Line]:
         """The lines that a page already shows, in its order; without those that are no more."""
-        return [self._by_id[each] for each in ids if each in self._by_id]
+        return [self._by_id[pk] for pk in ids if pk in self._by_id]
 
     @cached_property
     def _by_id(self) -> Mapping[str, Line]:

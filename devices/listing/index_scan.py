@@ -75,7 +75,7 @@ def _read(
     sql = " UNION ALL ".join(f"({sql})" for sql, _ in queries)
     sql = f"SELECT id, ends FROM ({sql}) AS found ORDER BY {place.order} LIMIT %s"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*(each for _, params in queries for each in params), place.size])
+        cursor.execute(sql, [*(param for _, params in queries for param in params), place.size])
         rows = cursor.fetchall()
     return [pk for pk, _ in rows], not any(ends for _, ends in rows)
 

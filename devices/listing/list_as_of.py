@@ -70,8 +70,8 @@ class Then:
         if self.few:
             return page_of(self._take, order, size, after=after, before=before)
         found = page_of(self._look, order, size, after=after, before=before)
-        ends = [each for each in (*found.rows[:1], *found.rows[-1:]) if each.status == BROKEN_OFF]
-        rows = [each for each in found.rows if each.status != BROKEN_OFF]
+        ends = [row for row in (*found.rows[:1], *found.rows[-1:]) if row.status == BROKEN_OFF]
+        rows = [row for row in found.rows if row.status != BROKEN_OFF]
         for end in ends:
             if end.rank == order[0].descending:
                 found = replace(found, next=encode(end, order))
@@ -83,8 +83,8 @@ class Then:
         """How many were of each status, under all filters but that; None where counting takes long."""
         if self.filters.without_statuses() == Filters(fleets=self.filters.fleets):
             owned, fleets = (
-                [each.pk for each in self.organizations],
-                [each.pk for each in self.filters.fleets],
+                [organization.pk for organization in self.organizations],
+                [fleet.pk for fleet in self.filters.fleets],
             )
             return as_shown(counts_as_of.count(owned, self.instant, fleets)[0])
         if not self.few:
@@ -114,7 +114,7 @@ class Then:
                 break
         else:
             broken_off = [Was(ids[-1], "", "", 0, BROKEN_OFF, self.at, order[0].descending, key)]
-        whole = [_named([each.pk for each in found]), *self._others()]
+        whole = [_named([row.pk for row in found]), *self._others()]
         return self._rows(whole, order, size, values, place if broken_off else None) + broken_off
 
     def _rows(
@@ -144,7 +144,7 @@ class Then:
         """What the filters ask of the status, the fleet and the links of then; begins with AND."""
         fragments: list[Fragment] = []
         if filters.fleets:
-            fragments.append(("s.fleet_id = ANY(%s)", [[each.pk for each in filters.fleets]]))
+            fragments.append(("s.fleet_id = ANY(%s)", [[fleet.pk for fleet in filters.fleets]]))
         if meant := [status.value for shown in filters.statuses for status in behind(shown)]:
             fragments.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [meant]))
         if filters.vpn:
@@ -154,7 +154,7 @@ class Then:
             fragments.append((f"{HEARTBEAT} = ANY(%s)", [self.at, states]))
         return (
             "".join(f" AND {sql}" for sql, _ in fragments),
-            [each for _, params in fragments for each in params],
+            [param for _, params in fragments for param in params],
         )
 
     # Where devices are looked for: among those that are here now, those that moved away, those that are gone
@@ -163,7 +163,7 @@ class Then:
         return _candidates(unchanging(in_organizations(self.organizations), self.lasting))
 
     def _others(self) -> list[Fragment]:
-        owned, fragments = [each.pk for each in self.organizations], list[Fragment]()
+        owned, fragments = [organization.pk for organization in self.organizations], list[Fragment]()
         if self.filters.fleets:
             left = StatusChange.objects.filter(left_fleet__in=self.filters.fleets, at__gt=self.at)
             moved = in_organizations(self.organizations).filter(pk__in=left.values("device_id"))

@@ -18,7 +18,7 @@ def moved_rows(moved: Sequence[Moved], place: Place) -> list[Fragment]:
 def _by_attention(moved: Sequence[Moved], place: Place) -> list[Fragment]:
     """Those behind the place; all are given by values."""
     after, values = place.after()
-    columns = [[each.pk for each in moved], [each.rank for each in moved], [each.since for each in moved]]
+    columns = [[row.pk for row in moved], [row.rank for row in moved], [row.since for row in moved]]
     return [
         (
             f"""
@@ -37,7 +37,7 @@ def _by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Fragment]]:
         return [
             (
                 f"SELECT d.id, {key} AS key, false AS ends FROM {rows} WHERE d.id = ANY(%s) AND {after}",
-                [[each.pk for each in moved], *values],
+                [[row.pk for row in moved], *values],
             )
         ]
 

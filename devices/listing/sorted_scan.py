@@ -66,7 +66,7 @@ def page(
             SELECT 0, row_number() OVER (ORDER BY {place.order}), id FROM page
             UNION ALL SELECT 1, cell, count(*) FROM found GROUP BY cell
             """,
-            [*params, *values, *(each for _, values in moved for each in values), place.size],
+            [*params, *values, *(value for _, values in moved for value in values), place.size],
         )
         read = sorted(cursor.fetchall())
     counts: Counter[str] = Counter()

@@ -16,7 +16,7 @@ COLUMNS: Final = {"type": "recorded_type", "os": "recorded_os_version", "release
 
 def occurring(organizations: Sequence[Organization]) -> dict[str, list[str]]:
     """The first values that devices of these organizations have, in order, by the name of their filter."""
-    ids = [each.pk for each in organizations]
+    ids = [organization.pk for organization in organizations]
     return {name: sorted(_values(column, ids), key=name_order.key) for name, column in COLUMNS.items()}
 
 

@@ -64,12 +64,12 @@ LINKS_UP: Final = {
 }
 
 
-def move(of: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Found:
+def move(batch: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Found:
     """Move them to this fleet, which says that of its devices' VPN."""
-    moved = _rows(MOVE, of, fleet=fleet.pk, vpn=vpn_enabled, reason=of.reason("moved"))
+    moved = _rows(MOVE, batch, fleet=fleet.pk, vpn=vpn_enabled, reason=batch.reason("moved"))
     after = {"fleet": fleet.slug}
-    _record("device-moved", of, [(uuid, name, {"fleet": left}, after) for _, uuid, name, left in moved])
-    return _refrozen(of, [row[0] for row in moved])
+    _record("device-moved", batch, [(uuid, name, {"fleet": left}, after) for _, uuid, name, left in moved])
+    return _refrozen(batch, [row[0] for row in moved])
 
 
 MOVE: Final = """
@@ -82,18 +82,18 @@ RETURNING d.id, d.uuid, d.name, was.slug
 """
 
 
-def deactivate(of: Batch) -> Found:
+def deactivate(batch: Batch) -> Found:
     """Take them out of service; those with a link up at that instant are left alone, with the reason."""
-    now = with_status(Device.objects.filter(pk__in=of.ids), of.at)
+    now = with_status(Device.objects.filter(pk__in=batch.ids), batch.at)
     refused = {
-        each.pk: f"{each.name or each.uuid[:7]} cannot be deactivated. {up}"
-        for each in now.order_by().values_list("pk", "uuid", "name", "vpn", "heartbeat", named=True)
-        if (up := links_up(vpn=each.vpn, heartbeat=each.heartbeat))
+        device.pk: f"{device.name or device.uuid[:7]} cannot be deactivated. {up}"
+        for device in now.order_by().values_list("pk", "uuid", "name", "vpn", "heartbeat", named=True)
+        if (up := links_up(vpn=device.vpn, heartbeat=device.heartbeat))
     }
-    free = [pk for pk in of.ids if pk not in refused]
-    taken = _rows(DEACTIVATE, of, free=free, reason=of.reason("deactivated"))
-    _record("device-deactivated", of, [(uuid, name, None, None) for _, uuid, name in taken])
-    return _refrozen(of, [row[0] for row in taken]) | refused
+    free = [pk for pk in batch.ids if pk not in refused]
+    taken = _rows(DEACTIVATE, batch, free=free, reason=batch.reason("deactivated"))
+    _record("device-deactivated", batch, [(uuid, name, None, None) for _, uuid, name in taken])
+    return _refrozen(batch, [row[0] for row in taken]) | refused
 
 
 DEACTIVATE: Final = """
@@ -105,17 +105,17 @@ RETURNING d.id, d.uuid, d.name
 """
 
 
-def delete(of: Batch) -> Found:
+def delete(batch: Batch) -> Found:
     """Delete them, their facts and keys; hashes of the keys stay, and so does their history."""
-    keys = ApiKey.objects.filter(device__in=of.ids).values_list("digest", "device__uuid")
+    keys = ApiKey.objects.filter(device__in=batch.ids).values_list("digest", "device__uuid")
     FormerKey.objects.bulk_create(
-        FormerKey(digest=digest, organization=of.organization, device_uuid=uuid, deleted_at=of.at)
+        FormerKey(digest=digest, organization=batch.organization, device_uuid=uuid, deleted_at=batch.at)
         for digest, uuid in keys
     )
-    gone = _rows(DELETE, of, reason=of.reason("deleted"))
-    Device.objects.filter(pk__in=of.ids).delete()
-    _record("device-deleted", of, [(uuid, name, {"fleet": left}, None) for _, uuid, name, left in gone])
-    return _refrozen(of, of.ids)
+    gone = _rows(DELETE, batch, reason=batch.reason("deleted"))
+    Device.objects.filter(pk__in=batch.ids).delete()
+    _record("device-deleted", batch, [(uuid, name, {"fleet": left}, None) for _, uuid, name, left in gone])
+    return _refrozen(batch, batch.ids)
 
 
 DELETE: Final = """
@@ -124,9 +124,9 @@ WHERE d.id = ANY(%(ids)s) AND was.id = d.fleet_id RETURNING d.id, d.uuid, d.name
 """
 
 
-def retag(of: Batch, *, put: Mapping[str, str], drop: Collection[str]) -> Found:
+def retag(batch: Batch, *, put: Mapping[str, str], drop: Collection[str]) -> Found:
     """Add or overwrite the tags `put`, take those named in `drop` away, keep all others."""
-    return _change(of, "tags", RETAGGED, put=Jsonb(dict(put)), drop=list(drop))
+    return _change(batch, "tags", RETAGGED, put=Jsonb(dict(put)), drop=list(drop))
 
 
 RETAGGED: Final = """
@@ -134,17 +134,17 @@ CASE WHEN jsonb_typeof(d.tags) = 'object' THEN d.tags - %(drop)s::text[] ELSE '{
 """
 
 
-def edit(of: Batch, *, field: str, value: Any) -> Found:
+def edit(batch: Batch, *, field: str, value: Any) -> Found:
     """Set a field of devices/operations/editing.py to this value."""
     column: Any = Device._meta.get_field(field)  # noqa: SLF001 - Django's documented name for it
-    return _change(of, field, "%(value)s", value=column.get_db_prep_save(value, connection))
+    return _change(batch, field, "%(value)s", value=column.get_db_prep_save(value, connection))
 
 
-def _change(of: Batch, field: str, after: str, **params: Any) -> Found:
-    rows = _rows(CHANGE.format(field=field, after=after), of, **params)
+def _change(batch: Batch, field: str, after: str, **params: Any) -> Found:
+    rows = _rows(CHANGE.format(field=field, after=after), batch, **params)
     lines = [(uuid, name, *map(json.loads, values)) for _, uuid, name, *values in rows]
-    _record("device-changed", of, lines)
-    return _found(of, [row[0] for row in rows])
+    _record("device-changed", batch, lines)
+    return _found(batch, [row[0] for row in rows])
 
 
 CHANGE: Final = """
@@ -156,24 +156,24 @@ RETURNING d.id, d.uuid, d.name, jsonb_build_object('{field}', was.{field})::text
 """
 
 
-def _refrozen(of: Batch, changed: Sequence[int]) -> Found:
+def _refrozen(batch: Batch, changed: Sequence[int]) -> Found:
     """What came of them, once their organization's places in line are given anew."""
     if changed:
-        freezing.refreeze(of.organization.pk, of.at, changed)
-    return _found(of, changed)
+        freezing.refreeze(batch.organization.pk, batch.at, changed)
+    return _found(batch, changed)
 
 
-def _found(of: Batch, changed: Iterable[int]) -> Found:
-    return dict.fromkeys(of.ids, UNCHANGED) | dict.fromkeys(changed, CHANGED)
+def _found(batch: Batch, changed: Iterable[int]) -> Found:
+    return dict.fromkeys(batch.ids, UNCHANGED) | dict.fromkeys(changed, CHANGED)
 
 
-def _rows(sql: str, of: Batch, **params: Any) -> list[tuple[Any, ...]]:
+def _rows(sql: str, batch: Batch, **params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": list(of.ids), "at": of.at, **params})
+        cursor.execute(sql, {"ids": list(batch.ids), "at": batch.at, **params})
         return sorted(cursor.fetchall())  # the audit log has them in the order of their ids
 
 
-def _record(action: str, of: Batch, lines: Sequence[audit.Line]) -> None:
+def _record(action: str, batch: Batch, lines: Sequence[audit.Line]) -> None:
     audit.record_all(
-        action, actor=of.actor, organization=of.organization, kind="device", lines=lines, at=of.at
+        action, actor=batch.actor, organization=batch.organization, kind="device", lines=lines, at=batch.at
     )

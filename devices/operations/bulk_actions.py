@@ -19,7 +19,7 @@ from devices import clock, jobs
 from devices.listing import kept_list
 from devices.listing.kept_list import KeptList
 from devices.models import Device, Job, SelectedDevice, Selection
-from devices.operations import batch as together
+from devices.operations import batch as batch_actions
 from devices.operations import ceilings, lifecycle
 from devices.operations.batch import Batch, Found
 from fleets.access import roles
@@ -33,7 +33,7 @@ KEPT: Final = timedelta(days=7)  # how long a selection is there at most
 NEEDED: Final = timedelta(days=1)  # how long without an action, or after it has ended
 
 # What an action is told: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, {}.
-Said = Mapping[str, Any]
+Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,77 +42,77 @@ class Action:
     `do` changes those of a batch that it finds different."""
 
     least: Role
-    skips: Callable[[Said], list[tuple[str, Q]]]
-    do: Callable[[Batch, Said], Found]
-    unchanged: Callable[[Said], str]  # why it left a device alone that is UNCHANGED
+    skips: Callable[[Payload], list[tuple[str, Q]]]
+    do: Callable[[Batch, Payload], Found]
+    unchanged: Callable[[Payload], str]  # why it left a device alone that is UNCHANGED
     # Whether a status or a place in line follows from what it touches: then the organization is held.
     holds: bool = True
     # Whether `skips` ask for what fades with the clock: then over devices annotated by with_status.
     fades: bool = False
 
 
-def _move(of: Batch, said: Said) -> Found:
-    fleet: Fleet = said["fleet"]
-    return together.move(of, fleet=fleet, vpn_enabled=lifecycle.says(fleet)[0])
+def _move(batch: Batch, payload: Payload) -> Found:
+    fleet: Fleet = payload["fleet"]
+    return batch_actions.move(batch, fleet=fleet, vpn_enabled=lifecycle.says(fleet)[0])
 
 
-def _retag(of: Batch, said: Said) -> Found:
-    return together.retag(of, put=said["put"], drop=said["drop"])
+def _retag(batch: Batch, payload: Payload) -> Found:
+    return batch_actions.retag(batch, put=payload["put"], drop=payload["drop"])
 
 
-def _set_interval(of: Batch, said: Said) -> Found:
-    return together.edit(of, field="poll_interval", value=said["poll_interval"])
+def _set_interval(batch: Batch, payload: Payload) -> Found:
+    return batch_actions.edit(batch, field="poll_interval", value=payload["poll_interval"])
 
 
-def _deactivate(of: Batch, said: Said) -> Found:
-    return together.deactivate(of)
+def _deactivate(batch: Batch, payload: Payload) -> Found:
+    return batch_actions.deactivate(batch)
 
 
-def _delete(of: Batch, said: Said) -> Found:
-    return together.delete(of)
+def _delete(batch: Batch, payload: Payload) -> Found:
+    return batch_actions.delete(batch)
 
 
-def _tagged(said: Said) -> Q:
-    return Q(tags__contains=said["put"]) & ~Q(tags__has_any_keys=said["drop"])
+def _tagged(payload: Payload) -> Q:
+    return Q(tags__contains=payload["put"]) & ~Q(tags__has_any_keys=payload["drop"])
 
 
 LINKED: Final = "A link is up"
 ACTIONS: Final[dict[str, Action]] = {
     "move": Action(
         Role.OPERATOR,
-        lambda said: [(f"Already in {apart(said['fleet'])}", Q(fleet=said["fleet"]))],
+        lambda payload: [(f"Already in {apart(payload['fleet'])}", Q(fleet=payload["fleet"]))],
         _move,
-        lambda said: f"Already in {apart(said['fleet'])}",
+        lambda payload: f"Already in {apart(payload['fleet'])}",
     ),
     "tag": Action(
         Role.OPERATOR,
-        lambda said: [("Already tagged this way", _tagged(said))],
+        lambda payload: [("Already tagged this way", _tagged(payload))],
         _retag,
-        lambda said: "Already tagged this way",
+        lambda payload: "Already tagged this way",
         holds=False,
     ),
     "poll-interval": Action(
         Role.OPERATOR,
-        lambda said: [("Already set", Q(**_held(said["poll_interval"])))],
+        lambda payload: [("Already set", Q(**_held(payload["poll_interval"])))],
         _set_interval,
-        lambda said: "Already set",
+        lambda payload: "Already set",
         holds=False,
     ),
     "deactivate": Action(
         Role.OPERATOR,
-        lambda said: [
+        lambda payload: [
             ("Already inactive", Q(is_active=False)),
-            (LINKED, Q(vpn=True) | Q(heartbeat__in=together.BEATING)),
+            (LINKED, Q(vpn=True) | Q(heartbeat__in=batch_actions.BEATING)),
         ],
         _deactivate,
-        lambda said: "Already inactive",
+        lambda payload: "Already inactive",
         fades=True,
     ),
     "delete": Action(
         Role.ADMINISTRATOR,
-        lambda said: [],
+        lambda payload: [],
         _delete,
-        lambda said: "",
+        lambda payload: "",
     ),
 }
 
@@ -121,9 +121,9 @@ def _held(interval: int | None) -> dict[str, Any]:
     return {"poll_interval__isnull": True} if interval is None else {"poll_interval": interval}
 
 
-def as_parameters(said: Said) -> dict[str, Any]:
+def as_parameters(payload: Payload) -> dict[str, Any]:
     """What an action is told, as a job keeps it."""
-    return {name: value.slug if isinstance(value, Fleet) else value for name, value in said.items()}
+    return {name: value.slug if isinstance(value, Fleet) else value for name, value in payload.items()}
 
 
 def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict[str, Any]:
@@ -135,7 +135,11 @@ def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict
 
 @transaction.atomic
 def select(
-    *, organization: Organization, devices: QuerySet[Device], of: KeptList | None, at: datetime | None = None
+    *,
+    organization: Organization,
+    devices: QuerySet[Device],
+    listed: KeptList | None,
+    at: datetime | None = None,
 ) -> Selection:
     """Fix which devices of the organization an action will be about: those of a list, None: those ticked.
 
@@ -144,7 +148,7 @@ def select(
     at = at or clock.now()
     _needless(at).filter(organization=organization).delete()
     ceilings.require_room_for_selection(organization)
-    kept = None if of is None else kept_list.stored(of)
+    kept = None if listed is None else kept_list.stored(listed)
     selection = Selection.objects.create(organization=organization, kept=kept, total=0, created_at=at)
     chosen = devices.filter(organization=organization).order_by().values("organization_id", "pk", "uuid")
     sql, params = chosen.query.sql_with_params()
@@ -180,14 +184,20 @@ def devices_in(selection: Selection) -> QuerySet[Device]:
 
 @transaction.atomic
 def start(
-    *, selection: Selection, action: str, said: Said, title: str, actor: Actor, at: datetime | None = None
+    *,
+    selection: Selection,
+    action: str,
+    payload: Payload,
+    title: str,
+    actor: Actor,
+    at: datetime | None = None,
 ) -> Job:
     """Have the action done by a worker; the same job again where it was started with this selection before.
 
     Raises PermissionDenied.
     """
-    of = ACTIONS[action]
-    roles.require(actor, of.least, selection.organization)
+    definition = ACTIONS[action]
+    roles.require(actor, definition.least, selection.organization)
     # Its job is read after the wait: a join would give the row that it led to before.
     held = Selection.objects.select_for_update(no_key=True).get(pk=selection.pk)
     if held.job is not None:
@@ -197,10 +207,10 @@ def start(
         organization=selection.organization,
         title=title[:255],
         actor=actor,
-        parameters={"selection": str(selection.uuid), "action": action, "said": as_parameters(said)},
+        parameters={"selection": str(selection.uuid), "action": action, "said": as_parameters(payload)},
         total=selection.total,
         whole=False,
-        least=of.least,
+        least=definition.least,
         at=at,
     )
     Selection.objects.filter(pk=selection.pk).update(job=job)

@@ -170,8 +170,13 @@ def _separator(text: str) -> tuple[str, int]:
         if announced := ANNOUNCED.fullmatch(line):
             return (announced[2] or announced[1])[0], before + 1
         if line.strip(BLANK):
-            named = {each: {_column(name.strip(' "')) for name in line.split(each)} for each in SEPARATORS}
-            return max(SEPARATORS, key=lambda each: (len(named[each] & {*COLUMNS}), line.count(each))), before
+            named = {
+                separator: {_column(name.strip(' "')) for name in line.split(separator)}
+                for separator in SEPARATORS
+            }
+            return max(
+                SEPARATORS, key=lambda separator: (len(named[separator] & {*COLUMNS}), line.count(separator))
+            ), before
     return SEPARATORS[0], 0
 
 
@@ -203,30 +208,30 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
     def fault(column: str, words: str) -> None:
         faults.append(Fault(number, column, words))
 
-    said = dict.fromkeys(COLUMNS, "") | {
+    entered = dict.fromkeys(COLUMNS, "") | {
         column: plain(cell).strip().replace("\r\n", "\n") for column, cell in cells.items()
     }
-    for column, cell in said.items():
+    for column, cell in entered.items():
         try:
-            said[column] = checked(cell, lines=column in {"notes", "tags"})
+            entered[column] = checked(cell, lines=column in {"notes", "tags"})
         except ValidationError as error:
             fault(column, error.messages[0])
-            said[column] = ""
-        length = len(said[column])  # as it is kept: some characters are several in NFC, others become one
+            entered[column] = ""
+        length = len(entered[column])  # as it is kept: some characters are several in NFC, others become one
         if length > LONGEST.get(column, length):
             fault(column, f"It has {length} characters. At most {LONGEST[column]} are allowed.")
-    uuid = said["uuid"].replace("-", "").lower()
+    uuid = entered["uuid"].replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
         fault("uuid", "A UUID has 32 or 62 characters (0 to 9 and a to f).")
         uuid = ""
     values: dict[str, Any] = {}
     for column, parse in PARSED.items():
         try:
-            values[column] = parse(said[column])
+            values[column] = parse(entered[column])
         except ValidationError as error:
             fault(column, error.messages[0])
-    texts = said["name"], said["device_type"]
-    return Line(number, uuid, *texts, notes=said["notes"], **values)
+    texts = entered["name"], entered["device_type"]
+    return Line(number, uuid, *texts, notes=entered["notes"], **values)
 
 
 def _tags(cell: str) -> dict[str, str]:

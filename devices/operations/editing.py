@@ -13,7 +13,7 @@ from django.db import transaction
 
 from devices import clock
 from devices.models import Device
-from devices.operations import batch as together
+from devices.operations import batch as batch_actions
 from fleets.access import roles
 from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import Role
@@ -43,8 +43,8 @@ def edit(
     before = _held(device, field)
     if seen is not None and seen != version(before) and before != value:
         raise ChangedMeanwhile(device, before)
-    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
-    return together.edit(of, field=field, value=value)[device.pk] == together.CHANGED
+    batch = batch_actions.Batch([device.pk], device.organization, actor, at or clock.now())
+    return batch_actions.edit(batch, field=field, value=value)[device.pk] == batch_actions.CHANGED
 
 
 @transaction.atomic
@@ -62,8 +62,8 @@ def retag(
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     _held(device, "tags")
-    of = together.Batch([device.pk], device.organization, actor, at or clock.now())
-    return together.retag(of, put=put, drop=drop)[device.pk] == together.CHANGED
+    batch = batch_actions.Batch([device.pk], device.organization, actor, at or clock.now())
+    return batch_actions.retag(batch, put=put, drop=drop)[device.pk] == batch_actions.CHANGED
 
 
 def _held(device: Device, field: str) -> Any:

@@ -104,7 +104,7 @@ def _first(now: DeviceList, actor: Actor, at: datetime) -> list[Keyed]:
     made = JobResult.objects.filter(job=now.job_id).values("device_id")
     held = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk__in=made)
     keyed = make(list(held.order_by("pk").only("uuid", "name", "organization")), at)
-    text = json.dumps([asdict(each) for each in keyed])
+    text = json.dumps([asdict(entry) for entry in keyed])
     now.keys_at, now.keys_by_name = at, actor.get_username()
     now.encrypted_keys = fernet(KIND).encrypt(text.encode()).decode()
     now.save(update_fields=["keys_at", "keys_by_name", "encrypted_keys"])
@@ -119,10 +119,11 @@ def _same(now: DeviceList, at: datetime) -> list[Keyed]:
         text = fernet(KIND).decrypt(now.encrypted_keys.encode())
     except InvalidToken as error:
         raise NotOffered("The SECRET_KEY of the site was changed, so they cannot be read.") from error
-    keyed = [Keyed(**each) for each in json.loads(text)]
-    live = keys.find_devices([each.key for each in keyed if each.key], at)
+    keyed = [Keyed(**entry) for entry in json.loads(text)]
+    live = keys.find_devices([entry.key for entry in keyed if entry.key], at)
     return [
-        each if each.key in live or not each.key else replace(each, key="", remark=REVOKED) for each in keyed
+        entry if entry.key in live or not entry.key else replace(entry, key="", remark=REVOKED)
+        for entry in keyed
     ]
 
 
@@ -155,7 +156,7 @@ def record(
     **more: str,
 ) -> None:
     """One line for the whole list."""
-    after = {"keys": sum(bool(each.key) for each in keyed)} | more
+    after = {"keys": sum(bool(entry.key) for entry in keyed)} | more
     subject = ("list", name, name)
     audit.record(
         "keys-handed-out", actor=actor, organization=organization, subject=subject, at=at, after=after

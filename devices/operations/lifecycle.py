@@ -17,7 +17,7 @@ from django.db import transaction
 from devices import clock, freezing, keys
 from devices.keys import audit as key_audit
 from devices.models import UUID_PATTERN, ApiKey, Device
-from devices.operations import batch as together
+from devices.operations import batch as batch_actions
 from devices.operations import ceilings
 from devices.operations.reports import LONGEST, as_kept
 from devices.transitions.write import settle_devices
@@ -60,7 +60,7 @@ def register(
     uuid: str | None = None,
     name: str = "",
     device_type: str = "",
-    said: Mapping[str, Any] | None = None,
+    reported: Mapping[str, Any] | None = None,
     at: datetime | None = None,
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
@@ -77,7 +77,7 @@ def register(
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
     name = _label(name)
     device = _create(
-        fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(said or {})
+        fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(reported or {})
     )
     after, by = {"fleet": fleet.slug}, audit.CONSOLE
     if provisioning_key:
@@ -115,12 +115,12 @@ def deactivate(*, device: Device, actor: Actor | None, at: datetime | None = Non
     Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
     was deleted meanwhile.
     """
-    of = _held(device, actor, Role.OPERATOR, at)
+    batch = _held(device, actor, Role.OPERATOR, at)
     Device.objects.only("pk").get(pk=device.pk)
-    came = together.deactivate(of)[device.pk]
-    if came not in {together.CHANGED, together.UNCHANGED}:
+    came = batch_actions.deactivate(batch)[device.pk]
+    if came not in {batch_actions.CHANGED, batch_actions.UNCHANGED}:
         raise StillConnected(came)
-    return came == together.CHANGED
+    return came == batch_actions.CHANGED
 
 
 @transaction.atomic
@@ -132,7 +132,7 @@ def move(
     `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
     FleetGone, ChangedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
     """
-    of = _held(device, actor, Role.OPERATOR, at)
+    batch = _held(device, actor, Role.OPERATOR, at)
     if fleet.organization_id != device.organization_id:
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}.")
     was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
@@ -141,7 +141,7 @@ def move(
         return False
     if seen is not None and was.fleet.slug != seen:
         raise ChangedMeanwhile(f"The fleet of {device}", was.fleet)
-    return together.move(of, fleet=fleet, vpn_enabled=vpn_enabled)[device.pk] == together.CHANGED
+    return batch_actions.move(batch, fleet=fleet, vpn_enabled=vpn_enabled)[device.pk] == batch_actions.CHANGED
 
 
 @transaction.atomic
@@ -150,18 +150,18 @@ def delete(*, device: Device, actor: Actor | None, at: datetime | None = None) -
 
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
-    of = _held(device, actor, Role.ADMINISTRATOR, at)
+    batch = _held(device, actor, Role.ADMINISTRATOR, at)
     Device.objects.only("pk").get(pk=device.pk)
-    together.delete(of)
+    batch_actions.delete(batch)
 
 
-def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None) -> together.Batch:
+def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None) -> batch_actions.Batch:
     """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
     at = at or clock.now()
     locks.hold([device.organization_id])
     roles.require(actor, least, device.organization)  # roles change with the organization held
     settle_devices([device.pk], at)
-    return together.Batch([device.pk], device.organization, actor, at)
+    return batch_actions.Batch([device.pk], device.organization, actor, at)
 
 
 def _create(
@@ -203,10 +203,10 @@ def _label(text: str) -> str:
 
 def says(fleet: Fleet) -> tuple[bool, str]:
     """What the fleet says of its devices' VPN and type, its organization being held. Raises FleetGone."""
-    said = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
-    if said is None:
+    row = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
+    if row is None:
         raise FleetGone(f"{fleet} was deleted meanwhile.")
-    return said
+    return row
 
 
 def _by(slug: str, actor: Actor | None) -> dict[str, str]:

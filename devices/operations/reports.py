@@ -59,11 +59,11 @@ def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime
     activates; the caller leaves out frozen devices. Returns how many devices spoke.
     """
     at = at or clock.now()
-    said = _merged(reports)
-    freezing.hold_for_contact(said)
-    settle_devices(list(said), at)
-    before = list(Device.objects.filter(pk__in=said).values("id", "is_active", *WRITTEN))  # locked by now
-    rows = [{"id": row["id"]} | _after(row, said[row["id"]], at) for row in before]
+    merged = _merged(reports)
+    freezing.hold_for_contact(merged)
+    settle_devices(list(merged), at)
+    before = list(Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN))  # locked by now
+    rows = [{"id": row["id"]} | _after(row, merged[row["id"]], at) for row in before]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, {"at": at, "rows": _json(rows)})
     freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
@@ -79,11 +79,11 @@ def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[
     """One report per device: what it said later counts."""
     merged: dict[int, dict[str, Any]] = {}
     for device_id, changes in reports:
-        said = merged.setdefault(device_id, {})
-        metrics = {**said.get("metrics", {}), **changes.get("metrics", {})}
-        said |= as_kept(changes)
+        device_report = merged.setdefault(device_id, {})
+        metrics = {**device_report.get("metrics", {}), **changes.get("metrics", {})}
+        device_report |= as_kept(changes)
         if metrics:
-            said["metrics"] = metrics
+            device_report["metrics"] = metrics
     return merged
 
 
@@ -94,24 +94,24 @@ def as_kept(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept(value: Any) -> Any:
     if isinstance(value, list):
-        return [each for each in map(_kept, value) if each]
+        return [text for text in map(_kept, value) if text]
     return kept(value)[:LONGEST] if isinstance(value, str) else value
 
 
 def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     """The written columns of a device's row once it said this."""
-    said = {name: changes[name] for name in REPORTED if name in changes}
-    metrics = _metrics(row, said, changes.get("metrics"), at)
-    return row | said | metrics | _progress(row, said, at)
+    reported = {name: changes[name] for name in REPORTED if name in changes}
+    metrics = _metrics(row, reported, changes.get("metrics"), at)
+    return row | reported | metrics | _progress(row, reported, at)
 
 
 def _metrics(
-    row: dict[str, Any], said: dict[str, Any], metrics: Mapping[str, Any] | None, at: datetime
+    row: dict[str, Any], reported: dict[str, Any], metrics: Mapping[str, Any] | None, at: datetime
 ) -> dict[str, Any]:
     """The metrics merged in, unless they alone have changed and did so a moment ago."""
     if metrics is None:
         return {}
-    alone = all(row[name] == value for name, value in said.items())
+    alone = all(row[name] == value for name, value in reported.items())
     if alone and row["metrics_at"] is not None and at < row["metrics_at"] + METRICS_EVERY:
         return {}
     known = {**row["metrics"], **possible(metrics)}
@@ -121,8 +121,8 @@ def _metrics(
     }
 
 
-def _progress(row: dict[str, Any], said: dict[str, Any], at: datetime) -> dict[str, Any]:
-    if all(row[name] == said.get(name, row[name]) for name in PROGRESS):
+def _progress(row: dict[str, Any], reported: dict[str, Any], at: datetime) -> dict[str, Any]:
+    if all(row[name] == reported.get(name, row[name]) for name in PROGRESS):
         return {}
     return {"progress_changed_at": _later(row["progress_changed_at"], at)}
 

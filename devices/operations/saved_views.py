@@ -44,7 +44,7 @@ def save(
     *,
     actor: Person,
     name: str,
-    of: KeptList,
+    kept: KeptList,
     organization: Organization | None = None,
     at: datetime | None = None,
 ) -> SavedView:
@@ -60,7 +60,7 @@ def save(
     whose = {"owner": None if organization else actor, "organization": organization}
     if SavedView.objects.filter(**whose).count() >= MOST:
         raise TooMany
-    view = SavedView(name=name, kept=kept_list.stored(of), **whose)
+    view = SavedView(name=name, kept=kept_list.stored(kept), **whose)
     _store(view)
     _audit("view-saved", view, actor, at, after=_told(view))
     return view
@@ -73,7 +73,7 @@ def change(
     actor: Person,
     seen: str,
     name: str | None = None,
-    of: KeptList | None = None,
+    kept: KeptList | None = None,
     at: datetime | None = None,
 ) -> SavedView:
     """Give it another name or another list, made up from its version `seen`.
@@ -83,7 +83,7 @@ def change(
     now = _held(view, actor)
     known, before = version_of(now), _told(now)
     now.name = now.name if name is None else name
-    now.kept = now.kept if of is None else kept_list.stored(of)
+    now.kept = now.kept if kept is None else kept_list.stored(kept)
     if version_of(now) == known:
         return now
     if seen != known:

@@ -62,7 +62,7 @@ FOLDS = {
     Status.HEARTBEAT_ONLY: Status.ONLINE,
     Status.FROZEN: Status.INACTIVE,
 }
-BEHIND = {shown: [each for each in Status if FOLDS.get(each, each) == shown] for shown in Status}
+BEHIND = {shown: [status for status in Status if FOLDS.get(status, status) == shown] for shown in Status}
 
 
 def vocabulary() -> list[Status]:

@@ -13,7 +13,7 @@ from fleets.postgres.text_search import words
 UUID: Final = "uuid:"  # begins the lexeme of a UUID; no word of a text holds a colon
 
 # What a description is made of; the organization follows the fleet.
-DESCRIBED: Final = (
+COLUMNS: Final = (
     "fleet_id",
     "uuid",
     "name",
@@ -27,7 +27,7 @@ DESCRIBED: Final = (
 )
 
 
-def describe(devices: str) -> str:
+def search_documents_sql(devices: str) -> str:
     """The statement that describes these rows, given as SQL; where one is described already, anew."""
-    text = re.sub(r"WORDS_OF\((.+)\)\s+", lambda of: f"{words(of[1])} ", read("described"))
+    text = re.sub(r"WORDS_OF\((.+)\)\s+", lambda matched: f"{words(matched[1])} ", read("described"))
     return f"\n{text}".replace("DEVICES", devices)

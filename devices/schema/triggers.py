@@ -42,7 +42,7 @@ CHANGED = _per_statement("history_changed", pgtrigger.Update, BOTH, body("histor
 DELETED = _per_statement("history_deleted", pgtrigger.Delete, OLD_ROWS, body("history_deleted"))
 CONTACTED = _per_statement("contacted", pgtrigger.Update, NEW_ROWS, body("contacted", end=0))
 
-DESCRIBE = f"\n        {search_document.describe('(SELECT NEW.*)')};\n        RETURN NULL;\n"
+DESCRIBE = f"\n        {search_document.search_documents_sql('(SELECT NEW.*)')};\n        RETURN NULL;\n"
 DESCRIBED_NEW = pgtrigger.Trigger(
     name="described_new",
     level=pgtrigger.Row,
@@ -54,8 +54,8 @@ DESCRIBED_AGAIN = pgtrigger.Trigger(
     name="described_again",
     level=pgtrigger.Row,
     when=pgtrigger.After,
-    operation=pgtrigger.UpdateOf(*search_document.DESCRIBED),
-    condition=pgtrigger.AnyChange(*search_document.DESCRIBED),
+    operation=pgtrigger.UpdateOf(*search_document.COLUMNS),
+    condition=pgtrigger.AnyChange(*search_document.COLUMNS),
     func=DESCRIBE,
 )
 DESCRIBED_NO_MORE = _per_statement("described_no_more", pgtrigger.Delete, OLD_ROWS, body("described_no_more"))

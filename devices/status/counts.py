@@ -60,8 +60,8 @@ def _count_by(
     whose: str, devices: QuerySet[Device], at: datetime | None, among: Sequence[int] | None = None
 ) -> dict[int, dict[str, int]]:
     counts: dict[int, dict[str, int]] = {}
-    for each, status, n in _tally(devices, at or clock.now(), whose, among=among):
-        counts.setdefault(each, dict.fromkeys(Status.values, 0))[status] += n
+    for scope_id, status, n in _tally(devices, at or clock.now(), whose, among=among):
+        counts.setdefault(scope_id, dict.fromkeys(Status.values, 0))[status] += n
     return counts
 
 

@@ -121,7 +121,7 @@ def _next(
         deadlines["lease"] = server.due_at
     for name, moment in sorted(
         ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
-        key=lambda each: each[1],
+        key=lambda item: item[1],
     ):
         if (then := thens[name]) != device.status:
             return Status(then), moment
@@ -131,7 +131,7 @@ def _next(
 def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
     sentence = words.of_site(rule.sentence)
-    facts = [each.value for each in _inputs(device, rule, at) if each.decides and each.value]
+    facts = [fact.value for fact in _inputs(device, rule, at) if fact.decides and fact.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
 
@@ -142,7 +142,7 @@ def _inputs(device: DeviceWithStatus, rule: Rule, at: datetime) -> tuple[Input, 
     if device.frozen_reason or device.organization.has_plan:
         makers.insert(0, _locked)
     inputs = [maker(device, used, at) for maker in makers]
-    return tuple(sorted(inputs, key=lambda each: not each.decides))
+    return tuple(sorted(inputs, key=lambda fact: not fact.decides))
 
 
 def _input(name: str, value: str, gives: Status, *, decides: bool) -> Input:

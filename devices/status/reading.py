@@ -51,7 +51,7 @@ def moved_ids(at: datetime) -> list[int]:
     sql, params = _moved()
     heard = clock.heard(at)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [heard if each == _SOME_TIME else each for each in params])
+        cursor.execute(sql, [heard if param == _SOME_TIME else param for param in params])
         return [device for (device,) in cursor]
 
 

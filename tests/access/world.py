@@ -91,10 +91,13 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     empty = make_fleet(organization, name="Empty", slug="empty")
     device = make_device(fleet, name="kiosk-1")
     view = saved_views.save(
-        actor=people[Who.OPERATOR], name="Lost", of=lists.listed("status=offline"), organization=organization
+        actor=people[Who.OPERATOR],
+        name="Lost",
+        kept=lists.listed("status=offline"),
+        organization=organization,
     )
     chosen = Device.objects.filter(pk=device.pk)
-    selection = bulk_actions.select(organization=organization, devices=chosen, of=None)
+    selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
     invitation, secret = members.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]

@@ -18,7 +18,7 @@ from devices import clock, connectivity, keys
 from devices.integrity import counters
 from devices.models import ApiKey, Device, Heartbeat
 from devices.operations import lifecycle, reports
-from devices.schema.search_document import describe
+from devices.schema.search_document import search_documents_sql
 from fleets.access.digests import digests
 from fleets.models import Fleet, Organization
 
@@ -70,7 +70,7 @@ def fill(devices: int) -> None:
         execute("TRUNCATE devices_device, fleets_fleet, fleets_organization RESTART IDENTITY CASCADE")
         make_model(devices)
         in_batches("devices", devices, copy_devices, first=2)
-        execute(describe("devices_device"))
+        execute(search_documents_sql("devices_device"))
         in_batches("keys", devices, copy_keys)
         execute("VACUUM ANALYZE devices_device, devices_apikey, devices_description")
     refresh_heartbeats()

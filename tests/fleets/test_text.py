@@ -172,7 +172,7 @@ def test_tags_in_json_are_no_way_around() -> None:
 @pytest.mark.django_db
 def test_what_devices_say_is_kept_without_what_does_not_show_and_in_nfc() -> None:
     said: dict[str, Any] = {"os_version": TURNED, "release": NFD, "ip_addresses": [TURNED, "\u202e", NFD]}
-    device = lifecycle.register(fleet=make_fleet(), name=TURNED, device_type=NFD, said=said)
+    device = lifecycle.register(fleet=make_fleet(), name=TURNED, device_type=NFD, reported=said)
     reports.apply_reports([(device.pk, {"supervisor_version": TURNED, "target_release": NFD})])
     device.refresh_from_db()
     assert (device.name, device.device_type, device.os_version, device.release) == (

@@ -17,7 +17,7 @@ from django.conf import settings
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices.history import device_history
 from devices.history.changes import reason_words
-from devices.history.device_history import Happened
+from devices.history.device_history import DeviceHistory
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.rules.vocabulary import Status, shown
 from devices.status.annotated import DeviceWithStatus
@@ -49,15 +49,15 @@ class Page:
     older: datetime | None
 
 
-def history(device: DeviceWithStatus, past: Happened, limit: int, until: datetime | None = None) -> Page:
+def history(device: DeviceWithStatus, past: DeviceHistory, limit: int, until: datetime | None = None) -> Page:
     """Some `limit` events of a device: the newest, or the newest before `until`.
 
     Of `past`, in which there must be one more than that. Events of one instant stay together.
     """
-    changes, edges = (_before(until, each)[: limit + 1] for each in (past.changes, past.edges))
+    changes, transitions = (_before(until, each)[: limit + 1] for each in (past.changes, past.transitions))
     told = {change.at for change in changes}
     following = None if until is None else _first_from(device, past, until)
-    events = _statuses(changes, following) + [_edge(edge) for edge in edges if edge.at not in told]
+    events = _statuses(changes, following) + [_edge(edge) for edge in transitions if edge.at not in told]
     events.sort(key=lambda event: event.at, reverse=True)
     if len(events) <= limit:
         return Page(tuple(events), None)
@@ -69,7 +69,7 @@ def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
     return [row for row in rows if until is None or row.at < until]
 
 
-def _first_from(device: Device, past: Happened, until: datetime) -> datetime | None:
+def _first_from(device: Device, past: DeviceHistory, until: datetime) -> datetime | None:
     """When the status first changed from `until` on: the end of the newest one before it."""
     later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
     passed = [change.at for change in past.changes if change.at >= until]  # where none is recorded

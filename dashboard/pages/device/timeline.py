@@ -17,8 +17,8 @@ from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices import words
 from devices.history import spans as lanes
-from devices.history.device_history import Happened
-from devices.history.flapping import unstable
+from devices.history.device_history import DeviceHistory
+from devices.history.flapping import flapping_changes
 from devices.history.spans import History, Span
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
 from devices.status.annotated import DeviceWithStatus
@@ -58,7 +58,7 @@ class Segment:
 class Lane:
     """One lane: its segments, its uptime in words, and what that means.
 
-    `changes` is how often the link changed within the hour, where it is unstable.
+    `changes` is how often the link changed within the hour, where it is flapping.
     """
 
     kind: str
@@ -79,13 +79,13 @@ class Timeline:
     silences: tuple[Mark, ...]
 
 
-def timeline(device: DeviceWithStatus, past: Happened, of: Range, at: datetime) -> Timeline:
+def timeline(device: DeviceWithStatus, past: DeviceHistory, of: Range, at: datetime) -> Timeline:
     """The picture of a device read by with_status, of what happened from the start of the range.
 
     It stays the same for a step of its range.
     """
     scale = Scale(of.start(at), of.end(at), at)
-    history = lanes.lanes_of(device, past, scale.start, at)
+    history = lanes.spans_of(device, past, scale.start, at)
     kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
     return Timeline(
         range=of,
@@ -93,14 +93,14 @@ def timeline(device: DeviceWithStatus, past: Happened, of: Range, at: datetime) 
         marks=tuple(marks_of(of, scale)),
         silences=tuple(
             Mark(scale.x(begins), said_of("Not observed", begins, ends, at), scale.width(begins, ends))
-            for begins, ends in history.silences
+            for begins, ends in history.outages
         ),
     )
 
 
 def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: DeviceWithStatus) -> Lane:
     spans = history.spans[kind]
-    changes = 0 if kind == "status" else unstable([span.start for span in spans[1:]], scale.at)
+    changes = 0 if kind == "status" else flapping_changes([span.start for span in spans[1:]], scale.at)
     if of.name != "24h" or len(spans) > SPANS_DRAWN:
         spans = _worst(kind, spans, of, scale)
     uptime = _percent(history.uptime(kind, scale.start, scale.at))

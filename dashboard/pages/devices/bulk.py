@@ -50,7 +50,7 @@ def select(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
     require(here, of[0], bulk_actions.ACTIONS[action].least)
     try:
-        selection = bulk_actions.select(organization=of[0], devices=devices, of=listed)
+        selection = bulk_actions.select(organization=of[0], devices=devices, listed=listed)
     except ceilings.Reached as reached:
         messages.error(request, str(reached))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
@@ -96,7 +96,7 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     heading = title(action, of.total, form.said)
     confirm = ConfirmForm(of.total, request.POST or None)
     if request.method == "POST" and (action != "delete" or confirm.is_valid()):
-        said = {"selection": of, "action": action, "said": form.said, "title": heading}
+        said = {"selection": of, "action": action, "payload": form.said, "title": heading}
         return redirect("devices:job", bulk_actions.start(actor=person(request), **said).uuid)
     found = preview(of, action, form.said, at)
     button = title(action, found.affected.number, form.said)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from dashboard.pages.parts.device_row import Row, row_of
 from devices import clock
-from devices.history.flapping import unstable_links
+from devices.history.flapping import flapping_links
 from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters
 from devices.listing.reading import Reading, pinned
@@ -85,5 +85,5 @@ def listing(
 
 
 def _rows(found: Sequence[DeviceWithStatus | str], at: datetime) -> list[Row]:
-    unstable = unstable_links([each for each in found if not isinstance(each, str)], at)
+    unstable = flapping_links([each for each in found if not isinstance(each, str)], at)
     return [row_of(each, "" if isinstance(each, str) else unstable.get(each.pk, "")) for each in found]

@@ -106,7 +106,7 @@ def new(request: HttpRequest) -> HttpResponse:
     asked = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
     if form.is_valid():
         organization = form.cleaned_data["within"]
-        said = {"name": form.cleaned_data["name"], "of": list_to_keep(asked, organization)}
+        said = {"name": form.cleaned_data["name"], "kept": list_to_keep(asked, organization)}
         try:
             view = saved_views.save(actor=person(request), organization=organization, **said)
         except saved_views.NameTaken:
@@ -155,7 +155,7 @@ def update(request: HttpRequest, view: UUID) -> HttpResponse:
     listed = list_to_keep(QueryDict(request.POST.get("query", "")), found.organization)
     query, seen = address_of(listed), request.POST.get("seen", "")
     try:
-        now = saved_views.change(view=found, actor=person(request), seen=seen, of=listed)
+        now = saved_views.change(view=found, actor=person(request), seen=seen, kept=listed)
     except ChangedMeanwhile as changed:
         context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
         context |= {"theirs": query_of(changed.now), "address": opening(changed.now)}

@@ -47,7 +47,7 @@ def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, 
         provisioning_key=key,
         uuid=body.uuid,
         device_type=body.device_type,
-        said=changes(body.state()),
+        reported=changes(body.state()),
         at=at,
     )
     if body.api_key is None:

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from dashboard.models import User
 from devices.integrity import counters
 from devices.models import Device, Listening
-from devices.schema.search_document import describe
+from devices.schema.search_document import search_documents_sql
 from fleets.models import Fleet, Organization, Role
 from tests.bench.fill import checkpoint, execute, in_batches
 
@@ -103,7 +103,7 @@ def fill(devices: int, fleets: int) -> None:
     execute(f"TRUNCATE {EVERYTHING} RESTART IDENTITY CASCADE")
     made = make_fleets(fleets) | {"devices": devices}
     in_batches("devices", devices, lambda first, last: make_devices(first, last, made))
-    execute(describe("devices_device"))
+    execute(search_documents_sql("devices_device"))
     counters.recount()
     execute(HEARTBEATS)
     execute(

@@ -79,11 +79,11 @@ def action() -> Iterator[Large]:
             yield Large(name, job.total or 0, time.perf_counter() - began, peak_of(worker.pid) / 1e6)
 
 
-def start(name: str, said: bulk_actions.Said) -> Job:
+def start(name: str, said: bulk_actions.Payload) -> Job:
     organization, reader = Organization.objects.get(), User.objects.get(username="reader")
     devices = Device.objects.filter(pk__in=Device.objects.order_by("pk").values("pk")[:MOST])
-    selection = bulk_actions.select(organization=organization, devices=devices, of=None)
-    return bulk_actions.start(selection=selection, action="tag", said=said, title=name, actor=reader)
+    selection = bulk_actions.select(organization=organization, devices=devices, listed=None)
+    return bulk_actions.start(selection=selection, action="tag", payload=said, title=name, actor=reader)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_what_has_expired_is_cleared_daily(client: Client) -> None:
     everything: dict[str, Any] = {
         "organization": device.organization,
         "devices": Device.objects.all(),
-        "of": None,
+        "listed": None,
     }
     bulk_actions.select(**everything, at=before)
     kept = [bulk_actions.select(**everything, at=at)]

@@ -86,9 +86,9 @@ def an_import(fleet: Fleet, ada: User) -> Job:
 
 def an_action(fleet: Fleet, ada: User) -> Job:
     devices = Device.objects.all()
-    selection = bulk_actions.select(organization=fleet.organization, devices=devices, of=None)
+    selection = bulk_actions.select(organization=fleet.organization, devices=devices, listed=None)
     said = {"put": {"seen": ""}, "drop": []}
-    return bulk_actions.start(selection=selection, action="tag", said=said, title="Tag", actor=ada)
+    return bulk_actions.start(selection=selection, action="tag", payload=said, title="Tag", actor=ada)
 
 
 def a_plan(fleet: Fleet, ada: User) -> Job:

@@ -56,7 +56,7 @@ class Process:
     def pulse(self, passed: float, clock_ahead: float = 0) -> None:
         """After so many seconds, with the database's clock so far ahead."""
         self.passed = passed
-        outages.pulse(at(passed + clock_ahead), self.own)
+        outages.record_liveness(at(passed + clock_ahead), self.own)
 
 
 def at(number: float) -> datetime:
@@ -127,10 +127,10 @@ def test_no_device_goes_offline_by_it_and_one_that_died_does_when_its_window_is_
     connectivity.record_heartbeats([lives.pk], at(30))
     assert Heartbeat.objects.get(pk=lives.pk).last_poll_at == at(30)
     for moment in range(24, 54, 2):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
         connectivity.settle(at(moment))
         assert {status(device, moment) for device in life} == {Status.HEARTBEAT_ONLY} or moment < 25
-    outages.pulse(at(54))
+    outages.record_liveness(at(54))
     assert (status(lives, 54), status(dies, 54)) == (Status.HEARTBEAT_ONLY, Status.OFFLINE)
     assert not StatusChange.objects.filter(after="offline").exists()
     connectivity.settle(at(54))
@@ -159,15 +159,15 @@ def test_what_was_recorded_ahead_keeps_its_order_and_its_months() -> None:
     retention.make_ahead(T0)
     device, gone = polled(0), polled(0)
     far = 400 * DAY  # in no month that has been made
-    outages.pulse(at(0))
-    outages.pulse(at(far))
+    outages.record_liveness(at(0))
+    outages.record_liveness(at(far))
     connectivity.record_heartbeats([device.pk, gone.pk], at(far + 1))
     for moment in range(far, far + 40, 2):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
     connectivity.settle(at(far + 38))
     pk = gone.pk
     lifecycle.delete(device=gone, actor=None, at=at(far + 39))
-    outages.pulse(at(50))
+    outages.record_liveness(at(50))
     assert dated_ahead(50) == []
     assert list(disagreements(at(50))) == []
     links = ConnectivityRecord.objects.filter(at=at(50)).order_by("id")
@@ -185,15 +185,15 @@ def test_a_pulse_that_did_not_see_it_is_no_excuse(monkeypatch: pytest.MonkeyPatc
     """The clock was ahead between two pulses, while a poll came: this process has read it."""
     device = polled()
     monkeypatch.setattr(database, "NEWEST", database.Newest())
-    outages.pulse()
+    outages.record_liveness()
     now = clock.now()
     database.NEWEST.at = now + timedelta(days=1)
     connectivity.record_heartbeats([device.pk], now + timedelta(days=1))
-    outages.pulse()
+    outages.record_liveness()
     assert Heartbeat.objects.get().last_poll_at < now + timedelta(hours=1)
     assert database.NEWEST.at < now + timedelta(hours=1)
     stepped = Listening.objects.get().stepped_at
-    outages.pulse()
+    outages.record_liveness()
     assert Listening.objects.get().stepped_at == stepped
 
 
@@ -201,16 +201,16 @@ def test_what_a_process_has_read_is_no_news_once_another_has_noticed(monkeypatch
     monkeypatch.setattr(database, "NEWEST", database.Newest())
     one, two = OwnClock(), OwnClock()
     for own in (one, two):
-        outages.pulse(own=own)
+        outages.record_liveness(own=own)
     database.NEWEST.at = clock.now() + timedelta(days=1)
-    outages.pulse(own=one)
+    outages.record_liveness(own=one)
     noticed = Listening.objects.get().stepped_at
     assert noticed is not None
     database.NEWEST.at = noticed + timedelta(days=1)  # of the other process, which has one of its own
-    outages.pulse(own=two)
+    outages.record_liveness(own=two)
     assert Listening.objects.get().stepped_at == noticed
     database.NEWEST.at = noticed + timedelta(days=1)  # it was ahead once more
-    outages.pulse(own=two)
+    outages.record_liveness(own=two)
     assert Listening.objects.get().stepped_at != noticed
 
 
@@ -218,7 +218,7 @@ def test_what_people_did_ahead_while_no_ingest_ran_comes_to_the_present_as_settl
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(database, "NEWEST", database.Newest())
-    outages.pulse(own=OwnClock())
+    outages.record_liveness(own=OwnClock())
     tomorrow = clock.now() + timedelta(days=1)
     make_device(make_fleet(), created_at=tomorrow)
     database.NEWEST.at = tomorrow  # which settle has read
@@ -228,7 +228,7 @@ def test_what_people_did_ahead_while_no_ingest_ran_comes_to_the_present_as_settl
     assert noticed.stepped_by is not None
     assert round(noticed.stepped_by / timedelta(days=1)) == -1
     settle.settle_once()
-    outages.pulse(own=OwnClock())  # of a process that has just started
+    outages.record_liveness(own=OwnClock())  # of a process that has just started
     ledger = Listening.objects.get()
     assert (ledger.stepped_at, ledger.ahead) == (noticed.stepped_at, False)
     assert list(disagreements()) == []
@@ -239,9 +239,9 @@ def test_an_outage_that_was_being_closed_ahead_does_not_end_there(
 ) -> None:
     monkeypatch.setattr(outages, "PORTION", 1)
     devices = [polled(0) for _ in range(3)]
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     assert not outages.beat(at(DAY))  # one of them moved, when the clock was set right
-    outages.pulse(at(5))
+    outages.record_liveness(at(5))
     assert not Outage.objects.exists()
     assert dated_ahead(5) == []
     assert {status(device, 5) for device in devices} == {Status.HEARTBEAT_ONLY}
@@ -252,9 +252,9 @@ def test_it_is_brought_to_the_present_in_portions_while_the_pulse_goes_on(
 ) -> None:
     monkeypatch.setattr(steps, "PORTION", 2)
     devices = [polled(0) for _ in range(5)]
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     connectivity.record_heartbeats([device.pk for device in devices], at(DAY))
-    outages.pulse(at(DAY))
+    outages.record_liveness(at(DAY))
     for moment in (10, 11, 12):
         assert not outages.beat(at(moment))
         assert Listening.objects.get().pulse_at == at(moment)
@@ -280,7 +280,7 @@ def test_of_a_clock_that_is_set_back_ten_minutes_no_poll_and_no_pulse_waits_for_
     assert Listening.objects.get().pulse_at == at(6)
     assert not Outage.objects.exists()
     for moment in range(8, 36, 2):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
     assert (status(polls, 34), status(dies, 33.9), status(dies, 34)) == (
         Status.HEARTBEAT_ONLY,
         Status.HEARTBEAT_ONLY,
@@ -353,9 +353,9 @@ def test_a_lease_that_ended_ahead_stays_ended_and_the_next_sign_counts() -> None
     connectivity.vpn_alive("vpn-1", at=at(0))
     connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
     for moment in range(0, 602, 2):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
     connectivity.settle(at(600))
-    outages.pulse(at(30))
+    outages.record_liveness(at(30))
     assert list(disagreements(at(30))) == []
     assert not with_status(Device.objects.all(), at(30)).get().vpn
     assert connectivity.vpn_alive("vpn-1", at=at(31)) == 1
@@ -435,8 +435,8 @@ def test_keys_say_when_they_were_used_since_the_clock_is_right() -> None:
     usage = key_usage.Usage()
     usage.note_used(key)
     usage.write(at(DAY))
-    outages.pulse(at(DAY))
-    outages.pulse(at(10))
+    outages.record_liveness(at(DAY))
+    outages.record_liveness(at(10))
     assert ApiKey.objects.get().last_used_at == at(10)
     usage.note_used(key)
     assert usage.write(at(3600)) == 1
@@ -444,11 +444,11 @@ def test_keys_say_when_they_were_used_since_the_clock_is_right() -> None:
 
 def test_tallies_of_hours_that_have_not_come_go() -> None:
     polled(0)
-    outages.pulse(at(DAY))
+    outages.record_liveness(at(DAY))
     connectivity.settle(at(DAY))
     rollups.keep(at(DAY))
     assert FleetTally.objects.filter(at__gt=at(4000)).exists()
-    outages.pulse(at(4000))
+    outages.record_liveness(at(4000))
     rollups.keep(at(4000))
     assert not FleetTally.objects.filter(at__gt=at(4000)).exists()
     assert rollups.keep(at(4000)) == 0
@@ -460,11 +460,11 @@ def test_a_clock_that_is_ahead_deletes_no_history() -> None:
     polled(0)
     connectivity.settle(at(100))
     before = StatusChange.objects.count()
-    outages.pulse(at(100))
-    outages.pulse(at(365 * DAY))
+    outages.record_liveness(at(100))
+    outages.record_liveness(at(365 * DAY))
     retention.keep(at(365 * DAY + 1))
     assert StatusChange.objects.count() == before
-    outages.pulse(at(366 * DAY + 2))  # by now it is believed
+    outages.record_liveness(at(366 * DAY + 2))  # by now it is believed
     assert trusted(at(367 * DAY + 3)) == at(366 * DAY + 2)
 
 

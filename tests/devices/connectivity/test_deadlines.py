@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 def test_what_no_pulse_made_certain_is_no_lag() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
-    outages.pulse(T0)
+    outages.record_liveness(T0)
     assert deadlines.lag(T0 + seconds(1000)) == timedelta()
 
 

@@ -40,8 +40,8 @@ def polled(moment: float = 0, interval: int = 10) -> Device:
 def listen(start: float, end: float) -> None:
     """A pulse every two seconds."""
     for number in range(int((end - start) // 2) + 1):
-        outages.pulse(at(start + 2 * number))
-    outages.pulse(at(end))
+        outages.record_liveness(at(start + 2 * number))
+    outages.record_liveness(at(end))
 
 
 # The ledger
@@ -55,9 +55,9 @@ def test_without_any_pulse_there_is_no_outage() -> None:
 
 @pytest.mark.parametrize(("gap", "heard"), [(10, 10), (10.000001, 0)])
 def test_an_outage_is_a_gap_of_more_than_ten_seconds(gap: float, heard: float) -> None:
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     assert clock.heard(at(gap)) == at(heard)
-    outages.pulse(at(gap))
+    outages.record_liveness(at(gap))
     assert Outage.objects.count() == (gap > 10)
     assert clock.heard(at(gap)) == at(gap)  # its end is no part of it
     assert clock.heard(at(gap - 0.000001)) == (at(0) if gap > 10 else at(gap - 0.000001))
@@ -65,7 +65,7 @@ def test_an_outage_is_a_gap_of_more_than_ten_seconds(gap: float, heard: float) -
 
 def test_pulses_of_several_processes_are_one_ledger_and_old_ones_change_nothing() -> None:
     for moment in (0, 4, 3, 4, 8):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
     assert Listening.objects.get().pulse_at == at(8)
     assert not Outage.objects.exists()
 
@@ -74,13 +74,13 @@ def test_a_moment_knows_the_newest_silence() -> None:
     listen(0, 20)
     assert clock.known(at(30)).silence is None
     assert clock.known(at(31)).silence == clock.Silence(at(20), None)
-    outages.pulse(at(80))
+    outages.record_liveness(at(80))
     assert clock.known(at(81)).silence == clock.Silence(at(20), at(80))
     assert clock.known(at(19)).silence is None
 
 
 def test_a_moment_that_knows_asks_no_more(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     moment = clock.known(at(100))
     with django_assert_num_queries(0):
         assert clock.heard(moment) == clock.heard(moment.heard) == moment.concluded == at(0)
@@ -91,7 +91,7 @@ def test_a_moment_that_knows_asks_no_more(django_assert_num_queries: DjangoAsser
 
 def test_inside_an_outage_every_reading_is_the_one_at_its_start() -> None:
     recent, late, lost = polled(0), polled(-16), polled(-40)
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     counts = count_by_status(Device.objects.all(), at(0))
     for moment in (11, 30, HOUR, 30 * 24 * HOUR):
         assert [status(each, at(moment)) for each in (recent, late, lost)] == [
@@ -109,8 +109,8 @@ def test_inside_an_outage_every_reading_is_the_one_at_its_start() -> None:
 def test_after_it_what_had_not_passed_begins_anew() -> None:
     recent, late, lost = polled(0), polled(-16), polled(-40)
     connectivity.vpn_alive("vpn-1", at=at(0))
-    outages.pulse(at(0))
-    outages.pulse(at(HOUR))
+    outages.record_liveness(at(0))
+    outages.record_liveness(at(HOUR))
     window = {each.device_id: (each.late_at, each.lost_at) for each in Heartbeat.objects.all()}
     assert window == {
         recent.pk: (at(HOUR + 15), at(HOUR + 30)),
@@ -126,10 +126,10 @@ def test_after_it_what_had_not_passed_begins_anew() -> None:
 
 def test_what_an_event_recorded_during_it_begins_anew_too() -> None:
     device = polled(0)
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     connectivity.record_heartbeats([device.pk], at(50))  # heard by a process that died before its pulse
     assert status(device, at(49)) == status(device, at(90)) == Status.HEARTBEAT_ONLY
-    outages.pulse(at(100))
+    outages.record_liveness(at(100))
     assert Heartbeat.objects.get().late_at == at(115)
     listen(100, 130)
     assert status(device, at(129)) == Status.HEARTBEAT_ONLY
@@ -142,7 +142,7 @@ def test_a_lease_that_had_ended_stays_ended_and_one_that_lived_gets_a_minute() -
     connectivity.vpn_alive("vpn-2", at=at(-59))
     for name, device, moment in (("vpn-1", ended, -60), ("vpn-2", lives, -59)):
         connectivity.vpn_connected(name, [device.uuid], at(moment))
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     listen(HOUR, HOUR + 60)
     for moment, links in [(HOUR + 59, [False, True]), (HOUR + 60, [False, False])]:
         shown = with_status(Device.objects.order_by("pk"), at(moment))
@@ -151,17 +151,17 @@ def test_a_lease_that_had_ended_stays_ended_and_one_that_lived_gets_a_minute() -
 
 def test_a_server_that_does_not_name_its_life_was_not_silent_while_we_were() -> None:
     connectivity.vpn_alive("vpn-1", at=at(0), boot=None)
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     assert connectivity.vpn_alive("vpn-1", at=at(HOUR), boot=None) == 0
-    outages.pulse(at(HOUR))
+    outages.record_liveness(at(HOUR))
     assert connectivity.vpn_alive("vpn-1", at=at(HOUR + 59), boot=None) == 0
 
 
 def test_an_outage_just_after_another_begins_every_window_once_more() -> None:
     device = polled(0)
-    outages.pulse(at(0))
-    outages.pulse(at(100))
-    outages.pulse(at(112))
+    outages.record_liveness(at(0))
+    outages.record_liveness(at(100))
+    outages.record_liveness(at(112))
     assert [outage.ended_at for outage in Outage.objects.order_by("began_at")] == [at(100), at(112)]
     listen(112, 142)
     assert status(device, at(141)) == Status.HEARTBEAT_ONLY
@@ -174,7 +174,7 @@ def test_an_outage_just_after_another_begins_every_window_once_more() -> None:
 def test_it_stays_open_until_every_deadline_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outages, "PORTION", 2)
     devices = [polled(0) for _ in range(5)]
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     for _ in range(3):
         assert not outages.beat(at(HOUR))
         assert clock.heard(at(HOUR)) == at(0)
@@ -188,11 +188,11 @@ def test_an_end_that_was_not_reached_is_taken_up_from_the_next_return(
 ) -> None:
     monkeypatch.setattr(outages, "PORTION", 2)
     devices = [polled(0) for _ in range(3)]
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     assert not outages.beat(at(100))  # two of them moved, then everybody died
     connectivity.record_heartbeats([devices[2].pk], at(101))
     assert clock.heard(at(150)) == at(0)
-    outages.pulse(at(200))
+    outages.record_liveness(at(200))
     assert Outage.objects.get().ended_at == at(200)
     assert set(Heartbeat.objects.values_list("late_at", flat=True)) == {at(215)}
 
@@ -201,7 +201,7 @@ def test_a_long_closing_ends_the_outage_when_we_came_back(monkeypatch: pytest.Mo
     monkeypatch.setattr(outages, "PORTION", 1)
     for _ in range(3):
         polled(0)
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     for moment in (100, 109, 118):
         assert not outages.beat(at(moment))
     assert outages.beat(at(127))
@@ -229,8 +229,8 @@ def like(device: Device, number: int) -> list[int]:
 def told(device: int, end: datetime) -> tuple[list[tuple[datetime, datetime]], float | None]:
     """What the lanes of a device hatch since T0, and its uptime."""
     found = with_status(Device.objects.filter(pk=device), end).get()
-    history = spans.lanes_of(found, device_history.read(found, T0, end), T0, end)
-    return history.silences, history.uptime("status", T0, end)
+    history = spans.spans_of(found, device_history.read(found, T0, end), T0, end)
+    return history.outages, history.uptime("status", T0, end)
 
 
 @pytest.mark.parametrize("settles", [True, False])
@@ -242,7 +242,7 @@ def test_an_hour_of_ours_under_many_devices_changes_no_status(devices: int, *, s
     connectivity.record_heartbeats(lost, at(-100))
     connectivity.record_heartbeats(back + gone, at(0))
     execute("ANALYZE devices_heartbeat")
-    outages.pulse(at(0))
+    outages.record_liveness(at(0))
     connectivity.settle(at(0))
     before, changes = count_by_status(Device.objects.all(), at(0)), StatusChange.objects.count()
     assert before == dict.fromkeys(Status, 0) | {
@@ -253,7 +253,7 @@ def test_an_hour_of_ours_under_many_devices_changes_no_status(devices: int, *, s
         assert count_by_status(Device.objects.all(), at(moment)) == before
         if settles:
             assert connectivity.settle(at(moment)) == 0
-    outages.pulse(at(HOUR))
+    outages.record_liveness(at(HOUR))
     connectivity.record_heartbeats(back, at(HOUR + 5))
     listen(HOUR, HOUR + 34)
     assert count_by_status(Device.objects.all(), at(HOUR + 29.999)) == before
@@ -277,7 +277,7 @@ def test_settle_waits_for_the_pulse_that_makes_a_deadline_certain() -> None:
     listen(0, 14)
     assert status(device, at(15)) == Status.HEARTBEAT_ONLY
     assert connectivity.settle(at(15)) == 0
-    outages.pulse(at(16))
+    outages.record_liveness(at(16))
     assert connectivity.settle(at(16)) == 1
     record = ConnectivityRecord.objects.latest("id")
     assert (record.after, record.at) == ("late", at(15))

@@ -117,7 +117,7 @@ def test_of_a_device_that_was_gone_by_then_nothing_stays(since_june: None) -> No
 
 def test_outages_before_the_cut_go() -> None:
     for moment in (JUNE, JUNE + timedelta(hours=1), NOW):
-        outages.pulse(moment)
+        outages.record_liveness(moment)
     retention.drop_old(CUT)
     assert Outage.objects.get().ended_at == NOW
 

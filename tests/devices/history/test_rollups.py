@@ -66,7 +66,7 @@ def test_an_hour_is_written_once_its_changes_are_certain(device: Device) -> None
     assert rollups.keep(T0 + 2 * HOUR) == 2  # the clock and one hour: the second is still on its way
     assert rollups.keep(T0 + 2 * HOUR + rollups.MARGIN) == 2
     assert rollups.keep(T0 + 2 * HOUR + rollups.MARGIN) == 0
-    outages.pulse(T0 + 3 * HOUR)
+    outages.record_liveness(T0 + 3 * HOUR)
     assert rollups.certain(T0 + 9 * HOUR) == T0 + 2 * HOUR  # an outage may have begun
 
 

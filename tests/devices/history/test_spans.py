@@ -29,7 +29,7 @@ def at(number: float) -> datetime:
 
 def read(device: Device, start: datetime, moment: datetime) -> lanes.History:
     found = with_status(Device.objects.filter(pk=device.pk), moment).get()
-    return lanes.lanes_of(found, device_history.read(found, start, moment), start, moment)
+    return lanes.spans_of(found, device_history.read(found, start, moment), start, moment)
 
 
 def told(spans: list[Span]) -> list[tuple[str, Any, Any]]:
@@ -90,21 +90,21 @@ def test_off_all_month_is_nought_and_on_all_month_is_whole() -> None:
 
 def test_what_was_not_observed_is_outside_the_division() -> None:
     device = polled(0)
-    outages.pulse(at(10))
-    outages.pulse(at(3610))  # its window begins anew: lost 30 s later
+    outages.record_liveness(at(10))
+    outages.record_liveness(at(3610))  # its window begins anew: lost 30 s later
     for moment in range(3612, 3672, 2):
-        outages.pulse(at(moment))
+        outages.record_liveness(at(moment))
     history = read(device, at(0), at(3670))
-    assert history.silences == [(at(10), at(3610))]
+    assert history.outages == [(at(10), at(3610))]
     assert told(history.spans["heartbeat"])[-1] == ("lost", at(3640), None)
     assert history.uptime("heartbeat", at(0), at(3670)) == pytest.approx(40 / 70)
 
 
 def test_an_outage_that_goes_on_is_not_observed_up_to_now() -> None:
     device = polled(0)
-    outages.pulse(at(10))
+    outages.record_liveness(at(10))
     history = read(device, at(0), at(1000))
-    assert history.silences == [(at(10), at(1000))]
+    assert history.outages == [(at(10), at(1000))]
     assert history.uptime("heartbeat", at(0), at(1000)) == 1.0
 
 

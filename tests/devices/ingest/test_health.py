@@ -25,7 +25,7 @@ def balancer(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     for module, name, seconds in (
         (health, "YOUNG", 1.5),
         (liveness, "PATIENCE", 0.5),
-        (outages, "PULSE_EVERY", 0.1),
+        (outages, "LIVENESS_EVERY", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
     with serving(Ingest((*health.CALLS, *native.CALLS), unlimited())) as port:

@@ -37,7 +37,7 @@ def test_a_process_of_the_ingest_pulses_on_and_on(client: Client) -> None:
 
 def test_one_that_comes_back_closes_the_outage_before_its_pulse(world: World) -> None:
     gone = clock.now() - timedelta(hours=1)
-    outages.pulse(gone)
+    outages.record_liveness(gone)
     with serving(Ingest(CALLS, unlimited())):
         until(Listening.objects.filter(pulse_at__gt=gone).first)
         assert Outage.objects.get().began_at == gone

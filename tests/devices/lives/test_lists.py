@@ -22,7 +22,7 @@ from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.parts.device_row import row_of
 from dashboard.templating.indicators import heartbeat, vpn
 from devices.clock import heard
-from devices.history.flapping import unstable_links
+from devices.history.flapping import flapping_links
 from devices.listing import branches, index_scan
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.listing.reading import LONG_AGO
@@ -118,7 +118,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     assert {d.pk for d in matching([organization], asked, at)} == {d.pk for d in expected}
     uuids = [device.uuid for device in expected]
     found = pages(organization, asked, sort, at)
-    unstable = unstable_links(expected, at)
+    unstable = flapping_links(expected, at)
     rows = [row_of(device, unstable.get(device.pk, "")) for device in expected]
     assert [row for page in found for row in page.rows] == rows
     turned = pages(organization, asked, f"-{sort}", at)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history import counts_as_of, device_history, rollups
-from devices.history.spans import Span, lanes_of
+from devices.history.spans import Span, spans_of
 from devices.integrity.checks import disagreements
 from devices.listing.device_as_of import devices_as_of
 from devices.listing.filters import Filters
@@ -110,7 +110,7 @@ def tell(model: Model, event: Event, at: datetime) -> None:
 
 def pulse(model: Model, at: datetime) -> None:
     model.pulse(at)
-    outages.pulse(at)
+    outages.record_liveness(at)
 
 
 def listen(model: Model, since: datetime, at: datetime) -> None:
@@ -197,7 +197,7 @@ def check_replay(model: Model, seen: Seen, at: datetime) -> None:
     for uuid in UUIDS:
         device = with_status(Device.objects.filter(uuid=uuid), at).get()
         start = T0 - seconds(1)
-        lanes = lanes_of(device, device_history.read(device, start, at), start, at).spans
+        lanes = spans_of(device, device_history.read(device, start, at), start, at).spans
         for (moment, of), (status, heartbeat, vpn) in seen.items():
             if of != uuid or any(start < moment <= start + seconds(10) for start, _ in model.outages):
                 continue

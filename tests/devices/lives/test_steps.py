@@ -60,7 +60,7 @@ class Life:
 
     def pulse(self, *, skipped: bool = False) -> None:
         self.model.pulse(self.now, skipped=skipped)
-        outages.pulse(self.now, self.own)
+        outages.record_liveness(self.now, self.own)
 
     def let_pass(self, span: float, *, listens: bool) -> None:
         """Time, with a pulse every few seconds, as long as nobody is away."""
@@ -82,7 +82,7 @@ class Life:
         if by > 0:
             self.pulse(skipped=True)
         else:
-            outages.pulse(self.now, self.own)
+            outages.record_liveness(self.now, self.own)
             assert self.model.pulsed is not None
             if (self.model.pulsed - self.now).total_seconds() > 2:  # less will have passed in a moment
                 self.model.set_back(self.now)

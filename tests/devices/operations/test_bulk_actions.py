@@ -52,11 +52,11 @@ def fleet(organization: Organization) -> Fleet:
 def select(organization: Organization, query: str | None = None) -> Selection:
     """All devices there are, named by this query if any."""
     of = None if query is None else listed(query)
-    return bulk_actions.select(organization=organization, devices=Device.objects.all(), of=of)
+    return bulk_actions.select(organization=organization, devices=Device.objects.all(), listed=of)
 
 
 def start(selection: Selection, action: str, actor: User, **said: Any) -> Job:
-    return bulk_actions.start(selection=selection, action=action, said=said, title=action, actor=actor)
+    return bulk_actions.start(selection=selection, action=action, payload=said, title=action, actor=actor)
 
 
 def do(job: Job) -> Job:
@@ -183,7 +183,7 @@ def test_as_many_thaw_as_places_come_free(organization: Organization, fleet: Fle
     for number in range(9):
         lifecycle.register(fleet=fleet, name=f"d-{number}")
     inside = Device.objects.filter(name__in=["d-0", "d-2", "d-3", "d-8"])
-    do(start(bulk_actions.select(organization=organization, devices=inside, of=None), "delete", ada))
+    do(start(bulk_actions.select(organization=organization, devices=inside, listed=None), "delete", ada))
     assert list(Device.objects.filter(frozen_reason="").values_list("name", flat=True)) == [
         "d-1",
         "d-4",

@@ -66,7 +66,7 @@ def listing(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
 
 def selecting(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
     devices = Device.objects.filter(pk=make_device(fleet).pk)
-    said: dict[str, Any] = {"organization": fleet.organization, "of": None}
+    said: dict[str, Any] = {"organization": fleet.organization, "listed": None}
     return lambda: bulk_actions.select(devices=devices.all(), **said), Selection.objects.count
 
 
@@ -79,7 +79,7 @@ def owning(fleet: Fleet) -> tuple[Add, Callable[[], int]]:
 
 def keeping_views(fleet: Fleet, organization: Organization | None = None) -> tuple[Add, Callable[[], int]]:
     actor, names = make_member(fleet.organization), count()
-    said: dict[str, Any] = {"actor": actor, "of": KeptList(), "organization": organization}
+    said: dict[str, Any] = {"actor": actor, "kept": KeptList(), "organization": organization}
     return lambda: saved_views.save(name=str(next(names)), **said), SavedView.objects.count
 
 

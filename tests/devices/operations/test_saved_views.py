@@ -42,7 +42,7 @@ def test_ones_own_views_are_seen_by_nobody_else_and_not_audited(
     organization: Organization, ada: User
 ) -> None:
     eve = make_member(organization, Role.OWNER)
-    view = save(actor=ada, name="Lost", of=listed("status=offline"))
+    view = save(actor=ada, name="Lost", kept=listed("status=offline"))
     change(view=view, actor=ada, seen=version_of(view), name="Gone")
     assert (names(ada, organization), names(eve, organization)) == (["Gone"], [])
     for act in (
@@ -58,7 +58,7 @@ def test_ones_own_views_are_seen_by_nobody_else_and_not_audited(
 
 def test_shared_views_are_the_organizations_and_audited(organization: Organization, ada: User) -> None:
     eve, stranger = make_member(organization, Role.OBSERVER), make_member(make_organization())
-    view = save(actor=ada, name="Lost", of=listed("status=offline"), organization=organization)
+    view = save(actor=ada, name="Lost", kept=listed("status=offline"), organization=organization)
     ada.delete()
     assert names(eve, organization) == ["Lost"]
     assert names(stranger, *stranger.memberships.all().values_list("organization", flat=True)) == []  # type: ignore[arg-type]
@@ -76,30 +76,30 @@ def test_shared_views_are_the_organizations_and_audited(organization: Organizati
 def test_only_operators_share(organization: Organization) -> None:
     observer = make_member(organization, Role.OBSERVER)
     with pytest.raises(PermissionDenied):
-        save(actor=observer, name="Lost", of=listed(""), organization=organization)
-    view = save(actor=make_member(organization), name="Lost", of=listed(""), organization=organization)
+        save(actor=observer, name="Lost", kept=listed(""), organization=organization)
+    view = save(actor=make_member(organization), name="Lost", kept=listed(""), organization=organization)
     with pytest.raises(PermissionDenied):
         change(view=view, actor=observer, seen=version_of(view), name="Mine")
     with pytest.raises(PermissionDenied):
         delete(view=view, actor=observer)
-    assert save(actor=observer, name="Lost", of=listed("")).owner == observer
+    assert save(actor=observer, name="Lost", kept=listed("")).owner == observer
 
 
 def test_a_name_is_used_once_by_each_whatever_its_case(organization: Organization, ada: User) -> None:
-    save(actor=ada, name="Lost", of=listed(""))
-    save(actor=ada, name="Lost", of=listed(""), organization=organization)
-    save(actor=make_member(organization), name="Lost", of=listed(""))
-    other = save(actor=ada, name="Other", of=listed(""))
+    save(actor=ada, name="Lost", kept=listed(""))
+    save(actor=ada, name="Lost", kept=listed(""), organization=organization)
+    save(actor=make_member(organization), name="Lost", kept=listed(""))
+    other = save(actor=ada, name="Other", kept=listed(""))
     for within in (None, organization):
         with pytest.raises(NameTaken):
-            save(actor=ada, name="lOST", of=listed(""), organization=within)
+            save(actor=ada, name="lOST", kept=listed(""), organization=within)
     with pytest.raises(NameTaken):
         change(view=other, actor=ada, seen=version_of(other), name="LOST")
     assert SavedView.objects.count() == 4
 
 
 def test_a_change_made_up_from_an_older_view_is_refused(organization: Organization, ada: User) -> None:
-    view = save(actor=ada, name="Lost", of=listed(""), organization=organization)
+    view = save(actor=ada, name="Lost", kept=listed(""), organization=organization)
     seen = version_of(view)
     change(view=view, actor=ada, seen=seen, name="Theirs")
     with pytest.raises(ChangedMeanwhile) as refused:
@@ -111,6 +111,6 @@ def test_a_change_made_up_from_an_older_view_is_refused(organization: Organizati
 def test_there_is_an_end_to_views(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saved_views, "MOST", 2)
     for name in ("a", "b"):
-        save(actor=ada, name=name, of=listed(""))
+        save(actor=ada, name=name, kept=listed(""))
     with pytest.raises(TooMany):
-        save(actor=ada, name="c", of=listed(""))
+        save(actor=ada, name="c", kept=listed(""))

@@ -13,7 +13,7 @@ from django.db.models import Q
 from dashboard import listen
 from dashboard.demo import site as demo
 from devices.connectivity import outages
-from devices.connectivity.outages import PULSE_EVERY
+from devices.connectivity.outages import LIVENESS_EVERY
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from devices.models import Device, Heartbeat, Listening, StatusChange, VpnServer
@@ -133,8 +133,8 @@ def listen_until(end: datetime) -> None:
     """As an ingest that nobody calls: without its pulse nothing passes by the clock."""
     at = Listening.objects.get().pulse_at
     while at < end:
-        at += timedelta(seconds=PULSE_EVERY)
-        outages.pulse(at)
+        at += timedelta(seconds=LIVENESS_EVERY)
+        outages.record_liveness(at)
 
 
 def shown(poll: Heartbeat, at: datetime) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from devices import clock, connectivity
-from devices.history.flapping import unstable
+from devices.history.flapping import flapping_changes
 from fleets.models import Fleet
 from tests.factories import T0, make_device
 from tests.pages import text_of
@@ -29,7 +29,7 @@ from tests.pages import text_of
 )
 def test_a_link_is_unstable_until_it_is_calm(minutes: Any, at_minute: float, changes: int) -> None:
     moments = [T0 + timedelta(minutes=each) for each in minutes]
-    assert unstable(moments, T0 + timedelta(minutes=at_minute)) == changes
+    assert flapping_changes(moments, T0 + timedelta(minutes=at_minute)) == changes
 
 
 @pytest.mark.django_db

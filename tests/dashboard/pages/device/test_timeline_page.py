@@ -49,14 +49,14 @@ def lapse() -> None:
     Heartbeat.objects.update(late_at=late, lost_at=lost, due_at=late)
 
 
-def lanes_of(page: Any) -> dict[str, str]:
+def spans_of(page: Any) -> dict[str, str]:
     return dict(re.findall(r'role="group" aria-label="([^:"]+): ([^"]+)"', html_of(page)))
 
 
 @pytest.mark.parametrize(("name", "share"), [("24h", "8.3"), ("7d", "4.9"), ("30d", "4.9")])
 def test_the_lanes_say_their_uptime(reader: Client, device: Device, name: str, share: str) -> None:
     """Two hours of the last day; those and the 22.75 min of a window of the 48 h since it came online."""
-    said = lanes_of(reader.get(f"/devices/{device.uuid}/?range={name}"))
+    said = spans_of(reader.get(f"/devices/{device.uuid}/?range={name}"))
     over = f" over {chart.RANGES[name].words}"
     assert {lane: words.strip() for lane, words in said.items()} == {
         f"Status{over}": f"{share}\xa0% reachable",
@@ -78,8 +78,8 @@ def test_every_segment_is_a_link_that_says_state_times_and_reason(reader: Client
 
 def test_a_time_without_us_is_hatched(reader: Client, device: Device) -> None:
     assert "not observed" not in text_of(reader.get(f"/devices/{device.uuid}/"))
-    outages.pulse(ago(1))
-    outages.pulse(ago(0.5))
+    outages.record_liveness(ago(1))
+    outages.record_liveness(ago(0.5))
     page = reader.get(f"/devices/{device.uuid}/")
     assert page.content.decode().count('class="hatched"') == 2 * 3 + 1  # both in three lanes, and the key
     assert re.search(r"Not observed, [\w: ]+ to [\w: ]+ \(30 min\)", text_of(page))
@@ -100,7 +100,7 @@ def test_an_address_that_names_no_time_shows_the_newest_day(
 ) -> None:
     page = reader.get(f"/devices/{device.uuid}/{wrong}")
     assert "Recent changes" in text_of(page)
-    assert "Status over 24 h" in lanes_of(page)
+    assert "Status over 24 h" in spans_of(page)
 
 
 def test_changes_come_page_by_page_and_none_twice(reader: Client, fleet: Fleet) -> None:

@@ -207,8 +207,8 @@ def test_it_neither_refreshes_nor_acts(reader: Client, kiosks: list[Device], now
 def test_a_minute_in_which_we_did_not_listen_says_so(
     reader: Client, kiosks: list[Device], now: datetime
 ) -> None:
-    outages.pulse(now - timedelta(minutes=40))
-    outages.pulse(now - timedelta(minutes=20))
+    outages.record_liveness(now - timedelta(minutes=40))
+    outages.record_liveness(now - timedelta(minutes=20))
     assert "Lookout was down at that minute" in text_of(reader.get(f"/?at={then(now, 0.5)}"))
     assert "Lookout was down" not in text_of(reader.get(f"/?at={then(now, 1)}"))
 

@@ -76,7 +76,7 @@ def test_observers_save_for_themselves_alone(client: Client, organization: Organ
 
 
 def test_a_name_that_is_taken_says_so_and_keeps_the_rest(reader: Client, user: User) -> None:
-    save(actor=user, name="Lost", of=listed(""))
+    save(actor=user, name="Lost", kept=listed(""))
     refused = reader.post("/devices/views/new/", {"query": "sort=name", "name": "lost"})
     assert "A view with this name already exists. Choose another name." in text_of(refused)
     assert 'name="query" value="sort=name"' in refused.content.decode()
@@ -86,7 +86,7 @@ def test_a_name_that_is_taken_says_so_and_keeps_the_rest(reader: Client, user: U
 def test_a_view_is_renamed_unless_others_did_meanwhile(
     reader: Client, user: User, organization: Organization
 ) -> None:
-    view = save(actor=user, name="Lost", of=listed(""), organization=organization)
+    view = save(actor=user, name="Lost", kept=listed(""), organization=organization)
     path, seen = f"/devices/views/{view.uuid}/", version_of(view)
     assert f'value="{seen}"' in reader.get(path).content.decode()
     change(view=view, actor=make_member(organization), seen=seen, name="Theirs")
@@ -102,7 +102,7 @@ def test_a_view_is_renamed_unless_others_did_meanwhile(
 
 
 def test_a_view_is_deleted(reader: Client, user: User) -> None:
-    view = save(actor=user, name="Lost", of=listed(""))
+    view = save(actor=user, name="Lost", kept=listed(""))
     assert reader.get(f"/devices/views/{view.uuid}/delete/").status_code == 405
     done = reader.post(f"/devices/views/{view.uuid}/delete/", follow=True)
     assert "Lost is deleted." in text_of(done)
@@ -123,7 +123,7 @@ def offered(client: Client, query: str) -> dict[str, str] | None:
 
 
 def test_a_list_opened_from_a_view_and_changed_is_put_into_it(reader: Client, user: User) -> None:
-    view = save(actor=user, name="Lost", of=listed("status=offline"))
+    view = save(actor=user, name="Lost", kept=listed("status=offline"))
     opened = f"?status=offline&view={view.uuid}"
     assert offered(reader, opened) is None  # as it is saved
     changed = f"?status=offline&status=frozen&sort=name&after=W10&view={view.uuid}"
@@ -142,7 +142,7 @@ def test_a_list_opened_from_a_view_and_changed_is_put_into_it(reader: Client, us
 
 
 def test_what_is_changed_in_the_list_keeps_where_it_was_opened_from(reader: Client, user: User) -> None:
-    view = save(actor=user, name="Lost", of=listed("q=a"))
+    view = save(actor=user, name="Lost", kept=listed("q=a"))
     page = reader.get(f"/devices/?q=a&view={view.uuid}")
     assert f'<input type="hidden" name="view" value="{view.uuid}">' in page.content.decode()
     assert page.context["links"].heads["name"].address == f"?q=a&view={view.uuid}&sort=name"
@@ -150,7 +150,7 @@ def test_what_is_changed_in_the_list_keeps_where_it_was_opened_from(reader: Clie
 
 @pytest.mark.parametrize("query", ["?view=nonsense", "?view=%00", "?view={}", "?view="])
 def test_a_view_that_is_none_or_a_strangers_is_passed_over(reader: Client, query: str) -> None:
-    theirs = save(actor=make_member(make_organization()), name="Theirs", of=listed(""))
+    theirs = save(actor=make_member(make_organization()), name="Theirs", kept=listed(""))
     query = f"{query.format(theirs.uuid)}&q=a"
     assert offered(reader, query) is None
     assert strip_of(reader, query) == [("All devices", "/devices/")]
@@ -160,14 +160,14 @@ def test_a_view_that_is_none_or_a_strangers_is_passed_over(reader: Client, query
 def test_no_view_is_made_one_of_all_devices(
     reader: Client, user: User, organization: Organization, query: str
 ) -> None:
-    view = save(actor=user, name="Lost", of=listed("status=offline"))
+    view = save(actor=user, name="Lost", kept=listed("status=offline"))
     assert offered(reader, query.format(view.uuid, org=organization.slug)) is None
 
 
 def test_a_shared_view_is_updated_by_operators_within_its_organization(
     reader: Client, user: User, organization: Organization
 ) -> None:
-    view = save(actor=user, name="Lost", of=listed(f"org={organization.slug}"), organization=organization)
+    view = save(actor=user, name="Lost", kept=listed(f"org={organization.slug}"), organization=organization)
     query = f"?status=offline&view={view.uuid}"
     eve = Client()
     eve.force_login(make_member(organization, Role.OBSERVER))
@@ -186,7 +186,7 @@ def test_a_shared_view_is_updated_by_operators_within_its_organization(
 def test_a_view_is_not_updated_over_what_others_saved_meanwhile(
     reader: Client, user: User, organization: Organization
 ) -> None:
-    view = save(actor=user, name="Lost", of=listed("sort=name"), organization=organization)
+    view = save(actor=user, name="Lost", kept=listed("sort=name"), organization=organization)
     mine = f"org={organization.slug}&status=offline"
     said = offered(reader, f"?{mine}&view={view.uuid}")
     assert said
@@ -194,7 +194,7 @@ def test_a_view_is_not_updated_over_what_others_saved_meanwhile(
         view=view,
         actor=make_member(organization),
         seen=version_of(view),
-        of=listed("sort=-name"),
+        kept=listed("sort=-name"),
         name="Gone",
     )
     refused = reader.post(said["path"], said)
@@ -218,7 +218,7 @@ def test_a_view_whose_fleet_was_deleted_is_opened_with_a_notice(
     reader: Client, user: User, organization: Organization
 ) -> None:
     fleet = make_fleet(organization, slug="trams")
-    view = save(actor=user, name="Lost", of=listed("fleet=trams&status=offline"))
+    view = save(actor=user, name="Lost", kept=listed("fleet=trams&status=offline"))
     fleet.delete()
     opened = f"/devices/?fleet=trams&status=offline&view={view.uuid}"
     assert strip_of(reader)[1:] == [("Lost", opened)]
@@ -228,7 +228,7 @@ def test_a_view_whose_fleet_was_deleted_is_opened_with_a_notice(
 def test_a_view_of_before_in_which_something_is_not_known_is_opened_with_a_notice(
     reader: Client, user: User
 ) -> None:
-    view = save(actor=user, name="Lost", of=listed(""))
+    view = save(actor=user, name="Lost", kept=listed(""))
     SavedView.objects.update(kept={"v": 0, "address": "status=nonsense&sort=name"})
     opened = f"/devices/?status=nonsense&sort=name&view={view.uuid}"
     assert strip_of(reader, "?sort=name")[1:] == [("Lost*", opened)]
@@ -237,7 +237,7 @@ def test_a_view_of_before_in_which_something_is_not_known_is_opened_with_a_notic
 
 
 def test_a_view_that_cannot_be_read_is_shown_as_such_and_opens_no_list(reader: Client, user: User) -> None:
-    view = save(actor=user, name="Lost", of=listed(""))
+    view = save(actor=user, name="Lost", kept=listed(""))
     SavedView.objects.update(kept={"v": 2, "battery": "low"})
     assert strip_of(reader) == [("All devices*", "/devices/")]
     page = reader.get("/devices/views/")
@@ -259,8 +259,8 @@ def test_strangers_get_404(reader: Client) -> None:
     other = make_organization()
     owner = make_member(other, Role.OWNER)
     for view in (
-        save(actor=owner, name="Own", of=listed("")),
-        save(actor=owner, name="Shared", of=listed(""), organization=other),
+        save(actor=owner, name="Own", kept=listed("")),
+        save(actor=owner, name="Shared", kept=listed(""), organization=other),
     ):
         for path in ("", "update/", "delete/"):
             said = {"name": "Mine", "query": "q=mine"}
@@ -270,18 +270,18 @@ def test_strangers_get_404(reader: Client) -> None:
 
 def test_the_strip_ends_after_eight_and_a_refresh_does_without(reader: Client, user: User) -> None:
     for number in range(9):
-        save(actor=user, name=f"v-{number}", of=listed(f"q={number}"))
+        save(actor=user, name=f"v-{number}", kept=listed(f"q={number}"))
     assert [words for words, _ in strip_of(reader)] == ["All devices*", *(f"v-{n}" for n in range(8))]
     assert "All views" in text_of(reader.get("/devices/"))
     assert 'class="views"' not in refresh(reader, "/devices/").content.decode()
-    last = save(actor=user, name="v-9", of=listed("q=9"))
+    last = save(actor=user, name="v-9", kept=listed("q=9"))
     assert [words for words, _ in strip_of(reader, f"?q=9&view={last.uuid}")][8:] == ["v-7", "v-9*"]
 
 
 def test_query_count(reader: Client, user: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for rows in (1, 29):
         for number in range(rows):
-            save(actor=user, name=f"{rows}-{number}", of=listed(""))
+            save(actor=user, name=f"{rows}-{number}", kept=listed(""))
         # session, person, organizations, views, clock
         with django_assert_num_queries(5):
             reader.get("/devices/views/")
@@ -290,8 +290,8 @@ def test_query_count(reader: Client, user: User, django_assert_num_queries: Djan
 def test_the_strip_asks_once_whatever_it_was_opened_from(
     reader: Client, user: User, organization: Organization
 ) -> None:
-    own = save(actor=user, name="Own", of=listed(""))
-    shared = save(actor=user, name="Shared", of=listed(""), organization=organization)
+    own = save(actor=user, name="Own", kept=listed(""))
+    shared = save(actor=user, name="Shared", kept=listed(""), organization=organization)
     asked = []
     for query in ("?q=a", f"?q=a&view={own.uuid}", f"?q=a&view={shared.uuid}"):
         with CaptureQueriesContext(connection) as queries:

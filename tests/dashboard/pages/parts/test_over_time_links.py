@@ -82,7 +82,7 @@ def test_the_simple_vocabulary_folds_here_too(fleet: Fleet, settings: Settings) 
 
 def test_a_time_without_us_is_hatched(fleet: Fleet, month: datetime) -> None:
     for at in (NOW - 5 * HOUR, NOW - 4 * HOUR):
-        outages.pulse(at)
+        outages.record_liveness(at)
     shown = over_time([], RANGES["24h"], clock.known(NOW), fleet)
     assert [mark.words.split(",")[0].split(" since")[0] for mark in shown.silences] == ["Not observed"] * 2
 

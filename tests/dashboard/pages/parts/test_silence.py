@@ -34,24 +34,24 @@ def path(request: pytest.FixtureRequest, fleet: Fleet) -> str:
 def test_a_page_says_that_no_data_comes(reader: Client, path: str) -> None:
     assert "no data since" not in text_of(reader.get(path))
     since = ago(4)
-    outages.pulse(since)
+    outages.record_liveness(since)
     said = words(reader.get(path))
     assert f"Lookout has received no data since {read(since, clock.now())}." in said
     assert "This page shows what was known then." in said
 
 
 def test_a_refresh_brings_and_takes_it(reader: Client, path: str) -> None:
-    outages.pulse(ago(4))
+    outages.record_liveness(ago(4))
     silent = refresh(reader, path)
     assert "Lookout has received no data since" in text_of(silent)
-    outages.pulse(ago(0))
+    outages.record_liveness(ago(0))
     assert "Lookout has received no data since" not in text_of(refresh(reader, path, silent["HX-PTag"]))
 
 
 def test_a_page_says_from_when_to_when_none_came(reader: Client, path: str) -> None:
     start, end = ago(5), ago(0.1)
-    outages.pulse(start)
-    outages.pulse(end)
+    outages.record_liveness(start)
+    outages.record_liveness(end)
     at = clock.now()
     said = words(reader.get(path))
     assert f"Lookout was down from {read(start, at)} to {read(end, at)}." in said
@@ -59,8 +59,8 @@ def test_a_page_says_from_when_to_when_none_came(reader: Client, path: str) -> N
 
 
 def test_a_page_says_that_the_clock_was_set_back(reader: Client, path: str) -> None:
-    outages.pulse(ago(-1440))  # a day ahead for a moment
-    outages.pulse(ago(0.1))
+    outages.record_liveness(ago(-1440))  # a day ahead for a moment
+    outages.record_liveness(ago(0.1))
     said = words(reader.get(path)).replace("\xa0", " ")
     assert "clock was set back by 1 d at " in said
     assert "No status was changed because of that." in said
