@@ -153,7 +153,7 @@ class Invitation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.role} of {self.organization} for {self.email or 'who has the link'}"
+        return f"{self.role} of {self.organization} for {self.email or 'anyone with the link'}"
 
     @property
     def fingerprint(self) -> str:

@@ -22,8 +22,11 @@ from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
-KEY = "A key is shown only when it is created. If you do not have one of these, revoke it and create another."
-LINK = "A link is shown only when it is created. If it got lost, revoke the invitation and create another."
+KEY = (
+    "A key is shown only when it is created. If you do not have one of these keys, revoke it and create"
+    " a new one."
+)
+LINK = "A link is shown only when it is created. If it gets lost, revoke the invitation and create a new one."
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ class AccountForm(forms.Form):
         username, email = cleaned.get("username", ""), cleaned.get("email", "")
         # People also sign in by e-mail address: a name must not look like somebody else's.
         if "@" in username and canonical(username) != canonical(email):
-            self.add_error("username", "A user name has no @, unless it is your e-mail address.")
+            self.add_error("username", "A user name cannot contain @, unless it is your e-mail address.")
         if "password" in cleaned:
             try:
                 validate_password(cleaned["password"], User(username=username, email=email))
@@ -138,7 +138,7 @@ class AccountForm(forms.Form):
     def add_taken(self, error: Taken) -> None:
         """Say which value another account has."""
         words = {
-            "username": "This user name is taken: choose another.",
-            "email": "An account with this address exists: sign in with it instead.",
+            "username": "This user name is taken. Choose another one.",
+            "email": "An account with this address already exists. Sign in with it instead.",
         }
         self.add_error(error.field, words[error.field])

@@ -30,12 +30,12 @@ class WelcomeForm(AccountForm):
 
     code = forms.CharField(
         max_length=40,
-        help_text="Printed on the console where Lookout was started; manage.py first_code prints it again.",
+        help_text="Printed on the console where Lookout was started. manage.py first_code prints it again.",
         widget=forms.TextInput({**PLAIN, "autocomplete": "off", "placeholder": "XXXX-XXXX-XXXX"}),
     )
     organization = Words(
         max_length=100,
-        help_text="Owns your fleets. You become its Owner and can rename it later.",
+        help_text="It owns your devices. You become its Owner and can rename it later.",
         widget=forms.TextInput({"class": "form-control", "autocomplete": "organization"}),
     )
     field_order = ["code", "username", "email", "password", "organization"]
@@ -51,7 +51,7 @@ class WelcomeForm(AccountForm):
         entered: str = self.cleaned_data["code"]
         if not first_run.is_code(entered):
             _wrong_codes.take(self.origin, now)
-            raise forms.ValidationError("This is not the code. Nothing was made.")
+            raise forms.ValidationError("This is not the code. Nothing was created.")
         return entered
 
 
@@ -67,7 +67,9 @@ def welcome(request: HttpRequest) -> HttpResponse:
         try:
             user, organization = first_run.set_up(**said)
         except first_run.Over:
-            messages.error(request, "Somebody else has set up this site just now. Sign in, or ask them.")
+            messages.error(
+                request, "Somebody else has just set up this site. Sign in, or ask them for access."
+            )
             return redirect(settings.LOGIN_REDIRECT_URL)
         perform_login(request, user)
         messages.success(request, f"Welcome. {apart(organization)} is yours.")

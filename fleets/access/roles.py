@@ -54,4 +54,4 @@ def require(actor: Actor | None, role: Role, organization: Organization) -> None
         return
     own = role_in(actor, organization)
     if own is None or not own.includes(role):
-        raise PermissionDenied(f"This needs the role {role.label} in {organization}.")
+        raise PermissionDenied(f"This requires the role {role.label} in {organization}.")

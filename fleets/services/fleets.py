@@ -63,7 +63,7 @@ def create(
     Raises PermissionDenied, SlugTaken.
     """
     roles.require(actor, Role.ADMINISTRATOR, organization)
-    with unique_violation(lambda _: SlugTaken(f"A fleet {slug} exists on this site.")):
+    with unique_violation(lambda _: SlugTaken(f"There is already a fleet {slug} on this site.")):
         fleet = Fleet.objects.create(organization=organization, name=name, slug=slug, **settings)
     audit.record(
         "fleet-created",

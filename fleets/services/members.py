@@ -83,7 +83,7 @@ def invite(
     if seen is not None and seen != newest(organization):
         raise ChangedMeanwhile("The newest invitation")
     if email and Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
-        raise AlreadyMember(f"{email} is the address of a member.")
+        raise AlreadyMember(f"{email} already belongs to a member.")
     secret = secrets.token_urlsafe(32)
     invitation = Invitation.objects.create(
         organization=organization,
@@ -154,12 +154,12 @@ def pending_invitation(session: Mapping[str, Any], at: datetime | None = None) -
 def fault(invitation: Invitation, at: datetime) -> str:
     """Why the invitation can no longer be accepted, as a sentence; empty where it can."""
     if invitation.used_at:
-        return "This invitation was used already."
+        return "This invitation was already used."
     if invitation.expires_at <= at:
         return "This invitation has expired."
     inviter, organization = invitation.invited_by_id, invitation.organization_id
     if inviter and not roles.still_has(inviter, Role.OWNER, organization):
-        return "This invitation is good no more: the account that made it is switched off."
+        return "This invitation is no longer valid, because the account that created it is switched off."
     return ""
 
 
@@ -196,7 +196,7 @@ def accept(*, invitation: Invitation, user: Person, at: datetime | None = None) 
     if not suits(current, user.email):
         raise OtherAddress(f"This invitation is for {current.email}.")
     if asks_for_proof(current, user):
-        raise UnprovenAddress(f"This invitation is for {current.email}: confirm that this address is yours.")
+        raise UnprovenAddress(f"This invitation is for {current.email}. Confirm that this address is yours.")
     organization, role = current.organization, Role(current.role)
     before = roles.role_in(user, organization)
     if before and before.includes(role):
@@ -279,7 +279,7 @@ def _give(
 def _role_of(user: Person, organization: Organization) -> Role:
     role = roles.role_in(user, organization)
     if role is None:
-        raise NotAMember(f"{user} is no member of {organization} any more.")
+        raise NotAMember(f"{user} is no longer a member of {organization}.")
     return role
 
 
@@ -289,7 +289,7 @@ def _end_ownership(organization: Organization, user: Person, actor: Actor | None
     Their open links end with their right to make any. Raises LastOwner.
     """
     if Membership.objects.filter(organization=organization, role=Role.OWNER).count() == 1:
-        raise LastOwner(f"{organization} needs an Owner: make somebody else Owner first.")
+        raise LastOwner(f"{organization} needs an Owner. Make somebody else Owner first.")
     open_ones = Invitation.objects.filter(organization=organization, invited_by=user.pk, used_at=None)
     for invitation in open_ones.select_related("organization"):
         _revoke(invitation, actor, at)
@@ -300,7 +300,7 @@ def _member_subject(user: Person) -> tuple[str, str, str]:
 
 
 def _invitation_subject(invitation: Invitation) -> tuple[str, str, str]:
-    return "invitation", invitation.fingerprint, invitation.email or "who has the link"
+    return "invitation", invitation.fingerprint, invitation.email or "anyone with the link"
 
 
 def _audit(

@@ -32,7 +32,9 @@ class HasDevices(Exception):
     """An organization that has devices stays. `devices` says how many."""
 
     def __init__(self, organization: Organization, devices: int) -> None:
-        super().__init__(f"{organization} has {devices} device{'s' if devices > 1 else ''}.")
+        super().__init__(
+            f"{organization} has 1 device." if devices == 1 else f"{organization} has {devices} devices."
+        )
         self.devices = devices
 
 
@@ -86,7 +88,7 @@ def _require_room(person: Person) -> None:
     """Raises TooMany. The person is held, so that nobody adds another one meanwhile."""
     if Membership.objects.filter(user=person.pk, role=Role.OWNER).count() >= MOST:
         raise TooMany(
-            f"You are Owner of {MOST} organizations, the most that one person may be. Delete one, or make"
+            f"You are already Owner of {MOST} organizations, which is the limit. Delete one, or make"
             " somebody else Owner of it and leave."
         )
 

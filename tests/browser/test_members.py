@@ -39,7 +39,7 @@ def test_one_invites_another_joins(
     assert guest.url == f"{live_server.url}/join/"
     guest.get_by_label("User name").fill("eve")
     guest.get_by_label("Password").fill("tangled-otter-41")
-    guest.get_by_role("button", name="Make the account and join").click()
+    guest.get_by_role("button", name="Create the account and join").click()
     expect(guest.get_by_text("You are a member of")).to_be_visible()
     plain.close()
     eve = User.objects.get(username="eve")
@@ -67,7 +67,7 @@ def test_a_second_click_sends_a_form_no_second_time(
     page.evaluate(
         "stopped = []; addEventListener('submit', (event) => { stopped.push(event.defaultPrevented); })"
     )
-    button = page.get_by_role("button", name="Make the account and join")
+    button = page.get_by_role("button", name="Create the account and join")
     assert button.evaluate("(it) => { it.click(); it.click(); return stopped; }") == [False, True]
     expect(page.get_by_text("You are a member of")).to_be_visible(timeout=30_000)
     guest.close()

@@ -23,7 +23,7 @@ class FleetForm(IntervalForm):
         max_length=100,
         required=False,
         widget=forms.TextInput({**PLAIN, "placeholder": "Raspberry Pi 4"}),
-        help_text="Of devices that register without saying theirs. Optional.",
+        help_text="Default for devices that do not report a type. Optional.",
     )
     type = forms.ChoiceField(
         choices=FleetType.choices, widget=forms.RadioSelect(CHOICE), initial=FleetType.STANDARD
@@ -51,7 +51,7 @@ class NewFleetForm(FleetForm):
         max_length=100,
         required=False,
         widget=forms.TextInput({**PLAIN, "autocapitalize": "none", "spellcheck": "false"}),
-        error_messages={"invalid": "The address has letters a to z, digits, - and _ only."},
+        error_messages={"invalid": "The address can only have letters a to z, digits, - and _."},
     )
 
     def clean(self) -> dict[str, Any]:
@@ -60,5 +60,5 @@ class NewFleetForm(FleetForm):
         if said.get("name") and not said.get("slug") and "slug" not in self.errors:
             said["slug"] = slugify(said["name"])[:100]
             if not said["slug"]:
-                self.add_error("slug", "No address can be made from this name: choose one.")
+                self.add_error("slug", "No address can be derived from this name. Enter one.")
         return said

@@ -35,7 +35,7 @@ def new(request: HttpRequest, organization: str) -> HttpResponse:
         except fleets.SlugTaken:
             form.add_error("slug", taken(form.cleaned_data["slug"]))
         else:
-            messages.success(request, f"{apart(fleet)} was made. With a key its devices can register.")
+            messages.success(request, f"{apart(fleet)} was created. With a key its devices can register.")
             return redirect("fleets:fleet-keys", fleet.slug)
     context = here.context("fleet-new", at=at, form=form, about=about(here.organization))
     return render(request, "settings/fleet_new.html", context)

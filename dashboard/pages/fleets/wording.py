@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from dashboard.pages.parts.poll_interval import Interval, in_words, interval
+from devices.words import of_site
 from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Fleet, FleetType, Organization, Plan
 
 
@@ -40,7 +41,7 @@ def about(organization: Organization, seconds: int | None = None) -> About:
 
 
 def taken(slug: str) -> str:
-    return f"Another {settings.FLEET_WORD.lower()} of this site has the address “{slug}”: choose another one."
+    return of_site("Another {fleet} on this site has the address “{slug}”. Choose another one.", slug=slug)
 
 
 def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Meanwhile:
@@ -57,7 +58,7 @@ def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Mean
         "type": ("Type", FleetType(now["type"]).label),
         "poll_interval": (
             "Poll interval",
-            in_words(now["poll_interval"]) if now["poll_interval"] else "the site's",
+            in_words(now["poll_interval"]) if now["poll_interval"] else "the site setting",
         ),
         "vpn_enabled": (settings.VPN_WORD, "on" if now["vpn_enabled"] else "off"),
     }

@@ -16,7 +16,7 @@ def require(here: Scope, organization: Organization, least: Role) -> None:
     """Refuse a member whose role does not include `least`: PermissionDenied. In no query."""
     role = here.roles.get(organization.pk)
     if role is None or not role.includes(least):
-        raise PermissionDenied(f"This needs the role {least.label} in {organization}.")
+        raise PermissionDenied(f"This requires the role {least.label} in {organization}.")
 
 
 def lead_to(here: Scope, name: str, *args: str) -> HttpResponse:

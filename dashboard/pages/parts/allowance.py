@@ -14,6 +14,7 @@ from devices.listing.filters import in_organizations
 from devices.models import Device, FrozenReason
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_by_status
+from devices.words import frozen_because
 from fleets.models import Organization
 
 
@@ -79,4 +80,4 @@ def frozen_for(organization: Organization) -> list[tuple[str, int]]:
     frozen = Device.objects.filter(organization=organization, recorded_status=Status.FROZEN)
     reasons = frozen.order_by().values_list("frozen_reason")
     counts = dict(reasons.annotate(n=Count("*")))
-    return [(reason.label, counts[reason]) for reason in FrozenReason if reason in counts]
+    return [(frozen_because(reason), counts[reason]) for reason in FrozenReason if reason in counts]

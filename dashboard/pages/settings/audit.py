@@ -46,7 +46,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
         "audit",
         lines=lines(found.rows),
         asked=asked,
-        actions=Action,
+        actions=[(each.value, action_words(each.value)) for each in Action],
         kinds=Kind,
         people=members.values_list("user__username", flat=True),
         tokens=shown_filters(request, asked),

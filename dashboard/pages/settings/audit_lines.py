@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from devices.words import of_site
 from fleets.audit.actions import Action, Kind
 from fleets.models import AuditEntry
 from fleets.postgres import moments
@@ -16,8 +17,8 @@ from fleets.postgres import moments
 # Fields whose name does not read well by itself.
 FIELDS = {
     "vpn_enabled": "{vpn}",
-    "poll_interval": "Poll interval, seconds",
-    "fleet": "{fleet}",
+    "poll_interval": "Poll interval (seconds)",
+    "fleet": "{Fleet}",
     "expires": "Expires",
     "expires_at": "Expires",
     "older_key_expires_at": "Older key expires",
@@ -60,7 +61,7 @@ def lines(entries: Iterable[AuditEntry]) -> list[Line]:
 
 def action_words(slug: str) -> str:
     """What was done; a slug that the vocabulary has no more is its own word."""
-    return Action(slug).label if slug in Action.values else slug
+    return of_site(Action(slug).label) if slug in Action.values else slug
 
 
 def kind_words(slug: str) -> str:
@@ -86,7 +87,7 @@ def changes(entry: AuditEntry) -> list[Change]:
 
 def _field(name: str) -> str:
     words = FIELDS.get(name) or name.replace("_", " ").capitalize()
-    return words.format(vpn=settings.VPN_WORD, fleet=settings.FLEET_WORD)
+    return of_site(words)
 
 
 def _value(value: Any) -> Value:

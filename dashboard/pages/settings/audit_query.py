@@ -71,7 +71,7 @@ def _text(request: HttpRequest, name: str) -> str:
 def _one_of(choices: type[Choice], request: HttpRequest, name: str, notices: list[str]) -> Choice | None:
     slug = request.GET.get(name, "")
     if slug and slug not in choices.values:
-        notices.append(f"There is no {name} “{short(slug)}”, so it was left out of the filter.")
+        notices.append(f"There is no {name} “{short(slug)}”. It was ignored.")
         return None
     return choices(slug) if slug else None
 
@@ -80,7 +80,7 @@ def _day(request: HttpRequest, name: str, notices: list[str]) -> date | None:
     text = request.GET.get(name, "")
     day = moments.day(text)
     if text and day is None:
-        notices.append(f"“{short(text)}” is no day as 2026-11-24 is one, so it was left out of the filter.")
+        notices.append(f"“{short(text)}” is not a date such as 2026-11-24. It was ignored.")
     return day
 
 

@@ -61,9 +61,9 @@ def revoke(request: HttpRequest, organization: str, invitation: str) -> HttpResp
     """Owners make a link good for nothing."""
     here = place(request, organization, Role.OWNER)
     if members.revoke(organization=here.organization, named=invitation, actor=person(request)):
-        messages.success(request, "The invitation was revoked: its link is good for nothing.")
+        messages.success(request, "The invitation was revoked. Its link no longer works.")
     else:
-        messages.error(request, "Nothing was revoked: the invitation was used or revoked before.")
+        messages.error(request, "Nothing was revoked. The invitation was already used or revoked.")
     return redirect("fleets:members", organization)
 
 
@@ -140,10 +140,12 @@ def _joined(request: HttpRequest, joined: members.Joined) -> HttpResponse:
     organization, role = joined.organization, joined.role
     if joined.before == role:
         messages.info(
-            request, f"You are {role.label} of {apart(organization)} already, so the invitation was not used."
+            request, f"You are already {role.label} of {apart(organization)}, so the invitation was not used."
         )
     elif joined.before:
-        messages.success(request, f"Your role in {apart(organization)} is {role.label} now.")
+        messages.success(request, f"Your role in {apart(organization)} is now {role.label}.")
     else:
-        messages.success(request, f"You are a member of {apart(organization)} now: {role.label}.")
+        messages.success(
+            request, f"You are now a member of {apart(organization)} with the role {role.label}."
+        )
     return redirect(f"{reverse('fleets:list')}?{urlencode({'org': organization.slug})}")

@@ -39,7 +39,7 @@ PERIODS: Final = {
 class KeyForm(forms.Form):
     name = Words(
         max_length=100,
-        help_text="What you will know it by: the key itself is shown once, when it is made.",
+        help_text="A name to recognize it by. The key itself is only shown when it is created.",
         widget=forms.TextInput({"class": "form-control", "autocomplete": "off"}),
     )
     days = forms.ChoiceField(
@@ -128,8 +128,8 @@ def _page(
 
 
 TWICE: Final = (
-    "No key was created: since this form was opened, one was. A key is shown only when it is created. If "
-    "you do not have it, revoke it and create another."
+    "No key was created, because another one was created since this form was opened. A key is shown only"
+    " when it is created. If you do not have it, revoke it and create a new one."
 )
 
 
@@ -139,6 +139,7 @@ def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> Non
     if found is None or not of.filter(pk=found.pk).exists():
         raise Http404("No such key")
     done = keys.revoke(found, actor=person(request))
+    name = apart(found.name or fingerprint)
     messages.success(
-        request, f"The key {apart(found.name or fingerprint)} {'is' if done else 'was already'} revoked."
+        request, f"The key {name} is revoked." if done else f"The key {name} was already revoked."
     )

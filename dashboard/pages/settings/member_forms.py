@@ -14,10 +14,10 @@ CONTROL: Final = {"class": "form-control"}
 DAYS: Final = {1: "After a day", 7: "After a week", 30: "After 30 days"}
 # What each role may do (product.md, People and safety), each including the one before.
 MEANING: Final = {
-    Role.OBSERVER: "Sees everything of the organization, and exports it.",
-    Role.OPERATOR: "Also edits, tags, moves, preregisters and deactivates devices, and renews their keys.",
-    Role.ADMINISTRATOR: "Also deletes devices, manages fleets and their keys, and reads the audit log.",
-    Role.OWNER: "Also manages the organization and its members, and can delete it.",
+    Role.OBSERVER: "Can see and export everything in the organization.",
+    Role.OPERATOR: "Can also edit, tag, move, preregister and deactivate devices and rotate their keys.",
+    Role.ADMINISTRATOR: "Can also delete devices, manage {fleets} and their keys, and read the audit log.",
+    Role.OWNER: "Can also manage the organization and its members, and delete it.",
 }
 
 
@@ -32,7 +32,7 @@ class InvitationForm(RoleForm):
         label="E-mail address",
         required=False,
         max_length=254,
-        help_text="Only an account with this address can use the link. Empty: whoever has the link can.",
+        help_text="Only an account with this address can use the link. Leave empty to let anyone use it.",
         widget=forms.EmailInput({**CONTROL, "autocomplete": "off"}),
     )
     days = forms.TypedChoiceField(

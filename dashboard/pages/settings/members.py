@@ -12,13 +12,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.place import Place, place
 from dashboard.pages.settings.member_forms import MEANING, InvitationForm, RoleForm
+from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Invitation, Membership, Role
 from fleets.postgres.name_order import NameKey
 from fleets.services import members
 
 PER_PAGE = 50
-MEANINGS = [(role.value, words) for role, words in MEANING.items()]
+
+
+def _meanings() -> list[tuple[str, str]]:
+    """What each role may do, in the site's words."""
+    return [(role.value, of_site(words)) for role, words in MEANING.items()]
 
 
 @require_safe
@@ -55,14 +60,14 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
         else:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
     context = here.context(
-        "members", form=form, link=link, meanings=MEANINGS, newest=members.newest(here.organization)
+        "members", form=form, link=link, meanings=_meanings(), newest=members.newest(here.organization)
     )
     return render(request, "settings/invite.html", context)
 
 
 TWICE = (
-    "No link was created: since this form was opened, one was. A link is shown only when it is created. If "
-    "you do not have it, revoke it and create another."
+    "No link was created, because another one was created since this form was opened. A link is shown only"
+    " when it is created. If you do not have it, revoke it and create a new one."
 )
 
 
@@ -80,9 +85,9 @@ def member(request: HttpRequest, organization: str, member: int) -> HttpResponse
         except (members.LastOwner, members.NotAMember) as error:
             form.add_error("role", f"{error} Nothing was changed.")
         else:
-            messages.success(request, f"{user} is {role.label} now.")
+            messages.success(request, f"{user} is now {role.label}.")
             return redirect("fleets:members", organization)
-    context = here.context("members", member=membership, form=form, meanings=MEANINGS)
+    context = here.context("members", member=membership, form=form, meanings=_meanings())
     return render(request, "settings/member.html", context)
 
 
@@ -97,7 +102,7 @@ def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse
     except (members.LastOwner, members.NotAMember) as error:
         messages.error(request, f"{error} Nobody was removed.")
     else:
-        messages.success(request, f"{user} is no member of {here.organization} any more.")
+        messages.success(request, f"{user} is no longer a member of {here.organization}.")
     if user == request.user:
         return redirect("fleets:organizations")
     return redirect("fleets:members", organization)

@@ -28,11 +28,11 @@ class PlanForm(forms.Form):
         min_value=0,
         max_value=MOST,
         error_messages={
-            "invalid": "The allowance is a whole number.",
-            "min_value": "The allowance is 0 or more.",
-            "max_value": f"The allowance is at most {MOST}; empty for any number.",
+            "invalid": "The allowance must be a whole number.",
+            "min_value": "The allowance must be 0 or more.",
+            "max_value": f"The allowance must be {MOST} or less. Leave empty for no limit.",
         },
-        widget=forms.NumberInput({**PLAIN, "placeholder": "Any number"}),
+        widget=forms.NumberInput({**PLAIN, "placeholder": "No limit"}),
     )
     unpaid = forms.BooleanField(required=False, widget=forms.CheckboxInput({"class": "form-check-input"}))
 

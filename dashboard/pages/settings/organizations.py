@@ -40,7 +40,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except organizations.TooMany as reached:
             form.add_error("name", str(reached))
         else:
-            messages.success(request, f"{made} was made. You are its Owner.")
+            messages.success(request, f"{made} was created. You are its Owner.")
             return redirect("fleets:organization", made.slug)
     context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
     context |= {"most": organizations.MOST, "newest": organizations.newest(user)}
@@ -57,7 +57,7 @@ def general(request: HttpRequest, organization: str) -> HttpResponse:
     if form.is_valid():
         name = form.cleaned_data["name"]
         organizations.rename(organization=here.organization, name=name, actor=person(request))
-        messages.success(request, f"It is called {apart(name)} now. Its address stays the same.")
+        messages.success(request, f"It is now called {apart(name)}. Its address stays the same.")
         return redirect("fleets:organization", organization)
     return shown(request, here, name_form=form)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from devices.words import thousands
+from devices.words import counted
 from fleets.models import Organization, Plan
 from fleets.text import apart
 
@@ -35,17 +35,18 @@ def differences(organization: Organization, wanted: dict[str, Any]) -> tuple[Dif
 def places(allowance: int | None) -> str:
     """An allowance in words."""
     if allowance is None:
-        return "any number of devices"
-    return f"{thousands(allowance)} device{'' if allowance == 1 else 's'}"
+        return "no limit"
+    return counted(allowance, "1 device", "{n} devices")
 
 
 def _invoices(*, unpaid: bool) -> str:
-    return "open" if unpaid else "settled"
+    return "unpaid" if unpaid else "paid"
 
 
 def done(organization: Organization, changed: int) -> str:
     """What a change of the plan did, for who made it."""
     if not changed:
         return f"The plan of {apart(organization)} is saved. No device froze or thawed."
-    devices = f"{thousands(changed)} device{'' if changed == 1 else 's'}"
-    return f"The plan of {apart(organization)} is saved. {devices} froze, thawed or changed the reason."
+    one = "The plan of {organization} is saved. 1 device froze, thawed or is frozen for another reason."
+    many = "The plan of {organization} is saved. {n} devices froze, thawed or are frozen for another reason."
+    return counted(changed, one, many, organization=apart(organization))

@@ -57,7 +57,7 @@ def test_what_is_valid() -> None:
 def test_a_name_does_not_look_like_somebody_elses_address() -> None:
     # Who signs in as eve@example.com is Eve, by address: a user name would win over it.
     assert faults(username="eve@example.com") == {
-        "username": ["A user name has no @, unless it is your e-mail address."]
+        "username": ["A user name cannot contain @, unless it is your e-mail address."]
     }
 
 

@@ -122,11 +122,11 @@ def test_pages_are_private(client: Client, user: User) -> None:
 def test_error_pages_say_what_happened(client: Client) -> None:
     missing = client.get("/nowhere/")
     assert missing.status_code == 404
-    assert "There is no such page" in text_of(missing)
+    assert "This page does not exist" in text_of(missing)
     request = RequestFactory().get("/")
     for view, status, words in (
         (bad_request, 400, "The request could not be read"),
-        (permission_denied, 403, "You may not do this"),
+        (permission_denied, 403, "You are not allowed to do this"),
     ):
         response = view(request, Exception())
         assert response.status_code == status

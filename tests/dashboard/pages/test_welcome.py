@@ -45,7 +45,7 @@ def test_the_code_of_the_console_makes_the_first_account_and_signs_it_in(client:
 
 def test_a_wrong_code_makes_nothing(client: Client) -> None:
     page = client.post("/welcome/", FORM | {"code": "AAAA-BBBB-CCCC"})
-    assert "This is not the code. Nothing was made." in text_of(page)
+    assert "This is not the code. Nothing was created." in text_of(page)
     assert "tangled-otter-41" not in page.content.decode()
     assert not User.objects.exists()
 

@@ -56,7 +56,7 @@ def test_it_says_how_much_is_used_and_left(reader: Client, fleet: Fleet) -> None
     register(fleet, "one", "two")
     lifecycle.preregister(fleet=fleet, actor=None)
     assert side(reader) == (
-        "2 of 3 devices , 1 left Not counted 1 Inactive 0 Frozen Freezes next two Thaws next nobody"
+        "2 of 3 devices , 1 left Not counted 1 Inactive 0 Frozen Next to freeze two Next to thaw none"
     )
     html = html_of(reader.get("/"))
     assert 'aria-label="2 of 3 devices used"><rect width="66.7%" height="100%"' in html
@@ -67,7 +67,7 @@ def test_full_it_says_what_that_means_and_who_is_next(reader: Client, fleet: Fle
     _, _, three, four, _ = register(fleet, "one", "two", "three", "four", "five")
     assert side(reader) == (
         "3 of 3 devices, full, new devices will be Frozen"
-        " Not counted 0 Inactive 2 Frozen Freezes next three Thaws next four"
+        " Not counted 0 Inactive 2 Frozen Next to freeze three Next to thaw four"
     )
     html = reader.get("/").content.decode().split("overview-side")[1]
     assert "alert-triangle-filled" in html.split("</section>")[0]
@@ -85,7 +85,7 @@ def test_what_is_not_counted_links_to_exactly_those_devices(reader: Client, flee
 def test_those_frozen_with_their_fleet_have_no_turn(reader: Client, fleet: Fleet) -> None:
     register(make_fleet(fleet.organization, type=FleetType.PAID), "vision")
     register(fleet, "one")
-    assert "1 Frozen Freezes next one Thaws next nobody" in side(reader)
+    assert "1 Frozen Next to freeze one Next to thaw none" in side(reader)
 
 
 def test_with_open_invoices_that_is_what_it_says(reader: Client, fleet: Fleet) -> None:
@@ -94,8 +94,8 @@ def test_with_open_invoices_that_is_what_it_says(reader: Client, fleet: Fleet) -
         organization=fleet.organization, actor=None, plan=Plan.FREE, allowance=3, unpaid=True
     )
     words = side(reader)
-    assert words.startswith("Invoices are open: every device is Frozen")
-    assert "next" not in words
+    assert words.startswith("Invoices are unpaid, and every device is Frozen")
+    assert "Next" not in words
 
 
 def test_without_an_allowance_there_is_nothing_to_say(reader: Client, fleet: Fleet) -> None:
@@ -123,7 +123,7 @@ def test_in_the_simple_vocabulary_the_frozen_are_inactive(
     settings.SIMPLE_STATUSES = True
     register(fleet, "one", "two", "three", "four")
     words = text_of(reader.get("/"))
-    assert "Allowance 3 of 3 devices, full, new devices will be Inactive Not counted 1 Inactive Fre" in words
+    assert "Allowance 3 of 3 devices, full, new devices will be Inactive Not counted 1 Inactive Next" in words
 
 
 def test_it_follows_by_itself(reader: Client, fleet: Fleet) -> None:
@@ -131,7 +131,7 @@ def test_it_follows_by_itself(reader: Client, fleet: Fleet) -> None:
     page = reader.get("/")
     assert refresh(reader, "/", page["HX-PTag"]).status_code == 304
     lifecycle.delete(device=devices[0], actor=None)
-    assert "Freezes next four Thaws next nobody" in text_of(refresh(reader, "/", page["HX-PTag"]))
+    assert "Next to freeze four Next to thaw none" in text_of(refresh(reader, "/", page["HX-PTag"]))
 
 
 def test_whose_turn_is_next_takes_one_query_more(

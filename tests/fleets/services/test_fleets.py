@@ -150,7 +150,7 @@ def test_search_finds_by_name_and_types(reader: Client, fleet: Fleet, organizati
     assert names_in(reader.get("/?q=JETSON")) == ["trams"]
     page = text_of(reader.get("/?q=zebra"))
     assert "No fleets match “zebra”" in page
-    assert "There are 2 without this filter" in page
+    assert "Without this filter there are 2" in page
 
 
 def test_a_row_says_both_types(reader: Client, fleet: Fleet, organization: Organization) -> None:

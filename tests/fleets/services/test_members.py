@@ -54,7 +54,7 @@ def test_a_link_is_kept_as_a_digest_and_expires_in_a_week(organization: Organiza
     assert (row["created_at"], row["expires_at"], row["used_at"]) == (T0, T0 + WEEK, None)
     assert members.opened(secret) == invitation
     assert members.opened(secret + "x") is None
-    assert actions() == [("member-invited", "ada", "who has the link")]
+    assert actions() == [("member-invited", "ada", "anyone with the link")]
     assert secret not in repr(list(AuditEntry.objects.values()))
 
 
@@ -86,7 +86,7 @@ def test_an_invitation_makes_a_member_once(organization: Organization, guest: Us
     assert roles.role_in(guest, organization) == Role.OPERATOR
     row = Invitation.objects.get()
     assert (row.used_at, row.used_by) == (T0 + seconds(5), guest)
-    with pytest.raises(members.NotGood, match="used already"):
+    with pytest.raises(members.NotGood, match="already used"):
         members.accept(invitation=invitation, user=User.objects.create_user("late"), at=T0 + seconds(6))
     assert actions()[1:] == [("member-joined", "guest", "guest")]
 

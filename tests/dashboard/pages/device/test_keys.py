@@ -68,7 +68,7 @@ def test_a_device_without_a_key_gets_one(reader: Client, device: Device) -> None
 def test_a_new_key_is_shown_once_and_stored_nowhere(reader: Client, device: Device) -> None:
     answer = rotated(reader, device)
     key = key_in(answer)
-    assert "Shown only now" in text_of(answer)
+    assert "only shown now" in text_of(answer)
     assert "no-store" in answer["Cache-Control"]
     assert key not in str(dict(reader.session))
     assert key not in str(answer.cookies)

@@ -31,7 +31,7 @@ def test_a_name_is_enough_and_the_keys_come_next(admin: Client, organization: Or
     assert "New fleet" in text_of(admin.get(PATH))
     answer = admin.post(PATH, FORM, follow=True)
     assert answer.redirect_chain == [("/fleets/station-kiosks/keys/", 302)]
-    assert "Station kiosks was made" in text_of(answer)
+    assert "Station kiosks was created" in text_of(answer)
     fleet = Fleet.objects.get()
     assert (fleet.organization, fleet.slug, fleet.poll_interval) == (organization, "station-kiosks", None)
     assert (fleet.type, fleet.device_type, fleet.vpn_enabled) == ("standard", "", True)
@@ -50,7 +50,7 @@ def test_an_address_that_is_taken_elsewhere_is_refused_and_the_form_kept(admin: 
     make_fleet(slug="station-kiosks")
     answer = admin.post(PATH, FORM)
     words = text_of(answer)
-    assert "Another fleet of this site has the address “station-kiosks”: choose another one." in words
+    assert "Another fleet on this site has the address “station-kiosks”. Choose another one." in words
     assert "Nothing was saved" in words
     assert 'value="Station kiosks"' in answer.content.decode()
     assert Fleet.objects.count() == 1
@@ -60,8 +60,8 @@ def test_an_address_that_is_taken_elsewhere_is_refused_and_the_form_kept(admin: 
     ("said", "field", "fault"),
     [
         ({"name": ""}, "name", "This field is required."),
-        ({"name": "電車"}, "slug", "No address can be made from this name: choose one."),
-        ({"slug": "no spaces"}, "slug", "The address has letters a to z, digits, - and _ only."),
+        ({"name": "電車"}, "slug", "No address can be derived from this name. Enter one."),
+        ({"slug": "no spaces"}, "slug", "The address can only have letters a to z, digits, - and _."),
         ({"type": "gold"}, "type", "not one of the available choices"),
         ({"every": "9", "unit": "s"}, "every", "The poll interval must be from 10 s to 24 h, not 9 s."),
         ({"every": "25", "unit": "h"}, "every", "The poll interval must be from 10 s to 24 h, not 25 h."),
@@ -83,8 +83,8 @@ def test_the_plan_and_long_intervals_are_spoken_of_before_saving(
 ) -> None:
     words = text_of(admin.get(PATH))
     assert "Halden has the free plan, so all devices of the fleet would freeze" in words
-    assert "22 min 45 s where it polls every 15 min" in words
-    assert "36 h 15 s where it polls every 24 h" in words
+    assert "22 min 45 s if it polls every 15 min" in words
+    assert "36 h 15 s if it polls every 24 h" in words
     Organization.objects.update(plan="paid")
     assert "would freeze" not in text_of(admin.get(PATH))
 

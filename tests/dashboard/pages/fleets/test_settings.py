@@ -87,8 +87,18 @@ def test_an_interval_out_of_bounds_is_refused(admin: Client, fleet: Fleet) -> No
     [
         (10, "10", "s", None),
         (90, "90", "s", None),
-        (3600, "1", "h", "At 1 h, a device of this fleet may have been off for up to 1 h 30 min 15 s"),
-        (86400, "24", "h", "At 24 h, a device of this fleet may have been off for up to 36 h 15 s"),
+        (
+            3600,
+            "1",
+            "h",
+            "At 1 h, a device in this fleet that is switched off is noticed after up to 1 h 30 min 15 s",
+        ),
+        (
+            86400,
+            "24",
+            "h",
+            "At 24 h, a device in this fleet that is switched off is noticed after up to 36 h 15 s",
+        ),
         (None, None, "min", None),
     ],
 )
@@ -99,7 +109,7 @@ def test_an_interval_is_shown_in_its_unit_and_a_long_one_with_what_it_hides(
     form = form_of(admin)
     assert (form.get("every"), form["unit"]) == (every, unit)
     words = text_of(admin.get(PATH))
-    assert ("may have been off for up to" in words) is (doubt is not None)
+    assert ("that is switched off is noticed after" in words) is (doubt is not None)
     assert (doubt or "") in words
 
 
@@ -110,8 +120,8 @@ def test_what_another_saved_meanwhile_is_not_overwritten_unseen(admin: Client, f
     answer = admin.post(PATH, form)
     words = text_of(answer)
     assert answer.status_code == 409
-    assert "Nothing was saved: otto changed these settings" in words
-    assert "Now saved: Name Kiosks, Type Paid, Poll interval 1 min, VPN on." in words
+    assert "Nothing was saved. otto changed these settings" in words
+    assert "These values are saved now: Name Kiosks, Type Paid, Poll interval 1 min, VPN on." in words
     assert 'value="Mine"' in answer.content.decode()
     assert settings_of(fleet)["name"] == "Kiosks"
     seen = re.findall(r'name="seen" value="(\w+)"', answer.content.decode())[0]
@@ -128,7 +138,7 @@ def test_a_form_that_names_no_version_saves_nothing(admin: Client, fleet: Fleet)
 
 def test_a_fleet_goes_after_its_address_was_typed(admin: Client, fleet: Fleet) -> None:
     keys.new_provisioning_key(fleet, "cards")
-    assert "1 provisioning key stops working at once" in text_of(admin.get(END))
+    assert "1 provisioning key stops working immediately" in text_of(admin.get(END))
     answer = admin.post(END, {"confirm": "Kiosks"})
     assert "Type kiosks to delete it. Nothing was deleted." in text_of(answer)
     assert Fleet.objects.exists()
@@ -143,7 +153,7 @@ def test_a_fleet_with_devices_stays_and_says_why(admin: Client, fleet: Fleet) ->
     make_device(fleet)
     for answer in (admin.get(END), admin.post(END, {"confirm": "kiosks"})):
         words = text_of(answer)
-        assert "Kiosks has 1 device, so it cannot be deleted" in words
+        assert "Kiosks cannot be deleted, because it has 1 device" in words
         assert 'name="confirm"' not in answer.content.decode()
     assert Fleet.objects.exists()
 

@@ -92,7 +92,7 @@ def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fle
     device = make_device(fleet, created_at=hour - 5 * HOUR)
     connectivity.record_heartbeats([device.pk], hour - 3 * HOUR + MINUTE)  # lost before the next full hour
     for path in ("/", "/fleets/kiosks/"):
-        assert "the first one is yet to come" in text_of(reader.get(path))
+        assert "The first count is not in yet" in text_of(reader.get(path))
     connectivity.settle()
     rollups.keep()
     for path in ("/", "/fleets/kiosks/?range=7d"):
@@ -110,7 +110,7 @@ def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fle
 def test_nobody_sees_the_counts_of_others(reader: Client, fleet: Fleet) -> None:
     other = make_fleet()
     counted(other.organization, rollups.floor(clock.now()), online=7)
-    assert "the first one is yet to come" in text_of(reader.get("/"))
+    assert "The first count is not in yet" in text_of(reader.get("/"))
     assert reader.get(f"/fleets/{other.slug}/").status_code == 404
 
 

@@ -115,7 +115,7 @@ def test_a_line_says_who_what_when_from_where_and_each_changed_field(
     assert "2 Mar 12:00" in words
     assert "ada 203.0.113.7 Changed a fleet Fleet Kiosks" in words
     assert "VPN on to off" in words
-    assert "Poll interval, seconds none to 60" in words
+    assert "Poll interval (seconds) none to 60" in words
     assert "Type" not in words
 
 
@@ -204,9 +204,9 @@ def test_days_are_the_viewers(reader: Client, organization: Organization) -> Non
     [
         ("?action=x", "There is no action “x”"),
         ("?kind=x", "There is no kind “x”"),
-        ("?from=yesterday", "“yesterday” is no day"),
-        ("?to=9999-12-31", "“9999-12-31” is no day"),
-        ("?from=0001-01-01", "“0001-01-01” is no day"),
+        ("?from=yesterday", "“yesterday” is not a date"),
+        ("?to=9999-12-31", "“9999-12-31” is not a date"),
+        ("?from=0001-01-01", "“0001-01-01” is not a date"),
         ("?after=x", "The address names an unknown place in this log"),
     ],
 )

@@ -55,7 +55,7 @@ def test_who_is_signed_in_joins(client: Client, organization: Organization) -> N
     assert role_in(user, organization) is None  # looking joins nobody
     answer = client.post(ACCEPT, follow=True)
     assert answer.redirect_chain == [("/?org=halden", 302)]
-    assert "You are a member of Halden Rail now: Operator." in text_of(answer)
+    assert "You are now a member of Halden Rail with the role Operator." in text_of(answer)
     assert role_in(user, organization) == Role.OPERATOR
     assert members.SESSION_KEY not in client.session
 
@@ -178,7 +178,7 @@ def test_an_account_with_the_invitations_address_is_its_owners_after_a_reset_by_
     owner = Client()
     owner.get(path)
     page = owner.post(ACCEPT, ACCOUNT | {"username": "guest"})
-    assert "An account with this address exists" in text_of(page)
+    assert "An account with this address already exists" in text_of(page)
     owner.post("/sign-in/forgotten/", {"email": "guest@example.com"})
     new = {"password1": "another-otter-42", "password2": "another-otter-42"}
     owner.post(owner.get(mailed_link())["Location"], new)
@@ -191,9 +191,9 @@ def test_an_account_with_the_invitations_address_is_its_owners_after_a_reset_by_
 @pytest.mark.parametrize(
     ("own", "offered", "words"),
     [
-        (Role.OWNER, Role.OBSERVER, "You are Owner of Halden Rail already, so the invitation was not used."),
-        (Role.OPERATOR, Role.OPERATOR, "You are Operator of Halden Rail already"),
-        (Role.OBSERVER, Role.OPERATOR, "Your role in Halden Rail is Operator now."),
+        (Role.OWNER, Role.OBSERVER, "You are already Owner of Halden Rail, so the invitation was not used."),
+        (Role.OPERATOR, Role.OPERATOR, "You are already Operator of Halden Rail"),
+        (Role.OBSERVER, Role.OPERATOR, "Your role in Halden Rail is now Operator."),
     ],
 )
 def test_a_member_keeps_the_higher_role_and_is_told(
@@ -204,7 +204,7 @@ def test_a_member_keeps_the_higher_role_and_is_told(
     client.get(link(organization, offered))
     page = text_of(client.get(ACCEPT))
     assert own.label in page
-    assert ("pass it on" in page) == (own.includes(offered))
+    assert ("Pass it on" in page) == (own.includes(offered))
     assert words in text_of(client.post(ACCEPT, follow=True))
     assert role_in(user, organization) == max(own, offered, key=list(Role).index)
 
@@ -221,7 +221,7 @@ def test_a_link_that_is_no_longer_good_says_why(
     for page in (client.get(ACCEPT), client.post(ACCEPT, ACCOUNT)):
         assert (page.status_code, "has expired" in text_of(page)) == (410, True)
     Invitation.objects.update(used_at=clock.now())
-    assert "was used already" in text_of(client.get(path, follow=True))
+    assert "was already used" in text_of(client.get(path, follow=True))
     Invitation.objects.all().delete()
     for page in (client.get(ACCEPT), client.get(path, follow=True), client.post(ACCEPT, ACCOUNT)):
         assert (page.status_code, "This invitation is not valid" in text_of(page)) == (404, True)

@@ -87,7 +87,7 @@ def test_a_reload_shows_no_key_and_makes_none(admin: Client, page: Page) -> None
     again = admin.post(page.path, form, follow=True)
     assert again.redirect_chain == [(page.path, 302)]
     assert key_in(first) not in again.content.decode()
-    assert "No key was created: since this form was opened, one was." in text_of(again)
+    assert "No key was created, because another one was created since this form was opened." in text_of(again)
     assert ApiKey.objects.count() == 1
     assert key_in(admin.post(page.path, form_of(first, "second"))) != key_in(first)
 
@@ -213,7 +213,7 @@ def test_the_page_says_how_many_devices_a_key_registered_and_how_many_it_may(
     for ago in (timedelta(hours=1), timedelta(0)):
         lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now() - ago)
     page = client.get("/fleets/kiosks/keys/")
-    assert "at most 2 in an hour and 4 000 in all" in text_of(page)
+    assert "up to 2 per hour and 4 000 in total" in text_of(page)
     assert '<span class="sub">2 registered, 1 in this hour</span>' in html_of(page)
     lifecycle.register(fleet=fleet, provisioning_key=key, at=clock.now())
     page = client.get("/fleets/kiosks/keys/")

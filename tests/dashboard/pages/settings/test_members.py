@@ -106,7 +106,7 @@ def test_an_owner_changes_a_role(client: Client, organization: Organization, own
     assert re.search(r'value="operator"[^>]* checked', page.content.decode())
     answer = client.post(path_of(bob), {"role": "administrator"}, follow=True)
     assert answer.redirect_chain == [(PATH, 302)]
-    assert "bob is Administrator now" in text_of(answer)
+    assert "bob is now Administrator" in text_of(answer)
     assert role_in(bob, organization) == Role.ADMINISTRATOR
     assert "Nothing was saved" in text_of(client.post(path_of(bob), {"role": "emperor"}))
 
@@ -117,7 +117,7 @@ def test_an_owner_removes_a_member(
     path = f"{path_of(bob)}remove/"
     answer = client.post(path, follow=True)
     assert answer.redirect_chain == [(PATH, 302)]
-    assert "bob is no member of Halden Rail any more" in text_of(answer)
+    assert "bob is no longer a member of Halden Rail" in text_of(answer)
     assert role_in(bob, organization) is None
     assert client.post(path).status_code == 404
 
@@ -177,7 +177,7 @@ def test_an_owner_who_removes_herself_comes_to_her_other_organizations(
 
 def test_a_link_is_shown_once(client: Client, owner: User) -> None:
     page = client.get(f"{PATH}invite/")
-    assert "Also deletes devices" in text_of(page)
+    assert "Can also delete devices" in text_of(page)
     form = {"email": "new@example.com", "role": "operator", "days": "7", "newest": ""}
     answer = client.post(f"{PATH}invite/", form)
     found = re.search(r'id="new-link">http://testserver/invitations/([\w-]{43})/<', answer.content.decode())
@@ -209,7 +209,7 @@ def test_a_form_that_cannot_be_makes_no_link(
 
 def test_a_member_is_not_invited_again(client: Client, owner: User, bob: User) -> None:
     form = {"email": "BOB@example.com", "role": "operator", "days": "7", "newest": ""}
-    assert "is the address of a member" in text_of(client.post(f"{PATH}invite/", form))
+    assert "already belongs to a member" in text_of(client.post(f"{PATH}invite/", form))
 
 
 def test_an_owner_revokes_a_link(client: Client, organization: Organization, owner: User) -> None:

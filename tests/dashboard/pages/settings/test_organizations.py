@@ -60,7 +60,7 @@ def test_anybody_makes_an_organization_and_owns_it(client: Client) -> None:
     assert "You become its Owner" in text_of(client.get("/organizations/new/"))
     answer = client.post("/organizations/new/", {"name": " Halden Rail "}, follow=True)
     assert answer.redirect_chain == [("/settings/halden-rail/", 302)]
-    assert "Halden Rail was made" in text_of(answer)
+    assert "Halden Rail was created" in text_of(answer)
     assert Membership.objects.values_list("user", "role").get() == (user.pk, "owner")
 
 
@@ -73,9 +73,9 @@ def test_the_page_says_how_many_organizations_one_may_own_and_that_no_more_may(
     Membership.objects.create(organization=make_organization(), user=user, role=Role.OPERATOR)
     for name in ("one", "two"):
         assert client.post("/organizations/new/", {"name": name}).status_code == 302
-    assert "Owner of at most 2 organizations" in text_of(client.get("/organizations/new/"))
+    assert "Owner of up to 2 organizations" in text_of(client.get("/organizations/new/"))
     answer = client.post("/organizations/new/", {"name": "three"})
-    assert "You are Owner of 2 organizations, the most that one person may be" in text_of(answer)
+    assert "You are already Owner of 2 organizations, which is the limit" in text_of(answer)
     assert not Organization.objects.filter(name="three").exists()
 
 
@@ -107,7 +107,7 @@ def test_owners_rename(client: Client, organization: Organization) -> None:
     assert 'value="Halden Rail"' in client.get("/settings/halden/").content.decode()
     answer = client.post("/settings/halden/", {"name": "Halden"}, follow=True)
     assert answer.redirect_chain == [("/settings/halden/", 302)]
-    assert "It is called Halden now" in text_of(answer)
+    assert "It is now called Halden" in text_of(answer)
     assert Organization.objects.values_list("name", "slug").get() == ("Halden", "halden")
 
 
@@ -127,7 +127,7 @@ def test_others_read_but_change_nothing(client: Client, organization: Organizati
 def test_an_organization_goes_when_its_address_is_typed(client: Client, organization: Organization) -> None:
     signed_in(client, organization, Role.OWNER)
     make_fleet(organization)
-    assert "With it go 1 fleet, 0 keys, 1 membership" in text_of(client.get("/settings/halden/delete/"))
+    assert "Fleets: 1 Keys: 0 Members: 1" in text_of(client.get("/settings/halden/delete/"))
     for typed in ("", "Halden Rail", "HALDEN"):
         page = client.post("/settings/halden/delete/", {"confirm": typed})
         assert "Nothing was deleted" in text_of(page)
@@ -146,7 +146,7 @@ def test_an_organization_with_devices_says_why_it_stays(client: Client, organiza
         client.get("/settings/halden/delete/"),
         client.post("/settings/halden/delete/", {"confirm": "halden"}),
     ):
-        assert "Halden Rail has 1 device, so it cannot be deleted" in text_of(page)
+        assert "Halden Rail cannot be deleted, because it has 1 device" in text_of(page)
         assert 'href="/devices/?org=halden"' in page.content.decode()
     assert Organization.objects.exists()
 

@@ -80,7 +80,7 @@ def test_every_member_reads_how_much_is_used_and_whose_turn_is_next(
     words = text_of(client.get(PATH))
     assert "3 of 3 devices, full, new devices will be Frozen" in words
     assert "Not counted 0 Inactive 3 Frozen" in words
-    assert "Freezes next three Thaws next four" in words
+    assert "Next to freeze three Next to thaw four" in words
     assert "2 Frozen: outside the organization" in words
     assert "1 Frozen: a paid fleet type in a free organization." in words
     assert "An Owner can change the plan" in words
@@ -90,11 +90,11 @@ def test_every_member_reads_how_much_is_used_and_whose_turn_is_next(
 @pytest.mark.parametrize(
     ("allowance", "unpaid", "said"),
     [
-        (None, False, "2 devices , any number may work"),
+        (None, False, "2 devices (no limit)"),
         (3, False, "2 of 3 devices , 1 left"),
         (2, False, "2 of 2 devices, full, new devices will be Frozen"),
         (0, False, "0 of 0 devices, full, new devices will be Frozen"),
-        (3, True, "Invoices are open: every device is Frozen"),
+        (3, True, "Invoices are unpaid, and every device is Frozen"),
     ],
 )
 def test_it_says_how_much_is_left(
@@ -131,7 +131,7 @@ def test_it_names_who_would_freeze_the_last_in_line_first(owner: Client, fleet: 
 def test_it_names_who_would_thaw_the_first_in_line_first(owner: Client, fleet: Fleet) -> None:
     register(fleet, "one", "two", "three", "four", "five")
     words = preview(owner, allowance="")
-    assert "Allowance 3 devices becomes any number of devices" in words
+    assert "Allowance 3 devices becomes no limit" in words
     assert "2 devices thaw. four five" in words
     assert "freeze" not in words.split("2 devices thaw")[1]
 
@@ -148,8 +148,8 @@ def test_it_counts_those_that_only_change_their_reason(owner: Client, fleet: Fle
     register(fleet, "one", "two", "three", "four")
     words = preview(owner, unpaid="on")
     assert "3 devices freeze." in words
-    assert "1 stays Frozen , for another reason than now." in words
-    assert "Invoices settled becomes open" in words
+    assert "1 device stays Frozen for another reason." in words
+    assert "Invoices paid becomes unpaid" in words
 
 
 def test_without_consequences_it_says_so(owner: Client, fleet: Fleet) -> None:
@@ -160,9 +160,9 @@ def test_without_consequences_it_says_so(owner: Client, fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("said", "fault"),
     [
-        ({"allowance": "-1"}, "The allowance is 0 or more."),
-        ({"allowance": "many"}, "The allowance is a whole number."),
-        ({"allowance": "2147483648"}, "The allowance is at most 2147483647; empty for any number."),
+        ({"allowance": "-1"}, "The allowance must be 0 or more."),
+        ({"allowance": "many"}, "The allowance must be a whole number."),
+        ({"allowance": "2147483648"}, "The allowance must be 2147483647 or less. Leave empty for no limit."),
         ({"plan": "golden"}, "golden is not one of the available choices."),
         ({"plan": None}, "This field is required."),
     ],
@@ -184,7 +184,10 @@ def test_what_was_said_comes_true(owner: Client, organization: Organization, fle
     devices = register(fleet, "one", "two", "three")
     answer = confirm(owner, plan="paid", allowance=1)
     assert answer.redirect_chain == [(PATH, 302)]
-    assert "The plan of Halden is saved. 2 devices froze, thawed or changed the reason." in text_of(answer)
+    assert (
+        "The plan of Halden is saved. 2 devices froze, thawed or are frozen for another reason."
+        in text_of(answer)
+    )
     reasons = [Device.objects.get(pk=device.pk).frozen_reason for device in devices]
     assert reasons == ["", "allowance", "allowance"]
     entry = AuditEntry.objects.get(action="plan-changed")
@@ -210,7 +213,7 @@ def test_a_plan_that_somebody_changed_meanwhile_is_shown_again(
     answer = owner.post(CHANGE, wanted(allowance=1) | {"seen": seen})
     assert answer.status_code == 409
     words = text_of(answer)
-    assert "Nothing was changed: somebody else changed the plan meanwhile." in words
+    assert "Nothing was changed, because somebody else changed the plan meanwhile." in words
     assert "Allowance 2 devices becomes 1 device" in words
     assert "1 device freezes." in words
     organization.refresh_from_db()
