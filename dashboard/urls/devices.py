@@ -47,6 +47,7 @@ urlpatterns = [
     path("fleets/<slug:slug>/", listing.fleet, name="fleet"),
     path("fleets/<slug:slug>/preregister/", preregister.preregister, name="preregister"),
     path("fleets/<slug:slug>/preregister/file/", imports.upload, name="import"),
+    path("fleets/<slug:slug>/preregister/file/devices.csv", imports.template, name="import-template"),
     path("fleets/<slug:slug>/preregister/file/<uuid:listed>/", imports.preview, name="import-preview"),
     path("jobs/<uuid:job>/", jobs.job, name="job"),
     path("jobs/<uuid:job>/cancel/", jobs.cancel, name="job-cancel"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from typing import Any, Final
@@ -24,6 +25,8 @@ from fleets.text import checked
 
 COLUMNS: Final = ("uuid", "name", "device_type", "tags", "notes", "poll_interval")
 ALSO_CALLED: Final = {"type": "device_type"}  # as an export calls it
+KNOWN: Final = frozenset({*COLUMNS, *EXPORTED})
+UNKNOWN, SKIPPED = "?", "-"  # of a column: nobody said yet what it is; a person said to leave it out
 MOST: Final = 20_000  # devices of a file
 LONGEST: Final = {"name": 255, "device_type": 255, "notes": 20_000}  # characters
 SEPARATORS: Final = (",", ";", "\t")
@@ -61,11 +64,16 @@ class Fault:
 
 @dataclass(frozen=True)
 class DeviceFile:
-    """What a file says: good if it has no faults. `ignored`: columns of an export that no import sets."""
+    """What a file says: good if it has no faults. `ignored`: columns of an export that no import sets.
+
+    `unknown`: where its header has faults, the columns that nobody here knows, as it calls them, by their
+    places in the header. A person may say what they are (`read`).
+    """
 
     lines: list[Line]
     faults: list[Fault]
     ignored: list[str] = field(default_factory=list)
+    unknown: dict[int, str] = field(default_factory=dict)
 
     @property
     def remark(self) -> str:
@@ -85,11 +93,14 @@ class _Unreadable(Exception):
         self.fault = Fault(line, column, words)
 
 
-def read(content: bytes) -> DeviceFile:
-    """The devices of a file, with all that is wrong with it in itself."""
+def read(content: bytes, chosen: Mapping[int, str] | None = None) -> DeviceFile:
+    """The devices of a file, with all that is wrong with it in itself.
+
+    `chosen`: which of COLUMNS the unknown columns are, by their places; SKIPPED: none, it is left out.
+    """
     found = DeviceFile([], [])
     try:
-        _read(content, found)
+        _read(content, chosen or {}, found)
     except _Unreadable as unreadable:
         found.faults.append(unreadable.fault)
     if not found.faults and not found.lines:
@@ -107,11 +118,18 @@ def taken(lines: Iterable[Line]) -> list[Fault]:
     )
 
 
-def _read(content: bytes, found: DeviceFile) -> None:
+def _read(content: bytes, chosen: Mapping[int, str], found: DeviceFile) -> None:
     rows = _rows(_text(content))
     number, names = next(rows, (1, []))
-    header = _header(number, names)
-    found.ignored.extend(column for column in header if column and column not in COLUMNS)
+    header = [_column(name) for name in names]
+    unknown = {place: names[place] for place, column in enumerate(header) if column and column not in KNOWN}
+    for place in unknown:
+        header[place] = chosen.get(place, UNKNOWN)
+    found.faults.extend(_faults(number, header, unknown))
+    if found.faults:
+        found.unknown.update((place, name.strip()[:40]) for place, name in unknown.items())
+        return
+    found.ignored.extend(column for column in header if column in EXPORTED and column not in COLUMNS)
     first: dict[str, int] = {}  # the line of each UUID
     for number, cells in rows:
         if len(found.lines) == MOST:
@@ -183,18 +201,20 @@ def _separator(text: str) -> tuple[str, int]:
 UNBALANCED: Final = "The quotes do not match. Write a quote within a quoted cell twice."
 
 
-def _header(number: int, names: list[str]) -> list[str]:
-    """The column of each name; empty where it has none."""
-    header = [_column(name) for name in names]
-    known = ", ".join(COLUMNS)
+def _faults(number: int, header: Sequence[str], unknown: Mapping[int, str]) -> Iterator[Fault]:
+    """All that is wrong with the names of the columns; empty: it has none."""
     if not set(header) & set(COLUMNS):
-        raise _Unreadable(number, "", f"The first line must name the columns. Known columns: {known}.")
-    for name, column in zip(names, header, strict=True):
-        if column and column not in {*COLUMNS, *EXPORTED}:
-            raise _Unreadable(number, name.strip()[:40], f"Unknown column. Known columns: {known}.")
-        if column and header.count(column) > 1:
-            raise _Unreadable(number, column, "This column occurs twice.")
-    return header
+        yield Fault(number, "", f"The first line must name the columns. Known columns: {', '.join(COLUMNS)}.")
+        return
+    for place, name in unknown.items():
+        if header[place] == UNKNOWN:
+            yield Fault(number, name.strip()[:40], UNKNOWN_COLUMN)
+    for column, times in Counter(header).items():
+        if column in KNOWN and times > 1:
+            yield Fault(number, column, "This column occurs twice.")
+
+
+UNKNOWN_COLUMN: Final = f"Unknown column. Known columns: {', '.join(COLUMNS)}."
 
 
 def _column(name: str) -> str:

@@ -80,6 +80,7 @@ PAGES: Final[dict[str, Page]] = {
     "devices:job-keys": Page(NO, members(OPERATOR, 200), named={"job": "{list_job}"}),
     "devices:job-keys-confirm": Page(NO, members(OPERATOR, 302), named={"job": "{list_job}"}),
     "devices:import": Page(members(OPERATOR, 200), members(OPERATOR, 302), files={"file": "name\npump-1\n"}),
+    "devices:import-template": Page(members(OPERATOR, 200)),
     "devices:import-preview": Page(members(OPERATOR, 200), members(OPERATOR, 302)),
     # Organizations
     "fleets:organizations": Page(signed_in(200)),

@@ -95,6 +95,9 @@ CASES: Final[dict[str, Callable[[Made], Download]]] = {
     "devices:changes-csv": lambda of: Download(
         reverse("devices:changes-csv", args=[of.device.uuid]), lines(1 + 1)
     ),
+    "devices:import-template": lambda of: Download(
+        reverse("devices:import-template", args=[of.fleet.slug]), lines(1)
+    ),
     "devices:job-keys": lambda of: Download(
         reverse("devices:job-keys", args=[of.job.uuid]),
         lines(1 + DEVICES),

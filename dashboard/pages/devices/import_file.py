@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,12 +13,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.http.concurrency_limits import Bound, release_connection
-from dashboard.http.file_response import Row, csv_file
+from dashboard.http.file_response import File, Row, csv_file
 from dashboard.http.request_limits import BODY_LIMIT
 from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.pages.devices.import_columns import ask, chosen_in, unpacked
 from dashboard.pages.jobs.page import operated
 from dashboard.pages.parts.access import lead_to, require
 from devices import clock
@@ -35,19 +36,43 @@ FILES: Final = Bound(
     "It handles only two lists of devices at a time. Nothing was changed. Go back and try again in a minute.",
     again=30,
 )
+CHOOSE: Final = "Choose a file."
 SHOWN_FAULTS: Final = 100
 SHOWN_LINES: Final = 10
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A file as it arrived."""
+
+    name: str
+    content: bytes
+
+
 class UploadForm(forms.Form):
+    """A file, or one that comes once more in fields, with what its unknown columns are."""
+
+    sent: Sent | None = None
     file = forms.FileField(
+        required=False,
         widget=forms.ClearableFileInput({"class": "form-control", "accept": ".csv,text/csv"}),
-        error_messages={
-            "required": "Choose a file.",
-            "invalid": "Choose a file.",
-            "empty": "This file is empty.",
-        },
+        error_messages={"invalid": CHOOSE, "empty": "This file is empty."},
     )
+    file_name = forms.CharField(max_length=255, required=False, strip=False)
+    content = forms.CharField(required=False, strip=False)
+
+    def clean(self) -> None:
+        said = self.cleaned_data
+        if file := said.get("file"):
+            self.sent = Sent(file.name, file.read())
+        elif "file" in self.errors:
+            return
+        elif not said.get("content"):
+            self.add_error("file", CHOOSE)
+        elif content := unpacked(said["content"]):
+            self.sent = Sent(said.get("file_name") or "devices.csv", content)
+        else:
+            self.add_error("file", "The file did not arrive whole. Choose it again.")
 
 
 def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
@@ -63,43 +88,64 @@ def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
 @signed_in
 @FILES.around
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet."""
+    """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet.
+
+    Columns that nobody here knows are asked about; with the answers the file comes once more.
+    """
     fleet, here = operated_fleet(request, slug)
-    sent = request.method == "POST"
-    form = UploadForm(request.POST if sent else None, request.FILES if sent else None)
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     faults: Sequence[Fault] = ()
-    if form.is_valid():
+    asked = None
+    if form.is_valid() and (sent := form.sent):
         release_connection()
-        read = device_file.read(form.cleaned_data["file"].read())
+        chosen = chosen_in(request.POST)
+        read = device_file.read(sent.content, chosen)
         faults = read.faults or device_file.taken(read.lines)
-        if listed := None if faults else _kept(request, fleet, form, read):
+        if listed := None if faults else _kept(request, fleet, form, sent.name, read):
             return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
-    context = {
+        if asked := ask(sent.name, sent.content, read, chosen):
+            faults = [fault for fault in faults if fault.words != device_file.UNKNOWN_COLUMN]
+    said = {"form": form, "asked": asked, "faults": faults[:SHOWN_FAULTS], "faulty": len(faults)}
+    return render(request, "devices/import.html", _around(fleet, here) | said)
+
+
+def _around(fleet: Fleet, here: Scope) -> dict[str, Any]:
+    """What the page says whatever was sent."""
+    return {
         "nav": "fleets",
         "scope": here,
         "at": clock.now(),
         "fleet": fleet,
-        "form": form,
-        "faults": faults[:SHOWN_FAULTS],
-        "faulty": len(faults),
         "most": device_file.MOST,
         "lists": ceilings.LISTS,
         "megabytes": BODY_LIMIT // 1024**2,
     }
-    return render(request, "devices/import.html", context)
 
 
-def _kept(request: HttpRequest, fleet: Fleet, form: UploadForm, read: DeviceFile) -> DeviceList | None:
+def _kept(
+    request: HttpRequest, fleet: Fleet, form: UploadForm, name: str, read: DeviceFile
+) -> DeviceList | None:
     """The list that a good file makes; None where there are too many lists, which the form then says."""
-    said = {"lines": read.lines, "file_name": form.cleaned_data["file"].name, "actor": person(request)}
     try:
-        listed = preregistration.keep(fleet=fleet, **said)
+        listed = preregistration.keep(fleet=fleet, lines=read.lines, file_name=name, actor=person(request))
     except ceilings.Reached as reached:
         form.add_error("file", str(reached))
         return None
     if read.remark:
         messages.info(request, read.remark)
     return listed
+
+
+@require_safe
+@signed_in
+def template(request: HttpRequest, slug: str) -> File:
+    """An empty file with every column that is known, to be filled in."""
+    fleet, _ = operated_fleet(request, slug)
+
+    async def nothing() -> AsyncIterator[list[Row]]:
+        yield []
+
+    return csv_file(f"devices-{fleet.slug}", device_file.COLUMNS, nothing())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devices.operations.device_file import MOST, UNBALANCED, UNNAMED, Fault, Line, read, taken
+from devices.operations.device_file import MOST, SKIPPED, UNBALANCED, UNNAMED, Fault, Line, read, taken
 from tests.factories import make_device
 
 UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
@@ -180,6 +180,54 @@ HIDDEN = "It has a character that does not show"
 )
 def test_every_fault_is_named_by_line_and_column(content: bytes, faults: list[Fault]) -> None:
     assert read(content).faults == faults
+
+
+STRANGE = b"Colour,name,Serial no.,\nred,a,7,\nblue,b,8,\n"
+
+
+def test_all_unknown_columns_are_named_at_once() -> None:
+    found = read(STRANGE)
+    assert found.faults == [Fault(1, "Colour", UNKNOWN), Fault(1, "Serial no.", UNKNOWN)]
+    assert (found.unknown, found.lines) == ({0: "Colour", 2: "Serial no."}, [])
+    assert read(b"name\n").unknown == {}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "lines"),
+    [
+        ({0: SKIPPED, 2: "notes"}, [Line(2, name="a", notes="7"), Line(3, name="b", notes="8")]),
+        (
+            {0: "tags", 2: SKIPPED},
+            [Line(2, name="a", tags={"red": ""}), Line(3, name="b", tags={"blue": ""})],
+        ),
+        ({0: SKIPPED, 1: "notes", 2: SKIPPED}, [Line(2, name="a"), Line(3, name="b")]),  # a known one stays
+    ],
+)
+def test_a_person_says_what_unknown_columns_are(chosen: dict[int, str], lines: list[Line]) -> None:
+    found = read(STRANGE, chosen)
+    assert (found.lines, found.faults, found.unknown, found.ignored) == (lines, [], {}, [])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "fault"),
+    [
+        ({0: "name", 2: SKIPPED}, Fault(1, "name", "This column occurs twice.")),
+        ({0: "notes", 2: "notes"}, Fault(1, "notes", "This column occurs twice.")),
+        ({0: "notes"}, Fault(1, "Serial no.", UNKNOWN)),
+    ],
+)
+def test_what_is_said_of_columns_may_be_wrong_too(chosen: dict[int, str], fault: Fault) -> None:
+    found = read(STRANGE, chosen)
+    assert (found.faults, found.unknown) == ([fault], {0: "Colour", 2: "Serial no."})
+
+
+def test_a_file_may_have_no_known_column_at_all() -> None:
+    german = b"Bezeichnung;Ort\npumpe-1;Hof\n"
+    assert read(german).faults == [
+        Fault(1, "", f"The first line must name the columns. Known columns: {NAMES}.")
+    ]
+    assert read(german).unknown == {0: "Bezeichnung", 1: "Ort"}
+    assert read(german, {0: "name", 1: SKIPPED}).lines == [Line(2, name="pumpe-1")]
 
 
 @pytest.mark.parametrize(("column", "most"), [("name", 255), ("device_type", 255), ("notes", 20_000)])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zlib
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,12 +12,14 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
+from dashboard.http.request_limits import BODY_LIMIT
 from dashboard.models import User
 from devices import keys
 from devices.background import preregistration
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from devices.operations import ceilings
-from devices.operations.device_file import Line
+from devices.operations.csv_cells import BOM
+from devices.operations.device_file import COLUMNS, Line
 from fleets.models import Fleet, Role
 from tests.factories import T0, make_device, make_member, make_organization, make_uuid
 from tests.pages import refresh, rows_of, streamed, text_of
@@ -112,6 +117,81 @@ def test_a_uuid_of_another_organization_is_taken_and_not_told_whose(reader: Clie
     words = text_of(send(reader, f"uuid\n{device.uuid}\n"))
     assert f"2 uuid Another device on this site already has {device.short_uuid}." in words
     assert "secret-buoy" not in words
+
+
+STRANGE = "Colour,name,Serial no.\nred,kiosk-1,7\n"
+
+
+def answered(page: Response, **said: str) -> dict[str, str]:
+    """The form about unknown columns, with what a person chooses."""
+    html = page.content.decode()
+    hidden = dict(re.findall(r'type="hidden" name="(file_name|content)" value="([^"]*)"', html))
+    chosen = re.findall(r'name="(column-[0-9]+)"', html)
+    return hidden | dict.fromkeys(chosen, "-") | said
+
+
+def test_unknown_columns_are_asked_about_and_nothing_is_chosen_twice(reader: Client, fleet: Fleet) -> None:
+    page = send(reader, STRANGE)
+    words = text_of(page)
+    assert "2 unknown columns No device was created. kiosks.csv has columns with unknown names." in words
+    assert "error" not in words
+    form = answered(page, **{"column-2": "notes"})
+    assert sorted(form) == ["column-0", "column-2", "content", "file_name"]
+    answer = reader.post(PATH, form)
+    listed = DeviceList.objects.get()
+    assert answer["Location"] == f"{PATH}{listed.uuid}/"
+    assert listed.file_name == "kiosks.csv"
+    assert [(line["name"], line["notes"]) for line in listed.lines] == [("kiosk-1", "7")]
+
+
+def test_what_was_said_of_columns_is_kept_where_it_cannot_be(reader: Client, fleet: Fleet) -> None:
+    page = reader.post(PATH, answered(send(reader, STRANGE), **{"column-0": "name", "column-2": "tags"}))
+    assert "1 name This column occurs twice." in text_of(page)
+    assert re.findall(r'<option value="(\w+)" selected', page.content.decode()) == ["name", "tags"]
+    assert not DeviceList.objects.exists()
+
+
+def test_a_file_without_any_known_column_is_asked_about_too(reader: Client, fleet: Fleet) -> None:
+    page = send(reader, "Bezeichnung;Ort\npumpe-1;Hof\n")
+    assert "The first line must name the columns." in text_of(page)
+    assert reader.post(PATH, answered(page, **{"column-0": "name"})).status_code == 302
+    assert DeviceList.objects.get().lines[0]["name"] == "pumpe-1"
+
+
+def test_faults_behind_the_header_are_told_once_the_columns_are_known(reader: Client, fleet: Fleet) -> None:
+    page = reader.post(PATH, answered(send(reader, STRANGE), **{"column-2": "uuid"}))
+    assert "2 uuid A UUID has 32 or 62 characters" in text_of(page)
+    assert "unknown column" not in text_of(page)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "nonsense",
+        "\u00e4",
+        b64encode(zlib.compress(b"name\n")[:-1]).decode(),
+        b64encode(zlib.compress(b"a" * (BODY_LIMIT + 1))).decode(),
+    ],
+)
+def test_a_carried_file_that_is_none_is_not_read(reader: Client, fleet: Fleet, content: str) -> None:
+    words = text_of(reader.post(PATH, {"file_name": "kiosks.csv", "content": content}))
+    assert "Choose a file." in words or "The file did not arrive whole. Choose it again." in words
+
+
+def test_of_very_many_unknown_columns_none_is_asked_about(reader: Client, fleet: Fleet) -> None:
+    words = text_of(send(reader, "name," + ",".join(f"x{n}" for n in range(60)) + "\na\n"))
+    assert "60 errors" in words
+    assert "unknown columns" not in words
+
+
+def test_a_template_has_every_column_and_no_device(reader: Client, fleet: Fleet) -> None:
+    path = f"{PATH}devices.csv"
+    assert f'href="{path}"' in reader.get(PATH).content.decode()
+    text = streamed(reader.get(path))
+    assert text == f"{BOM}{','.join(COLUMNS)}\r\n"
+    assert "The file has no devices below the header." in text_of(send(reader, text))
+    assert send(reader, f"{text}{make_uuid()},kiosk-1,,,,\r\n").status_code == 302
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"", "This file is empty."), (None, "Choose a file.")])
