@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from dashboard.account import people
-from dashboard.http.scope import person, scope, signed_in
+from dashboard.http.scope import person, request_scope, signed_in
 from devices import clock
 from fleets.access.people import must_prove
 
@@ -27,7 +27,7 @@ PROVE_FIRST: Final = (
 
 def context(request: HttpRequest, tab: str) -> dict[str, Any]:
     """What templates/account/settings.html expects; `tab` names the entry of the side navigation."""
-    return {"scope": scope(request), "nav": "settings", "tab": tab, "at": clock.now()}
+    return {"scope": request_scope(request), "nav": "settings", "tab": tab, "at": clock.now()}
 
 
 def placed(view: Callable[..., HttpResponseBase], tab: str) -> Callable[..., HttpResponseBase]:

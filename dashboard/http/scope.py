@@ -63,7 +63,7 @@ class Scope:
         return [organization for organization in self.chosen if self.may(organization.pk).administrator]
 
 
-def scope(request: HttpRequest) -> Scope:
+def request_scope(request: HttpRequest) -> Scope:
     """The scope of this page; Http404 where `?org=` names no organization of mine."""
     user = request.user
     mine = list(Organization.objects.with_role_of(user)) if user.is_authenticated else []

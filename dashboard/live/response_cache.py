@@ -20,7 +20,7 @@ from typing import Concatenate, Final, ParamSpec
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils import timezone
 
-from dashboard.http.scope import Scope, person, scope
+from dashboard.http.scope import Scope, person, request_scope
 from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
 from devices import clock
 from devices.listing.row_versions import any_moved, versions
@@ -87,11 +87,11 @@ def shared(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
         def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not wants_fragment(request) or not NEWS.listens:
                 return view(request, *args, **kwargs)
-            here, at = scope(request), clock.now()
-            standing = _standing(here, at, devices(request, *args, **kwargs))
+            scope, at = request_scope(request), clock.now()
+            standing = _standing(scope, at, devices(request, *args, **kwargs))
             if standing is None:
                 return view(request, *args, **kwargs)
-            key = _key(request, here)
+            key = _key(request, scope)
             if again := _again(request, key, standing, at):
                 return again
             with ANSWERS.door(key):
@@ -106,20 +106,20 @@ def shared(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
     return decorate
 
 
-def _key(request: HttpRequest, here: Scope) -> Hashable:
+def _key(request: HttpRequest, scope: Scope) -> Hashable:
     """What else decides what a page shows: its address, the rows on screen, and what is the person's."""
     return (
         request.get_full_path(),
         request.headers.get(SHOWN, ""),
-        tuple(sorted(here.roles.items())),
+        tuple(sorted(scope.roles.items())),
         timezone.get_current_timezone_name(),
         tuple(person(request).list_columns),
     )
 
 
-def _standing(here: Scope, at: datetime, uuids: Sequence[str]) -> Hashable | None:
+def _standing(scope: Scope, at: datetime, uuids: Sequence[str]) -> Hashable | None:
     """How things stand for this page; None where nobody knows, or the clock changes them just now."""
-    organizations = [each.pk for each in here.chosen]
+    organizations = [each.pk for each in scope.chosen]
     news = NEWS.standing(organizations)
     if news is None or any_moved(organizations, at):
         return None

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.attention.items import Item, items
@@ -46,9 +46,9 @@ class LiveAttention(Live):
 @shared(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention, the worst and newest first; of one fleet where `?fleet=` names one of mine."""
-    at, here, notices = clock.now(), scope(request), list[str]()
-    fleet = _fleet(request, here)
-    among = Among(tuple(each.pk for each in here.chosen), fleet=fleet.pk if fleet else None)
+    at, scope, notices = clock.now(), request_scope(request), list[str]()
+    fleet = _fleet(request, scope)
+    among = Among(tuple(each.pk for each in scope.chosen), fleet=fleet.pk if fleet else None)
     aside = moved_ids(at)
     counts, stalled = count_attended(among.devices, at, aside)
     total = always_attended(counts) + stalled
@@ -59,12 +59,12 @@ def attention(request: HttpRequest) -> HttpResponse:
     found = all_lines.named(wanted) if moved else fresh.rows
     shown = items(found, among.devices, at, aside, complete=total <= LOOKED_AT)
     words = attended_words(counts, total)
-    live = LiveAttention(here, fleet, total, words, total > 0, shown, moved, *beside(request, fresh))
+    live = LiveAttention(scope, fleet, total, words, total > 0, shown, moved, *beside(request, fresh))
     return live_page(request, "attention/list.html", live, at=at, nav="attention", notices=notices)
 
 
-def _fleet(request: HttpRequest, here: Scope) -> Fleet | None:
+def _fleet(request: HttpRequest, scope: Scope) -> Fleet | None:
     """The fleet that the address narrows the page to; Http404 where it is none of mine."""
     slug = request.GET.get("fleet")
-    mine = Fleet.objects.filter(organization__in=here.chosen)
+    mine = Fleet.objects.filter(organization__in=scope.chosen)
     return get_object_or_404(mine, slug=slug) if slug else None

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.http.file_response import File, csv_file, limited_downloads
-from dashboard.http.scope import scope, signed_in
+from dashboard.http.scope import request_scope, signed_in
 from dashboard.pages.device.events import COLUMNS, batches
 from devices import clock
 from devices.listing.filters import in_organizations
@@ -21,5 +21,5 @@ from devices.status.reading import with_status
 def csv(request: HttpRequest, uuid: str) -> File:
     """Every change of its status and of its links, newest first; 404 to strangers."""
     at = clock.now()
-    device = get_object_or_404(with_status(in_organizations(scope(request).chosen), at), uuid=uuid)
+    device = get_object_or_404(with_status(in_organizations(request_scope(request).chosen), at), uuid=uuid)
     return csv_file(f"changes-{device.short_uuid}-{timezone.localdate(at)}", COLUMNS, batches(device, at))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.http.scope import person, signed_in
 from dashboard.live.region import wants_fragment
 from dashboard.pages.device.edit_forms import FORMS, initial
-from dashboard.pages.device.target import Target, gone, target
+from dashboard.pages.device.target import Target, find_target, gone
 from dashboard.pages.parts.access import lead_to
 from dashboard.pages.parts.device_row import tag_words, tags
 from dashboard.pages.parts.poll_interval import in_words, inherited, interval, interval_of
@@ -32,35 +32,35 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
 
     To htmx the form, and after saving the fact, stand in its place on the Device Summary.
     """
-    of, meanwhile = target(request, uuid, Role.OPERATOR), None
-    now: Any = getattr(of.device, field)
+    target, meanwhile = find_target(request, uuid, Role.OPERATOR), None
+    now: Any = getattr(target.device, field)
     form = FORMS[field](request.POST if request.method == "POST" else None, initial=initial(field, now))
     if form.is_valid():
         seen = request.POST.get("seen", "")
         said = {"field": field, "value": form.value, "seen": seen, "actor": person(request)}
         try:
-            editing.edit(device=of.device, **said)
+            editing.edit(device=target.device, **said)
         except ChangedMeanwhile as changed:
-            now, meanwhile = changed.now, _meanwhile(of.device, field, changed.now)
+            now, meanwhile = changed.now, _meanwhile(target.device, field, changed.now)
         except Device.DoesNotExist:
-            return gone(request, of.device)
+            return gone(request, target.device)
         else:
-            return _saved(request, uuid, field, of)
+            return _saved(request, uuid, field, target)
     context = {"field": field, "words": WORDS[field], "form": form, "seen": version(now)}
-    context |= {"meanwhile": meanwhile, "inherited": inherited(of.device.fleet)}
-    context |= of.context(longest=interval(POLL_INTERVAL_MAX))
+    context |= {"meanwhile": meanwhile, "inherited": inherited(target.device.fleet)}
+    context |= target.context(longest=interval(POLL_INTERVAL_MAX))
     template = "devices/fact_edited.html" if wants_fragment(request) else "devices/edit.html"
     response = render(request, template, context, status=409 if meanwhile else 200)
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request"])
     return response
 
 
-def _saved(request: HttpRequest, uuid: str, field: str, of: Target) -> HttpResponse:
+def _saved(request: HttpRequest, uuid: str, field: str, target: Target) -> HttpResponse:
     """The fact as it is now, to htmx; else the Device Summary."""
     if not wants_fragment(request):
         messages.success(request, f"{WORDS[field]} saved.")
-        return lead_to(of.scope, "devices:detail", uuid)
-    fresh = target(request, uuid, Role.OPERATOR)
+        return lead_to(target.scope, "devices:detail", uuid)
+    fresh = find_target(request, uuid, Role.OPERATOR)
     device = fresh.device
     facts = {
         "tags": tags(device),

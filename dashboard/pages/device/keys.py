@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.http.scope import person, signed_in
-from dashboard.pages.device.target import gone, target
+from dashboard.pages.device.target import find_target, gone
 from dashboard.pages.parts.access import lead_to
 from dashboard.pages.parts.key_rows import KeyRow, listed
 from devices import clock, keys
@@ -53,19 +53,19 @@ def rotate(request: HttpRequest, uuid: str) -> HttpResponse:
 
     The form names the newest key it knows of, so that a reload of the answer makes no second one.
     """
-    of, new, refused = target(request, uuid, Role.OPERATOR), "", ""
+    target, new, refused = find_target(request, uuid, Role.OPERATOR), "", ""
     form = RotateForm(request.POST or None)
     if form.is_valid():
         try:
-            new, refused = _rotate(request, of.device, form)
+            new, refused = _rotate(request, target.device, form)
         except Device.DoesNotExist:
-            return gone(request, of.device)
+            return gone(request, target.device)
         form = RotateForm()
-    rows = _rows(of.device)
+    rows = _rows(target.device)
     live = [row for row in rows if row.state == "live"]
-    context = of.context(
+    context = target.context(
         form=form,
-        newest=key_rotation.newest(of.device),
+        newest=key_rotation.newest(target.device),
         rows=rows,
         new=new,
         refused=refused,
@@ -97,17 +97,17 @@ AGAIN: Final = (
 @signed_in
 def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
     """Accept a key of this device no more."""
-    of = target(request, uuid, Role.OPERATOR)
+    target = find_target(request, uuid, Role.OPERATOR)
     found = keys.named(key)
-    if found is None or found.device_id != of.device.pk:
+    if found is None or found.device_id != target.device.pk:
         raise Http404("No such key")
     if keys.revoke(found, actor=person(request)):
-        messages.success(request, f"The key {key} of {apart(of.device)} is revoked.")
+        messages.success(request, f"The key {key} of {apart(target.device)} is revoked.")
     else:
         messages.info(
-            request, f"The key {key} of {apart(of.device)} was already revoked. Nothing was changed."
+            request, f"The key {key} of {apart(target.device)} was already revoked. Nothing was changed."
         )
-    return lead_to(of.scope, "devices:key", uuid)
+    return lead_to(target.scope, "devices:key", uuid)
 
 
 def _warning(live: list[KeyRow]) -> str:

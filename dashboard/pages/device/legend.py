@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import scope, signed_in
+from dashboard.http.scope import request_scope, signed_in
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
 from devices import clock
 from devices.advice import steps
@@ -23,7 +23,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
     legend = [(status, given_when(status), steps(status)) for status in vocabulary()]
     context = {
         "nav": "",
-        "scope": scope(request),
+        "scope": request_scope(request),
         "at": clock.now(),
         "legend": legend,
         "links": [

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.device.move_preview import consequences
-from dashboard.pages.device.target import Target, gone, target
+from dashboard.pages.device.target import Target, find_target, gone
 from dashboard.pages.parts.access import lead_to
 from devices import keys
 from devices.models import Device
@@ -28,19 +28,24 @@ from fleets.text import Words, apart
 @signed_in
 def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
     """Take the device out of service; 409 with the reason where a link is up at that instant."""
-    of, refused = target(request, uuid, Role.OPERATOR), False
+    target, refused = find_target(request, uuid, Role.OPERATOR), False
     if request.method == "POST":
         try:
-            done, device = lifecycle.deactivate(device=of.device, actor=person(request)), apart(of.device)
+            done, device = (
+                lifecycle.deactivate(device=target.device, actor=person(request)),
+                apart(target.device),
+            )
         except lifecycle.StillConnected:
-            of, refused = target(request, uuid, Role.OPERATOR), True
+            target, refused = find_target(request, uuid, Role.OPERATOR), True
         except Device.DoesNotExist:
-            return gone(request, of.device)
+            return gone(request, target.device)
         else:
             did, was = f"{device} is deactivated.", f"{device} was already inactive. Nothing was changed."
             _tell(request, did, was, done=done)
-            return lead_to(of.scope, "devices:detail", uuid)
-    context = of.context(up=links_up(vpn=of.device.vpn, heartbeat=of.device.heartbeat), refused=refused)
+            return lead_to(target.scope, "devices:detail", uuid)
+    context = target.context(
+        up=links_up(vpn=target.device.vpn, heartbeat=target.device.heartbeat), refused=refused
+    )
     return render(request, "devices/deactivate.html", context, status=409 if refused else 200)
 
 
@@ -48,39 +53,41 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
 @signed_in
 def move(request: HttpRequest, uuid: str) -> HttpResponse:
     """Choose a fleet of the same organization (`?to=`), see what changes, move; 409 where it moved since."""
-    of, refused = target(request, uuid, Role.OPERATOR), ""
+    target, refused = find_target(request, uuid, Role.OPERATOR), ""
     if request.method == "POST":
-        answer = _move(request, of)
+        answer = _move(request, target)
         if not isinstance(answer, str):
             return answer
-        of, refused = target(request, uuid, Role.OPERATOR), answer
-    others = Fleet.objects.filter(organization=of.device.organization_id).exclude(pk=of.device.fleet_id)
+        target, refused = find_target(request, uuid, Role.OPERATOR), answer
+    others = Fleet.objects.filter(organization=target.device.organization_id).exclude(
+        pk=target.device.fleet_id
+    )
     chosen = (request.POST or request.GET).get("to", "")
     to = next((fleet for fleet in others if fleet.slug == chosen), None)
-    changes = consequences(of.device, to) if to else ()
-    context = of.context(fleets=others, to=to, changes=changes, refused=refused)
+    changes = consequences(target.device, to) if to else ()
+    context = target.context(fleets=others, to=to, changes=changes, refused=refused)
     return render(request, "devices/move.html", context, status=409 if refused else 200)
 
 
-def _move(request: HttpRequest, of: Target) -> HttpResponse | str:
+def _move(request: HttpRequest, target: Target) -> HttpResponse | str:
     """Move it and lead to it; or why it was not moved, in words."""
-    mine = Fleet.objects.filter(organization=of.device.organization_id)
+    mine = Fleet.objects.filter(organization=target.device.organization_id)
     fleet = mine.filter(slug=request.POST.get("to", "")).first()
     if fleet is None:
         return of_site(NO_FLEET)
     seen = request.POST.get("from", "")
     try:
-        done = lifecycle.move(device=of.device, fleet=fleet, seen=seen, actor=person(request))
+        done = lifecycle.move(device=target.device, fleet=fleet, seen=seen, actor=person(request))
     except ChangedMeanwhile as moved:
         return f"It was moved to {moved.now} meanwhile."
     except lifecycle.FleetGone:
         return of_site(NO_FLEET)
     except Device.DoesNotExist:
-        return gone(request, of.device)
-    device, place = apart(of.device), apart(fleet)
+        return gone(request, target.device)
+    device, place = apart(target.device), apart(fleet)
     did, was = f"{device} is now in {place}.", f"{device} was already in {place}. Nothing was changed."
     _tell(request, did, was, done=done)
-    return lead_to(of.scope, "devices:detail", of.device.uuid)
+    return lead_to(target.scope, "devices:detail", target.device.uuid)
 
 
 NO_FLEET: Final = "The {fleet} you chose no longer exists."
@@ -90,17 +97,17 @@ NO_FLEET: Final = "The {fleet} you chose no longer exists."
 @signed_in
 def delete(request: HttpRequest, uuid: str) -> HttpResponse:
     """Delete the device after its name, or the beginning of its UUID, was typed."""
-    of = target(request, uuid, Role.ADMINISTRATOR)
-    form = DeleteForm(of.device, request.POST or None)
+    target = find_target(request, uuid, Role.ADMINISTRATOR)
+    form = DeleteForm(target.device, request.POST or None)
     if form.is_valid():
         try:
-            lifecycle.delete(device=of.device, actor=person(request))
+            lifecycle.delete(device=target.device, actor=person(request))
         except Device.DoesNotExist:
-            return gone(request, of.device)
-        messages.success(request, f"{apart(of.device)} is deleted.")
-        return lead_to(of.scope, "devices:fleet", of.device.fleet.slug)
+            return gone(request, target.device)
+        messages.success(request, f"{apart(target.device)} is deleted.")
+        return lead_to(target.scope, "devices:fleet", target.device.fleet.slug)
     days = keys.FORMER_KEPT.days
-    return render(request, "devices/delete.html", of.context(form=form, days=days))
+    return render(request, "devices/delete.html", target.context(form=form, days=days))
 
 
 def _tell(request: HttpRequest, did: str, was: str, *, done: bool) -> None:

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
-from dashboard.http.scope import person, scope, signed_in
+from dashboard.http.scope import person, request_scope, signed_in
 from dashboard.pages.parts.access import require
 from devices import clock
 from devices.models import UUID_PATTERN, Device
@@ -70,12 +70,12 @@ def _uuid(said: str) -> str:
 @signed_in
 def preregister(request: HttpRequest, slug: str) -> HttpResponse:
     """Make a device of this fleet; the answer shows its key, which nobody stores, and never again."""
-    at, here = clock.now(), scope(request)
-    mine = Fleet.objects.filter(organization__in=here.chosen).select_related("organization")
+    at, scope = clock.now(), request_scope(request)
+    mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
-    require(here, fleet.organization, Role.OPERATOR)
+    require(scope, fleet.organization, Role.OPERATOR)
     form = PreregisterForm(request.POST or None, initial={"made": _new_uuid()})
-    context: dict[str, Any] = {"nav": "fleets", "scope": here, "at": at, "fleet": fleet, "form": form}
+    context: dict[str, Any] = {"nav": "fleets", "scope": scope, "at": at, "fleet": fleet, "form": form}
     if not form.is_valid():
         return render(request, "devices/preregister.html", context)
     facts = {name: form.cleaned_data[name] for name in ("name", "device_type")}

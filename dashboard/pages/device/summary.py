@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
 from dashboard.live.response_cache import shared
 from dashboard.pages.device.events import Page, history
@@ -65,21 +65,21 @@ class LiveDevice(Live):
 @shared(lambda request, uuid: [uuid])
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
-    at, here = clock.now(), scope(request)
+    at, scope = clock.now(), request_scope(request)
     annotated = with_status if moved_ids(at) else as_recorded
-    devices = annotated(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    devices = annotated(in_organizations(scope.chosen), at).select_related("fleet", "organization")
     found = get_object_or_404(devices, uuid=uuid)
-    return live_page(request, "devices/detail.html", _live(request, here, found, at), at=at, nav="fleets")
+    return live_page(request, "devices/detail.html", _live(request, scope, found, at), at=at, nav="fleets")
 
 
-def _live(request: HttpRequest, here: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
+def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
     of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     until = moments.read(request.GET.get("until", ""))
     why, past = explain(found, at), device_history.read(found, of.start(at), at, EVENTS + 1, until)
     return LiveDevice(
-        scope=here,
+        scope=scope,
         device=found,
-        may=here.may(found.organization_id),
+        may=scope.may(found.organization_id),
         up=links_up(vpn=found.vpn, heartbeat=found.heartbeat),
         links=(indicators.vpn(found), indicators.heartbeat(found)),
         why=why,

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
-from dashboard.http.scope import Scope, scope
+from dashboard.http.scope import Scope, request_scope
 from dashboard.pages.parts.access import require
 from dashboard.templating import indicators
 from devices import clock
@@ -35,13 +35,13 @@ class Target:
         return shown | {"links": (indicators.vpn(self.device), indicators.heartbeat(self.device))} | more
 
 
-def target(request: HttpRequest, uuid: str, least: Role) -> Target:
+def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
     """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
-    at, here = clock.now(), scope(request)
-    devices = with_status(in_organizations(here.chosen), at).select_related("fleet", "organization")
+    at, scope = clock.now(), request_scope(request)
+    devices = with_status(in_organizations(scope.chosen), at).select_related("fleet", "organization")
     found = get_object_or_404(devices, uuid=uuid)
-    require(here, found.organization, least)
-    return Target(found, at, here)
+    require(scope, found.organization, least)
+    return Target(found, at, scope)
 
 
 def gone(request: HttpRequest, device: Device) -> HttpResponse:

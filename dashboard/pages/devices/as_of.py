@@ -36,7 +36,7 @@ ORDERS = {"attention": "Needs attention", "name": "Name"}
 
 def devices_then(
     request: HttpRequest,
-    here: Scope,
+    scope: Scope,
     asked: Query,
     fleets: Sequence[Fleet],
     fleet: Fleet | None,
@@ -45,7 +45,7 @@ def devices_then(
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant = counts_as_of.instant(at, now)
-    then = Then(here.chosen, asked.filters, instant)
+    then = Then(scope.chosen, asked.filters, instant)
     sort = _sort(asked, then)
     found = _page(request, then, asked, sort)
     rows = rows_then(found.rows, instant)
@@ -53,14 +53,14 @@ def devices_then(
     previous, after = beside(request, found)
     context = as_of(request, at, now) | {
         "nav": "fleets" if fleet else "devices",
-        "scope": here,
+        "scope": scope,
         "fleet": fleet,
         "asked": asked,
         "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         "rows": rows,
-        "facets": _facets(then, here, now),
+        "facets": _facets(then, scope, now),
         "sorts": _sorts(request, sort, then),
-        "picture": picture(request, here.chosen, now, fleet) if fleet else None,
+        "picture": picture(request, scope.chosen, now, fleet) if fleet else None,
         "previous": previous,
         "next": after,
         "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
@@ -105,12 +105,12 @@ def _say_what_is_of_now(asked: Query) -> None:
         asked.notices.append("There is no history of overdue polls. They count as on time.")
 
 
-def _facets(then: Then, here: Scope, now: datetime) -> Any:
+def _facets(then: Then, scope: Scope, now: datetime) -> Any:
     """A count per status then, beside that of now where both can be had."""
     counts = then.counts()
     if counts is None:
         return None
-    return differences(counts, facets(here.chosen, then.filters, now, moved_ids(now)))
+    return differences(counts, facets(scope.chosen, then.filters, now, moved_ids(now)))
 
 
 def _sorts(request: HttpRequest, sort: str, then: Then) -> list[Choice]:

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.http.scope import Scope, person, request_scope, signed_in
 from dashboard.pages.devices.bulk_forms import FORMS, ConfirmForm
 from dashboard.pages.devices.bulk_preview import preview, title
 from dashboard.pages.parts.access import require
@@ -36,19 +36,19 @@ def select(request: HttpRequest) -> HttpResponse:
 
     Http404 for an action that there is not, PermissionDenied to members below its role.
     """
-    here, action = scope(request), request.POST.get("action", "")
+    scope, action = request_scope(request), request.POST.get("action", "")
     if action not in bulk_actions.ACTIONS:
         raise Http404("No such action")
     query = request.POST.get("query", "").removeprefix("?")
     whole = bool(request.POST.get("all"))
     unclear: list[str] = []
     listed = list_in(QueryDict(query), unclear) if whole else None
-    devices = _matching(here, listed, unclear) if listed else _ticked(request, here)
+    devices = _matching(scope, listed, unclear) if listed else _ticked(request, scope)
     of = list(Organization.objects.filter(pk__in=devices.order_by().values("organization"))[:2])
     if unclear or len(of) != 1:
         messages.info(request, " ".join(unclear) or (SEVERAL if of else NOTHING))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
-    require(here, of[0], bulk_actions.ACTIONS[action].least)
+    require(scope, of[0], bulk_actions.ACTIONS[action].least)
     try:
         selection = bulk_actions.select(organization=of[0], devices=devices, listed=listed)
     except ceilings.Reached as reached:
@@ -57,20 +57,20 @@ def select(request: HttpRequest) -> HttpResponse:
     return redirect("devices:bulk", selection.uuid, action)
 
 
-def _ticked(request: HttpRequest, here: Scope) -> QuerySet[Device]:
-    return in_organizations(here.organizations).filter(uuid__in=request.POST.getlist("sel"))
+def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
+    return in_organizations(scope.organizations).filter(uuid__in=request.POST.getlist("sel"))
 
 
-def _matching(here: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
+def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
     """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
-    chosen = [each for each in here.organizations if listed.organization in {None, each.slug}]
+    chosen = [each for each in scope.organizations if listed.organization in {None, each.slug}]
     return matching(chosen, resolved(listed.filters, chosen, unclear), clock.now())
 
 
-def _back(of: Selection) -> str:
+def _back(chosen: Selection) -> str:
     """The list that the devices were chosen in: where they were ticked, or where it cannot be read, all."""
     try:
-        query = address_of(read(of.kept)) if of.kept else ""
+        query = address_of(read(chosen.kept)) if chosen.kept else ""
     except Unreadable:
         query = ""
     return f"{reverse('devices:list')}?{query}"
@@ -83,30 +83,30 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
 
     Http404 to strangers, PermissionDenied to members below its role.
     """
-    here, of = _mine(request, selection, action)
-    if of.job:
-        return redirect("devices:job", of.job.uuid)
+    scope, chosen = _mine(request, selection, action)
+    if chosen.job:
+        return redirect("devices:job", chosen.job.uuid)
     asked = request.POST if request.method == "POST" else request.GET
-    form = FORMS[action](of, asked if asked.get("preview") else None)
-    at, back = clock.now(), _back(of)
-    context = {"nav": "devices", "scope": here, "at": at, "back": back}
-    context |= {"selection": of, "action": action, "form": form}
+    form = FORMS[action](chosen, asked if asked.get("preview") else None)
+    at, back = clock.now(), _back(chosen)
+    context = {"nav": "devices", "scope": scope, "at": at, "back": back}
+    context |= {"selection": chosen, "action": action, "form": form}
     if not form.is_valid():
-        return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, of)})
-    heading = title(action, of.total, form.said)
-    confirm = ConfirmForm(of.total, request.POST or None)
+        return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, chosen)})
+    heading = title(action, chosen.total, form.said)
+    confirm = ConfirmForm(chosen.total, request.POST or None)
     if request.method == "POST" and (action != "delete" or confirm.is_valid()):
-        said = {"selection": of, "action": action, "payload": form.said, "title": heading}
+        said = {"selection": chosen, "action": action, "payload": form.said, "title": heading}
         return redirect("devices:job", bulk_actions.start(actor=person(request), **said).uuid)
-    found = preview(of, action, form.said, at)
+    found = preview(chosen, action, form.said, at)
     button = title(action, found.affected.number, form.said)
     context |= {"heading": heading, "found": found, "button": button, "confirm": confirm}
     return render(request, "devices/bulk.html", context)
 
 
-def title_of(action: str, of: Selection) -> str:
+def title_of(action: str, chosen: Selection) -> str:
     """What is about to be asked for."""
-    return counted(of.total, *TITLES[action])
+    return counted(chosen.total, *TITLES[action])
 
 
 TITLES: Final = {
@@ -117,10 +117,10 @@ TITLES: Final = {
 
 
 def _mine(request: HttpRequest, uuid: UUID, action: str) -> tuple[Scope, Selection]:
-    here = scope(request)
+    scope = request_scope(request)
     if action not in bulk_actions.ACTIONS:
         raise Http404("No such action")
     visible = Selection.objects.visible_to(person(request)).select_related("organization", "job")
     found = get_object_or_404(visible, uuid=uuid)
-    require(here, found.organization, bulk_actions.ACTIONS[action].least)
-    return here, found
+    require(scope, found.organization, bulk_actions.ACTIONS[action].least)
+    return scope, found

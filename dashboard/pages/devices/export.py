@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.http.file_response import File, csv_file, json_file, limited_downloads
-from dashboard.http.scope import scope, signed_in
+from dashboard.http.scope import request_scope, signed_in
 from dashboard.pages.devices.query import parse
 from devices import clock
 from devices.listing.cursor import order_named
@@ -37,8 +37,8 @@ def json(request: HttpRequest) -> File:
 
 def _meant(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:
     """The name of the file, and the devices of the list with this address, in its order."""
-    at, here = clock.now(), scope(request)
-    asked = parse(request, here.chosen)
-    of = [fleet.slug for fleet in asked.filters.fleets] or [each.slug for each in here.chosen]
+    at, scope = clock.now(), request_scope(request)
+    asked = parse(request, scope.chosen)
+    of = [fleet.slug for fleet in asked.filters.fleets] or [each.slug for each in scope.chosen]
     name = "-".join(["devices", *(of if len(of) == 1 else []), str(timezone.localdate(at))])
-    return name, whole(here.chosen, asked.filters, order_named(asked.sort), at)
+    return name, whole(scope.chosen, asked.filters, order_named(asked.sort), at)

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.http.concurrency_limits import Bound, release_connection
 from dashboard.http.file_response import File, Row, csv_file
 from dashboard.http.request_limits import BODY_LIMIT
-from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.http.scope import Scope, person, request_scope, signed_in
 from dashboard.pages.devices.import_columns import ask, chosen_in, unpacked
 from dashboard.pages.jobs.page import operated
 from dashboard.pages.parts.access import lead_to, require
@@ -77,11 +77,11 @@ class UploadForm(forms.Form):
 
 def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
     """The fleet of this address: Http404 to strangers, PermissionDenied to members below Operator."""
-    here = scope(request)
-    mine = Fleet.objects.filter(organization__in=here.chosen).select_related("organization")
+    scope = request_scope(request)
+    mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
-    require(here, fleet.organization, Role.OPERATOR)
-    return fleet, here
+    require(scope, fleet.organization, Role.OPERATOR)
+    return fleet, scope
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -92,7 +92,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
 
     Columns that nobody here knows are asked about; with the answers the file comes once more.
     """
-    fleet, here = operated_fleet(request, slug)
+    fleet, scope = operated_fleet(request, slug)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     faults: Sequence[Fault] = ()
     asked = None
@@ -102,18 +102,18 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
         read = device_file.read(sent.content, chosen)
         faults = read.faults or device_file.taken(read.lines)
         if listed := None if faults else _kept(request, fleet, form, sent.name, read):
-            return lead_to(here, "devices:import-preview", slug, str(listed.uuid))
+            return lead_to(scope, "devices:import-preview", slug, str(listed.uuid))
         if asked := ask(sent.name, sent.content, read, chosen):
             faults = [fault for fault in faults if fault.words != device_file.UNKNOWN_COLUMN]
     said = {"form": form, "asked": asked, "faults": faults[:SHOWN_FAULTS], "faulty": len(faults)}
-    return render(request, "devices/import.html", _around(fleet, here) | said)
+    return render(request, "devices/import.html", _around(fleet, scope) | said)
 
 
-def _around(fleet: Fleet, here: Scope) -> dict[str, Any]:
+def _around(fleet: Fleet, scope: Scope) -> dict[str, Any]:
     """What the page says whatever was sent."""
     return {
         "nav": "fleets",
-        "scope": here,
+        "scope": scope,
         "at": clock.now(),
         "fleet": fleet,
         "most": device_file.MOST,
@@ -152,14 +152,14 @@ def template(request: HttpRequest, slug: str) -> File:
 @signed_in
 def preview(request: HttpRequest, slug: str, listed: UUID) -> HttpResponse:
     """What the file says, before it is done; confirming starts the job, and leads to it."""
-    fleet, here = operated_fleet(request, slug)
+    fleet, scope = operated_fleet(request, slug)
     lists = DeviceList.objects.select_related("job", "organization", "fleet")
     found = get_object_or_404(lists, uuid=listed, fleet=fleet)
     if request.method == "POST":
         return redirect("devices:job", preregistration.confirm(listed=found, actor=person(request)).uuid)
     if found.job is not None:
         return redirect("devices:job", found.job.uuid)
-    context = {"nav": "fleets", "scope": here, "at": clock.now(), "fleet": fleet, "listed": found}
+    context = {"nav": "fleets", "scope": scope, "at": clock.now(), "fleet": fleet, "listed": found}
     return render(request, "devices/import_preview.html", context | counts(found, fleet))
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, wants_fragment
 from dashboard.live.response_cache import shared
 from dashboard.pages.devices.as_of import devices_then
@@ -54,9 +54,9 @@ class LiveDevices(Live):
 @shared(uuids_on_screen)
 def devices(request: HttpRequest) -> HttpResponse:
     """Every device of the viewer's organizations."""
-    here = scope(request)
-    fleets = Fleet.objects.filter(organization__in=here.chosen)
-    return _page(request, here, list(fleets[: MENU_FLEETS + 1]))
+    scope = request_scope(request)
+    fleets = Fleet.objects.filter(organization__in=scope.chosen)
+    return _page(request, scope, list(fleets[: MENU_FLEETS + 1]))
 
 
 @require_safe
@@ -64,50 +64,52 @@ def devices(request: HttpRequest) -> HttpResponse:
 @shared(lambda request, slug: uuids_on_screen(request))
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
-    here = scope(request)
-    found = get_object_or_404(Fleet.objects.filter(organization__in=here.chosen), slug=slug)
-    return _page(request, here, [], found)
+    scope = request_scope(request)
+    found = get_object_or_404(Fleet.objects.filter(organization__in=scope.chosen), slug=slug)
+    return _page(request, scope, [], found)
 
 
-def _page(request: HttpRequest, here: Scope, fleets: list[Fleet], fleet: Fleet | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, scope: Scope, fleets: list[Fleet], fleet: Fleet | None = None
+) -> HttpResponse:
     at = clock.now()
     minute = asked_minute(request, at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
-    asked = parse(request, here.chosen, fleet)
+    asked = parse(request, scope.chosen, fleet)
     asked.notices += fault_words(minute.fault)
     if minute.at:
-        return devices_then(request, here, asked, fleets, fleet, minute.at, at)
-    live = _live(request, here, asked, fleets, fleet, at)
+        return devices_then(request, scope, asked, fleets, fleet, minute.at, at)
+    live = _live(request, scope, asked, fleets, fleet, at)
     if live.links.count and "facets" in request.GET:
-        found = counted(live.found, here.chosen, asked.filters, at)
+        found = counted(live.found, scope.chosen, asked.filters, at)
         live = replace(live, found=found)
         if wants_fragment(request):
             return render(request, "devices/facets.html", vars(live))
     around = {
         "nav": "fleets" if fleet else "devices",
         "minute": minute_form(request, at),
-        "may_bulk": live.may or here.may_somewhere,
-        "views": partial(view_strip, request, here),  # a refresh does not ask
+        "may_bulk": live.may or scope.may_somewhere,
+        "views": partial(view_strip, request, scope),  # a refresh does not ask
     }
     return live_page(request, "devices/list.html", live, at=at, **around)
 
 
 def _live(
-    request: HttpRequest, here: Scope, asked: Query, fleets: list[Fleet], fleet: Fleet | None, at: Moment
+    request: HttpRequest, scope: Scope, asked: Query, fleets: list[Fleet], fleet: Fleet | None, at: Moment
 ) -> LiveDevices:
-    read = partial(listing, here.chosen, asked.filters, asked.sort, asked.size, at)
+    read = partial(listing, scope.chosen, asked.filters, asked.sort, asked.size, at)
     found = page_asked_for(request, asked.notices, partial(read, on_screen=uuids_on_screen(request)))
     about = [fleet] if fleet else fleets
     return LiveDevices(
-        scope=here,
+        scope=scope,
         fleet=fleet,
-        may=here.may(fleet.organization_id) if fleet else None,
-        operated=[each for each in about if here.may(each.organization_id).operator],
+        may=scope.may(fleet.organization_id) if fleet else None,
+        operated=[each for each in about if scope.may(each.organization_id).operator],
         asked=asked,
         filtered=asked.filters != Filters(fleets=(fleet,) if fleet else ()),
         found=found,
-        picture=picture(request, here.chosen, at, fleet) if fleet else None,
+        picture=picture(request, scope.chosen, at, fleet) if fleet else None,
         links=list_links(request, asked, found),
         meant=meant(request, fleet),
         columns=column_choices(request, asked.columns, of_one_fleet=bool(fleet)),

@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from dashboard.http.scope import Scope, person, scope, signed_in
+from dashboard.http.scope import Scope, person, request_scope, signed_in
 from dashboard.pages.devices.saved_query import list_of, list_to_keep, query_of
 from dashboard.pages.parts.access import require
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
@@ -37,9 +37,9 @@ GONE: Final = "It was deleted meanwhile, so nothing was saved."
 @signed_in
 def listed(request: HttpRequest) -> HttpResponse:
     """The person's own views, and those shared within the organizations of the page."""
-    here = scope(request)
-    views = SavedView.objects.visible_to(person(request), here.chosen).select_related("organization")
-    return render(request, "devices/views.html", _context(here, views=with_rights(views, here)))
+    scope = request_scope(request)
+    views = SavedView.objects.visible_to(person(request), scope.chosen).select_related("organization")
+    return render(request, "devices/views.html", _context(scope, views=with_rights(views, scope)))
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,19 @@ class Strip:
     update: Update | None
 
 
-def view_strip(request: HttpRequest, here: Scope) -> Strip:
+def view_strip(request: HttpRequest, scope: Scope) -> Strip:
     """All devices, and the person's views, also the one that the list was opened from; in one query."""
     now, origin = list_to_keep(request.GET), _origin(request)
-    visible = SavedView.objects.visible_to(person(request), here.chosen)
+    visible = SavedView.objects.visible_to(person(request), scope.chosen)
     views = list(visible.first_ones(MOST_SHOWN + 1, also=origin))
     listed = [view for place, view in enumerate(views) if place < MOST_SHOWN or view.uuid == origin]
     lists = {view: found for view in listed if (found := list_of(view))}
-    widest = KeptList(organization=here.organization.slug if here.organization else None)
+    widest = KeptList(organization=scope.organization.slug if scope.organization else None)
     choices = [Choice("All devices", _opened(address_of(widest)), now == widest)]
     choices += [Choice(view.name, opening(view), now == found) for view, found in lists.items()]
     # What shows all devices needs no view.
     opened = [] if now in (KeptList(), widest) else [each for each in listed if each.uuid == origin]
-    changed = [each for each in opened if lists.get(each) != now and _may_change(each, here)]
+    changed = [each for each in opened if lists.get(each) != now and _may_change(each, scope)]
     updates = [Update(each, saved_views.version_of(each), address_of(now)) for each in changed]
     new = f"{reverse('devices:view-new')}?{address_of(now)}"
     return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
@@ -87,21 +87,21 @@ def _origin(request: HttpRequest) -> UUID | None:
         return None
 
 
-def with_rights(views: Any, here: Scope) -> list[tuple[SavedView, str | None, bool]]:
+def with_rights(views: Any, scope: Scope) -> list[tuple[SavedView, str | None, bool]]:
     """Each view, the address of its list, None where it cannot be read, and whether it may be changed."""
-    return [(view, opening(view) if list_of(view) else None, _may_change(view, here)) for view in views]
+    return [(view, opening(view) if list_of(view) else None, _may_change(view, scope)) for view in views]
 
 
-def _may_change(view: SavedView, here: Scope) -> bool:
-    return view.organization_id is None or here.may(view.organization_id).operator
+def _may_change(view: SavedView, scope: Scope) -> bool:
+    return view.organization_id is None or scope.may(view.organization_id).operator
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     """Keep the list of this page's address under a name."""
-    here = scope(request)
-    shareable = [each for each in here.chosen if here.may(each.pk).operator]
+    scope = request_scope(request)
+    shareable = [each for each in scope.chosen if scope.may(each.pk).operator]
     form = NewViewForm(shareable, request.POST if request.method == "POST" else None)
     asked = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
     if form.is_valid():
@@ -117,7 +117,7 @@ def new(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"{apart(view)} is saved.")
             return HttpResponseRedirect(opening(view))
     query = address_of(list_to_keep(asked))
-    context = _context(here, form=form, query=query, shareable=shareable)
+    context = _context(scope, form=form, query=query, shareable=shareable)
     return render(request, "devices/view_new.html", context)
 
 
@@ -125,7 +125,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @signed_in
 def change(request: HttpRequest, view: UUID) -> HttpResponse:
     """Give a view another name, but not over what others saved meanwhile: then 409, with both names."""
-    here, found = _mine(request, view)
+    scope, found = _mine(request, view)
     form = ViewForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
     meanwhile = None
     if form.is_valid():
@@ -142,7 +142,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
         else:
             messages.success(request, f"{apart(said['name'])} is saved.")
             return redirect("devices:views")
-    context = _context(here, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
+    context = _context(scope, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
     context["seen"] = saved_views.version_of(found)
     return render(request, "devices/view.html", context, status=409 if meanwhile else 200)
 
@@ -151,7 +151,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
 @signed_in
 def update(request: HttpRequest, view: UUID) -> HttpResponse:
     """Put a list into a view, but not over what others saved meanwhile: then 409, with both."""
-    here, found = _mine(request, view)
+    scope, found = _mine(request, view)
     listed = list_to_keep(QueryDict(request.POST.get("query", "")), found.organization)
     query, seen = address_of(listed), request.POST.get("seen", "")
     try:
@@ -160,7 +160,7 @@ def update(request: HttpRequest, view: UUID) -> HttpResponse:
         context = {"view": changed.now, "seen": saved_views.version_of(changed.now), "query": query}
         context |= {"theirs": query_of(changed.now), "address": opening(changed.now)}
         context |= {"back": _opened(query, changed.now)}
-        return render(request, "devices/view_update.html", _context(here, **context), status=409)
+        return render(request, "devices/view_update.html", _context(scope, **context), status=409)
     except SavedView.DoesNotExist:
         messages.error(request, GONE)
         return HttpResponseRedirect(_opened(query))
@@ -194,16 +194,16 @@ def _opened(query: str, view: SavedView | None = None) -> str:
 
 def _mine(request: HttpRequest, uuid: UUID) -> tuple[Scope, SavedView]:
     """A view that the person may change: Http404 to strangers, PermissionDenied to members below Operator."""
-    here = scope(request)
-    visible = SavedView.objects.visible_to(person(request), here.organizations)
+    scope = request_scope(request)
+    visible = SavedView.objects.visible_to(person(request), scope.organizations)
     found = get_object_or_404(visible.select_related("organization"), uuid=uuid)
     if found.organization:
-        require(here, found.organization, Role.OPERATOR)
-    return here, found
+        require(scope, found.organization, Role.OPERATOR)
+    return scope, found
 
 
-def _context(here: Scope, **more: Any) -> dict[str, Any]:
-    return {"nav": "devices", "scope": here, "at": clock.now()} | more
+def _context(scope: Scope, **more: Any) -> dict[str, Any]:
+    return {"nav": "devices", "scope": scope, "at": clock.now()} | more
 
 
 class ViewForm(forms.Form):

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import scope, signed_in
+from dashboard.http.scope import request_scope, signed_in
 from devices.listing.suggestions import occurring as values_of
 
 
@@ -14,4 +14,4 @@ from devices.listing.suggestions import occurring as values_of
 @signed_in
 def occurring(request: HttpRequest) -> HttpResponse:
     """The values that occur in the organizations of the page."""
-    return render(request, "devices/occurring.html", {"occurring": values_of(scope(request).chosen)})
+    return render(request, "devices/occurring.html", {"occurring": values_of(request_scope(request).chosen)})

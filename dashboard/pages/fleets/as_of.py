@@ -49,23 +49,23 @@ class FleetThen:
 
 
 def fleets_then(
-    request: HttpRequest, here: Scope, text: str, sort: str, notices: list[str], at: Moment, now: datetime
+    request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment, now: datetime
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
-    instant, aside = counts_as_of.instant(at, now), apart(here.chosen, now)
+    instant, aside = counts_as_of.instant(at, now), apart(scope.chosen, now)
     order = order_named(sort)
     fresh = page_asked_for(
-        request, notices, partial(standings_then, here.chosen, instant, text, order, PER_PAGE)
+        request, notices, partial(standings_then, scope.chosen, instant, text, order, PER_PAGE)
     )
-    standings = standings_of(here.chosen, [each.slug for each in fresh.rows], now, aside)
+    standings = standings_of(scope.chosen, [each.slug for each in fresh.rows], now, aside)
     last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
     previous, after = beside(request, fresh)
-    context = as_of(request, at, now) | _counts(here, instant, now, aside.moved)
+    context = as_of(request, at, now) | _counts(scope, instant, now, aside.moved)
     context |= {
         "nav": "fleets",
-        "scope": here,
+        "scope": scope,
         "rows": list(_rows(fresh.rows, standings, last)),
-        "picture": picture(request, here.chosen, now),
+        "picture": picture(request, scope.chosen, now),
         "text": text,
         "notices": notices,
         "heads": fleet_heads(request, sort),
@@ -77,10 +77,10 @@ def fleets_then(
     return render(request, "fleets/then.html", context)
 
 
-def _counts(here: Scope, instant: Instant, now: datetime, moved: Sequence[int]) -> dict[str, object]:
+def _counts(scope: Scope, instant: Instant, now: datetime, moved: Sequence[int]) -> dict[str, object]:
     """How many devices had each status then, beside how many have it now."""
-    counts, gone = counts_as_of.count([each.pk for each in here.chosen], instant)
-    present = as_shown(count_by_status(in_organizations(here.chosen), now, moved))
+    counts, gone = counts_as_of.count([each.pk for each in scope.chosen], instant)
+    present = as_shown(count_by_status(in_organizations(scope.chosen), now, moved))
     return {
         "counts": differences(as_shown(counts), present),
         "stack": as_shown(counts),

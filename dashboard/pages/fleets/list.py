@@ -8,7 +8,7 @@ from functools import partial
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from dashboard.http.scope import Scope, scope, signed_in
+from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
 from dashboard.live.response_cache import shared
 from dashboard.pages.fleets.as_of import fleets_then
@@ -53,33 +53,33 @@ class LiveFleets(Live):
 @shared(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
-    at, here = clock.now(), scope(request)
+    at, scope = clock.now(), request_scope(request)
     minute = asked(request, at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
     notices = fault_words(minute.fault)
     sort, text = _sort(request, notices), kept(request.GET.get("q", "")).strip()[:LONGEST]
     if minute.at:
-        return fleets_then(request, here, text, sort, notices, minute.at, at)
-    live = _live(request, here, text, sort, notices, at)
+        return fleets_then(request, scope, text, sort, notices, minute.at, at)
+    live = _live(request, scope, text, sort, notices, at)
     around = {"nav": "fleets", "notices": notices, "minute": minute_form(request, at)}
     return live_page(request, "fleets/list.html", live, at=at, **around)
 
 
 def _live(
-    request: HttpRequest, here: Scope, text: str, sort: str, notices: list[str], at: Moment
+    request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment
 ) -> LiveFleets:
-    aside = apart(here.chosen, at)
-    read = partial(standings, here.chosen, text, order_named(sort), PER_PAGE, at, aside)
+    aside = apart(scope.chosen, at)
+    read = partial(standings, scope.chosen, text, order_named(sort), PER_PAGE, at, aside)
     fresh, wanted = page_asked_for(request, notices, read), on_screen(request)
     moved = bool(wanted) and wanted != [each.slug for each in fresh.rows]
-    pinned = standings_of(here.chosen, wanted, at, aside) if moved else fresh.rows
-    found = overview(here.chosen, at, aside)
+    pinned = standings_of(scope.chosen, wanted, at, aside) if moved else fresh.rows
+    found = overview(scope.chosen, at, aside)
     previous, after = beside(request, fresh)
     return LiveFleets(
-        scope=here,
+        scope=scope,
         found=found,
-        picture=picture(request, here.chosen, at),
+        picture=picture(request, scope.chosen, at),
         trouble=found.attention > 0,
         rows=rows(pinned, at, aside),
         moved=moved,
@@ -89,7 +89,7 @@ def _live(
         clear=address(request, q=None),
         previous=previous,
         next=after,
-        administered=here.administered,
+        administered=scope.administered,
     )
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.fleets.forms import NewFleetForm
 from dashboard.pages.fleets.wording import about, taken
-from dashboard.pages.parts.place import place
+from dashboard.pages.parts.own_organization import own_organization
 from devices import clock
 from fleets.models import Role
 from fleets.services import fleets
@@ -21,12 +21,12 @@ from fleets.text import apart
 @signed_in
 def new(request: HttpRequest, organization: str) -> HttpResponse:
     """Administrators make a fleet here, and come to its keys; 404 to strangers, 403 to other members."""
-    here, at = place(request, organization, Role.ADMINISTRATOR), clock.now()
-    form = NewFleetForm(request.POST or None, typed=here.organization.has_plan)
+    own, at = own_organization(request, organization, Role.ADMINISTRATOR), clock.now()
+    form = NewFleetForm(request.POST or None, typed=own.organization.has_plan)
     if form.is_valid():
         try:
             fleet = fleets.create(
-                organization=here.organization,
+                organization=own.organization,
                 actor=person(request),
                 slug=form.cleaned_data["slug"],
                 at=at,
@@ -37,5 +37,5 @@ def new(request: HttpRequest, organization: str) -> HttpResponse:
         else:
             messages.success(request, f"{apart(fleet)} was created. With a key its devices can register.")
             return redirect("fleets:fleet-keys", fleet.slug)
-    context = here.context("fleet-new", at=at, form=form, about=about(here.organization))
+    context = own.context("fleet-new", at=at, form=form, about=about(own.organization))
     return render(request, "settings/fleet_new.html", context)

@@ -12,7 +12,7 @@ from dashboard.http.scope import person, signed_in
 from dashboard.pages.fleets.forms import FleetForm
 from dashboard.pages.fleets.wording import about, meanwhile
 from dashboard.pages.parts.interval_form import PLAIN, as_initial
-from dashboard.pages.parts.place import administered
+from dashboard.pages.parts.own_organization import administered
 from devices import clock
 from devices.background.plan_change import change_fleet
 from devices.models import ApiKey, Device
@@ -27,7 +27,7 @@ from fleets.text import apart
 @signed_in
 def change(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
-    (fleet, here), at, others = administered(request, slug), clock.now(), None
+    (fleet, own), at, others = administered(request, slug), clock.now(), None
     said = settings_of(fleet)
     typed = fleet.organization.has_plan or said["type"] == FleetType.PAID
     form = FleetForm(request.POST or None, typed=typed, initial=said | as_initial(said["poll_interval"]))
@@ -42,7 +42,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
                 return redirect("devices:job", job.uuid)
             messages.success(request, f"The settings of {apart(form.settings['name'])} are saved.")
             return redirect("fleets:fleet-settings", slug)
-    context = here.context(
+    context = own.context(
         f"fleet:{slug}",
         at=at,
         fleet=fleet,
@@ -66,7 +66,7 @@ class DeleteForm(forms.Form):
 @signed_in
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Delete an empty fleet after its address was typed."""
-    fleet, here = administered(request, slug)
+    fleet, own = administered(request, slug)
     form = DeleteForm(request.POST or None)
     if form.is_valid() and form.cleaned_data["confirm"] != slug:
         form.add_error("confirm", f"Type {slug} to delete it. Nothing was deleted.")
@@ -78,7 +78,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, f"{apart(fleet)} was deleted.")
             return redirect("fleets:list")
-    context = here.context(
+    context = own.context(
         f"fleet:{slug}",
         at=clock.now(),
         fleet=fleet,

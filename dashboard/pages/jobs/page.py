@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from dashboard.http.scope import person, signed_in
 from dashboard.live.region import Live, live_page
 from dashboard.pages.jobs.progress import RECENT, Results, how_far, results, what_came
-from dashboard.pages.parts.place import Place, place
+from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from devices import clock, jobs
 from devices.models import DeviceList, Job
 from devices.operations import key_handout
@@ -26,11 +26,11 @@ from fleets.text import apart
 RESULT: Final = re.compile(r"[0-9]{1,18}")  # after which a page of results begins
 
 
-def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, Place]:
+def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, OwnOrganization]:
     """The job of this address: Http404 to strangers, PermissionDenied to members below Operator."""
     mine = Job.objects.visible_to(request.user).select_related("organization")
     job = get_object_or_404(mine, uuid=uuid)
-    return job, place(request, job.organization.slug, Role.OPERATOR)
+    return job, own_organization(request, job.organization.slug, Role.OPERATOR)
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,20 @@ class LiveJob(Live):
 @signed_in
 def job(request: HttpRequest, job: UUID) -> HttpResponse:
     """How far it is and what came of each device, by itself."""
-    found, here = operated(request, job)
+    found, own = operated(request, job)
     after = RESULT.fullmatch(request.GET.get("after", ""))
     at, keyed = clock.now(), listed_of(found)
     live = LiveJob(
-        scope=here.scope,
+        scope=own.scope,
         job=found,
         far=how_far(found),
         words=what_came(found),
         results=results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0),
         listed=keyed,
         offered_until=key_handout.offered_until(keyed, at) if keyed else None,
-        may_cancel=not found.ended and not found.cancel_at and here.role.includes(Role(found.least_role)),
+        may_cancel=not found.ended and not found.cancel_at and own.role.includes(Role(found.least_role)),
     )
-    around = {"nav": "settings", "organization": here.organization}
+    around = {"nav": "settings", "organization": own.organization}
     return live_page(request, "devices/job.html", live, at=at, **around)
 
 
@@ -90,7 +90,7 @@ def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
 @signed_in
 def recent(request: HttpRequest, organization: str) -> HttpResponse:
     """The newest jobs of the organization; for its operators."""
-    here = place(request, organization, Role.OPERATOR)
-    newest = Job.objects.filter(organization=here.organization)[:RECENT]
+    own = own_organization(request, organization, Role.OPERATOR)
+    newest = Job.objects.filter(organization=own.organization)[:RECENT]
     rows = [(each, how_far(each)) for each in newest]
-    return render(request, "settings/jobs.html", here.context("jobs", rows=rows))
+    return render(request, "settings/jobs.html", own.context("jobs", rows=rows))

@@ -12,14 +12,14 @@ from dashboard.http.scope import Scope
 from fleets.models import Organization, Role
 
 
-def require(here: Scope, organization: Organization, least: Role) -> None:
+def require(scope: Scope, organization: Organization, least: Role) -> None:
     """Refuse a member whose role does not include `least`: PermissionDenied. In no query."""
-    role = here.roles.get(organization.pk)
+    role = scope.roles.get(organization.pk)
     if role is None or not role.includes(least):
         raise PermissionDenied(f"This requires the role {least.label} in {organization}.")
 
 
-def lead_to(here: Scope, name: str, *args: str) -> HttpResponse:
+def lead_to(scope: Scope, name: str, *args: str) -> HttpResponse:
     """Lead to a page, which stays narrowed to the same organization."""
-    narrowed = f"?{urlencode({'org': here.organization.slug})}" if here.organization else ""
+    narrowed = f"?{urlencode({'org': scope.organization.slug})}" if scope.organization else ""
     return HttpResponseRedirect(reverse(name, args=args) + narrowed)

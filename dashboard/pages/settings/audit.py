@@ -18,7 +18,7 @@ from dashboard.http.file_response import File, csv_file, json_file, limited_down
 from dashboard.http.scope import signed_in
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import page_asked_for
-from dashboard.pages.parts.place import Place, place
+from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.settings.audit_lines import action_words, lines
 from dashboard.pages.settings.audit_query import Asked, parse, shown_filters
 from devices import clock
@@ -38,11 +38,11 @@ BATCH: Final = 1000  # entries in memory of a file
 @signed_in
 def log(request: HttpRequest, organization: str) -> HttpResponse:
     """Who did what, newest first; 404 to strangers, 403 below Administrator."""
-    here, asked = _asked(request, organization)
-    found = _page(request, entries(here.organization, asked.filters), asked)
-    members = Membership.objects.filter(organization=here.organization).order_by(NameKey("user__username"))
+    own, asked = _asked(request, organization)
+    found = _page(request, entries(own.organization, asked.filters), asked)
+    members = Membership.objects.filter(organization=own.organization).order_by(NameKey("user__username"))
     previous, after = beside(request, found)
-    context = here.context(
+    context = own.context(
         "audit",
         lines=lines(found.rows),
         asked=asked,
@@ -63,9 +63,9 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 @limited_downloads
 def csv(request: HttpRequest, organization: str) -> File:
     """The filtered log as a spreadsheet reads it."""
-    here, asked = _asked(request, organization)
-    batches = _batches(entries(here.organization, asked.filters))
-    return csv_file(_name(here), COLUMNS, batches)
+    own, asked = _asked(request, organization)
+    batches = _batches(entries(own.organization, asked.filters))
+    return csv_file(_name(own), COLUMNS, batches)
 
 
 @require_safe
@@ -73,16 +73,16 @@ def csv(request: HttpRequest, organization: str) -> File:
 @limited_downloads
 def json(request: HttpRequest, organization: str) -> File:
     """The filtered log as programs read it."""
-    here, asked = _asked(request, organization)
-    return json_file(_name(here), _batches(entries(here.organization, asked.filters)))
+    own, asked = _asked(request, organization)
+    return json_file(_name(own), _batches(entries(own.organization, asked.filters)))
 
 
-def _asked(request: HttpRequest, organization: str) -> tuple[Place, Asked]:
-    return place(request, organization, Role.ADMINISTRATOR), parse(request)
+def _asked(request: HttpRequest, organization: str) -> tuple[OwnOrganization, Asked]:
+    return own_organization(request, organization, Role.ADMINISTRATOR), parse(request)
 
 
-def _name(here: Place) -> str:
-    return f"audit-{here.organization.slug}-{timezone.localdate(clock.now())}"
+def _name(own: OwnOrganization) -> str:
+    return f"audit-{own.organization.slug}-{timezone.localdate(clock.now())}"
 
 
 def _page(request: HttpRequest, found: QuerySet[AuditEntry], asked: Asked) -> Page[AuditEntry]:

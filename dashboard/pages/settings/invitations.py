@@ -20,7 +20,7 @@ from dashboard.account import people
 from dashboard.account.address_views import send_link
 from dashboard.http.scope import person, signed_in
 from dashboard.models import User
-from dashboard.pages.parts.place import place
+from dashboard.pages.parts.own_organization import own_organization
 from devices import clock
 from fleets.access.roles import role_in
 from fleets.models import Invitation, Role
@@ -59,8 +59,8 @@ def accept(request: HttpRequest) -> HttpResponse:
 @signed_in
 def revoke(request: HttpRequest, organization: str, invitation: str) -> HttpResponse:
     """Owners make a link good for nothing."""
-    here = place(request, organization, Role.OWNER)
-    if members.revoke(organization=here.organization, named=invitation, actor=person(request)):
+    own = own_organization(request, organization, Role.OWNER)
+    if members.revoke(organization=own.organization, named=invitation, actor=person(request)):
         messages.success(request, "The invitation was revoked. Its link no longer works.")
     else:
         messages.error(request, "Nothing was revoked. The invitation was already used or revoked.")

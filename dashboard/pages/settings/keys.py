@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.key_rows import listed
-from dashboard.pages.parts.place import administered, place
+from dashboard.pages.parts.own_organization import administered, own_organization
 from devices import clock, keys
 from devices.keys import once as key_once
 from devices.models import ApiKey
@@ -60,7 +60,7 @@ class KeyForm(forms.Form):
 @signed_in
 def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
     """The keys with which devices of this fleet register; for its administrators."""
-    fleet, here = administered(request, slug)
+    fleet, own = administered(request, slug)
 
     def make(**said: Any) -> str:
         return keys.new_provisioning_key(fleet, actor=person(request), **said)
@@ -68,7 +68,7 @@ def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
     of = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
     most = {"per_hour": settings.REGISTRATIONS_PER_HOUR, "per_key": settings.REGISTRATIONS_PER_KEY}
     return _page(
-        request, "settings/fleet_keys.html", of, make, here.context(f"fleet:{slug}", fleet=fleet, **most)
+        request, "settings/fleet_keys.html", of, make, own.context(f"fleet:{slug}", fleet=fleet, **most)
     )
 
 
@@ -76,14 +76,14 @@ def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
 @signed_in
 def service(request: HttpRequest, organization: str) -> HttpResponse:
     """The keys of this organization's VPN servers; for its administrators."""
-    here = place(request, organization, Role.ADMINISTRATOR)
-    owner = here.organization
+    own = own_organization(request, organization, Role.ADMINISTRATOR)
+    owner = own.organization
 
     def make(**said: Any) -> str:
         return keys.new_service_key(owner, actor=person(request), **said)
 
     of = ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner)
-    return _page(request, "settings/keys.html", of, make, here.context("keys"))
+    return _page(request, "settings/keys.html", of, make, own.context("keys"))
 
 
 @require_POST
@@ -99,7 +99,7 @@ def revoke_provisioning(request: HttpRequest, slug: str, key: str) -> HttpRespon
 @signed_in
 def revoke_service(request: HttpRequest, organization: str, key: str) -> HttpResponse:
     """Accept the key no more."""
-    owner = place(request, organization, Role.ADMINISTRATOR).organization
+    owner = own_organization(request, organization, Role.ADMINISTRATOR).organization
     _revoke(request, key, ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner))
     return redirect("fleets:keys", organization)
 

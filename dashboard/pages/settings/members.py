@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from dashboard.http.scope import person, signed_in
-from dashboard.pages.parts.place import Place, place
+from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.settings.member_forms import MEANING, InvitationForm, RoleForm
 from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
@@ -30,11 +30,11 @@ def _meanings() -> list[tuple[str, str]]:
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
     """The members with their roles; to Owners also when they signed in last, and the open invitations."""
-    here = place(request, organization)
-    found = Membership.objects.filter(organization=here.organization).select_related("user")
+    own = own_organization(request, organization)
+    found = Membership.objects.filter(organization=own.organization).select_related("user")
     page = Paginator(found.order_by(NameKey("user__username")), PER_PAGE).get_page(request.GET.get("page"))
-    invitations = _open_invitations(here) if here.may.owner else []
-    context = here.context("members", page=page, invitations=invitations)
+    invitations = _open_invitations(own) if own.may.owner else []
+    context = own.context("members", page=page, invitations=invitations)
     return render(request, "settings/members.html", context)
 
 
@@ -45,13 +45,13 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
 
     The form names the newest invitation it knows of, so that a reload of the answer makes no second one.
     """
-    here, link = place(request, organization, Role.OWNER), ""
+    own, link = own_organization(request, organization, Role.OWNER), ""
     form = InvitationForm(request.POST or None)
     if form.is_valid():
         said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
         said["seen"] = request.POST.get("newest", "")
         try:
-            _, secret = members.invite(organization=here.organization, actor=person(request), **said)
+            _, secret = members.invite(organization=own.organization, actor=person(request), **said)
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect("fleets:members", organization)
@@ -59,8 +59,8 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
             form.add_error("email", f"{error} Change their role on the members page instead.")
         else:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
-    context = here.context(
-        "members", form=form, link=link, meanings=_meanings(), newest=members.newest(here.organization)
+    context = own.context(
+        "members", form=form, link=link, meanings=_meanings(), newest=members.newest(own.organization)
     )
     return render(request, "settings/invite.html", context)
 
@@ -75,19 +75,19 @@ TWICE = (
 @signed_in
 def member(request: HttpRequest, organization: str, member: int) -> HttpResponse:
     """Owners change the role of a member here, or remove them."""
-    here, membership = _member(request, organization, member)
+    own, membership = _member(request, organization, member)
     user = membership.user
     form = RoleForm(request.POST or None, initial={"role": membership.role})
     if form.is_valid():
         role = Role(form.cleaned_data["role"])
         try:
-            members.change_role(organization=here.organization, user=user, role=role, actor=person(request))
+            members.change_role(organization=own.organization, user=user, role=role, actor=person(request))
         except (members.LastOwner, members.NotAMember) as error:
             form.add_error("role", f"{error} Nothing was changed.")
         else:
             messages.success(request, f"{user} is now {role.label}.")
             return redirect("fleets:members", organization)
-    context = here.context("members", member=membership, form=form, meanings=_meanings())
+    context = own.context("members", member=membership, form=form, meanings=_meanings())
     return render(request, "settings/member.html", context)
 
 
@@ -95,14 +95,14 @@ def member(request: HttpRequest, organization: str, member: int) -> HttpResponse
 @signed_in
 def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse:
     """End a membership."""
-    here, membership = _member(request, organization, member)
+    own, membership = _member(request, organization, member)
     user = membership.user
     try:
-        members.remove(organization=here.organization, user=user, actor=person(request))
+        members.remove(organization=own.organization, user=user, actor=person(request))
     except (members.LastOwner, members.NotAMember) as error:
         messages.error(request, f"{error} Nobody was removed.")
     else:
-        messages.success(request, f"{user} is no longer a member of {here.organization}.")
+        messages.success(request, f"{user} is no longer a member of {own.organization}.")
     if user == request.user:
         return redirect("fleets:organizations")
     return redirect("fleets:members", organization)
@@ -112,26 +112,26 @@ def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse
 @signed_in
 def leave(request: HttpRequest, organization: str) -> HttpResponse:
     """Any member leaves here, but the last Owner."""
-    here = place(request, organization)
+    own = own_organization(request, organization)
     fault = ""
     if request.method == "POST":
         try:
-            members.remove(organization=here.organization, user=person(request), actor=person(request))
+            members.remove(organization=own.organization, user=person(request), actor=person(request))
         except members.LastOwner as error:
             fault = f"{error} You are still a member."
         else:
-            messages.success(request, f"You left {here.organization}.")
+            messages.success(request, f"You left {own.organization}.")
             return redirect("fleets:organizations")
-    return render(request, "settings/leave.html", here.context("general", fault=fault))
+    return render(request, "settings/leave.html", own.context("general", fault=fault))
 
 
-def _member(request: HttpRequest, organization: str, number: int) -> tuple[Place, Membership]:
+def _member(request: HttpRequest, organization: str, number: int) -> tuple[OwnOrganization, Membership]:
     """The membership of this address, for Owners: Http404, PermissionDenied."""
-    here = place(request, organization, Role.OWNER)
-    memberships = Membership.objects.filter(organization=here.organization).select_related("user")
-    return here, get_object_or_404(memberships, pk=number)
+    own = own_organization(request, organization, Role.OWNER)
+    memberships = Membership.objects.filter(organization=own.organization).select_related("user")
+    return own, get_object_or_404(memberships, pk=number)
 
 
-def _open_invitations(here: Place) -> list[Invitation]:
-    found = Invitation.objects.filter(organization=here.organization, used_at=None)
+def _open_invitations(own: OwnOrganization) -> list[Invitation]:
+    found = Invitation.objects.filter(organization=own.organization, used_at=None)
     return list(found.select_related("invited_by"))

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.http.scope import person, scope, signed_in
-from dashboard.pages.parts.place import Place, place
+from dashboard.http.scope import person, request_scope, signed_in
+from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.settings.organization_forms import DeleteForm, NameForm
 from devices import clock
 from fleets.models import Role
@@ -22,9 +22,9 @@ from fleets.text import apart
 @signed_in
 def mine(request: HttpRequest) -> HttpResponse:
     """The organizations I belong to, with my role in each."""
-    here = scope(request)
-    rows = [(each, here.roles[each.pk]) for each in here.organizations]
-    context = {"nav": "settings", "scope": here, "at": clock.now(), "rows": rows}
+    scope = request_scope(request)
+    rows = [(each, scope.roles[each.pk]) for each in scope.organizations]
+    context = {"nav": "settings", "scope": scope, "at": clock.now(), "rows": rows}
     return render(request, "settings/organizations.html", context)
 
 
@@ -42,7 +42,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{made} was created. You are its Owner.")
             return redirect("fleets:organization", made.slug)
-    context = {"nav": "settings", "scope": scope(request), "at": clock.now(), "form": form}
+    context = {"nav": "settings", "scope": request_scope(request), "at": clock.now(), "form": form}
     context |= {"most": organizations.MOST, "newest": organizations.newest(user)}
     return render(request, "settings/organization_new.html", context)
 
@@ -52,34 +52,34 @@ def new(request: HttpRequest) -> HttpResponse:
 def general(request: HttpRequest, organization: str) -> HttpResponse:
     """Every member reads the name and their role here; Owners rename."""
     least = Role.OWNER if request.method == "POST" else Role.OBSERVER
-    here = place(request, organization, least)
-    form = NameForm(request.POST or None, initial={"name": here.organization.name})
+    own = own_organization(request, organization, least)
+    form = NameForm(request.POST or None, initial={"name": own.organization.name})
     if form.is_valid():
         name = form.cleaned_data["name"]
-        organizations.rename(organization=here.organization, name=name, actor=person(request))
+        organizations.rename(organization=own.organization, name=name, actor=person(request))
         messages.success(request, f"It is now called {apart(name)}. Its address stays the same.")
         return redirect("fleets:organization", organization)
-    return shown(request, here, name_form=form)
+    return shown(request, own, name_form=form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def delete(request: HttpRequest, organization: str) -> HttpResponse:
     """Owners delete an organization without devices after typing its address."""
-    here = place(request, organization, Role.OWNER)
-    form = DeleteForm(here.organization, request.POST or None)
+    own = own_organization(request, organization, Role.OWNER)
+    form = DeleteForm(own.organization, request.POST or None)
     if form.is_valid():
         try:
-            organizations.delete(organization=here.organization, actor=person(request))
+            organizations.delete(organization=own.organization, actor=person(request))
         except organizations.HasDevices as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{here.organization} was deleted.")
+            messages.success(request, f"{own.organization} was deleted.")
             return redirect("fleets:organizations")
-    what = organizations.contents(here.organization)
-    context = here.context("general", form=form, contents=what)
+    what = organizations.contents(own.organization)
+    context = own.context("general", form=form, contents=what)
     return render(request, "settings/organization_delete.html", context)
 
 
-def shown(request: HttpRequest, here: Place, **more: Any) -> HttpResponse:
-    return render(request, "settings/organization.html", here.context("general", **more))
+def shown(request: HttpRequest, own: OwnOrganization, **more: Any) -> HttpResponse:
+    return render(request, "settings/organization.html", own.context("general", **more))

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.allowance import allowance_of, frozen_for
-from dashboard.pages.parts.place import Place, place
+from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.settings.organization_forms import PlanForm
 from dashboard.pages.settings.plan_wording import differences, done
 from devices import clock
@@ -29,36 +29,36 @@ from fleets.services import organizations
 @signed_in
 def shown(request: HttpRequest, organization: str) -> HttpResponse:
     """Plan, allowance and whose turn is next, for every member; for Owners the form to change it."""
-    here = _planned(place(request, organization))
-    return render(request, "settings/plan.html", _context(here, PlanForm(initial=_now(here))))
+    own = _planned(own_organization(request, organization))
+    return render(request, "settings/plan.html", _context(own, PlanForm(initial=_now(own))))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def change(request: HttpRequest, organization: str) -> HttpResponse:
     """Say what this plan would freeze or thaw, and after a POST make it so; 409 where it changed since."""
-    here, refused = _planned(place(request, organization, Role.OWNER)), False
-    form = PlanForm(request.POST or request.GET or _now(here))
+    own, refused = _planned(own_organization(request, organization, Role.OWNER)), False
+    form = PlanForm(request.POST or request.GET or _now(own))
     if not form.is_valid():
-        return render(request, "settings/plan.html", _context(here, form))
+        return render(request, "settings/plan.html", _context(own, form))
     if request.method == "POST":
         seen = request.POST.get("seen", "")
         try:
             made = plan_change.change_plan(
-                organization=here.organization, actor=person(request), seen=seen, **form.plan_wanted
+                organization=own.organization, actor=person(request), seen=seen, **form.plan_wanted
             )
         except ChangedMeanwhile:
-            here, refused = place(request, organization, Role.OWNER), True
+            own, refused = own_organization(request, organization, Role.OWNER), True
         else:
-            return _made(request, here, made)
-    context = here.context(
+            return _made(request, own, made)
+    context = own.context(
         "plan",
         form=form,
         refused=refused,
-        seen=plan_version(here.organization),
-        changes=differences(here.organization, form.plan_wanted),
+        seen=plan_version(own.organization),
+        changes=differences(own.organization, form.plan_wanted),
         at_once=plan_change.AT_ONCE,
-        forecast=forecast(here.organization, **form.plan_wanted),
+        forecast=forecast(own.organization, **form.plan_wanted),
     )
     return render(request, "settings/plan_change.html", context, status=409 if refused else 200)
 
@@ -67,9 +67,9 @@ def change(request: HttpRequest, organization: str) -> HttpResponse:
 @signed_in
 def switch(request: HttpRequest, organization: str) -> HttpResponse:
     """Owners turn all that is about a plan on or off, for everybody in the organization."""
-    here, shown = place(request, organization, Role.OWNER), bool(request.POST.get("shown"))
+    own, shown = own_organization(request, organization, Role.OWNER), bool(request.POST.get("shown"))
     try:
-        organizations.show_plan(organization=here.organization, shown=shown, actor=person(request))
+        organizations.show_plan(organization=own.organization, shown=shown, actor=person(request))
     except organizations.PlanInUse:
         messages.error(request, IN_USE)
     else:
@@ -83,26 +83,26 @@ IN_USE: Final = of_site(
 )
 
 
-def _planned(here: Place) -> Place:
+def _planned(own: OwnOrganization) -> OwnOrganization:
     """The organization's page of its plan. Raises Http404 where it has none."""
-    if not here.organization.has_plan:
+    if not own.organization.has_plan:
         raise Http404("No plan in use")
-    return here
+    return own
 
 
-def _made(request: HttpRequest, here: Place, made: int | Job) -> HttpResponse:
+def _made(request: HttpRequest, own: OwnOrganization, made: int | Job) -> HttpResponse:
     """Lead to the plan, or to the job that changes it."""
     if isinstance(made, Job):
         return redirect("devices:job", made.uuid)
-    messages.success(request, done(here.organization, made))
-    return redirect("fleets:plan", here.organization.slug)
+    messages.success(request, done(own.organization, made))
+    return redirect("fleets:plan", own.organization.slug)
 
 
-def _context(here: Place, form: PlanForm) -> dict[str, Any]:
+def _context(own: OwnOrganization, form: PlanForm) -> dict[str, Any]:
     at = clock.now()
-    standing = {"allowance": allowance_of(here.organization, at), "reasons": frozen_for(here.organization)}
-    return here.context("plan", form=form, **standing)
+    standing = {"allowance": allowance_of(own.organization, at), "reasons": frozen_for(own.organization)}
+    return own.context("plan", form=form, **standing)
 
 
-def _now(here: Place) -> dict[str, Any]:
-    return {name: getattr(here.organization, name) for name in ("plan", "allowance", "unpaid")}
+def _now(own: OwnOrganization) -> dict[str, Any]:
+    return {name: getattr(own.organization, name) for name in ("plan", "allowance", "unpaid")}

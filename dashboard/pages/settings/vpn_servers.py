@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import signed_in
-from dashboard.pages.parts.place import place
+from dashboard.pages.parts.own_organization import own_organization
 from dashboard.pages.settings import vpn_server_rows
 
 
@@ -15,7 +15,7 @@ from dashboard.pages.settings import vpn_server_rows
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
     """For all its members."""
-    here = place(request, organization)
-    context = here.context("vpn-servers")
-    rows, number = vpn_server_rows.listed(here.organization, context["at"])
+    own = own_organization(request, organization)
+    context = own.context("vpn-servers")
+    rows, number = vpn_server_rows.listed(own.organization, context["at"])
     return render(request, "settings/vpn_servers.html", context | {"rows": rows, "number": number})

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.test import Client, RequestFactory
 from django.views.defaults import bad_request, permission_denied, server_error
 
-from dashboard.http.scope import scope
+from dashboard.http.scope import request_scope
 from dashboard.models import User
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
 from devices.rules.vocabulary import Status
@@ -106,11 +106,11 @@ def test_the_scope_is_all_mine_or_the_one_named() -> None:
     two.memberships.create(user=user)
     request = RequestFactory().get("/", {"org": two.slug})
     request.user = user
-    assert scope(request).organizations == [one, two]
-    assert scope(request).chosen == [two]
+    assert request_scope(request).organizations == [one, two]
+    assert request_scope(request).chosen == [two]
     request = RequestFactory().get("/")
     request.user = user
-    assert scope(request).chosen == [one, two]
+    assert request_scope(request).chosen == [one, two]
 
 
 def test_pages_are_private(client: Client, user: User) -> None:

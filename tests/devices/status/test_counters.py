@@ -45,7 +45,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Place:
+class OwnOrganization:
     """Where an event happens: to these devices, of which `device` is one, and to this fleet."""
 
     devices: list[Device]
@@ -58,7 +58,7 @@ class Place:
 
 
 # What happens, through the services that do it: what is impossible is refused and changes nothing.
-HAPPENINGS: dict[str, Callable[[Place, int, datetime], object]] = {
+HAPPENINGS: dict[str, Callable[[OwnOrganization, int, datetime], object]] = {
     "poll": lambda p, n, at: connectivity.record_heartbeats([each.pk for each in p.devices[: n + 1]], at),
     "connect": lambda p, n, at: connectivity.vpn_connected("vpn-1", [p.device.uuid], at),
     "disconnect": lambda p, n, at: connectivity.vpn_disconnected("vpn-1", [p.device.uuid], at),
@@ -93,7 +93,7 @@ def happen(event: Event, organization: Organization, at: datetime) -> None:
     fleet = there[event.fleet % len(there)] if there else make_fleet(organization, poll_interval=10)
     device = devices[event.device % len(devices)] if devices else make_device(fleet)
     with suppress(lifecycle.StillConnected, fleets.HasDevices):
-        HAPPENINGS[event.kind](Place(devices, device, fleet), event.number, at)
+        HAPPENINGS[event.kind](OwnOrganization(devices, device, fleet), event.number, at)
 
 
 def recounted(at: datetime) -> dict[int, dict[str, int]]:

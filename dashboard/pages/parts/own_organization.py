@@ -16,7 +16,7 @@ from fleets.models import Fleet, Organization, Role
 
 
 @dataclass(frozen=True)
-class Place:
+class OwnOrganization:
     """An organization of mine, and what I may do in it."""
 
     organization: Organization
@@ -46,7 +46,7 @@ class Place:
         } | more
 
 
-def place(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> Place:
+def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> OwnOrganization:
     """The organization of a settings page, in one query.
 
     Raises Http404 where it is none of mine, PermissionDenied where my role does not include `least`.
@@ -55,14 +55,14 @@ def place(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> Place
     roles = {each.pk: Role(each.role) for each in mine}
     for organization in mine:
         if organization.slug == slug:
-            here = Scope(mine, organization, roles)
-            require(here, organization, least)
-            return Place(organization, roles[organization.pk], here)
+            scope = Scope(mine, organization, roles)
+            require(scope, organization, least)
+            return OwnOrganization(organization, roles[organization.pk], scope)
     raise Http404("No such organization")
 
 
-def administered(request: HttpRequest, slug: str) -> tuple[Fleet, Place]:
+def administered(request: HttpRequest, slug: str) -> tuple[Fleet, OwnOrganization]:
     """The fleet of this address: Http404 to strangers, PermissionDenied to members below Administrator."""
     mine = Fleet.objects.visible_to(request.user).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
-    return fleet, place(request, fleet.organization.slug, Role.ADMINISTRATOR)
+    return fleet, own_organization(request, fleet.organization.slug, Role.ADMINISTRATOR)
