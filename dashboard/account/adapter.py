@@ -21,23 +21,24 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 logger = logging.getLogger(__name__)
-WRONG: Final = "This user name or e-mail address and this password do not belong together."
+WRONG: Final = "The user name or e-mail address and the password do not match."
 LOCKED: Final = (
-    "Too many wrong passwords for this account or from this address. Nothing was changed, and who is"
-    " signed in stays signed in. Wait five minutes, then try again."
+    "Too many wrong passwords for this account or from this address. Nothing was changed, and nobody is "
+    "signed out. Wait five minutes, then try again."
 )
+ANOTHERS: Final = "Nothing was changed, because it is connected to another account."
 REMOVED: Final = (
     "Your e-mail address is confirmed. Second factors, passkeys and connected sign-ins that were added before"
-    " were removed, as somebody else could have added them. Please add yours again."
+    " were removed, because somebody else could have added them. Please add yours again."
 )
 # What is said after an action, by the template in which allauth would look for it; others say nothing.
 MESSAGES: Final = {
     "account/messages/password_changed.txt": "The password is changed. Sessions elsewhere were ended.",
     "account/messages/password_set.txt": "The password is set. Sessions elsewhere were ended.",
-    "socialaccount/messages/account_connected.txt": "It is connected: you can sign in with it from now on.",
-    "socialaccount/messages/account_connected_updated.txt": "It was connected already.",
-    "socialaccount/messages/account_connected_other.txt": "Nothing was changed: another account has it.",
-    "socialaccount/messages/account_disconnected.txt": "It is disconnected: it signs you in no more.",
+    "socialaccount/messages/account_connected.txt": "It is connected. You can sign in with it from now on.",
+    "socialaccount/messages/account_connected_updated.txt": "It was already connected.",
+    "socialaccount/messages/account_connected_other.txt": ANOTHERS,
+    "socialaccount/messages/account_disconnected.txt": "It is disconnected and no longer signs you in.",
 }
 
 
@@ -57,8 +58,8 @@ class Adapter(DefaultAccountAdapter):
         "username_password_mismatch": WRONG,
         "enter_current_password": "This is not your password.",
         "incorrect_password": "This is not your password.",
-        "incorrect_code": "This code is not right, or was used before.",
-        "invalid_password_reset": "This link was used before, or has expired.",
+        "incorrect_code": "This code is wrong, or it was already used.",
+        "invalid_password_reset": "This link was already used, or it has expired.",
         "too_many_login_attempts": LOCKED,
         "rate_limited": "Too many tries. Wait a minute, then try again.",
     }

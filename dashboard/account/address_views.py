@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SESSION_KEY: Final = "account-email"
-NO_GOOD: Final = "Nothing was changed: the link was used, or expired, or is another account's."
+NO_GOOD: Final = "Nothing was changed. The link was already used, has expired or belongs to another account."
 
 
 class AddressForm(forms.Form):
     email = forms.EmailField(
         label="E-mail address",
         max_length=254,
-        help_text="A link is sent there. The address is yours once you open it.",
+        help_text="We send a link there. Open it to confirm the address.",
         widget=forms.EmailInput({"class": "form-control", "autocomplete": "email"}),
     )
 
@@ -59,9 +59,9 @@ def send_link(request: HttpRequest, user: User, email: str) -> HttpResponse | No
         address.send_link(request, user, email)
     except OSError:  # smtplib's too
         logger.exception("A link to confirm an e-mail address was not sent")
-        messages.error(request, "The link was not sent: the mail server refused it. Try again later.")
+        messages.error(request, "The link was not sent, because the mail server refused it. Try again later.")
     else:
-        messages.success(request, f"A link was sent to {email}. It is good for an hour.")
+        messages.success(request, f"A link was sent to {email}. It works for an hour.")
     return None
 
 
@@ -95,7 +95,7 @@ def prove(request: HttpRequest) -> HttpResponse:
         except ChangedMeanwhile:
             messages.error(request, NO_GOOD)
         except people.Taken:
-            messages.error(request, "Nothing was changed: another account has this address.")
+            messages.error(request, "Nothing was changed, because another account has this address.")
         else:
             address.tell_former(request, user, former)
             messages.success(request, f"{email} is your address.")

@@ -21,8 +21,8 @@ KIND = "lookout.second-factors"
 
 class Factors(DefaultMFAAdapter):
     error_messages = DefaultMFAAdapter.error_messages | {
-        "cannot_generate_recovery_codes": "Recovery codes stand in for a second factor: add one first.",
-        "incorrect_code": "This is not right, or was used before. Nothing was changed: try again.",
+        "cannot_generate_recovery_codes": "Recovery codes replace a second factor. Add one first.",
+        "incorrect_code": "This is wrong, or it was already used. Nothing was changed. Try again.",
     }
 
     def get_totp_label(self, user: User) -> str:

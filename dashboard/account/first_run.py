@@ -89,6 +89,6 @@ def _set_up(account: dict[str, str], organization: str) -> tuple[User, Organizat
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE dashboard_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.exists():
-        raise Over("This site has an account already.")
+        raise Over("This site already has an account.")
     user = people.create(**account, superuser=True)
     return user, organizations.create(name=organization, actor=user)

@@ -46,7 +46,7 @@ def provider_id() -> str:
 
 class Connections(DefaultSocialAccountAdapter):
     error_messages = DefaultSocialAccountAdapter.error_messages | {
-        "no_password": "Nothing was changed: without it you could not sign in. Set a password first.",
+        "no_password": "Nothing was changed, because you could not sign in without it. Set a password first.",
     }
 
     def list_apps(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PROVE_FIRST: Final = (
-    "Nothing was added: confirm your e-mail address first. Without this, a person who only typed the address"
-    " could keep a way in."
+    "Nothing was added. Confirm your e-mail address first. Otherwise a person who only typed the address "
+    "could keep access."
 )
 
 

@@ -13,7 +13,7 @@ from dashboard.account import address, factors, lines
 if TYPE_CHECKING:
     from dashboard.models import User
 
-RESET: Final = "a reset by mail"
+RESET: Final = "a password reset by e-mail"
 
 
 @transaction.atomic

@@ -45,7 +45,7 @@ class ProfileForm(forms.Form):
     time_zone = forms.ChoiceField(
         label="Time zone",
         required=False,
-        help_text="Of every time that you are shown.",
+        help_text="All times are shown in this time zone.",
         widget=forms.Select(CONTROL),
     )
 
@@ -54,7 +54,7 @@ class ProfileForm(forms.Form):
         zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
         field = self.fields["time_zone"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "As the browser's"), *((zone, zone.replace("_", " ")) for zone in zones)]
+        field.choices = [("", "Same as the browser"), *((zone, zone.replace("_", " ")) for zone in zones)]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -137,5 +137,5 @@ def _ended(request: HttpRequest, ended: int) -> HttpResponse:
         words = "One session was ended." if ended == 1 else f"{ended} sessions were ended."
         messages.success(request, words)
     else:
-        messages.info(request, "Nothing was ended: no other session was open any more.")
+        messages.info(request, "Nothing was ended. No other session was open.")
     return redirect("account_sessions")

@@ -133,12 +133,12 @@ def limited_downloads(
 
 FULL: Final = {
     429: (
-        "You are taking two exports already",
-        "No more go to one person at once. Nothing was changed: ask again when one of them is complete.",
+        "You are already downloading two exports",
+        "Two at the same time are the limit. Nothing was changed. Try again when one of them is complete.",
     ),
     503: (
-        "Too many exports are under way",
-        "More at once would slow everybody's pages. Nothing was changed: try again in a minute.",
+        "Too many exports are running",
+        "More exports would slow down the site. Nothing was changed. Try again in a minute.",
     ),
 }
 

@@ -48,16 +48,16 @@ BOUNDED: Final = {("POST", "/sign-in/"): PASSWORDS}
 
 REFUSAL: Final = "lookout.refusal"  # a status of WORDS, or the Bound that is full
 WORDS: Final = {
-    408: ("This took too long to arrive", "Nothing was changed. Look at your connection and send it again."),
+    408: ("This took too long to arrive", "Nothing was changed. Check your connection and send it again."),
     413: (
         "This is too large",
-        f"Nothing was changed. At most {BODY_LIMIT // 1024**2} MB are taken at once: send it in parts.",
+        f"Nothing was changed. Up to {BODY_LIMIT // 1024**2} MB are accepted at once. Send it in parts.",
     ),
     429: (
-        "Too many pages were asked for",
-        "Nothing was changed. Wait a moment, then try again; close tabs that you do not need.",
+        "You requested too many pages",
+        "Nothing was changed. Wait a moment, then try again. Close tabs that you do not need.",
     ),
-    503: ("The server has too much to do", "Nothing was changed. Try again in a moment."),
+    503: ("The server is too busy", "Nothing was changed. Try again in a moment."),
 }
 
 
@@ -247,7 +247,7 @@ def refusal(request: HttpRequest, status: int) -> HttpResponse:
 
 def too_many_tries(request: HttpRequest) -> HttpResponse:
     """Of signing in and what belongs to it, where no form is there to say so."""
-    words = "Nothing was changed, and who is signed in stays signed in. Wait a minute, then try again."
+    words = "Nothing was changed, and nobody is signed out. Wait a minute, then try again."
     return render(request, "refused.html", {"heading": "Too many tries", "words": words}, status=429)
 
 

@@ -25,7 +25,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     error = sys.exception()
     if error and availability.sqlstate(error) == CANCELLED:
-        logger.warning("%s: the database took too long: the query was stopped", request.path)
+        logger.warning("%s: the database took too long, so the query was stopped", request.path)
         return _unavailable("took_too_long.html", seconds=f"{query_timeout.WATCH.longest:g}")
     if not availability.is_away(error):
         return defaults.server_error(request)

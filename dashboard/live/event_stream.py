@@ -106,7 +106,7 @@ class Bell:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, _read, sessions)
         except db.Error as error:
-            logger.warning("nobody knows who listens: %s", str(error).partition("\n")[0])
+            logger.warning("cannot read who listens: %s", str(error).partition("\n")[0])
             return None
 
     async def _ring_for(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

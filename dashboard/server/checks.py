@@ -33,13 +33,13 @@ def database_checks(
             messages += text_checks(cursor)
         if version < OLDEST_POSTGRESQL:
             messages.append(
-                Error("PostgreSQL is older than 15.", hint="Move to 15 or newer.", id="dashboard.E001")
+                Error("PostgreSQL is older than 15.", hint="Upgrade to 15 or newer.", id="dashboard.E001")
             )
         if superuser or (creates and settings.DATABASE_ROLE == "application"):
             messages.append(
                 Caution(
                     "The application may change the database's schema.",
-                    hint="Make the two roles of dashboard/roles.sql; DATABASE_URL names the"
+                    hint="Create the two roles of dashboard/roles.sql. DATABASE_URL names the"
                     " application's, DATABASE_OWNER_URL the owner's.",
                     id="dashboard.W002",
                 )
@@ -54,7 +54,7 @@ def deploy_checks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         messages.append(
             Caution(
                 "The site runs on its embedded PostgreSQL.",
-                hint="It is made for trying and testing; set DATABASE_URL.",
+                hint="It is meant for trying and testing. Set DATABASE_URL.",
                 id="dashboard.W003",
             )
         )

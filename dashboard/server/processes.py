@@ -50,7 +50,9 @@ class Program:
         if self.again_at is None:
             self.delay = 1.0 if now - self.started_at >= STEADY else min(2 * self.delay, LONGEST_DELAY)
             self.again_at = now + self.delay if self.restart else math.inf
-            consequence = f"starting it again in {self.delay:.0f} s" if self.restart else "it stays away"
+            consequence = (
+                (f"starting it again in {self.delay:.0f} s") if self.restart else "it is not started again"
+            )
             say(f"{self.name} ended with code {self.process.returncode}; {consequence}.")
         elif now >= self.again_at:
             self.start()

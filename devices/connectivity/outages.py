@@ -162,7 +162,7 @@ def _bring(ledger: Listening, at: datetime) -> bool:
     last = steps.bring(ledger.moved_to, at)
     ledger.ahead, ledger.moved_to = last is not None, last or 0
     if not ledger.ahead:
-        logger.warning("nothing is dated ahead of the database's clock any more")
+        logger.warning("no record is dated in the future any longer")
     return not ledger.ahead
 
 

@@ -121,7 +121,7 @@ def vpn_alive(
     life, _ = settle_with_server(life, ids, at)
     silent = bool(ids) or (life.lease_until is not None and life.lease_until <= at.heard)
     if boot is None and listed is None and silent:
-        raise ListRequired(f"{server} was silent: its first sign after that must carry its list")
+        raise ListRequired(f"{server} was silent, so its first sign after that must contain its list")
     note_sign(life, at)
     return _revive(life, ids, at) if listed is None else _follow_list(life, ids, listed, at)
 

@@ -113,7 +113,7 @@ class Ingest:
             reply = refusal.reply()
             log_refusal(scope, refusal)
         except Exception as error:  # noqa: BLE001  the caller gets no traceback, the log one line
-            reply = json_reply(500, {"error": "Something went wrong here; it was not recorded."})
+            reply = json_reply(500, {"error": "Something went wrong on the server. Nothing was recorded."})
             log_error(scope, error)
         await send_reply(send, reply)
 

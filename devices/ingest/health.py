@@ -21,7 +21,7 @@ PATHS: Final = ("/healthz", "/livez")
 async def healthz(request: Request, ingest: Ingest) -> Reply:
     """200 while this process hears devices, else 503; says nothing more to strangers."""
     if ingest.liveness.age() >= YOUNG:
-        return say(503, "No pulse reached the database lately.\n")
+        return say(503, "No pulse has reached the database recently.\n")
     if ingest.waiting.longest() >= YOUNG:
         return say(503, "Devices wait too long for an answer.\n")
     return say(200, "OK\n")

@@ -84,11 +84,11 @@ def unauthorized(error: str = "This key is not accepted here.") -> Refused:
 
 def busy() -> Refused:
     # No Retry-After: a supervisor would read its seconds as milliseconds (protocol.md).
-    return Refused(503, "Too many calls are waiting just now; try again later.")
+    return Refused(503, "Too many calls are waiting. Try again later.")
 
 
 def no_database() -> Refused:
-    return Refused(503, "The database does not answer just now; try again later.")
+    return Refused(503, "The database does not answer. Try again later.")
 
 
 def too_large() -> Refused:
@@ -111,7 +111,7 @@ def bearer_key(scope: HTTPScope) -> str:
     scheme, _, key = (header(scope, b"authorization") or b"").partition(b" ")
     key = key.strip()
     if scheme.lower() != b"bearer" or not key:
-        raise unauthorized("An Authorization header with a bearer key is needed.")
+        raise unauthorized("An Authorization header with a bearer key is required.")
     return key.decode("latin-1")
 
 

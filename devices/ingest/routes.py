@@ -54,7 +54,7 @@ class Routes(Generic[App]):
         call = methods.get(scope["method"])
         if call is None:
             allow = ", ".join(methods)
-            raise Refused(405, f"Use {allow} here.", "method", ((b"allow", allow.encode()),))
+            raise Refused(405, f"Use {allow} for this call.", "method", ((b"allow", allow.encode()),))
         return call, named
 
     def _at(self, path: str) -> tuple[dict[str, Call[App]], dict[str, str]]:
@@ -63,4 +63,4 @@ class Routes(Generic[App]):
         for pattern, methods in self._patterns:
             if match := pattern.fullmatch(path):
                 return methods, match.groupdict()
-        raise Refused(404, "There is no such call.", "path")
+        raise Refused(404, "This call does not exist.", "path")

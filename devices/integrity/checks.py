@@ -30,7 +30,7 @@ from devices.status.reading import with_status
 from fleets.models import Organization
 
 IDS_AT_ONCE: Final = 200_000  # devices looked at by one statement
-AHEAD: Final = "what is dated ahead of the clock"
+AHEAD: Final = "a record in the future"
 
 RULES: Final = "the status by the rules"
 

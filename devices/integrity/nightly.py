@@ -29,7 +29,7 @@ def verify(at: datetime | None = None) -> Verification:
     lines = [str(disagreement) for disagreement in islice(disagreements, TOLD)]
     found = len(lines) + sum(1 for _ in disagreements)
     for line in lines:
-        logger.error("what is recorded does not follow from the facts: %s", line)
+        logger.error("a record does not match the facts: %s", line)
     if found > len(lines):
         logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
     Verification.objects.filter(began_at__lt=trusted(began_at) - KEPT).delete()

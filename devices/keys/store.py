@@ -85,7 +85,7 @@ def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> 
     """Take over a key that the device chose. Raises Guessable, KeyTaken, TooMany."""
     _require_random(key, device)
     if ApiKey.objects.filter(digest__in=digests(key)).exists():
-        raise KeyTaken("This key is in use already.")
+        raise KeyTaken("This key is already in use.")
     _keep_device_key(device, key, at or clock.now())
 
 
@@ -100,7 +100,8 @@ def _require_random(key: str, device: Device) -> None:
         raise Guessable(f"A key has {CHOSEN_LENGTH} characters or more.")
     if len(set(key)) < CHOSEN_KINDS or key in (key + key)[1:-1] or device.uuid in key.lower():
         raise Guessable(
-            f"A key is random: {CHOSEN_KINDS} different characters or more, no text repeated, not the UUID."
+            f"A key must be random. It has {CHOSEN_KINDS} different characters or more, repeats no text "
+            f"and is not the UUID."
         )
 
 
@@ -200,7 +201,7 @@ def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetim
         Device.objects.select_for_update(no_key=True).values_list("organization", flat=True).get(pk=device.pk)
     )
     if live_keys(ApiKey.Kind.DEVICE, at).filter(device=device).count() >= LIVE_DEVICE_KEYS:
-        raise TooMany(f"{device} has {LIVE_DEVICE_KEYS} live keys already: revoke one first.")
+        raise TooMany(f"{device} already has {LIVE_DEVICE_KEYS} valid keys. Revoke one first.")
     facts = {"device": device, "organization_id": organization_id, "expires_at": expires_at}
     made = _create(key, ApiKey.Kind.DEVICE, **facts)
     FormerKey.objects.filter(digest__in=digests(key)).delete()
@@ -212,10 +213,10 @@ def _require_administrator(actor: Actor | None, organization: Organization | Non
     if organization is not None:
         roles.require(actor, Role.ADMINISTRATOR, organization)
     elif actor is not None and not actor.is_superuser:
-        raise PermissionDenied("This needs an administrator of the site.")
+        raise PermissionDenied("This requires an administrator of the site.")
 
 
 def _create(key: str, kind: ApiKey.Kind, **facts: Any) -> ApiKey:
-    with unique_violation(lambda _: KeyTaken("This key is in use already.")):
+    with unique_violation(lambda _: KeyTaken("This key is already in use.")):
         created = ApiKey.objects.create(kind=kind, digest=digests(key)[0], **facts)
     return created

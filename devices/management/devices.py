@@ -38,5 +38,5 @@ def act_on_each(
             told.append(act(device))
         except refusals as refusal:
             refused += 1
-            told.append(f"{device.uuid}: not done: {refusal}")
+            told.append(f"{device.uuid}: not done. {refusal}")
     return told, refused

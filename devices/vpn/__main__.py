@@ -11,7 +11,9 @@ from devices.vpn.site import WrongSettings
 
 
 def main() -> None:
-    parser = ArgumentParser(prog="python3 -m devices.vpn", description="Tells the site who is connected.")
+    parser = ArgumentParser(
+        prog=("python3 -m devices.vpn"), description="Reports to the site which devices are connected."
+    )
     kinds = parser.add_subparsers(required=True, metavar="openvpn|wireguard")
     for name, kind in (("openvpn", openvpn), ("wireguard", wireguard)):
         subparser = kinds.add_parser(name, description=kind.__doc__)

@@ -66,7 +66,7 @@ class Management:
                 lines.append(line.rstrip())
             if line.startswith(last):
                 return lines
-        raise ConnectionError("it hung up")
+        raise ConnectionError("it closed the connection")
 
 
 def clients(status: list[str]) -> set[str]:

@@ -58,7 +58,9 @@ class OpenVpn:
 
     def _fail(self, error: OSError) -> None:
         self._failed = True
-        journal.once("spool", f"The notes cannot be written: {error}. The list tells who is connected.")
+        journal.once(
+            ("spool"), f"The notes cannot be written: {error}. Connections are read from the list instead."
+        )
 
     def _boot(self, now: float) -> str:
         """Empty while OpenVPN does not answer: no sign then, so that the lease of a dead server ends."""
@@ -87,7 +89,7 @@ class OpenVpn:
     def _send(self, notes: dict[str, Note]) -> None:
         uuids = self._names.uuids(notes)
         for name in notes.keys() - uuids:
-            journal.once(name, f"{name} is no device's name")
+            journal.once(name, f"{name} is not the name of a device")
         for connected, tell in ((False, self._site.disconnect), (True, self._site.connect)):
             chosen = [name for name, note in notes.items() if note.connected is connected]
             tell([_device(uuids[name], notes[name]) for name in chosen if name in uuids])

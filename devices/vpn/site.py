@@ -40,7 +40,7 @@ class _NoRedirect(HTTPRedirectHandler):
 class Site:
     def __init__(self, url: str, server: str, key_file: Path) -> None:
         if not re.match(r"https?://", url):
-            raise WrongSettings(f"{url} is no http:// or https:// address.")
+            raise WrongSettings(f"{url} is not an http:// or https:// address.")
         self._url = url.rstrip("/")
         self._server = server
         self._key = read_key(key_file)
@@ -87,12 +87,12 @@ def read_key(path: Path) -> str:
     """The key in this file. Raises WrongSettings, also where others may read it."""
     try:
         if path.stat().st_mode & 0o077:
-            raise WrongSettings(f"{path} is open to others: chmod 600 {path}")
+            raise WrongSettings(f"{path} can be read by others. Run chmod 600 {path}")
         key = path.read_text().strip()
     except OSError as error:
         raise WrongSettings(str(error)) from error
     if not re.fullmatch(r"[!-~]+", key):
-        raise WrongSettings(f"{path} should hold a key and nothing else.")
+        raise WrongSettings(f"{path} must contain a key and nothing else.")
     return key
 
 
@@ -117,7 +117,7 @@ class Names:
         try:
             self._read(self._path)
         except WrongSettings as error:
-            journal.once("names", f"{error} The names stay as they were.")
+            journal.once("names", f"{error} The names stay unchanged.")
         return {name: self._uuids[name] for name in names if name in self._uuids}
 
     def _read(self, path: Path) -> None:

@@ -33,5 +33,5 @@ def forever(look: Callable[[float], None], pause: float) -> None:
             journal.once("site", "The site answers")
             time.sleep(pause)
         except NotHeard as error:
-            journal.once("site", f"The site does not take it: {error}")
+            journal.once("site", f"The site does not accept it: {error}")
             time.sleep(RETRY)

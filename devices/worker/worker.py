@@ -105,7 +105,7 @@ async def rescue(app: App) -> None:
     while True:
         await app.job_manager.prune_stalled_workers(DEAD)
         for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
-            logger.warning("job %s: its worker died, it is begun again", stalled.task_kwargs.get("job"))
+            logger.warning("job %s: its worker died, so it is started again", stalled.task_kwargs.get("job"))
             await app.job_manager.retry_job(stalled)
         await sync_to_async(hand_over_lost, thread_sensitive=False)()
         await asyncio.sleep(LOOK)

@@ -22,16 +22,14 @@ def text_checks(cursor: Any) -> list[CheckMessage]:
     cursor.execute("SELECT current_setting('server_encoding')")
     (encoding,) = cursor.fetchone()
     if encoding != "UTF8":
-        message = (
-            f"The encoding of the database is {encoding}, not UTF8: it cannot keep the words of all people."
-        )
+        message = f"The encoding of the database is {encoding}, not UTF8, so it cannot store all texts."
         return [Error(message, hint=ANOTHER, id="dashboard.E006")]
     cursor.execute("SELECT lower('\u00c4') = '\u00e4'")
     if cursor.fetchone() == (True,):
         return []
     message = (
-        "The database does not know upper and lower case beyond a to z (its LC_CTYPE is C): a search for such"
-        " words finds them only as they are written."
+        "The LC_CTYPE of the database is C, so it does not know upper and lower case beyond a to z. A "
+        "search finds other words only as they are written."
     )
     return [Caution(message, hint=ANOTHER, id="dashboard.W007")]
 

@@ -71,7 +71,7 @@ class News:
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001  see above
-                logger.warning("the database tells no news: %s", str(error).partition("\n")[0])
+                logger.warning("the database sends no notifications: %s", str(error).partition("\n")[0])
             if self.listens:
                 self.listens = False
                 self._tell(None)
@@ -96,7 +96,7 @@ class News:
             try:
                 hearer(organization)
             except Exception:
-                logger.exception("who should hear the news failed")
+                logger.exception("a receiver of notifications failed")
 
 
 NEWS: Final = News()

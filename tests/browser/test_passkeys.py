@@ -128,7 +128,7 @@ def test_a_passkey_added_before_the_address_was_proven_does_not_outlive_a_reset_
     page.goto("/sign-in/forgotten/")
     page.get_by_label("E-mail address").fill("ida@example.org")
     page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your mail")).to_be_visible()
     found = re.search(r"http://\S+", str(mail.outbox[-1].body))
     assert found
     page.goto(found[0])
@@ -138,6 +138,6 @@ def test_a_passkey_added_before_the_address_was_proven_does_not_outlive_a_reset_
     expect(page.get_by_text("added before were removed")).to_be_visible()
     page.goto("/sign-in/")
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.get_by_text("This is not right, or was used before.")).to_be_visible()
+    expect(page.get_by_text("This is wrong, or it was already used.")).to_be_visible()
     page.goto("/account/")
     expect(page.get_by_role("heading", name="Sign in to Lookout")).to_be_visible()

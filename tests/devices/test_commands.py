@@ -146,9 +146,9 @@ def test_devices_are_deactivated_but_those_with_a_link(fleet: Fleet) -> None:
     first, second = out.getvalue().strip().split("\n")
     assert first == f"{off.uuid}: deactivated"
     assert second.startswith(
-        f"{on.uuid}: not done: {on} cannot be deactivated. The API heartbeat is on time."
+        f"{on.uuid}: not done. {on} cannot be deactivated. The API heartbeat is on time."
     )
-    assert told("deactivate", off.uuid) == f"{off.uuid}: was inactive already"
+    assert told("deactivate", off.uuid) == f"{off.uuid}: already inactive"
     assert list(Device.objects.order_by("pk").values_list("is_active", flat=True)) == [False, True]
 
 
@@ -157,8 +157,8 @@ def test_devices_are_moved_within_their_organization(fleet: Fleet) -> None:
     out = io.StringIO()
     with pytest.raises(CommandError, match="1 of 2 were not moved"):
         call_command("move", "pumps", near.uuid, far.uuid, stdout=out)
-    assert out.getvalue().startswith(f"{near.uuid}: moved to pumps\n{far.uuid}: not done: ")
-    assert told("move", "pumps", near.uuid) == f"{near.uuid}: was already in pumps"
+    assert out.getvalue().startswith(f"{near.uuid}: moved to pumps\n{far.uuid}: not done. ")
+    assert told("move", "pumps", near.uuid) == f"{near.uuid}: already in pumps"
     assert list(Device.objects.filter(fleet=fleet)) == [near]
 
 

@@ -114,7 +114,7 @@ def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytes
 def test_more_pages_than_can_be_made_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_limits, "UNDER_WAY", 0)
     said = ask(port, head("GET", "/sign-in/"))
-    is_refused(said, 503, "The server has too much to do")
+    is_refused(said, 503, "The server is too busy")
     assert said.headers["Retry-After"] == "10"
     monkeypatch.undo()
     assert ask(port, head("GET", "/static/app.js")).status == 200
@@ -177,7 +177,7 @@ def test_few_large_bodies_arrive_at_once_and_small_ones_feel_nothing(
             caller = slow.enter_context(calling(port))
             caller.sendall(large)
             wait_until(lambda number=number: pages.large == number + 1)  # type: ignore[misc]
-        is_refused(ask(port, large), 503, "The server has too much to do")
+        is_refused(ask(port, large), 503, "The server is too busy")
         assert (
             ask(port, head("POST", "/theme/", Content_Length="3", Content_Type=FORM) + b"a=1").status == 403
         )

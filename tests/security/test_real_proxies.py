@@ -67,7 +67,7 @@ def reported_from(caller: Caller, world: World) -> str | None:
 
 def guessed_from(caller: Caller) -> str | None:
     """The address that the audit log has of a wrong password from there."""
-    assert "do not belong together" in caller.submit("/sign-in/", login="ida", password="guess").text
+    assert "do not match" in caller.submit("/sign-in/", login="ida", password="guess").text
     return AuditEntry.objects.filter(action="sign-in-failed").latest("pk").address
 
 

@@ -74,7 +74,7 @@ class World:
         assert self.server.ask(AHEAD) == []
         first, last = self.verify_status()
         assert first.startswith(f"The database's clock was set {direction} by ")
-        assert last == "Everything recorded follows from the facts."
+        assert last == "All records match the facts."
 
     def verify_status(self) -> list[str]:
         command = self.site.machine.inside(sys.executable, "manage.py", "verify_status")

@@ -130,7 +130,7 @@ def test_every_row_is_kept(loaded: str, upgraded: str) -> None:
 def test_nothing_is_left_to_migrate_and_all_that_is_recorded_follows(upgraded: str, tmp_path: Path) -> None:
     assert manage(upgraded, tmp_path, "migrate", "--check") == (0, "")
     code, said = manage(upgraded, tmp_path, "verify_status")
-    assert (code, said.splitlines()[-1]) == (0, "Everything recorded follows from the facts.")
+    assert (code, said.splitlines()[-1]) == (0, "All records match the facts.")
 
 
 def test_lists_that_were_kept_as_a_text_are_typed_and_stay_where_something_is_not_known(

@@ -13,7 +13,9 @@ from dashboard.demo import site as demo
 
 
 class Command(BaseCommand):
-    help = "Make the demo organization, its sign-in and its keys; again: what is missing of them."
+    help = (
+        "Creates the demo organization, its sign-in and its keys. If run again, it creates what is missing."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.STATE_DIRECTORY / "demo.json"
@@ -23,5 +25,5 @@ class Command(BaseCommand):
         except msgspec.DecodeError as error:
             raise CommandError(f"{path} is not the demo's key file: {error}") from error
         except demo.Occupied as error:
-            raise CommandError(f"{error} The demo leaves it alone and cannot be made here.") from error
+            raise CommandError(f"{error} The demo does not change it and cannot be created here.") from error
         self.stdout.write(f"Sign in as {account.user} with password {account.password}")

@@ -8,9 +8,9 @@ from dashboard.account import first_run
 
 
 class Command(BaseCommand):
-    help = "Prints the code with which the first account of this site is made, while it has none."
+    help = "Prints the code for creating the first account of this site."
 
     def handle(self, *args: Any, **options: Any) -> None:
         if first_run.is_over():
-            raise CommandError("This site has an account already: its first run is over.")
+            raise CommandError("This site already has an account, so there is no code.")
         self.stdout.write(first_run.code())

@@ -8,7 +8,9 @@ from dashboard.account import people, recovery
 
 
 class Command(BaseCommand):
-    help = "Removes the second factors and passkeys of an account. Ask first whether it is the person."
+    help = (
+        "Removes the second factors and passkeys of an account. First make sure that the person asked for it."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", help="user name or e-mail address")

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Makes a person Owner of an organization, member or not; the audit log says that the console did."
+    help = (
+        "Makes a person Owner of an organization, member or not. The audit log shows that the console did it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("organization", help="its address, as below /settings/")
+        parser.add_argument("organization", help="its address, as in its URL /settings/ADDRESS/")
         parser.add_argument("user", help="user name or e-mail address")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,4 +30,8 @@ class Command(BaseCommand):
             missing = "organization" if organization is None else "user"
             raise CommandError(f"There is no {missing} {options[missing]}.")
         made = members.make_owner(organization=organization, user=user)
-        self.stdout.write(f"{user} is Owner of {organization}{'' if made else ' already'}.")
+        self.stdout.write(
+            (f"{user} is now Owner of {organization}.")
+            if made
+            else f"{user} is already Owner of {organization}."
+        )

@@ -22,7 +22,7 @@ from fleets.postgres.leader import MIGRATING, Leader
 
 PAUSE: Final = 0.5  # seconds between two looks
 UNRELEASED: Final = (
-    "This database was made by an unreleased version of Lookout, which had other migrations than this one."
+    "This database was created by an unreleased version of Lookout, which had other migrations."
     " Update to version 0.1.0 first and run migrate there, then update to this version."
 )
 
@@ -43,7 +43,7 @@ class Command(migrate.Command):
         leader, told = Leader(MIGRATING), False
         while not leader.leads():
             if not told:
-                self.stderr.write("Another migrate is under way: waiting for its end.")
+                self.stderr.write("Another migrate is running. Waiting until it ends.")
             told = True
             time.sleep(PAUSE)
         try:

@@ -29,7 +29,7 @@ LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a 
 
 
 class Command(BaseCommand):
-    help = "Records the deadlines that passed. Pages are exact without it; it writes their history."
+    help = "Records deadlines that have passed. Pages are exact without it, but it writes the history."
     own = OwnClock()
     quiet = False  # with --verbosity 0
     clean_at = 0.0  # of the monotonic clock
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--watch", action="store_true", help="go on until told to stop; of several, one works"
+            "--watch", action="store_true", help="keep running until stopped (if several run, one works)"
         )
 
     def handle(self, *, watch: bool, verbosity: int, **options: Any) -> None:
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         while not stopped.is_set():
             leads = self.look(leader)
             if leads and not led:
-                self.say("this process settles")
+                self.say("this process now records deadlines")
             led = leads
             stopped.wait(PAUSE)
         leader.resign()
@@ -82,8 +82,8 @@ class Command(BaseCommand):
         lag = deadlines.lag(at)
         recorded = connectivity.settle(at)
         if recorded:
-            behind = f", {words.duration(lag, precise=True)} behind" if lag > LAG_TOLD else ""
-            self.say(f"{changes(recorded)}{behind}")
+            late = words.duration(lag, precise=True)
+            self.say(f"{changes(recorded)}, {late} behind" if lag > LAG_TOLD else changes(recorded))
         if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
             key_handout.forget(at)
@@ -102,7 +102,7 @@ class Command(BaseCommand):
         jobs.forget(before)
         vpn_leases.forget(before)
         for name in retention.keep(at):
-            self.say(f"history: made or dropped {name}")
+            self.say(f"history: created or dropped {name}")
 
     def say(self, line: str) -> None:
         if not self.quiet:
@@ -110,4 +110,4 @@ class Command(BaseCommand):
 
 
 def changes(number: int) -> str:
-    return f"{number} {'change' if number == 1 else 'changes'} recorded"
+    return "1 change recorded" if number == 1 else f"{number} changes recorded"

@@ -12,11 +12,14 @@ from fleets.postgres.checks import at_start
 
 
 class Command(BaseCommand):
-    help = "Does background jobs until told to stop. Run one, or several: each job is done by one of them."
+    help = "Runs background jobs until stopped. You can run several. Each job is done by one of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--side-by-side", type=count, default=2, help="jobs at once, of different organizations"
+            "--side-by-side",
+            type=count,
+            default=2,
+            help="how many jobs of different organizations run at the same time",
         )
 
     def handle(self, *, side_by_side: int, **options: Any) -> None:

@@ -42,7 +42,7 @@ async def report(request: Request, ingest: Ingest) -> Reply:
     contact = Contact(request.key, is_poll=False, report=answer, address=request.address)
     device = await _accepted(contact, request, ingest)
     if device.frozen_reason:
-        error = "This device is frozen: its reports are refused."
+        error = "This device is frozen, so its reports are refused."
         return json_reply(403, Frozen(error, device.frozen_reason))
     if isinstance(answer, Refused):
         raise answer
@@ -79,7 +79,7 @@ def register(request: Request) -> Reply:
             at=at,
         )
     except lifecycle.UuidTaken as taken:
-        raise Refused(409, "This UUID is registered already.", "uuid") from taken
+        raise Refused(409, "This UUID is already registered.", "uuid") from taken
     except lifecycle.FleetGone as gone:
         raise unauthorized() from gone  # its keys went with it
     except ceilings.Reached as reached:
@@ -104,7 +104,7 @@ def vpn_alive(request: Request) -> Reply:
     try:
         changed = connectivity.vpn_alive(sign.server, sign.connected, at, boot=sign.boot, organization=reach)
     except ListRequired as missing:
-        error = "The first sign after a silence must name what is connected, or a boot."
+        error = "The first sign after a silence must contain what is connected, or a boot."
         raise Refused(409, error, "connected") from missing
     return _changed(changed, sign.connected or [], reach)
 

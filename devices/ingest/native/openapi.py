@@ -53,7 +53,7 @@ OPERATIONS: Final = (
     Operation(
         "patch",
         "/api/v1/report",
-        "A device says of itself what changed.",
+        "A device reports what has changed.",
         Kind.DEVICE,
         Report,
         False,
@@ -80,7 +80,7 @@ OPERATIONS: Final = (
     Operation(
         "post",
         "/api/v1/vpn/alive",
-        "A VPN server's sign of life, with all who are connected if named.",
+        "A VPN server's life sign, optionally with all connected devices.",
         Kind.SERVICE,
         Alive,
         True,
@@ -88,21 +88,21 @@ OPERATIONS: Final = (
     ),
 )
 ALWAYS: Final = {
-    400: "Not JSON, or not of these types; nothing was changed.",
+    400: "The body is not JSON or not of these types. Nothing was changed.",
     401: "The key is missing, unknown, expired, revoked or not for this.",
     413: "The body is too large.",
-    429: "Called too often, or registered too many devices in an hour; nothing was done.",
-    503: "Too much to do just now, or no database; try again later.",
+    429: "Called too often, or registered too many devices in an hour. Nothing was done.",
+    503: "The server is too busy, or its database does not answer. Try again later.",
 }
 DONE: Final = {
-    201: "Registered; the key is shown this once. If the answer is lost, an operator creates another.",
-    403: "The device is frozen, or the key has registered all that it may; nothing was changed.",
-    409: "In conflict with what is known; nothing was changed.",
+    201: "Registered. The key is shown only once. If the answer is lost, an operator creates a new one.",
+    403: "The device is frozen, or the key has reached its limit of registrations. Nothing was changed.",
+    409: "In conflict with what is known. Nothing was changed.",
 }
 KEYS: Final = {
     Kind.DEVICE: "The key of the device.",
-    Kind.PROVISIONING: "A key of the fleet, with which its devices register.",
-    Kind.SERVICE: "A key of the VPN servers of an organization, or of the site.",
+    Kind.PROVISIONING: "A provisioning key of a fleet.",
+    Kind.SERVICE: "A service key of an organization's VPN servers, or of the site's.",
 }
 
 

@@ -53,7 +53,7 @@ async def tags(request: Request, ingest: Ingest) -> Reply:
 
 async def absent(request: Request, ingest: Ingest) -> Reply:
     """What agents ask a cloud for, often and for ever: told in few bytes, and no line of the log."""
-    return json_reply(404, {"error": "This site does not have that.", "field": "path"})
+    return json_reply(404, {"error": "This site does not support this.", "field": "path"})
 
 
 async def log_stream(request: Request, ingest: Ingest) -> Reply:

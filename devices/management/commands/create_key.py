@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Makes a key and prints it. Keep it: only a digest is stored."
+    help = "Creates a key and prints it. Store it, because the site keeps only a digest."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=float, help="it expires after so many")
+        parser.add_argument("--days", type=float, help="the key expires after this many")
         kinds = parser.add_subparsers(dest="kind", required=True)
         device = kinds.add_parser("device", help="for one device: polls and reports")
         device.add_argument("uuid")
         provisioning = kinds.add_parser("provisioning", help="for one fleet: devices register")
         provisioning.add_argument("fleet", metavar="FLEET-SLUG")
-        provisioning.add_argument("--name", default="", help="what you will know the key by")
+        provisioning.add_argument("--name", default="", help="a name to recognize the key by")
         service = kinds.add_parser("service", help="for VPN servers")
         reach = service.add_mutually_exclusive_group(required=True)
         reach.add_argument("organization", nargs="?", metavar="ORGANIZATION-SLUG")
         reach.add_argument("--site-wide", action="store_true", help="for all organizations")
-        service.add_argument("--name", default="", help="what you will know the key by")
+        service.add_argument("--name", default="", help="a name to recognize the key by")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(create_key(**options))

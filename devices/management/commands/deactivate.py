@@ -13,7 +13,7 @@ from devices.operations import lifecycle
 
 
 class Command(BaseCommand):
-    help = "Deactivates devices, each only while both its links are down. Contact activates it again."
+    help = "Deactivates devices whose links are both down. Their next contact activates them again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("uuid", nargs="+")
@@ -28,4 +28,4 @@ class Command(BaseCommand):
 def deactivate(device: Device) -> str:
     """What was done. Raises StillConnected, Device.DoesNotExist."""
     done = lifecycle.deactivate(device=device, actor=None)
-    return f"{device.uuid}: {'deactivated' if done else 'was inactive already'}"
+    return f"{device.uuid}: deactivated" if done else f"{device.uuid}: already inactive"

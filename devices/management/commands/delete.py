@@ -13,7 +13,7 @@ from devices.operations import lifecycle
 
 
 class Command(BaseCommand):
-    help = "Says what deleting these devices would end; with --yes it deletes them, which cannot be undone."
+    help = "Shows which devices would be deleted. With --yes it deletes them. This cannot be undone."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("uuid", nargs="+")
@@ -23,12 +23,12 @@ class Command(BaseCommand):
         devices = found(uuid)
         if not yes:
             self.stdout.write("\n".join(map(foreseen, devices)))
-            self.stdout.write("Nothing was deleted: add --yes to delete, which cannot be undone.")
+            self.stdout.write("Nothing was deleted. Add --yes to delete them. This cannot be undone.")
             return
         told, refused = act_on_each(devices, delete, (Device.DoesNotExist,))
         self.stdout.write("\n".join(told))
         if refused:
-            raise CommandError(f"{refused} of {len(told)} were gone already.")
+            raise CommandError(f"{refused} of {len(told)} were already gone.")
 
 
 def foreseen(device: Device) -> str:

@@ -10,7 +10,7 @@ from devices import keys
 
 
 class Command(BaseCommand):
-    help = f"Drops hashes of the keys of devices deleted more than {keys.FORMER_KEPT.days} days ago."
+    help = f"Deletes key hashes of devices that were deleted more than {keys.FORMER_KEPT.days} days ago."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{keys.forget_former()} hashes dropped")
+        self.stdout.write(f"{keys.forget_former()} hashes deleted")

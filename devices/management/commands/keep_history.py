@@ -12,17 +12,24 @@ from devices.history import retention
 
 
 class Command(BaseCommand):
-    help = "Makes the next months of the histories, and says which would be dropped; --drop drops them."
+    help = (
+        "Creates the next months of the histories and shows which old ones would be dropped. --drop drops"
+        " them."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--days", type=int, default=settings.HISTORY_DAYS, help="that are kept at least")
-        parser.add_argument("--drop", action="store_true", help="what is older, but for what was true then")
+        parser.add_argument(
+            ("--days"), type=int, default=settings.HISTORY_DAYS, help="how many days are kept at least"
+        )
+        parser.add_argument(
+            ("--drop"), action="store_true", help="drop older months (what was true at their end is kept)"
+        )
 
     def handle(self, *, days: int, drop: bool, **options: Any) -> None:
         at = clock.now()
         cut = retention.cut_at(trusted(at), days)
         for name in retention.make_ahead(at):
-            self.stdout.write(f"made {name}")
+            self.stdout.write(f"created {name}")
         for name in retention.drop_old(cut) if drop else retention.too_old(cut):
-            self.stdout.write(f"{'dropped' if drop else 'would drop'} {name}")
+            self.stdout.write(f"dropped {name}" if drop else f"would drop {name}")
         self.stdout.write(f"the histories begin at {cut:%Y-%m-%d}" if drop else "nothing was dropped")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Lists keys: fingerprint, kind, what for, name, when made, whether it is accepted, the hour it was"
-        " last used, when and why it was last refused."
+        "Lists keys with fingerprint, kind, what they are for, name, creation time, state, the hour of "
+        "last use, and when and why they were last refused."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

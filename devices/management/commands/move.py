@@ -14,10 +14,10 @@ from fleets.models import Fleet
 
 
 class Command(BaseCommand):
-    help = "Moves devices to a fleet of the same organization; they keep their history."
+    help = "Moves devices to another fleet of the same organization. They keep their history."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("fleet", help="the address of the fleet, as in /fleets/ADDRESS/")
+        parser.add_argument("fleet", help="the address of the fleet, as in its URL /fleets/ADDRESS/")
         parser.add_argument("uuid", nargs="+")
 
     def handle(self, *, fleet: str, uuid: list[str], **options: Any) -> None:
@@ -32,4 +32,4 @@ class Command(BaseCommand):
 def move(device: Device, to: Fleet) -> str:
     """What was done. Raises OtherOrganization, FleetGone, Device.DoesNotExist."""
     done = lifecycle.move(device=device, fleet=to, actor=None)
-    return f"{device.uuid}: {'moved to' if done else 'was already in'} {to.slug}"
+    return f"{device.uuid}: moved to {to.slug}" if done else f"{device.uuid}: already in {to.slug}"

@@ -9,13 +9,13 @@ from devices.integrity import recompute
 
 class Command(BaseCommand):
     help = (
-        "After an update that changed the rules of the status: gives each device the status it has by them,"
-        " 1,000 at a time. Can be stopped, and run again."
+        "Run this after an update that changed the status rules. It recomputes the recorded status of "
+        "each device, 1,000 at a time. You can stop it and run it again."
     )
 
     def handle(self, **options: Any) -> None:
         changed = 0
         for step in recompute.steps():
             changed += step.changed
-            self.stdout.write(f"{changed} devices have another status by the rules")
-        self.stdout.write("Every recorded status is that of the rules.")
+            self.stdout.write(f"{changed} devices got another status")
+        self.stdout.write("All recorded statuses match the rules.")

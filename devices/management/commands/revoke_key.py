@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Command(BaseCommand):
-    help = "Revokes a key, from this moment on."
+    help = "Revokes a key immediately."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("key", help="the key itself, or its fingerprint as list_keys shows it")
@@ -27,5 +27,5 @@ def revoke_key(text: str) -> str:
     key = keys.named(text)
     if key is None:
         raise CommandError("There is no such key.")
-    done = "is revoked" if keys.revoke(key) else "was revoked before"
-    return f"{key.kind} key {keys.fingerprint(key)} {done}."
+    name = f"{key.kind} key {keys.fingerprint(key)}"
+    return f"The {name} is revoked." if keys.revoke(key) else f"The {name} was already revoked."

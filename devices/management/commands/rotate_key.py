@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Makes a second key for a device and prints it; --finish revokes the first once the second is in use."
+        "Creates a second key for a device and prints it. --finish revokes the first one once the second "
+        "is in use."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("uuid")
         parser.add_argument(
-            "--overlap", type=float, metavar="HOURS", help="the first key expires then by itself"
+            "--overlap", type=float, metavar="HOURS", help="the first key expires by itself after this time"
         )
         parser.add_argument("--finish", action="store_true", help="revoke the first key")
         parser.add_argument("--unused", action="store_true", help="finish even if the second was never used")

@@ -34,7 +34,7 @@ def whole(text: str) -> int:
 
 
 class Command(BaseCommand):
-    help = "Run virtual devices and VPN servers over HTTP against a site; Ctrl-C stops them."
+    help = "Runs virtual devices and VPN servers over HTTP against a site. Ctrl-C stops them."
     requires_system_checks = ()  # it speaks HTTP, the database is not its business
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -49,22 +49,22 @@ class Command(BaseCommand):
             "--state",
             type=Path,
             default=settings.STATE_DIRECTORY / "simulator.json",
-            help="where the devices keep their own keys for the next run (default %(default)s)",
+            help="file with the devices' own keys for the next run (default %(default)s)",
         )
         parser.add_argument("--devices", type=whole, default=60, help="default %(default)s")
         parser.add_argument(
-            "--fleets", nargs="+", default=[], metavar="SLUG", help="only these; default: all"
+            "--fleets", nargs="+", default=[], metavar="SLUG", help="only these (default: all)"
         )
         parser.add_argument(
             "--poll-interval",
             type=positive,
             metavar="SECONDS",
-            help="poll this often, whatever the site answers",
+            help="poll at this interval, whatever the site answers",
         )
         parser.add_argument(
-            "--speed", type=positive, default=1.0, help="how much faster lives pass (default 1)"
+            "--speed", type=positive, default=1.0, help="how much faster time passes (default 1)"
         )
-        parser.add_argument("--seed", default="1", help="the same seed gives the same lives")
+        parser.add_argument("--seed", default="1", help="the same seed gives the same events")
         parser.add_argument("--duration", type=positive, metavar="SECONDS", help="default: endless")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,10 +10,10 @@ from devices.history import rollups
 
 
 class Command(BaseCommand):
-    help = "Counts each fleet's devices per status at every full hour, from its changes of status."
+    help = "Writes the hourly device counts per fleet and status from the status history."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--rebuild", action="store_true", help="make all of them anew")
+        parser.add_argument("--rebuild", action="store_true", help="write all of them again")
 
     def handle(self, *, rebuild: bool, **options: Any) -> None:
         connectivity.settle()

@@ -10,22 +10,22 @@ from devices.connectivity import outages
 from devices.integrity import checks as integrity
 
 HINTS = {
-    integrity.AHEAD: "; --repair brings what is dated ahead to the present",
-    integrity.RULES: "; recompute_statuses brings recorded statuses to the rules",
+    integrity.AHEAD: " --repair brings records that are dated in the future to the present.",
+    integrity.RULES: " recompute_statuses corrects recorded statuses.",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Checks devices, histories and counters against the facts; says what disagrees, and changes nothing"
-        " without --repair."
+        "Checks devices, histories and counters against the facts and prints what disagrees. Without "
+        "--repair it changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--repair",
             action="store_true",
-            help="first bring what is dated ahead of the database's clock to the present",
+            help="first bring records that are dated in the future to the present",
         )
 
     def handle(self, *, repair: bool, **options: Any) -> None:
@@ -41,5 +41,5 @@ class Command(BaseCommand):
         if disagreements:
             found = {disagreement.what for disagreement in disagreements}
             hints = "".join(hint for what, hint in HINTS.items() if what in found)
-            raise CommandError(f"{len(disagreements)} disagreements{hints}")
-        self.stdout.write("Everything recorded follows from the facts.")
+            raise CommandError(f"{len(disagreements)} disagreements.{hints}")
+        self.stdout.write("All records match the facts.")

@@ -10,7 +10,7 @@ from devices.vpn.site import WrongSettings
 
 
 class Command(BaseCommand):
-    help = "Watches WireGuard on this machine; elsewhere: python3 -m devices.vpn wireguard."
+    help = "Watches WireGuard on this machine. On other machines run python3 -m devices.vpn wireguard."
     requires_system_checks = ()  # it speaks HTTP, the database is not its business
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def test_ones_address_is_shown_to_be_ones_own(signed_in: Client, lines: Lines) -
     assert addresses() == ("ida@example.org", "ida@example.org")
     assert lines()[-1] == ("ida", "email-proven", {"address": "ida@example.org"})
     signed_in.get(link)
-    assert "the link was used" in text_of(signed_in.get(PROVE, follow=True))
+    assert "The link was already used" in text_of(signed_in.get(PROVE, follow=True))
 
 
 def test_another_address_is_ones_own_once_its_link_is_opened(signed_in: Client) -> None:
@@ -69,7 +69,7 @@ def test_a_link_is_good_for_its_own_account_and_an_hour(
     bob = Client()
     bob.force_login(make_member(make_organization(), username="bob"))
     bob.get(link)
-    assert "another account's" in text_of(bob.post(PROVE, follow=True)).replace("&#x27;", "'")
+    assert "belongs to another account" in text_of(bob.post(PROVE, follow=True)).replace("&#x27;", "'")
     monkeypatch.setattr(address, "GOOD_FOR", -1)
     signed_in.get(link)
     signed_in.post(PROVE)

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 ADD = "/account/factors/app/add/"
 CODES = "/account/factors/codes/"
 FORM = {"login": "ida", "password": PASSWORD}
-WRONG = "This is not right, or was used before."
+WRONG = "This is wrong, or it was already used."
 LOCKED = "Too many wrong passwords for this account or from this address."
 
 
@@ -243,7 +243,7 @@ def test_none_is_added_before_the_address_is_shown_to_be_ones_own(
     confirm(signed_in, path)
     for answer in (signed_in.get(path, follow=True), signed_in.post(path, follow=True)):
         assert answer.redirect_chain == [("/account/email/", 302)]
-        assert "Nothing was added: confirm your e-mail address first." in text_of(answer)
+        assert "Nothing was added. Confirm your e-mail address first." in text_of(answer)
     assert not Authenticator.objects.exists()
     address.prove(user, user.email)
     assert "confirm your e-mail address first" not in text_of(signed_in.get(path, follow=True))

@@ -107,7 +107,7 @@ def test_connecting_asks_who_it_is(signed_in: Client) -> None:
 def test_none_is_connected_before_the_accounts_address_is_shown_to_be_the_persons(
     signed_in: Client, user: User, mailing: None
 ) -> None:
-    assert "Nothing was added: confirm your e-mail address first." in text_of(connect(signed_in, "eve"))
+    assert "Nothing was added. Confirm your e-mail address first." in text_of(connect(signed_in, "eve"))
     assert not SocialAccount.objects.exists()
     assert "Confirm your e-mail address first" in text_of(signed_in.get(CONNECTION))
     prove(user)

@@ -79,7 +79,7 @@ def test_a_forgotten_one_is_replaced_by_a_link(
 ) -> None:
     guest = Client()
     answer = guest.post(FORGOTTEN, {"email": "Ida@Example.org"}, follow=True)
-    assert "If an account has this address, a link was sent to it." in text_of(answer)
+    assert "If an account has this address, we sent a link to it." in text_of(answer)
     assert mail.outbox[0].to == ["ida@example.org"]
     path = mailed_link()
     opened = guest.get(path)
@@ -93,7 +93,7 @@ def test_a_forgotten_one_is_replaced_by_a_link(
     assert (sign_in(NEW), sign_in(PASSWORD)) == (True, False)
     assert ("ida", "password-reset", None) in lines()
     again = Client().get(path)
-    assert "It was used before, or has expired." in text_of(again)
+    assert "It was already used, or it has expired." in text_of(again)
 
 
 def test_a_link_is_good_for_an_hour(client: Client, user: User, mailing: None, settings: Any) -> None:
@@ -169,9 +169,9 @@ def test_a_reset_by_mail_that_proves_the_address_removes_what_was_added_before(
     told = [(who, what) for who, what, _ in lines()][-6:]
     assert told == [
         ("ida", "password-reset"),
-        ("a reset by mail", "factor-removed"),
-        ("a reset by mail", "factor-removed"),
-        ("a reset by mail", "sign-in-disconnected"),
+        ("a password reset by e-mail", "factor-removed"),
+        ("a password reset by e-mail", "factor-removed"),
+        ("a password reset by e-mail", "sign-in-disconnected"),
         ("ida", "email-proven"),
         ("ida", "signed-in"),
     ]
@@ -189,7 +189,7 @@ def test_a_reset_by_mail_leaves_the_second_factors_of_a_proven_address(
 
 def test_nobody_else_is_written_to(client: Client, user: User, mailing: None) -> None:
     answer = client.post(FORGOTTEN, {"email": "nobody@example.org"}, follow=True)
-    assert "If an account has this address, a link was sent to it." in text_of(answer)
+    assert "If an account has this address, we sent a link to it." in text_of(answer)
     assert mail.outbox == []
 
 

@@ -58,7 +58,7 @@ def test_who_is_switched_off_stays_outside_and_is_told_so(client: Client, user: 
 def test_nothing_tells_whether_an_account_exists(client: Client, user: User) -> None:
     known, unknown = try_to(client, "guess"), try_to(client, "guess", "nobody")
     assert known == unknown
-    assert "do not belong together" in known
+    assert "do not match" in known
 
 
 def test_there_is_no_sign_up(client: Client) -> None:
@@ -70,7 +70,7 @@ def test_after_five_wrong_passwords_an_account_is_locked_for_five_minutes(
     client: Client, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ["ida", "ida@example.org", "IDA", "ida", "Ida@example.org"]  # all of one account
-    assert all("do not belong together" in try_to(client, "guess", name) for name in names)
+    assert all("do not match" in try_to(client, "guess", name) for name in names)
     for password in ("guess", PASSWORD):
         assert LOCKED in try_to(client, password)
         assert LOCKED in try_to(client, password, REMOTE_ADDR="192.0.2.7")

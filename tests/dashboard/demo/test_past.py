@@ -42,7 +42,7 @@ def test_they_have_lived_for_days_and_are_well_now(account: demo.Account, state:
     assert set(changes.values_list("after", flat=True)) == told
     assert not changes.filter(at__gt=T0).exists()
     found = integrity.disagreements(T0)  # keys, and devices that are only created, have the database's time
-    assert [each for each in found if each.what != "what is dated ahead of the clock"] == []
+    assert [each for each in found if each.what != "a record in the future"] == []
 
 
 def test_the_simulator_drives_them_on(account: demo.Account, state: Path) -> None:

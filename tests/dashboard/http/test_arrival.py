@@ -77,7 +77,7 @@ def test_a_request_through_a_trusted_proxy(superuser: Client) -> None:
         "Address": "203.0.113.7",
         "Scheme": "http",  # of the tests' client, around which no server stands
         "Connection from": "10.0.0.1, which is a trusted proxy",
-        "Claimed, not believed": "192.0.2.66",
+        "Claimed, not used": "192.0.2.66",
         "X-Forwarded-For": "192.0.2.66, 203.0.113.7:5",
         "X-Forwarded-Proto": "HTTPS",
     }

@@ -51,7 +51,7 @@ def test_a_page_says_that_the_database_does_not_answer(
     assert response["Retry-After"] == "10"
     assert "no-store" in response["Cache-Control"]
     assert "The database does not answer" in text_of(response)
-    assert "Devices keep trying, and nothing is concluded about them" in text_of(response)
+    assert "Devices keep trying, and their statuses do not change" in text_of(response)
     told = [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
     assert [(record.levelname, bool(record.exc_info)) for record in told] == [("WARNING", False)]
     assert path in told[0].getMessage()

@@ -149,7 +149,7 @@ def test_it_is_said_in_the_log_and_by_a_moment(caplog: pytest.LogCaptureFixture)
     assert step / DAY == pytest.approx(-1, abs=0.001)
     assert [each.getMessage() for each in caplog.records] == [
         f"the database's clock was set back by {seconds(-step)}, to {at(6)}",
-        "nothing is dated ahead of the database's clock any more",
+        "no record is dated in the future any longer",
     ]
     assert {each.levelno for each in caplog.records} == {logging.WARNING}
 
@@ -496,5 +496,5 @@ def test_verify_status_says_what_is_dated_ahead_and_repairs_it() -> None:
     call_command("verify_status", "--repair", stdout=said)
     first, last = said.getvalue().splitlines()
     assert first.startswith("The database's clock was set back by 23\N{NO-BREAK SPACE}h") or "1\xa0d" in first
-    assert last == "Everything recorded follows from the facts."
+    assert last == "All records match the facts."
     assert Outage.objects.get().ended_at < clock.now()

@@ -52,7 +52,7 @@ def test_a_disagreement_is_an_error_and_stands_in_the_admin(
     line = f"the heartbeat and its deadlines: {device.uuid} has lost, should have late"
     assert (found.found > 1, found.lines) == (True, [line])
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
-        (logging.ERROR, f"what is recorded does not follow from the facts: {line}"),
+        (logging.ERROR, f"a record does not match the facts: {line}"),
         (logging.ERROR, f"and {found.found - 1} more: `manage.py verify_status` names all"),
     ]
     client.force_login(User.objects.create_superuser("root"))

@@ -100,13 +100,13 @@ def test_the_commands_say_what_to_do_and_what_is_done() -> None:
     connectivity.settle()  # the command's clock is the database's: it is lost for long
     Device.objects.update(heartbeat_state="recent")
     change_the_rules()
-    with pytest.raises(CommandError, match="recompute_statuses brings recorded statuses to the rules"):
+    with pytest.raises(CommandError, match="recompute_statuses corrects recorded statuses"):
         call_command("verify_status", stdout=StringIO())
     said = StringIO()
     call_command("recompute_statuses", stdout=said)
     assert said.getvalue().splitlines() == [
-        "1 devices have another status by the rules",
-        "Every recorded status is that of the rules.",
+        "1 devices got another status",
+        "All recorded statuses match the rules.",
     ]
 
 

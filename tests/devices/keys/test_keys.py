@@ -150,7 +150,7 @@ def test_commands_make_list_and_revoke_keys(world: World) -> None:
     assert stored(site_wide).organization is None
 
     print_ = keys.fingerprint(stored(made["provisioning"]))
-    assert run("revoke_key", print_) == f"provisioning key {print_} is revoked."
+    assert run("revoke_key", print_) == f"The provisioning key {print_} is revoked."
     assert run("revoke_key", made["provisioning"]).endswith("was revoked before.")
     ApiKey.objects.filter(pk=stored(site_wide).pk).update(expires_at=clock.now())
     listed = [line.split("\t") for line in run("list_keys").splitlines()]

@@ -97,7 +97,7 @@ def test_names_become_devices_and_others_are_passed_over(
     assert not Spool(host.spool).pending()
     said = [record.getMessage() for record in caplog.records if record.name == "lookout.vpn"]
     assert said[0].startswith("OpenVPN does not answer")
-    assert said[1:] == ["admins-laptop is no device's name", f"The site knows no device {'d' * 32}"]
+    assert said[1:] == ["admins-laptop is not the name of a device", f"The site knows no device {'d' * 32}"]
 
 
 def test_a_spool_that_fails_costs_notes_and_no_life_sign(

@@ -76,7 +76,7 @@ def test_nothing_is_lost_while_the_site_is_away_and_the_watcher_is_killed(
     site.stop()
     client = vpn.client(1)
     eventually(lambda: client.says("Initialization Sequence Completed"))
-    eventually(lambda: watcher.says("The site does not take it"))
+    eventually(lambda: watcher.says("The site does not accept it"))
     watcher.end(signal.SIGKILL)
     watcher = vpn.watcher("a")
     site.start()

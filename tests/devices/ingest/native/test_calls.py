@@ -70,7 +70,7 @@ def test_register_has_a_ceiling_in_an_hour_and_in_all(
     answer = client.call("POST", "register", world.provisioning_key)
     assert answer.status == 429
     assert answer.json == {
-        "error": "This key has registered 2 devices in this hour, the most that one key may."
+        "error": "This key has registered 2 devices in this hour, which is the limit for one key."
         f" It can register more from {at + timedelta(minutes=1):%H:%M} UTC."
     }
     assert everything() == before
@@ -80,7 +80,7 @@ def test_register_has_a_ceiling_in_an_hour_and_in_all(
     answer = client.call("POST", "register", world.provisioning_key)
     assert answer.status == 403
     assert answer.json == {
-        "error": "This key has registered 3 devices, the most that one key may."
+        "error": "This key has registered 3 devices, which is the limit for one key."
         " Create another provisioning key."
     }
     assert everything() == before
