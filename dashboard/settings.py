@@ -208,6 +208,7 @@ ACCOUNT_RATE_LIMITS = {
     "reauthenticate": "10/5m/user",
     "change_password": "10/5m/user",
     "manage_email": "5/5m/user",
+    "invite": "30/h/user",  # by e-mail
 }
 MFA_ADAPTER = "dashboard.account.factors.Factors"
 MFA_FORMS = {

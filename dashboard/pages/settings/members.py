@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
+from dashboard.pages.settings import invitation_mail
 from dashboard.pages.settings.member_forms import MEANING, InvitationForm, RoleForm
 from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
@@ -43,15 +44,16 @@ def listed(request: HttpRequest, organization: str) -> HttpResponse:
 def invite(request: HttpRequest, organization: str) -> HttpResponse:
     """Owners make a link here. It is shown in the answer to the POST, which nobody stores, and never again.
 
+    Where it is for an e-mail address and the site sends mail, it is sent there too.
     The form names the newest invitation it knows of, so that a reload of the answer makes no second one.
     """
-    own, link = own_organization(request, organization, Role.OWNER), ""
+    own, link, unsent = own_organization(request, organization, Role.OWNER), "", None
     form = InvitationForm(request.POST or None)
     if form.is_valid():
         said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
         said["seen"] = request.POST.get("newest", "")
         try:
-            _, secret = members.invite(organization=own.organization, actor=person(request), **said)
+            invitation, secret = members.invite(organization=own.organization, actor=person(request), **said)
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect("fleets:members", organization)
@@ -59,10 +61,10 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
             form.add_error("email", f"{error} Change their role on the members page instead.")
         else:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
-    context = own.context(
-        "members", form=form, link=link, meanings=_meanings(), newest=members.newest(own.organization)
-    )
-    return render(request, "settings/invite.html", context)
+            unsent = invitation_mail.send(request, invitation, link)
+    newest = members.newest(own.organization)
+    said = {"form": form, "link": link, "unsent": unsent, "meanings": _meanings(), "newest": newest}
+    return render(request, "settings/invite.html", own.context("members", **said))
 
 
 TWICE = (
