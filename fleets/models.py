@@ -244,9 +244,11 @@ class Fleet(models.Model):
     type = models.CharField(max_length=8, choices=FleetType, default=FleetType.STANDARD)
     device_type = models.CharField(max_length=100, blank=True)
     poll_interval = poll_interval_field("Seconds; empty: the site's.")
+    # Null: not set, until a person sets it or a VPN server first connects a device of the fleet.
     vpn_enabled = models.BooleanField(
-        default=True,
-        help_text="Off: devices of this fleet are not expected to use the VPN.",
+        null=True,
+        blank=True,
+        help_text="Unknown: from the first connection on. No: its devices are not expected to use the VPN.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -32,10 +32,11 @@ def make_member(
 
 
 def make_fleet(organization: Organization | None = None, **fields: Any) -> Fleet:
+    """A fleet that uses the VPN; `vpn_enabled` None: as a new one, until a VPN server connects a device."""
     number = next(_numbers)
     return Fleet.objects.create(
         organization=organization or make_organization(),
-        **{"name": f"fleet-{number}", "slug": f"fleet-{number}"} | fields,
+        **{"name": f"fleet-{number}", "slug": f"fleet-{number}", "vpn_enabled": True} | fields,
     )
 
 
@@ -45,9 +46,12 @@ def make_uuid() -> str:
 
 def make_device(fleet: Fleet | None = None, **fields: Any) -> Device:
     """An active device that registered itself at T0 and was not heard of since: Post Provisioning."""
+    fleet = fleet or make_fleet()
     facts = {"is_active": True, "provisioned_at": T0, "activated_at": T0, "created_at": T0}
     uuid = make_uuid()
     defaults = {"uuid": uuid, "name": f"device-{int(uuid, 16)}", **facts}
-    device = Device.objects.create(fleet=fleet or make_fleet(), **defaults | fields)
+    if fleet.vpn_enabled is None:
+        defaults["vpn_enabled"] = False
+    device = Device.objects.create(fleet=fleet, **defaults | fields)
     device.refresh_from_db()
     return device

@@ -158,7 +158,7 @@ def _alike(fleet: Fleet, actor: Actor | None, at: datetime) -> Device:
         organization_id=fleet.organization_id,
         fleet=fleet,
         device_type=fleet.device_type,
-        vpn_enabled=fleet.vpn_enabled,
+        vpn_enabled=bool(fleet.vpn_enabled),
         created_at=at,
         facts_at=at,
         facts_reason={"slug": "preregistered"} | ({"by": actor.get_username()} if actor else {}),

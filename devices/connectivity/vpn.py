@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from devices import clock, freezing
 from devices.clock import Moment
+from devices.connectivity import vpn_beginning
 from devices.connectivity.vpn_leases import (
     current_life,
     life_of,
@@ -55,9 +56,9 @@ def vpn_connected(
     """
     at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
-    freezing.hold_for_contact(ids)
+    vpn_beginning.hold(ids, activates=True)
     _settle_for_event(life, ids, at)
-    activated = list(Device.objects.filter(pk__in=ids, is_active=False).values_list("pk", flat=True))
+    activated, beginning = vpn_beginning.found(ids)
     changed = transitions.write_vpn(
         transitions.CONNECTED,
         sets=f"vpn_server_id = %(owner)s, vpn_session = moves.session, {transitions.CONTACT}",
@@ -68,6 +69,7 @@ def vpn_connected(
         uuids=uuids,
         sessions=[(sessions or {}).get(uuid, "") for uuid in uuids],
     )
+    vpn_beginning.begin(beginning, server, at)
     freezing.refreeze_activated(activated, at)
     return changed
 
@@ -118,12 +120,16 @@ def vpn_alive(
     at, life = clock.known(at or clock.now()), life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
     ids = _affected(life, listed, at)
+    vpn_beginning.hold(ids, activates=False)
     life, _ = settle_with_server(life, ids, at)
     silent = bool(ids) or (life.lease_until is not None and life.lease_until <= at.heard)
     if boot is None and listed is None and silent:
         raise ListRequired(f"{server} was silent, so its first sign after that must contain its list")
     note_sign(life, at)
-    return _revive(life, ids, at) if listed is None else _follow_list(life, ids, listed, at)
+    changed = _revive(life, ids, at) if listed is None else _follow_list(life, ids, listed, at)
+    if changed:
+        vpn_beginning.begin(vpn_beginning.found(ids)[1], server, at)
+    return changed
 
 
 def _revive(life: VpnServer, ids: list[int], at: Moment) -> int:

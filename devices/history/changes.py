@@ -34,6 +34,8 @@ REASONS = {
     "thawed": "thawed: no longer {reason}",
     "moved": "moved to another {fleet}",
     "vpn-setting": "{vpn} setting changed",
+    "vpn-began": "the {fleet} began to use the {vpn}",
+    "vpn-unset": "the {fleet} does not use the {vpn} yet",
     "rules-changed": "the rules of the status changed",
     "deleted": "deleted",
 }

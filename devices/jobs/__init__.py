@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from procrastinate.contrib.django import app
 
@@ -41,6 +42,7 @@ def start(  # noqa: PLR0913 - what stands in a job's row
     organization: Organization,
     title: str,
     actor: Actor | None,
+    by: str = audit.CONSOLE,
     parameters: Mapping[str, Any],
     total: int | None = None,
     whole: bool = True,
@@ -50,7 +52,8 @@ def start(  # noqa: PLR0913 - what stands in a job's row
     """Have this done by a worker. The caller has asked whether the actor may; each step of a run asks again.
 
     `parameters` become JSON and hold no secret. `whole`: its run applies nothing or all, in one transaction.
-    `least` is the role that it requires of the actor, to its end, and of anyone who cancels it.
+    `least` is the role that it requires of the actor, to its end, and of anyone who cancels it. `by` names
+    who starts it where no person does.
     """
     job = Job.objects.create(
         kind=Job.Kind(kind),
@@ -61,7 +64,7 @@ def start(  # noqa: PLR0913 - what stands in a job's row
         whole=whole,
         least_role=least,
         started_by_id=actor.pk if actor else None,
-        started_by_name=actor.get_username() if actor else audit.CONSOLE,
+        started_by_name=(actor.get_username() if actor else by)[:255],
         created_at=at or clock.now(),
     )
     hand_over(job)
@@ -85,6 +88,8 @@ def cancel(*, job: Job, actor: Actor | None, at: datetime | None = None) -> None
     now = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
     if now.ended:
         raise Ended(f"{now} has ended already")
+    if not now.may_stop:
+        raise PermissionDenied(f"{now} goes on to its end")
     if now.cancel_at:
         return
     values: dict[str, Any] = {"cancel_at": at, "cancelled_by_name": by}

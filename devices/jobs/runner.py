@@ -93,9 +93,11 @@ class Run:
     @property
     def actor(self) -> Actor | None:
         """Who started it, and acts; None: the site itself, from the console. Raises Refused."""
-        if self.job.started_by is None and self.job.started_by_name != audit.CONSOLE:
-            raise Refused(f"The account of {self.job.started_by_name} no longer exists. {self._left}")
-        return self.job.started_by
+        job = self.job
+        by_person = job.started_by_name != audit.CONSOLE and job.kind != Job.Kind.VPN
+        if job.started_by is None and by_person:
+            raise Refused(f"The account of {job.started_by_name} no longer exists. {self._left}")
+        return job.started_by
 
     def progress(self, done: int, total: int | None = None) -> None:
         """Tell how far a `whole` job is, as often as you like: it is written a few times a second.

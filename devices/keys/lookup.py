@@ -27,7 +27,8 @@ FORMER_KEPT: Final = timedelta(days=90)  # how long a deleted device's agent is 
 
 # One array, and SQL of our own: an ORM list of so many parameters costs more than the search.
 FIND_DEVICES: Final = """
-SELECT k.digest, k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason, d.vpn_enabled,
+SELECT k.digest, k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason,
+       COALESCE(d.vpn_setting, f.vpn_enabled) IS FALSE,
        COALESCE(d.poll_interval, f.poll_interval, %(interval)s)
 FROM devices_apikey k JOIN devices_device d ON d.id = k.device_id JOIN fleets_fleet f ON f.id = d.fleet_id
 WHERE k.digest = ANY(%(digests)s) AND k.kind = 'device' AND k.revoked_at IS NULL
@@ -44,7 +45,7 @@ class KeyHolder:
     name: str
     organization_id: int
     frozen_reason: str
-    vpn_enabled: bool
+    vpn_off: bool  # on purpose, by its own setting or its fleet's
     poll_interval: int  # seconds, in force: device over fleet over site
 
 

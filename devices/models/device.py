@@ -138,7 +138,7 @@ class Device(models.Model):
     provisioning_progress = models.PositiveSmallIntegerField(null=True, blank=True)
     update_progress = models.PositiveSmallIntegerField(null=True, blank=True)
     progress_changed_at = models.DateTimeField(null=True, blank=True)
-    vpn_enabled = models.BooleanField(default=True)  # resolved: device, else fleet
+    vpn_enabled = models.BooleanField(default=True)  # resolved: device, else fleet; false while neither says
     vpn_connected = models.BooleanField(default=False)
     vpn_changed_at = models.DateTimeField(null=True, blank=True)
     # The owner: stays when its lease ends, goes when it says the device disconnected.
@@ -292,6 +292,11 @@ class Device(models.Model):
     @property
     def short_uuid(self) -> str:
         return self.uuid[:7]
+
+    @property
+    def vpn_unset(self) -> bool:
+        """Whether its VPN is not used yet: neither it nor its fleet says. The fleet is read with it."""
+        return not self.vpn_enabled and self.vpn_setting is None and self.fleet.vpn_enabled is None
 
     @property
     def last_poll(self) -> Heartbeat | None:

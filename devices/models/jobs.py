@@ -31,6 +31,7 @@ class Job(models.Model):
         BULK = "bulk", "Change devices"
         PLAN = "plan", "Change the plan"
         FLEET = "fleet", "Change a fleet's type"
+        VPN = "vpn", "Follow a fleet's VPN"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -90,6 +91,11 @@ class Job(models.Model):
     @property
     def ended(self) -> bool:
         return self.state not in {self.State.WAITING, self.State.RUNNING}
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether it may be cancelled: devices that do not follow their fleet would have the wrong status."""
+        return not self.ended and self.kind != self.Kind.VPN
 
 
 class JobResult(models.Model):

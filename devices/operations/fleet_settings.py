@@ -47,7 +47,7 @@ def change_fleet(
         return
     Fleet.objects.filter(pk=fleet.pk).update(**after)
     if "vpn_enabled" in after:
-        _follow_vpn(fleet, actor, at, enabled=after["vpn_enabled"])
+        _follow_vpn(fleet, actor, at, enabled=bool(after["vpn_enabled"]))
     if "type" in after:
         freezing.refreeze(fleet.organization_id, at, tell=tell)
     audit.record(

@@ -206,7 +206,8 @@ def says(fleet: Fleet) -> tuple[bool, str]:
     row = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
     if row is None:
         raise FleetGone(f"{fleet} was deleted meanwhile.")
-    return row
+    vpn_enabled, device_type = row
+    return bool(vpn_enabled), device_type
 
 
 def _by(slug: str, actor: Actor | None) -> dict[str, str]:

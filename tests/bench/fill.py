@@ -92,7 +92,10 @@ def make_model(devices: int) -> None:
     organization = Organization.objects.create(name="Benchmark", slug="benchmark")
     numbers = range(1, devices // FLEET_SIZE + 2)
     fleets = Fleet.objects.bulk_create(
-        [Fleet(organization=organization, name=f"Fleet {n}", slug=f"fleet-{n}") for n in numbers]
+        [
+            Fleet(organization=organization, name=f"Fleet {n}", slug=f"fleet-{n}", vpn_enabled=True)
+            for n in numbers
+        ]
     )
     device = lifecycle.register(fleet=fleets[0], uuid=uuid_of(1), name="device")
     keys.new_device_key(device)

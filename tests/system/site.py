@@ -30,7 +30,8 @@ from devices import keys
 from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
 organization = Organization.objects.create(name="o", slug="o")
-fleet = Fleet.objects.create(organization=organization, name="f", slug="f", poll_interval={INTERVAL})
+used = {{"poll_interval": {INTERVAL}, "vpn_enabled": True}}
+fleet = Fleet.objects.create(organization=organization, name="f", slug="f", **used)
 devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
 print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
 """

@@ -34,7 +34,8 @@ import django; django.setup()
 from devices import keys
 from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
-fleet = Fleet.objects.create(organization=Organization.objects.create(name="o", slug="o"), name="f", slug="f")
+organization = Organization.objects.create(name="o", slug="o")
+fleet = Fleet.objects.create(organization=organization, name="f", slug="f", vpn_enabled=True)
 print(keys.new_device_key(lifecycle.register(fleet=fleet, name="Pümpe 漢")))
 """
 SHOW: Final = """

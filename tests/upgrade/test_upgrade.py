@@ -40,7 +40,7 @@ SOME: Final = {
     "devices_description": 66,
     "devices_device": 66,
     "devices_statuschange": 484,
-    "fleets_auditentry": 178,
+    "fleets_auditentry": 179,  # with the one below
 }
 APPS: Final = ("dashboard", "devices", "fleets")
 Migrations = MigrationRecorder.Migration
@@ -57,6 +57,15 @@ LISTS: Final = (
 )
 VIEW: Final = """
 INSERT INTO devices_savedview (uuid, name, query, owner_id) VALUES (gen_random_uuid(), left(%s, 60), %s, 1)"""
+# Fleets without devices, whose VPN was on as a new fleet's was, and the last because a person said so.
+FLEETS: Final = """
+INSERT INTO fleets_fleet (name, slug, type, device_type, vpn_enabled, created_at, organization_id)
+SELECT slug, slug, 'standard', '', true, '2026-01-15', 1 FROM unnest(ARRAY['bare', 'turned-on']) AS slug"""
+TURNED_ON: Final = """
+INSERT INTO fleets_auditentry (at, organization_id, organization_name, actor_name, action, subject_kind,
+                               subject_id, subject_name, before, after)
+VALUES ('2026-01-15', 1, 'Halden Transit', 'ada', 'fleet-changed', 'fleet', 'turned-on', 'turned-on',
+        '{"vpn_enabled": false}', '{"vpn_enabled": true}')"""
 SELECTION: Final = """
 INSERT INTO devices_selection (uuid, query, total, created_at, organization_id)
 VALUES (gen_random_uuid(), %s, 0, '2026-01-15', 1)"""
@@ -107,6 +116,8 @@ def loaded(migrated: str) -> Iterator[str]:
         with opened(LOADED) as there:
             there.execute(gzip.decompress(DUMP.read_bytes()))
         with opened(LOADED) as there:  # anew: the dump leaves it without a search path
+            there.execute(FLEETS)
+            there.execute(TURNED_ON)
             for query, _ in LISTS:
                 there.execute(VIEW, [query, query])
                 there.execute(SELECTION, [query])
@@ -158,6 +169,13 @@ def test_an_organization_with_a_limit_or_a_paid_type_goes_on_speaking_of_its_pla
         found = there.execute(f"SELECT shows_plan, {limited} FROM fleets_organization").fetchall()  # noqa: S608
     assert (True, True) in found
     assert all(shown == limits for shown, limits in found)
+
+
+def test_a_vpn_of_which_nothing_came_is_not_set(upgraded: str) -> None:
+    with opened(upgraded) as there:
+        said = dict(there.execute("SELECT slug, vpn_enabled FROM fleets_fleet").fetchall())
+    assert {slug for slug, used in said.items() if used is None} == {"bare"}
+    assert {slug for slug, used in said.items() if used is False} == {"lab-bench"}
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from django.conf import settings
 
@@ -45,7 +46,8 @@ def _interval(device: Device, to: Fleet) -> Consequence:
 
 def _vpn(device: Device, to: Fleet) -> Consequence:
     own = device.vpn_setting
-    after = to.vpn_enabled if own is None else own
+    says = to.vpn_enabled if own is None else own
+    after = bool(says)
     note = ""
     if own is not None:
         note = "Set for this device."
@@ -53,11 +55,11 @@ def _vpn(device: Device, to: Fleet) -> Consequence:
         note = of_site("If the {vpn} is not connected, the device is not fully Online.")
     elif after != device.vpn_enabled:
         note = "A recent heartbeat alone makes it Online."
-    return Consequence(settings.VPN_WORD, _used(on=device.vpn_enabled), _used(on=after), note)
+    before = None if device.vpn_unset else device.vpn_enabled
+    return Consequence(settings.VPN_WORD, USED[before], USED[says], note)
 
 
-def _used(*, on: bool) -> str:
-    return "Used" if on else "Not used"
+USED: Final = {True: "Used", False: "Not used", None: "Not used yet"}
 
 
 def _freezing(device: Device, to: Fleet) -> Consequence:

@@ -61,7 +61,7 @@ def job(request: HttpRequest, job: UUID) -> HttpResponse:
         results=results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0),
         listed=keyed,
         offered_until=key_handout.offered_until(keyed, at) if keyed else None,
-        may_cancel=not found.ended and not found.cancel_at and own.role.includes(Role(found.least_role)),
+        may_cancel=found.may_stop and not found.cancel_at and own.role.includes(Role(found.least_role)),
     )
     around = {"nav": "settings", "organization": own.organization}
     return live_page(request, "devices/job.html", live, at=at, **around)

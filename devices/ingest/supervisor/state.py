@@ -85,8 +85,8 @@ def _name(device: KeyHolder) -> str:
 
 def _config(device: KeyHolder) -> dict[str, str]:
     config = {POLL_INTERVAL: str(1000 * max(SUPERVISOR_LEAST, device.poll_interval))}
-    # What is not named is on.
-    return config if device.vpn_enabled else config | {VPN_CONTROL: "false"}
+    # What is not named is on: a VPN that nobody has set may come, since the first connect sets it.
+    return config | {VPN_CONTROL: "false"} if device.vpn_off else config
 
 
 # Reports

@@ -119,7 +119,8 @@ def make_fleets(fleets: int) -> dict[str, int]:
     organization = Organization.objects.create(name="Benchmark", slug=ORGANIZATION)
     organization.memberships.create(user=User.objects.create_user("reader"), role=Role.OWNER)
     Fleet.objects.bulk_create(
-        Fleet(organization=organization, name=f"Fleet {n:04}", slug=f"fleet-{n}") for n in range(fleets)
+        Fleet(organization=organization, name=f"Fleet {n:04}", slug=f"fleet-{n}", vpn_enabled=True)
+        for n in range(fleets)
     )
     execute("INSERT INTO devices_vpnserver (name, boot) VALUES ('vpn', '')")
     return {"organization": organization.pk, "first_fleet": 1, "fleets": fleets, "server": 1}

@@ -32,7 +32,8 @@ import django; django.setup()
 from devices import keys
 from devices.operations import lifecycle
 from fleets.models import Fleet, Organization
-fleet = Fleet.objects.create(organization=Organization.objects.create(name="o", slug="o"), name="f", slug="f")
+organization = Organization.objects.create(name="o", slug="o")
+fleet = Fleet.objects.create(organization=organization, name="f", slug="f", vpn_enabled=True)
 devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
 print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
 """

@@ -37,8 +37,10 @@ class World:
 
 def make_world() -> World:
     ours, theirs = (Organization.objects.create(name=slug, slug=slug) for slug in ("ours", "theirs"))
-    fleet = Fleet.objects.create(organization=ours, name="Kiosks", slug="kiosks", poll_interval=300)
-    far = Fleet.objects.create(organization=theirs, name="Buoys", slug="buoys")
+    fleet = Fleet.objects.create(
+        organization=ours, name="Kiosks", slug="kiosks", poll_interval=300, vpn_enabled=True
+    )
+    far = Fleet.objects.create(organization=theirs, name="Buoys", slug="buoys", vpn_enabled=True)
     device = make_device(fleet, "a")
     return World(
         organization=ours,

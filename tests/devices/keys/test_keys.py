@@ -96,18 +96,18 @@ def test_a_revoked_key_is_accepted_no_more(world: World) -> None:
 
 
 def test_devices_are_found_in_one_query_with_what_their_calls_need(world: World) -> None:
-    told = {"poll_interval": 60, "frozen_reason": "unpaid", "name": "Door", "vpn_enabled": False}
+    told = {"poll_interval": 60, "frozen_reason": "unpaid", "name": "Door", "vpn_setting": False}
     Device.objects.filter(pk=world.device.pk).update(**told)
     by_fleet = make_device(world.fleet, "c")
     asked = {
         world.device_key: keys.KeyHolder(
-            world.device.pk, world.device.uuid, "Door", world.organization.pk, "unpaid", False, 60
+            world.device.pk, world.device.uuid, "Door", world.organization.pk, "unpaid", True, 60
         ),
         keys.new_device_key(by_fleet): keys.KeyHolder(
-            by_fleet.pk, by_fleet.uuid, "", world.organization.pk, "", True, 300
+            by_fleet.pk, by_fleet.uuid, "", world.organization.pk, "", False, 300
         ),
         keys.new_device_key(world.stranger): keys.KeyHolder(
-            world.stranger.pk, world.stranger.uuid, "", world.stranger.organization.pk, "", True, 900
+            world.stranger.pk, world.stranger.uuid, "", world.stranger.organization.pk, "", False, 900
         ),
     }
     at = clock.now()

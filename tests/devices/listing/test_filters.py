@@ -58,15 +58,18 @@ def test_every_state_of_the_heartbeat_is_a_filter_from_its_first_instant_on(
     assert found(fleet, heartbeat=("lost", "unknown")) == expected["lost"] | expected["unknown"]
 
 
+OFF = {"vpn_setting": False, "vpn_enabled": False}
+
+
 def test_every_state_of_the_vpn_is_a_filter(fleet: Fleet) -> None:
     facts: dict[str, dict[str, Any]] = {
         "connected": {},
-        "connected-though-off": {"vpn_enabled": False},
+        "connected-though-off": OFF,
         "disconnected": {},
         "lease-ended": {},
         "never": {},
-        "off": {"vpn_enabled": False},
-        "off-again": {"vpn_enabled": False},
+        "off": OFF,
+        "off-again": OFF,
     }
     made = {name: make_device(fleet, name=name, **fields) for name, fields in facts.items()}
     connectivity.vpn_alive("vpn-2", at=T0 - seconds(70))

@@ -37,7 +37,9 @@ class ModelDevice:
     state: str = ""
     provisioning: int | None = None
     update: int | None = None
-    vpn_wanted: bool = True
+    own_vpn: bool | None = None  # what it says itself
+    fleet: str = ""
+    vpn_wanted: bool = True  # resolved
     vpn: bool = False
     vpn_since: datetime | None = None
     owner: ModelServer | None = None
@@ -87,8 +89,9 @@ class ModelDevice:
 class Model:
     """Devices and VPN servers, and what each event does to them."""
 
-    def __init__(self, devices: list[ModelDevice]) -> None:
+    def __init__(self, devices: list[ModelDevice], fleets_vpn: dict[str, bool | None] | None = None) -> None:
         self.devices = {device.uuid: device for device in devices}
+        self.fleets_vpn = fleets_vpn or {}  # None: not set; True is what a fleet without a word says
         self.servers: list[ModelServer] = []
         self.pulsed: datetime | None = None
         self.outages: list[tuple[datetime, datetime]] = []
@@ -227,7 +230,23 @@ class Model:
         self._contact(device)
         if not device.vpn:
             self._vpn(device, up=True, at=at)
+        self._uses(device)
         device.note(at)
+
+    def follow(self, at: datetime) -> None:
+        """The job has come to its end: all devices do as their fleet says."""
+        self.pass_until(at)
+        for device in self.devices.values():
+            if device.own_vpn is None:
+                device.vpn_wanted = self.fleets_vpn.get(device.fleet, True) is True
+            device.note(at)
+
+    def _uses(self, device: ModelDevice) -> None:
+        """A server has connected it: a fleet of which nobody has said anything uses the VPN from now on."""
+        if self.fleets_vpn.get(device.fleet, True) is None and device.own_vpn is None:
+            self.fleets_vpn[device.fleet] = True
+        if device.own_vpn is None and self.fleets_vpn.get(device.fleet, True):
+            device.vpn_wanted = True
 
     def disconnect(self, name: str, uuid: str, session: str, at: datetime) -> None:
         self.pass_until(at)
@@ -254,12 +273,14 @@ class Model:
             if listed is None:
                 if device.owner is server and not device.vpn:
                     self._vpn(device, up=True, at=at)
+                    self._uses(device)
             elif device.uuid in listed:
                 if not device.vpn or own:
                     device.session = device.session if device.owner is server else ""
                     device.owner = server
                 if not device.vpn:
                     self._vpn(device, up=True, at=at)
+                    self._uses(device)
             elif own and not device.vpn:
                 device.owner, device.session = None, ""
             elif own and device.vpn_since and device.vpn_since <= at - timedelta(seconds=30):

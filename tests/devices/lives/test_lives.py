@@ -19,6 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from devices import clock, connectivity
+from devices.background import vpn_following
 from devices.connectivity import outages
 from devices.history import counts_as_of, device_history, rollups
 from devices.history.spans import Span, spans_of
@@ -28,7 +29,7 @@ from devices.listing.filters import Filters
 from devices.listing.fleets import SORTS
 from devices.listing.fleets_as_of import standings_then
 from devices.listing.list_as_of import Then
-from devices.models import ConnectivityRecord, Device, StatusChange
+from devices.models import ConnectivityRecord, Device, Job, StatusChange
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_by_status
 from devices.status.explanation import explain
@@ -59,7 +60,9 @@ class Event:
 events = st.builds(
     Event,
     kind=st.sampled_from(
-        ["poll"] * 3 + ["connect"] * 3 + ["stale", "disconnect", "alive", "alive", "settle", "pulse"]
+        ["poll"] * 3
+        + ["connect"] * 3
+        + ["stale", "disconnect", "alive", "alive", "settle", "pulse", "follow"]
     ),
     device=st.integers(0, 3),
     server=st.sampled_from(["vpn-1", "vpn-2"]),
@@ -76,8 +79,9 @@ devices: st.SearchStrategy[dict[str, Any]] = st.builds(
     state=st.sampled_from(["", "", "", "", "Post-Provisioning"]),
     provisioning=st.sampled_from([None, None, None, None, 0, 40]),
     update=st.sampled_from([None, None, None, 0, 70]),
-    vpn_wanted=st.sampled_from([True, True, False]),
+    own_vpn=st.sampled_from([None, None, None, True, False]),
 )
+fleets_vpn: st.SearchStrategy[bool | None] = st.sampled_from([True, None, None, False])
 
 
 def tell(model: Model, event: Event, at: datetime) -> None:
@@ -106,6 +110,19 @@ def tell(model: Model, event: Event, at: datetime) -> None:
             connectivity.settle(at)
         case "pulse":
             pulse(model, at)
+        case "follow":
+            model.follow(at)
+            follow(at)
+
+
+def follow(at: datetime) -> None:
+    """What a worker does with the jobs of fleets that began to use the VPN, at this clock."""
+    with pytest.MonkeyPatch.context() as context:
+        context.setattr(clock, "now", lambda: clock.known(at))
+        for job in Job.objects.filter(state=Job.State.WAITING):
+            while vpn_following.some(job):
+                pass
+            Job.objects.filter(pk=job.pk).update(state=Job.State.DONE, finished_at=at)
 
 
 def pulse(model: Model, at: datetime) -> None:
@@ -120,11 +137,16 @@ def listen(model: Model, since: datetime, at: datetime) -> None:
         pulse(model, since)
 
 
-def make(fields: list[dict[str, Any]]) -> Model:
-    fleet = make_fleet(poll_interval=10)
-    paid = make_fleet(fleet.organization, poll_interval=10, type="paid")  # freezes, as the plan is free
-    model = Model([ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)])
-    for device in model.devices.values():
+def make(fields: list[dict[str, Any]], *, vpn: bool | None = True) -> Model:
+    """Devices of two fleets, of which somebody has said that about the VPN, or nobody anything."""
+    fleet = make_fleet(poll_interval=10, vpn_enabled=vpn)
+    paid = make_fleet(fleet.organization, poll_interval=10, type="paid", vpn_enabled=vpn)  # freezes
+    made = [ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)]
+    for device in made:
+        device.fleet = "paid" if device.frozen else ""
+        device.vpn_wanted = bool(vpn if device.own_vpn is None else device.own_vpn)
+    model = Model(made, {"": vpn, "paid": vpn})
+    for device in made:
         Device.objects.create(
             fleet=paid if device.frozen else fleet,
             uuid=device.uuid,
@@ -135,6 +157,7 @@ def make(fields: list[dict[str, Any]]) -> Model:
             provisioning_state=device.state,
             provisioning_progress=device.provisioning,
             update_progress=device.update,
+            vpn_setting=device.own_vpn,
             vpn_enabled=device.vpn_wanted,
         )
     return model
@@ -146,10 +169,11 @@ def check(model: Model, at: datetime) -> None:
     shown = {device.uuid: device for device in with_status(Device.objects.all(), at)}
     for uuid, expected in now.devices.items():
         device = shown[uuid]
-        assert (device.status, device.heartbeat, device.vpn) == (
+        assert (device.status, device.heartbeat, device.vpn, device.vpn_enabled) == (
             expected.status(),
             expected.heartbeat,
             expected.vpn,
+            expected.vpn_wanted,
         )
         assert device.heartbeat_since == expected.heartbeat_since
         assert device.vpn_since == expected.vpn_since
@@ -263,17 +287,23 @@ def check_history(model: Model, at: datetime) -> None:
 
 @given(
     fields=st.lists(devices, min_size=4, max_size=4),
+    vpn=fleets_vpn,
     lives=st.lists(events, min_size=1, max_size=14),
     looks=st.lists(STEPS, min_size=1, max_size=3),
     listens=st.booleans(),
 )
 @hypothesis_settings(max_examples=examples(40))
 def test_every_reading_agrees_with_the_model_at_every_instant(
-    fields: list[dict[str, Any]], lives: list[Event], looks: list[float], *, listens: bool
+    fields: list[dict[str, Any]],
+    lives: list[Event],
+    looks: list[float],
+    *,
+    vpn: bool | None,
+    listens: bool,
 ) -> None:
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(rollups, "EVERY", seconds(60))  # a life is short
-        model, now, seen = make(fields), T0, Seen()
+        model, now, seen = make(fields, vpn=vpn), T0, Seen()
         for event in lives:
             if listens and event.pulse:
                 listen(model, now, now + seconds(event.step))

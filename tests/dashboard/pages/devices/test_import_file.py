@@ -245,7 +245,9 @@ def test_strangers_and_observers(client: Client, fleet: Fleet, user: User) -> No
 
 def test_a_list_is_found_under_its_own_fleet_only(reader: Client, fleet: Fleet, user: User) -> None:
     listed = make_list(fleet, user)
-    other = Fleet.objects.create(organization=fleet.organization, name="other", slug="other")
+    other = Fleet.objects.create(
+        organization=fleet.organization, name="other", slug="other", vpn_enabled=True
+    )
     assert reader.get(f"/fleets/{other.slug}/preregister/file/{listed.uuid}/").status_code == 404
 
 

@@ -10,6 +10,7 @@ import pytest
 from devices import keys
 from devices.models import Device, Heartbeat
 from devices.operations import lifecycle
+from fleets.models import Fleet
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything
 
@@ -73,7 +74,7 @@ def test_the_tag_changes_with_the_target(world: World, client: Client) -> None:
     first = tag()
     assert tag() == first
     tags = {first, tag(version=2)}
-    for change in ({"name": "Door"}, {"poll_interval": 600}, {"vpn_enabled": False}):
+    for change in ({"name": "Door"}, {"poll_interval": 600}, {"vpn_setting": False}):
         Device.objects.filter(pk=world.device.pk).update(**change)
         tags.add(tag())
     assert len(tags) == 5
@@ -91,9 +92,21 @@ def test_the_interval_is_never_below_three_minutes(
 
 
 def test_a_vpn_that_is_to_be_off_is_told(world: World, client: Client) -> None:
-    Device.objects.filter(pk=world.device.pk).update(vpn_enabled=False)
+    Device.objects.filter(pk=world.device.pk).update(vpn_setting=False)
     config = client.call("GET", state(world.device), world.device_key).json[world.device.uuid]["config"]
     assert config == {INTERVAL: "300000", "BALENA_SUPERVISOR_VPN_CONTROL": "false"}
+
+
+@pytest.mark.parametrize(
+    ("fleets", "own", "off"), [(None, None, False), (None, False, True), (False, None, True)]
+)
+def test_a_vpn_that_nobody_has_set_is_not_told_to_be_off(
+    world: World, client: Client, *, fleets: bool | None, own: bool | None, off: bool
+) -> None:
+    Fleet.objects.filter(pk=world.fleet.pk).update(vpn_enabled=fleets)
+    Device.objects.filter(pk=world.device.pk).update(vpn_enabled=False, vpn_setting=own)
+    config = client.call("GET", state(world.device), world.device_key).json[world.device.uuid]["config"]
+    assert ("BALENA_SUPERVISOR_VPN_CONTROL" in config) is off
 
 
 @every_version
