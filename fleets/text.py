@@ -26,23 +26,34 @@ HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 # What writes from right to left, or turns the direction (Unicode, annex 9).
 TURNING: Final = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
 JOINED: Final = "LMS"  # letters, marks, symbols; of ASCII none is ever joined
+# Letters, marks and symbols that leave no ink by themselves: fillers of Hangul, selectors of variants and the
+# like (Unicode, Default_Ignorable_Code_Point), and the pattern of no dots in Braille. Within words they have
+# their place.
+SELECTORS: Final = (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+INKLESS: Final = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *SELECTORS}
 
 
 def kept(text: str, *, lines: bool = False) -> str:
-    """The text in NFC, without what does not show; `lines`: tabs and line breaks stay."""
+    """The text in NFC, without what does not show; `lines`: tabs and line breaks stay.
+
+    Nothing is left of a text that shows nothing at all.
+    """
     if text.isascii() and text.isprintable():
         return text
     text = normalize("NFC", text)
     found = set(_hidden(text, BREAKS if lines else ""))
-    return normalize("NFC", "".join(char for at, char in enumerate(text) if at not in found))
+    left = normalize("NFC", "".join(char for at, char in enumerate(text) if at not in found))
+    return "" if _inkless(left) else left
 
 
 def checked(text: str, *, lines: bool = False) -> str:
-    """The text in NFC. Raises ValidationError, naming it, where a character does not show."""
+    """The text in NFC. Raises ValidationError where a character does not show, naming it, or none does."""
     text = normalize("NFC", text)
     at = next(_hidden(text, BREAKS if lines else ""), None)
     if at is not None:
         raise ValidationError(f"It has {_named(text[at])}. Remove it.")
+    if _inkless(text):
+        raise ValidationError("It has only characters that do not show. Write something that can be read.")
     return text
 
 
@@ -72,6 +83,11 @@ def _hidden(text: str, allowed: str) -> Iterator[int]:
         elif category(char) in HIDDEN and char not in allowed:
             yield at
         before = char
+
+
+def _inkless(text: str) -> bool:
+    """Whether something is there, and nothing of it shows; spaces alone are for who strips them."""
+    return bool(text.strip()) and all(char.isspace() or ord(char) in INKLESS for char in text)
 
 
 def _named(char: str) -> str:

@@ -17,6 +17,7 @@ from django.db.models import F
 from dashboard.models import User
 from dashboard.user_names import LONGEST, canonical, numbered
 from fleets.postgres.unique import unique_violation
+from fleets.text import checked
 
 PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck": "false"}
 
@@ -121,6 +122,9 @@ class AccountForm(forms.Form):
         help_text="10 characters or more.",
         widget=forms.PasswordInput({**PLAIN, "autocomplete": "new-password"}),
     )
+
+    def clean_username(self) -> str:
+        return checked(self.cleaned_data["username"])
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -69,6 +69,20 @@ def test_line_breaks_are_for_notes_and_are_called_so() -> None:
         checked("a\nb")
 
 
+@pytest.mark.parametrize(
+    "text", ["\u3164", "\u2800 \u2800", "\u115f\u1160", "\ufe0f", " \uffa0\u00a0", "\U000e0100"]
+)
+def test_a_name_of_nothing_that_shows_is_none(text: str) -> None:
+    assert kept(text) == ""
+    with pytest.raises(ValidationError, match="only characters that do not show"):
+        checked(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "❤\ufe0f", "\u1100\u1160", "⠓⠀⠊"])
+def test_what_is_empty_or_shows_with_their_help_is_as_it_was(text: str) -> None:
+    assert kept(text) == checked(text) == text
+
+
 @given(st.text(), st.booleans())
 def test_what_is_kept_is_kept_so_again_in_nfc_and_shows(text: str, lines: bool) -> None:  # noqa: FBT001
     found = kept(text, lines=lines)
@@ -96,6 +110,8 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         yield made
 
 
+NAMES: Final = ("name", "organization", "username", "first_name", "last_name")
+NOTHING: Final = ("\u3164", " \u2800\u00a0")  # to the eye
 OWN: Final = [address for address in addresses() if not address.route.startswith("admin/")]
 
 
@@ -113,6 +129,19 @@ def test_no_page_lets_in_another_form_or_what_does_not_show(world: World, addres
             with undone():
                 client.post(path, fields | good | {field: text})
                 assert tables_with(text) == [], field
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", OWN, ids=lambda address: address.name)
+def test_no_page_lets_in_a_name_of_nothing_that_shows(world: World, address: Address) -> None:
+    page, path = PAGES[address.name], address.path(world)
+    client = world.client(Who.OWNER, page)
+    good = {name: text.format(**world.facts) for name, text in page.data.items()}
+    for field in good.keys() & set(NAMES):
+        for text in NOTHING:
+            with undone():
+                client.post(path, good | {field: text})
+                assert tables_with(text.strip()) == [], field
 
 
 def fields_of(html: str) -> dict[str, str]:
@@ -194,7 +223,7 @@ def test_spaces_around_what_a_device_says_are_no_part_of_its_name_and_type() -> 
     fleet = make_fleet(device_type="ours")
     spaced = lifecycle.register(fleet=fleet, name=f" {NFD} \u200b", device_type=" rpi ")
     assert (spaced.name, spaced.own_name, spaced.device_type) == (NFC, NFC, "rpi")
-    blank = lifecycle.register(fleet=fleet, name=" ", device_type="\u3000")
+    blank = lifecycle.register(fleet=fleet, name=" \u2800", device_type="\u3000")
     assert (blank.name, blank.own_name, blank.device_type) == ("", "", "ours")
     configuration.configure(device_id=blank.pk, name="pump-7")
     blank.refresh_from_db()
