@@ -51,7 +51,7 @@ class StaticFiles(WhiteNoiseMiddleware):
 
 # What pages do not use, nobody can make them use; publickey-credentials-* are left to passkeys.
 UNUSED = (
-    *("accelerometer", "bluetooth", "browsing-topics", "camera", "display-capture", "geolocation"),
+    *("accelerometer", "browsing-topics", "camera", "display-capture", "geolocation"),
     *("gyroscope", "magnetometer", "microphone", "midi", "payment", "serial", "usb"),
 )
 ALWAYS = {
