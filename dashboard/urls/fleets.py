@@ -9,7 +9,16 @@ from dashboard.pages.fleets import list as listing
 from dashboard.pages.fleets import new as fleet_new
 from dashboard.pages.fleets import settings as fleet_settings
 from dashboard.pages.jobs import page as jobs
-from dashboard.pages.settings import audit, invitations, keys, members, organizations, plan, vpn_servers
+from dashboard.pages.settings import (
+    audit,
+    fleets,
+    invitations,
+    keys,
+    members,
+    organizations,
+    plan,
+    vpn_servers,
+)
 
 app_name = "fleets"
 urlpatterns = [
@@ -33,6 +42,7 @@ urlpatterns = [
     ),
     path("join/", invitations.accept, name="invitation-accept"),
     path("invitations/<secret:secret>/", invitations.opened, name="invitation"),
+    path("settings/<slug:organization>/fleets/", fleets.listed, name="fleets"),
     path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
     path("settings/<slug:organization>/audit/", audit.log, name="audit"),
     path("settings/<slug:organization>/audit/entries.csv", audit.csv, name="audit-csv"),

@@ -86,6 +86,7 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:organizations": Page(signed_in(200)),
     "fleets:organization-new": Page(signed_in(200), signed_in(302), {"name": "New"}),
     "fleets:organization": Page(members(OBSERVER, 200), members(OWNER, 302), {"name": "Renamed"}),
+    "fleets:fleets": Page(members(OBSERVER, 200)),
     "fleets:organization-delete": Page(
         members(OWNER, 200), members(OWNER, 200), {"confirm": "{organization}"}
     ),

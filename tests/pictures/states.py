@@ -122,6 +122,7 @@ OURS: Final = (
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),
     State("audit-none-match", at(f"{SETTINGS}/audit/?who=nobody-is-called-so")),
+    State("settings-fleets", at(f"{SETTINGS}/fleets/")),
     State("fleet-new", at(f"{SETTINGS}/fleets/new/")),
     State("fleet-new-faulty", sent(f"{SETTINGS}/fleets/new/", {}, "Make")),
     State("fleet-settings", at("/fleets/station-kiosks/settings/")),

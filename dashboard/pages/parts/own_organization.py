@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
@@ -13,6 +14,9 @@ from dashboard.pages.parts.access import require
 from devices import clock
 from fleets.access.roles import May, allowed
 from fleets.models import Fleet, Organization, Role
+from fleets.postgres.name_order import NameKey, key
+
+SIDE_FLEETS: Final = 8  # at the side of every page; more come when the list of them is opened
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class OwnOrganization:
     def context(self, tab: str, **more: Any) -> dict[str, Any]:
         """What templates/settings/base.html expects; `tab` names the entry of the side navigation.
 
-        `tab` is general, members, plan, keys, vpn-servers, jobs, audit, fleet-new, or `fleet:` and the slug
-        of a fleet.
+        `tab` is general, members, plan, keys, vpn-servers, jobs, audit, fleets, fleet-new, or `fleet:` and
+        the slug of a fleet.
         """
-        fleets = Fleet.objects.filter(organization=self.organization).only("name", "slug")
+        fleets, more_fleets = self._side_fleets(tab)
         return {
             "nav": "settings",
             "tab": tab,
@@ -42,8 +46,19 @@ class OwnOrganization:
             "organization": self.organization,
             "role": self.role,
             "may": self.may,
-            "fleets": list(fleets),
+            "fleets": fleets,
+            "more_fleets": more_fleets,
         } | more
+
+    def _side_fleets(self, tab: str) -> tuple[list[Fleet], bool]:
+        """The fleets at the side, and whether there are more: then only the one that the page is of."""
+        slug = tab.removeprefix("fleet:")
+        every = Fleet.objects.filter(organization=self.organization).only("name", "slug")
+        own_first = ExpressionWrapper(Q(slug=slug), BooleanField()).desc()
+        fleets = list(every.order_by(own_first, NameKey("name"), "pk")[: SIDE_FLEETS + 1])
+        if len(fleets) <= SIDE_FLEETS:
+            return sorted(fleets, key=lambda fleet: (key(fleet.name), fleet.pk)), False
+        return [fleet for fleet in fleets if fleet.slug == slug], True
 
 
 def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> OwnOrganization:

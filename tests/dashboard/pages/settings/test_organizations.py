@@ -88,9 +88,13 @@ def test_a_name_that_cannot_be_is_refused(client: Client, organization: Organiza
     assert list(Organization.objects.values_list("name", flat=True)) == ["Halden Rail"]
 
 
-@pytest.mark.parametrize("fleets", [1, 30])
-def test_the_side_navigation_lists_the_fleets(
-    client: Client, organization: Organization, django_assert_num_queries: DjangoAssertNumQueries, fleets: int
+@pytest.mark.parametrize(("fleets", "listed"), [(1, 1), (8, 8), (9, 0), (30, 0)])
+def test_the_side_navigation_lists_few_fleets_and_leads_to_many(
+    client: Client,
+    organization: Organization,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    fleets: int,
+    listed: int,
 ) -> None:
     signed_in(client, organization, Role.ADMINISTRATOR)
     for number in range(fleets):
@@ -98,8 +102,29 @@ def test_the_side_navigation_lists_the_fleets(
     make_fleet(slug="foreign")
     with django_assert_num_queries(PAGE_QUERIES):
         html = client.get("/settings/halden/").content.decode()
-    assert html.count('href="/fleets/kiosks-') == fleets
+    assert html.count('href="/fleets/kiosks-') == listed
+    assert ('href="/settings/halden/fleets/"' in html) is (fleets > listed)
     assert "/fleets/foreign/" not in html
+
+
+def test_all_fleets_are_a_page_and_come_to_the_side_when_asked_for(
+    client: Client, organization: Organization, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    signed_in(client, organization, Role.ADMINISTRATOR)
+    for number in range(30):
+        make_fleet(organization, slug=f"kiosks-{number}")
+    make_fleet(slug="foreign")
+    with django_assert_num_queries(PAGE_QUERIES + 1):
+        html = client.get("/settings/halden/fleets/").content.decode()
+    assert html.count('href="/fleets/kiosks-') == 30
+    assert "/fleets/foreign/" not in html
+    own = client.get("/fleets/kiosks-7/settings/").content.decode()
+    side = own.partition('id="side-fleets" open')[2].partition("</details>")[0]
+    assert re.findall('href="/fleets/([^/]+)/settings/" aria-current', side) == ["kiosks-7"]
+    fragment = client.get("/settings/halden/fleets/?tab=fleet:kiosks-7", headers={"HX-Request": "true"})
+    entries = fragment.content.decode()
+    assert entries.count("<li>") == 31  # and the one that makes another
+    assert re.findall('href="/fleets/([^/]+)/settings/" aria-current', entries) == ["kiosks-7"]
 
 
 def test_owners_rename(client: Client, organization: Organization) -> None:
