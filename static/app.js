@@ -30,6 +30,7 @@
     in: (ms) => (ms > 0 ? `in ${duration(ms, true)}` : "now"),
   };
   const clock = new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.tz, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const whole = new Intl.DateTimeFormat("en-GB", { timeZone: root.dataset.tz, dateStyle: "medium", timeStyle: "long" });
   const write = (node, text) => {
     if (node.firstChild?.nodeType === Node.TEXT_NODE) { if (node.firstChild.nodeValue !== text) node.firstChild.nodeValue = text; }
     else node.textContent = text;
@@ -166,6 +167,7 @@
       draw();
     });
     tryNow.addEventListener("click", ask);
+    window.addEventListener("beforeprint", () => write($("#paper-at"), whole.format(updated)));
 
     // The bell: a stream that says when something changed. Only a page that is looked at holds one, for a browser opens few
     // connections to a site. While it is not heard, the page asks as often as without it.
@@ -272,9 +274,6 @@
       if (open) $("summary", open).focus();
       closeMenus(null);
       dismissed = $(".conn:hover"); root.dataset.tips = "off";
-    } else if (event.key === "/" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.closest("input, textarea, select")) {
-      const field = $("[data-search]") ?? $("#find");
-      if (field) { event.preventDefault(); field.focus(); field.select(); }
     }
   });
   document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });

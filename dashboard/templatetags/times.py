@@ -50,6 +50,12 @@ def clock_text(context: Context, moment: datetime) -> str:
     return words.clock(moment, context["at"])
 
 
+@register.filter
+def full(moment: datetime) -> str:
+    """A moment with its date, time and zone, as in the title of every time."""
+    return words.full(moment)
+
+
 @register.simple_tag
 def between(start: datetime, end: datetime) -> str:
     """How long something lasted: "7 h 53 min"."""

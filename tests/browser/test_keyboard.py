@@ -18,6 +18,8 @@ OUTLINED = """() => {
   const outlined = (each) => each && getComputedStyle(each).outlineStyle !== "none";
   return [at, at.parentElement, at.nextElementSibling].some(outlined);
 }"""
+# Whether it can be read.
+SAYS = "said => document.body.innerText.replace(/\\s+/g, ' ').includes(said)"
 # Which of these can be seen.
 SHOWN = """wanted => [...document.querySelectorAll(wanted)]
   .filter((each) => each.checkVisibility()).map((each) => each.outerHTML.slice(0, 120))"""
@@ -93,6 +95,39 @@ def test_a_device_is_acted_on_and_its_note_edited(page: Page, devices: list[Devi
     assert Device.objects.get(pk=devices[0].pk).notes == "Left of the stairs."
 
 
+def test_two_keys_lead_to_a_page_but_not_from_a_field(page: Page, devices: list[Device]) -> None:
+    page.goto("/")
+    for letter, heading in (("d", "Devices"), ("a", "Attention"), ("f", "Fleets")):
+        page.keyboard.press("g")
+        page.keyboard.press(letter)
+        expect(page.locator("h1")).to_have_text(heading)
+    page.locator("#find").focus()
+    page.keyboard.type("g d ?")
+    expect(page.locator("#find")).to_have_value("g d ?")
+    expect(page.locator("#shortcuts")).to_be_hidden()
+    expect(page.locator("h1")).to_have_text("Fleets")
+
+
+def test_a_question_mark_lists_the_keys_and_they_can_be_turned_off(page: Page, fleet: Fleet) -> None:
+    page.goto("/")
+    page.keyboard.press("?")
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(keys).to_contain_text("Find a device")
+    assert page.evaluate("document.activeElement.closest('dialog').id") == "shortcuts"
+    page.get_by_label("Use these keys in this browser").uncheck()
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    page.keyboard.press("?")
+    expect(keys).to_be_hidden()
+    tab_to(page, "#shortcuts-open")
+    page.keyboard.press("Enter")
+    page.get_by_label("Use these keys in this browser").check()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#shortcuts-open")).to_be_focused()
+    page.keyboard.press("?")
+    expect(keys).to_be_visible()
+
+
 def test_back_after_a_refresh_shows_a_whole_page(page: Page, devices: list[Device]) -> None:
     page.goto("/devices/?sort=name")
     connectivity.record_heartbeats([devices[0].pk])
@@ -116,6 +151,12 @@ def test_on_paper_a_page_is_text_and_tables_black_on_white(page: Page, devices: 
         assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
         assert page.evaluate("document.documentElement.scrollWidth") <= 690, path
         assert page.evaluate(SHOWN, "nav:not(.pager), .btn, .menu, .tools, .live, input") == [], path
+    page.goto("/devices/?status=heartbeat-only&q=d&tag=site")
+    for said in (f"{devices[0].organization.name} as of ", "Only Online (Heartbeat Only)", "“d”", "tag site"):
+        assert page.evaluate(SAYS, said), said
+    page.emulate_media(media="screen")
+    assert page.evaluate(SHOWN, ".on-paper") == []
+    page.emulate_media(media="print")
     page.goto("/devices/")
     assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
     expect(page.locator("tbody tr").first).to_contain_text("Online (Heartbeat Only)")

@@ -60,9 +60,9 @@ def test_the_theme_is_kept_by_the_server(page: Page, user: User) -> None:
 
 def test_keys_find_and_close(page: Page, devices: list[Device]) -> None:
     page.goto("/devices/")
-    page.keyboard.press("/")
-    assert page.evaluate("document.activeElement.id") == "q"
-    page.locator("#q").fill("name-03")
+    page.keyboard.press("/")  # to the field that shows this key
+    assert page.evaluate("document.activeElement.id") == "find"
+    page.locator("#find").fill("name-03")
     page.keyboard.press("Enter")
     page.wait_for_url("**/devices/?q=name-03")
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -115,3 +115,15 @@ def test_everything_works_without_script(
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("h1")).to_have_text("Sign in to Lookout")
     context.close()
+
+
+def test_settings_load_a_long_list_of_fleets_when_it_is_opened(page: Page, user: User) -> None:
+    organization = user.memberships.get().organization
+    for number in range(9):
+        make_fleet(organization, slug=f"many-{number}")
+    page.goto(f"/settings/{organization.slug}/")
+    fleets = page.locator("#side-fleets a[href^='/fleets/many-']")
+    expect(fleets).to_have_count(0)
+    page.locator("#side-fleets summary").click()
+    expect(fleets).to_have_count(9)
+    expect(fleets.first).to_be_visible()
