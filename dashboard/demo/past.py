@@ -39,7 +39,7 @@ def make(account: KeyFile, state: Path, at: datetime | None = None) -> int:
 
     `state` is where the simulator keeps who they are. Returns how many were made.
     """
-    at, ledger = clock.known(at or clock.now()), Ledger(state)
+    at, ledger = at or clock.now(), Ledger(state)
     organization = Organization.objects.get(slug=account.organization)
     with transaction.atomic():
         demo_history = DemoHistory(organization, at - timedelta(days=DAYS))
@@ -92,7 +92,7 @@ class DemoHistory:
         for member in self.members:
             events += self._alone(member, until - HOUR)
         for moment, act in sorted(events, key=lambda event: event[0]):
-            act(clock.known(moment))
+            act(moment)
         Device.objects.filter(pk__in=[member.device.pk for member in self.members]).update(poll_interval=None)
 
     def _fleets(self) -> list[list[Member]]:

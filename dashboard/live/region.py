@@ -11,7 +11,7 @@ from django.utils.cache import patch_vary_headers
 
 from dashboard.http.scope import Scope
 from dashboard.live.tag import tag_of
-from devices import clock
+from devices.clock import Moment
 
 PINNED_MOST = 100  # rows on the longest page
 TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: what is shown by its polling tag, and the rows on screen
@@ -42,21 +42,21 @@ def on_screen(request: HttpRequest) -> list[str]:
 
 
 def live_page(
-    request: HttpRequest, template: str, live: Live, *, at: datetime, **around: object
+    request: HttpRequest, template: str, live: Live, *, at: Moment, **around: object
 ) -> HttpResponse:
     """The whole page, its partial `live` to htmx, or 304 where htmx already shows the same.
 
     `at` is the clock of everything in `live`; `around` is what the page shows outside of its live region.
     """
-    silence = clock.told(at)
-    tag = tag_of((silence, live), at)
+    silence = at.told
+    tag = tag_of((silence, live), at.at)
     fragment = wants_fragment(request)
     if fragment and request.headers.get(TAG) == tag:
         response: HttpResponse = HttpResponseNotModified()
     else:
-        context = ({} if fragment else around) | vars(live) | {"at": at, "tag": tag, "silence": silence}
+        context = ({} if fragment else around) | vars(live) | {"at": at.at, "tag": tag, "silence": silence}
         response = render(request, f"{template}#live" if fragment else template, context)
-    return live_answer(response, tag, at)
+    return live_answer(response, tag, at.at)
 
 
 def live_answer(response: HttpResponse, tag: str, at: datetime) -> HttpResponse:

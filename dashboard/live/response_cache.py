@@ -23,6 +23,7 @@ from django.utils import timezone
 from dashboard.http.scope import Scope, person, request_scope
 from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
 from devices import clock
+from devices.clock import Moment
 from devices.listing.row_versions import any_moved, versions
 from fleets.postgres.listener import NEWS
 
@@ -87,18 +88,18 @@ def shared(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
         def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not wants_fragment(request) or not NEWS.listens:
                 return view(request, *args, **kwargs)
-            scope, at = request_scope(request), clock.now()
+            scope, at = request_scope(request), clock.moment()
             standing = _standing(scope, at, devices(request, *args, **kwargs))
             if standing is None:
                 return view(request, *args, **kwargs)
             key = _key(request, scope)
-            if again := _again(request, key, standing, at):
+            if again := _again(request, key, standing, at.at):
                 return again
             with ANSWERS.door(key):
-                if again := _again(request, key, standing, at):
+                if again := _again(request, key, standing, at.at):
                     return again
                 response = view(request, *args, **kwargs)
-                _keep(request, response, key, standing, at)
+                _keep(request, response, key, standing, at.at)
                 return response
 
         return wrapper
@@ -117,13 +118,13 @@ def _key(request: HttpRequest, scope: Scope) -> Hashable:
     )
 
 
-def _standing(scope: Scope, at: datetime, uuids: Sequence[str]) -> Hashable | None:
+def _standing(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
     """How things stand for this page; None where nobody knows, or the clock changes them just now."""
     organizations = [each.pk for each in scope.chosen]
     news = NEWS.standing(organizations)
     if news is None or any_moved(organizations, at):
         return None
-    return news, timezone.localdate(at), clock.told(at), versions(uuids)
+    return news, timezone.localdate(at.at), at.told, versions(uuids)
 
 
 def _again(request: HttpRequest, key: Hashable, standing: Hashable, at: datetime) -> HttpResponse | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db.models import DateTimeField, QuerySet, Value
 
-from devices import clock, freezing, words
+from devices import freezing, words
+from devices.clock import Moment
 from devices.models import Device, FrozenReason, StatusChange
 from devices.rules.live_links import links_at
 from devices.rules.vocabulary import HeartbeatState, Status
@@ -174,7 +175,7 @@ def doubt(device: DeviceWithStatus, at: datetime) -> str:
     return f"The last contact was at {words.clock(contact, at)}. It may have been off since then."
 
 
-def check_next(device: DeviceWithStatus, at: datetime) -> tuple[Check, ...]:
+def check_next(device: DeviceWithStatus, at: Moment) -> tuple[Check, ...]:
     """The steps for the device's status: those the server can answer first, answered. Two queries at most."""
     status = Status(device.status)
     answers = [answer for ask in ANSWERS.get(status, ()) if (answer := ask(device, at))]
@@ -186,14 +187,14 @@ def steps(status: Status) -> tuple[Check, ...]:
     return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in STEPS[status])
 
 
-def _same_address(device: DeviceWithStatus, at: datetime) -> Check | None:
+def _same_address(device: DeviceWithStatus, at: Moment) -> Check | None:
     """Whether others behind the same public address have contact."""
     if not device.public_address:
         return None
     others = Device.objects.filter(
         organization_id=device.organization_id, public_address=device.public_address
     ).exclude(pk=device.pk)
-    linked: QuerySet[Any] = others.annotate(**links_at(Value(clock.heard(at), DateTimeField())))
+    linked: QuerySet[Any] = others.annotate(**links_at(Value(at.heard, DateTimeField())))
     links = list(linked.values_list("vpn", "heartbeat")[:100])
     if not links:
         return Check(
@@ -204,7 +205,7 @@ def _same_address(device: DeviceWithStatus, at: datetime) -> Check | None:
     return Check(ADDRESS_ASKED, text, answered=True)
 
 
-def _dropped_together(device: DeviceWithStatus, at: datetime) -> Check | None:
+def _dropped_together(device: DeviceWithStatus, at: Moment) -> Check | None:
     """Whether others of the fleet changed to the same status in the same minute."""
     since = device.status_since
     together = (
@@ -226,29 +227,29 @@ def _dropped_together(device: DeviceWithStatus, at: datetime) -> Check | None:
     return Check("Did others drop with it?", words.of_site(sentence, n=together), answered=True)
 
 
-def _vpn_purpose(device: DeviceWithStatus, at: datetime) -> Check:
+def _vpn_purpose(device: DeviceWithStatus, at: Moment) -> Check:
     text = "No, it should be connected." if device.vpn_enabled else "Yes, it is turned off for this device."
     return Check(words.of_site("Is the {vpn} off on purpose?"), text, answered=True)
 
 
-def _last_poll(device: DeviceWithStatus, at: datetime) -> Check | None:
+def _last_poll(device: DeviceWithStatus, at: Moment) -> Check | None:
     if not (poll := device.last_poll):
         return None
     interval = words.duration(timedelta(seconds=poll.poll_interval))
-    text = f"Its last poll was at {words.clock(poll.last_poll_at, at)}. It polls every {interval}."
+    text = f"Its last poll was at {words.clock(poll.last_poll_at, at.at)}. It polls every {interval}."
     return Check("Is it still polling?", text, answered=True)
 
 
-def _progress(device: DeviceWithStatus, at: datetime) -> Check | None:
+def _progress(device: DeviceWithStatus, at: Moment) -> Check | None:
     changed = device.progress_changed_at
     if changed is None:
         return None
-    moment = words.clock(changed, at)
+    moment = words.clock(changed, at.at)
     text = f"No, the last step was at {moment}." if device.stalled else f"Yes, the last step was at {moment}."
     return Check("Is the progress moving?", text, answered=True)
 
 
-def _behind_target(device: DeviceWithStatus, at: datetime) -> Check | None:
+def _behind_target(device: DeviceWithStatus, at: Moment) -> Check | None:
     if not device.target_release or device.release == device.target_release:
         return None
     return Check(
@@ -260,17 +261,16 @@ def _behind_target(device: DeviceWithStatus, at: datetime) -> Check | None:
     )
 
 
-def _why_inactive(device: DeviceWithStatus, at: datetime) -> Check:
+def _why_inactive(device: DeviceWithStatus, at: Moment) -> Check:
     if device.deactivated_at:
-        text = f"It has been deactivated since {words.clock(device.deactivated_at, at)}."
+        text = f"It has been deactivated since {words.clock(device.deactivated_at, at.at)}."
     else:
-        text = (
-            f"It has been preregistered since {words.clock(device.created_at, at)} and has never connected."
-        )
+        since = words.clock(device.created_at, at.at)
+        text = f"It has been preregistered since {since} and has never connected."
     return Check("Why is it inactive?", text, answered=True)
 
 
-def _why_frozen(device: DeviceWithStatus, at: datetime) -> Check:
+def _why_frozen(device: DeviceWithStatus, at: Moment) -> Check:
     """Which reason, and what would free it (domain.md, Freezing)."""
     organization = device.organization
     if device.frozen_reason == FrozenReason.UNPAID:

@@ -7,11 +7,12 @@ goes on behind the last result, and does no device twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django.db.models import Count, Max
 
 from devices import clock
+from devices.clock import Moment
 from devices.jobs.runner import Refused, Result, Run
 from devices.listing import kept_list
 from devices.listing.filters import Filters, still_matching
@@ -23,9 +24,6 @@ from devices.transitions.write import settle_devices
 from devices.words import of_site
 from fleets.access import locks
 from fleets.models import Fleet
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 STEP: Final = 500  # devices in a transaction, which may hold the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
@@ -66,14 +64,14 @@ class _Work:
             raise Refused(of_site("The {fleet} that the devices should move to was deleted.")) from gone
 
     def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
-        at = clock.now()
+        at = clock.moment()
         names = self._there([pk for pk, _ in chosen], at)
         matching = self._matching(names, at)
         came = self._done(sorted(matching), at) if matching else {}
         found = came | dict.fromkeys(names.keys() - matching, OTHER)
         return [self._result(pk, uuid, names.get(pk, ""), found.get(pk, LEFT)) for pk, uuid in chosen]
 
-    def _there(self, ids: list[int], at: datetime) -> dict[int, str]:
+    def _there(self, ids: list[int], at: Moment) -> dict[int, str]:
         """The names of those that are there, locked and settled."""
         if self._action.holds:
             locks.hold([self._organization.pk])
@@ -81,13 +79,13 @@ class _Work:
         there = Device.objects.filter(organization=self._organization, pk__in=ids).order_by("pk")
         return dict(there.select_for_update(no_key=True, of=("self",)).values_list("pk", "name"))
 
-    def _matching(self, ids: Iterable[int], at: datetime) -> set[int]:
+    def _matching(self, ids: Iterable[int], at: Moment) -> set[int]:
         if self._filters is None:
             return set(ids)
         found = still_matching(ids, [self._organization], self._filters, at)
         return set(found.order_by().values_list("pk", flat=True))
 
-    def _done(self, ids: list[int], at: datetime) -> Found:
+    def _done(self, ids: list[int], at: Moment) -> Found:
         try:
             return self._action.do(Batch(ids, self._organization, self._actor, at), self._payload)
         except lifecycle.FleetGone as gone:

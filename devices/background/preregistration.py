@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from devices import clock, freezing, jobs
+from devices.clock import Moment
 from devices.jobs.runner import Refused, Run
 from devices.models import Device, DeviceList, Job
 from devices.operations import ceilings
@@ -91,14 +92,14 @@ def do(run: Run) -> str:
     listed = DeviceList.objects.select_related("fleet__organization").filter(job=run.job).first()
     if listed is None:
         raise Refused(of_site("Its {fleet} was deleted meanwhile."))
-    lines, at = [Line(**line) for line in listed.lines], clock.now()
+    lines, at = [Line(**line) for line in listed.lines], clock.moment()
     try:
         devices = make(fleet=listed.fleet, lines=lines, actor=run.actor, at=at, told=run.progress)
     except (Taken, FleetGone) as problem:
         raise Refused(f"{problem}.".replace("..", ".")) from problem
     run.all_done(devices)
     DeviceList.objects.filter(pk=listed.pk).update(lines=[])
-    record(listed.fleet, devices, run.actor, at, file=listed.file_name, job=str(run.job.uuid))
+    record(listed.fleet, devices, run.actor, at.at, file=listed.file_name, job=str(run.job.uuid))
     return f"{thousands(len(devices))} devices are preregistered."
 
 
@@ -108,7 +109,7 @@ def make(
     fleet: Fleet,
     lines: Sequence[Line],
     actor: Actor | None,
-    at: datetime,
+    at: Moment,
     told: Callable[[int], None] = lambda done: None,
 ) -> list[int]:
     """The devices of these lines, Inactive, by primary key; all or none.
@@ -124,7 +125,7 @@ def make(
         raise Taken(faults)
     made: list[int] = []
     for some in _batches(lines):
-        made += _insert(_alike(now, actor, at), some)
+        made += _insert(_alike(now, actor, at.at), some)
         told(len(made))
     freezing.refreeze(fleet.organization_id, at, made)
     return made

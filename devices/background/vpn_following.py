@@ -35,7 +35,7 @@ def do(run: Run) -> str:
 
 def some(job: Job) -> list[Device]:
     """The next devices, which follow now; none where all do, or the fleet is gone or says another thing."""
-    at, used = clock.now(), bool(job.parameters["used"])
+    at, used = clock.moment(), bool(job.parameters["used"])
     locks.hold([job.organization_id])
     fleet = Fleet.objects.filter(pk=job.parameters["fleet"], organization=job.organization_id).first()
     if fleet is None or bool(fleet.vpn_enabled) != used:
@@ -45,5 +45,5 @@ def some(job: Job) -> list[Device]:
     settle_devices(ids, at)
     following = following.filter(pk__in=ids)  # under its lock: a device may have set its own meanwhile
     devices = list(following)
-    following.update(vpn_enabled=used, facts_at=at, facts_reason={"slug": BEGAN if used else UNSET})
+    following.update(vpn_enabled=used, facts_at=at.at, facts_reason={"slug": BEGAN if used else UNSET})
     return devices

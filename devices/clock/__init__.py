@@ -15,6 +15,9 @@ from typing import Any, Final
 from django.db import connection
 
 from fleets.postgres import clock as database
+from fleets.postgres.clock import now
+
+__all__ = ["LEASE", "PATIENCE", "STEP", "TOLD_FOR", "Moment", "Silence", "listened", "moment", "now"]
 
 # Between two pulses of the ingest: a longer gap is an outage.
 PATIENCE: Final = timedelta(seconds=10)
@@ -55,81 +58,65 @@ class Silence:
         return "back" if self.step is not None and self.step < timedelta() else "forward"
 
 
-class Moment(datetime):
-    """A moment that knows how far the site had listened by then.
+@dataclass(frozen=True)
+class Moment:
+    """A moment with what the ledger says of it: how far the site had listened by then.
 
-    `heard`: the clock of every reading at it, `concluded`: up to where the clock's doings are certain (no
-    outage can begin before it any more), `silence`: the newest outage that had begun, `step`: the newest time
-    that the clock was set. A moment computed from another one knows nothing: see `known`.
+    `heard`: the clock of every reading at it, which is itself, or the start of the outage that it lies in;
+    `concluded`: up to where the clock's doings are certain (no outage can begin before it any more);
+    `silence`: the newest outage that had begun; `step`: the newest time that the clock was set.
     """
 
-    heard_at: datetime | None = None
-    concluded_at: datetime | None = None
+    at: datetime
+    heard: datetime
+    concluded: datetime
     silence: Silence | None = None
     step: Silence | None = None
 
     @property
-    def heard(self) -> Moment:
-        return self if self.heard_at == self else moment(self.heard_at or self, self.silence, step=self.step)
+    def in_outage(self) -> bool:
+        """Whether it lies in an outage of ours: nothing passes by the clock then."""
+        return self.heard != self.at
 
     @property
-    def concluded(self) -> Moment:
-        return moment(self.concluded_at or self, self.silence, step=self.step)
+    def told(self) -> Silence | None:
+        """The silence that a page at that moment speaks of: one that goes on, or is just over.
+
+        Also a step of the clock, which explains the silence that it ended.
+        """
+        silence, step = self.silence, self.step
+        if silence and (silence.end is None or not step or silence.end > (step.end or self.at)):
+            step = silence
+        return step if step and (step.end is None or step.end <= self.at < step.end + TOLD_FOR) else None
 
 
-def now() -> Moment:
-    """The database's clock at this moment, with time zone. Read once at the edge, then passed on as `at`."""
-    at = _read(None)
-    database.NEWEST.note(at)
-    return at
+def moment(at: datetime | Moment | None = None) -> Moment:
+    """That moment (None: now, by the database's clock) with what the ledger says of it; one query.
 
-
-def known(at: datetime) -> Moment:
-    """That moment with what the ledger says of it; asks the database unless it knows already."""
-    return at if isinstance(at, Moment) and at.heard_at else _read(at)
-
-
-def heard(at: datetime) -> Moment:
-    """The clock of every reading at that moment: itself, or the start of the outage that it lies in."""
-    return known(at).heard
-
-
-def told(at: datetime) -> Silence | None:
-    """The silence that a page at that moment speaks of: one that goes on, or is just over.
-
-    Also a step of the clock, which explains the silence that it ended.
+    One that knows already is taken at its word. Read once at the edge, then passed on as `at`.
     """
-    if not isinstance(at, Moment):
-        return None
-    silence, step = at.silence, at.step
-    if silence and (silence.end is None or not step or silence.end > (step.end or at)):
-        step = silence
-    return step if step and (step.end is None or step.end <= at < step.end + TOLD_FOR) else None
+    if isinstance(at, Moment):
+        return at
+    found = _read(at)
+    if at is None:
+        database.NEWEST.note(found.at)
+    return found
+
+
+def listened(at: datetime) -> Moment:
+    """A moment up to which the site is known to have listened; asks nobody."""
+    return Moment(at, at, at)
 
 
 def _read(at: datetime | None) -> Moment:
     params: dict[str, Any] = {"at": at, "patience": PATIENCE}
     with connection.cursor() as cursor:
         cursor.execute(READ, params)
-        read_at, heard_at, pulse_at, start, end, stepped_at, step = cursor.fetchone()
-    return moment(
-        read_at,
-        Silence(start, end) if start else None,
-        heard_at,
-        min(heard_at, pulse_at or heard_at),
-        Silence(stepped_at, stepped_at, step) if stepped_at else None,
+        read_at, heard, pulse_at, start, end, stepped_at, step = cursor.fetchone()
+    return Moment(
+        at=read_at,
+        heard=heard,
+        concluded=min(heard, pulse_at or heard),
+        silence=Silence(start, end) if start else None,
+        step=Silence(stepped_at, stepped_at, step) if stepped_at else None,
     )
-
-
-def moment(
-    at: datetime,
-    silence: Silence | None,
-    heard_at: datetime | None = None,
-    concluded_at: datetime | None = None,
-    step: Silence | None = None,
-) -> Moment:
-    """By itself a moment that was heard."""
-    made = Moment.combine(at.date(), at.timetz())
-    made.heard_at, made.concluded_at = heard_at or at, concluded_at or at
-    made.silence, made.step = silence, step
-    return made

@@ -25,21 +25,21 @@ SETTLE_AHEAD: Final = 50  # batches that are found at once
 DUE: Final[tuple[Any, ...]] = (Heartbeat.objects, VpnServer.objects)
 
 
-def settle(at: datetime | None = None) -> int:
+def settle(at: datetime | Moment | None = None) -> int:
     """Record every deadline that passed until `at`, in batches; safe anywhere, twice and in parallel.
 
     Reading never needs it: it keeps the recorded columns near the present, writes the history and folds
     the counters. What passed since the newest pulse waits for the next one: an outage may have begun there.
     Returns the number of transitions.
     """
-    at, recorded = clock.known(at or clock.now()).concluded, 0
-    for server in VpnServer.objects.filter(due_at__lte=at).order_by("due_at"):
+    concluded, recorded = clock.listened(clock.moment(at).concluded), 0
+    for server in VpnServer.objects.filter(due_at__lte=concluded.at).order_by("due_at"):
         with transaction.atomic():
-            recorded += settle_with_server(server, [], at)[1]
-    due = Heartbeat.objects.filter(due_at__lte=at).order_by("due_at").values_list("pk", flat=True)
+            recorded += settle_with_server(server, [], concluded)[1]
+    due = Heartbeat.objects.filter(due_at__lte=concluded.at).order_by("due_at").values_list("pk", flat=True)
     while ids := sorted(due[: SETTLE_AHEAD * SETTLE_BATCH]):  # neighbours are written together
         batches = [ids[start : start + SETTLE_BATCH] for start in range(0, len(ids), SETTLE_BATCH)]
-        recorded += _settle_batches(batches, at)
+        recorded += _settle_batches(batches, concluded)
     counters.fold()
     return recorded
 
@@ -72,8 +72,8 @@ def _settle_one_by_one(batches: list[list[int]], at: Moment) -> int:
     return recorded
 
 
-def lag(at: datetime | None = None) -> timedelta:
+def lag(at: datetime | Moment | None = None) -> timedelta:
     """How far the history is behind: since the oldest deadline that passed unrecorded; by two indexes."""
-    at = clock.known(at or clock.now()).concluded
-    passed = [due.filter(due_at__lte=at).aggregate(first=Min("due_at"))["first"] for due in DUE]
-    return at - min((moment for moment in passed if moment), default=at)
+    concluded = clock.moment(at).concluded
+    passed = [due.filter(due_at__lte=concluded).aggregate(first=Min("due_at"))["first"] for due in DUE]
+    return concluded - min((moment for moment in passed if moment), default=concluded)

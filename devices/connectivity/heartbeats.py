@@ -79,7 +79,7 @@ FROM unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address) WHERE
 @transaction.atomic
 def record_heartbeats(
     device_ids: Iterable[int],
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     *,
     addresses: Mapping[int, str] | None = None,
     supervisors: Iterable[int] = (),
@@ -89,7 +89,7 @@ def record_heartbeats(
     `supervisors` are those of the devices that a supervisor polled for. Returns how many counted: a poll
     that is not newer than the stored one changes nothing.
     """
-    at, ids = clock.known(at or clock.now()), sorted(set(device_ids))
+    at, ids = clock.moment(at), sorted(set(device_ids))
     poll, look = _poll(at, supervisors), _look(ids, addresses or {}, at)
     hold_organizations(look.activating)
     if look.ended:
@@ -97,7 +97,7 @@ def record_heartbeats(
     began = _ids(BEGIN, ids=ids, **poll) if look.first else []
     locks.lock_heartbeats(ids, at.heard)
     extended = _ids(EXTEND, ids=ids, **poll)
-    renewed = _newer(set(ids) - {*began, *extended}, at)
+    renewed = _newer(set(ids) - {*began, *extended}, at.at)
     if touched := {*began, *renewed, *look.moved}:
         transitions.settle_devices(touched, at)
         _record(began, renewed, poll, at)
@@ -109,7 +109,7 @@ def record_heartbeats(
 def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:
     """What the statements above ask of a batch of polls, besides whose they are."""
     return {
-        "at": at,
+        "at": at.at,
         "heard": at.heard,
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
         "interval": settings.POLL_INTERVAL,
@@ -123,7 +123,9 @@ def _record(began: list[int], renewed: list[int], poll: dict[str, Any], at: Mome
     ids, reason = began + renewed, {"slug": "heartbeat"}
     activated = _ids(INACTIVE, ids=ids)
     _ids(RENEW, ids=renewed, **poll)
-    transitions.write_heartbeat(transitions.POLLED, sets=transitions.CONTACT, ids=ids, at=at, reason=reason)
+    transitions.write_heartbeat(
+        transitions.POLLED, sets=transitions.CONTACT, ids=ids, at=at.at, reason=reason
+    )
     freezing.refreeze_activated(activated, at)
 
 

@@ -43,7 +43,7 @@ class ListRequired(Exception):
 def vpn_connected(
     server: str,
     device_uuids: Iterable[str],
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     *,
     organization: Organization | None = None,
     sessions: Mapping[str, str] | None = None,
@@ -54,7 +54,7 @@ def vpn_connected(
     which devices it reaches; None: the site's own server of that name reaches all. `sessions` names the
     session per UUID. Returns how many changed; unknown UUIDs are passed over.
     """
-    at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
+    at, uuids = clock.moment(at), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
     vpn_beginning.hold(ids, activates=True)
     _settle_for_event(life, ids, at)
@@ -63,13 +63,13 @@ def vpn_connected(
         transitions.CONNECTED,
         sets=f"vpn_server_id = %(owner)s, vpn_session = moves.session, {transitions.CONTACT}",
         ids=ids,
-        at=at,
+        at=at.at,
         owner=life.pk,
         reason={"slug": "vpn-connected", "server": server},
         uuids=uuids,
         sessions=[(sessions or {}).get(uuid, "") for uuid in uuids],
     )
-    vpn_beginning.begin(beginning, server, at)
+    vpn_beginning.begin(beginning, server, at.at)
     freezing.refreeze_activated(activated, at)
     return changed
 
@@ -78,7 +78,7 @@ def vpn_connected(
 def vpn_disconnected(
     server: str,
     device_uuids: Iterable[str],
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     *,
     organization: Organization | None = None,
     sessions: Mapping[str, str] | None = None,
@@ -87,14 +87,14 @@ def vpn_disconnected(
 
     With a session named, only where it is the current one. Otherwise as vpn_connected, its lease too.
     """
-    at, uuids = clock.known(at or clock.now()), sorted(set(device_uuids))
+    at, uuids = clock.moment(at), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
     _settle_for_event(life, ids, at)
     return transitions.write_vpn(
         transitions.DISCONNECTED,
         sets=DISOWN,
         ids=ids,
-        at=at,
+        at=at.at,
         server=server,
         organization=life.organization_id,
         reason={"slug": "vpn-disconnected", "server": server},
@@ -107,7 +107,7 @@ def vpn_disconnected(
 def vpn_alive(
     server: str,
     connected: Iterable[str] | None = None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     *,
     boot: str | None = "",
     organization: Organization | None = None,
@@ -117,7 +117,7 @@ def vpn_alive(
     `boot` names the process life; None: the caller does not know, then the first sign after a silence needs
     the list, else ListRequired, even if a connect came before it. Returns how many devices changed.
     """
-    at, life = clock.known(at or clock.now()), life_of(server, boot or "", organization)
+    at, life = clock.moment(at), life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
     ids = _affected(life, listed, at)
     vpn_beginning.hold(ids, activates=False)
@@ -128,21 +128,21 @@ def vpn_alive(
     note_sign(life, at)
     changed = _revive(life, ids, at) if listed is None else _follow_list(life, ids, listed, at)
     if changed:
-        vpn_beginning.begin(vpn_beginning.found(ids)[1], server, at)
+        vpn_beginning.begin(vpn_beginning.found(ids)[1], server, at.at)
     return changed
 
 
 def _revive(life: VpnServer, ids: list[int], at: Moment) -> int:
     """Connect what it still owns again."""
     reason = {"slug": "vpn-server-back", "server": life.name}
-    return transitions.write_vpn(transitions.REVIVED, ids=ids, at=at, owner=life.pk, reason=reason)
+    return transitions.write_vpn(transitions.REVIVED, ids=ids, at=at.at, owner=life.pk, reason=reason)
 
 
 def _follow_list(life: VpnServer, ids: list[int], listed: list[int], at: Moment) -> int:
     """Let it own what it lists, and lose what it does not."""
     params: dict[str, Any] = {
         "ids": ids,
-        "at": at,
+        "at": at.at,
         "server": life.name,
         "organization": life.organization_id,
         "owner": life.pk,
@@ -151,7 +151,7 @@ def _follow_list(life: VpnServer, ids: list[int], listed: list[int], at: Moment)
     reason = {"slug": "vpn-listed", "server": life.name}
     claimed = transitions.write_vpn(transitions.CLAIMED, sets=CLAIM, reason=reason, **params)
     reason = {"slug": "vpn-unlisted", "server": life.name}
-    since = at - UNLISTED_AFTER
+    since = at.at - UNLISTED_AFTER
     return claimed + transitions.write_vpn(
         transitions.UNLISTED, sets=DISOWN, reason=reason, unchanged_since=since, **params
     )

@@ -57,7 +57,7 @@ def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vpn
 
 def note_sign(life: VpnServer, at: Moment) -> None:
     """It gave a sign: renews its lease, and gives one to lives of its name without; under their locks."""
-    life.last_sign_at = max(filter(None, [life.last_sign_at, at]))
+    life.last_sign_at = max(filter(None, [life.last_sign_at, at.at]))
     life.save(update_fields=["last_sign_at"])
     for server in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
         renew(server, at)
@@ -65,7 +65,7 @@ def note_sign(life: VpnServer, at: Moment) -> None:
 
 def note_event(life: VpnServer, at: Moment) -> None:
     """It reported a connect or disconnect, which renews the lease of one that has signed; under its lock."""
-    life.last_event_at = max(filter(None, [life.last_event_at, at]))
+    life.last_event_at = max(filter(None, [life.last_event_at, at.at]))
     life.save(update_fields=["last_event_at"])
     if life.lease_until:
         renew(life, at)
@@ -73,7 +73,7 @@ def note_event(life: VpnServer, at: Moment) -> None:
 
 def renew(life: VpnServer, at: Moment) -> None:
     """Let its lease last 60 s from this moment, whether it had ended or not; under its lock."""
-    life.lease_until = life.due_at = max(filter(None, [life.lease_until, at + LEASE]))
+    life.lease_until = life.due_at = max(filter(None, [life.lease_until, at.at + LEASE]))
     life.save(update_fields=["lease_until", "due_at"])
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from devices.clock import Moment
 from devices.freezing.rule import ALL, BORDER, CHANGES, OWN, line_of, rows_of
 from devices.transitions.write import settle_devices
 from fleets.access import locks
@@ -39,7 +40,7 @@ def hold_for_contact(ids: Collection[int]) -> None:
 
 
 def refreeze(
-    organization_id: int, at: datetime, devices: Collection[int] | None = None, tell: Tell | None = None
+    organization_id: int, at: Moment, devices: Collection[int] | None = None, tell: Tell | None = None
 ) -> int:
     """Freeze and thaw what the rule says now that something changed; the organization is held.
 
@@ -58,7 +59,7 @@ def refreeze(
         tell(0, len(changes))
     settle_devices([pk for pk, _ in changes], at)
     for start in range(0, len(changes), BATCH):
-        _write(changes[start : start + BATCH], at)
+        _write(changes[start : start + BATCH], at.at)
         if tell:
             tell(min(start + BATCH, len(changes)), None)
     return len(changes)
@@ -71,7 +72,7 @@ def _write(changes: Sequence[tuple[int, str]], at: datetime) -> None:
         cursor.execute(WRITE, {"ids": ids, "reasons": reasons, "at": at})
 
 
-def refreeze_activated(devices: Collection[int], at: datetime) -> None:
+def refreeze_activated(devices: Collection[int], at: Moment) -> None:
     """After contact activated these devices.
 
     Their organizations are held since hold_for_contact, but for one whose device was deactivated since:

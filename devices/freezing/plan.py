@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from devices import clock
+from devices.clock import Moment
 from devices.freezing.freeze import Tell, refreeze
 from fleets import audit
 from fleets.access import locks, roles
@@ -32,7 +33,7 @@ def change_plan(
     allowance: int | None,
     unpaid: bool,
     seen: str | None = None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     tell: Tell | None = None,
 ) -> int:
     """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
@@ -40,7 +41,7 @@ def change_plan(
     `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
     ChangedMeanwhile where the plan is another one since.
     """
-    at = at or clock.now()
+    at = clock.moment(at)
     locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     after = {"plan": str(plan), "allowance": allowance, "unpaid": unpaid}
@@ -53,5 +54,5 @@ def change_plan(
     Organization.objects.filter(pk=organization.pk).update(**after, shows_plan=True)
     subject = ("organization", organization.slug, organization.name)
     change: dict[str, Any] = {"before": before, "after": after}
-    audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at, **change)
+    audit.record("plan-changed", actor=actor, organization=organization, subject=subject, at=at.at, **change)
     return refreeze(organization.pk, at, tell=tell)

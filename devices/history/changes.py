@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from devices.clock import Moment
 from devices.models import Device, StatusChange
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import unrecorded
@@ -72,19 +73,19 @@ def reason_words(reason: dict[str, Any]) -> str:
 
 
 def latest(
-    organizations: Sequence[Organization], at: datetime, limit: int, among: Sequence[int]
+    organizations: Sequence[Organization], at: Moment, limit: int, among: Sequence[int]
 ) -> list[Change]:
     """The newest changes in these organizations, newest first; `among`: as status.moved_ids."""
     devices = Device.objects.filter(organization__in=organizations)
-    recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at)
+    recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at.at)
     newest = unrecorded(devices, at, among).order_by("-status_since", "-pk")[:limit] if among else []
     return _changes(recorded.order_by("-at", "-id")[:limit], newest)[:limit]
 
 
-def last_of_fleets(fleets: Sequence[int], at: datetime, among: Sequence[int]) -> dict[int, Change]:
+def last_of_fleets(fleets: Sequence[int], at: Moment, among: Sequence[int]) -> dict[int, Change]:
     """The newest change in each of these fleets, by the fleet's id; `among`: as status.moved_ids."""
     fleets = list(fleets)
-    recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at})
+    recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at.at})
     newest: Iterable[DeviceWithStatus] = []
     if among:
         moves = unrecorded(Device.objects.filter(fleet__in=fleets), at, among)

@@ -13,6 +13,7 @@ from typing import Final
 
 from django.db import connection
 
+from devices.clock import Moment
 from devices.history.rollups import MOVES
 from devices.models import Device
 from devices.rules.vocabulary import Status
@@ -28,19 +29,19 @@ class Instant:
     `base` is the nearest hour of the tallies, or None where the present is nearer.
     """
 
-    at: datetime
+    at: Moment
     passed: list[int]
     base: datetime | None
-    now: datetime
+    now: Moment
 
 
-def instant(at: datetime, now: datetime) -> Instant:
+def instant(at: Moment, now: Moment) -> Instant:
     """Read once for a page."""
     with connection.cursor() as cursor:
-        cursor.execute(NEAREST, {"at": at})
+        cursor.execute(NEAREST, {"at": at.at})
         near = [hour for hour in cursor.fetchone() if hour]
-    base = min(near, key=lambda hour: abs(hour - at), default=None)
-    nearer = base is None or now - at < abs(base - at)
+    base = min(near, key=lambda hour: abs(hour - at.at), default=None)
+    nearer = base is None or now.at - at.at < abs(base - at.at)
     return Instant(at, passed_ids(at), None if nearer else base, now)
 
 
@@ -76,7 +77,7 @@ WHERE {fleets} GROUP BY status
 
 def counted(organizations: Sequence[int], instant: Instant) -> Fragment:
     """Rows (organization, fleet, status, number) to be added up: what is recorded of that instant."""
-    at, base, owned = instant.at, instant.base, list(organizations)
+    at, base, owned = instant.at.at, instant.base, list(organizations)
     if base is None:
         return f"{COUNTED} UNION ALL {CHANGED}", [owned, -1, owned, at, "infinity"]
     between = [1, owned, base, at] if base <= at else [-1, owned, at, base]

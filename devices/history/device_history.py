@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from devices import clock
+from devices.clock import Moment
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
@@ -40,12 +40,12 @@ class DeviceHistory:
 
 
 def read(
-    device: DeviceWithStatus, start: datetime, at: datetime, limit: int = 0, until: datetime | None = None
+    device: DeviceWithStatus, start: datetime, at: Moment, limit: int = 0, until: datetime | None = None
 ) -> DeviceHistory:
     """What happened to a device, read by with_status, from `start` to `at`, after the newest before it: of
     each link its own. In addition the newest `limit` of both kinds before `until` (None: now). Two queries.
     """
-    params = {"device": device.pk, "start": start, "at": at, "limit": limit, "until": until or "infinity"}
+    params = {"device": device.pk, "start": start, "at": at.at, "limit": limit, "until": until or "infinity"}
     transitions = passed_transitions(device, at)
     return DeviceHistory(
         [*passed_statuses(device, transitions), *StatusChange.objects.raw(CHANGES, params)],
@@ -62,16 +62,15 @@ CHANGES: Final = _written("devices_statuschange", [""])
 TRANSITIONS: Final = _written("devices_connectivityrecord", [f" AND link = '{link}'" for link in Link])
 
 
-def passed_transitions(device: DeviceWithStatus, at: datetime) -> list[ConnectivityRecord]:
+def passed_transitions(device: DeviceWithStatus, at: Moment) -> list[ConnectivityRecord]:
     """The transitions that the clock has brought and nobody recorded, newest first."""
     poll, server, transitions = device.last_poll, device.vpn_server, []
-    at = clock.heard(at)
-    if poll and poll.due_at and poll.due_at <= at:
+    if poll and poll.due_at and poll.due_at <= at.heard:
         if poll.due_at == poll.late_at:
             transitions.append(_by_clock(Link.HEARTBEAT, "late", poll.late_at, slug="heartbeat-late"))
-        if poll.lost_at <= at:
+        if poll.lost_at <= at.heard:
             transitions.append(_by_clock(Link.HEARTBEAT, "lost", poll.lost_at, slug="heartbeat-lost"))
-    if device.vpn_connected and server and server.due_at and server.due_at <= at:
+    if device.vpn_connected and server and server.due_at and server.due_at <= at.heard:
         silent = {"slug": "vpn-server-silent", "server": server.name}
         transitions.append(_by_clock(Link.VPN, "disconnected", server.due_at, **silent))
     return sorted(transitions, key=lambda transition: transition.at, reverse=True)

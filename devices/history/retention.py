@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from devices import clock
+from devices.clock import Moment
 from devices.clock.trusted import trusted
 from devices.models import FleetTally, Outage
 
@@ -76,10 +77,10 @@ def drop_old(cut: datetime) -> list[str]:
     return _names("SELECT devices_history_cut(%s)", cut)
 
 
-def keep(at: datetime | None = None) -> list[str]:
+def keep(at: datetime | Moment | None = None) -> list[str]:
     """The daily work; returns the partitions made and dropped."""
-    at = at or clock.now()
-    made, cut = make_ahead(at), cut_at(trusted(at))
+    at = clock.moment(at)
+    made, cut = make_ahead(at.at), cut_at(trusted(at))
     FleetTally.objects.filter(at__lt=cut).delete()
     return made + (drop_old(cut) if too_old(cut) else [])
 

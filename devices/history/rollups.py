@@ -16,6 +16,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 
 from devices import clock
+from devices.clock import Moment
 from devices.history import retention
 from devices.rules.vocabulary import Status
 
@@ -114,16 +115,16 @@ def floor(at: datetime) -> datetime:
     return at - (at - EPOCH) % EVERY
 
 
-def certain(at: datetime) -> datetime:
+def certain(at: Moment) -> datetime:
     """The newest full hour of which everything is known at `at`."""
-    return floor(clock.known(at).concluded - MARGIN)
+    return floor(at.concluded - MARGIN)
 
 
 @transaction.atomic
-def keep(at: datetime | None = None) -> int:
+def keep(at: datetime | Moment | None = None) -> int:
     """Write the full hours that are not there yet, once settled; returns how many."""
     _alone()
-    until = certain(at or clock.now())
+    until = certain(clock.moment(at))
     with connection.cursor() as cursor:  # hours of a clock that was ahead and was set back
         cursor.execute("DELETE FROM devices_fleettally WHERE at > %s", [until])
     first, newest = _kept()
@@ -136,10 +137,10 @@ def keep(at: datetime | None = None) -> int:
 
 
 @transaction.atomic
-def rebuild(at: datetime | None = None) -> int:
+def rebuild(at: datetime | Moment | None = None) -> int:
     """Make all tallies anew from the changes; returns how many hours. Meanwhile pages read the old ones."""
     _alone()
-    return _rebuild(certain(at or clock.now()))
+    return _rebuild(certain(clock.moment(at)))
 
 
 def wrong(since: datetime | None = None) -> Iterator[tuple[str, list[int] | None, list[int] | None]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from devices import clock
+from devices.clock import Moment
 from devices.history.changes import reason_words
 from devices.history.device_history import DeviceHistory
 from devices.models import ConnectivityRecord, Outage
@@ -73,7 +73,7 @@ class History:
         return up / counted if counted else None
 
 
-def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, at: datetime) -> History:
+def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, at: Moment) -> History:
     """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
     changes, transitions = history.changes[::-1], history.transitions[::-1]
     by_link = {link: [transition for transition in transitions if transition.link == link] for link in Link}
@@ -109,13 +109,12 @@ def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = N
     return [span for span in spans if span.end is None or span.end > span.start]
 
 
-def _outages(start: datetime, at: datetime) -> list[tuple[datetime, datetime]]:
+def _outages(start: datetime, at: Moment) -> list[tuple[datetime, datetime]]:
     """When we did not listen, from `start` to `at`, in order."""
-    over = Outage.objects.filter(ended_at__gt=start, began_at__lt=at).order_by("began_at")
-    outages = [(max(outage.began_at, start), min(outage.ended_at, at)) for outage in over]
-    heard = clock.heard(at)
-    if heard < at and (not outages or outages[-1][1] < at):
-        outages.append((max(heard, start), at))
+    over = Outage.objects.filter(ended_at__gt=start, began_at__lt=at.at).order_by("began_at")
+    outages = [(max(outage.began_at, start), min(outage.ended_at, at.at)) for outage in over]
+    if at.in_outage and (not outages or outages[-1][1] < at.at):
+        outages.append((max(at.heard, start), at.at))
     return outages
 
 

@@ -50,8 +50,8 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
 
 @transaction.atomic
 def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
-    at = clock.now()
-    found = keys.find_devices({contact.key for contact in contacts}, at)
+    at = clock.moment()
+    found = keys.find_devices({contact.key for contact in contacts}, at.at)
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)

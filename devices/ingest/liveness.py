@@ -75,7 +75,7 @@ class Liveness:
 
         First the statements of a poll, for nobody: they wait for whatever a poll waits for.
         """
-        at = clock.now()
-        keys.find_devices([""], at)
+        at = clock.moment()
+        keys.find_devices([""], at.at)
         connectivity.record_heartbeats([], at)
         return outages.beat(process=self._presence.number(), own=self._own)

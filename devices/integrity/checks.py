@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count
 
 from devices import clock
+from devices.clock import Moment
 from devices.clock import steps as ahead
 from devices.history import rollups
 from devices.integrity import counters
@@ -132,9 +133,9 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
     for where, rolled_up, made in rollups.wrong(since):
         yield Disagreement("the tally of an hour", where, str(rolled_up), str(made))
-    at = at or clock.now()
+    known = clock.moment(at)
     for organization in Organization.objects.order_by("pk"):
-        yield from _counts(organization, at)
+        yield from _counts(organization, known)
 
 
 def _id_ranges() -> Iterator[tuple[int, int]]:
@@ -164,9 +165,9 @@ def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         return rows
 
 
-def _counts(organization: Organization, at: datetime) -> Iterator[Disagreement]:
+def _counts(organization: Organization, at: Moment) -> Iterator[Disagreement]:
     """Counts against the rules, evaluated for every device."""
-    at, devices = clock.known(at), Device.objects.filter(organization=organization)
+    devices = Device.objects.filter(organization=organization)
     with _one_moment():
         by_rules = with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
         counted = {row["status"]: row["n"] for row in by_rules}

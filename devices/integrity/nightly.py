@@ -24,14 +24,14 @@ KEPT: Final = timedelta(days=90)
 
 def verify(at: datetime | None = None) -> Verification:
     """Compare, tell and keep what was found."""
-    began_at = at or clock.now()
-    disagreements = integrity.disagreements(at, since=began_at - BACK)
+    began = clock.moment(at)
+    disagreements = integrity.disagreements(at, since=began.at - BACK)
     lines = [str(disagreement) for disagreement in islice(disagreements, TOLD)]
     found = len(lines) + sum(1 for _ in disagreements)
     for line in lines:
         logger.error("a record does not match the facts: %s", line)
     if found > len(lines):
         logger.error("and %d more: `manage.py verify_status` names all", found - len(lines))
-    Verification.objects.filter(began_at__lt=trusted(began_at) - KEPT).delete()
+    Verification.objects.filter(began_at__lt=trusted(began) - KEPT).delete()
     ended_at = at or clock.now()
-    return Verification.objects.create(began_at=began_at, ended_at=ended_at, found=found, lines=lines)
+    return Verification.objects.create(began_at=began.at, ended_at=ended_at, found=found, lines=lines)

@@ -60,9 +60,9 @@ def recompute(after: int, at: datetime | None = None, batch: int = BATCH) -> Ste
     ids = [device for (device,) in _run(FOUND, after=after, limit=batch).fetchall()]
     if not ids:
         return None
-    at = at or clock.now()
-    settle_devices(ids, at)
-    return Step(_run(TOUCH, ids=ids, at=at, reason=REASON).rowcount, ids[-1])
+    known = clock.moment(at)
+    settle_devices(ids, known)
+    return Step(_run(TOUCH, ids=ids, at=known.at, reason=REASON).rowcount, ids[-1])
 
 
 def _run(sql: str, **params: Any) -> Any:

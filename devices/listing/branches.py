@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 
+from devices.clock import Moment
 from devices.listing.filters import Filters, described
 from devices.models import Description
 from devices.models.device import OFTEN
@@ -69,14 +70,14 @@ class Recorded:
 
 
 def recorded(
-    organizations: Iterable[Organization], filters: Filters, at: datetime, moved: Sequence[int] = ()
+    organizations: Iterable[Organization], filters: Filters, at: Moment, moved: Sequence[int] = ()
 ) -> Recorded:
     """What the filters mean at `at` for all devices but `moved`, over what is recorded."""
     owned = [organization.pk for organization in organizations]
     fleets = [fleet.pk for fleet in filters.fleets if fleet.organization_id in owned]
     if filters.fleets and not fleets:
         owned = []
-    return Recorded(owned, fleets, at, list(_branches(filters, at)), list(moved))
+    return Recorded(owned, fleets, at.heard, list(_branches(filters, at.heard)), list(moved))
 
 
 def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:

@@ -14,6 +14,7 @@ from typing import Final
 from django.db import connection
 from django.db.models import QuerySet
 
+from devices.clock import Moment
 from devices.history.counts_as_of import Instant
 from devices.models import Device
 from devices.rules import vpn_states
@@ -121,10 +122,10 @@ def ranked(
         sort_name=name_order.sql("name"),
     )
     among = [param for _, params in candidates for param in params]
-    return sql, [*params, *among, instant.at, instant.at, *asked[1], RANKED]
+    return sql, [*params, *among, instant.at.at, instant.at.at, *asked[1], RANKED]
 
 
-def _unrecorded(devices: QuerySet[Device], at: datetime) -> Fragment:
+def _unrecorded(devices: QuerySet[Device], at: Moment) -> Fragment:
     columns = ("pk", "status", "status_since", "vpn", "vpn_since", "heartbeat")
     return compiled(with_status(devices.order_by(), at).values_list(*columns))
 
@@ -171,7 +172,7 @@ def _links(ids: Sequence[int], instant: Instant) -> tuple[dict[int, Link], dict[
     """The VPN and the heartbeat of these devices then; without those never seen."""
     states: dict[str, dict[int, Link]] = {"vpn": {}, "heartbeat": {}}
     with connection.cursor() as cursor:
-        cursor.execute(LINKS, [list(ids), instant.at])
+        cursor.execute(LINKS, [list(ids), instant.at.at])
         for pk, link, state, since in cursor.fetchall():
             states[link][pk] = Link(state, since)
     moved = sorted({*ids} & {*instant.passed})

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import connection
 from django.db.models import Count
 
+from devices.clock import Moment
 from devices.listing.branches import Branch, Recorded, conditions, few_by, from_rows, recorded
 from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
 from devices.rules.status_code import status_of
@@ -27,7 +27,7 @@ MANY = 100_000  # devices that a page still counts; more are counted when it is 
 def facets(
     organizations: Sequence[Organization],
     filters: Filters,
-    at: datetime,
+    at: Moment,
     moved: Sequence[int],
     *,
     always: bool = False,

@@ -10,13 +10,13 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 from msgspec import Struct
 
-from devices import clock
+from devices.clock import Moment
 from devices.listing.search import query_of
 from devices.models import Description, Device
 from devices.rules import vpn_states
@@ -96,19 +96,17 @@ def in_organizations(organizations: Iterable[Organization]) -> QuerySet[Device]:
 
 
 def matching(
-    organizations: Iterable[Organization], filters: Filters, at: datetime
+    organizations: Iterable[Organization], filters: Filters, at: Moment
 ) -> QuerySet[DeviceWithStatus]:
     """The devices of these organizations that the filters name at `at`, annotated as by with_status."""
-    at = clock.heard(at)
     devices = unchanging(in_organizations(organizations), filters)
     meant = _meant(filters)
     found = filter_by_status(devices, meant, at) if meant else with_status(devices, at)
     return found.filter(present(filters, at))
 
 
-def matching_of(devices: QuerySet[Device], filters: Filters, at: datetime) -> QuerySet[DeviceWithStatus]:
+def matching_of(devices: QuerySet[Device], filters: Filters, at: Moment) -> QuerySet[DeviceWithStatus]:
     """The same among a few given ones, each looked at."""
-    at = clock.heard(at)
     found, meant = with_status(unchanging(devices, filters), at).filter(present(filters, at)), _meant(filters)
     return found.filter(status__in=meant) if meant else found
 
@@ -118,7 +116,7 @@ def _meant(filters: Filters) -> list[Status]:
 
 
 def still_matching(
-    ids: Iterable[int], organizations: Iterable[Organization], filters: Filters, at: datetime
+    ids: Iterable[int], organizations: Iterable[Organization], filters: Filters, at: Moment
 ) -> QuerySet[DeviceWithStatus]:
     """Those of a few devices, by their ids, that `matching` would name: asked of each row by itself."""
     return matching_of(in_organizations(organizations).filter(pk__in=list(ids)), filters, at)
@@ -150,11 +148,11 @@ def described(filters: Filters) -> Q:
     return asked
 
 
-def present(filters: Filters, at: datetime) -> Q:
+def present(filters: Filters, at: Moment) -> Q:
     """What the filters ask of the links and of the last contact, over devices annotated by with_status."""
     asked = _one_of(VPN, filters.vpn) & _one_of(HEARTBEAT, filters.heartbeat)
     if filters.silent is not None:
-        asked &= Q(last_contact__lt=at - filters.silent) | Q(last_contact__isnull=True)
+        asked &= Q(last_contact__lt=at.heard - filters.silent) | Q(last_contact__isnull=True)
     return asked
 
 

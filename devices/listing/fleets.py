@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection
 
+from devices.clock import Moment
 from devices.listing.filters import in_organizations
 from devices.rules.vocabulary import WORST, Status
 from devices.status import reading
@@ -79,7 +80,7 @@ class Apart:
     stalled: list[int]
 
 
-def apart(organizations: Sequence[Organization], at: datetime) -> Apart:
+def apart(organizations: Sequence[Organization], at: Moment) -> Apart:
     """Read once for a page; both are few, by index."""
     moved = reading.moved_ids(at)
     stalled = reading.stalled(in_organizations(organizations), at, moved).order_by()
@@ -113,7 +114,7 @@ def standings(
     text: str,
     order: Order,
     size: int,
-    at: datetime,
+    at: Moment,
     apart: Apart,
     *,
     after: str = "",
@@ -127,7 +128,7 @@ def standings(
 
 
 def standings_of(
-    organizations: Sequence[Organization], slugs: Sequence[str], at: datetime, apart: Apart
+    organizations: Sequence[Organization], slugs: Sequence[str], at: Moment, apart: Apart
 ) -> list[Standing]:
     """The fleets that a page already shows, in its order; without those that are gone."""
     found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
@@ -138,7 +139,7 @@ def standings_of(
 def _take(
     organizations: Sequence[Organization],
     text: str,
-    at: datetime,
+    at: Moment,
     apart: Apart,
     order: Order,
     size: int,
@@ -151,7 +152,7 @@ def _take(
 def _read(
     organizations: Sequence[Organization],
     text: str,
-    at: datetime,
+    at: Moment,
     apart: Apart,
     where: Fragment,
     order: str,
@@ -185,7 +186,7 @@ def _standing(row: tuple[Any, ...]) -> Standing:
     return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
 
 
-def moves(organizations: Sequence[Organization], at: datetime, moved: list[int]) -> Fragment:
+def moves(organizations: Sequence[Organization], at: Moment, moved: list[int]) -> Fragment:
     """The query for those of the moved devices whose status is another now, with its parameters."""
     moves = reading.unrecorded(in_organizations(organizations), at, moved)
     return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))

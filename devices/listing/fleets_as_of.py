@@ -66,5 +66,5 @@ def _take(
     by = order_sql(order)
     sql = THEN.format(moved=moved, counted=counted[0])
     sql += STANDING.format(**READ, where=f"{where} AND {THERE}", order=by)
-    params = [*moved_params, *counted[1], instant.at, ids, *standing_params(ids, text), *where_params]
-    return read(sql, [*params, instant.at, size])
+    params = [*moved_params, *counted[1], instant.at.at, ids, *standing_params(ids, text), *where_params]
+    return read(sql, [*params, instant.at.at, size])

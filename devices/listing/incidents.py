@@ -15,6 +15,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet, Sum
 
+from devices.clock import Moment
 from devices.listing.grouping import Line, Lost, grouped
 from devices.models import Device, FleetCount
 from devices.rules.status_code import VPN, cells
@@ -69,13 +70,13 @@ class Attended:
         return found[:size]
 
 
-def attended(among: Among, at: datetime, moved: Sequence[int] | None = None) -> Attended:
+def attended(among: Among, at: Moment, moved: Sequence[int] | None = None) -> Attended:
     """What needs attention; `moved`: as status.moved_ids, where they have been read."""
     moved = moved_ids(at) if moved is None else moved
     return Attended(grouped(_read(among, at, moved), _sizes))
 
 
-def trouble(among: Among, at: datetime, moved: Sequence[int]) -> QuerySet[DeviceWithStatus]:
+def trouble(among: Among, at: Moment, moved: Sequence[int]) -> QuerySet[DeviceWithStatus]:
     """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
     ids = [*_newest_recorded(among), *moved]
     ids += stalled(among.devices, at, moved).order_by().values_list("pk", flat=True)
@@ -108,7 +109,7 @@ READ: Final = (  # the fields of Lost, in its order
 )
 
 
-def _read(among: Among, at: datetime, moved: Sequence[int]) -> list[Lost]:
+def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
     try:
         sql, params = compiled(trouble(among, at, moved).values_list(*READ))
     except EmptyResultSet:  # nobody is, any more

@@ -56,9 +56,9 @@ class Then:
 
     def __init__(self, organizations: Iterable[Organization], filters: Filters, instant: Instant) -> None:
         self.organizations, self.filters, self.instant = list(organizations), filters, instant
-        self.at = instant.at
+        self.at = instant.at.at
         self.lasting = replace(filters, statuses=(), vpn=(), heartbeat=(), silent=None)
-        self.recorded = recorded(self.organizations, self.lasting, self.at)
+        self.recorded = recorded(self.organizations, self.lasting, instant.at)
         self.few = all(few_in(self.recorded, branch.cells, SORTED) for branch in self.recorded.branches)
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import QuerySet, Value
 from django.db.models.functions import Coalesce
 
-from devices import clock
+from devices.clock import Moment
 from devices.listing import index_scan
 from devices.listing.branches import recorded
 from devices.listing.cursor import Moved, Place, order_named
@@ -26,7 +26,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where
 
 
 def whole(
-    organizations: Iterable[Organization], filters: Filters, order: Order, at: datetime
+    organizations: Iterable[Organization], filters: Filters, order: Order, at: Moment
 ) -> QuerySet[DeviceWithStatus]:
     """The list that the pages show piece by piece, in one: for files and actions."""
     return ordered(_with_sort_keys(matching(organizations, filters, at)), order)
@@ -43,8 +43,7 @@ def _with_sort_keys(devices: QuerySet[DeviceWithStatus]) -> QuerySet[DeviceWithS
 class Reading:
     """A list at one moment: what is recorded, and the few devices that are not as they are recorded."""
 
-    def __init__(self, organizations: list[Organization], filters: Filters, sort: str, at: datetime) -> None:
-        at = clock.heard(at)
+    def __init__(self, organizations: list[Organization], filters: Filters, sort: str, at: Moment) -> None:
         self.organizations, self.filters, self.at = organizations, filters, at
         self.name, self.turned = sort.removeprefix("-"), sort.startswith("-")
         self.order = order_named(sort)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import connection
 
+from devices.clock import Moment
 from devices.models import Device
 from devices.status.reading import moved_ids
 
@@ -26,7 +26,7 @@ def versions(uuids: Sequence[str]) -> tuple[str, ...]:
         return tuple(cursor.fetchone()[0] or ())
 
 
-def any_moved(organizations: Sequence[int], at: datetime) -> bool:
+def any_moved(organizations: Sequence[int], at: Moment) -> bool:
     """Whether the clock alone has changed a device of these organizations, and nobody has recorded it yet."""
     moved = moved_ids(at)
     return bool(moved) and Device.objects.filter(pk__in=moved, organization__in=organizations).exists()

@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connection
 from psycopg.types.json import Jsonb
 
 from devices import freezing
+from devices.clock import Moment
 from devices.models import ApiKey, Device, FormerKey
 from devices.rules.vocabulary import HeartbeatState
 from devices.status.reading import with_status
@@ -43,7 +43,7 @@ class Batch:
     ids: Sequence[int]
     organization: Organization
     actor: Actor | None
-    at: datetime
+    at: Moment
 
     def reason(self, slug: str) -> Jsonb:
         """Why their facts change, as the history keeps it."""
@@ -109,7 +109,7 @@ def delete(batch: Batch) -> Found:
     """Delete them, their facts and keys; hashes of the keys stay, and so does their history."""
     keys = ApiKey.objects.filter(device__in=batch.ids).values_list("digest", "device__uuid")
     FormerKey.objects.bulk_create(
-        FormerKey(digest=digest, organization=batch.organization, device_uuid=uuid, deleted_at=batch.at)
+        FormerKey(digest=digest, organization=batch.organization, device_uuid=uuid, deleted_at=batch.at.at)
         for digest, uuid in keys
     )
     gone = _rows(DELETE, batch, reason=batch.reason("deleted"))
@@ -169,11 +169,11 @@ def _found(batch: Batch, changed: Iterable[int]) -> Found:
 
 def _rows(sql: str, batch: Batch, **params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": list(batch.ids), "at": batch.at, **params})
+        cursor.execute(sql, {"ids": list(batch.ids), "at": batch.at.at, **params})
         return sorted(cursor.fetchall())  # the audit log has them in the order of their ids
 
 
 def _record(action: str, batch: Batch, lines: Sequence[audit.Line]) -> None:
     audit.record_all(
-        action, actor=batch.actor, organization=batch.organization, kind="device", lines=lines, at=batch.at
+        action, actor=batch.actor, organization=batch.organization, kind="device", lines=lines, at=batch.at.at
     )

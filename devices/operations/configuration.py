@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from devices import clock
+from devices.clock import Moment
 from devices.models import Device
 from devices.operations.reports import LONGEST
 from devices.transitions.write import settle_devices
@@ -21,19 +22,19 @@ def configure(
     name: str | None = None,
     vpn_enabled: bool | None = None,
     poll_interval: int | None = None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
 ) -> None:
     """Take over what is given. A name counts until an operator has named the device.
 
     `poll_interval` is in seconds, from 10 s to 24 h; it is in force from the next poll on.
     """
-    at = at or clock.now()
+    at = clock.moment(at)
     device = Device.objects.filter(pk=device_id)
     if vpn_enabled is not None:  # first: it takes the locks in their order
         settle_devices([device_id], at)
         device.update(vpn_setting=vpn_enabled)
         device.exclude(vpn_enabled=vpn_enabled).update(
-            vpn_enabled=vpn_enabled, facts_at=at, facts_reason={"slug": "vpn-setting", "by": "the device"}
+            vpn_enabled=vpn_enabled, facts_at=at.at, facts_reason={"slug": "vpn-setting", "by": "the device"}
         )
     if poll_interval is not None:
         device.update(poll_interval=poll_interval)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from devices import clock
+from devices.clock import Moment
 from devices.models import Device
 from devices.operations import batch as batch_actions
 from fleets.access import roles
@@ -32,7 +33,7 @@ def edit(
     field: str,
     value: Any,
     seen: str | None = None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
 ) -> bool:
     """Set one of EDITABLE to a valid value (a form's). False: it was so already.
 
@@ -43,7 +44,7 @@ def edit(
     before = _held(device, field)
     if seen is not None and seen != version(before) and before != value:
         raise ChangedMeanwhile(device, before)
-    batch = batch_actions.Batch([device.pk], device.organization, actor, at or clock.now())
+    batch = batch_actions.Batch([device.pk], device.organization, actor, clock.moment(at))
     return batch_actions.edit(batch, field=field, value=value)[device.pk] == batch_actions.CHANGED
 
 
@@ -54,7 +55,7 @@ def retag(
     actor: Actor | None,
     put: Mapping[str, str],
     drop: Collection[str] = (),
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
 ) -> bool:
     """Add or overwrite the tags `put`, take those named in `drop` away, keep all others. False: no change.
 
@@ -62,7 +63,7 @@ def retag(
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     _held(device, "tags")
-    batch = batch_actions.Batch([device.pk], device.organization, actor, at or clock.now())
+    batch = batch_actions.Batch([device.pk], device.organization, actor, clock.moment(at))
     return batch_actions.retag(batch, put=put, drop=drop)[device.pk] == batch_actions.CHANGED
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from devices import clock, freezing
+from devices.clock import Moment
 from devices.models import Device
 from devices.transitions.write import settle_devices
 from fleets import audit
@@ -25,7 +26,7 @@ def change_fleet(
     *,
     fleet: Fleet,
     actor: Actor | None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
     seen: str | None = None,
     tell: freezing.Tell | None = None,
     **settings: Any,
@@ -36,7 +37,7 @@ def change_fleet(
     interval counts from each device's next poll. `seen` is the `version` that the values were made up from.
     Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
     """
-    at = at or clock.now()
+    at = clock.moment(at)
     locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     before = settings_of(fleet)
@@ -55,14 +56,14 @@ def change_fleet(
         actor=actor,
         organization=fleet.organization,
         subject=("fleet", fleet.slug, fleet.name),
-        at=at,
+        at=at.at,
         before={name: before[name] for name in after},
         after=after,
     )
 
 
-def _follow_vpn(fleet: Fleet, actor: Actor | None, at: datetime, *, enabled: bool) -> None:
+def _follow_vpn(fleet: Fleet, actor: Actor | None, at: Moment, *, enabled: bool) -> None:
     following = Device.objects.filter(fleet=fleet, vpn_setting=None).exclude(vpn_enabled=enabled)
     settle_devices(following.values_list("pk", flat=True), at)
     reason = {"slug": "vpn-setting"} | ({"by": actor.get_username()} if actor else {})
-    following.update(vpn_enabled=enabled, facts_at=at, facts_reason=reason)
+    following.update(vpn_enabled=enabled, facts_at=at.at, facts_reason=reason)

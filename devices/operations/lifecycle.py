@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from devices import clock, freezing, keys
+from devices.clock import Moment
 from devices.keys import audit as key_audit
 from devices.models import UUID_PATTERN, ApiKey, Device
 from devices.operations import batch as batch_actions
@@ -61,19 +62,24 @@ def register(
     name: str = "",
     device_type: str = "",
     reported: Mapping[str, Any] | None = None,
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
 
     `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone,
     ceilings.KeyPaused, ceilings.KeySpent.
     """
-    at = at or clock.now()
+    at = clock.moment(at)
     if provisioning_key:
         locks.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
-        if not ceilings.count_registration(provisioning_key, at):
+        if not ceilings.count_registration(provisioning_key, at.at):
             raise FleetGone(f"{fleet} was deleted meanwhile.")
-    facts = {"is_active": True, "provisioned_at": at, "activated_at": at, "provisioned_by": provisioning_key}
+    facts = {
+        "is_active": True,
+        "provisioned_at": at.at,
+        "activated_at": at.at,
+        "provisioned_by": provisioning_key,
+    }
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
     name = _label(name)
     device = _create(
@@ -83,7 +89,7 @@ def register(
     if provisioning_key:
         after["provisioning_key"] = provisioning_key.fingerprint
         by = key_audit.holder(provisioning_key)
-    _audit("device-registered", None, device, at, after=after, by=by)
+    _audit("device-registered", None, device, at.at, after=after, by=by)
     return device
 
 
@@ -95,21 +101,21 @@ def preregister(
     uuid: str | None = None,
     name: str = "",
     device_type: str = "",
-    at: datetime | None = None,
+    at: datetime | Moment | None = None,
 ) -> tuple[Device, str]:
     """An operator creates a device before it is switched on: Inactive. Returns it with its key, shown once.
 
     Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
     """
     roles.require(actor, Role.OPERATOR, fleet.organization)
-    at = at or clock.now()
+    at = clock.moment(at)
     device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
-    _audit("device-preregistered", actor, device, at, after={"fleet": fleet.slug})
-    return device, keys.issue(device, at=at)[1]
+    _audit("device-preregistered", actor, device, at.at, after={"fleet": fleet.slug})
+    return device, keys.issue(device, at=at.at)[1]
 
 
 @transaction.atomic
-def deactivate(*, device: Device, actor: Actor | None, at: datetime | None = None) -> bool:
+def deactivate(*, device: Device, actor: Actor | None, at: datetime | Moment | None = None) -> bool:
     """Take a device out of service; only while both its links are down at that instant.
 
     Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
@@ -125,7 +131,12 @@ def deactivate(*, device: Device, actor: Actor | None, at: datetime | None = Non
 
 @transaction.atomic
 def move(
-    *, device: Device, fleet: Fleet, actor: Actor | None, seen: str | None = None, at: datetime | None = None
+    *,
+    device: Device,
+    fleet: Fleet,
+    actor: Actor | None,
+    seen: str | None = None,
+    at: datetime | Moment | None = None,
 ) -> bool:
     """Move a device to another fleet of its organization; it keeps its history. False: it was there.
 
@@ -145,7 +156,7 @@ def move(
 
 
 @transaction.atomic
-def delete(*, device: Device, actor: Actor | None, at: datetime | None = None) -> None:
+def delete(*, device: Device, actor: Actor | None, at: datetime | Moment | None = None) -> None:
     """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
 
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
@@ -155,9 +166,11 @@ def delete(*, device: Device, actor: Actor | None, at: datetime | None = None) -
     batch_actions.delete(batch)
 
 
-def _held(device: Device, actor: Actor | None, least: Role, at: datetime | None) -> batch_actions.Batch:
+def _held(
+    device: Device, actor: Actor | None, least: Role, at: datetime | Moment | None
+) -> batch_actions.Batch:
     """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
-    at = at or clock.now()
+    at = clock.moment(at)
     locks.hold([device.organization_id])
     roles.require(actor, least, device.organization)  # roles change with the organization held
     settle_devices([device.pk], at)
@@ -169,7 +182,7 @@ def _create(
     uuid: str | None,
     name: str,
     device_type: str,
-    at: datetime,
+    at: Moment,
     reason: dict[str, str],
     **facts: object,
 ) -> Device:
@@ -186,8 +199,8 @@ def _create(
             name=_label(name),
             device_type=_label(device_type) or fleets_type,
             vpn_enabled=vpn_enabled,
-            created_at=at,
-            facts_at=at,
+            created_at=at.at,
+            facts_at=at.at,
             facts_reason=reason,
             **facts,
         )

@@ -9,6 +9,7 @@ import msgspec
 from django.db import connection, transaction
 
 from devices import clock, freezing
+from devices.clock import Moment
 from devices.models import Device
 from devices.rules.metrics import possible
 from devices.transitions import write as transitions
@@ -51,28 +52,29 @@ UPDATE: Final = f"""
 
 
 @transaction.atomic
-def apply_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | None = None) -> int:
+def apply_reports(
+    reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | Moment | None = None
+) -> int:
     """Record these reports, each a device's id and the fields it names.
 
     Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
     ones (None takes one away, as does what no sensor can mean). Every report is contact, so it
     activates; the caller leaves out frozen devices. Returns how many devices spoke.
     """
-    at = at or clock.now()
+    at = clock.moment(at)
     merged = _merged(reports)
     freezing.hold_for_contact(merged)
     settle_devices(list(merged), at)
     before = list(Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN))  # locked by now
-    rows = [{"id": row["id"]} | _after(row, merged[row["id"]], at) for row in before]
+    rows = [{"id": row["id"]} | _after(row, merged[row["id"]], at.at) for row in before]
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, {"at": at, "rows": _json(rows)})
+        cursor.execute(UPDATE, {"at": at.at, "rows": _json(rows)})
     freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
     return len(rows)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
-    """As msgspec writes it, which takes a datetime, but none of a kind of its own as clock.Moment is."""
-    return msgspec.json.encode(rows, enc_hook=datetime.isoformat).decode()
+    return msgspec.json.encode(rows).decode()
 
 
 def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, QuerySet
 
 from devices import clock
+from devices.clock import Moment
 from devices.models import Device
 from devices.rules.vocabulary import Status, always_attended
 from devices.status import counters
@@ -16,7 +17,7 @@ from devices.status.reading import stalled, unrecorded
 
 
 def _tally(
-    devices: QuerySet[Device], at: datetime, *by: str, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: Moment, *by: str, among: Sequence[int] | None = None
 ) -> Iterator[tuple[Any, ...]]:
     """Yields (*by, status, number) to be added up: what is recorded, then corrections for the few devices
     that moved since. One statement, so that nothing comes between."""
@@ -31,7 +32,7 @@ def _tally(
 
 
 def count_by_status(
-    devices: QuerySet[Device], at: datetime | None = None, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: datetime | Moment | None = None, among: Sequence[int] | None = None
 ) -> dict[str, int]:
     """How many of `devices` have each status at `at`: all nine keys in display order, one query.
 
@@ -39,48 +40,47 @@ def count_by_status(
     where the caller has just read them.
     """
     counts = dict.fromkeys(Status.values, 0)
-    for status, n in _tally(devices, at or clock.now(), among=among):
+    for status, n in _tally(devices, clock.moment(at), among=among):
         counts[status] += n
     return counts
 
 
-def count_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, dict[str, int]]:
+def count_by_fleet(devices: QuerySet[Device], at: Moment) -> dict[int, dict[str, int]]:
     """The same for each fleet that has any of `devices`, by its id, in one query."""
     return _count_by("fleet_id", devices, at)
 
 
 def count_by_organization(
-    devices: QuerySet[Device], at: datetime | None = None, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> dict[int, dict[str, int]]:
     """The same for each organization that has any of `devices`, by its id, in one query."""
     return _count_by("organization_id", devices, at, among)
 
 
 def _count_by(
-    whose: str, devices: QuerySet[Device], at: datetime | None, among: Sequence[int] | None = None
+    whose: str, devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> dict[int, dict[str, int]]:
     counts: dict[int, dict[str, int]] = {}
-    for scope_id, status, n in _tally(devices, at or clock.now(), whose, among=among):
+    for scope_id, status, n in _tally(devices, at, whose, among=among):
         counts.setdefault(scope_id, dict.fromkeys(Status.values, 0))[status] += n
     return counts
 
 
-def count_attention(devices: QuerySet[Device], at: datetime | None = None) -> int:
+def count_attention(devices: QuerySet[Device], at: Moment) -> int:
     """How many of `devices` need attention at `at` (domain.md, Needs attention). Two queries."""
-    counts, still = count_attended(devices, at or clock.now())
+    counts, still = count_attended(devices, at)
     return always_attended(counts) + still
 
 
 def count_attended(
-    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> tuple[dict[str, int], int]:
     """How many have each status, and how many have stalled. Two queries; `among`: as count_by_status."""
     return count_by_status(devices, at, among), stalled(devices, at, among).count()
 
 
-def count_attention_by_fleet(devices: QuerySet[Device], at: datetime | None = None) -> dict[int, int]:
+def count_attention_by_fleet(devices: QuerySet[Device], at: Moment) -> dict[int, int]:
     """The same for each fleet that has such a device, by its id. Two queries."""
-    at = at or clock.now()
     attended = {fleet: always_attended(counts) for fleet, counts in count_by_fleet(devices, at).items()}
     for fleet, n in stalled(devices, at).order_by().values_list("fleet_id").annotate(n=Count("*")):
         attended[fleet] = attended.get(fleet, 0) + n

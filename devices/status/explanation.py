@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from devices import clock, words
+from devices.clock import Moment
 from devices.models import Device
 from devices.rules import live_links
 from devices.rules.rule_table import Rule
@@ -59,35 +60,38 @@ class Explanation:
     inputs: tuple[Input, ...]
 
 
-def explain(device: Device, at: datetime | None = None) -> Explanation:
+def explain(device: Device, at: datetime | Moment | None = None) -> Explanation:
     """Explain the status of `device` at the clock `at`. One query of one read by with_status then, else two.
 
     Raises Device.DoesNotExist.
     """
-    at = clock.known(at or clock.now())
+    at = clock.moment(at)
     now = cast("DeviceWithStatus", device) if hasattr(device, "status") else _read(device, at)
     number, thens = _concluded(now, at)
-    in_outage = at.heard != at  # of ours: nothing passes by the clock
-    next_status, next_at = (None, None) if in_outage else _next(now, thens, at)
+    next_status, next_at = (None, None) if at.in_outage else _next(now, thens, at.at)
     rule = RULES[number - 1]
     return Explanation(
         status=Status(now.status),
         rule=number,
-        because=_because(now, rule, at),
+        because=_because(now, rule, at.at),
         since=now.status_since,
         next_status=next_status,
         next_at=next_at,
-        inputs=_inputs(now, rule, at),
+        inputs=_inputs(now, rule, at.at),
     )
 
 
-def _read(device: Device, at: datetime) -> DeviceWithStatus:
+def _read(device: Device, at: Moment) -> DeviceWithStatus:
     return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet", "organization").get()
 
 
-def _concluded(device: DeviceWithStatus, at: clock.Moment) -> tuple[int, dict[str, str]]:
+def _concluded(device: DeviceWithStatus, at: Moment) -> tuple[int, dict[str, str]]:
     """The number of the rule that matches, and the status at each deadline of the device."""
-    params: dict[str, int | datetime] = {"device": device.pk, "at": at.heard, "named_until": at + LEASE_NAMED}
+    params: dict[str, int | datetime] = {
+        "device": device.pk,
+        "at": at.heard,
+        "named_until": at.at + LEASE_NAMED,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_sql(), params)
         if not (row := cursor.fetchone()):

@@ -2,7 +2,7 @@
 
 Two deadlines fade with the clock, `Heartbeat.due_at` and `VpnServer.due_at`: null once what they announce is
 recorded. So the live status differs from the recorded one only where a deadline is due, and `moved` finds
-those by index. In an outage of ours every reading is the one at its start: `at` then stands for `at.heard`.
+those by index. In an outage of ours every reading is the one at its start: `at.heard` is its clock.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Greatest
 
 from devices import clock
+from devices.clock import Moment
 from devices.models import Device, Heartbeat
 from devices.rules import live_links
 from devices.rules.live_links import links_at
@@ -33,65 +34,65 @@ _SOME_TIME: Final = datetime.min.replace(tzinfo=UTC)  # stands for `at` in SQL t
 ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
 
 
-def moved(at: datetime) -> QuerySet[Any]:
+def moved(at: Moment) -> QuerySet[Any]:
     """Ids of the devices whose recorded links are not those at `at`, by partial indexes.
 
     The third case is a clock before what is recorded: only a caller that reads the past of today's
     facts meets it.
     """
-    at = clock.heard(at)
     due, ended = _passed(at)
     recorded = Heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
-    ahead = recorded.filter(lost_at__gt=at).values("device_id")
+    ahead = recorded.filter(lost_at__gt=at.heard).values("device_id")
     return due.union(ended, ahead, all=True)
 
 
-def moved_ids(at: datetime) -> list[int]:
+def moved_ids(at: Moment) -> list[int]:
     """The same, read: hardly any as long as anything records. A page reads them once, see `among`."""
     sql, params = _moved()
-    heard = clock.heard(at)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [heard if param == _SOME_TIME else param for param in params])
+        cursor.execute(sql, [at.heard if param == _SOME_TIME else param for param in params])
         return [device for (device,) in cursor]
 
 
 @cache
 def _moved() -> Fragment:
     """What every page reads first is put together once: that takes longer than to answer it."""
-    return compiled(moved(clock.moment(_SOME_TIME, None)))
+    return compiled(moved(clock.listened(_SOME_TIME)))
 
 
-def passed_ids(at: datetime) -> list[int]:
+def passed_ids(at: Moment) -> list[int]:
     """Ids of the devices to which the clock has done something by `at` that nobody has recorded since.
 
     Their facts are still those of `at`, however long ago that is: whoever writes them records that first.
     """
-    due, ended = _passed(clock.heard(at))
+    due, ended = _passed(at)
     return list(due.union(ended, all=True).values_list("device_id", flat=True))
 
 
-def _passed(at: datetime) -> tuple[QuerySet[Any], QuerySet[Any]]:
-    due = Heartbeat.objects.filter(due_at__lte=at).values("device_id")
-    ended = Device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at).order_by().values("pk")
+def _passed(at: Moment) -> tuple[QuerySet[Any], QuerySet[Any]]:
+    due = Heartbeat.objects.filter(due_at__lte=at.heard).values("device_id")
+    ended = (
+        Device.objects.filter(vpn_connected=True, vpn_server__due_at__lte=at.heard).order_by().values("pk")
+    )
     return due, ended
 
 
-def _with_links(devices: QuerySet[Device], at: datetime) -> QuerySet[Any]:
+def _with_links(devices: QuerySet[Device], at: Moment) -> QuerySet[Any]:
     """The least of with_status: `vpn`, `heartbeat` and `status`."""
-    linked: QuerySet[Any] = devices.annotate(**links_at(Value(at, DateTimeField())))
+    linked: QuerySet[Any] = devices.annotate(**links_at(Value(at.heard, DateTimeField())))
     linked = linked.annotate(status=status_of(F("vpn"), F("heartbeat")))
     return linked
 
 
-def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QuerySet[DeviceWithStatus]:
+def with_status(devices: QuerySet[Device], at: datetime | Moment | None = None) -> QuerySet[DeviceWithStatus]:
     """Annotate each device with what it is at the clock `at` (None: the database's clock).
 
     `status`, `heartbeat` (slugs), `vpn` (bool), `status_since`, `heartbeat_since`, `vpn_since` (times),
     `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled` (bools), `rank` (0 worst;
     ATTENTION tells which need attention). Reads today's facts; the past is read from history.
     """
-    at = clock.heard(at or clock.now())
-    now, then = Value(at, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
+    at = clock.moment(at)
+    now, then = Value(at.heard, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
     annotated: QuerySet[Any] = _with_links(devices, at).annotate(
         status_since=Sql(live_links.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
         heartbeat_since=Sql(live_links.HEARTBEAT_SINCE_SQL, DateTimeField()),
@@ -100,7 +101,7 @@ def with_status(devices: QuerySet[Device], at: datetime | None = None) -> QueryS
     return _with_the_rest(annotated, at)
 
 
-def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[DeviceWithStatus]:
+def as_recorded(devices: QuerySet[Device], at: Moment) -> QuerySet[DeviceWithStatus]:
     """The same of devices that are not among `moved(at)`: they are what is recorded of them.
 
     For pages that have read `moved`: a tenth of the SQL to build, to send and to plan.
@@ -113,18 +114,18 @@ def as_recorded(devices: QuerySet[Device], at: datetime) -> QuerySet[DeviceWithS
         heartbeat_since=F("heartbeat_changed_at"),
         vpn_since=F("vpn_changed_at"),
     )
-    return _with_the_rest(annotated, clock.heard(at))
+    return _with_the_rest(annotated, at)
 
 
-def _with_the_rest(devices: QuerySet[Any], at: datetime) -> QuerySet[DeviceWithStatus]:
+def _with_the_rest(devices: QuerySet[Any], at: Moment) -> QuerySet[DeviceWithStatus]:
     """What both add to devices whose status and links are annotated."""
-    now = Value(at, DateTimeField())
+    now = Value(at.heard, DateTimeField())
     annotated: QuerySet[Any] = (
         devices.select_related("poll", "vpn_server")
         .annotate(
             last_contact=Greatest("last_contact_at", "poll__last_poll_at"),
             overdue=Sql(live_links.OVERDUE_SQL, BooleanField(), at=now, overdue_after=Value(OVERDUE_AFTER)),
-            stalled=is_stalled(at),
+            stalled=is_stalled(at.heard),
         )
         .annotate(rank=rank())
     )
@@ -137,26 +138,24 @@ def _one_of(few: QuerySet[Any]) -> Sql:
 
 
 def unrecorded(
-    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that have another `status` at `at` than is recorded: few, by index.
 
     `among`: the ids of those that moved, where they have been read.
     """
-    at = clock.heard(at)
     these = _one_of(moved(at)) if among is None else Q(pk__in=among)
     moves = with_status(devices.order_by().filter(these), at)
     return moves.exclude(status=F("recorded_status"))
 
 
 def filter_by_status(
-    devices: QuerySet[Device], statuses: Iterable[str], at: datetime | None = None
+    devices: QuerySet[Device], statuses: Iterable[str], at: Moment
 ) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that have one of `statuses` at `at`, annotated as by with_status.
 
     Looks only at devices recorded so, by index, and at those that moved.
     """
-    at = clock.heard(at or clock.now())
     statuses = list(statuses)
     recorded = devices.order_by().filter(recorded_status__in=statuses).values("pk")
     candidates = recorded.union(moved(at), all=True)
@@ -164,15 +163,14 @@ def filter_by_status(
 
 
 def stalled(
-    devices: QuerySet[Device], at: datetime, among: Sequence[int] | None = None
+    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
 
     Looks only at those recorded so long without progress, by index, and at those that moved: `among`,
     where these have been read.
     """
-    at = clock.heard(at)
-    candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at)).values("pk")
+    candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at.heard)).values("pk")
     if among is None:
         candidates = candidates.union(moved(at), all=True)
     elif among:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from psycopg.types.json import Jsonb
 
-from devices import clock
+from devices.clock import Moment
 from devices.models import ConnectivityRecord
 from devices.rules import vpn_states
 from devices.status.expressions import status_over
@@ -187,16 +187,16 @@ def _write(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def settle_devices(ids: Iterable[int], at: datetime) -> int:
+def settle_devices(ids: Iterable[int], at: Moment) -> int:
     """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
 
     In an outage of ours that is nothing. Takes every lock that writing their facts needs; called first by
     whoever does, in its transaction. Returns the number of transitions.
     """
-    ids, at = sorted(ids), clock.heard(at)
-    due = lock_devices(ids, at)
-    lapsed = write_lapsed(due, at) if due else []
+    ids, heard = sorted(ids), at.heard
+    due = lock_devices(ids, heard)
+    lapsed = write_lapsed(due, heard) if due else []
     recorded, others = 2 * len(lapsed), sorted({*due} - {*lapsed})
-    while moved := write_passed(others, at) + write_vpn(ENDED, ids=ids, at=at):
+    while moved := write_passed(others, heard) + write_vpn(ENDED, ids=ids, at=heard):
         recorded += moved
     return recorded

@@ -14,6 +14,7 @@ from django.db import Error, OperationalError
 from dashboard.account import sessions
 from devices import clock, connectivity, jobs, keys, words
 from devices.background import preregistration
+from devices.clock import Moment
 from devices.clock.own import OwnClock
 from devices.clock.trusted import trusted
 from devices.connectivity import deadlines, outages, vpn_leases
@@ -78,7 +79,7 @@ class Command(BaseCommand):
     def settle_once(self) -> None:
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
         outages.notice(self.own)
-        at = clock.now()
+        at = clock.moment()
         lag = deadlines.lag(at)
         recorded = connectivity.settle(at)
         if recorded:
@@ -86,13 +87,13 @@ class Command(BaseCommand):
             self.say(f"{changes(recorded)}, {late} behind" if lag > LAG_TOLD else changes(recorded))
         if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
-            key_handout.forget(at)
+            key_handout.forget(at.at)
             self.rolled_up = hour
         if time.monotonic() >= self.clean_at:
-            self.clean(clock.now())
+            self.clean(clock.moment())
             self.clean_at = time.monotonic() + DAY
 
-    def clean(self, at: datetime) -> None:
+    def clean(self, at: Moment) -> None:
         """Drop what nobody needs any more, and make the next months of the histories."""
         before = trusted(at)
         sessions.clear(before)

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum, Value
 
 from dashboard.pages.parts.device_row import Row, row_of
+from devices.clock import Moment
 from devices.listing import grouping, incidents
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
@@ -81,7 +82,7 @@ class Shared:
 def items(
     lines: Sequence[Line],
     devices: QuerySet[Device],
-    at: datetime,
+    at: Moment,
     moved: Sequence[int],
     *,
     complete: bool = True,

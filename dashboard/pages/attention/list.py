@@ -46,7 +46,7 @@ class LiveAttention(Live):
 @shared(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention, the worst and newest first; of one fleet where `?fleet=` names one of mine."""
-    at, scope, notices = clock.now(), request_scope(request), list[str]()
+    at, scope, notices = clock.moment(), request_scope(request), list[str]()
     fleet = _fleet(request, scope)
     among = Among(tuple(each.pk for each in scope.chosen), fleet=fleet.pk if fleet else None)
     aside = moved_ids(at)

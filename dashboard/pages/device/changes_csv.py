@@ -20,6 +20,6 @@ from devices.status.reading import with_status
 @limited_downloads
 def csv(request: HttpRequest, uuid: str) -> File:
     """Every change of its status and of its links, newest first; 404 to strangers."""
-    at = clock.now()
+    at = clock.moment()
     device = get_object_or_404(with_status(in_organizations(request_scope(request).chosen), at), uuid=uuid)
-    return csv_file(f"changes-{device.short_uuid}-{timezone.localdate(at)}", COLUMNS, batches(device, at))
+    return csv_file(f"changes-{device.short_uuid}-{timezone.localdate(at.at)}", COLUMNS, batches(device, at))

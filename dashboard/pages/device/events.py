@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
+from devices.clock import Moment
 from devices.history import device_history
 from devices.history.changes import reason_words
 from devices.history.device_history import DeviceHistory
@@ -106,7 +107,7 @@ BATCH: Final = 1000  # entries in memory
 
 
 async def batches(
-    device: DeviceWithStatus, at: datetime, size: int = BATCH
+    device: DeviceWithStatus, at: Moment, size: int = BATCH
 ) -> AsyncIterator[list[dict[str, str]]]:
     """All that is kept of a device read by with_status: the entries of its list, one page after another.
 
@@ -118,9 +119,9 @@ async def batches(
         yield [_row(event) for event in page.events]
 
 
-def _next(device: DeviceWithStatus, at: datetime, size: int, page: Page | None) -> Page:
+def _next(device: DeviceWithStatus, at: Moment, size: int, page: Page | None) -> Page:
     until = page.older if page else None
-    return history(device, device_history.read(device, at, at, size + 1, until), size, until)
+    return history(device, device_history.read(device, at.at, at, size + 1, until), size, until)
 
 
 def _row(event: Event) -> dict[str, str]:

@@ -65,7 +65,7 @@ class LiveDevice(Live):
 @shared(lambda request, uuid: [uuid])
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
-    at, scope = clock.now(), request_scope(request)
+    at, scope = clock.moment(), request_scope(request)
     annotated = with_status if moved_ids(at) else as_recorded
     devices = annotated(in_organizations(scope.chosen), at).select_related("fleet", "organization")
     found = get_object_or_404(devices, uuid=uuid)
@@ -75,7 +75,7 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
 def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
     of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     until = moments.read(request.GET.get("until", ""))
-    why, past = explain(found, at), device_history.read(found, of.start(at), at, EVENTS + 1, until)
+    why, past = explain(found, at), device_history.read(found, of.start(at.at), at, EVENTS + 1, until)
     return LiveDevice(
         scope=scope,
         device=found,
@@ -85,9 +85,9 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         why=why,
         doing=doing(found),
         stalled=found.stalled,
-        window=window(found, why.next_status, why.next_at, at),
-        works=advice.works_now(found, at),
-        doubt=advice.doubt(found, at),
+        window=window(found, why.next_status, why.next_at, at.at),
+        works=advice.works_now(found, at.at),
+        doubt=advice.doubt(found, at.at),
         checks=advice.check_next(found, at),
         vitals=vitals(found.metrics),
         interval=interval_of(found),

@@ -37,11 +37,11 @@ class Target:
 
 def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
     """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
-    at, scope = clock.now(), request_scope(request)
+    at, scope = clock.moment(), request_scope(request)
     devices = with_status(in_organizations(scope.chosen), at).select_related("fleet", "organization")
     found = get_object_or_404(devices, uuid=uuid)
     require(scope, found.organization, least)
-    return Target(found, at, scope)
+    return Target(found, at.at, scope)
 
 
 def gone(request: HttpRequest, device: Device) -> HttpResponse:

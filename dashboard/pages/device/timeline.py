@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.conf import settings
 from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices import words
+from devices.clock import Moment
 from devices.history import spans as lanes
 from devices.history.device_history import DeviceHistory
 from devices.history.flapping import flapping_changes
@@ -79,12 +79,12 @@ class Timeline:
     silences: tuple[Mark, ...]
 
 
-def timeline(device: DeviceWithStatus, past: DeviceHistory, of: Range, at: datetime) -> Timeline:
+def timeline(device: DeviceWithStatus, past: DeviceHistory, of: Range, at: Moment) -> Timeline:
     """The picture of a device read by with_status, of what happened from the start of the range.
 
     It stays the same for a step of its range.
     """
-    scale = Scale(of.start(at), of.end(at), at)
+    scale = Scale(of.start(at.at), of.end(at.at), at.at)
     history = lanes.spans_of(device, past, scale.start, at)
     kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
     return Timeline(
@@ -92,7 +92,7 @@ def timeline(device: DeviceWithStatus, past: DeviceHistory, of: Range, at: datet
         lanes=tuple(_lane(kind, name, history, of, scale, device) for kind, name in kinds.items()),
         marks=tuple(marks_of(of, scale)),
         silences=tuple(
-            Mark(scale.x(begins), said_of("Not observed", begins, ends, at), scale.width(begins, ends))
+            Mark(scale.x(begins), said_of("Not observed", begins, ends, at.at), scale.width(begins, ends))
             for begins, ends in history.outages
         ),
     )

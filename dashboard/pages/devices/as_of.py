@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -41,7 +40,7 @@ def devices_then(
     fleets: Sequence[Fleet],
     fleet: Fleet | None,
     at: Moment,
-    now: datetime,
+    now: Moment,
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant = counts_as_of.instant(at, now)
@@ -105,7 +104,7 @@ def _say_what_is_of_now(asked: Query) -> None:
         asked.notices.append("There is no history of overdue polls. They count as on time.")
 
 
-def _facets(then: Then, scope: Scope, now: datetime) -> Any:
+def _facets(then: Then, scope: Scope, now: Moment) -> Any:
     """A count per status then, beside that of now where both can be had."""
     counts = then.counts()
     if counts is None:

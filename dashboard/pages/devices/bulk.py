@@ -64,7 +64,7 @@ def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
 def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
     """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
     chosen = [each for each in scope.organizations if listed.organization in {None, each.slug}]
-    return matching(chosen, resolved(listed.filters, chosen, unclear), clock.now())
+    return matching(chosen, resolved(listed.filters, chosen, unclear), clock.moment())
 
 
 def _back(chosen: Selection) -> str:
@@ -88,8 +88,8 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
         return redirect("devices:job", chosen.job.uuid)
     asked = request.POST if request.method == "POST" else request.GET
     form = FORMS[action](chosen, asked if asked.get("preview") else None)
-    at, back = clock.now(), _back(chosen)
-    context = {"nav": "devices", "scope": scope, "at": at, "back": back}
+    at, back = clock.moment(), _back(chosen)
+    context = {"nav": "devices", "scope": scope, "at": at.at, "back": back}
     context |= {"selection": chosen, "action": action, "form": form}
     if not form.is_valid():
         return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, chosen)})

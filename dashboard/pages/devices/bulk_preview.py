@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet
 
 from dashboard.pages.parts.poll_interval import in_words
+from devices.clock import Moment
 from devices.models import Device, Selection
 from devices.operations.bulk_actions import ACTIONS, devices_in
 from devices.status.reading import with_status
@@ -40,7 +40,7 @@ class Preview:
     skipped: list[Group]  # those that occur
 
 
-def preview(selection: Selection, action: str, said: Mapping[str, Any], at: datetime) -> Preview:
+def preview(selection: Selection, action: str, said: Mapping[str, Any], at: Moment) -> Preview:
     """What the action would do now to the devices of the selection; a query more for each reason to skip."""
     devices: QuerySet[Device] = devices_in(selection)
     of = ACTIONS[action]

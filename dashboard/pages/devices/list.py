@@ -72,8 +72,8 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
 def _page(
     request: HttpRequest, scope: Scope, fleets: list[Fleet], fleet: Fleet | None = None
 ) -> HttpResponse:
-    at = clock.now()
-    minute = asked_minute(request, at)
+    at = clock.moment()
+    minute = asked_minute(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
     asked = parse(request, scope.chosen, fleet)
@@ -88,7 +88,7 @@ def _page(
             return render(request, "devices/facets.html", vars(live))
     around = {
         "nav": "fleets" if fleet else "devices",
-        "minute": minute_form(request, at),
+        "minute": minute_form(request, at.at),
         "may_bulk": live.may or scope.may_somewhere,
         "views": partial(view_strip, request, scope),  # a refresh does not ask
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from dashboard.pages.parts.device_row import Row, row_of
-from devices import clock
+from devices.clock import Moment
 from devices.history.flapping import flapping_links
 from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters
@@ -47,9 +47,8 @@ class Listing:
         return [(status, None if self.counts is None else self.counts[status]) for status in vocabulary()]
 
 
-def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: datetime) -> Listing:
+def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: Moment) -> Listing:
     """The same with its counts, however long they take."""
-    at = clock.heard(at)
     ids = moved_ids(at)
     return replace(found, counts=facets(list(organizations), filters, at, ids, always=True))
 
@@ -59,7 +58,7 @@ def listing(
     filters: Filters,
     sort: str,
     size: int,
-    at: datetime,
+    at: Moment,
     *,
     after: str = "",
     before: str = "",
@@ -74,7 +73,7 @@ def listing(
     moved = bool(on_screen) and [device.uuid for device in fresh.rows] != list(on_screen)
     rows = pinned(reading, on_screen) if moved else list(fresh.rows)
     return Listing(
-        rows=_rows(rows, at),
+        rows=_rows(rows, at.at),
         counts=facets(reading.organizations, filters, reading.at, reading.moved, counts=reading.counts),
         statuses=filters.statuses,
         previous=fresh.previous,

@@ -34,7 +34,7 @@ class ThenRow:
 
 def rows_then(found: Sequence[Was], then: Instant) -> list[ThenRow]:
     """The rows of a page, in its order, in four queries at most."""
-    return [_row(each, then.at) for each in devices_as_of(found, then)]
+    return [_row(each, then.at.at) for each in devices_as_of(found, then)]
 
 
 def _row(of: DeviceAsOf, at: datetime) -> ThenRow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 
 from django.http import HttpRequest, HttpResponse
@@ -49,7 +48,7 @@ class FleetThen:
 
 
 def fleets_then(
-    request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment, now: datetime
+    request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment, now: Moment
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant, aside = counts_as_of.instant(at, now), apart(scope.chosen, now)
@@ -77,7 +76,7 @@ def fleets_then(
     return render(request, "fleets/then.html", context)
 
 
-def _counts(scope: Scope, instant: Instant, now: datetime, moved: Sequence[int]) -> dict[str, object]:
+def _counts(scope: Scope, instant: Instant, now: Moment, moved: Sequence[int]) -> dict[str, object]:
     """How many devices had each status then, beside how many have it now."""
     counts, gone = counts_as_of.count([each.pk for each in scope.chosen], instant)
     present = as_shown(count_by_status(in_organizations(scope.chosen), now, moved))

@@ -53,8 +53,8 @@ class LiveFleets(Live):
 @shared(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
-    at, scope = clock.now(), request_scope(request)
-    minute = asked(request, at)
+    at, scope = clock.moment(), request_scope(request)
+    minute = asked(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
     notices = fault_words(minute.fault)
@@ -62,7 +62,7 @@ def fleets(request: HttpRequest) -> HttpResponse:
     if minute.at:
         return fleets_then(request, scope, text, sort, notices, minute.at, at)
     live = _live(request, scope, text, sort, notices, at)
-    around = {"nav": "fleets", "notices": notices, "minute": minute_form(request, at)}
+    around = {"nav": "fleets", "notices": notices, "minute": minute_form(request, at.at)}
     return live_page(request, "fleets/list.html", live, at=at, **around)
 
 

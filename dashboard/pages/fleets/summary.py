@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from dashboard.pages.parts.allowance import Allowance, of_counts
 from dashboard.pages.parts.attended import attended_words
+from devices.clock import Moment
 from devices.history import changes
 from devices.history.changes import Change
 from devices.listing.facet_counts import as_shown
@@ -52,7 +52,7 @@ class Overview:
         return sum(self.counts.values())
 
 
-def overview(organizations: Sequence[Organization], at: datetime, apart: Apart) -> Overview:
+def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) -> Overview:
     """What the Fleets page says above and below its table."""
     counts = count_by_organization(in_organizations(organizations), at, apart.moved)
     shown = {each.pk: as_shown(counts.get(each.pk, NOTHING)) for each in organizations}
@@ -68,7 +68,7 @@ def overview(organizations: Sequence[Organization], at: datetime, apart: Apart) 
     )
 
 
-def rows(standings: Sequence[Standing], at: datetime, apart: Apart) -> list[FleetRow]:
+def rows(standings: Sequence[Standing], at: Moment, apart: Apart) -> list[FleetRow]:
     """The rows of a page of fleets: how they stand, and what changed last in each."""
     last = changes.last_of_fleets([each.id for each in standings], at, apart.moved)
     return [

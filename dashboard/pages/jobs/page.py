@@ -52,7 +52,7 @@ def job(request: HttpRequest, job: UUID) -> HttpResponse:
     """How far it is and what came of each device, by itself."""
     found, own = operated(request, job)
     after = RESULT.fullmatch(request.GET.get("after", ""))
-    at, keyed = clock.now(), listed_of(found)
+    at, keyed = clock.moment(), listed_of(found)
     live = LiveJob(
         scope=own.scope,
         job=found,
@@ -60,7 +60,7 @@ def job(request: HttpRequest, job: UUID) -> HttpResponse:
         words=what_came(found),
         results=results(found, request.GET.get("outcome", ""), int(after[0]) if after else 0),
         listed=keyed,
-        offered_until=key_handout.offered_until(keyed, at) if keyed else None,
+        offered_until=key_handout.offered_until(keyed, at.at) if keyed else None,
         may_cancel=found.may_stop and not found.cancel_at and own.role.includes(Role(found.least_role)),
     )
     around = {"nav": "settings", "organization": own.organization}

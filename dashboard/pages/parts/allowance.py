@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import Count
 
+from devices.clock import Moment
 from devices.freezing import Named, next_turns
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
@@ -69,7 +69,7 @@ def of_counts(organization: Organization, counts: Mapping[Status, int], *, turns
     )
 
 
-def allowance_of(organization: Organization, at: datetime) -> Allowance:
+def allowance_of(organization: Organization, at: Moment) -> Allowance:
     """The allowance of one organization at the clock `at`: its counts, and one query more."""
     counts = as_shown(count_by_status(in_organizations([organization]), at))
     return of_counts(organization, counts, turns=True)

@@ -46,7 +46,7 @@ def asked(request: HttpRequest, now: datetime) -> Asked:
         return Asked(fault=fault)
     if text != address_of(minute):
         return Asked(canonical=_with(request, address_of(minute)))
-    return Asked(at=clock.known(minute))
+    return Asked(at=clock.moment(minute))
 
 
 def _too_early(minute: datetime) -> str:
@@ -96,13 +96,13 @@ def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None)
     return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
 
 
-def as_of(request: HttpRequest, at: Moment, now: datetime) -> dict[str, object]:
+def as_of(request: HttpRequest, at: Moment, now: Moment) -> dict[str, object]:
     """What every page as of `at` says of it: the minute, whether we listened then, how to leave it."""
     return {
-        "at": now,
-        "then": at,
-        "silence": at.silence if at.heard != at else None,
-        "minute": minute_form(request, now, at),
+        "at": now.at,
+        "then": at.at,
+        "silence": at.silence if at.in_outage else None,
+        "minute": minute_form(request, now.at, at.at),
         "back": address(request, at=None),
     }
 

@@ -14,7 +14,8 @@ from django.db import connection
 from django.utils import timezone
 
 from dashboard.pages.parts.chart import RANGES, Mark, Range, Scale, marks_of, said_of
-from devices import clock, words
+from devices import words
+from devices.clock import Moment
 from devices.history import rollups
 from devices.listing.facet_counts import as_shown
 from devices.rules.vocabulary import Status, vocabulary
@@ -111,12 +112,12 @@ def range_named(name: str) -> Range:
 
 
 def over_time(
-    organizations: Sequence[Organization], of: Range, at: datetime, fleet: Fleet | None = None
+    organizations: Sequence[Organization], of: Range, at: Moment, fleet: Fleet | None = None
 ) -> OverTime:
     """The picture of these organizations together or of one fleet; the same for an hour, but for silences."""
-    newest = rollups.floor(at)
+    newest = rollups.floor(at.at)
     end = newest + rollups.EVERY
-    scale, step = Scale(end - of.length, end, at), STEPS[of.name][0]
+    scale, step = Scale(end - of.length, end, at.at), STEPS[of.name][0]
     moments = [*_every(step, scale.start, newest), newest]
     counted, silences = _read(organizations, fleet, moments, at)
     columns = tuple(_columns(moments, counted, scale))
@@ -135,7 +136,7 @@ def _every(step: timedelta, start: datetime, until: datetime) -> list[datetime]:
 
 
 def _read(
-    organizations: Sequence[Organization], fleet: Fleet | None, moments: Sequence[datetime], at: datetime
+    organizations: Sequence[Organization], fleet: Fleet | None, moments: Sequence[datetime], at: Moment
 ) -> tuple[dict[datetime, dict[str, int]], list[tuple[datetime, datetime | None]]]:
     """The counts at these moments, of those that have been counted, and when we did not listen meanwhile."""
     whose = "fleet_id = %(fleet)s" if fleet else "fleet_id IS NULL AND organization_id = ANY(%(owners)s)"
@@ -144,14 +145,14 @@ def _read(
         "owners": [each.pk for each in organizations],
         "moments": moments,
         "start": moments[0],
-        "at": at,
+        "at": at.at,
     }
     with connection.cursor() as cursor:
         cursor.execute(READ.format(whose=whose), params)
         rows = cursor.fetchall()
     counted = {hour: dict(zip(Status.values, counts, strict=True)) for hour, until, counts in rows if counts}
     silences = [(start, until) for start, until, counts in rows if not counts]
-    silence = clock.told(at)
+    silence = at.told
     return counted, [*silences, (silence.start, None)] if silence and silence.end is None else silences
 
 

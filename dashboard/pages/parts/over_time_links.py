@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.http import HttpRequest
 
@@ -12,6 +11,7 @@ from dashboard.pages.parts.address import address
 from dashboard.pages.parts.chart import RANGES
 from dashboard.pages.parts.over_time import OverTime, over_time, range_named
 from dashboard.pages.parts.sort_links import Choice
+from devices.clock import Moment
 from fleets.models import Fleet, Organization
 
 
@@ -25,7 +25,7 @@ class Picture:
 
 
 def picture(
-    request: HttpRequest, organizations: Sequence[Organization], at: datetime, fleet: Fleet | None = None
+    request: HttpRequest, organizations: Sequence[Organization], at: Moment, fleet: Fleet | None = None
 ) -> Picture:
     """What `?range=` asks for; what names no range is a day."""
     chosen = range_named(request.GET.get("range", ""))

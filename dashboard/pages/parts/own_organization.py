@@ -41,7 +41,7 @@ class OwnOrganization:
         return {
             "nav": "settings",
             "tab": tab,
-            "at": clock.now(),
+            "at": more.get("at") or clock.now(),
             "scope": self.scope,
             "organization": self.organization,
             "role": self.role,

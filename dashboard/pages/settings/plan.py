@@ -99,8 +99,8 @@ def _made(request: HttpRequest, own: OwnOrganization, made: int | Job) -> HttpRe
 
 
 def _context(own: OwnOrganization, form: PlanForm) -> dict[str, Any]:
-    at = clock.now()
-    standing = {"allowance": allowance_of(own.organization, at), "reasons": frozen_for(own.organization)}
+    allowance = allowance_of(own.organization, clock.moment())
+    standing = {"allowance": allowance, "reasons": frozen_for(own.organization)}
     return own.context("plan", form=form, **standing)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db.models import Count, DateTimeField, Q, Value
 
-from devices import clock
+from devices.clock import Moment
 from devices.models import Device, VpnServer
 from devices.rules.live_links import links_at
 from fleets.models import Organization
@@ -36,7 +36,7 @@ class ServerRow:
         return max(filter(None, [self.last_sign_at, self.last_event_at]), default=None)
 
 
-def listed(organization: Organization, at: datetime) -> tuple[list[ServerRow], int]:
+def listed(organization: Organization, at: Moment) -> tuple[list[ServerRow], int]:
     """Its own servers, and the site's that hold devices of it, and how many there are in all.
 
     Those that have devices come first, then those that said something last.
@@ -46,17 +46,16 @@ def listed(organization: Organization, at: datetime) -> tuple[list[ServerRow], i
     servers: dict[tuple[str, bool], list[VpnServer]] = defaultdict(list)
     for life in VpnServer.objects.filter(shown).order_by("pk"):
         servers[life.name, life.organization_id is None].append(life)
-    heard = clock.heard(at)
-    rows = [_row(lives, devices, heard) for lives in servers.values()]
+    rows = [_row(lives, devices, at.heard) for lives in servers.values()]
     rows.sort(key=lambda row: row.name)
     rows.sort(key=lambda row: (row.connected + row.waiting > 0, _seconds(row.said_at)), reverse=True)
     return rows[:SHOWN], len(rows)
 
 
-def _devices(organization: Organization, at: datetime) -> dict[int, tuple[int, int]]:
+def _devices(organization: Organization, at: Moment) -> dict[int, tuple[int, int]]:
     """How many of its devices each server owns, and how many of these are connected at that moment."""
     owned = Device.objects.filter(organization=organization, vpn_server__isnull=False).order_by()
-    linked = owned.annotate(vpn=links_at(Value(clock.heard(at), DateTimeField()))["vpn"])
+    linked = owned.annotate(vpn=links_at(Value(at.heard, DateTimeField()))["vpn"])
     counts = linked.values("vpn_server").annotate(
         owned=Count("pk"), connected=Count("pk", filter=Q(vpn=True))
     )

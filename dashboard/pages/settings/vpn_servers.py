@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from dashboard.http.scope import signed_in
 from dashboard.pages.parts.own_organization import own_organization
 from dashboard.pages.settings import vpn_server_rows
+from devices import clock
 
 
 @require_safe
@@ -16,6 +17,7 @@ from dashboard.pages.settings import vpn_server_rows
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
     """For all its members."""
     own = own_organization(request, organization)
-    context = own.context("vpn-servers")
-    rows, number = vpn_server_rows.listed(own.organization, context["at"])
-    return render(request, "settings/vpn_servers.html", context | {"rows": rows, "number": number})
+    at = clock.moment()
+    rows, number = vpn_server_rows.listed(own.organization, at)
+    context = own.context("vpn-servers", at=at.at, rows=rows, number=number)
+    return render(request, "settings/vpn_servers.html", context)

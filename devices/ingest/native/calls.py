@@ -65,8 +65,8 @@ def _report_or_refusal(body: bytes) -> dict[str, Any] | Refused:
 
 @transaction.atomic
 def register(request: Request) -> Reply:
-    at = clock.now()
-    key = _caller(request, ApiKey.Kind.PROVISIONING, at)
+    at = clock.moment()
+    key = _caller(request, ApiKey.Kind.PROVISIONING, at.at)
     body = parse(Registration, request.body)
     assert key.fleet is not None  # by the constraint api_key_owner
     try:
@@ -84,8 +84,8 @@ def register(request: Request) -> Reply:
         raise unauthorized() from gone  # its keys went with it
     except ceilings.Reached as reached:
         raise no_more(reached) from reached
-    _, device_key = keys.issue(device, at=at)
-    interval = keys.find_devices([device_key], at)[device_key].poll_interval
+    _, device_key = keys.issue(device, at=at.at)
+    interval = keys.find_devices([device_key], at.at)[device_key].poll_interval
     return json_reply(201, Registered(device.uuid, device_key, interval))
 
 
@@ -98,8 +98,8 @@ def vpn_disconnect(request: Request) -> Reply:
 
 
 def vpn_alive(request: Request) -> Reply:
-    at = clock.now()
-    reach = _caller(request, ApiKey.Kind.SERVICE, at).organization
+    at = clock.moment()
+    reach = _caller(request, ApiKey.Kind.SERVICE, at.at).organization
     sign = parse(Alive, request.body)
     try:
         changed = connectivity.vpn_alive(sign.server, sign.connected, at, boot=sign.boot, organization=reach)
@@ -110,8 +110,8 @@ def vpn_alive(request: Request) -> Reply:
 
 
 def _links(request: Request, record: Callable[..., int]) -> Reply:
-    at = clock.now()
-    reach = _caller(request, ApiKey.Kind.SERVICE, at).organization
+    at = clock.moment()
+    reach = _caller(request, ApiKey.Kind.SERVICE, at.at).organization
     links = parse(Links, request.body)
     uuids = links.uuids()
     changed = record(links.server, uuids, at, organization=reach, sessions=links.sessions())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from devices import clock, keys
+from devices.clock import Moment
 from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, query, unauthorized
 from devices.ingest.supervisor.bodies import KeyExchange, Registration, named_uuid, parse_body
 from devices.ingest.supervisor.reports import changes
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 def register(request: Request) -> Reply:
     """The fleet is the key's: `application` is a number of the cloud that the device came from."""
-    at = clock.now()
-    key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at)
+    at = clock.moment()
+    key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at.at)
     if key is None:
         raise unauthorized()
     body = parse_body(Registration, request)
@@ -40,7 +41,7 @@ def register(request: Request) -> Reply:
 
 
 @transaction.atomic
-def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, str]:
+def _registered(key: ApiKey, body: Registration, at: Moment) -> tuple[Device, str]:
     assert key.fleet is not None  # by the constraint api_key_owner
     device = lifecycle.register(
         fleet=key.fleet,
@@ -51,8 +52,8 @@ def _registered(key: ApiKey, body: Registration, at: datetime) -> tuple[Device, 
         at=at,
     )
     if body.api_key is None:
-        return device, keys.issue(device, at=at)[1]
-    keys.keep_device_key(device, body.api_key, at=at)
+        return device, keys.issue(device, at=at.at)[1]
+    keys.keep_device_key(device, body.api_key, at=at.at)
     return device, body.api_key
 
 

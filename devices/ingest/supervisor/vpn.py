@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def register_instance(request: Request) -> Reply:
     """A server starts: its first life sign."""
-    at = clock.now()
-    reach = _reach(request, at)
+    at = clock.moment()
+    reach = _reach(request, at.at)
     address = kept(parse_body(Instance, request).ip_address or "").strip() or request.address or "vpn"
     name = f"{address[:200]}-{secrets.token_hex(4)}"
     connectivity.vpn_alive(name, at=at, organization=reach)
@@ -34,8 +34,8 @@ def register_instance(request: Request) -> Reply:
 
 
 def instance_alive(request: Request) -> Reply:
-    at = clock.now()
-    reach = _reach(request, at)
+    at = clock.moment()
+    reach = _reach(request, at.at)
     sign = parse_body(Sign, request)
     server = _instance(int(request.named["id"]), reach)
     if sign.is_alive:
@@ -52,8 +52,8 @@ def clients_disconnected(request: Request) -> Reply:
 
 
 def _clients(request: Request, record: Callable[..., int]) -> Reply:
-    at = clock.now()
-    reach = _reach(request, at)
+    at = clock.moment()
+    reach = _reach(request, at.at)
     clients = parse_body(Clients, request)
     server = _instance(clients.service_id, reach)
     record(server.name, clients.uuids, at, organization=reach)

@@ -26,9 +26,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, days: int, drop: bool, **options: Any) -> None:
-        at = clock.now()
+        at = clock.moment()
         cut = retention.cut_at(trusted(at), days)
-        for name in retention.make_ahead(at):
+        for name in retention.make_ahead(at.at):
             self.stdout.write(f"created {name}")
         for name in retention.drop_old(cut) if drop else retention.too_old(cut):
             self.stdout.write(f"dropped {name}" if drop else f"would drop {name}")

@@ -63,7 +63,7 @@ def preregister(fleet: Fleet, **facts: Any) -> str:
 
 def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, int], None]) -> int:
     """How many devices were made. Raises CommandError where none was; then there is no file of keys."""
-    lines, at = lines_of(file), clock.now()
+    lines, at = lines_of(file), clock.moment()
     try:
         out = os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
@@ -74,9 +74,9 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
             say = {"told": lambda done: tell(done, len(lines))}
             made = preregistration.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
             devices = list(Device.objects.filter(pk__in=made).order_by("pk"))
-            preregistration.record(fleet, made, None, at, file=file.name)
-            keyed = key_handout.make(devices, at)
-            key_handout.record(fleet.organization, file.name, keyed, None, at)
+            preregistration.record(fleet, made, None, at.at, file=file.name)
+            keyed = key_handout.make(devices, at.at)
+            key_handout.record(fleet.organization, file.name, keyed, None, at.at)
             written.write(csv_lines([("uuid", "name", "key"), *((k.uuid, k.name, k.key) for k in keyed)]))
             written.flush()
             os.fsync(written.fileno())

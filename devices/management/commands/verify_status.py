@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *, repair: bool, **options: Any) -> None:
         if repair:
             outages.set_right()
-        step = clock.now().step
+        step = clock.moment().step
         if step and step.step:
             span, moment = words.duration(abs(step.step), precise=True), words.full(step.start)
             self.stdout.write(f"The database's clock was set {step.direction} by {span} at {moment}.")

@@ -28,6 +28,7 @@ from dashboard.pages.device.timeline import timeline
 from dashboard.pages.parts.chart import RANGES, Range
 from dashboard.pages.parts.over_time import address_of, over_time
 from devices import clock, connectivity
+from devices.clock import Moment
 from devices.history import device_history, retention
 from devices.integrity import checks as integrity
 from devices.integrity import nightly
@@ -65,9 +66,9 @@ def run(devices: int, rows: int, times: int, state: Path) -> None:
     fill(devices, rows)
     there = StatusChange.objects.count() + ConnectivityRecord.objects.count()
     say(f"  {there:,} rows are there")
-    at = clock.known(Listening.objects.get().pulse_at)
-    lines = [measure(*case, times) for case in [*readings(at), *pages_then(at)]]
-    lines += [*lapse(min(LAPSED, devices // 10), at), drop(at), verified()]
+    at = clock.moment(Listening.objects.get().pulse_at)
+    lines = [measure(*case, times) for case in [*readings(at), *pages_then(at.at)]]
+    lines += [*lapse(min(LAPSED, devices // 10), at.at), drop(at.at), verified()]
     say(table(lines))
     for line in lines:
         say(f"\nThe longest query of “{line.name}”:\n{line.plan}")
@@ -78,7 +79,7 @@ def run(devices: int, rows: int, times: int, state: Path) -> None:
     say(f"\nKept in {kept}")
 
 
-def readings(at: datetime) -> Iterator[tuple[str, float, Callable[[], object]]]:
+def readings(at: Moment) -> Iterator[tuple[str, float, Callable[[], object]]]:
     """Their names, limits in milliseconds, and themselves."""
     organizations, fleet = list(Organization.objects.all()), Fleet.objects.order_by("pk")[0]
     several = cycle(Device.objects.order_by("uuid").values_list("uuid", flat=True)[:100])
@@ -107,10 +108,10 @@ def a_page(client: Client, minutes: Iterator[datetime]) -> object:
     return answer.content
 
 
-def a_timeline(uuids: Iterator[str], of: Range, at: datetime) -> object:
+def a_timeline(uuids: Iterator[str], of: Range, at: Moment) -> object:
     """The next one's, as the Device Summary reads it, with the list of changes under it."""
     found: Any = with_status(Device.objects.all(), at).get(uuid=next(uuids))
-    past = device_history.read(found, of.start(at), at, 21)
+    past = device_history.read(found, of.start(at.at), at, 21)
     return timeline(found, past, of, at), history(found, past, 20)
 
 

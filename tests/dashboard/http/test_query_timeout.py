@@ -35,7 +35,7 @@ def test_a_page_whose_query_takes_too_long_says_so_and_leaves_the_database(
 
     monkeypatch.setattr(query_timeout.WATCH, "longest", 0.2)
     with monkeypatch.context() as patch:
-        patch.setattr("dashboard.pages.devices.list.clock.now", forever)
+        patch.setattr("dashboard.pages.devices.list.clock.moment", forever)
         response = client.get("/devices/")
     assert response.status_code == 503
     assert response["Retry-After"] == "10"

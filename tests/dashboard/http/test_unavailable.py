@@ -73,7 +73,7 @@ def test_a_mistake_of_ours_is_still_told_as_one(client: Client, monkeypatch: pyt
     def fail() -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("dashboard.pages.devices.list.clock.now", fail)
+    monkeypatch.setattr("dashboard.pages.devices.list.clock.moment", fail)
     response = client.get("/devices/")
     assert response.status_code == 500
     assert "Something went wrong on the server" in text_of(response)

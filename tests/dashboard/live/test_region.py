@@ -13,6 +13,7 @@ from devices.models import Device, Job
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import refresh, uuids_in
+from tests.still import stand_still
 
 pytestmark = pytest.mark.django_db
 
@@ -20,8 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock stands still, so that all pages tell the same times."""
-    at = clock.now()
-    monkeypatch.setattr(clock, "now", lambda: at)
+    stand_still(monkeypatch, clock.now())
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_a_frozen_device_says_why_and_what_frees_it(
 
 
 def answers(device: Any) -> dict[str, str]:
-    return {check.title: check.text for check in check_next(device, T0) if check.answered}
+    return {check.title: check.text for check in check_next(device, clock.moment(T0)) if check.answered}
 
 
 def test_the_server_says_whether_the_neighbours_dropped_too() -> None:
@@ -101,7 +101,7 @@ def test_the_server_says_whether_the_neighbours_dropped_too() -> None:
     connectivity.record_heartbeats([device.pk for device in fallen], T0)
     connectivity.record_heartbeats([up.pk], T0 + seconds(25))
     connectivity.vpn_connected("vpn-1", [up.uuid], T0)
-    at = T0 + seconds(31)
+    at = clock.moment(T0 + seconds(31))
     connectivity.settle(at)
     device = with_status(Device.objects.filter(pk=fallen[0].pk), at).get()
     said = {check.title: check.text for check in check_next(device, at) if check.answered}
@@ -145,6 +145,6 @@ def test_the_checks_ask_at_most_twice(
     connectivity.record_heartbeats([device.pk], T0)
     for _ in range(neighbours):
         make_device(fleet, public_address="203.0.113.7")
-    now, at = read(device, 1365), clock.known(T0 + seconds(1365))
+    now, at = read(device, 1365), clock.moment(T0 + seconds(1365))
     with django_assert_num_queries(2):
         check_next(now, at)

@@ -76,7 +76,7 @@ def status(device: Device, moment: float) -> str:
 
 def told_at(moment: float) -> tuple[str, datetime | None, float]:
     """Which way the pages say that the clock was set, when, and by how many seconds."""
-    told = clock.told(clock.known(at(moment)))
+    told = clock.moment(at(moment)).told
     assert told is not None
     assert told.step is not None
     return told.direction, told.end, told.step.total_seconds()
@@ -112,7 +112,7 @@ def test_nothing_is_dated_ahead_of_a_clock_that_is_right_again(life: tuple[Devic
     assert Listening.objects.get().pulse_at == at(24)
     outage = Outage.objects.get()
     assert (outage.began_at, outage.ended_at) == (at(0), at(24))
-    assert clock.heard(at(24)) == at(24)
+    assert clock.moment(at(24)).heard == at(24)
     windows = Heartbeat.objects.order_by("pk").values_list("last_poll_at", "late_at", "lost_at")
     assert list(windows) == [(at(24), at(39), at(54)), (at(0), at(39), at(54))]
     server = VpnServer.objects.get()
@@ -465,7 +465,7 @@ def test_a_clock_that_is_ahead_deletes_no_history() -> None:
     retention.keep(at(365 * DAY + 1))
     assert StatusChange.objects.count() == before
     outages.record_liveness(at(366 * DAY + 2))  # by now it is believed
-    assert trusted(at(367 * DAY + 3)) == at(366 * DAY + 2)
+    assert trusted(clock.moment(at(367 * DAY + 3))) == at(366 * DAY + 2)
 
 
 def test_a_month_takes_over_the_rows_that_came_before_it_was_made() -> None:

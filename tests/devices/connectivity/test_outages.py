@@ -49,18 +49,18 @@ def listen(start: float, end: float) -> None:
 
 def test_without_any_pulse_there_is_no_outage() -> None:
     device = polled()
-    assert clock.known(at(HOUR)).silence is None
+    assert clock.moment(at(HOUR)).silence is None
     assert status(device, at(30)) == Status.OFFLINE
 
 
 @pytest.mark.parametrize(("gap", "heard"), [(10, 10), (10.000001, 0)])
 def test_an_outage_is_a_gap_of_more_than_ten_seconds(gap: float, heard: float) -> None:
     outages.record_liveness(at(0))
-    assert clock.heard(at(gap)) == at(heard)
+    assert clock.moment(at(gap)).heard == at(heard)
     outages.record_liveness(at(gap))
     assert Outage.objects.count() == (gap > 10)
-    assert clock.heard(at(gap)) == at(gap)  # its end is no part of it
-    assert clock.heard(at(gap - 0.000001)) == (at(0) if gap > 10 else at(gap - 0.000001))
+    assert clock.moment(at(gap)).heard == at(gap)  # its end is no part of it
+    assert clock.moment(at(gap - 0.000001)).heard == (at(0) if gap > 10 else at(gap - 0.000001))
 
 
 def test_pulses_of_several_processes_are_one_ledger_and_old_ones_change_nothing() -> None:
@@ -72,18 +72,19 @@ def test_pulses_of_several_processes_are_one_ledger_and_old_ones_change_nothing(
 
 def test_a_moment_knows_the_newest_silence() -> None:
     listen(0, 20)
-    assert clock.known(at(30)).silence is None
-    assert clock.known(at(31)).silence == clock.Silence(at(20), None)
+    assert clock.moment(at(30)).silence is None
+    assert clock.moment(at(31)).silence == clock.Silence(at(20), None)
     outages.record_liveness(at(80))
-    assert clock.known(at(81)).silence == clock.Silence(at(20), at(80))
-    assert clock.known(at(19)).silence is None
+    assert clock.moment(at(81)).silence == clock.Silence(at(20), at(80))
+    assert clock.moment(at(19)).silence is None
 
 
 def test_a_moment_that_knows_asks_no_more(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     outages.record_liveness(at(0))
-    moment = clock.known(at(100))
+    moment = clock.moment(at(100))
     with django_assert_num_queries(0):
-        assert clock.heard(moment) == clock.heard(moment.heard) == moment.concluded == at(0)
+        assert clock.moment(moment) is moment
+        assert (moment.at, moment.heard, moment.concluded) == (at(100), at(0), at(0))
 
 
 # Readings
@@ -100,7 +101,8 @@ def test_inside_an_outage_every_reading_is_the_one_at_its_start() -> None:
             Status.OFFLINE,
         ]
         assert count_by_status(Device.objects.all(), at(moment)) == counts
-        assert filter_by_status(Device.objects.all(), [Status.OFFLINE], at(moment)).get() == lost
+        known = clock.moment(at(moment))
+        assert filter_by_status(Device.objects.all(), [Status.OFFLINE], known).get() == lost
         assert explain(recent, at(moment)).next_status is None
     assert connectivity.settle(at(HOUR)) == 3  # the late one and both edges of the lost one, no more
     assert ConnectivityRecord.objects.filter(at__gt=at(0)).count() == 0
@@ -177,7 +179,7 @@ def test_it_stays_open_until_every_deadline_has_moved(monkeypatch: pytest.Monkey
     outages.record_liveness(at(0))
     for _ in range(3):
         assert not outages.beat(at(HOUR))
-        assert clock.heard(at(HOUR)) == at(0)
+        assert clock.moment(at(HOUR)).heard == at(0)
     assert outages.beat(at(HOUR))
     assert set(Heartbeat.objects.values_list("late_at", flat=True)) == {at(HOUR + 15)}
     assert status(devices[0], at(HOUR + 5)) == Status.HEARTBEAT_ONLY
@@ -191,7 +193,7 @@ def test_an_end_that_was_not_reached_is_taken_up_from_the_next_return(
     outages.record_liveness(at(0))
     assert not outages.beat(at(100))  # two of them moved, then everybody died
     connectivity.record_heartbeats([devices[2].pk], at(101))
-    assert clock.heard(at(150)) == at(0)
+    assert clock.moment(at(150)).heard == at(0)
     outages.record_liveness(at(200))
     assert Outage.objects.get().ended_at == at(200)
     assert set(Heartbeat.objects.values_list("late_at", flat=True)) == {at(215)}
@@ -206,7 +208,7 @@ def test_a_long_closing_ends_the_outage_when_we_came_back(monkeypatch: pytest.Mo
         assert not outages.beat(at(moment))
     assert outages.beat(at(127))
     assert (Outage.objects.get().ended_at, Listening.objects.get().pulse_at) == (at(100), at(127))
-    assert clock.heard(at(128)) == at(128)
+    assert clock.moment(at(128)).heard == at(128)
 
 
 # The drill of the issue
@@ -229,7 +231,8 @@ def like(device: Device, number: int) -> list[int]:
 def told(device: int, end: datetime) -> tuple[list[tuple[datetime, datetime]], float | None]:
     """What the lanes of a device hatch since T0, and its uptime."""
     found = with_status(Device.objects.filter(pk=device), end).get()
-    history = spans.spans_of(found, device_history.read(found, T0, end), T0, end)
+    known = clock.moment(end)
+    history = spans.spans_of(found, device_history.read(found, T0, known), T0, known)
     return history.outages, history.uptime("status", T0, end)
 
 
@@ -257,7 +260,7 @@ def test_an_hour_of_ours_under_many_devices_changes_no_status(devices: int, *, s
     connectivity.record_heartbeats(back, at(HOUR + 5))
     listen(HOUR, HOUR + 34)
     assert count_by_status(Device.objects.all(), at(HOUR + 29.999)) == before
-    offline = filter_by_status(Device.objects.all(), [Status.OFFLINE], at(HOUR + 30))
+    offline = filter_by_status(Device.objects.all(), [Status.OFFLINE], clock.moment(at(HOUR + 30)))
     assert sorted(offline.values_list("pk", flat=True)) == lost + gone
     assert StatusChange.objects.count() == changes
     connectivity.settle(at(HOUR + 34))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dashboard.management.commands.settle import Command
-from devices import connectivity
+from devices import clock, connectivity
 from devices.connectivity import vpn_leases
 from devices.models import Device, VpnServer
 from fleets.models import Organization
@@ -54,7 +54,7 @@ def test_former_instances_of_a_living_server_are_forgotten() -> None:
 @pytest.mark.django_db
 def test_the_daily_chores_forget_them() -> None:
     connectivity.vpn_alive("vpn-1", at=at(0))
-    Command().clean(at(MONTH))
+    Command().clean(clock.moment(at(MONTH)))
     assert names() == set()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.connectivity import outages
 from devices.history import device_history
 from devices.history import spans as lanes
@@ -29,7 +29,8 @@ def at(number: float) -> datetime:
 
 def read(device: Device, start: datetime, moment: datetime) -> lanes.History:
     found = with_status(Device.objects.filter(pk=device.pk), moment).get()
-    return lanes.spans_of(found, device_history.read(found, start, moment), start, moment)
+    known = clock.moment(moment)
+    return lanes.spans_of(found, device_history.read(found, start, known), start, known)
 
 
 def told(spans: list[Span]) -> list[tuple[str, Any, Any]]:

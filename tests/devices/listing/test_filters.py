@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dashboard.templating.indicators import heartbeat, vpn
-from devices import connectivity
+from devices import clock, connectivity
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.models import Device
 from devices.operations import reports
@@ -27,7 +27,7 @@ def fleet() -> Fleet:
 
 
 def found(fleet: Fleet, at: datetime = T0, **filters: Any) -> set[str]:
-    return {device.name for device in matching([fleet.organization], Filters(**filters), at)}
+    return {device.name for device in matching([fleet.organization], Filters(**filters), clock.moment(at))}
 
 
 def test_nothing_asked_for_is_every_device_of_the_organizations_and_no_other(fleet: Fleet) -> None:
@@ -35,7 +35,7 @@ def test_nothing_asked_for_is_every_device_of_the_organizations_and_no_other(fle
     make_device(name="foreign")
     assert found(fleet) == {"a"}
     assert not Filters().any
-    assert not matching([], Filters(), T0).exists()
+    assert not matching([], Filters(), clock.moment(T0)).exists()
 
 
 @pytest.mark.parametrize("settled", [False, True])
@@ -100,7 +100,7 @@ def test_a_filter_by_link_names_what_the_icons_show(fleet: Fleet) -> None:
             connectivity.vpn_connected("vpn", [device.uuid], T0 - seconds(9))
     make_device(fleet)
     icons = {"disconnected": "lost", "never": "unknown"}
-    for device in matching([fleet.organization], Filters(), T0):
+    for device in matching([fleet.organization], Filters(), clock.moment(T0)):
         shown = (vpn(device).state, heartbeat(device).state)
         asked = [
             (icons.get(up, up), beat)
@@ -173,6 +173,7 @@ def test_fleets_of_another_organization_show_nothing_of_theirs(fleet: Fleet) -> 
 def test_what_matches_is_annotated_for_whoever_shows_it() -> None:
     organization = make_organization()
     device = make_device(make_fleet(organization))
-    (shown,) = matching([organization], Filters(), T0)
+    (shown,) = matching([organization], Filters(), clock.moment(T0))
     assert (shown.pk, shown.status) == (device.pk, "post-provisioning")
-    assert Device.objects.filter(pk__in=matching([organization], Filters(), T0).values("pk")).count() == 1
+    matched = matching([organization], Filters(), clock.moment(T0)).values("pk")
+    assert Device.objects.filter(pk__in=matched).count() == 1

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from dashboard.pages.attention import items as attention
 from dashboard.pages.attention.items import Item, items
-from devices import connectivity
+from devices import clock, connectivity
 from devices.listing import incidents
 from devices.listing.grouping import Line
 from devices.listing.incidents import Among, attended
@@ -43,15 +43,16 @@ def everybody() -> Among:
 
 
 def found(size: int = 50) -> list[Line]:
-    return list(attended(everybody(), AT).page(size).rows)
+    return list(attended(everybody(), clock.moment(AT)).page(size).rows)
 
 
 def said(at: datetime = AT) -> list[Item]:
-    return shown_of(attended(everybody(), at).page(50).rows, at)
+    return shown_of(attended(everybody(), clock.moment(at)).page(50).rows, at)
 
 
 def shown_of(some: list[Line], at: datetime = AT, *, complete: bool = True) -> list[Item]:
-    return items(some, Device.objects.all(), at, moved_ids(at), complete=complete)
+    known = clock.moment(at)
+    return items(some, Device.objects.all(), known, moved_ids(known), complete=complete)
 
 
 def what(shown: list[Item]) -> list[str]:
@@ -258,7 +259,7 @@ def test_pages_lead_through_all_lines() -> None:
         lost_vpn(fleet, 400 * number, name=f"device-{number}")
     pages, after = [], ""
     while True:
-        page = attended(everybody(), AT).page(3, after=after)
+        page = attended(everybody(), clock.moment(AT)).page(3, after=after)
         pages.append([line.devices for line in page.rows])
         if page.next is None:
             break

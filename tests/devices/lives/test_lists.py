@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.parts.device_row import row_of
 from dashboard.templating.indicators import heartbeat, vpn
-from devices.clock import heard
+from devices.clock import Moment, moment
 from devices.history.flapping import flapping_links
 from devices.listing import branches, index_scan
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
@@ -97,7 +97,7 @@ def asked_for(device: Any, asked: Filters, at: datetime) -> bool:
     )
 
 
-def pages(organization: Organization, asked: Filters, sort: str, at: datetime) -> list[Listing]:
+def pages(organization: Organization, asked: Filters, sort: str, at: Moment) -> list[Listing]:
     """All pages of two rows, each found by the cursor of the one before; and the same read backwards."""
     forth = [listing([organization], asked, sort, 2, at)]
     while forth[-1].next:
@@ -113,15 +113,16 @@ def pages(organization: Organization, asked: Filters, sort: str, at: datetime) -
 
 def check_lists(organization: Organization, asked: Filters, sort: str, at: datetime) -> None:
     in_fleets = Device.objects.filter(fleet__in=asked.fleets) if asked.fleets else Device.objects.all()
-    shown, at = list(with_status(in_fleets, at)), heard(at)  # in an outage of ours no silence grows
+    known = moment(at)
+    shown, at = list(with_status(in_fleets, known)), known.heard  # in an outage of ours no silence grows
     expected = sorted((d for d in shown if asked_for(d, asked, at)), key=KEYS[sort])
-    assert {d.pk for d in matching([organization], asked, at)} == {d.pk for d in expected}
+    assert {d.pk for d in matching([organization], asked, known)} == {d.pk for d in expected}
     uuids = [device.uuid for device in expected]
-    found = pages(organization, asked, sort, at)
+    found = pages(organization, asked, sort, known)
     unstable = flapping_links(expected, at)
     rows = [row_of(device, unstable.get(device.pk, "")) for device in expected]
     assert [row for page in found for row in page.rows] == rows
-    turned = pages(organization, asked, f"-{sort}", at)
+    turned = pages(organization, asked, f"-{sort}", known)
     assert [row.uuid for page in turned for row in page.rows] == uuids[::-1]
     facets = dict.fromkeys(Status, 0) | Counter(
         Status(d.status) for d in shown if asked_for(d, replace(asked, statuses=()), at)
@@ -131,7 +132,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     else:
         assert found[0].counts == facets
         assert found[0].total == len(uuids)
-    assert counted(found[0], [organization], asked, at).counts == facets
+    assert counted(found[0], [organization], asked, known).counts == facets
 
 
 @given(

@@ -38,6 +38,7 @@ from fleets.models import Organization
 from tests.devices.lives.model import Model, ModelDevice
 from tests.examples import examples
 from tests.factories import T0, make_fleet, seconds
+from tests.still import stand_still
 
 pytestmark = pytest.mark.django_db(transaction=False)
 
@@ -118,7 +119,7 @@ def tell(model: Model, event: Event, at: datetime) -> None:
 def follow(at: datetime) -> None:
     """What a worker does with the jobs of fleets that began to use the VPN, at this clock."""
     with pytest.MonkeyPatch.context() as context:
-        context.setattr(clock, "now", lambda: clock.known(at))
+        stand_still(context, at)
         for job in Job.objects.filter(state=Job.State.WAITING):
             while vpn_following.some(job):
                 pass
@@ -184,7 +185,7 @@ def check(model: Model, at: datetime) -> None:
     assert counts == dict.fromkeys(Status.values, 0) | Counter(d.status() for d in now.devices.values())
     for status, number in counts.items():
         if number or status == Status.OFFLINE:
-            listed = filter_by_status(Device.objects.all(), [status], at)
+            listed = filter_by_status(Device.objects.all(), [status], clock.moment(at))
             assert sorted(device.uuid for device in listed) == [
                 uuid for uuid, device in now.devices.items() if device.status() == status
             ]
@@ -198,7 +199,7 @@ def check(model: Model, at: datetime) -> None:
 def check_ends(model: Model, at: datetime) -> None:
     """Who is connected has a server with a deadline ahead, unless that server never sent a sign."""
     connected = with_status(Device.objects.all(), at).filter(vpn=True)
-    ahead = connected.filter(vpn_server__due_at__gt=clock.heard(at))
+    ahead = connected.filter(vpn_server__due_at__gt=clock.moment(at).heard)
     endless = connected.filter(vpn_server__due_at=None)
     assert sorted(device.uuid for device in endless) == sorted(model.endless())
     assert connected.count() == ahead.count() + endless.count()
@@ -220,8 +221,8 @@ def check_replay(model: Model, seen: Seen, at: datetime) -> None:
     """
     for uuid in UUIDS:
         device = with_status(Device.objects.filter(uuid=uuid), at).get()
-        start = T0 - seconds(1)
-        lanes = spans_of(device, device_history.read(device, start, at), start, at).spans
+        start, known = T0 - seconds(1), clock.moment(at)
+        lanes = spans_of(device, device_history.read(device, start, known), start, known).spans
         for (moment, of), (status, heartbeat, vpn) in seen.items():
             if of != uuid or any(start < moment <= start + seconds(10) for start, _ in model.outages):
                 continue
@@ -236,7 +237,7 @@ def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
     organizations = list(Organization.objects.order_by("pk"))
     for moment in certain[len(certain) // 3 :: max(1, len(certain) // (2 * looks))][:looks]:
         was = {uuid: said for (at, uuid), said in seen.items() if at == moment}
-        then = counts_as_of.instant(clock.known(moment), now)
+        then = counts_as_of.instant(clock.moment(moment), clock.moment(now))
         found = Then(organizations, Filters(), then).page("-name", 10).rows
         assert {
             each.was.uuid: (

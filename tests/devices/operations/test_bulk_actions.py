@@ -386,7 +386,7 @@ def test_the_preview_tells_what_the_job_then_does(
     make_every_status(fleet)
     selection = select(organization)
     Device.objects.filter(name="a-configuring").delete()
-    found = preview(selection, "deactivate", {}, clock.now())
+    found = preview(selection, "deactivate", {}, clock.moment())
     assert found.affected.names == ["a-frozen", "a-offline", "a-post-provisioning"]
     assert [(group.why, group.number) for group in found.skipped] == [
         ("Already inactive", 1),
@@ -400,6 +400,6 @@ def test_the_preview_tells_what_the_job_then_does(
 def test_the_preview_names_ten_and_counts_the_rest(organization: Organization, fleet: Fleet) -> None:
     for number in range(13):
         make_device(fleet, name=f"d-{number:02}")
-    found = preview(select(organization), "delete", {}, clock.now())
+    found = preview(select(organization), "delete", {}, clock.moment())
     assert found.affected.names == [f"d-{number:02}" for number in range(10)]
     assert (found.affected.number, found.affected.more) == (13, 3)

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from devices import connectivity, freezing
+from devices import clock, connectivity, freezing
 from devices.ingest.database import in_database
 from devices.integrity.counters import wrong
 from devices.models import Device, FleetCount, StatusChange
@@ -106,15 +106,15 @@ def recounted(at: datetime) -> dict[int, dict[str, int]]:
 
 
 def check(organization: Organization, at: datetime) -> None:
-    ours = Device.objects.filter(organization=organization)
+    ours, known = Device.objects.filter(organization=organization), clock.moment(at)
     assert wrong() == []
     by_fleet = recounted(at)
-    assert count_by_fleet(ours, at) == by_fleet
+    assert count_by_fleet(ours, known) == by_fleet
     total = {status: sum(counts[status] for counts in by_fleet.values()) for status in Status.values}
     assert count_by_status(ours, at) == total
     attended = [device for device in with_status(ours, at) if device.attention]
-    assert count_attention_by_fleet(ours, at) == Counter(device.fleet_id for device in attended)
-    assert count_attention(ours, at) == len(attended)
+    assert count_attention_by_fleet(ours, known) == Counter(device.fleet_id for device in attended)
+    assert count_attention(ours, known) == len(attended)
 
 
 def newest_changes() -> dict[int, datetime]:
@@ -149,9 +149,9 @@ def test_folding_leaves_one_row_for_a_fleet_and_status_and_the_same_numbers() ->
     devices = [make_device(fleet) for _ in range(4)]
     connectivity.record_heartbeats([device.pk for device in devices[:3]], T0)
     devices[3].delete()
-    before = count_by_fleet(Device.objects.all(), T0)
+    before = count_by_fleet(Device.objects.all(), clock.moment(T0))
     assert counters.fold() == 2
-    assert count_by_fleet(Device.objects.all(), T0) == before
+    assert count_by_fleet(Device.objects.all(), clock.moment(T0)) == before
     kept = FleetCount.objects.order_by("status").values_list("fleet", "status", "number", "folded")
     assert list(kept) == [
         (fleet.pk, "heartbeat-only", 3, True),
@@ -273,4 +273,4 @@ def test_many_writers_movers_and_folders_at_once_lose_no_device() -> None:
     counters.fold()
     assert wrong() == []
     at = T0 + seconds(1000)
-    assert count_by_fleet(Device.objects.all(), at) == recounted(at)
+    assert count_by_fleet(Device.objects.all(), clock.moment(at)) == recounted(at)

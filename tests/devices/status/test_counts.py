@@ -30,7 +30,7 @@ def test_queries_do_not_grow_with_devices(
 ) -> None:
     fleet = make_fleet()
     connectivity.record_heartbeats([make_device(fleet).pk for _ in range(number)], T0)
-    at = clock.known(T0 + seconds(LOST))
+    at = clock.moment(T0 + seconds(LOST))
     with django_assert_num_queries(1):
         assert count_by_status(Device.objects.all(), at)[Status.OFFLINE] == number
     with django_assert_num_queries(1):
@@ -54,7 +54,7 @@ def test_counts_and_filters_of_a_fleet_use_its_status_index() -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE devices_device")
-    devices, at = Device.objects.filter(fleet=fleets[0]), clock.known(T0)
+    devices, at = Device.objects.filter(fleet=fleets[0]), clock.moment(T0)
     with CaptureQueriesContext(connection) as queries:
         count_by_status(devices.exclude(recorded_status="frozen"), at)  # not whole: no counter knows
         list(filter_by_status(devices, [Status.OFFLINE], at))

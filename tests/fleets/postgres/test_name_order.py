@@ -74,9 +74,9 @@ def test_a_list_by_name_or_release_follows_an_index(sort: str, of_fleet: bool, i
     for name in IN_ORDER:
         make_device(fleet, name=name, release=name)
     filters = Filters(fleets=(fleet,) if of_fleet else ())
-    first = listing([fleet.organization], filters, sort, 5, clock.now())
+    first = listing([fleet.organization], filters, sort, 5, clock.moment())
     with CaptureQueriesContext(connection) as queries:
-        listing([fleet.organization], filters, sort, 5, clock.now(), after=first.next or "")
+        listing([fleet.organization], filters, sort, 5, clock.moment(), after=first.next or "")
     (query,) = [each["sql"] for each in queries if " AS found ORDER BY" in each["sql"]]
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

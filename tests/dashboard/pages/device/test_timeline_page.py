@@ -143,7 +143,7 @@ def test_the_file_says_what_the_list_says(reader: Client, device: Device) -> Non
 
 def test_a_file_is_read_in_batches_that_add_up(device: Device) -> None:
     lapse()
-    at = clock.now()
+    at = clock.moment()
     read: Any = with_status(Device.objects.all(), at).get()
 
     async def batches(size: int) -> list[list[dict[str, str]]]:

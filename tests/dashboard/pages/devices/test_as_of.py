@@ -127,7 +127,7 @@ def test_pages_lead_on_in_both_orders_however_long_the_list(
     now: datetime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    instant = counts_as_of.instant(clock.known(now - timedelta(hours=9)), now)
+    instant = counts_as_of.instant(clock.moment(now - timedelta(hours=9)), clock.moment(now))
     for few, orders in ((20_000, SHORT), (2, LONG)):
         monkeypatch.setattr(list_as_of, "SORTED", few)
         monkeypatch.setattr(list_as_of, "PORTIONS", (1, 2))

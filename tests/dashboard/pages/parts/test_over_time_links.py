@@ -14,6 +14,7 @@ from pytest_django import Settings
 from dashboard.pages.parts.chart import RANGES
 from dashboard.pages.parts.over_time import over_time
 from devices import clock, connectivity
+from devices.clock import Moment
 from devices.connectivity import outages
 from devices.history import rollups
 from devices.models import FleetTally
@@ -36,18 +37,18 @@ def counted(whose: Fleet | Organization, at: datetime, **counts: int) -> None:
 
 
 @pytest.fixture
-def month(fleet: Fleet) -> datetime:
+def month(fleet: Fleet) -> Moment:
     """Forty days of a fleet: ten devices, of which two were offline in every third hour. Returns now."""
     for hours in range(40 * 24 + 1):
         offline = 2 if hours % 3 == 0 else 0
         for whose in (fleet, fleet.organization):
             counted(whose, T0 + hours * HOUR, online=10 - offline, offline=offline)
-    return clock.known(NOW)
+    return clock.moment(NOW)
 
 
 @pytest.mark.parametrize(("name", "columns", "rows"), [("24h", 24, 24), ("7d", 85, 8), ("30d", 91, 31)])
 def test_each_column_says_what_was_counted_at_its_hour(
-    fleet: Fleet, month: datetime, name: str, columns: int, rows: int
+    fleet: Fleet, month: Moment, name: str, columns: int, rows: int
 ) -> None:
     shown = over_time([fleet.organization], RANGES[name], month)
     assert (len(shown.columns), len(shown.rows)) == (columns, rows)
@@ -67,7 +68,7 @@ def test_each_column_says_what_was_counted_at_its_hour(
 def test_what_occurs_can_be_seen_and_a_column_is_as_high_as_its_sum(fleet: Fleet) -> None:
     counted(fleet, T0 - HOUR, online=1000)
     counted(fleet, T0, online=499, offline=1)
-    shown = over_time([], RANGES["24h"], clock.known(T0), fleet)
+    shown = over_time([], RANGES["24h"], clock.moment(T0), fleet)
     online, offline = (area.path for area in shown.areas)
     assert online == "M916.7 0.8H958.3V100H916.7zM958.3 52.73H1000V100H958.3z"
     assert offline == "M958.3 50.8H1000V51.93H958.3z"
@@ -76,14 +77,14 @@ def test_what_occurs_can_be_seen_and_a_column_is_as_high_as_its_sum(fleet: Fleet
 def test_the_simple_vocabulary_folds_here_too(fleet: Fleet, settings: Settings) -> None:
     settings.SIMPLE_STATUSES = True
     counted(fleet, T0, online=1, vpn_only=2, heartbeat_only=3, frozen=4)
-    shown = over_time([], RANGES["24h"], clock.known(T0), fleet)
+    shown = over_time([], RANGES["24h"], clock.moment(T0), fleet)
     assert shown.columns[0].words == "12:00: 6 Online, 4 Inactive"
 
 
-def test_a_time_without_us_is_hatched(fleet: Fleet, month: datetime) -> None:
+def test_a_time_without_us_is_hatched(fleet: Fleet, month: Moment) -> None:
     for at in (NOW - 5 * HOUR, NOW - 4 * HOUR):
         outages.record_liveness(at)
-    shown = over_time([], RANGES["24h"], clock.known(NOW), fleet)
+    shown = over_time([], RANGES["24h"], clock.moment(NOW), fleet)
     assert [mark.words.split(",")[0].split(" since")[0] for mark in shown.silences] == ["Not observed"] * 2
 
 
@@ -115,7 +116,7 @@ def test_nobody_sees_the_counts_of_others(reader: Client, fleet: Fleet) -> None:
 
 
 def test_the_picture_is_one_question_and_no_news_within_the_hour(
-    reader: Client, fleet: Fleet, month: datetime
+    reader: Client, fleet: Fleet, month: Moment
 ) -> None:
     for of in RANGES.values():
         with CaptureQueriesContext(connection) as queries:

@@ -69,6 +69,5 @@ def test_a_page_says_that_the_clock_was_set_back(reader: Client, path: str) -> N
 @pytest.mark.parametrize(("minutes", "told"), [(59, True), (60, False)])
 def test_it_is_told_for_an_hour_after_its_end(minutes: float, *, told: bool) -> None:
     start, end = ago(10), ago(5)
-    silence = clock.Silence(start, end)
-    assert clock.told(clock.moment(end + timedelta(minutes=minutes), silence)) == (silence if told else None)
-    assert clock.told(end) is None  # a bare time says nothing of it
+    silence, at = clock.Silence(start, end), end + timedelta(minutes=minutes)
+    assert clock.Moment(at, at, at, silence).told == (silence if told else None)

@@ -101,7 +101,7 @@ def test_those_with_devices_come_first_and_a_page_has_an_end(
     for name, age in (("vpn-1", 30), ("vpn-2", 20), ("vpn-4", 40)):
         connectivity.vpn_alive(name, at=at - seconds(age), organization=organization)
     monkeypatch.setattr(vpn_server_rows, "SHOWN", 3)
-    rows, number = vpn_server_rows.listed(organization, at)
+    rows, number = vpn_server_rows.listed(organization, clock.moment(at))
     assert ([each.name for each in rows], number) == (["vpn-3", "vpn-2", "vpn-1"], 4)
 
 

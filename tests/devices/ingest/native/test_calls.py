@@ -14,6 +14,7 @@ from devices.models import ApiKey, Device, Heartbeat, VpnServer
 from devices.status.reading import with_status
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.world import World, everything, make_device
+from tests.still import stand_still
 
 REPORT = {
     "os_version": "balenaOS 6.1",
@@ -62,7 +63,7 @@ def test_register_has_a_ceiling_in_an_hour_and_in_all(
     world: World, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = clock.now().replace(minute=59)
-    monkeypatch.setattr(clock, "now", lambda: at)
+    stand_still(monkeypatch, at)
     settings.REGISTRATIONS_PER_HOUR, settings.REGISTRATIONS_PER_KEY = 2, 3
     for _ in range(2):
         assert client.call("POST", "register", world.provisioning_key).status == 201
@@ -74,7 +75,7 @@ def test_register_has_a_ceiling_in_an_hour_and_in_all(
         f" It can register more from {at + timedelta(minutes=1):%H:%M} UTC."
     }
     assert everything() == before
-    monkeypatch.setattr(clock, "now", lambda: at + timedelta(minutes=1))
+    stand_still(monkeypatch, at + timedelta(minutes=1))
     assert client.call("POST", "register", world.provisioning_key).status == 201
     before = everything()
     answer = client.call("POST", "register", world.provisioning_key)

@@ -23,6 +23,7 @@ from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World
+from tests.still import stand_still
 
 PEER = Path(__file__).parent / "peer"
 
@@ -89,12 +90,12 @@ def test_a_real_supervisor_is_told_of_a_ceiling_and_registers_in_the_next_hour(
     node: str, world: World, site: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.REGISTRATIONS_PER_HOUR, at = 1, clock.now()
-    monkeypatch.setattr(clock, "now", lambda: at)
+    stand_still(monkeypatch, at)
     register(node, site, world.provisioning_key)
     paused = register(node, site, world.provisioning_key)
     assert paused["status"] == 429  # any answer but 201 and 409 has it wait and try again
     assert "This key has registered 1 devices in this hour" in paused["body"]["error"]
-    monkeypatch.setattr(clock, "now", lambda: at + timedelta(hours=1))
+    stand_still(monkeypatch, at + timedelta(hours=1))
     assert register(node, site, world.provisioning_key)["registered"]
     settings.REGISTRATIONS_PER_KEY = 2
     spent = register(node, site, world.provisioning_key)
