@@ -18,10 +18,10 @@ from dashboard.pages.attention.folded import Folded, flapping, folded
 from dashboard.pages.attention.items import Item, items
 from dashboard.pages.attention.own_side import OwnSide, own_side
 from dashboard.pages.attention.query import Asked, list_then, parse
-from dashboard.pages.devices.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.parts.minute import asked as asked_minute
 from dashboard.pages.parts.minute import fault_words, minute_form
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
