@@ -50,13 +50,22 @@ class Line:
     action: str
     kind: str
     changes: list[Change]
+    job: str  # whose devices have lines of their own behind this one; mostly empty
 
 
 def lines(entries: Iterable[AuditEntry]) -> list[Line]:
     return [
-        Line(entry, action_words(entry.action), kind_words(entry.subject_kind), changes(entry))
+        Line(entry, action_words(entry.action), kind_words(entry.subject_kind), changes(entry), _job(entry))
         for entry in entries
     ]
+
+
+def _job(entry: AuditEntry) -> str:
+    """The job that this is the line of."""
+    if entry.action == Action.JOB_STARTED:
+        return entry.subject_id
+    is_list = entry.action == Action.DEVICES_PREREGISTERED
+    return str((entry.after or {}).get("job", "")) if is_list else ""
 
 
 def action_words(slug: str) -> str:
