@@ -146,6 +146,9 @@ def _next(
 def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
     sentence = words.of_site(rule.sentence)
+    if rule.status == Status.ONLINE and not device.vpn:
+        yet = " yet" if device.vpn_unset else ""
+        sentence = words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
     facts = [fact.value for fact in _inputs(device, rule, at) if fact.decides and fact.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
@@ -215,7 +218,7 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     state = "connected" if device.vpn else "not connected"
     facts = [_dated(f"{word} {state}", device.vpn_since, at)]
     if not device.vpn_enabled:
-        facts.append("turned off on purpose")
+        facts.append("not used yet" if device.vpn_unset else "turned off on purpose")
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
         server = apart(device.vpn_server.name)
         facts.append(f"stays connected until {server} reports a disconnect, because it sends no life signs")

@@ -65,7 +65,9 @@ def devices(request: HttpRequest) -> HttpResponse:
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
     scope = request_scope(request)
-    found = get_object_or_404(Fleet.objects.filter(organization__in=scope.chosen), slug=slug)
+    found = get_object_or_404(
+        Fleet.objects.select_related("organization").filter(organization__in=scope.chosen), slug=slug
+    )
     return _page(request, scope, [], found)
 
 

@@ -217,6 +217,7 @@ def test_what_is_not_in_the_vocabulary_is_not_written(wrong: dict[str, Any]) -> 
         (None, {"device_type": ""}, [Change("Device type", None, Value("none"))]),
         ({"keys": ["a", "b"]}, None, [Change("Keys", Value("a, b"), None)]),
         ({"vpn_enabled": True}, {"vpn_enabled": False}, [Change("VPN", Value("on"), Value("off"))]),
+        ({"vpn_enabled": None}, {"vpn_enabled": True}, [Change("VPN", Value("not used yet"), Value("on"))]),
         ({"fleet": "a"}, {"fleet": "b"}, [Change("Fleet", Value("a"), Value("b"))]),
         (None, {"expires_at": T0.isoformat()}, [Change("Expires", None, Value(T0.isoformat(), T0))]),
         (None, {"name": "2026-03-02"}, [Change("Name", None, Value("2026-03-02"))]),

@@ -292,7 +292,7 @@ def test_what_is_set_is_not_hidden(free: Client, fleet: Fleet, of: dict[str, Any
 
 
 def test_a_form_without_types_keeps_the_type(free: Client, fleet: Fleet) -> None:
-    form = {"name": "kiosks", "type": "paid", "every": "", "unit": "min"}
+    form = {"name": "kiosks", "type": "paid", "every": "", "unit": "min", "vpn_enabled": "off"}
     free.post("/fleets/kiosks/settings/", form | {"seen": version(settings_of(fleet))})
     fleet.refresh_from_db()
     assert (fleet.type, fleet.vpn_enabled) == (FleetType.STANDARD, False)
