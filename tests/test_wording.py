@@ -52,6 +52,11 @@ def page_words(path: Path) -> Iterator[str]:
     """What a template says, with the attributes that are read aloud."""
     html = re.sub(r"\{#.*?#\}|\{% comment.*?endcomment %\}", " ", path.read_text(), flags=re.DOTALL)
     yield from re.findall(r'(?:title|aria-label|placeholder|data-copy-done)="([^"]*)"', html)
+    yield from (
+        said
+        for tag in re.findall(r"\{[%{].*?[%}]\}", html)
+        for said in re.findall(r"'([^'{}]* [^'{}]*)'", tag)
+    )
     yield re.sub(r"\s+", " ", re.sub(r"<[^<>]*>|\{%.*?%\}|\{\{.*?\}\}", " ", html, flags=re.DOTALL))
 
 
