@@ -5,12 +5,14 @@ Whether a background process runs changes nothing that is shown (domain.md), so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from devices.clock import Moment
+from devices.history import flapping
 from devices.models import Device, StatusChange
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import unrecorded
@@ -44,7 +46,10 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a device's status; `after` None: it was deleted. `uuid` is empty where it is gone."""
+    """One change of a device's status, or a run of them, by its newest.
+
+    `after` None: it was deleted. `uuid` is empty where it is gone.
+    """
 
     name: str
     uuid: str
@@ -53,6 +58,9 @@ class Change:
     after: str | None
     at: datetime
     reason: str
+    link: str = ""  # that brought it: vpn, heartbeat, or nothing
+    recorded_id: int = 0  # of its record; 0: not recorded yet
+    number: int = 1  # of changes that it stands for, the newest of a run
 
     @property
     def moved(self) -> bool:
@@ -75,11 +83,43 @@ def reason_words(reason: dict[str, Any]) -> str:
 def latest(
     organizations: Sequence[Organization], at: Moment, limit: int, among: Sequence[int]
 ) -> list[Change]:
-    """The newest changes in these organizations, newest first; `among`: as status.moved_ids."""
+    """The newest changes in these organizations, newest first, runs as one; `among`: as status.moved_ids."""
     devices = Device.objects.filter(organization__in=organizations)
     recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at.at)
     newest = unrecorded(devices, at, among).order_by("-status_since", "-pk")[:limit] if among else []
-    return _changes(recorded.order_by("-at", "-id")[:limit], newest)[:limit]
+    rows = list(recorded.order_by("-at", "-id")[:RUNS_IN])
+    runs = _runs(rows)
+    shown = [row for row in rows if row.pk not in runs or runs[row.pk] > 1][:limit]
+    changes = _changes(shown, newest)[:limit]
+    return [replace(change, number=runs.get(change.recorded_id, 1)) for change in changes]
+
+
+RUNS_IN: Final = 100  # newest changes, in which runs are looked for
+RUN: Final = flapping.MANY + 1  # changes of one device by one link within an hour are a run, fewer are not
+
+
+def _runs(rows: Sequence[StatusChange]) -> dict[int, int]:
+    """The changes that are of runs, newest first: the newest of each with their number, the others with 1."""
+    by: dict[tuple[int, str], list[StatusChange]] = defaultdict(list)
+    for row in rows:
+        if link := link_of(row.reason):
+            by[row.device_id, link].append(row)
+    found: dict[int, int] = {}
+    for alike in by.values():
+        while alike:
+            run = [row for row in alike if row.at > alike[0].at - flapping.HOUR]
+            if len(run) >= RUN:
+                found |= {row.pk: 1 for row in run} | {run[0].pk: len(run)}
+            del alike[: len(run)]
+    return found
+
+
+def link_of(reason: Mapping[str, Any]) -> str:
+    """The link whose change a recorded reason names: vpn or heartbeat; else nothing."""
+    slug = str(reason.get("slug", ""))
+    if slug == "vpn-setting":
+        return ""
+    return next((link for link in ("vpn", "heartbeat") if slug.startswith(link)), "")
 
 
 def last_of_fleets(fleets: Sequence[int], at: Moment, among: Sequence[int]) -> dict[int, Change]:
@@ -120,6 +160,8 @@ def _recorded_change(change: StatusChange, device: Device | None) -> Change:
         after=change.after,
         at=change.at,
         reason=reason_words(change.reason),
+        link=link_of(change.reason),
+        recorded_id=change.pk,
     )
 
 

@@ -7,7 +7,7 @@ has done since anything was recorded is in the list too, dated at its deadlines.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,8 +17,9 @@ from django.conf import settings
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices.clock import Moment
 from devices.history import device_history
-from devices.history.changes import reason_words
+from devices.history.changes import RUN, link_of, reason_words
 from devices.history.device_history import DeviceHistory
+from devices.history.flapping import HOUR
 from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.rules.vocabulary import Status, shown
 from devices.status.annotated import DeviceWithStatus
@@ -40,6 +41,13 @@ class Event:
     reason: str
     at: datetime
     until: datetime | None = None
+    link: str = ""  # whose change it was, or what brought the status: vpn, heartbeat, or nothing
+    run: tuple[Event, ...] = ()  # what it stands for, newest first: many changes of one link within an hour
+
+    @property
+    def first(self) -> datetime:
+        """When the oldest of what it stands for happened."""
+        return self.run[-1].at if self.run else self.at
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,29 @@ def history(device: DeviceWithStatus, past: DeviceHistory, limit: int, until: da
         return Page(tuple(events), None)
     page = [event for event in events[:limit] if event.at > events[limit].at] or events[:limit]
     return Page(tuple(page), page[-1].at)
+
+
+def runs_as_one(page: Page, limit: int) -> Page:
+    """The same with each run of changes as one event, of these the newest `limit`."""
+    left, events = list(page.events), list[Event]()
+    while left and len(events) < limit:
+        newest = left[0]
+        run = [each for each in left if each.link == newest.link and each.at > newest.at - HOUR]
+        if newest.link and len(run) >= RUN:
+            events.append(_run(run))
+            left = [each for each in left if each not in run]
+        else:
+            events.append(left.pop(0))
+    while left and left[0].at >= min(each.first for each in events):
+        events.append(left.pop(0))  # within a run, or of the same instant
+    return Page(tuple(events), min(each.first for each in events) if left else page.older)
+
+
+def _run(events: list[Event]) -> Event:
+    newest = events[0]
+    name = settings.VPN_WORD if newest.link == Link.VPN else "the API heartbeat"
+    words = f"{len(events)} changes of {name} in 1\u00a0h"
+    return replace(newest, before=None, words=words, reason="", run=tuple(events))
 
 
 def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
@@ -91,15 +122,27 @@ def _status(change: StatusChange, until: datetime | None) -> Event:
     if change.before == change.after:
         words = f"Moved to another {settings.FLEET_WORD.lower()}"
         return Event("status", shown(after), None, words, reason, change.at, until)
-    return Event("status", shown(after), shown(change.before), shown(after).label, reason, change.at, until)
+    return Event(
+        "status",
+        shown(after),
+        shown(change.before),
+        shown(after).label,
+        reason,
+        change.at,
+        until,
+        link_of(change.reason),
+    )
 
 
 def _edge(edge: ConnectivityRecord) -> Event:
     reason = reason_words(edge.reason)
     if edge.link == Link.VPN:
         state = VPN_ICONS[edge.after]
-        return Event("vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at)
-    return Event("heartbeat", edge.after, None, f"API {HEARTBEAT_STATES[edge.after]}", reason, edge.at)
+        return Event(
+            "vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at, link=Link.VPN
+        )
+    words = f"API {HEARTBEAT_STATES[edge.after]}"
+    return Event("heartbeat", edge.after, None, words, reason, edge.at, link=Link.HEARTBEAT)
 
 
 COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")

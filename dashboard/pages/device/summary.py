@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
 from dashboard.live.response_cache import shared
-from dashboard.pages.device.events import Page, history
+from dashboard.pages.device.events import Page, history, runs_as_one
 from dashboard.pages.device.poll_window import Window, window
 from dashboard.pages.device.timeline import Timeline, timeline
 from dashboard.pages.device.vitals import Vital, vitals
@@ -34,6 +34,7 @@ from fleets.access.roles import May
 from fleets.postgres import moments
 
 EVENTS = 20
+READ = 120  # changes in which runs are looked for
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
 def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
     of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     until = moments.read(request.GET.get("until", ""))
-    why, past = explain(found, at), device_history.read(found, of.start(at.at), at, EVENTS + 1, until)
+    why, past = explain(found, at), device_history.read(found, of.start(at.at), at, READ + 1, until)
     return LiveDevice(
         scope=scope,
         device=found,
@@ -94,6 +95,6 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         tags=tags(found),
         timeline=timeline(found, past, of, at),
         ranges=RANGES,
-        page=history(found, past, EVENTS, until),
+        page=runs_as_one(history(found, past, READ, until), EVENTS),
         until=until,
     )

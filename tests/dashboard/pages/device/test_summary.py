@@ -146,9 +146,9 @@ def test_changes_are_listed_newest_first_with_reasons(reader: Client, fleet: Fle
 
 def test_at_most_twenty_changes(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet)
-    start = clock.now() - timedelta(hours=1)
+    start = clock.now() - timedelta(hours=15)
     for number in range(15):
-        moment = start + timedelta(minutes=2 * number)
+        moment = start + timedelta(minutes=55 * number)
         connectivity.vpn_connected("vpn-1", [device.uuid], moment)
         connectivity.vpn_disconnected("vpn-1", [device.uuid], moment + timedelta(minutes=1))
     html = reader.get(address(device)).content.decode()
