@@ -64,9 +64,7 @@ def serve(app: str, bound: socket.socket) -> None:
     SystemExit where the app does not start.
     """
     capacity.claim()
-    host, port = bound.getsockname()[:2]
     server = Server(pkgutil.resolve_name(app))
-    logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     logger.info(
         "up to %d connections at once, of %d files that this process may open",
         *(capacity.connections(), capacity.descriptors()),
@@ -91,6 +89,9 @@ class Server(uvicorn.Server):
         if self.should_exit:  # the app says why
             return
         self._accepting.start(sockets or [], self._connection)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._by_hand = sig == signal.SIGINT

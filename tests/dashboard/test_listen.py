@@ -1,6 +1,7 @@
 """A port belongs to one server, or to processes that share it under one launcher."""
 
 import logging
+import re
 import signal
 import socket
 import subprocess
@@ -118,6 +119,25 @@ def asked(port: int, path: str) -> int | None:
         connection.request("GET", path)
         return connection.getresponse().status
     return None
+
+
+def test_a_process_says_where_it_listens_and_ctrl_c_ends_it() -> None:
+    code = "import logging; logging.basicConfig(level=logging.INFO); from dashboard.listen import *;"
+    code += f"serve('tests.bench.empty:app', bind('{HOST}', 0))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while (found := re.search(r"listening on http://127\.0\.0\.1:(\d+)$", said)) is None:
+            said = process.stderr.readline().rstrip()
+            assert process.poll() is None
+        port = int(found[1])
+        assert asked(port, "/healthz") == 200
+        process.send_signal(signal.SIGINT)
+        while asked(port, "/healthz") is not None:
+            pass
+        assert process.wait(30) in {0, 130, -signal.SIGINT}
 
 
 def test_a_process_that_is_asked_to_end_says_so_before_its_socket_closes() -> None:
