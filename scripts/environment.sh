@@ -37,7 +37,8 @@ if ! [ -f .venv/made ] || ! .venv/bin/python -c '' 2>/dev/null; then
         "$python cannot make virtual environments: its venv module is missing." \
         "On Debian and Ubuntu: apt install python3-venv"
     echo "Making .venv with $("$python" --version) ..."
-    "$python" -m venv --clear .venv
+    trap 'printf "\nStopped. The same command begins again from here.\n" >&2; exit 130' INT
+    said=$("$python" -m venv --clear .venv 2>&1) || say_and_stop "$said"
     touch .venv/made
 fi
 exec .venv/bin/python scripts/install.py "$lock"

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
-from django.db.models.functions import Coalesce
 
 from devices.models import Device
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, shown
@@ -28,7 +27,7 @@ READ: Final = {
     "needs_attention": "rank",
     "vpn_connected": "vpn",
     "vpn_since": "vpn_since",
-    "vpn_used": "vpn_used",
+    "vpn_used": "vpn_enabled",
     "heartbeat": "heartbeat",
     "heartbeat_since": "heartbeat_since",
     "last_poll": "poll__last_poll_at",
@@ -64,8 +63,7 @@ class Batches:
     """
 
     def __init__(self, devices: QuerySet[Device]) -> None:
-        rows: Any = devices.annotate(vpn_used=Coalesce("vpn_setting", "fleet__vpn_enabled"))  # null: not yet
-        self._rows = rows.values_list(*PLACES).iterator(chunk_size=BATCH)
+        self._rows: Any = devices.values_list(*PLACES).iterator(chunk_size=BATCH)
 
     async def __aiter__(self) -> AsyncIterator[list[dict[str, Any]]]:
         take = sync_to_async(lambda: [_row(values) for values in islice(self._rows, BATCH)])

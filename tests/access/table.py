@@ -12,7 +12,7 @@ from tests.access.rules import MEMBERS, NO, SIGN_IN, Page, Who, everybody, membe
 
 OBSERVER, OPERATOR, ADMINISTRATOR, OWNER = Role
 
-FLEET: Final = {"name": "Kiosks", "type": "standard", "every": "5", "unit": "min", "vpn_enabled": "on"}
+FLEET: Final = {"name": "Kiosks", "type": "standard", "every": "5", "unit": "min"}
 ACCOUNT: Final = {
     "username": "newcomer",
     "email": "newcomer@people.example",
