@@ -27,10 +27,12 @@ def environment(**options: Any) -> Environment:
     options |= {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     made = Environment(**options)  # noqa: S701 - Django sets autoescape
     of_the_page: tuple[Callable[..., Any], ...] = (times.ago, times.lasting, times.clock, times.clock_text)
-    made.filters |= {function.__name__: pass_context(function) for function in (*of_the_page, addresses.to)}
+    of_the_page += (addresses.to, addresses.to_devices)
+    made.filters |= {function.__name__: pass_context(function) for function in of_the_page}
     made.filters |= {
         function.__name__: function
         for function in (pictures.icon, pictures.stack, pictures.label, isolated.bdi)
     }
     made.filters |= {"shown": vocabulary.shown, "thousands": times.thousands, "pluralize": pluralize}
+    made.filters |= {"plural": times.plural}
     return made

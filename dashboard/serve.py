@@ -72,7 +72,7 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
         ("Collecting static files", manage("collectstatic", "--noinput", "--verbosity", "0")),
     ]
     if demo:
-        steps.append(("Making the demo organization", manage("demo_data")))
+        steps.append(("Creating the demo organization", manage("demo_data")))
     for what, command in steps:
         say(f"{what} ...")
         if ending.run(command, environment).returncode:

@@ -195,11 +195,12 @@ class AuditEntry(models.Model):
     subject_name = models.CharField(max_length=255, blank=True)
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
+    job = models.UUIDField(null=True)  # of which it is a part: the job has a line of its own
 
     class Meta:
         ordering = ["-at", "-pk"]
         indexes = [
-            # The audit log of an organization, newest first.
+            # The whole audit log of an organization, newest first.
             models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_time"),
             # The same of one who, whatever the case it is typed in (fleets/audit/search.py).
             models.Index(
@@ -211,6 +212,17 @@ class AuditEntry(models.Model):
             models.Index(
                 fields=["organization_id", "subject_kind", "subject_id", "-at", "-id"],
                 name="audit_by_subject",
+            ),
+            # The audit log without the lines behind jobs, newest first; and those behind one job.
+            models.Index(
+                fields=["organization_id", "-at", "-id"],
+                name="audit_apart_by_time",
+                condition=models.Q(job__isnull=True),
+            ),
+            models.Index(
+                fields=["organization_id", "job", "-at", "-id"],
+                name="audit_by_job",
+                condition=models.Q(job__isnull=False),
             ),
             # Holding certain words.
             GinIndex(WordVector(audit_text()), name="audit_by_words"),

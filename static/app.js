@@ -201,10 +201,15 @@
     return { draw, beat };
   })();
 
-  // Whether anything needs attention is in the tab's icon, on the pages that know: the server says it in the live region.
+  // Whether anything needs attention is in the tab's icon, and how many causes it has in its title, on the pages that know: the
+  // server says it in the live region.
   const showTrouble = () => {
     const icon = $("#icon"), now = icon.dataset[$("#trouble")?.dataset.trouble];
     if (now && icon.getAttribute("href") !== now) icon.setAttribute("href", now);
+    const causes = $("#trouble")?.dataset.causes;
+    if (causes === undefined) return;
+    const title = document.title.replace(/^\(\d+\) /, "");
+    document.title = causes === "0" ? title : `(${causes}) ${title}`;
   };
 
   // ---- ticked rows -------------------------------------------------------------------------------------------------
@@ -212,8 +217,10 @@
   const ticked = () => {
     const all = $("#select-all"), count = $("#selected-count");
     if (!all) return;
-    const on = boxes().filter((box) => box.checked).length;
-    all.checked = on > 0 && on === boxes().length;
+    const chosen = boxes().filter((box) => box.checked);
+    // A line of several devices has one box.
+    const on = chosen.reduce((sum, box) => sum + Number(box.dataset.devices ?? 1), 0);
+    all.checked = on > 0 && chosen.length === boxes().length;
     all.indeterminate = on > 0 && !all.checked;
     const matching = $("#select-matching"), total = $("#total");
     if (total && $("#matching-count")) $("#matching-count").textContent = total.textContent;
@@ -250,7 +257,7 @@
     closeMenus(event.target);
     const copier = event.target.closest("[data-copy], [data-copy-ticked]");
     if (copier) {
-      const uuids = boxes().filter((box) => box.checked).map((box) => box.value);
+      const uuids = boxes().filter((box) => box.checked).flatMap((box) => box.value.split(","));
       copy(copier.dataset.copy ?? uuids.join("\n"), copier.dataset.copyDone);
       copier.dataset.copied = "";
       setTimeout(() => delete copier.dataset.copied, 1500);

@@ -29,10 +29,10 @@
   };
 
   const why = (error) => {
-    if (error.name === 'NotAllowedError') return 'Nothing was done: it was cancelled, or took too long. Try again.';
-    if (error.name === 'InvalidStateError') return 'Nothing was done: this one is added already.';
-    if (error.name === 'SecurityError') return 'Nothing was done: passkeys need a host name and HTTPS, or http://localhost.';
-    return 'Nothing was done: the browser or the server refused. Load the page again, then try again.';
+    if (error.name === 'NotAllowedError') return 'Nothing was done. It was cancelled or took too long. Try again.';
+    if (error.name === 'InvalidStateError') return 'Nothing was done. This passkey is already added.';
+    if (error.name === 'SecurityError') return 'Nothing was done. Passkeys require a host name and HTTPS, or http://localhost.';
+    return 'Nothing was done. The browser or the server refused. Reload the page and try again.';
   };
 
   for (const form of document.querySelectorAll('form[data-passkey]')) {

@@ -22,7 +22,7 @@ SETTINGS: Final = {
         "ALLOWED_HOSTS=lookout.example,10.0.0.7",
     ),
 }
-TRIAL: Final = "To try it on this machine alone, set LOCAL=1 instead: then all of this is made up."
+TRIAL: Final = "To try it on this machine alone, set LOCAL=1 instead: then all of this is generated."
 
 
 def require(environment: Mapping[str, str]) -> None:

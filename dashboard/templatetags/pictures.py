@@ -65,7 +65,7 @@ def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: 
 
 @register.simple_tag
 def ticks(options: Iterable[Any], name: str) -> SafeString:
-    """The ticks of a menu, each a dashboard.pages.devices.filter_form.Option of the filter `name`."""
+    """The ticks of a menu, each a dashboard.pages.parts.filter_form.Option of the filter `name`."""
     return render_macro("parts/menus.jinja", "ticks", None, options, name)
 
 

@@ -8,13 +8,27 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from devices.models import Device
 from devices.rules import vpn_states
 from devices.status.annotated import DeviceWithStatus
+from devices.words import of_site
 
-# The icon of each state that devices/rules/vpn_states.py names, and the words of each icon.
-VPN_ICONS = {"connected": "connected", "disconnected": "lost", "never": "unknown", "off": "off"}
+# The icon of each state that devices/rules/vpn_states.py names, and the words of each icon. `unset` is `off`
+# where nobody has set it.
+VPN_ICONS = {
+    "connected": "connected",
+    "disconnected": "lost",
+    "never": "unknown",
+    "off": "off",
+    "unset": "off",
+}
 VPN_STATES = {"connected": "connected", "lost": "lost", "unknown": "never seen", "off": "not used"}
-VPN_NOTES = {"never": "No connection recorded", "off": "Turned off for this device"}
+VPN_NOT_YET = "not used yet"
+VPN_NOTES = {
+    "never": "No connection recorded",
+    "off": "Turned off for this device",
+    "unset": "No {vpn} server has connected a device of its {fleet} yet",
+}
 HEARTBEAT_STATES = {
     "recent": "on time",
     "overdue": "overdue",
@@ -40,15 +54,21 @@ class Indicator:
 def vpn(device: DeviceWithStatus) -> Indicator:
     """The VPN of an annotated device."""
     recorded = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since)
-    return vpn_in(vpn_states.state_of(recorded, used=device.vpn_enabled), device.vpn_since)
+    return vpn_in(vpn_state(recorded, device), device.vpn_since)
+
+
+def vpn_state(recorded: str | None, device: Device | None) -> str:
+    """The state of a VPN by what the newest record says, and by the settings of its device at present."""
+    state = vpn_states.state_of(recorded, used=device is None or device.vpn_enabled)
+    return "unset" if state == "off" and device and device.vpn_unset else state
 
 
 def vpn_in(state: str, since: datetime | None, note: str = "") -> Indicator:
-    """The VPN in one of the states that devices/rules/vpn_states.py names; a `note` is said for the times."""
+    """The VPN in a state of VPN_ICONS; a `note` is said for the times."""
     icon = VPN_ICONS[state]
-    words = f"{settings.VPN_WORD} {VPN_STATES[icon]}"
+    words = f"{settings.VPN_WORD} {VPN_NOT_YET if state == 'unset' else VPN_STATES[icon]}"
     if state in VPN_NOTES:
-        return Indicator("vpn", icon, words, None, note=VPN_NOTES[state])
+        return Indicator("vpn", icon, words, None, note=of_site(VPN_NOTES[state]))
     return Indicator("vpn", icon, words, since, note=note)
 
 

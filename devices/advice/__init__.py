@@ -229,6 +229,8 @@ def _dropped_together(device: DeviceWithStatus, at: Moment) -> Check | None:
 
 def _vpn_purpose(device: DeviceWithStatus, at: Moment) -> Check:
     text = "No, it should be connected." if device.vpn_enabled else "Yes, it is turned off for this device."
+    if device.vpn_unset:
+        text = words.of_site("It is not used yet. No {vpn} server has connected a device of its {fleet}.")
     return Check(words.of_site("Is the {vpn} off on purpose?"), text, answered=True)
 
 

@@ -100,6 +100,7 @@ def do(run: Run) -> str:
     run.all_done(devices)
     DeviceList.objects.filter(pk=listed.pk).update(lines=[])
     record(listed.fleet, devices, run.actor, at.at, file=listed.file_name, job=str(run.job.uuid))
+    _record_each(run, listed.fleet, devices, at.at)
     return f"{thousands(len(devices))} devices are preregistered."
 
 
@@ -132,7 +133,7 @@ def make(
 
 
 def record(fleet: Fleet, devices: Sequence[int], actor: Actor | None, at: datetime, **more: Any) -> None:
-    """One line for all: who and when stands in each device's history, and 10,000 lines would bury others."""
+    """One line for all: 10,000 would bury others."""
     audit.record(
         "devices-preregistered",
         actor=actor,
@@ -141,6 +142,15 @@ def record(fleet: Fleet, devices: Sequence[int], actor: Actor | None, at: dateti
         at=at,
         after={"devices": len(devices)} | more,
     )
+
+
+def _record_each(run: Run, fleet: Fleet, devices: Sequence[int], at: datetime) -> None:
+    """A line for each device, behind the one for all."""
+    made = Device.objects.filter(pk__in=devices).order_by("pk").values_list("uuid", "name")
+    lines: list[audit.Line] = [(uuid, name, None, {"fleet": fleet.slug}) for uuid, name in made]
+    said: dict[str, Any] = {"actor": run.actor, "organization": fleet.organization, "at": at}
+    with audit.coming_from(run.job.started_from, job=run.job.uuid):
+        audit.record_all("device-preregistered", kind="device", lines=lines, **said)
 
 
 def forget_unconfirmed(at: datetime | None = None) -> int:

@@ -53,6 +53,14 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
 
 def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
     """Which link of these devices, read by with_status, changes most often, in words. One query."""
+    return {
+        pk: f"{link} unstable: {number} changes in 1\u00a0h"
+        for pk, (number, link) in most_changing(devices, at).items()
+    }
+
+
+def most_changing(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, tuple[int, str]]:
+    """How often their flapping link changed within the hour, and its name, by device. One query."""
     by_id = {device.pk: device for device in devices}
     names = {"vpn": settings.VPN_WORD, "heartbeat": "API"}
     found: dict[int, tuple[int, str]] = {}
@@ -62,7 +70,28 @@ def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping
             since = by_id[pk].vpn_since if link == "vpn" else by_id[pk].heartbeat_since
             unrecorded = [since] if since and since > changes[-1] else []
             number = flapping_changes([*changes, *unrecorded], at)
-            found[pk] = max(
-                found.get(pk, (0, "")), (number, f"{names[link]} unstable: {number} changes in 1\u00a0h")
-            )
-    return {pk: words for pk, (number, words) in found.items() if number}
+            found[pk] = max(found.get(pk, (0, "")), (number, names[link]))
+    return {pk: most for pk, most in found.items() if most[0]}
+
+
+def changing_often(organizations: Sequence[int], at: datetime) -> list[int]:
+    """The ids of devices of these organizations whose status changed often within the hour, the most first.
+
+    Of the newest changes alone, so where very many change the less hasty ones are left out. One query.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(OFTEN, [list(organizations), at - HOUR, at, LATEST, CALM, MOST])
+        return [device for (device,) in cursor.fetchall()]
+
+
+LATEST: Final = 2_000  # changes that are looked at, of each organization
+MOST: Final = 100  # devices
+OFTEN: Final = """
+SELECT newest.device_id FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
+    SELECT c.device_id FROM devices_statuschange c
+    WHERE c.organization_id = scope.id AND c.at > %s AND c.at <= %s
+    ORDER BY c.at DESC, c.id DESC LIMIT %s
+) AS newest
+GROUP BY newest.device_id HAVING count(*) >= %s
+ORDER BY count(*) DESC, newest.device_id LIMIT %s
+"""

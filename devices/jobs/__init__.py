@@ -65,6 +65,7 @@ def start(  # noqa: PLR0913 - what stands in a job's row
         least_role=least,
         started_by_id=actor.pk if actor else None,
         started_by_name=(actor.get_username() if actor else by)[:255],
+        started_from=audit.address(),
         created_at=at or clock.now(),
     )
     hand_over(job)

@@ -192,7 +192,8 @@ def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] 
         return
     aside = connection.copy()
     try:
-        _do(Run(job, aside, stopping), kinds[job.kind])
+        with audit.coming_from(job.started_from, job=None if job.whole else job.uuid):
+            _do(Run(job, aside, stopping), kinds[job.kind])
     except Superseded:
         logger.warning("job %s: another worker has it", job.uuid)
     except Stopping as stopped:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from devices.models import Device
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, shown
@@ -27,7 +28,7 @@ READ: Final = {
     "needs_attention": "rank",
     "vpn_connected": "vpn",
     "vpn_since": "vpn_since",
-    "vpn_used": "vpn_enabled",
+    "vpn_used": "vpn_used",
     "heartbeat": "heartbeat",
     "heartbeat_since": "heartbeat_since",
     "last_poll": "poll__last_poll_at",
@@ -63,7 +64,8 @@ class Batches:
     """
 
     def __init__(self, devices: QuerySet[Device]) -> None:
-        self._rows: Any = devices.values_list(*PLACES).iterator(chunk_size=BATCH)
+        rows: Any = devices.annotate(vpn_used=Coalesce("vpn_setting", "fleet__vpn_enabled"))  # null: not yet
+        self._rows = rows.values_list(*PLACES).iterator(chunk_size=BATCH)
 
     async def __aiter__(self) -> AsyncIterator[list[dict[str, Any]]]:
         take = sync_to_async(lambda: [_row(values) for values in islice(self._rows, BATCH)])

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import groupby, pairwise
@@ -20,9 +20,11 @@ from typing import Final
 from msgspec import Struct
 
 TOGETHER: Final = timedelta(minutes=5)
+SPAN: Final = TOGETHER // timedelta(microseconds=1)
 MANY: Final = 5  # devices are a group, fewer are lines of their own
 NAMED: Final = 8  # devices of a group that are named
 RANKS: Final = 4  # of what needs attention
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What devices of a group share, the first that explains most of its devices is said. One of the last three
 # only where none of the first three does: too many devices share a tag or a release that were not lost.
@@ -34,8 +36,11 @@ Key = tuple[int, str, str]  # kind, key, what
 Sizes = Callable[[Collection[int]], Mapping[int, int]]  # how many devices fleets have
 
 
-class Lost(Struct, frozen=True):
-    """A device that needs attention, as it is read: its facts, and what it may share with others."""
+class Lost(Struct, frozen=True, gc=False):
+    """A device that needs attention, as it is read: what it lost and when, and what it may share with others.
+
+    Moments are microseconds since 1970: a page reads thousands, and a number costs a tenth of a datetime.
+    """
 
     id: int
     uuid: str
@@ -43,41 +48,19 @@ class Lost(Struct, frozen=True):
     fleet: int
     status: str
     rank: int
-    since: datetime
-    vpn_since: datetime | None
-    polled: datetime | None
-    lost_at: datetime | None  # when its heartbeat is, or was, lost
-    progressed: datetime | None
+    since: int
+    what: str  # vpn, heartbeat, progress, or never: was not connected yet
+    moment: int  # when it was lost
+    lost_at: int | None  # when its heartbeat is, or was, lost
     address: str | None
     server: int | None
     release: str
     tags: str  # JSON
 
     @property
-    def what(self) -> str:
-        """What was lost: the VPN of a device that was never heard of after it was lost, though the deadline
-        of its heartbeat came later; so a site without power is one incident, however its devices poll.
-        """
-        if self.rank == 3:
-            return "progress"
-        if self.rank < 2 and self.vpn_since:
-            if self.rank == 1 or self.polled is None or self.vpn_since >= self.polled:
-                return "vpn"
-            return "heartbeat"
-        return "never" if self.rank == 1 else "heartbeat"
-
-    @property
-    def moment(self) -> datetime:
-        """When that was."""
-        return {"vpn": self.vpn_since, "progress": self.progressed}.get(self.what) or self.since
-
-
-class Member(Struct, frozen=True):
-    """A device with what it lost and when, each worked out once."""
-
-    lost: Lost
-    what: str
-    moment: datetime
+    def began(self) -> int:
+        """Since when it has been in trouble of any kind."""
+        return min(self.moment, self.since)
 
 
 @dataclass(frozen=True)
@@ -87,7 +70,7 @@ class Line:
     id: str
     kind: int
     key: str
-    what: str  # vpn, heartbeat, progress, or never: was not connected yet
+    what: str  # as of its devices; of a group by tag: nothing
     rank: int  # of the worst
     newest: datetime  # change of status
     first: datetime  # when the first and the last of them was lost
@@ -100,9 +83,14 @@ class Line:
         return len(self.lost)
 
     @property
+    def began(self) -> datetime:
+        """Since when the first of them has been in trouble."""
+        return moment_of(min(each.began for each in self.lost))
+
+    @property
     def devices(self) -> tuple[int, ...]:
         """The ids of those that are named."""
-        return tuple(device.id for device in self.lost[:NAMED])
+        return tuple(each.id for each in self.lost[:NAMED])
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,36 +100,60 @@ class Incident:
     kind: int
     key: str
     what: str
-    members: list[Member]  # the first one lost stands first
+    members: list[Lost]  # the first one lost stands first
 
     @cached_property
     def number(self) -> int:
         return len(self.members)
 
 
-def grouped(lost: Iterable[Lost], sizes: Sizes) -> list[Line]:
+def grouped(lost: Sequence[Lost], sizes: Sizes) -> list[Line]:
     """Every device in a line, in no order."""
-    members = [Member(device, device.what, device.moment) for device in lost]
-    found = [incident for key, some in _shared(members).items() for incident in _incidents(key, some)]
-    lines = [_line(incident) for incident in _explaining(found, sizes)]
-    within = {device.id for line in lines for device in line.lost}
-    return lines + [_alone(member) for member in members if member.lost.id not in within]
+    found = [incident for key, some in _shared(lost).items() for incident in _incidents(key, some)]
+    lines = [_line(each) for each in _explaining(found, sizes)]
+    within = {each.id for line in lines for each in line.lost}
+    return lines + [_alone(each) for each in lost if each.id not in within]
 
 
-def _shared(members: Sequence[Member]) -> dict[Key, list[Member]]:
+def by_tag(lost: Sequence[Lost], key: str) -> list[Line]:
+    """A line for each value of this tag that several have, whenever they were lost."""
+    valued: dict[str, list[Lost]] = defaultdict(list)
+    for each in sorted(lost, key=_in_time):
+        for tag in tags_of(each.tags):
+            if tag.partition("=")[0] == key:
+                valued[tag].append(each)
+    lines = [_line(Incident(TAG, tag, "", some)) for tag, some in valued.items() if len(some) > 1]
+    within = {each.id for line in lines for each in line.lost}
+    return lines + [_alone(each) for each in lost if each.id not in within]
+
+
+def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
+    """The tags by which some of these can be put together, those of most devices first."""
+    written = Counter(each.tags for each in lost)
+    tags: Counter[str] = Counter()
+    for text, number in written.items():
+        tags.update(dict.fromkeys(tags_of(text), number))
+    keys: Counter[str] = Counter()
+    for tag, number in tags.items():
+        if number > 1:
+            keys[tag.partition("=")[0]] += number
+    return [key for key, _ in sorted(keys.items(), key=lambda each: (-each[1], each[0]))[:most]]
+
+
+def _shared(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
     """The devices that share each thing, where they are many."""
-    found: dict[Key, list[Member]] = defaultdict(list)
-    for member in members:
-        lost, what = member.lost, member.what
-        found[FLEET, str(lost.fleet), what].append(member)
+    found: dict[Key, list[Lost]] = defaultdict(list)
+    for lost in members:
+        what = lost.what
+        found[FLEET, str(lost.fleet), what].append(lost)
         if lost.server is not None and what == "vpn":
-            found[SERVER, str(lost.server), what].append(member)
+            found[SERVER, str(lost.server), what].append(lost)
         if lost.address is not None:
-            found[ADDRESS, lost.address, what].append(member)
+            found[ADDRESS, lost.address, what].append(lost)
         if lost.release:
-            found[RELEASE, f"{lost.fleet} {lost.release}", what].append(member)
+            found[RELEASE, f"{lost.fleet} {lost.release}", what].append(lost)
         for tag in tags_of(lost.tags):
-            found[TAG, tag, what].append(member)
+            found[TAG, tag, what].append(lost)
     return {key: some for key, some in found.items() if len(some) >= MANY}
 
 
@@ -158,44 +170,48 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _incidents(key: Key, members: list[Member]) -> Iterator[Incident]:
+def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
     """Who was lost close to each other is of one session; it is cut into spans of five minutes around its
     densest one.
     """
-    for session in _sessions(sorted(members, key=lambda member: (member.moment, member.lost.id))):
+    for session in _sessions(sorted(members, key=_in_time)):
         if len(session) < MANY:
             continue
         anchor = _densest(session)
-        for _, span in groupby(session, key=lambda member: (member.moment - anchor) // TOGETHER):
+        for _, span in groupby(session, key=lambda each: (each.moment - anchor) // SPAN):
             if len(some := list(span)) >= MANY:
                 yield Incident(*key, some)
 
 
-def _sessions(members: list[Member]) -> Iterator[list[Member]]:
+def _in_time(lost: Lost) -> tuple[int, int]:
+    return lost.moment, lost.id
+
+
+def _sessions(members: list[Lost]) -> Iterator[list[Lost]]:
     begins = 0
-    for position, (before, after) in enumerate(pairwise(members), start=1):
-        if after.moment - before.moment > TOGETHER:
-            yield members[begins:position]
-            begins = position
+    for place, (before, after) in enumerate(pairwise(members), start=1):
+        if after.moment - before.moment > SPAN:
+            yield members[begins:place]
+            begins = place
     yield members[begins:]
 
 
-def _densest(session: list[Member]) -> datetime:
+def _densest(session: list[Lost]) -> int:
     """The moment after which most were lost within five minutes."""
-    moments = [member.moment for member in session]
-    ahead = (bisect_right(moments, moment + TOGETHER) - bisect_left(moments, moment) for moment in moments)
-    return min(zip(ahead, moments, strict=True), key=lambda candidate: (-candidate[0], candidate[1]))[1]
+    moments = [each.moment for each in session]
+    ahead = (bisect_right(moments, each + SPAN) - bisect_left(moments, each) for each in moments)
+    return min(zip(ahead, moments, strict=True), key=lambda each: (-each[0], each[1]))[1]
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
     """Those that explain best why so many devices were lost."""
-    fleets = {int(incident.key) for incident in incidents if incident.kind == FLEET}
+    fleets = {int(each.key) for each in incidents if each.kind == FLEET}
     known = sizes(fleets) if fleets else {}
     of_device: dict[int, list[Incident]] = defaultdict(list)
     for incident in incidents:
         for member in incident.members:
-            of_device[member.lost.id].append(incident)
-    assigned = Counter(_best(incident, known) for incident in of_device.values())
+            of_device[member.id].append(incident)
+    assigned = Counter(_best(each, known) for each in of_device.values())
     return [incident for incident, number in assigned.items() if number >= MANY]
 
 
@@ -203,15 +219,11 @@ def _best(incidents: Sequence[Incident], sizes: Mapping[int, int]) -> Incident:
     """What explains one device best: a cause of most of those that were lost with it."""
     if len(incidents) == 1:
         return incidents[0]
-    placed = [(_explanation_rank(incident, sizes), incident.number, incident) for incident in incidents]
+    placed = [(_explanation_rank(each, sizes), each.number, each) for each in incidents]
     most = MOST * max(number for _, number, _ in placed)
-    better = MOST * max((number for position, number, _ in placed if position <= WHOLE_FLEET), default=0)
-    fit = [
-        candidate
-        for candidate in placed
-        if candidate[1] >= most or (candidate[0] <= WHOLE_FLEET and candidate[1] >= better)
-    ]
-    return min(fit, key=lambda candidate: (candidate[0], -candidate[1], candidate[2].key))[2]
+    better = MOST * max((number for place, number, _ in placed if place <= WHOLE_FLEET), default=0)
+    fit = [each for each in placed if each[1] >= most or (each[0] <= WHOLE_FLEET and each[1] >= better)]
+    return min(fit, key=lambda each: (each[0], -each[1], each[2].key))[2]
 
 
 def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
@@ -222,36 +234,31 @@ def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
 
 def _line(incident: Incident) -> Line:
     first, last = incident.members[0].moment, incident.members[-1].moment
-    named = "|".join((str(incident.kind), incident.key, incident.what, first.isoformat()))
-    latest = sorted(incident.members, key=lambda item: (-item.moment.timestamp(), item.lost.id))
-    lost = tuple(item.lost for item in latest)
-    ranks = Counter(device.rank for device in lost)
+    named = f"{incident.kind}|{incident.key}|{incident.what}|{first if incident.what else ''}"
+    lost = tuple(sorted(incident.members, key=lambda each: (-each.moment, each.id)))
+    ranks = Counter(each.rank for each in lost)
     return Line(
         id=blake2b(named.encode(), digest_size=16).hexdigest(),
         kind=incident.kind,
         key=incident.key,
         what=incident.what,
         rank=min(ranks),
-        newest=max(device.since for device in lost),
-        first=first,
-        last=last,
+        newest=moment_of(max(each.since for each in lost)),
+        first=moment_of(first),
+        last=moment_of(last),
         numbers=tuple(ranks[rank] for rank in range(RANKS)),
         lost=lost,
     )
 
 
-def _alone(member: Member) -> Line:
-    lost = member.lost
-    numbers = tuple(int(lost.rank == rank) for rank in range(RANKS))
+def _alone(device: Lost) -> Line:
+    since, numbers = moment_of(device.since), tuple(int(device.rank == rank) for rank in range(RANKS))
+    first = moment_of(device.moment) if device.what == "progress" else since
     return Line(
-        f"device-{lost.id}",
-        ALONE,
-        "",
-        member.what,
-        lost.rank,
-        lost.since,
-        lost.since,
-        lost.since,
-        numbers,
-        (lost,),
+        f"device-{device.id}", ALONE, "", device.what, device.rank, since, first, first, numbers, (device,)
     )
+
+
+def moment_of(microseconds: int) -> datetime:
+    """The moment so many microseconds after 1970 began."""
+    return EPOCH + timedelta(microseconds=microseconds)

@@ -1,14 +1,16 @@
 """What needs attention, as lines: the newest devices in trouble, those lost together as one line.
 
-How they are grouped: devices/listing/grouping.py.
+How they are grouped: devices/listing/grouping.py. Devices whose links change often are told apart, and so is
+what has not lasted for a minute yet: a list in which these come and go cannot be read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -16,41 +18,72 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from devices.clock import Moment
-from devices.listing.grouping import Line, Lost, grouped
+from devices.listing import index_scan
+from devices.listing.branches import recorded
+from devices.listing.cursor import Place
+from devices.listing.filters import Filters, in_organizations, unchanging
+from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
 from devices.models import Device, FleetCount
 from devices.rules.status_code import VPN, cells
 from devices.rules.vocabulary import WORST, HeartbeatState
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import ATTENTION, as_recorded, moved_ids, stalled, with_status
+from fleets.models import Organization
 from fleets.postgres.fragment import compiled
-from fleets.postgres.keyset import Key, Order, Page, page_of
+from fleets.postgres.keyset import Key, Order, Page, page_of, turned
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
-ORDER: Order = (Key("rank", int), Key("newest", datetime, descending=True), Key("id", str))
+YOUNG: Final = timedelta(minutes=1)  # in trouble for less than that: just now
+# The orders by name. A leading "-" in the address turns one around.
+ORDERS: Final[dict[str, Order]] = {
+    "attention": (Key("rank", int), Key("newest", datetime, descending=True), Key("id", str)),
+    "since": (Key("first", datetime, descending=True), Key("id", str)),
+    "devices": (
+        Key("number", int, descending=True),
+        Key("newest", datetime, descending=True),
+        Key("id", str),
+    ),
+}
+
+
+EVERYTHING: Final = Filters()
 
 
 @dataclass(frozen=True)
 class Among:
-    """Whose devices are looked at: those of organizations, or of one fleet of theirs; by primary keys."""
+    """Whose devices are looked at: those of organizations, of which filters name fleets and tags alone."""
 
-    organizations: tuple[int, ...]
-    fleet: int | None = None
+    organizations: Sequence[Organization]
+    filters: Filters = EVERYTHING
 
     @property
     def devices(self) -> QuerySet[Device]:
-        mine = Device.objects.filter(organization__in=self.organizations)
-        return mine if self.fleet is None else mine.filter(fleet=self.fleet)
+        return unchanging(in_organizations(self.organizations), self.filters)
+
+    @property
+    def counted(self) -> bool:
+        """Whether counters know how many need attention: of whole organizations and fleets."""
+        return self.filters == Filters(fleets=self.filters.fleets)
 
 
 @dataclass(frozen=True)
 class Attended:
-    """All lines of what was looked at."""
+    """What was looked at: all of it, and as lines, but for what has not lasted for a minute."""
 
-    lines: Sequence[Line]
+    lost: Sequence[Lost] = ()
+    lines: Sequence[Line] = ()
+    young: Sequence[Lost] = ()
 
-    def page(self, size: int, *, after: str = "", before: str = "") -> Page[Any]:
-        """A page of lines, the worst and newest first. Raises keyset.UnreadableCursor."""
-        return page_of(self._take, ORDER, size, after=after, before=before)
+    @property
+    def oldest(self) -> datetime | None:
+        """When the status of the oldest one changed that was looked at, where there are more."""
+        return moment_of(min(each.since for each in self.lost)) if len(self.lost) >= LOOKED_AT else None
+
+    def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
+        """A page of lines in one of the orders. Raises keyset.UnreadableCursor."""
+        order = ORDERS[sort.removeprefix("-")]
+        order = turned(order) if sort.startswith("-") else order
+        return page_of(self._take, order, size, after=after, before=before)
 
     def named(self, ids: Sequence[str]) -> list[Line]:
         """The lines that a page already shows, in its order; without those that are no more."""
@@ -61,24 +94,41 @@ class Attended:
         return {line.id: line for line in self.lines}
 
     def _take(self, order: Order, size: int, values: list[Any] | None) -> list[Line]:
-        found = sorted(self.lines, key=lambda line: _place(order, [getattr(line, key.name) for key in order]))
+        found = list(self.lines)
+        for key in reversed(order):
+            found.sort(key=attrgetter(key.name), reverse=key.descending)
         if values:
-            behind = _place(order, values)
-            found = [
-                line for line in found if _place(order, [getattr(line, key.name) for key in order]) > behind
-            ]
+            found = [line for line in found if _behind(line, order, values)]
         return found[:size]
 
 
-def attended(among: Among, at: Moment, moved: Sequence[int] | None = None) -> Attended:
-    """What needs attention; `moved`: as status.moved_ids, where they have been read."""
-    moved = moved_ids(at) if moved is None else moved
-    return Attended(grouped(_read(among, at, moved), _sizes))
+def attended(
+    among: Among,
+    at: Moment,
+    moved: Sequence[int] | None = None,
+    *,
+    by: str = "",
+    without: Collection[int] = (),
+) -> Attended:
+    """What needs attention, but for the devices `without`; `by`: in lines by this tag, not by what was lost.
+
+    `moved`: as status.moved_ids, where they have been read.
+    """
+    read = _read(among, at, moved_ids(at) if moved is None else moved)
+    lost = [each for each in read if each.id not in without]
+    lines = by_tag(lost, by) if by else grouped(lost, _sizes)
+    young = [line for line in lines if line.began > at.at - YOUNG]
+    recent = {line.id for line in young}
+    return Attended(
+        lost=read,
+        lines=[line for line in lines if line.id not in recent],
+        young=list({each.id: each for line in young for each in line.lost}.values()),
+    )
 
 
 def trouble(among: Among, at: Moment, moved: Sequence[int]) -> QuerySet[DeviceWithStatus]:
     """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
-    ids = [*_newest_recorded(among), *moved]
+    ids = [*(_newest_recorded(among) if among.counted else _newest_filtered(among, at, moved)), *moved]
     ids += stalled(among.devices, at, moved).order_by().values_list("pk", flat=True)
     annotated = with_status if moved else as_recorded
     newest = annotated(among.devices.filter(pk__in=ids), at).filter(ATTENTION)
@@ -86,10 +136,24 @@ def trouble(among: Among, at: Moment, moved: Sequence[int]) -> QuerySet[DeviceWi
 
 
 def _newest_recorded(among: Among) -> list[int]:
-    column, ids = ("organization", among.organizations) if among.fleet is None else ("fleet", [among.fleet])
+    fleets = [each.pk for each in among.filters.fleets]
+    column, ids = ("fleet", fleets) if fleets else ("organization", [each.pk for each in among.organizations])
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST.format(column=column), {"ids": list(ids), "cells": TROUBLE, "most": LOOKED_AT})
+        cursor.execute(NEWEST.format(column=column), {"ids": ids, "cells": TROUBLE, "most": LOOKED_AT})
         return [pk for (pk,) in cursor.fetchall()]
+
+
+def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int]:
+    """The same as lists find them: the newest of each status."""
+    asked, found = recorded(among.organizations, among.filters, at, moved), list[int]()
+    for status in WORST:
+        mine = set(cells([status], VPN, HeartbeatState.values))
+        branches = [
+            replace(each, cells=[cell for cell in each.cells if cell in mine]) for each in asked.branches
+        ]
+        place = Place("attention", backwards=False, values=None, size=LOOKED_AT)
+        found += index_scan.ids(replace(asked, branches=branches), [], place)[0]
+    return found
 
 
 # By the indexes of the lists by attention, cell by cell: what is older is not read.
@@ -103,19 +167,37 @@ FROM unnest(%(ids)s::bigint[]) AS scope(id), unnest(%(cells)s::smallint[]) AS c(
 ) AS near
 ORDER BY near.recorded_since DESC, near.id DESC LIMIT %(most)s
 """
-READ: Final = (  # the fields of Lost, in its order
+FIELDS: Final = (
     *("pk", "uuid", "name", "fleet_id", "status", "rank", "status_since", "vpn_since", "poll__last_poll_at"),
     *("poll__lost_at", "progress_changed_at", "public_address", "vpn_server_id", "release", "tags"),
 )
+# The columns of Lost. What was lost: the VPN of a device that was never heard of after it was lost, though
+# the deadline of its heartbeat came later; so a site without power is one incident, however its devices poll.
+READ: Final = """
+SELECT id, uuid, name, fleet, status, rank, {since}, what, {moment}, {lost_at}, address, server, release, tags
+FROM (
+    SELECT *, CASE what WHEN 'vpn' THEN vpn_since WHEN 'progress' THEN progressed ELSE since END AS moment
+    FROM (
+        SELECT *, CASE WHEN rank = 3 THEN 'progress' WHEN rank = 2 THEN 'heartbeat'
+                       WHEN vpn_since IS NOT NULL AND (rank = 1 OR vpn_since >= COALESCE(polled, vpn_since))
+                       THEN 'vpn' WHEN rank = 1 THEN 'never' ELSE 'heartbeat' END AS what
+        FROM ({trouble}) AS trouble (id, uuid, name, fleet, status, rank, since, vpn_since, polled, lost_at,
+                                     progressed, address, server, release, tags)
+    ) AS lost
+) AS dated
+ORDER BY since DESC, id DESC
+"""
+MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 
 
 def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
     try:
-        sql, params = compiled(trouble(among, at, moved).values_list(*READ))
+        sql, params = compiled(trouble(among, at, moved).values_list(*FIELDS))
     except EmptyResultSet:  # nobody is, any more
         return []
+    moments = {name: MICROSECONDS.format(name) for name in ("since", "moment", "lost_at")}
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(READ.format(trouble=sql, **moments), params)
         return [Lost(*row) for row in cursor.fetchall()]
 
 
@@ -124,12 +206,10 @@ def _sizes(fleets: Collection[int]) -> Mapping[int, int]:
     return dict(counts.values_list("fleet").annotate(n=Sum("number")))
 
 
-def _place(order: Order, values: Sequence[Any]) -> tuple[Any, ...]:
-    """Where a line with these values of its keys stands."""
-    return tuple(
-        _falling(value) if key.descending else value for key, value in zip(order, values, strict=True)
-    )
-
-
-def _falling(value: Any) -> Any:
-    return -value.timestamp() if isinstance(value, datetime) else -value
+def _behind(line: Line, order: Order, values: Sequence[Any]) -> bool:
+    """Whether a line stands behind the one with these values."""
+    for key, value in zip(order, values, strict=True):
+        own = getattr(line, key.name)
+        if own != value:
+            return bool((own > value) != key.descending)
+    return False

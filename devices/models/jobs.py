@@ -55,6 +55,7 @@ class Job(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     started_by_name = models.CharField(max_length=255)  # outlives the account; the console has none
+    started_from = models.GenericIPAddressField(null=True)  # null: the console
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(null=True)  # null: not known yet

@@ -22,6 +22,7 @@ from devices.models import Device, Job, SelectedDevice, Selection
 from devices.operations import batch as batch_actions
 from devices.operations import ceilings, lifecycle
 from devices.operations.batch import Batch, Found
+from fleets import audit
 from fleets.access import roles
 from fleets.models import Fleet, Organization, Role
 from fleets.text import apart
@@ -214,7 +215,15 @@ def start(
         at=at,
     )
     Selection.objects.filter(pk=selection.pk).update(job=job)
+    _record(job, actor)
     return job
+
+
+def _record(job: Job, actor: Actor) -> None:
+    """The job's own line, behind which stands one for each device that it changes."""
+    said: dict[str, Any] = {"actor": actor, "organization": job.organization, "at": job.created_at}
+    subject = ("job", str(job.uuid), job.title)
+    audit.record("job-started", subject=subject, after={"devices": job.total}, **said)
 
 
 def rest(selection: Selection, after: int, most: int) -> Sequence[tuple[int, str]]:

@@ -104,6 +104,6 @@ def require_room_for_selection(organization: Organization) -> None:
         return
     raise Reached(
         f"{organization} has {thousands(SELECTIONS)} selections of devices, or {thousands(SELECTED)} devices"
-        " in them, the most that are kept. Nothing was started. Selections are deleted a day after they were"
-        " made or their action has ended."
+        " in them, which is the limit. Nothing was started. Selections are deleted a day after they "
+        "were created or their action has ended."
     )

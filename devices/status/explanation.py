@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import connection
@@ -26,11 +27,11 @@ from fleets.text import apart
 LEASE_NAMED = timedelta(seconds=30)  # before its end
 DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}
 READ = """
-SELECT {rule}, {thens}
+SELECT d.id, {rule}, {thens}
 FROM devices_device d
 LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
 LEFT JOIN devices_vpnserver vpn_server ON vpn_server.id = d.vpn_server_id
-WHERE d.id = %(device)s
+WHERE d.id = ANY(%(devices)s)
 """
 # The VPN as it is, but for a lease that is about to end.
 VPN_THEN = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {then} ELSE {now} END"
@@ -67,7 +68,21 @@ def explain(device: Device, at: datetime | Moment | None = None) -> Explanation:
     """
     at = clock.moment(at)
     now = cast("DeviceWithStatus", device) if hasattr(device, "status") else _read(device, at)
-    number, thens = _concluded(now, at)
+    if not (found := explain_all([now], at)):
+        raise Device.DoesNotExist
+    return found[now.pk]
+
+
+def explain_all(devices: Sequence[DeviceWithStatus], at: Moment) -> dict[int, Explanation]:
+    """The same of several devices read by with_status, by their ids, of those that are there. One query."""
+    if not devices:
+        return {}
+    by_id = {device.pk: device for device in devices}
+    concluded = _concluded(list(by_id), at)
+    return {pk: _explanation(by_id[pk], rule, thens, at) for pk, (rule, thens) in concluded.items()}
+
+
+def _explanation(now: DeviceWithStatus, number: int, thens: dict[str, str], at: Moment) -> Explanation:
     next_status, next_at = (None, None) if at.in_outage else _next(now, thens, at.at)
     rule = RULES[number - 1]
     return Explanation(
@@ -85,18 +100,14 @@ def _read(device: Device, at: Moment) -> DeviceWithStatus:
     return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet", "organization").get()
 
 
-def _concluded(device: DeviceWithStatus, at: Moment) -> tuple[int, dict[str, str]]:
-    """The number of the rule that matches, and the status at each deadline of the device."""
-    params: dict[str, int | datetime] = {
-        "device": device.pk,
-        "at": at.heard,
-        "named_until": at.at + LEASE_NAMED,
-    }
+def _concluded(devices: list[int], at: Moment) -> dict[int, tuple[int, dict[str, str]]]:
+    """By device the number of the rule that matches, and the status at each of its deadlines."""
+    params: dict[str, Any] = {"devices": devices, "at": at.heard, "named_until": at.at + LEASE_NAMED}
     with connection.cursor() as cursor:
         cursor.execute(_sql(), params)
-        if not (row := cursor.fetchone()):
-            raise Device.DoesNotExist
-    return row[0], dict(zip(DEADLINES, row[1:], strict=True))
+        return {
+            pk: (rule, dict(zip(DEADLINES, thens, strict=True))) for pk, rule, *thens in cursor.fetchall()
+        }
 
 
 @cache
@@ -135,6 +146,9 @@ def _next(
 def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
     """The sentence of the rule with the facts it used and their times in the viewer's zone."""
     sentence = words.of_site(rule.sentence)
+    if rule.status == Status.ONLINE and not device.vpn:
+        yet = " yet" if device.vpn_unset else ""
+        sentence = words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
     facts = [fact.value for fact in _inputs(device, rule, at) if fact.decides and fact.value]
     return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
 
@@ -204,7 +218,7 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     state = "connected" if device.vpn else "not connected"
     facts = [_dated(f"{word} {state}", device.vpn_since, at)]
     if not device.vpn_enabled:
-        facts.append("turned off on purpose")
+        facts.append("not used yet" if device.vpn_unset else "turned off on purpose")
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
         server = apart(device.vpn_server.name)
         facts.append(f"stays connected until {server} reports a disconnect, because it sends no life signs")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from fleets.audit.actions import Action, Kind
 from fleets.models import AuditEntry, Organization
@@ -21,16 +22,24 @@ if TYPE_CHECKING:
 CONSOLE = "the console"
 # Where the request at hand comes from; the site sets it for pages and for the calls of devices.
 _address: ContextVar[str | None] = ContextVar("address", default=None)
+# The job that is being done, where what it does is recorded behind the line of its start.
+_job: ContextVar[UUID | None] = ContextVar("job", default=None)
 
 
 @contextmanager
-def coming_from(address: str | None) -> Iterator[None]:
-    """What is recorded inside this block came from this address."""
-    token = _address.set(address)
+def coming_from(address: str | None, job: UUID | None = None) -> Iterator[None]:
+    """What is recorded inside this block came from this address, and is a part of this job."""
+    token, part = _address.set(address), _job.set(job)
     try:
         yield
     finally:
         _address.reset(token)
+        _job.reset(part)
+
+
+def address() -> str | None:
+    """Where the request at hand comes from; None: from the console."""
+    return _address.get()
 
 
 # What is recorded of one subject: its id as in addresses, its name, what it was before and after.
@@ -104,4 +113,5 @@ def _entry(
         subject_name=name[:255],
         before=dict(before) if before is not None else None,
         after=dict(after) if after is not None else None,
+        job=_job.get(),
     )

@@ -38,6 +38,7 @@ class Action(TextChoices):
     ORGANIZATION_DELETED = "organization-deleted", "Deleted the organization"
     PLAN_SHOWN = "plan-shown", "Turned the plan on or off"
     PLAN_CHANGED = "plan-changed", "Changed the plan"
+    JOB_STARTED = "job-started", "Started a job"
     JOB_CANCELLED = "job-cancelled", "Cancelled a job"
     SIGNED_IN = "signed-in", "Signed in"
     SIGN_IN_FAILED = "sign-in-failed", "Failed to sign in"

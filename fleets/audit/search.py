@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -27,6 +28,12 @@ class Filters:
     since: datetime | None = None
     until: datetime | None = None
     text: str = ""
+    job: UUID | None = None  # behind whose line they are
+
+    @property
+    def jobs_as_one(self) -> bool:
+        """Whether a job is one line: where nothing is asked for that may be about one of its devices."""
+        return not (self.action or self.kind or self.subject or self.text or self.job)
 
     @property
     def any(self) -> bool:
@@ -38,8 +45,13 @@ class Filters:
         return bool(self.text) and not words_of(self.text)
 
 
-def entries(organization: Organization, filters: Filters) -> QuerySet[AuditEntry]:
-    """The lines of this organization that match; each filter has an index (fleets/models.py)."""
+def entries(
+    organization: Organization, filters: Filters, *, jobs_as_one: bool = False
+) -> QuerySet[AuditEntry]:
+    """The lines of this organization that match; each filter has an index (fleets/models.py).
+
+    `jobs_as_one`: without those behind the line of a job.
+    """
     wanted = {
         "actor_name__iexact": filters.who,
         "action": filters.action,
@@ -47,6 +59,8 @@ def entries(organization: Organization, filters: Filters) -> QuerySet[AuditEntry
         "subject_id": filters.subject,
         "at__gte": filters.since,
         "at__lt": filters.until,
+        "job": filters.job,
+        "job__isnull": jobs_as_one,
     }
     found = AuditEntry.objects.filter(
         organization_id=organization.pk, **{name: value for name, value in wanted.items() if value}

@@ -12,7 +12,7 @@ from tests.access.rules import MEMBERS, NO, SIGN_IN, Page, Who, everybody, membe
 
 OBSERVER, OPERATOR, ADMINISTRATOR, OWNER = Role
 
-FLEET: Final = {"name": "Kiosks", "type": "standard", "every": "5", "unit": "min"}
+FLEET: Final = {"name": "Kiosks", "type": "standard", "every": "5", "unit": "min", "vpn_enabled": "on"}
 ACCOUNT: Final = {
     "username": "newcomer",
     "email": "newcomer@people.example",

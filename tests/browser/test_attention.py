@@ -46,7 +46,7 @@ def test_the_icon_of_the_tab_follows_what_needs_attention(page: Page, fleet: Fle
 def test_a_line_that_was_opened_stays_open_while_more_is_lost(page: Page, fleet: Fleet) -> None:
     lose([make_device(fleet, name=f"kiosk-{number}") for number in range(5)])
     page.goto("/attention/")
-    line = page.locator(".incident details")
+    line = page.locator(".c-what details")
     line.locator("summary").click()
     expect(line.get_by_role("link", name="kiosk-4")).to_be_visible()
     lose([make_device(fleet, name="alone", public_address="203.0.113.9")])

@@ -63,7 +63,7 @@ def test_what_could_not_be_saved_is_said_and_kept(
     page.locator("#id_notes").fill("Right of the stairs.")
     context.set_offline(True)
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Not saved: the site did not answer")).to_be_visible()
+    expect(page.get_by_text("Nothing was saved, because the site did not answer")).to_be_visible()
     expect(page.locator("#id_notes")).to_have_value("Right of the stairs.")
     context.set_offline(False)
     page.get_by_role("button", name="Save").click()

@@ -40,7 +40,7 @@ def test_one_invites_another_joins(
     guest.get_by_label("User name").fill("eve")
     guest.get_by_label("Password").fill("tangled-otter-41")
     guest.get_by_role("button", name="Create the account and join").click()
-    expect(guest.get_by_text("You are a member of")).to_be_visible()
+    expect(guest.get_by_text("You are now a member of")).to_be_visible()
     plain.close()
     eve = User.objects.get(username="eve")
     assert (eve.email, role_in(eve, organization)) == ("eve@example.com", Role.ADMINISTRATOR)
@@ -69,7 +69,7 @@ def test_a_second_click_sends_a_form_no_second_time(
     )
     button = page.get_by_role("button", name="Create the account and join")
     assert button.evaluate("(it) => { it.click(); it.click(); return stopped; }") == [False, True]
-    expect(page.get_by_text("You are a member of")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("You are now a member of")).to_be_visible(timeout=30_000)
     guest.close()
 
 

@@ -54,7 +54,7 @@ def add(page: Page, *, alone: bool) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Confirm").click()
     page.get_by_role("textbox", name="Name").fill("Laptop")
-    page.get_by_label("Signs in alone").set_checked(alone)
+    page.get_by_label("Sign in with it alone").set_checked(alone)
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
 
@@ -114,7 +114,7 @@ def test_a_removed_passkey_opens_nothing(
     Authenticator.objects.filter(type="webauthn").delete()
     sign_out(page)
     page.get_by_role("button", name="Use a passkey").click()
-    expect(page.get_by_role("alert")).to_contain_text("This is not right")
+    expect(page.get_by_role("alert")).to_contain_text("This is wrong")
 
 
 def test_a_passkey_added_before_the_address_was_proven_does_not_outlive_a_reset_by_mail(

@@ -56,7 +56,7 @@ def clicked(path: str, *selectors: str) -> Reach:
 
 def incident_opened(visit: Visit) -> None:
     """The Attention page with what several devices have in common; a demo brings it about now and then."""
-    group = visit.page.locator(".incident details summary").first
+    group = visit.page.locator(".c-what details summary").first
     for _ in range(60):
         visit.page.goto("/attention/")
         if group.is_visible():

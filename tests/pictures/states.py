@@ -29,6 +29,7 @@ LOST: Final = "/devices/?status=offline&status=vpn-only&status=heartbeat-only&vp
 COLUMNS: Final = "/devices/?columns=os&columns=tags&columns=ip"
 INVITED: Final = {"E-mail address": "kim@halden-transit.example"}
 FAULTY: Final = "uuid,name,tags\nnot-a-uuid,ferry-1,\n,,line = 1 = 2\n,ferry-2,a;a\n"
+STRANGE: Final = "Serial no.,name,Colour\n7,ferry-1,red\n"
 LIST: Final = "name,tags,notes\n" + "".join(f"ferry-{n:05},quay = {n % 7},\n" for n in range(1, 9001))
 
 SIGNING_IN: Final = (
@@ -185,6 +186,7 @@ CHANGES: Final = (
     State("fleet-delete", at(f"/fleets/{EMPTY}/delete/")),
     State("import", at(f"/fleets/{EMPTY}/preregister/file/")),
     State("import-faulty", reach.given(FAULTY)),
+    State("import-columns", reach.given(STRANGE)),
     State("import-preview", reach.given(LIST)),
     State("job-running", reach.given(LIST, confirmed=True)),
     State("import-done", reach.finished, only_in_a_demo=True),

@@ -153,5 +153,5 @@ def test_of_several_migrations_at_once_each_waits_for_the_one_before(cluster: Cl
     running = [database.start("manage.py", "migrate") for _ in range(3)]
     said = [process.communicate(timeout=PATIENCE)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], said
-    assert sum("Another migrate is under way" in each for each in said) == 2
+    assert sum("Another migrate is running" in each for each in said) == 2
     assert sum("No migrations to apply" in each for each in said) == 2

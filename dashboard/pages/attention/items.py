@@ -1,58 +1,86 @@
-"""What the Attention page says of each line: its words, the devices behind it, and where all of them are."""
+"""What the Attention page says of each line: what happened and why, what comes next, where, which devices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import ceil
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
-from django.db import connection
-from django.db.models import QuerySet, Sum, Value
+from django.db.models import QuerySet
 
+from dashboard.pages.attention.sentences import what_happened, what_happened_to_one
+from dashboard.pages.attention.shares import MANY, Shared, lost_with, shared, totals
 from dashboard.pages.parts.device_row import Row, row_of
 from devices.clock import Moment
-from devices.listing import grouping, incidents
-from devices.listing.filters import Filters, Tag, unchanging
-from devices.listing.grouping import Line
-from devices.models import Device, FleetCount, VpnServer
-from devices.rules.vocabulary import PROGRESSING, RANKS, Status
+from devices.listing.grouping import ALONE, FLEET, NAMED, RELEASE, Line, Lost, tags_of
+from devices.models import Device
+from devices.rules.vocabulary import RANKS, Status
+from devices.status.annotated import DeviceWithStatus
+from devices.status.explanation import Explanation, explain_all
 from devices.status.reading import as_recorded, with_status
-from devices.words import of_site, thousands
+from devices.words import thousands
 from fleets.models import Fleet
-from fleets.postgres.fragment import Fragment, compiled
-from fleets.text import apart
 
-MANY: Final = 1000  # devices that share something are counted up to here
+TICKED: Final = 100  # devices of a line that has a tick; more are chosen in the list of devices
+TAGS: Final = 2  # that say where the devices of a line are
+
+
+@dataclass(frozen=True)
+class Named:
+    """A device of a line, by its name."""
+
+    uuid: str
+    name: str
+    status: str
+    fleet_name: str
+
+
+@dataclass(frozen=True)
+class Next:
+    """What the clock brings if nobody reports: a status at a time, to so many; else how long it stays so.
+
+    `more`: others of the line have that status already.
+    """
+
+    words: str
+    status: str = ""
+    at: datetime | None = None
+    number: int = 1
+    more: bool = False
 
 
 @dataclass(frozen=True)
 class Item:
-    """A line as it is shown: devices lost together, or one device alone (`number` 1).
+    """A line as it is shown: devices lost together, or one device alone, which is `row`.
 
     `place` names {devices} by what they share, `what` is the sentence about them, `fleet` and `query` say
-    where the list of them all is: of one fleet, or of all.
+    where the list of them all is: of one fleet, or of all. `uuids`: of those that a tick means.
     """
 
     id: str
     number: int
     since: datetime
-    rows: tuple[Row, ...]
-    status: str = ""  # of the worst, where not stalled
+    counts: tuple[tuple[str, int], ...]  # by status; of none: stalled
+    what: str
+    next: Next
+    fleets: tuple[tuple[str, str], ...]  # slug and name, of those that are named
+    fleet_number: int
+    tags: tuple[str, ...]  # that all its devices have
+    uuids: tuple[str, ...] = ()
+    row: Row | None = None
+    because: str = ""
+    named: tuple[Named, ...] = ()
     of: int | None = None  # devices that share it; None: very many
     place: str = ""
-    what: str = ""
     fleet: str = ""
     query: tuple[tuple[str, str], ...] = ()
 
     @property
-    def alone(self) -> bool:
-        return not self.place
-
-    @property
     def said(self) -> str:
         """The sentence about its devices."""
+        if self.row:
+            return f"{self.row.name} {self.what}"
         devices = f"{thousands(self.number)} devices"
         if self.of is not None:
             devices = f"{thousands(self.number)} of {thousands(self.of)} devices"
@@ -66,17 +94,7 @@ class Item:
     @property
     def more(self) -> int:
         """Devices that are not named."""
-        return self.number - len(self.rows)
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What the devices of a group share, looked up."""
-
-    place: str
-    devices: QuerySet[Any]  # all that share it, each with `line`, to be counted
-    fleet: str = ""
-    query: tuple[tuple[str, str], ...] = ()
+        return self.number - len(self.named)
 
 
 def items(
@@ -84,182 +102,135 @@ def items(
     devices: QuerySet[Device],
     at: Moment,
     moved: Sequence[int],
-    *,
-    complete: bool = True,
+    oldest: datetime | None = None,
 ) -> list[Item]:
     """These lines with everything that is said of them; `devices` are those that the page is about.
 
-    Not `complete`: more need attention than were looked at, so the devices of a group are counted anew.
+    `oldest`: where more need attention than were looked at, when the status of the oldest of these changed.
     """
-    annotated = with_status if moved else as_recorded
-    named = annotated(devices.filter(pk__in={pk for line in lines for pk in line.devices}), at)
-    rows = {device.pk: row_of(device) for device in named.select_related("fleet")}
-    shared = _shared([line for line in lines if line.kind], devices)
-    totals = _counted(each.devices for each in shared.values())
-    numbers = {} if complete else _counted(_lost_with(line, devices, shared) for line in lines if line.kind)
+    groups = [line for line in lines if line.kind != ALONE]
+    read = _read(lines, devices, at, moved)
+    explained = explain_all(list(read.values()), at)
+    fleets = _fleets(groups)
+    shares = shared(groups, devices, fleets)
+    of, numbers = totals(groups, shares), lost_with(groups, devices, shares, oldest)
     found = []
     for line in lines:
-        there = tuple(rows[pk] for pk in line.devices if pk in rows)
-        if line.id in shared:
+        if line.id in shares:
             number = max(line.number, numbers.get(line.id, 0))
-            found.append(_group(line, shared[line.id], number, totals.get(line.id, 0), there))
-        elif there:
-            found.append(Item(line.id, 1, line.newest, there, status=there[0].status))
+            comes = _next_of_many(line, number, explained)
+            found.append(_group(line, shares[line.id], number, of.get(line.id, 0), comes, fleets))
+        elif line.kind == ALONE and (device := read.get(line.lost[0].id)) and device.pk in explained:
+            found.append(_alone(line, device, explained[device.pk]))
     return found
 
 
-def _group(line: Line, shared: Shared, number: int, total: int, rows: tuple[Row, ...]) -> Item:
+def _read(
+    lines: Sequence[Line], devices: QuerySet[Device], at: Moment, moved: Sequence[int]
+) -> dict[int, DeviceWithStatus]:
+    """The devices of which something is said by itself: those alone, and of a group the last to fall."""
+    wanted = {line.lost[0].id for line in lines if line.kind == ALONE}
+    wanted |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
+    annotated = with_status if moved else as_recorded
+    found = annotated(devices.filter(pk__in=wanted), at).select_related("fleet", "organization")
+    return {device.pk: device for device in found} if wanted else {}
+
+
+def _last_to_fall(line: Line) -> Lost | None:
+    """The one with only its heartbeat whose heartbeat is lost last."""
+    waiting = [each for each in line.lost if RANKS[each.rank] == Status.HEARTBEAT_ONLY and each.lost_at]
+    return max(waiting, key=lambda each: each.lost_at or 0, default=None)
+
+
+def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
+    """The fleets of the devices that are named, and those that groups share."""
+    ids = {each.fleet for line in groups for each in line.lost[:NAMED]}
+    ids |= {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
+    return Fleet.objects.in_bulk(ids) if ids else {}
+
+
+def _alone(line: Line, device: DeviceWithStatus, why: Explanation) -> Item:
+    row = row_of(device)
+    return Item(
+        id=line.id,
+        number=1,
+        since=line.first,
+        counts=((row.status, 1),),
+        what=what_happened_to_one(line),
+        next=_next_of_one(why, stalled=device.stalled),
+        fleets=((row.fleet_slug, row.fleet_name),),
+        fleet_number=1,
+        tags=tuple(_tag_words(line.lost[:1])),
+        uuids=(row.uuid,),
+        row=row,
+        because=why.because,
+    )
+
+
+def _next_of_one(why: Explanation, *, stalled: bool) -> Next:
+    if why.next_status and why.next_at:
+        return Next("unless it reports", why.next_status, why.next_at)
+    if stalled:
+        return Next("Stays so until it makes progress")
+    return Next(f"Stays {why.status.label} until it reports")
+
+
+def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation]) -> Next:
+    if line.what == "progress":
+        return Next("Stay so until they make progress")
+    last = _last_to_fall(line)
+    why = explained.get(last.id) if last else None
+    if why and why.next_status and why.next_at:
+        falling = line.numbers[1]
+        unless = "unless it reports" if falling == 1 else "unless they report"
+        return Next(unless, why.next_status, why.next_at, falling, more=bool(line.numbers[0]))
     status = RANKS[line.rank]
+    alike = line.numbers[line.rank] == number and status
+    return Next(f"Stay {status.label} until they report" if alike and status else "Stay so until they report")
+
+
+def _group(
+    line: Line, share: Shared, number: int, total: int, comes: Next, fleets: Mapping[int, Fleet]
+) -> Item:
+    named = [each for each in line.lost[:NAMED] if each.fleet in fleets]
+    own = {each.fleet for each in line.lost}
     return Item(
         id=line.id,
         number=number,
         since=line.first,
-        rows=rows,
-        status=status.value if status else "",
-        of=max(total, number) if total <= MANY else None,
-        place=shared.place,
+        counts=tuple((status or "", n) for status, n in zip(RANKS, line.numbers, strict=False) if n),
         what=what_happened(line, number),
-        fleet=shared.fleet,
-        query=(*shared.query, *(("status", each.value) for each in _statuses(line, rows))),
+        next=comes,
+        fleets=tuple((fleets[each].slug, fleets[each].name) for each in own & fleets.keys())[:1],
+        fleet_number=len(own),
+        tags=tuple(_tag_words(line.lost)),
+        uuids=tuple(each.uuid for each in line.lost) if number <= TICKED else (),
+        named=tuple(Named(each.uuid, name_of(each), each.status, fleets[each.fleet].name) for each in named),
+        of=max(total, number) if line.what and total <= MANY else None,
+        place=share.place,
+        fleet=share.fleet,
+        query=(*share.query, *(("status", each.value) for each in _statuses(line, named))),
     )
 
 
-def _statuses(line: Line, rows: Iterable[Row]) -> list[Status]:
+def name_of(lost: Lost) -> str:
+    """Its name; without one, the beginning of its UUID."""
+    return lost.name or lost.uuid[:7]
+
+
+def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
+    """The first tags that all of these have, as they read."""
+    common = dict.fromkeys(tags_of(lost[0].tags))
+    for written in {each.tags for each in lost}:
+        held = tags_of(written)
+        common = {tag: None for tag in common if tag in held}
+    for tag in list(common)[:TAGS]:
+        key, _, value = tag.partition("=")
+        yield f"{key} = {value}" if value else key
+
+
+def _statuses(line: Line, named: Iterable[Lost]) -> list[Status]:
     """The statuses that its devices have, for the list that shows them."""
-    named = {Status(row.status) for row in rows}
+    known = {Status(each.status) for each in named}
     worst = {each for each, n in zip(RANKS, line.numbers, strict=False) if each and n}
-    return [each for each in Status if each in named | worst]
-
-
-def what_happened(line: Line, number: int) -> str:
-    """What befell {devices}, so many, and how they are now, as a sentence."""
-    offline, heartbeat_only, vpn_only, _ = line.numbers
-    kept = heartbeat_only if line.what == "vpn" else 0
-    now = {"offline": offline, "heartbeat": kept, "vpn": vpn_only}
-    found = [state for state, n in now.items() if n]
-    state, values = "", {"devices": "{devices}", "span": _within(line.last - line.first)}
-    if len(found) == 1 and now[found[0]] == line.number:
-        state = found[0]
-    elif number == line.number and found:  # else nobody looked at how the others are
-        state, values["counts"] = (
-            "mixed",
-            ", ".join(of_site(COUNTS[each], n=thousands(now[each])) for each in found),
-        )
-    return of_site(SENTENCES[line.what].get(state, SENTENCES[line.what][""]), **values)
-
-
-COUNTS: Final = {
-    "offline": "{n} are Offline",
-    "heartbeat": "{n} kept the heartbeat",
-    "vpn": "{n} kept the {vpn}",
-}
-SENTENCES: Final = {
-    "vpn": {
-        "": "{devices} lost the {vpn} within {span}",
-        "offline": "{devices} lost the {vpn} within {span} and are Offline",
-        "heartbeat": "{devices} lost the {vpn} within {span} and kept the heartbeat",
-        "mixed": "{devices} lost the {vpn} within {span} ({counts})",
-    },
-    "heartbeat": {
-        "": "{devices} lost the API heartbeat within {span}",
-        "offline": "{devices} lost the API heartbeat within {span} and are Offline",
-        "vpn": "{devices} lost the API heartbeat within {span} and kept the {vpn}",
-        "mixed": "{devices} lost the API heartbeat within {span} ({counts})",
-    },
-    "never": {
-        "": "{devices} connected without {vpn} within {span}",
-        "offline": "{devices} connected without {vpn} within {span} and are Offline",
-        "mixed": "{devices} connected without {vpn} within {span} ({counts})",
-    },
-    "progress": {
-        "": "{devices} stopped making progress within {span}",
-        "mixed": "{devices} stopped making progress within {span} ({counts})",
-    },
-}
-
-
-def _shared(groups: Sequence[Line], devices: QuerySet[Device]) -> dict[str, Shared]:
-    """What each of these groups shares, by the id of its line."""
-    keys = {kind: [line.key for line in groups if line.kind == kind] for kind in range(1, 7)}
-    of_fleets = {int(key.split()[0]) for key in (*keys[grouping.FLEET], *keys[grouping.RELEASE])}
-    fleets = Fleet.objects.in_bulk(of_fleets) if of_fleets else {}
-    servers = VpnServer.objects.in_bulk(map(int, keys[grouping.SERVER])) if keys[grouping.SERVER] else {}
-    found = {line.id: _share(line, devices, fleets, servers) for line in groups}
-    return {line: shared for line, shared in found.items() if shared}
-
-
-def _share(
-    line: Line, devices: QuerySet[Device], fleets: dict[int, Fleet], servers: dict[int, VpnServer]
-) -> Shared | None:
-    """None where what they share was deleted a moment ago."""
-    mine = devices.order_by().annotate(line=Value(line.id))
-    if line.kind == grouping.SERVER:
-        server = servers.get(int(line.key))
-        words = of_site("{devices} on {vpn} server {server}", devices="{devices}", server=server)
-        return Shared(words, mine.filter(vpn_server=server)) if server else None
-    if line.kind == grouping.ADDRESS:
-        return Shared(
-            f"{{devices}} at {line.key}", mine.filter(public_address=line.key), query=(("q", line.key),)
-        )
-    if line.kind == grouping.TAG:
-        key, _, value = line.key.partition("=")
-        tagged = unchanging(mine, Filters(tags=(Tag(key, value),)))
-        return Shared(f"{{devices}} tagged {key} = {value}", tagged, query=(("tag", line.key),))
-    number, _, release = line.key.partition(" ")
-    fleet = fleets.get(int(number))
-    if fleet is None:
-        return None
-    if line.kind == grouping.RELEASE:
-        running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
-        return Shared(
-            f"{{devices}} with release {apart(release)} in {apart(fleet)}",
-            running,
-            fleet.slug,
-            (("release", release),),
-        )
-    counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
-    return Shared(f"{{devices}} in {apart(fleet)}", counted, fleet.slug)
-
-
-def _within(span: timedelta) -> str:
-    """How long it took at most: "90 s", "3 min"; rounded up, so that it is true."""
-    seconds = max(1, ceil(span.total_seconds()))
-    return f"{seconds}\u00a0s" if seconds < 2 * 60 else f"{ceil(seconds / 60)}\u00a0min"
-
-
-def _lost_with(line: Line, devices: QuerySet[Device], shared: dict[str, Shared]) -> QuerySet[Any]:
-    """All devices that share what a group does and were lost in its five minutes, each with `line`."""
-    if line.id not in shared:
-        return devices.none()
-    if line.kind == grouping.FLEET:
-        mine = devices.order_by().filter(fleet_id=int(line.key)).annotate(line=Value(line.id))
-    else:
-        mine = shared[line.id].devices
-    start = line.last - grouping.TOGETHER
-    if line.what == "progress":  # by the index of these, which knows it to ten minutes
-        mine = mine.filter(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
-        return mine.filter(progress_changed_at__range=(start, line.last))
-    # By the index of what changed last: no status of these is older than the loss.
-    mine = mine.filter(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
-    return mine.filter(**{f"{MOMENTS.get(line.what, 'recorded_since')}__range": (start, line.last)})
-
-
-MOMENTS: Final = {"vpn": "vpn_changed_at"}
-PROGRESS_KEPT: Final = timedelta(minutes=10)
-
-
-def _counted(groups: Iterable[QuerySet[Any]]) -> dict[str, int]:
-    """How many devices each of these has, by the id of the line, and no more than MANY + 1; one query."""
-    parts = [_part(each) for each in groups]
-    if not parts:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [each for _, of in parts for each in of])
-        return {line: int(number or 0) for line, number in cursor.fetchall()}
-
-
-def _part(group: QuerySet[Any]) -> Fragment:
-    if group.model is FleetCount:
-        return compiled(group.values_list("line").annotate(n=Sum("number")))
-    sql, params = compiled(group.values_list("line")[: MANY + 1])
-    return f"SELECT max(line), count(*) FROM ({sql}) AS first (line)", params  # noqa: S608 - Django's
+    return [each for each in Status if each in known | worst]

@@ -8,7 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import request_scope, signed_in
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_STATES
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_NOT_YET, VPN_STATES
 from devices import clock
 from devices.advice import steps
 from devices.rules.rules import RULES
@@ -27,7 +27,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
         "at": clock.now(),
         "legend": legend,
         "links": [
-            ("vpn", settings.VPN_WORD, VPN_STATES),
+            ("vpn", settings.VPN_WORD, VPN_STATES | {"off": f"{VPN_STATES['off']}, or {VPN_NOT_YET}"}),
             ("heartbeat", "API", HEARTBEAT_STATES),
         ],
     }

@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 
 from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
-from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
+from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_NOT_YET, VPN_STATES
 from devices import words
 from devices.clock import Moment
 from devices.history import spans as lanes
@@ -105,7 +105,7 @@ def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, devic
         spans = _worst(kind, spans, of, scale)
     uptime = _percent(history.uptime(kind, scale.start, scale.at))
     if kind == "vpn" and not device.vpn_enabled and not device.vpn:
-        uptime = "not used"
+        uptime = VPN_NOT_YET if device.vpn_unset else VPN_STATES["off"]
     drawn = (_segment(kind, span, scale) for span in spans if span.state not in ("", "unknown"))
     return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
 

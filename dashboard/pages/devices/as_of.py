@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from dashboard.http.scope import Scope
-from dashboard.pages.devices.filter_form import filter_form
 from dashboard.pages.devices.query import Query
 from dashboard.pages.devices.row_as_of import rows_then
 from dashboard.pages.parts.address import beside
 from dashboard.pages.parts.cursor import page_asked_for
 from dashboard.pages.parts.differences import differences
+from dashboard.pages.parts.filter_form import filter_form
 from dashboard.pages.parts.minute import as_of
 from dashboard.pages.parts.over_time_links import picture
 from dashboard.pages.parts.sort_links import Choice, sort_menu

@@ -58,7 +58,9 @@ def select(request: HttpRequest) -> HttpResponse:
 
 
 def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
-    return in_organizations(scope.organizations).filter(uuid__in=request.POST.getlist("sel"))
+    """Those of the ticked rows; a row of several devices names them all."""
+    uuids = {uuid for row in request.POST.getlist("sel") for uuid in row.split(",")}
+    return in_organizations(scope.organizations).filter(uuid__in=uuids)
 
 
 def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:

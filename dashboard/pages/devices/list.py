@@ -14,12 +14,12 @@ from dashboard.live.region import Live, live_page, wants_fragment
 from dashboard.live.response_cache import shared
 from dashboard.pages.devices.as_of import devices_then
 from dashboard.pages.devices.column_menu import Columns, column_choices
-from dashboard.pages.devices.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.devices.links import Links, list_links
 from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.devices.query import Query, meant, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.parts.minute import asked as asked_minute
 from dashboard.pages.parts.minute import fault_words, minute_form
 from dashboard.pages.parts.over_time_links import Picture, picture
@@ -65,7 +65,9 @@ def devices(request: HttpRequest) -> HttpResponse:
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
     scope = request_scope(request)
-    found = get_object_or_404(Fleet.objects.filter(organization__in=scope.chosen), slug=slug)
+    found = get_object_or_404(
+        Fleet.objects.select_related("organization").filter(organization__in=scope.chosen), slug=slug
+    )
     return _page(request, scope, [], found)
 
 

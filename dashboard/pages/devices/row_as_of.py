@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from dashboard.templating.indicators import HEARTBEAT_STATES, Indicator, vpn_in
+from dashboard.templating.indicators import HEARTBEAT_STATES, Indicator, vpn_in, vpn_state
 from devices import words
 from devices.history.counts_as_of import Instant
 from devices.listing.device_as_of import DeviceAsOf, Link, Was, devices_as_of
-from devices.rules import vpn_states
 from fleets.models import Fleet
 
 
@@ -40,7 +39,7 @@ def rows_then(found: Sequence[Was], then: Instant) -> list[ThenRow]:
 def _row(of: DeviceAsOf, at: datetime) -> ThenRow:
     was, device = of.was, of.device
     # Whether the VPN is used at all is a setting, of which only the present one is known.
-    state = vpn_states.state_of(of.vpn.state, used=device is None or device.vpn_enabled)
+    state = vpn_state(of.vpn.state, device)
     return ThenRow(
         uuid=was.uuid,
         name=was.name or was.uuid[:7],

@@ -15,6 +15,20 @@ from fleets.text import Words
 CHOICE: Final = {"class": "form-check-input"}
 
 
+class VpnUse(forms.TypedChoiceField):
+    """Whether the VPN is used; None: not yet, which is offered as long as nobody has set it."""
+
+    SAID: Final = {"unset": None, "on": True, "off": False}
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = [("unset", "Not used yet"), ("on", "Used"), ("off", "Not used")]
+        super().__init__(choices=choices, coerce=self.SAID.__getitem__, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """A setting as the choice that says it; what was sent as it is."""
+        return {said: name for name, said in self.SAID.items()}.get(value, value)
+
+
 class FleetForm(IntervalForm):
     """The settings of fleets.services.fleets.CHANGEABLE; the poll interval as a number and its unit."""
 
@@ -28,9 +42,7 @@ class FleetForm(IntervalForm):
     type = forms.ChoiceField(
         choices=FleetType.choices, widget=forms.RadioSelect(CHOICE), initial=FleetType.STANDARD
     )
-    vpn_enabled = forms.BooleanField(
-        required=False, initial=True, widget=forms.CheckboxInput(CHOICE), label=settings.VPN_WORD
-    )
+    vpn_enabled = VpnUse(widget=forms.RadioSelect(CHOICE), label=settings.VPN_WORD)
 
     def __init__(self, *args: Any, typed: bool, **kwargs: Any) -> None:
         """`typed`: whether types make a difference here; else the form asks for none, and keeps what is."""

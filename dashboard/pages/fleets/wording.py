@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 
 from dashboard.pages.parts.poll_interval import Interval, in_words, interval
+from dashboard.templating.indicators import VPN_NOT_YET
 from devices.words import of_site
 from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Fleet, FleetType, Organization, Plan
+
+VPN_USE: Final = {None: VPN_NOT_YET, True: "on", False: "off"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,6 @@ def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Mean
             "Poll interval",
             in_words(now["poll_interval"]) if now["poll_interval"] else "the site setting",
         ),
-        "vpn_enabled": (settings.VPN_WORD, "on" if now["vpn_enabled"] else "off"),
+        "vpn_enabled": (settings.VPN_WORD, VPN_USE[now["vpn_enabled"]]),
     }
     return Meanwhile(entries.first(), [shown[name] for name in wanted if wanted[name] != now[name]])

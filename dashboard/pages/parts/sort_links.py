@@ -41,7 +41,7 @@ def sort_head(request: HttpRequest, name: str, sort: str) -> Sort:
     if sort.removeprefix("-") != name:
         return Sort(_sorted_by(request, name), "none")
     # Most, newest or worst first is the natural way of these, and reads downwards.
-    falls = (name in ("contact", "attention", "devices", "change")) != backwards
+    falls = (name in ("contact", "attention", "devices", "change", "since")) != backwards
     turned = name if backwards else f"-{name}"
     return Sort(_sorted_by(request, turned), "descending" if falls else "ascending")
 

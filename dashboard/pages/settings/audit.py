@@ -39,7 +39,8 @@ BATCH: Final = 1000  # entries in memory of a file
 def log(request: HttpRequest, organization: str) -> HttpResponse:
     """Who did what, newest first; 404 to strangers, 403 below Administrator."""
     own, asked = _asked(request, organization)
-    found = _page(request, entries(own.organization, asked.filters), asked)
+    filters = asked.filters
+    found = _page(request, entries(own.organization, filters, jobs_as_one=filters.jobs_as_one), asked)
     members = Membership.objects.filter(organization=own.organization).order_by(NameKey("user__username"))
     previous, after = beside(request, found)
     context = own.context(
@@ -62,7 +63,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 @signed_in
 @limited_downloads
 def csv(request: HttpRequest, organization: str) -> File:
-    """The filtered log as a spreadsheet reads it."""
+    """The filtered log as a spreadsheet reads it, with every line behind a job."""
     own, asked = _asked(request, organization)
     batches = _batches(entries(own.organization, asked.filters))
     return csv_file(_name(own), COLUMNS, batches)
@@ -106,7 +107,7 @@ async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[dict[str, 
 
 COLUMNS: Final = (
     *("time", "who", "address", "action", "words", "subject_kind", "subject", "subject_name"),
-    *("before", "after"),
+    *("before", "after", "job"),
 )
 
 
@@ -122,4 +123,5 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
         "subject_name": entry.subject_name,
         "before": entry.before,
         "after": entry.after,
+        "job": str(entry.job) if entry.job else None,
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from dashboard.templating.indicators import VPN_NOT_YET
 from devices.words import of_site
 from fleets.audit.actions import Action, Kind
 from fleets.models import AuditEntry
@@ -23,6 +24,8 @@ FIELDS = {
     "expires_at": "Expires",
     "older_key_expires_at": "Older key expires",
 }
+
+NONE = {"vpn_enabled": VPN_NOT_YET}  # what nothing means there
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,22 @@ class Line:
     action: str
     kind: str
     changes: list[Change]
+    job: str  # whose devices have lines of their own behind this one; mostly empty
 
 
 def lines(entries: Iterable[AuditEntry]) -> list[Line]:
     return [
-        Line(entry, action_words(entry.action), kind_words(entry.subject_kind), changes(entry))
+        Line(entry, action_words(entry.action), kind_words(entry.subject_kind), changes(entry), _job(entry))
         for entry in entries
     ]
+
+
+def _job(entry: AuditEntry) -> str:
+    """The job that this is the line of."""
+    if entry.action == Action.JOB_STARTED:
+        return entry.subject_id
+    is_list = entry.action == Action.DEVICES_PREREGISTERED
+    return str((entry.after or {}).get("job", "")) if is_list else ""
 
 
 def action_words(slug: str) -> str:
@@ -77,8 +89,8 @@ def changes(entry: AuditEntry) -> list[Change]:
     return [
         Change(
             _field(name),
-            _value((before or {}).get(name)) if before is not None else None,
-            _value((after or {}).get(name)) if after is not None else None,
+            _value((before or {}).get(name), name) if before is not None else None,
+            _value((after or {}).get(name), name) if after is not None else None,
         )
         for name in names
         if before is None or after is None or before.get(name) != after.get(name)
@@ -90,10 +102,10 @@ def _field(name: str) -> str:
     return of_site(words)
 
 
-def _value(value: Any) -> Value:
+def _value(value: Any, field: str = "") -> Value:
     match value:
         case None | "" | []:
-            return Value("none")
+            return Value(NONE.get(field, "none"))
         case bool():
             return Value("on" if value else "off")
         case list():

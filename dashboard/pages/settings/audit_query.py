@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import TypeVar
+from uuid import UUID
 
 from django.db.models import TextChoices
 from django.http import HttpRequest
@@ -51,17 +52,29 @@ def parse(request: HttpRequest) -> Asked:
         since=_midnight(first) if first else None,
         until=_midnight(last + timedelta(days=1)) if last else None,
         text=_text(request, "q"),
+        job=_job(request, notices),
     )
     return Asked(filters, first, last, notices)
 
 
 def shown_filters(request: HttpRequest, asked: Asked) -> list[Token]:
-    """The one thing that the log is narrowed to, if it is."""
-    subject = asked.filters.subject
-    if not subject:
-        return []
-    kind = kind_words(asked.filters.kind or "")
-    return [Token(f"{kind} {short(subject)}".strip(), address(request, id=None, kind=None))]
+    """The one thing, and the one job, that the log is narrowed to, if it is."""
+    subject, found = asked.filters.subject, []
+    if subject:
+        kind = kind_words(asked.filters.kind or "")
+        found.append(Token(f"{kind} {short(subject)}".strip(), address(request, id=None, kind=None)))
+    if asked.filters.job:
+        found.append(Token("Devices of one job", address(request, job=None)))
+    return found
+
+
+def _job(request: HttpRequest, notices: list[str]) -> UUID | None:
+    text = request.GET.get("job", "")
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        notices.append(f"There is no job “{short(text)}”. It was ignored.")
+        return None
 
 
 def _text(request: HttpRequest, name: str) -> str:

@@ -246,7 +246,7 @@ def test_none_is_added_before_the_address_is_shown_to_be_ones_own(
         assert "Nothing was added. Confirm your e-mail address first." in text_of(answer)
     assert not Authenticator.objects.exists()
     address.prove(user, user.email)
-    assert "confirm your e-mail address first" not in text_of(signed_in.get(path, follow=True))
+    assert "Confirm your e-mail address first" not in text_of(signed_in.get(path, follow=True))
 
 
 def test_an_account_without_an_address_adds_one(signed_in: Client, user: User, mailing: None) -> None:

@@ -12,6 +12,7 @@ from devices.advice import STEPS, check_next, doubt, works_now
 from devices.models import Device
 from devices.operations import lifecycle
 from devices.rules.vocabulary import Status
+from devices.status.explanation import explain
 from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
@@ -126,6 +127,16 @@ def test_the_server_says_whether_the_vpn_is_off_on_purpose(*, wanted: bool, answ
     late = read(device, 1350)  # late, so Heartbeat Only with the VPN off on purpose too
     assert late.status == Status.HEARTBEAT_ONLY
     assert answers(late)["Is the VPN off on purpose?"].startswith(answer)
+
+
+def test_a_vpn_that_is_not_used_yet_is_named_so() -> None:
+    device = make_device(make_fleet(vpn_enabled=None))
+    connectivity.record_heartbeats([device.pk], T0)
+    said = "It is not used yet. No VPN server has connected a device of its fleet."
+    assert answers(read(device, 1350))["Is the VPN off on purpose?"] == said
+    why = explain(device, T0 + seconds(1))
+    assert why.because.startswith("It contacts the API as expected, and it does not use the VPN yet.")
+    assert [each.value for each in why.inputs if each.name == "VPN"] == ["VPN not connected; not used yet"]
 
 
 def test_doubt_is_said_where_a_device_may_be_off_unnoticed() -> None:

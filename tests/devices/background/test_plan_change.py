@@ -81,7 +81,7 @@ def work(job: Job) -> Job:
 def test_a_plan_is_changed_by_a_job(owner: Client, organization: Organization, fleet: Fleet) -> None:
     page = text_of(owner.get("/settings/halden/plan/change/?plan=free&unpaid=on"))
     assert "21 devices freeze." in page
-    assert "It runs in the background, all of it or nothing" in page
+    assert "The change runs in the background, either completely or not at all" in page
     job = unpaid(owner, organization)
     assert (job.title, job.total, job.whole) == ("Change the plan: 21 devices", MANY, True)
     assert (frozen(), job.least_role) == (0, Role.OWNER)

@@ -83,9 +83,12 @@ def test_devices_are_made_as_the_lines_and_the_fleet_say(fleet: Fleet, operator:
 
 def test_the_audit_log_has_one_line_for_all(fleet: Fleet, operator: User) -> None:
     job = make(fleet, operator, Line(2), Line(3))
-    entry = AuditEntry.objects.get()
+    entry = AuditEntry.objects.get(job=None)
     assert (entry.action, entry.actor_name, entry.subject_id) == ("devices-preregistered", "olga", fleet.slug)
     assert entry.after == {"devices": 2, "file": "pumps.csv", "job": str(job.uuid)}
+    behind = AuditEntry.objects.filter(job=job.uuid, action="device-preregistered", actor_name="olga")
+    devices = Device.objects.order_by("pk").values_list("uuid", flat=True)
+    assert list(behind.order_by("pk").values_list("subject_id", flat=True)) == list(devices)
 
 
 def test_ten_thousand_devices(fleet: Fleet, operator: User) -> None:

@@ -488,7 +488,9 @@ def test_verify_status_says_what_is_dated_ahead_and_repairs_it() -> None:
     Outage.objects.create(began_at=now - timedelta(seconds=5), ended_at=now + timedelta(days=1))
     connectivity.record_heartbeats([device.pk], now + timedelta(days=1))
     said = StringIO()
-    with pytest.raises(CommandError, match="--repair brings what is dated ahead to the present"):
+    with pytest.raises(
+        CommandError, match="--repair brings records that are dated in the future to the present"
+    ):
         call_command("verify_status", stdout=said)
     for where in ("the pulse", "an outage", f"devices_heartbeat {device.pk}", f"devices_device {device.pk}"):
         assert f"{AHEAD}: {where} has {now.year}" in said.getvalue()

@@ -151,7 +151,7 @@ def test_commands_make_list_and_revoke_keys(world: World) -> None:
 
     print_ = keys.fingerprint(stored(made["provisioning"]))
     assert run("revoke_key", print_) == f"The provisioning key {print_} is revoked."
-    assert run("revoke_key", made["provisioning"]).endswith("was revoked before.")
+    assert run("revoke_key", made["provisioning"]).endswith("was already revoked.")
     ApiKey.objects.filter(pk=stored(site_wide).pk).update(expires_at=clock.now())
     listed = [line.split("\t") for line in run("list_keys").splitlines()]
     assert [(line[1], line[2], line[3], line[5]) for line in listed[-4:]] == [

@@ -11,6 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from dashboard.pages.attention import items as attention
+from dashboard.pages.attention import shares
 from dashboard.pages.attention.items import Item, items
 from devices import clock, connectivity
 from devices.listing import incidents
@@ -39,20 +40,20 @@ def lost_vpn(fleet: Fleet, after: float, **fields: Any) -> Device:
 
 
 def everybody() -> Among:
-    return Among(tuple(Organization.objects.values_list("pk", flat=True)))
+    return Among(list(Organization.objects.all()))
 
 
 def found(size: int = 50) -> list[Line]:
-    return list(attended(everybody(), clock.moment(AT)).page(size).rows)
+    return list(attended(everybody(), clock.moment(AT)).page("attention", size).rows)
 
 
 def said(at: datetime = AT) -> list[Item]:
-    return shown_of(attended(everybody(), clock.moment(at)).page(50).rows, at)
+    return shown_of(attended(everybody(), clock.moment(at)).page("attention", 50).rows, at)
 
 
-def shown_of(some: list[Line], at: datetime = AT, *, complete: bool = True) -> list[Item]:
+def shown_of(some: list[Line], at: datetime = AT, oldest: datetime | None = None) -> list[Item]:
     known = clock.moment(at)
-    return items(some, Device.objects.all(), known, moved_ids(known), complete=complete)
+    return items(some, Device.objects.all(), known, moved_ids(known), oldest)
 
 
 def what(shown: list[Item]) -> list[str]:
@@ -61,7 +62,11 @@ def what(shown: list[Item]) -> list[str]:
 
 def places(shown: list[Item]) -> list[str]:
     return [
-        item.place.replace("{devices}", f"{item.number} of {item.of}") if item.place else item.rows[0].name
+        item.place.replace("{devices}", f"{item.number} of {item.of}")
+        if item.place
+        else item.row.name
+        if item.row
+        else ""
         for item in shown
     ]
 
@@ -174,7 +179,7 @@ def test_a_silent_vpn_server_is_one_line_over_all_fleets() -> None:
     connectivity.vpn_alive("vpn-1", at=T0)
     connectivity.vpn_connected("vpn-1", [device.uuid for device in devices], T0)
     connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
-    shown = said(T0 + seconds(90))
+    shown = said(T0 + seconds(150))
     assert places(shown) == ["15 of 15 on VPN server vpn-1"]
     assert what(shown) == ["lost the VPN within 1 s and kept the heartbeat"]
     assert VpnServer.objects.get().due_at  # nobody has recorded it
@@ -259,7 +264,7 @@ def test_pages_lead_through_all_lines() -> None:
         lost_vpn(fleet, 400 * number, name=f"device-{number}")
     pages, after = [], ""
     while True:
-        page = attended(everybody(), clock.moment(AT)).page(3, after=after)
+        page = attended(everybody(), clock.moment(AT)).page("attention", 3, after=after)
         pages.append([line.devices for line in page.rows])
         if page.next is None:
             break
@@ -273,13 +278,14 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
     for number in range(12):
         lost_vpn(fleet, number)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
-    shown = shown_of(found(), complete=False)
+    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
     assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
 
 def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lost ones are, however many others there are at their address."""
     monkeypatch.setattr(attention, "MANY", 8)
+    monkeypatch.setattr(shares, "MANY", 8)
     for number in range(10):
         lost_vpn(make_fleet(), number, public_address="203.0.113.7")
     shown = shown_of(found())

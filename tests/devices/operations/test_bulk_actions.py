@@ -19,6 +19,7 @@ from devices.jobs.runner import Result, Run, run
 from devices.models import Device, Job, JobResult, SelectedDevice, Selection
 from devices.operations import bulk_actions, lifecycle
 from devices.worker.registry import KINDS
+from fleets import audit
 from fleets.models import AuditEntry, Fleet, Organization, Role
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 from tests.lists import listed
@@ -130,7 +131,24 @@ def test_devices_move_and_those_there_already_are_skipped(
     assert (job.state, job.done, job.total, job.words) == ("done", 2, 2, "1 changed, 1 skipped.")
     assert set(Device.objects.values_list("fleet", flat=True)) == {to.pk}
     entry = AuditEntry.objects.get(action="device-moved")
-    assert (entry.actor_name, entry.subject_name) == ("ada", "a")
+    assert (entry.actor_name, entry.subject_name, entry.job) == ("ada", "a", job.uuid)
+
+
+def test_the_audit_log_has_one_line_for_all_and_knows_from_where(
+    organization: Organization, fleet: Fleet, ada: User
+) -> None:
+    to = make_fleet(organization, slug="trams")
+    for name in "abc":
+        make_device(fleet, name=name)
+    with audit.coming_from("203.0.113.7"):
+        job = start(select(organization), "move", ada, fleet=to)
+    do(job)
+    line = AuditEntry.objects.get(job=None)
+    assert (line.action, line.subject_id, line.actor_name) == ("job-started", str(job.uuid), "ada")
+    assert (line.address, line.after) == ("203.0.113.7", {"devices": 3})
+    Job.objects.all().delete()  # as the clean-up does after a while
+    behind = AuditEntry.objects.filter(job=job.uuid)
+    assert sorted(behind.values_list("subject_name", "address")) == [(name, "203.0.113.7") for name in "abc"]
 
 
 def test_tags_are_put_and_dropped(organization: Organization, fleet: Fleet, ada: User) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -59,6 +60,16 @@ def test_without_a_person_it_is_who_was_named_and_without_a_request_it_has_no_ad
     with audit.coming_from("203.0.113.7"), audit.coming_from(None):
         assert write().address is None
     assert write().address is None
+
+
+@pytest.mark.django_db
+def test_what_a_job_does_comes_from_where_it_was_started_and_is_a_part_of_it() -> None:
+    job = uuid4()
+    with audit.coming_from("203.0.113.7"), audit.coming_from("2001:db8::7", job=job):
+        entry = write()
+        assert audit.address() == "2001:db8::7"
+    assert (entry.address, entry.job) == ("2001:db8::7", job)
+    assert (write().address, write().job) == (None, None)
 
 
 @pytest.mark.django_db
@@ -206,6 +217,7 @@ def test_what_is_not_in_the_vocabulary_is_not_written(wrong: dict[str, Any]) -> 
         (None, {"device_type": ""}, [Change("Device type", None, Value("none"))]),
         ({"keys": ["a", "b"]}, None, [Change("Keys", Value("a, b"), None)]),
         ({"vpn_enabled": True}, {"vpn_enabled": False}, [Change("VPN", Value("on"), Value("off"))]),
+        ({"vpn_enabled": None}, {"vpn_enabled": True}, [Change("VPN", Value("not used yet"), Value("on"))]),
         ({"fleet": "a"}, {"fleet": "b"}, [Change("Fleet", Value("a"), Value("b"))]),
         (None, {"expires_at": T0.isoformat()}, [Change("Expires", None, Value(T0.isoformat(), T0))]),
         (None, {"name": "2026-03-02"}, [Change("Name", None, Value("2026-03-02"))]),

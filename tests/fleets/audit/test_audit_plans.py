@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -37,9 +38,33 @@ def organization() -> Organization:
     return made[0]
 
 
-def plan(organization: Organization, **filters: Any) -> str:
+def plan(organization: Organization, *, jobs_as_one: bool = False, **filters: Any) -> str:
     """How PostgreSQL finds the first page."""
-    return str(entries(organization, Filters(**filters))[:51].explain())
+    return str(entries(organization, Filters(**filters), jobs_as_one=jobs_as_one)[:51].explain())
+
+
+JOB = UUID(int=7)
+JOBS = """
+INSERT INTO fleets_auditentry (at, organization_id, organization_name, actor_name, action, subject_kind,
+                               subject_id, subject_name, job)
+SELECT at + interval '1 second', organization_id, '', actor_name, 'device-moved', 'device', subject_id, '',
+       ('00000000-0000-0000-0000-' || lpad((id %% 9)::text, 12, '0'))::uuid
+FROM fleets_auditentry
+"""
+
+
+def test_a_log_without_what_is_behind_jobs_and_what_is_behind_one_have_their_indexes(
+    organization: Organization,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(JOBS.replace("%%", "%"))
+        cursor.execute("ANALYZE fleets_auditentry")
+    for filters in ({}, {"since": T0 + DAY}):
+        said = plan(organization, jobs_as_one=True, **filters)
+        assert "audit_apart_by_time" in said
+        assert "Sort" not in said
+    assert "audit_by_job" in plan(organization, job=JOB)
+    assert "audit_by_actor" in plan(organization, who="person-7", jobs_as_one=True)
 
 
 def test_each_filter_has_its_index(organization: Organization) -> None:

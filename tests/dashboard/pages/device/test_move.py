@@ -104,6 +104,15 @@ def test_what_changes_is_said_before(reader: Client, device: Device) -> None:
     ]
 
 
+def test_a_vpn_that_is_not_used_yet_is_told_apart(reader: Client, device: Device) -> None:
+    new = make_fleet(device.organization, vpn_enabled=None)
+    assert "VPN Used becomes Not used yet A recent heartbeat alone makes it Online." in changes(
+        reader, device, new
+    )
+    off = make_fleet(device.organization, vpn_enabled=False)
+    assert "VPN Not used yet becomes Not used" in changes(reader, make_device(new), off)
+
+
 def test_what_is_set_at_the_device_stays(reader: Client, fleet: Fleet) -> None:
     device = make_device(fleet, poll_interval=30, vpn_setting=True)
     to = make_fleet(device.organization, poll_interval=60, vpn_enabled=False)

@@ -122,6 +122,18 @@ def test_a_row_holds_what_the_pages_say(reader: Client, fleet: Fleet) -> None:
     assert row["ip_addresses"] == '["10.0.0.7", "fe80::1"]'
 
 
+@pytest.mark.parametrize(
+    ("fleets", "own", "said"), [(None, None, None), (None, True, True), (False, None, False)]
+)
+def test_a_vpn_that_is_not_used_yet_is_neither_used_nor_not(
+    reader: Client, fleet: Fleet, *, fleets: bool | None, own: bool | None, said: bool | None
+) -> None:
+    Fleet.objects.update(vpn_enabled=fleets)
+    make_device(fleet, vpn_setting=own, vpn_enabled=bool(own))
+    assert json_rows(reader)[0]["vpn_used"] is said
+    assert csv_rows(reader)[0]["vpn_used"] == ("" if said is None else str(said).lower())
+
+
 def test_every_status_has_its_slug_and_its_label(reader: Client, fleet: Fleet) -> None:
     make_every_status(fleet)
     said = {row["status"]: row["status_label"] for row in csv_rows(reader)}

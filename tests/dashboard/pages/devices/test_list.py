@@ -28,6 +28,22 @@ def counts_on(text: str) -> dict[str, int]:
     return {status.value: int(text.split(f" {status.label} ")[1].split(maxsplit=1)[0]) for status in Status}
 
 
+def test_a_vpn_that_is_not_used_yet_is_named_so_and_how_it_comes(reader: Client, fleet: Fleet) -> None:
+    how = "The VPN counts for all of them from the moment a VPN server first reports"
+    Fleet.objects.update(vpn_enabled=None)
+    fleet.refresh_from_db()
+    device = make_device(fleet)
+    connectivity.record_heartbeats([device.pk])
+    page = reader.get("/fleets/kiosks/")
+    assert "VPN not used yet No VPN server has connected a device of its fleet yet" in text_of(page)
+    assert how in text_of(page)
+    summary = text_of(reader.get(f"/devices/{device.uuid}/"))
+    assert "VPN not used yet" in summary
+    assert "VPN used Not yet (fleet setting)" in summary
+    connectivity.vpn_connected("vpn-1", [device.uuid])
+    assert how not in text_of(reader.get("/fleets/kiosks/"))
+
+
 def test_a_device_is_shown_with_what_it_says(reader: Client, fleet: Fleet) -> None:
     device = make_device(
         fleet,

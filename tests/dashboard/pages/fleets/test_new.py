@@ -10,7 +10,7 @@ from tests.factories import make_fleet, make_member, make_organization
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
-FORM = {"name": "Station kiosks", "type": "standard", "every": "", "unit": "min", "vpn_enabled": "on"}
+FORM = {"name": "Station kiosks", "type": "standard", "every": "", "unit": "min", "vpn_enabled": "unset"}
 
 
 @pytest.fixture
@@ -34,13 +34,19 @@ def test_a_name_is_enough_and_the_keys_come_next(admin: Client, organization: Or
     assert "Station kiosks was created" in text_of(answer)
     fleet = Fleet.objects.get()
     assert (fleet.organization, fleet.slug, fleet.poll_interval) == (organization, "station-kiosks", None)
-    assert (fleet.type, fleet.device_type, fleet.vpn_enabled) == ("standard", "", True)
+    assert (fleet.type, fleet.device_type, fleet.vpn_enabled) == ("standard", "", None)
 
 
 def test_everything_may_be_said(admin: Client) -> None:
-    said = {"slug": "own", "device_type": "NUC", "type": "paid", "every": "2", "unit": "h"}
-    form = {name: value for name, value in (FORM | said).items() if name != "vpn_enabled"}
-    admin.post(PATH, form)
+    said = {
+        "slug": "own",
+        "device_type": "NUC",
+        "type": "paid",
+        "every": "2",
+        "unit": "h",
+        "vpn_enabled": "off",
+    }
+    admin.post(PATH, FORM | said)
     fleet = Fleet.objects.get()
     assert (fleet.slug, fleet.device_type, fleet.type) == ("own", "NUC", "paid")
     assert (fleet.poll_interval, fleet.vpn_enabled) == (7200, False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from devices import keys
+from devices import connectivity, keys
 from devices.models import ApiKey, Device
 from devices.operations.fleet_settings import change_fleet
 from fleets.models import AuditEntry, Fleet, Organization, Role
@@ -43,6 +43,7 @@ def form_of(client: Client, **said: str) -> dict[str, str]:
     html = client.get(PATH).content.decode()
     shown: dict[str, Any] = dict(re.findall(r'<input[^>]* name="(\w+)" value="([^"]*)"', html))
     shown["type"] = re.findall(r'name="type" value="(\w+)"[^>]* checked', html)[0]
+    shown["vpn_enabled"] = re.findall(r'name="vpn_enabled" value="(\w+)"[^>]* checked', html)[0]
     shown["unit"] = re.findall(r'<option value="(\w+)" selected', html)[0]
     shown.pop("next", None)
     return shown | said
@@ -127,6 +128,26 @@ def test_what_another_saved_meanwhile_is_not_overwritten_unseen(admin: Client, f
     seen = re.findall(r'name="seen" value="(\w+)"', answer.content.decode())[0]
     assert admin.post(PATH, form | {"seen": seen}).status_code == 302
     assert (settings_of(fleet)["name"], settings_of(fleet)["poll_interval"]) == ("Mine", 5400)
+
+
+def test_a_vpn_that_is_not_used_yet_stays_so_until_it_is_set(admin: Client, fleet: Fleet) -> None:
+    assert "Not used yet" not in text_of(admin.get(PATH))
+    Fleet.objects.update(vpn_enabled=None)
+    assert "When a VPN server first reports one of them as connected" in text_of(admin.get(PATH))
+    admin.post(PATH, form_of(admin, name="New"))
+    assert (settings_of(fleet)["name"], settings_of(fleet)["vpn_enabled"]) == ("New", None)
+    admin.post(PATH, form_of(admin, vpn_enabled="off"))
+    assert settings_of(fleet)["vpn_enabled"] is False
+
+
+def test_a_first_connect_while_the_form_is_open_is_not_undone_unseen(admin: Client, fleet: Fleet) -> None:
+    Fleet.objects.update(vpn_enabled=None)
+    form = form_of(admin, name="Mine")
+    connectivity.vpn_connected("vpn-1", [make_device(fleet, vpn_enabled=False).uuid])
+    answer = admin.post(PATH, form)
+    assert answer.status_code == 409
+    assert "Nothing was saved. VPN server vpn-1 changed these settings" in text_of(answer)
+    assert "Name Kiosks, VPN on." in text_of(answer)
 
 
 def test_a_form_that_names_no_version_saves_nothing(admin: Client, fleet: Fleet) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unicodedata import normalize
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -250,6 +251,63 @@ def test_names_lead_to_their_lines(reader: Client, varied: None) -> None:
     assert f'href="{PATH}?kind=device&amp;id={"b" * 32}"' in html
 
 
+# Jobs
+
+JOB = UUID(int=7)
+
+
+@pytest.fixture
+def job(organization: Organization, ada: User) -> None:
+    """A job, and what it did with three devices."""
+    said: dict[str, Any] = {
+        "subject": ("job", str(JOB), "Move 3 devices"),
+        "before": None,
+        "after": {"devices": 3},
+    }
+    with audit.coming_from("203.0.113.7"):
+        write(organization, action="job-started", actor=ada, **said)
+    with audit.coming_from("203.0.113.7", job=JOB):
+        for n in range(3):
+            write(organization, at=T0 + seconds(n + 1), actor=ada, subject=("device", f"{n:032x}", f"d-{n}"))
+    write(organization, at=T0 + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", ["kiosk-1", "Move 3 devices"]),
+        ("?who=ada", ["Move 3 devices"]),
+        ("?from=2026-03-02&to=2026-03-02", ["Move 3 devices"]),
+        (f"?job={JOB}", ["d-2", "d-1", "d-0"]),
+        (f"?kind=device&id={1:032x}", ["d-1"]),  # who did what to this device
+        ("?q=d-2", ["d-2"]),
+        ("?action=device-moved", ["kiosk-1", "d-2", "d-1", "d-0"]),
+        (f"?kind=job&id={JOB}", ["Move 3 devices"]),
+        ("?job=x", ["kiosk-1", "Move 3 devices"]),
+    ],
+)
+def test_a_job_is_one_line_with_its_devices_behind_it(
+    reader: Client, job: None, query: str, found: list[str]
+) -> None:
+    assert shown(reader, query) == found
+
+
+def test_a_line_leads_to_what_is_behind_it_and_back(reader: Client, job: None) -> None:
+    page = reader.get(PATH)
+    assert "203.0.113.7 Started a job Job Move 3 devices Show what it changed" in text_of(page)
+    assert f'href="{PATH}?job={JOB}"' in page.content.decode()
+    page = reader.get(f"{PATH}?kind=device&id={1:032x}")
+    assert f'href="{PATH}?kind=job&amp;id={JOB}">In a job' in page.content.decode()
+    assert f'name="job" value="{JOB}"' in reader.get(f"{PATH}?job={JOB}").content.decode()
+    assert "There is no job “x”" in text_of(reader.get(f"{PATH}?job=x"))
+
+
+def test_a_file_has_the_lines_behind_jobs_too(reader: Client, job: None) -> None:
+    rows = rows_of(fetch(reader, "entries.csv"))
+    assert [row["subject_name"] for row in rows] == ["kiosk-1", "d-2", "d-1", "d-0", "Move 3 devices"]
+    assert [row["job"] for row in rows] == ["", str(JOB), str(JOB), str(JOB), ""]
+
+
 # Length
 
 
@@ -321,9 +379,10 @@ def test_a_row_holds_what_the_line_says(reader: Client, organization: Organizati
         "subject_name": "kiosk-1",
         "before": {"fleet": "kiosks"},
         "after": {"fleet": "buoys"},
+        "job": None,
     }
     assert json.loads(fetch(reader, "entries.json")) == [expected]
-    as_text = {"before": '{"fleet": "kiosks"}', "after": '{"fleet": "buoys"}'}
+    as_text = {"before": '{"fleet": "kiosks"}', "after": '{"fleet": "buoys"}', "job": ""}
     assert rows_of(fetch(reader, "entries.csv")) == [expected | as_text]
 
 

@@ -272,7 +272,7 @@ def test_its_owner_turns_it_on_and_off(free: Client, fleet: Fleet) -> None:
     assert answer.redirect_chain == [("/settings/halden/", 302)]
     assert "Plan and allowance are on." in text_of(answer)
     assert "2 devices" not in text_of(free.get(PATH))
-    assert "Needs the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
+    assert "Requires the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
     assert "Turn off" in text_of(free.get("/settings/halden/"))
     assert "Plan and allowance are off." in text_of(free.post(SWITCH, follow=True))
     assert free.get(PATH).status_code == 404
@@ -292,12 +292,12 @@ def test_what_is_set_is_not_hidden(free: Client, fleet: Fleet, of: dict[str, Any
 
 
 def test_a_form_without_types_keeps_the_type(free: Client, fleet: Fleet) -> None:
-    form = {"name": "kiosks", "type": "paid", "every": "", "unit": "min"}
+    form = {"name": "kiosks", "type": "paid", "every": "", "unit": "min", "vpn_enabled": "off"}
     free.post("/fleets/kiosks/settings/", form | {"seen": version(settings_of(fleet))})
     fleet.refresh_from_db()
     assert (fleet.type, fleet.vpn_enabled) == (FleetType.STANDARD, False)
     Fleet.objects.update(type=FleetType.PAID)
-    assert "Needs the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
+    assert "Requires the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
 
 
 # Who may

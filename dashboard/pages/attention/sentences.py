@@ -1,0 +1,80 @@
+"""The sentence about a line: what befell its devices, and how they are now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from math import ceil
+from typing import Final
+
+from devices.listing.grouping import Line
+from devices.words import of_site, thousands
+
+
+def what_happened(line: Line, number: int) -> str:
+    """What befell {devices}, so many, and how they are now, as a sentence."""
+    offline, heartbeat_only, vpn_only, _ = line.numbers
+    kept = heartbeat_only if line.what in ("vpn", "") else 0
+    now = {"offline": offline, "heartbeat": kept, "vpn": vpn_only}
+    found = [state for state, n in now.items() if n]
+    state, values = "", {"devices": "{devices}", "span": _within(line.last - line.first)}
+    if len(found) == 1 and now[found[0]] == line.number:
+        state = found[0]
+    elif number == line.number and found:  # else nobody looked at how the others are
+        state, values["counts"] = (
+            "mixed",
+            ", ".join(of_site(COUNTS[each], n=thousands(now[each])) for each in found),
+        )
+    return of_site(SENTENCES[line.what].get(state, SENTENCES[line.what][""]), **values)
+
+
+COUNTS: Final = {
+    "offline": "{n} are Offline",
+    "heartbeat": "{n} kept the heartbeat",
+    "vpn": "{n} kept the {vpn}",
+}
+SENTENCES: Final = {
+    "vpn": {
+        "": "{devices} lost the {vpn} within {span}",
+        "offline": "{devices} lost the {vpn} within {span} and are Offline",
+        "heartbeat": "{devices} lost the {vpn} within {span} and kept the heartbeat",
+        "mixed": "{devices} lost the {vpn} within {span} ({counts})",
+    },
+    "heartbeat": {
+        "": "{devices} lost the API heartbeat within {span}",
+        "offline": "{devices} lost the API heartbeat within {span} and are Offline",
+        "vpn": "{devices} lost the API heartbeat within {span} and kept the {vpn}",
+        "mixed": "{devices} lost the API heartbeat within {span} ({counts})",
+    },
+    "never": {
+        "": "{devices} connected without {vpn} within {span}",
+        "offline": "{devices} connected without {vpn} within {span} and are Offline",
+        "mixed": "{devices} connected without {vpn} within {span} ({counts})",
+    },
+    "progress": {
+        "": "{devices} stopped making progress within {span}",
+        "mixed": "{devices} stopped making progress within {span} ({counts})",
+    },
+    "": {  # by tag, whenever they were lost
+        "": "{devices} need attention",
+        "offline": "{devices} are Offline",
+        "mixed": "{devices} need attention ({counts})",
+    },
+}
+# The same of one device, whose name goes before.
+ALONE: Final = {
+    "vpn": "lost the {vpn}",
+    "heartbeat": "stopped reporting to the API",
+    "never": "has not connected to the {vpn}",
+    "progress": "makes no progress",
+}
+
+
+def what_happened_to_one(line: Line) -> str:
+    """What befell the one device of a line, behind its name."""
+    return "is Offline" if not line.rank else of_site(ALONE[line.what])
+
+
+def _within(span: timedelta) -> str:
+    """How long it took at most: "90 s", "3 min"; rounded up, so that it is true."""
+    seconds = max(1, ceil(span.total_seconds()))
+    return f"{seconds}\u00a0s" if seconds < 2 * 60 else f"{ceil(seconds / 60)}\u00a0min"
