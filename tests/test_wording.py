@@ -42,7 +42,7 @@ NOT_SAID: Final = {
 NOT_PLURAL: Final = r"[a-z]{2,}[bcdfghjklmnpqrstvwxz]ys|[a-z]+eses|[a-z]+(ss|ch|sh|x)s"
 ALLOWED: Final = {
     "what a thing consists of": r"(it|text) is made of",
-    "what becomes of a device, not its creation": r"makes? (a|the) (fleet Offline|device connected)",
+    "what becomes of a device": r"makes? (a|the) (fleet Offline|device connected|devices of this Online)",
     "a key that is computed": r"key made (with it|from)",
 }
 NOT_A_SENTENCE: Final = re.compile(r"^\s*(SELECT|WITH|UPDATE|INSERT|DELETE|CASE|WHERE|AND|FROM|LOCK|SET)\b")

@@ -47,7 +47,7 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
     sort = request.GET.get("sort") or "attention"
     if sort.removeprefix("-") in ORDERS:
         return sort
-    notices.append(f"There is no order “{short(sort)}”: the worst stand first.")
+    notices.append(f"There is no sort order “{short(sort)}”. The worst come first.")
     return "attention"
 
 
