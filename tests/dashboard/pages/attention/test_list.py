@@ -345,7 +345,7 @@ def test_lines_stand_in_the_order_that_is_asked_for(
     lost_alone(fleet, ago(hours=2), name="middle")
     make_device(fleet, name="old", vpn_changed_at=ago(days=3), recorded_status_at=ago(days=3))
     assert names_in(reader.get(f"/attention/?sort={sort}")) == names
-    assert "There is no order" in text_of(reader.get("/attention/?sort=sideways"))
+    assert "There is no sort order" in text_of(reader.get("/attention/?sort=sideways"))
 
 
 def test_the_lines_of_most_devices_may_stand_first(reader: Client, fleet: Fleet) -> None:
