@@ -88,29 +88,41 @@ def latest(
     recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at.at)
     newest = unrecorded(devices, at, among).order_by("-status_since", "-pk")[:limit] if among else []
     rows = list(recorded.order_by("-at", "-id")[:RUNS_IN])
-    runs = _runs(rows)
+    runs = _runs(rows, at)
     shown = [row for row in rows if row.pk not in runs or runs[row.pk] > 1][:limit]
     changes = _changes(shown, newest)[:limit]
     return [replace(change, number=runs.get(change.recorded_id, 1)) for change in changes]
 
 
-RUNS_IN: Final = 100  # newest changes, in which runs are looked for
+RUNS_IN: Final = 100  # newest changes, in which devices are looked for that change often
+OFTEN: Final = 3  # changes of a device by one link among these; all of its last hour are read then
 RUN: Final = flapping.MANY + 1  # changes of one device by one link within an hour are a run, fewer are not
 
 
-def _runs(rows: Sequence[StatusChange]) -> dict[int, int]:
-    """The changes that are of runs, newest first: the newest of each with their number, the others with 1."""
-    by: dict[tuple[int, str], list[StatusChange]] = defaultdict(list)
-    for row in rows:
-        if link := link_of(row.reason):
-            by[row.device_id, link].append(row)
+def _runs(rows: Sequence[StatusChange], at: Moment) -> dict[int, int]:
+    """The changes that are of runs: the newest of each with their number, the others with 1."""
+    often = {device for (device, _), alike in _by_link(rows).items() if len(alike) >= OFTEN}
+    if not often:
+        return {}
+    recent = StatusChange.objects.filter(device__in=often, at__gt=at.at - flapping.HOUR, at__lte=at.at)
+    of_them = {row.pk: row for row in (*recent, *rows) if row.device_id in often}
     found: dict[int, int] = {}
-    for alike in by.values():
+    for alike in _by_link(of_them.values()).values():
+        alike.sort(key=lambda row: (row.at, row.pk), reverse=True)
         while alike:
             run = [row for row in alike if row.at > alike[0].at - flapping.HOUR]
             if len(run) >= RUN:
                 found |= {row.pk: 1 for row in run} | {run[0].pk: len(run)}
             del alike[: len(run)]
+    return found
+
+
+def _by_link(rows: Iterable[StatusChange]) -> dict[tuple[int, str], list[StatusChange]]:
+    """Changes that a link brought, by device and link."""
+    found: dict[tuple[int, str], list[StatusChange]] = defaultdict(list)
+    for row in rows:
+        if link := link_of(row.reason):
+            found[row.device_id, link].append(row)
     return found
 
 
