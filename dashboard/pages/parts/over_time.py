@@ -1,5 +1,7 @@
 """How many devices had each status over a day, a week and a month, as values for a stacked picture.
 
+The picture draws what is not well, on a scale of its own; its table tells all.
+
 Read from the hourly tallies in one query, of any number of devices. What we did not observe is hatched.
 """
 
@@ -18,12 +20,14 @@ from devices import words
 from devices.clock import Moment
 from devices.history import rollups
 from devices.listing.facet_counts import as_shown
-from devices.rules.vocabulary import Status, vocabulary
+from devices.rules.vocabulary import WORST, Status, vocabulary
 from fleets.models import Fleet, Organization
 
 WIDTH: Final = 1000  # of the drawing, which is stretched to the width of the page
 HEIGHT: Final = 100.0
 THINNEST: Final = 2.0  # of a status that occurs
+DRAWN: Final = tuple(WORST)  # what is not well, from the ground up; how many are well would dwarf it
+TOPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)  # where a scale ends, times a power of ten
 GAP: Final = 0.8  # between two of them
 # Of each range: the time between two columns, and how many columns a row of the table stands for.
 STEPS: Final = {
@@ -62,6 +66,11 @@ class Column:
         return sum(self.counts.values())
 
     @property
+    def drawn(self) -> dict[Status, int]:
+        """The counts of what is not well, in the order of the picture."""
+        return {status: self.counts[status] for status in DRAWN if status in self.counts}
+
+    @property
     def moment(self) -> str:
         """As it stands in an address."""
         return address_of(self.at)
@@ -87,8 +96,23 @@ class OverTime:
     words: str
 
     @property
-    def most(self) -> int:
-        return max((column.total for column in self.columns), default=0)
+    def top(self) -> int:
+        """Where the scale ends: a round number that no column is higher than."""
+        return _top(self.columns)
+
+    @property
+    def newest(self) -> list[tuple[Status, int]]:
+        """The newest counts of what is drawn."""
+        return [(status, n) for status, n in self.columns[-1].drawn.items() if n or status in self._drawn]
+
+    @property
+    def others(self) -> list[tuple[Status, int]]:
+        """The newest counts of what is not drawn."""
+        return [(status, n) for status, n in self.columns[-1].counts.items() if n and status not in DRAWN]
+
+    @property
+    def _drawn(self) -> set[Status]:
+        return {area.status for area in self.areas}
 
     @property
     def rows(self) -> list[tuple[Column, list[int]]]:
@@ -98,7 +122,8 @@ class OverTime:
 
     @property
     def statuses(self) -> list[Status]:
-        return [area.status for area in self.areas]
+        """Those that occurred, drawn or not."""
+        return [each for each in vocabulary() if any(column.counts[each] for column in self.columns)]
 
 
 def address_of(at: datetime) -> str:
@@ -173,14 +198,23 @@ def _clock(moment: datetime, at: datetime) -> str:
     return (f"{local:%H:%M}" if today else f"{local.day} {local:%b %H:%M}") + words.told_apart(local)
 
 
+def _top(columns: Sequence[Column]) -> int:
+    most, power = max((sum(column.drawn.values()) for column in columns), default=0), 1
+    while power * TOPS[-1] < most:
+        power *= 10
+    return next(power * each for each in TOPS if power * each >= most)
+
+
 def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale) -> Iterable[Area]:
-    """Each status that occurs, stacked in their order from the bottom up: a box for each of its steps."""
-    most = max((column.total for column in columns), default=0)
+    """Each status that is drawn and occurs, stacked from the bottom up: a box for each of its steps."""
+    top = _top(columns)
     ends = dict(zip(moments, [*moments[1:], scale.end], strict=True))
-    levels = [_stacked(column.counts, most) for column in columns]
-    for place, status in enumerate(vocabulary()):
+    levels = [_stacked(column.drawn, top) for column in columns]
+    for position, status in enumerate(each for each in DRAWN if each in vocabulary()):
         boxes: list[tuple[float, float, float, float]] = []  # left, right, bottom, top
-        for column, (below, above) in zip(columns, (each[place : place + 2] for each in levels), strict=True):
+        for column, (below, above) in zip(
+            columns, (each[position : position + 2] for each in levels), strict=True
+        ):
             left, right = _units(scale, column.at), _units(scale, ends[column.at])
             if boxes and boxes[-1][1:] == (left, below, above) and above > below:
                 boxes[-1] = (boxes[-1][0], right, below, above)
@@ -194,11 +228,10 @@ def _box(left: float, right: float, bottom: float, top: float) -> str:
     return f"M{left:g} {HEIGHT - top + GAP:g}H{right:g}V{HEIGHT - bottom:g}H{left:g}z"
 
 
-def _stacked(counts: Mapping[Status, int], most: int) -> list[float]:
+def _stacked(counts: Mapping[Status, int], top: int) -> list[float]:
     """How high each status of a column begins, and where the last one ends; what occurs can be seen."""
-    total = sum(counts.values())
-    heights = [max(THINNEST, HEIGHT * n / most) if n else 0.0 for n in counts.values()]
-    scale = HEIGHT * total / most / sum(heights) if total else 0.0
+    heights = [max(THINNEST, HEIGHT * n / top) if n else 0.0 for n in counts.values()]
+    scale = min(1.0, HEIGHT / sum(heights)) if any(heights) else 0.0
     levels = [0.0]
     for height in heights:
         levels.append(round(levels[-1] + height * scale, 2))

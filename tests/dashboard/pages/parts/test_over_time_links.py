@@ -61,17 +61,29 @@ def test_each_column_says_what_was_counted_at_its_hour(
         assert {status: n for status, n in column.counts.items() if n} == (
             {Status.ONLINE: 8, Status.OFFLINE: 2} if offline else {Status.ONLINE: 10}
         )
-    assert (shown.most, shown.statuses) == (10, [Status.ONLINE, Status.OFFLINE])
+    assert (shown.top, shown.statuses) == (2, [Status.ONLINE, Status.OFFLINE])
     assert shown.words == "Online 8 to 10, Offline 0 to 2"
 
 
-def test_what_occurs_can_be_seen_and_a_column_is_as_high_as_its_sum(fleet: Fleet) -> None:
-    counted(fleet, T0 - HOUR, online=1000)
-    counted(fleet, T0, online=499, offline=1)
+def test_what_is_not_well_is_drawn_on_a_scale_of_its_own_and_the_worst_on_the_ground(fleet: Fleet) -> None:
+    counted(fleet, T0 - HOUR, online=100_000, offline=1)
+    counted(fleet, T0, online=99_000, offline=20, heartbeat_only=20)
     shown = over_time([], RANGES["24h"], clock.moment(T0), fleet)
-    online, offline = (area.path for area in shown.areas)
-    assert online == "M916.7 0.8H958.3V100H916.7zM958.3 52.73H1000V100H958.3z"
-    assert offline == "M958.3 50.8H1000V51.93H958.3z"
+    assert shown.top == 40
+    assert {area.status: area.path for area in shown.areas} == {
+        Status.OFFLINE: "M916.7 98.3H958.3V100H916.7zM958.3 50.8H1000V100H958.3z",
+        Status.HEARTBEAT_ONLY: "M958.3 0.8H1000V50H958.3z",
+    }
+    assert shown.newest == [(Status.OFFLINE, 20), (Status.HEARTBEAT_ONLY, 20)]
+    assert shown.others == [(Status.ONLINE, 99_000)]
+
+
+@pytest.mark.parametrize(
+    ("offline", "top"), [(0, 1), (1, 1), (7, 8), (10, 10), (11, 20), (501, 600), (1001, 2000)]
+)
+def test_the_scale_ends_at_a_round_number(fleet: Fleet, offline: int, top: int) -> None:
+    counted(fleet, T0, offline=offline)
+    assert over_time([], RANGES["24h"], clock.moment(T0), fleet).top == top
 
 
 def test_the_simple_vocabulary_folds_here_too(fleet: Fleet, settings: Settings) -> None:
