@@ -23,6 +23,7 @@ from devices.listing.branches import recorded
 from devices.listing.cursor import Place
 from devices.listing.filters import Filters, in_organizations, unchanging
 from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
+from devices.listing.kept_lines import KEPT, Lines
 from devices.models import Device, FleetCount
 from devices.rules.status_code import VPN, cells
 from devices.rules.vocabulary import WORST, HeartbeatState
@@ -114,9 +115,19 @@ def attended(
 
     `moved`: as status.moved_ids, where they have been read.
     """
-    read = _read(among, at, moved_ids(at) if moved is None else moved)
-    lost = [each for each in read if each.id not in without]
-    lines = by_tag(lost, by) if by else grouped(lost, _sizes)
+    moved = moved_ids(at) if moved is None else moved
+
+    def lines_of_now() -> Lines:
+        read = _read(among, at, moved)
+        lost = [each for each in read if each.id not in without]
+        return read, by_tag(lost, by) if by else grouped(lost, _sizes)
+
+    if moved or at.in_outage:
+        read, lines = lines_of_now()
+    else:
+        owners = tuple(each.pk for each in among.organizations)
+        key = (owners, among.filters, by, frozenset(without))
+        read, lines = KEPT.lines(key, owners, at.at, lines_of_now)
     young = [line for line in lines if line.began > at.at - YOUNG]
     recent = {line.id for line in young}
     return Attended(

@@ -75,7 +75,7 @@ def others(devices: int, summary: str) -> Iterable[Case]:
     """The other pages, and refreshes that change nothing; `summary`: the address of a device."""
     few = devices <= min(LIMITS)
     pages = {"Device Summary": (summary, 30), "Fleets": ("/", 40 if few else 80)}
-    pages |= {"Attention": ("/attention/", 80), "Devices": ("/devices/", 50 if few else 80)}
+    pages |= {"Attention": ("/attention/", 50 if few else 80), "Devices": ("/devices/", 50 if few else 80)}
     for name, (path, limit) in pages.items():
         yield Case(name, path, limit)
         yield Case(f"{name}, unchanged refresh", path, UNCHANGED, unchanged=True)

@@ -81,7 +81,7 @@ class Reader:
 
     def measure(self, case: Case, times: int, limit: float | None, asked: Asked) -> Line:
         self._connection.close()  # the server does not wait as long as a page that was counted may take
-        body, took = self.get(case.path, asked.headers, asked.status), []
+        body, took = self.get(case.path_of(-1), asked.headers, asked.status), []
         server, database = self._servers.cpu(), self._postgres.cpu()
         for number in range(times):
             began = time.perf_counter()
