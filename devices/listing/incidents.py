@@ -122,11 +122,11 @@ def attended(
         lost = [each for each in read if each.id not in without]
         return read, by_tag(lost, by) if by else grouped(lost, _sizes)
 
-    if moved or at.in_outage:
+    if moved:
         read, lines = lines_of_now()
     else:
         owners = tuple(each.pk for each in among.organizations)
-        key = (owners, among.filters, by, frozenset(without))
+        key = (owners, among.filters, by, frozenset(without), at.heard if at.in_outage else None)
         read, lines = KEPT.lines(key, owners, at.at, lines_of_now)
     young = [line for line in lines if line.began > at.at - YOUNG]
     recent = {line.id for line in young}
