@@ -73,7 +73,12 @@ def base_url(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture
 def fleet() -> Fleet:
     # Polls come every second; what the site expects is so seldom that no heartbeat is lost meanwhile.
-    return make_fleet(make_organization("Ours", slug="ours"), name="Pumps", slug="pumps", poll_interval=3600)
+    return make_fleet(
+        make_organization("Ours", slug="ours", shows_plan=True),
+        name="Pumps",
+        slug="pumps",
+        poll_interval=3600,
+    )
 
 
 @pytest.fixture
