@@ -217,7 +217,9 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     word = settings.VPN_WORD
     state = "connected" if device.vpn else "not connected"
     facts = [_dated(f"{word} {state}", device.vpn_since, at)]
-    if not device.vpn_enabled:
+    if device.vpn_unset and not device.vpn:
+        facts = [f"{word} not used yet"]
+    elif not device.vpn_enabled:
         facts.append("not used yet" if device.vpn_unset else "turned off on purpose")
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
         server = apart(device.vpn_server.name)

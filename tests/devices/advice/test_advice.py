@@ -136,7 +136,7 @@ def test_a_vpn_that_is_not_used_yet_is_named_so() -> None:
     assert answers(read(device, 1350))["Is the VPN off on purpose?"] == said
     why = explain(device, T0 + seconds(1))
     assert why.because.startswith("It contacts the API as expected, and it does not use the VPN yet.")
-    assert [each.value for each in why.inputs if each.name == "VPN"] == ["VPN not connected; not used yet"]
+    assert [each.value for each in why.inputs if each.name == "VPN"] == ["VPN not used yet"]
 
 
 def test_doubt_is_said_where_a_device_may_be_off_unnoticed() -> None:
