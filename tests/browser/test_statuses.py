@@ -120,7 +120,7 @@ def preregistered(page: Page, name: str) -> Identity:
 def planned(page: Page, *, allowance: str = "", unpaid: bool = False) -> None:
     page.goto("/settings/ours/plan/")
     page.get_by_role("spinbutton", name="Allowance").fill(allowance)
-    page.get_by_label("Invoices are open").set_checked(unpaid)
+    page.get_by_label("Invoices are unpaid").set_checked(unpaid)
     page.get_by_role("button", name="Show what changes").click()
     page.get_by_role("button", name="Change the plan").click()
     expect(page.get_by_role("status").filter(has_text="is saved")).to_be_visible()
