@@ -14,7 +14,7 @@ from tests.access.rules import Who
 from tests.access.table import PAGES
 from tests.access.urls import addresses
 from tests.access.world import World, make_world
-from tests.security.hostile import make_hostile
+from tests.security.hostile import make_hostile, write
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
@@ -26,6 +26,32 @@ SLUG: Final = "w" * 100
 WIDTHS: Final = (320, 390, 768, 1440)
 OWN: Final = [address for address in addresses() if not address.route.startswith("admin/")]
 FILES: Final = {"devices:csv", "devices:json", "devices:changes-csv", "fleets:audit-csv", "fleets:audit-json"}
+# 100 letters without a space, the widest of each script.
+SCRIPTS: Final = {
+    "Han": "龘" * 100,
+    "Hangul": "쀍" * 100,
+    "Arabic": "ض" * 100,
+    "Devanagari": "क्षि" * 25,
+    "Thai": "ฌ" * 100,
+    "Cyrillic": "Щ" * 100,
+}
+TAGS: Final = {f"a-rather-long-key-{number:02}": "W" * 60 for number in range(40)}
+ADDRESSES: Final = [f"2001:db8:85a3:8d3:1319:8a2e:370:{number}" for number in range(7000, 7008)]
+NAMED: Final = (
+    *(
+        "/",
+        "/devices/",
+        "/devices/?columns=os&columns=tags&columns=ip&columns=notes",
+        "{device}",
+        "/attention/",
+    ),
+    *(
+        "/fleets/{slug}/",
+        "/fleets/{slug}/settings/",
+        "/settings/{organization}/",
+        "/settings/{organization}/fleets/",
+    ),
+)
 # What is there only once it was asked for: the page, and what is clicked on it.
 OPENED: Final = {
     "a menu of organizations": ("/", ["details.menu.org summary"]),
@@ -109,6 +135,27 @@ def test_nothing_that_opens_or_is_answered_is_wider_than_its_window(
         show(still, response)
         wide[f"{name}, answered"] = too_wide(still)
     assert [f"{name} {found}" for name, found in wide.items() if found] == []
+
+
+@pytest.mark.parametrize("name", SCRIPTS.values(), ids=SCRIPTS)
+def test_names_of_any_script_with_many_tags_and_addresses_stay_inside(
+    still: Page, world: World, name: str
+) -> None:
+    for model in (Organization, Fleet, Device):
+        write(model, name, "name")
+    Device.objects.update(
+        tags=TAGS,
+        notes=name,
+        ip_addresses=ADDRESSES,
+        public_address=ADDRESSES[0],
+        os_version=name,
+        release=name,
+    )
+    wide = {}
+    for path in NAMED:
+        still.goto(path.format(device=f"/devices/{world.facts['uuid']}/", slug=SLUG, organization=SLUG))
+        wide[path] = too_wide(still)
+    assert [f"{path} {found}" for path, found in wide.items() if found] == []
 
 
 def answers(world: World) -> Iterator[tuple[str, Response]]:
