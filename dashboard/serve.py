@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import urllib.error
@@ -24,6 +25,9 @@ from dashboard.server.processes import Program, run_together, say
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = "dashboard.asgi:application"
+# From where the demo's devices call, as if through a proxy: so that each has the public address of its place,
+# while nothing that comes from elsewhere is believed. Systems whose loopback is one address do without.
+DEMO_PROXY = "127.0.0.2"
 START_PATIENCE = 60.0  # seconds the site has to answer for the first time
 
 
@@ -40,6 +44,8 @@ def main() -> None:
 
 def run(options: argparse.Namespace) -> None:
     environment = local_environment()
+    if options.demo and options.host in {"127.0.0.1", "0.0.0.0", "localhost"} and can_call_from(DEMO_PROXY):  # noqa: S104
+        environment = {"TRUSTED_PROXIES": DEMO_PROXY} | environment
     prepare(environment, demo=options.demo)
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
     address = f"http://[{near}]:{options.port}" if ":" in near else f"http://{near}:{options.port}"
@@ -54,6 +60,16 @@ def run(options: argparse.Namespace) -> None:
     site = listen.programs("site", SITE, options.host, options.port, options.processes, environment)
     group = [*site, *beside(address, environment, demo=options.demo)]
     run_together(group, started)
+
+
+def can_call_from(address: str) -> bool:
+    """Whether it is an address of this machine."""
+    with socket.socket() as found:
+        try:
+            found.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def local_environment() -> dict[str, str]:
@@ -87,7 +103,8 @@ def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Pro
         Program("worker", manage("work"), environment),
     ]
     if demo:  # not started again: its end shows how devices decay
-        simulate = manage("simulate", "--url", address, *quiet)
+        proxy = ("--proxy", DEMO_PROXY) if environment.get("TRUSTED_PROXIES") == DEMO_PROXY else ()
+        simulate = manage("simulate", "--url", address, *proxy, *quiet)
         group.append(Program("simulator", simulate, environment, restart=False))
     return group
 

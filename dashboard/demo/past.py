@@ -15,6 +15,7 @@ from typing import Final
 
 from django.db import transaction
 
+from dashboard.demo.site import HARBOUR, SITES
 from devices import clock, connectivity, keys
 from devices.models import Device
 from devices.operations import lifecycle, reports
@@ -61,6 +62,7 @@ class Member:
 
     device: Device
     plan: FleetKeys
+    number: int  # in its fleet
     random: Random
 
     @property
@@ -81,9 +83,9 @@ class DemoHistory:
         """One more, some minutes after the one before."""
         at = self.begun + timedelta(minutes=3 * len(self.members))
         device = lifecycle.register(fleet=fleet, name=name, device_type=plan.device_type, at=at)
-        tags, notes = told(plan.slug, name, number)
+        tags, notes = told(plan, name, number)
         Device.objects.filter(pk=device.pk).update(tags=tags, notes=notes, poll_interval=QUIET)
-        self.members.append(Member(device, plan, Random(f"past/{name}")))
+        self.members.append(Member(device, plan, number, Random(f"past/{name}")))
         return Identity(device.uuid, keys.new_device_key(device, at=at), SOON)
 
     def live(self, until: datetime) -> None:
@@ -121,7 +123,7 @@ class DemoHistory:
 
     def _together(self, until: datetime) -> Iterator[Event]:
         """A power cut at the harbour, and a VPN server that was restarted."""
-        harbour = [member for member in self.members if "harbour" in member.device.name]
+        harbour = [member for member in self.members if member.plan.address_of(member.number) == HARBOUR]
         yield from self._off(harbour, until - timedelta(days=2, hours=3), timedelta(minutes=52))
         tunnelled = [member for member in self.members if member.vpn]
         yield from self._no_vpn(tunnelled[::3], until - timedelta(days=3, hours=9), timedelta(minutes=4))
@@ -231,15 +233,16 @@ NOTES: Final = {
 }
 
 
-def told(slug: str, name: str, number: int) -> tuple[dict[str, str], str]:
+def told(plan: FleetKeys, name: str, number: int) -> tuple[dict[str, str], str]:
     """Tags and notes as operators would keep them."""
-    tags: dict[str, str] = {}
-    if slug == "station-kiosks":
-        tags = {"site": name.split("-")[1], "screen": "32in" if number % 3 else "22in"}
-    elif slug == "tram-gateways":
-        tags = {"line": str(number % 3 + 1), "sim": "contract"}
-    elif slug == "ticket-validators":
-        tags = {"hall": "north" if number % 2 else "south"}
-    elif slug == "platform-displays":
-        tags = {"platform": name.removeprefix("display-p")[:-1]}
+    site = SITES.get(plan.address_of(number))
+    tags = {"site": site} if site else {}
+    if plan.slug == "station-kiosks":
+        tags |= {"screen": "32in" if number % 3 else "22in"}
+    elif plan.slug == "tram-gateways":
+        tags |= {"line": str(number % 3 + 1), "sim": "contract"}
+    elif plan.slug == "ticket-validators":
+        tags |= {"hall": "north" if number % 2 else "south"}
+    elif plan.slug == "platform-displays":
+        tags |= {"platform": name.removeprefix("display-p")[:-1]}
     return tags, NOTES.get(name, "")

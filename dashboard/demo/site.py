@@ -39,6 +39,11 @@ class Account(KeyFile, frozen=True, kw_only=True):
     password: str
 
 
+# Where they are, by the public address of each place (RFC 5737: addresses for examples).
+CENTRAL, HARBOUR, AIRPORT, EAST = "203.0.113.10", "203.0.113.20", "203.0.113.30", "203.0.113.40"
+DEPOT, LAB = "203.0.113.50", "192.0.2.44"
+SITES = {CENTRAL: "central", HARBOUR: "harbour", AIRPORT: "airport", EAST: "east", DEPOT: "depot", LAB: "lab"}
+
 # What virtual devices are; the provisioning keys are made with the fleets.
 FLEETS = (
     FleetKeys(
@@ -53,6 +58,7 @@ FLEETS = (
             "kiosk-airport-{:02}",
             "kiosk-east-{:02}",
         ),
+        addresses=(CENTRAL, HARBOUR, AIRPORT, EAST),
     ),
     FleetKeys(
         slug="tram-gateways",
@@ -62,6 +68,7 @@ FLEETS = (
         weight=12,
         names=("tram-{}",),
         first=101,
+        addresses=("198.51.100.{}",),  # each by its own SIM
     ),
     FleetKeys(
         slug="ticket-validators",
@@ -71,6 +78,7 @@ FLEETS = (
         releases=("1.9.3", "1.9.4"),
         weight=9,
         names=("validator-{:02}",),
+        addresses=(CENTRAL, AIRPORT, CENTRAL, HARBOUR),
     ),
     FleetKeys(
         slug="platform-displays",
@@ -80,6 +88,7 @@ FLEETS = (
         releases=("3.0.1", "3.0.2"),
         weight=8,
         names=("display-p{}a", "display-p{}b"),
+        addresses=(CENTRAL,),
     ),
     FleetKeys(
         slug="lab-bench",
@@ -89,6 +98,7 @@ FLEETS = (
         vpn=False,
         weight=3,
         names=("bench-pi5-{}", "bench-nuc-{}", "bench-rock5-{}"),
+        addresses=(LAB,),
     ),
     FleetKeys(
         slug="depot-vision",
@@ -135,6 +145,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
             for plan, fleet in zip(FLEETS, fleets, strict=True)
         ),
         devices=tuple(_known(name, old, at) for name in FROZEN),
+        dark=HARBOUR,
     )
     write_private(path, msgspec.json.format(msgspec.json.encode(account), indent=2))
     return account
@@ -220,7 +231,7 @@ def _known(name: str, old: Account | None, at: datetime) -> KnownDevice:
     """A frozen device for the simulator: it polls on."""
     device = Device.objects.select_related("fleet").get(fleet__slug="depot-vision", name=name)
     key = _device_key(device, old, at)
-    return KnownDevice(uuid=device.uuid, key=key, fleet=device.fleet.slug, name=name)
+    return KnownDevice(uuid=device.uuid, key=key, fleet=device.fleet.slug, name=name, address=DEPOT)
 
 
 def _awaited(user: User) -> None:

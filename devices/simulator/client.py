@@ -49,14 +49,18 @@ class Stats:
 class Site:
     """A running site. Use it as an async context manager; leaving closes the connections."""
 
-    def __init__(self, url: str, *, stats: Stats | None = None) -> None:
+    def __init__(self, url: str, *, proxy: str = "", stats: Stats | None = None) -> None:
+        """`proxy`: an address of this machine that the site believes; calls go out from it."""
         self.url = url.rstrip("/")
         self.stats = stats or Stats()
+        self._proxy = proxy
         self._turn = asyncio.Semaphore(CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS),
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS, local_addr=(self._proxy, 0) if self._proxy else None
+            ),
             timeout=aiohttp.ClientTimeout(total=TIMEOUT),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -70,32 +74,34 @@ class Site:
     ) -> None:
         await self._session.close()
 
-    async def register(self, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def register(self, key: str, body: dict[str, Any], address: str = "") -> dict[str, Any]:
         """Returns at least the device's uuid and key; raises SiteDown where they are missing."""
-        answer = await self.call("register", "POST", "/api/v1/register", key, body)
+        answer = await self.call("register", "POST", "/api/v1/register", key, body, address)
         if not answer.keys() >= {"uuid", "key"}:
             self.stats.errors["not a site"] += 1
             raise SiteDown("not a site")
         return answer
 
-    async def poll(self, key: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        return await self.call("poll", "POST", "/api/v1/heartbeat", key, body)
+    async def poll(self, key: str, body: dict[str, Any] | None = None, address: str = "") -> dict[str, Any]:
+        return await self.call("poll", "POST", "/api/v1/heartbeat", key, body, address)
 
-    async def report(self, key: str, body: dict[str, Any]) -> None:
-        await self.call("report", "PATCH", "/api/v1/report", key, body)
+    async def report(self, key: str, body: dict[str, Any], address: str = "") -> None:
+        await self.call("report", "PATCH", "/api/v1/report", key, body, address)
 
     async def vpn(self, event: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
         """Send a VPN server's event: connect, disconnect or alive."""
         return await self.call(event, "POST", f"/api/v1/vpn/{event}", key, body)
 
     async def call(
-        self, kind: str, method: str, path: str, key: str, body: dict[str, Any] | None
+        self, kind: str, method: str, path: str, key: str, body: dict[str, Any] | None, address: str = ""
     ) -> dict[str, Any]:
-        """Make one call; its latency does not count the wait for a free connection.
+        """Make one call, through a proxy for `address`; its latency does not count the wait for a connection.
 
         Raises SiteDown or Refused; both are counted as errors.
         """
         headers = {"Authorization": f"Bearer {key}"}
+        if self._proxy:
+            headers["X-Forwarded-For"] = address or self._proxy
         data = None
         if body is not None:
             data = msgspec.json.encode(body)

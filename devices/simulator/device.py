@@ -27,12 +27,13 @@ REGISTERING = 32  # devices that register at once
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all devices of a run share."""
+    """What all devices of a run share, but for their public addresses."""
 
     site: Site
     doing: Counter[str] = field(default_factory=Counter)  # how many devices are at what
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(REGISTERING))
     poll_interval: float | None = None  # seconds, instead of what the site answers
+    address: str = ""  # public; empty: the one from which calls go out
     speed: float = 1.0  # how much faster than the scenario table lives pass
 
 
@@ -140,7 +141,7 @@ class Device:
         body, self._pending = self._pending, {}
         try:
             if now < self._next_poll:
-                await self._around.site.report(self.identity.key, body)
+                await self._around.site.report(self.identity.key, body, self._around.address)
             else:
                 await self._poll(now, body)
             self._failures = 0
@@ -159,7 +160,7 @@ class Device:
             body = body | {"metrics": hardware.metrics(self._random)}
         self._next_poll = now + (self._interval or BACKOFF)  # in case the answer is a refusal
         try:
-            answer = await self._around.site.poll(self.identity.key, body or None)
+            answer = await self._around.site.poll(self.identity.key, body or None, self._around.address)
         except SiteDown:
             self._next_poll = now
             raise
@@ -192,7 +193,9 @@ class Device:
         while True:
             try:
                 async with self._around.turn:
-                    answer = await self._around.site.register(self._fleet.provisioning_key, body)
+                    answer = await self._around.site.register(
+                        self._fleet.provisioning_key, body, self._around.address
+                    )
                 break
             except SiteDown:
                 pass

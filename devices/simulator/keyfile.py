@@ -22,6 +22,7 @@ class FleetKeys(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1  # this fleet's part of the devices asked for
     names: tuple[str, ...] = ()  # patterns for str.format, taken in turn; "" means SLUG-001
     first: int = 1  # the number that the first name carries
+    addresses: tuple[str, ...] = ()  # public ones, taken in turn; patterns as those of names
 
     def name_of(self, number: int) -> str:
         """Name of the fleet's device with this number, counted from 0."""
@@ -29,6 +30,12 @@ class FleetKeys(msgspec.Struct, frozen=True, kw_only=True):
             return f"{self.slug}-{number + self.first:03}"
         turn, pattern = divmod(number, len(self.names))
         return self.names[pattern].format(turn + self.first)
+
+    def address_of(self, number: int) -> str:
+        """The public address behind which this device is; empty: the one from which it calls."""
+        return (
+            self.addresses[number % len(self.addresses)].format(number + self.first) if self.addresses else ""
+        )
 
 
 class KnownDevice(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +45,7 @@ class KnownDevice(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     fleet: str
     name: str
+    address: str = ""  # public
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +55,7 @@ class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
     service_key: str
     fleets: tuple[FleetKeys, ...]
     devices: tuple[KnownDevice, ...] = ()
+    dark: str = ""  # the public address where all devices lose their power soon, and now and then
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import gc
 import signal
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from . import progress
 from .client import Site, Stats
 from .device import Device, Surroundings
 from .keyfile import FleetKeys, Identity, KeyFile, Ledger, read_keys
-from .scenarios import SCENARIOS, SERVERS, Role, deal, life, outages
+from .scenarios import SCENARIOS, SERVERS, Role, Step, blackouts, deal, life, outages
 from .vpn import VpnServer
 
 Life = Coroutine[None, None, None]
@@ -35,6 +36,7 @@ class Options:
     speed: float = 1.0
     seed: str = "1"
     duration: float | None = None  # seconds; None: until stopped
+    proxy: str = ""  # an address of this machine; the site trusts what it says of public addresses
     brief: bool = False  # tell of the devices alone, not of the calls
 
 
@@ -61,7 +63,7 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
     keys = read_keys(options.keys)
     fleets = choose(keys, options.fleets)
     ledger = Ledger(options.state)
-    async with Site(options.url) as site:
+    async with Site(options.url, proxy=options.proxy) as site:
         around = Surroundings(site, poll_interval=options.poll_interval, speed=options.speed)
         servers = [
             VpnServer(f"{server.name}.{keys.organization}", site, keys.service_key, Random(options.seed))
@@ -70,7 +72,7 @@ async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -
         troubles = [outages(server, seed=f"{options.seed}/{server.name}") for server in SERVERS]
         pairs = zip(servers, troubles, strict=True)
         lives = [
-            *(device.run() for device in members(options, around, fleets, servers, ledger)),
+            *(device.run() for device in members(options, around, keys, fleets, servers, ledger)),
             *(device.run() for device in known(options, around, keys, fleets, servers)),
             *(server.run(trouble, speed=options.speed) for server, trouble in pairs),
             progress.follow(around, show, brief=options.brief),
@@ -126,30 +128,44 @@ def share_out(count: int, fleets: list[FleetKeys]) -> list[int]:
 def members(
     options: Options,
     around: Surroundings,
+    keys: KeyFile,
     fleets: list[FleetKeys],
     servers: list[VpnServer],
     ledger: Ledger,
 ) -> Iterator[Device]:
-    """The devices that register themselves, each with its number in its fleet and its role."""
+    """The devices that register themselves, each with its number in its fleet and its life."""
     counts = share_out(options.devices, fleets)
-    hands: dict[bool, list[Role]] = {}
-    for vpn in (True, False):
-        crowd = sum(n for n, fleet in zip(counts, fleets, strict=True) if fleet.vpn is vpn)
-        hands[vpn] = deal(crowd, seed=options.seed, vpn=vpn)
+    lives = _lives(options.seed, keys.dark, fleets, counts)
     for count, fleet in zip(counts, fleets, strict=True):
         for number in range(count):
-            seed = f"{options.seed}/{fleet.slug}/{number}"
-            random = Random(seed)
+            random = Random(f"{options.seed}/{fleet.slug}/{number}")
             yield Device(
-                around,
+                replace(around, address=fleet.address_of(number)),
                 fleet=fleet,
                 name=fleet.name_of(number),
-                life=life(hands[fleet.vpn].pop(), fleet.releases, seed=seed),
+                life=next(lives),
                 random=random,
                 server=_server(servers, random) if fleet.vpn else None,
                 identity=ledger.get(fleet, number),
                 keep=partial(ledger.put, fleet, number),
             )
+
+
+def _lives(seed: str, dark: str, fleets: list[FleetKeys], counts: list[int]) -> Iterator[Iterator[Step]]:
+    """Of all devices, in their order: those where it gets dark share one fate, the others are dealt roles."""
+    crowd = [(fleet, number) for count, fleet in zip(counts, fleets, strict=True) for number in range(count)]
+    lit = Counter(fleet.vpn for fleet, number in crowd if not _is_dark(dark, fleet, number))
+    hands = {vpn: deal(lit[vpn], seed=seed, vpn=vpn) for vpn in (True, False)}
+    for fleet, number in crowd:
+        own = f"{seed}/{fleet.slug}/{number}"
+        if _is_dark(dark, fleet, number):
+            yield blackouts(seed=seed, own=own)
+        else:
+            yield life(hands[fleet.vpn].pop(), fleet.releases, seed=own)
+
+
+def _is_dark(dark: str, fleet: FleetKeys, number: int) -> bool:
+    return bool(dark) and fleet.address_of(number) == dark
 
 
 def known(
@@ -168,7 +184,7 @@ def known(
             continue
         random = Random(f"{options.seed}/{device.uuid}")
         yield Device(
-            around,
+            replace(around, address=device.address),
             fleet=fleet,
             name=device.name,
             life=life(quiet, fleet.releases, seed=device.uuid),

@@ -15,6 +15,9 @@ from random import Random
 HEALTHY = "healthy"
 STALL = (1900.0, 2500.0)  # longer than the 30 min after which progress counts as stalled
 FIRST = 12.0  # seconds from registering to the first trouble of each kind's first device
+FIRST_BLACKOUT = (60.0, 90.0)  # seconds from the start; until it is seen another half a minute passes
+BLACKOUT = (150.0, 210.0)
+LIT = (900.0, 1500.0)
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 
@@ -150,7 +153,7 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario(HEALTHY, 40, (600, 1200), (60, 60), _nothing),
+    Scenario(HEALTHY, 43, (600, 1200), (60, 60), _nothing),
     Scenario("update", 11, (60, 240), (40, 100), _update),
     Scenario("interrupted-update", 3, (120, 240), (45, 90), _interrupted),
     Scenario("stalled-update", 2, (240, 600), STALL, _stall),
@@ -159,7 +162,7 @@ SCENARIOS = (
     Scenario("power-loss", 11, (60, 240), (60, 180), _power_loss),
     Scenario("firewall", 8, (60, 200), (40, 120), _firewall, needs_vpn=True),
     Scenario("api-loss", 8, (60, 200), (45, 120), _api_loss, needs_vpn=True),
-    Scenario("flapping", 5, (60, 240), (30, 90), _flapping, needs_vpn=True),
+    Scenario("flapping", 2, (60, 240), (30, 90), _flapping, needs_vpn=True),
 )
 
 
@@ -205,6 +208,20 @@ def life(role: Role, releases: tuple[str, str], *, seed: str) -> Iterator[Step]:
                 release, target = target, release
             yield step
         yield Step(random.uniform(*scenario.calm))
+
+
+def blackouts(*, seed: str, own: str) -> Iterator[Step]:
+    """The endless steps of each device of a site that loses its power: all at the same moments.
+
+    For the first time when who has just started looks around, and back while they still do.
+    """
+    random = Random(f"{seed}/blackouts")
+    notices = Random(own)  # when a VPN server misses a device is no common fate
+    after = random.uniform(*FIRST_BLACKOUT)
+    while True:
+        yield Step(after, "off", power=False, notice=notices.uniform(8, 20))
+        yield Step(random.uniform(*BLACKOUT), HEALTHY, power=True)
+        after = random.uniform(*LIT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--speed", type=positive, default=1.0, help="how much faster time passes (default 1)"
         )
+        parser.add_argument(
+            "--proxy",
+            default="",
+            metavar="ADDRESS",
+            help="an address of this machine that the site has in TRUSTED_PROXIES: calls go out from it and "
+            "say the public addresses of the key file",
+        )
         parser.add_argument("--seed", default="1", help="the same seed gives the same events")
         parser.add_argument("--duration", type=positive, metavar="SECONDS", help="default: endless")
 

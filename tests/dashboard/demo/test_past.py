@@ -41,6 +41,7 @@ def test_they_have_lived_for_days_and_are_well_now(account: demo.Account, state:
     told = {"post-provisioning", "online", "vpn-only", "heartbeat-only", "offline", "updating"}
     assert set(changes.values_list("after", flat=True)) == told
     assert not changes.filter(at__gt=T0).exists()
+    assert {each.tags.get("site") for each in made} >= {"central", "harbour", "airport"}
     found = integrity.disagreements(T0)  # keys, and devices that are only created, have the database's time
     assert [each for each in found if each.what != "a record in the future"] == []
 

@@ -14,10 +14,11 @@ from django.test import override_settings
 from dashboard.demo import site as demo
 from dashboard.models import User
 from devices import clock, keys
+from devices.listing.grouping import MANY
 from devices.models import ApiKey, ConnectivityRecord, Device, StatusChange
 from devices.rules.vocabulary import Status
 from devices.simulator.keyfile import read_keys
-from devices.simulator.run import Options
+from devices.simulator.run import Options, share_out
 from devices.status.counts import count_by_status
 from devices.status.reading import with_status
 from fleets.models import Fleet, Membership, Organization, Role
@@ -74,6 +75,23 @@ def test_its_keys_open_what_they_should(path: Path) -> None:
     assert service.organization == Organization.objects.get(slug="halden-transit")
     holders = keys.find_devices([each.key for each in account.devices], at)
     assert [holders[each.key].uuid for each in account.devices] == [e.uuid for e in account.devices]
+
+
+def test_enough_devices_of_several_fleets_are_where_the_power_goes(path: Path) -> None:
+    account = demo.make(path)
+    (registering,) = (each.default for each in fields(Options) if each.name == "devices")
+    assert isinstance(registering, int)
+    counts = share_out(registering, list(account.fleets))
+    fleets = [
+        fleet.slug
+        for count, fleet in zip(counts, account.fleets, strict=True)
+        for number in range(count)
+        if fleet.address_of(number) == account.dark
+    ]
+    assert len(fleets) >= MANY  # are one line on the page Attention
+    assert len(set(fleets)) > 1
+    places = {fleet.address_of(0) for fleet in account.fleets if fleet.weight}
+    assert len(places) >= 3
 
 
 def test_one_can_sign_in_and_owns_the_organization(path: Path) -> None:

@@ -17,6 +17,7 @@ from devices.simulator.scenarios import (
     Scenario,
     Scene,
     Step,
+    blackouts,
     deal,
     life,
     outages,
@@ -144,3 +145,16 @@ def test_only_troubled_servers_fail_and_longer_than_a_lease() -> None:
         assert troubles == list(islice(outages(server, seed="1"), 20))
         assert all(each.length > 60 and each.dies is server.dies for each in troubles)
         assert bool(troubles) is (server.dies is not None)
+
+
+def test_a_site_gets_dark_within_three_minutes_and_comes_back_all_at_once() -> None:
+    lives = [steps_until(blackouts(seed="1", own=own), 60 * MINUTE) for own in "ab"]
+    moments, others = ([(at, step.power) for at, step in life] for life in lives)
+    assert moments == others
+    assert [power for _, power in moments[:3]] == [False, True, False]
+    (off, _), (on, _), (again, _) = moments[:3]
+    assert off + 60 < 3 * MINUTE  # lost after 30 s without a poll, the VPN sooner
+    assert on - off > 2 * MINUTE
+    assert again - on > 10 * MINUTE
+    notices = [[step.notice for _, step in life if step.power is False] for life in lives]
+    assert notices[0] != notices[1]
