@@ -155,7 +155,7 @@ def test_on_paper_a_page_is_text_and_tables_black_on_white(page: Page, devices: 
     for said in (f"{devices[0].organization.name} as of ", "Only Online (Heartbeat Only)", "“d”", "tag site"):
         assert page.evaluate(SAYS, said), said
     page.emulate_media(media="screen")
-    assert page.evaluate(SHOWN, ".on-paper") == []
+    assert page.evaluate(SHOWN, "body > .on-paper") == []
     page.emulate_media(media="print")
     page.goto("/devices/")
     assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"

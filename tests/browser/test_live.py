@@ -37,7 +37,7 @@ def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, dev
     ticked, changed = devices[3], devices[15]
     page.goto(f"/fleets/{fleet.slug}/?sort=name")
     page.locator(f"#tick-{ticked.uuid}").check()
-    page.locator("#menu-sort summary").click()
+    page.locator("#menu-columns summary").click()
     page.locator("#q").press_sequentially("half ty")
     page.evaluate("window.scrollTo(0, 300)")
     page.evaluate("window.sameDocument = true")
@@ -98,12 +98,12 @@ def test_a_menu_suggests_what_occurs_and_keeps_what_is_half_typed(
 
 def test_an_open_menu_stays_open(page: Page, fleet: Fleet, devices: list[Device]) -> None:
     page.goto(f"/fleets/{fleet.slug}/")
-    page.locator("#menu-sort summary").click()
+    page.locator("#menu-columns summary").click()
     connectivity.record_heartbeats([devices[0].pk])
     expect(page.locator("#facet-heartbeat-only + span b")).to_have_text("1")
-    assert page.locator("#menu-sort").get_attribute("open") is not None
+    assert page.locator("#menu-columns").get_attribute("open") is not None
     page.keyboard.press("Escape")
-    assert page.locator("#menu-sort").get_attribute("open") is None
+    assert page.locator("#menu-columns").get_attribute("open") is None
 
 
 def test_rows_keep_their_places_until_sorted_again(page: Page, fleet: Fleet, devices: list[Device]) -> None:

@@ -127,3 +127,20 @@ def test_settings_load_a_long_list_of_fleets_when_it_is_opened(page: Page, user:
     page.locator("#side-fleets summary").click()
     expect(fleets).to_have_count(9)
     expect(fleets.first).to_be_visible()
+
+
+def test_on_a_phone_a_device_is_seen_first_and_the_filters_behind_one_button(
+    page: Page, devices: list[Device]
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/devices/?sort=name")
+    expect(page.locator("#q")).to_be_hidden()
+    expect(page.locator("#facets")).to_be_hidden()
+    assert page.locator("tbody tr").first.evaluate("row => row.getBoundingClientRect().bottom") < 844 / 2 + 60
+    page.locator(".filters-button").click()
+    expect(page.locator("#q")).to_be_visible()
+    expect(page.locator("#menu-sort")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(page.locator("#q")).to_be_visible()
+    expect(page.locator("#menu-sort")).to_be_hidden()  # the heads of the columns are the one place
+    expect(page.locator(".filters-button")).to_be_hidden()

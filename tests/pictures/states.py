@@ -68,7 +68,6 @@ DEVICES: Final = (
     State("devices-links-open", clicked("/devices/", "#menu-links summary")),
     State("devices-facts-open", clicked("/devices/", "#menu-facts summary")),
     State("devices-tags-open", clicked("/devices/", "#menu-tags summary")),
-    State("devices-sort-open", clicked("/devices/", "#menu-sort summary")),
     State(
         "devices-columns-open",
         clicked(COLUMNS, "#menu-columns summary"),

@@ -12,15 +12,15 @@ WORDS: Final = {
     "fleet": "{fleet}",
     "contact": "Last contact",
     "release": "Release",
-    "os": "OS version, tags",
+    "os": "OS version",
+    "tags": "Tags",
     "ip": "IP address",
     "type": "Type",
-    "tags": "Tags",
     "supervisor": "Supervisor",
     "notes": "Notes",
     "added": "Added",
 }
-DEFAULT: Final = ("fleet", "contact", "release", "os", "ip")
+DEFAULT: Final = ("fleet", "contact", "release", "os", "tags", "ip")
 MOST: Final = 6  # more would not leave a readable width to each
 ALWAYS: Final = "status"  # in an address: none but those that are always there
 
