@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -59,7 +59,7 @@ class Change:
     at: datetime
     reason: str
     link: str = ""  # that brought it: vpn, heartbeat, or nothing
-    recorded_id: int = 0  # of its record; 0: not recorded yet
+    recorded_id: int = field(default=0, compare=False)  # of its record; 0: not recorded yet
     number: int = 1  # of changes that it stands for, the newest of a run
 
     @property
@@ -196,4 +196,5 @@ def _unrecorded_change(device: DeviceWithStatus) -> Change:
         after=device.status,
         at=device.status_since,
         reason=reason_words(_passed(device)),
+        link=link_of(_passed(device)),
     )

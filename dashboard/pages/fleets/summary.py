@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dashboard.pages.parts.allowance import Allowance, of_counts
 from dashboard.pages.parts.attended import attended_words
+from dashboard.pages.parts.over_time_small import Small, small_pictures
 from devices.clock import Moment
 from devices.history import changes
 from devices.history.changes import Change
@@ -34,6 +35,7 @@ class FleetRow:
     attention: int
     attended: str  # what those are, where their statuses do not tell
     change: Change | None
+    day: Small | None  # None: not counted yet
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) ->
 def rows(standings: Sequence[Standing], at: Moment, apart: Apart) -> list[FleetRow]:
     """The rows of a page of fleets: how they stand, and what changed last in each."""
     last = changes.last_of_fleets([each.id for each in standings], at, apart.moved)
+    days = small_pictures([each.id for each in standings], at.at)
     return [
         FleetRow(
             each.slug,
@@ -82,6 +85,7 @@ def rows(standings: Sequence[Standing], at: Moment, apart: Apart) -> list[FleetR
             each.attention,
             attended_words(each.counts, each.attention),
             last.get(each.id),
+            days.get(each.id),
         )
         for each in standings
     ]
