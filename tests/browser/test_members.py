@@ -30,7 +30,7 @@ def test_one_invites_another_joins(
     page.get_by_role("link", name="Invite…").click()
     page.get_by_label("E-mail address").fill("eve@example.com")
     page.get_by_label("Administrator").check()
-    page.get_by_role("button", name="Make the link").click()
+    page.get_by_role("button", name="Create the link").click()
     link = page.locator("#new-link").inner_text()
     plain = browser.new_context(base_url=live_server.url, java_script_enabled=False)
     plain.set_default_timeout(15_000)
@@ -48,7 +48,7 @@ def test_one_invites_another_joins(
     page.get_by_role("link", name="Change… eve").click()
     page.locator("summary", has_text="Remove…").click()
     page.get_by_role("button", name="Remove eve").click()
-    expect(page.get_by_text("eve is no member of")).to_be_visible()
+    expect(page.get_by_text("eve is no longer a member of")).to_be_visible()
     assert role_in(eve, organization) is None
 
 
@@ -80,12 +80,12 @@ def test_a_member_named_by_dots_is_changed_and_removed(page: Page, organization:
     page.get_by_role("link", name="Change… ..").click()
     page.get_by_label("Observer").check()
     page.get_by_role("button", name="Save the role").click()
-    expect(page.get_by_text(".. is Observer now")).to_be_visible()
+    expect(page.get_by_text(".. is now Observer")).to_be_visible()
     assert role_in(dots, organization) == Role.OBSERVER
     page.get_by_role("link", name="Change… ..").click()
     page.locator("summary", has_text="Remove…").click()
     page.get_by_role("button", name="Remove ..").click()
-    expect(page.get_by_text(".. is no member of")).to_be_visible()
+    expect(page.get_by_text(".. is no longer a member of")).to_be_visible()
     assert role_in(dots, organization) is None
 
 
