@@ -98,10 +98,13 @@ def test_a_change_of_the_type_of_a_fleet_starts_one_job(
     fleet: Fleet, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(plan_change, "AT_ONCE", 0)
+    Organization.objects.update(shows_plan=True)
     make_device(fleet)
     path = reverse("fleets:fleet-settings", args=[fleet.slug])
     seen = version(settings_of(fleet))
-    first, second = twice(owner, path, name="Kiosks", type="paid", every="5", unit="min", seen=seen)
+    first, second = twice(
+        owner, path, name="Kiosks", type="paid", every="5", unit="min", vpn_enabled="on", seen=seen
+    )
     job = Job.objects.get()
     assert first["Location"] == second["Location"] == reverse("devices:job", args=[job.uuid])
 

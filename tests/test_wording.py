@@ -1,6 +1,6 @@
 """The words that people read, on every page, in mails, sentences, scripts and documents.
 
-CONTRIBUTING.md, Words. A word that stands here for a reason is in ALLOWED, with the reason.
+The words are listed in CONTRIBUTING.md. A word that stands here for a reason is in ALLOWED, with the reason.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def is_refused(said: Answer, status: int, words: str) -> None:
 
 def test_what_is_announced_as_too_large_is_not_read(port: int) -> None:
     said = ask(port, head("POST", "/theme/", Content_Length=str(BODY_LIMIT + 1), Expect="100-continue"))
-    is_refused(said, 413, "At most 5 MB are taken at once")
+    is_refused(said, 413, "Up to 5 MB are accepted at once")
 
 
 def test_what_turns_out_to_be_too_large(port: int) -> None:
@@ -43,7 +43,7 @@ def test_what_turns_out_to_be_too_large(port: int) -> None:
         piece = b"%x\r\n" % 2**16 + b"x" * 2**16 + b"\r\n"
         for _ in range(BODY_LIMIT // 2**16 + 1):
             caller.sendall(piece)
-        is_refused(answer(caller), 413, "At most 5 MB are taken at once")
+        is_refused(answer(caller), 413, "Up to 5 MB are accepted at once")
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_an_export_can_be_imported_elsewhere_and_exported_again_alike(
     exported = fetch(client, "/devices/devices.csv?sort=name")
     for device in Device.objects.all():
         lifecycle.delete(device=device, actor=None)
-    elsewhere = make_fleet()
+    elsewhere = make_fleet(vpn_enabled=fleet.vpn_enabled)
     client.force_login(make_member(elsewhere.organization, Role.OPERATOR))
     path = reverse("devices:import", args=[elsewhere.slug])
     preview = client.post(path, {"file": SimpleUploadedFile("devices.csv", exported.encode())}, follow=True)

@@ -247,7 +247,7 @@ def test_the_console_makes_an_owner_where_none_can_be_reached(
         call_command("make_owner", slug, "nobody")
 
 
-SAID = [("bob is Owner", ""), ("guest is Owner", ""), ("guest is Owner", " already")]
+SAID = [("bob is now Owner", ""), ("guest is now Owner", ""), ("guest is already Owner", "")]
 
 
 @pytest.mark.parametrize("lowered", [True, False])

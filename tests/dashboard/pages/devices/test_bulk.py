@@ -73,7 +73,7 @@ def test_no_more_is_selected_than_may_be_kept_and_the_list_says_so(
         assert "/selections/" in reader.post("/devices/selections/", asked)["Location"]
     answer = reader.post("/devices/selections/", asked, follow=True)
     assert answer.redirect_chain == [("/devices/?sort=name", 302)]
-    assert "the most that are kept. Nothing was started." in text_of(answer)
+    assert "which is the limit. Nothing was started." in text_of(answer)
     assert Selection.objects.count() == 2
     Selection.objects.update(created_at=clock.now() - bulk_actions.NEEDED)
     assert "/selections/" in reader.post("/devices/selections/", asked)["Location"]

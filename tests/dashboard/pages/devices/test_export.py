@@ -243,7 +243,7 @@ def test_exports_are_few_at_once_and_who_is_refused_is_told_when_to_try_again(
     mine, theirs, after, foreign, *_ = async_to_sync(all_at_once)()
     assert [mine.status_code, theirs.status_code, after.status_code] == [429, 503, 200]
     assert "You are already downloading two exports" in mine.content.decode()
-    assert "try again in a minute" in theirs.content.decode()
+    assert "Try again in a minute" in theirs.content.decode()
     assert mine["Retry-After"] == theirs["Retry-After"] == "60"
     assert foreign.status_code == 503
 
