@@ -38,12 +38,12 @@ class InOneThread(ASGIHandler):
 
 
 limits = Limits(InOneThread())
-event_stream.BELL.under_way = lambda: limits.under_way
+event_stream.EVENT_STREAM.under_way = lambda: limits.under_way
 
 
 async def pages_or_events(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     is_event_stream = scope["type"] == "http" and scope["path"] == event_stream.PATH
-    await (event_stream.BELL if is_event_stream else limits)(scope, receive, send)
+    await (event_stream.EVENT_STREAM if is_event_stream else limits)(scope, receive, send)
 
 
 pages = Health(Proxied(RateLimited(pages_or_events)))  # what people see

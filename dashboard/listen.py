@@ -101,8 +101,8 @@ class Server(uvicorn.Server):
         """What was accepted is answered. Where Ctrl-C ends us, no load balancer has to notice first."""
         self._draining.begun = True
         await asyncio.sleep(0 if self._by_hand else SECONDS)
-        if bell := sys.modules.get("dashboard.live.event_stream"):  # not where devices alone are answered
-            bell.BELL.end()
+        if module := sys.modules.get("dashboard.live.event_stream"):  # not where devices alone are answered
+            module.EVENT_STREAM.end()
         self._accepting.stop()
         await asyncio.sleep(0 if self._by_hand else LAST)
         await super().shutdown(sockets)

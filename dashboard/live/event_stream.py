@@ -25,11 +25,11 @@ from django import db
 from dashboard.http import rate_limits
 from dashboard.http.request_limits import REFUSAL
 from dashboard.http.session_cookie import session_in
-from dashboard.live.subscribers import Listener, Rights, rights_of
+from dashboard.live.subscribers import Rights, Subscriber, rights_of
 from devices import clock
 from devices.ingest import capacity
 from fleets.postgres import availability
-from fleets.postgres.listener import NEWS
+from fleets.postgres.listener import LISTENER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -63,7 +63,7 @@ DEAF: Final = b"event: deaf\ndata:\n\n"
 RING: Final = b"event: changed\ndata:\n\n"
 
 
-class Bell:
+class EventStream:
     """An ASGI app of one path, around which stand the rate limits (dashboard/http/rate_limits.py) and nothing
     else.
     """
@@ -123,8 +123,8 @@ class Bell:
     def _listen(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            NEWS.hear(self._heard)
-            NEWS.start()
+            LISTENER.hear(self._heard)
+            LISTENER.start()
 
     def _heard(self, organization: int | None) -> None:
         """In the thread that listens."""
@@ -140,9 +140,9 @@ class Bell:
         about = [stream for stream in self._streams if organization in stream.organizations]
         random.shuffle(about)
         for stream in about:
-            if not stream.news:
+            if not stream.changed:
                 loop.call_at(stream.next_at(loop.time()), self._queue, stream)
-            stream.news.add(organization)
+            stream.changed.add(organization)
 
     def _queue(self, stream: Stream) -> None:
         if stream not in self._streams:
@@ -177,9 +177,9 @@ class Bell:
 class Stream:
     """One page that listens."""
 
-    def __init__(self, session: str, listener: Listener) -> None:
-        self.session, (self.person, self.organizations) = session, listener
-        self.news = set[int]()  # organizations that something changed in, and it was not told yet
+    def __init__(self, session: str, subscriber: Subscriber) -> None:
+        self.session, (self.person, self.organizations) = session, subscriber
+        self.changed = set[int]()  # organizations that something changed in, and it was not told yet
         self._woken = asyncio.Event()
         self._rung = self._ended = False
         self._paid_until = 0.0
@@ -190,14 +190,14 @@ class Stream:
         self._paid_until = max(now, self._paid_until) + EVERY
         return at
 
-    def tell(self, listener: Listener | None) -> None:
+    def tell(self, subscriber: Subscriber | None) -> None:
         """That there is news, if it is of organizations that are theirs by now; None: it is nobody's."""
-        if listener is None:
+        if subscriber is None:
             self.end()
             return
-        self._rung |= not self.news.isdisjoint(listener.organizations)
-        self.organizations = listener.organizations
-        self.news.clear()
+        self._rung |= not self.changed.isdisjoint(subscriber.organizations)
+        self.organizations = subscriber.organizations
+        self.changed.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -213,19 +213,19 @@ class Stream:
         try:
             async with asyncio.timeout(LONGEST * random.uniform(0.8, 1)):  # not all come again together
                 await _start(send, 200, HEADERS)
-                await _part(send, HELLO)
+                await _send_chunk(send, HELLO)
                 while not self._ended:
                     await self._say(send)
         except (TimeoutError, OSError):
             pass
         finally:
             departure.cancel()
-        await _part(send, b"", more=False)
+        await _send_chunk(send, b"", more=False)
 
     async def _say(self, send: ASGISendCallable) -> None:
         rung, self._rung = self._rung, False
         self._woken.clear()
-        await _part(send, (LISTENING + RING * rung) if NEWS.listens else DEAF)
+        await _send_chunk(send, (LISTENING + RING * rung) if LISTENER.listens else DEAF)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), KEEP)
 
@@ -243,15 +243,15 @@ def _read(sessions: Collection[str]) -> Rights:
 
 async def _refuse(send: ASGISendCallable, status: int) -> None:
     await _start(send, status, [(b"content-length", b"0")])
-    await _part(send, b"", more=False)
+    await _send_chunk(send, b"", more=False)
 
 
 async def _start(send: ASGISendCallable, status: int, headers: list[tuple[bytes, bytes]]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers, "trailers": False})
 
 
-async def _part(send: ASGISendCallable, body: bytes, *, more: bool = True) -> None:
+async def _send_chunk(send: ASGISendCallable, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-BELL: Final = Bell()
+EVENT_STREAM: Final = EventStream()

@@ -25,7 +25,7 @@ from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
 from devices import clock
 from devices.clock import Moment
 from devices.listing.row_versions import any_moved, versions
-from fleets.postgres.listener import NEWS
+from fleets.postgres.listener import LISTENER
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -33,22 +33,22 @@ Devices = Callable[Concatenate[HttpRequest, P], Sequence[str]]
 
 KEPT: Final = timedelta(seconds=10)
 MOST: Final = 100  # answers; one of a hundred rows has some 150 kB
-DOORS: Final = 64
+LOCKS: Final = 64
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a region showed at `at`, and how things stood just before; `body` None: to be made anew."""
 
-    standing: Hashable
+    state: Hashable
     at: datetime
     tag: str
     body: bytes | None
 
-    def holds(self, standing: Hashable, at: datetime, tag: str | None) -> bool:
+    def holds(self, state: Hashable, at: datetime, tag: str | None) -> bool:
         """Whether it still answers who asks with this tag."""
         known = self.body is not None or self.tag == tag
-        return known and self.standing == standing and abs(at - self.at) < KEPT  # the clock may be set back
+        return known and self.state == state and abs(at - self.at) < KEPT  # the clock may be set back
 
 
 class Answers:
@@ -58,10 +58,10 @@ class Answers:
         self._kept: dict[Hashable, Answer] = {}
         self._lock = threading.Lock()
         # Who asks for what is being made waits for it. A door may belong to several pages.
-        self._doors = tuple(threading.Lock() for _ in range(DOORS))
+        self._locks = tuple(threading.Lock() for _ in range(LOCKS))
 
-    def door(self, key: Hashable) -> threading.Lock:
-        return self._doors[hash(key) % DOORS]
+    def lock_of(self, key: Hashable) -> threading.Lock:
+        return self._locks[hash(key) % LOCKS]
 
     def find(self, key: Hashable) -> Answer | None:
         return self._kept.get(key)
@@ -77,7 +77,7 @@ class Answers:
 ANSWERS: Final = Answers()
 
 
-def shared(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
+def cached_response(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
     """Answer a refresh of this page from memory where it would find nothing new.
 
     `devices` names those whose facts the page shows, by UUID.
@@ -86,20 +86,20 @@ def shared(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
     def decorate(view: View[P]) -> View[P]:
         @wraps(view)
         def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-            if not wants_fragment(request) or not NEWS.listens:
+            if not wants_fragment(request) or not LISTENER.listens:
                 return view(request, *args, **kwargs)
             scope, at = request_scope(request), clock.moment()
-            standing = _standing(scope, at, devices(request, *args, **kwargs))
-            if standing is None:
+            state = _state(scope, at, devices(request, *args, **kwargs))
+            if state is None:
                 return view(request, *args, **kwargs)
             key = _key(request, scope)
-            if again := _again(request, key, standing, at.at):
+            if again := _again(request, key, state, at.at):
                 return again
-            with ANSWERS.door(key):
-                if again := _again(request, key, standing, at.at):
+            with ANSWERS.lock_of(key):
+                if again := _again(request, key, state, at.at):
                     return again
                 response = view(request, *args, **kwargs)
-                _keep(request, response, key, standing, at.at)
+                _keep(request, response, key, state, at.at)
                 return response
 
         return wrapper
@@ -118,25 +118,25 @@ def _key(request: HttpRequest, scope: Scope) -> Hashable:
     )
 
 
-def _standing(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
+def _state(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
     """How things stand for this page; None where nobody knows, or the clock changes them just now."""
-    organizations = [each.pk for each in scope.chosen]
-    news = NEWS.standing(organizations)
-    if news is None or any_moved(organizations, at):
+    organizations = [organization.pk for organization in scope.chosen]
+    notified = LISTENER.state(organizations)
+    if notified is None or any_moved(organizations, at):
         return None
-    return news, timezone.localdate(at.at), at.told, versions(uuids)
+    return notified, timezone.localdate(at.at), at.told, versions(uuids)
 
 
-def _again(request: HttpRequest, key: Hashable, standing: Hashable, at: datetime) -> HttpResponse | None:
+def _again(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -> HttpResponse | None:
     answer, tag = ANSWERS.find(key), request.headers.get(TAG)
-    if answer is None or not answer.holds(standing, at, tag):
+    if answer is None or not answer.holds(state, at, tag):
         return None
     response = HttpResponseNotModified() if answer.tag == tag else HttpResponse(answer.body)
     return live_answer(response, answer.tag, at)
 
 
 def _keep(
-    request: HttpRequest, response: HttpResponseBase, key: Hashable, standing: Hashable, at: datetime
+    request: HttpRequest, response: HttpResponseBase, key: Hashable, state: Hashable, at: datetime
 ) -> None:
     """A page that holds a token of its session is not for others, but whether it changed is."""
     if not isinstance(response, HttpResponse) or TAG not in response:
@@ -146,4 +146,4 @@ def _keep(
     body = None if of_session or not response.content else response.content
     if body is None and before and before.tag == response[TAG]:
         body = before.body
-    ANSWERS.keep(key, Answer(standing, at, response[TAG], body))
+    ANSWERS.keep(key, Answer(state, at, response[TAG], body))

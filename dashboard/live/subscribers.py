@@ -19,27 +19,27 @@ from dashboard.models import User
 from fleets.models import Membership
 
 
-class Listener(NamedTuple):
+class Subscriber(NamedTuple):
     """Whose session it is, and of which organizations they may hear, by primary key."""
 
     person: int
     organizations: frozenset[int]
 
 
-Rights = dict[str, Listener]  # by session
+Rights = dict[str, Subscriber]  # by session
 
 
 def rights_of(sessions: Collection[str], at: datetime) -> Rights:
     """Whose sessions these are, and of what they may hear; without those that are nobody's by now."""
     kept = Session.objects.filter(session_key__in=sessions, expire_date__gt=at)
-    said = {each.session_key: each.get_decoded() for each in kept}
-    whose = {key: int(each.get(SESSION_KEY, 0)) for key, each in said.items()}
+    decoded = {session.session_key: session.get_decoded() for session in kept}
+    whose = {key: int(pair.get(SESSION_KEY, 0)) for key, pair in decoded.items()}
     people = User.objects.filter(is_active=True).in_bulk(set(whose.values()))
-    standing = [key for key, pk in whose.items() if pk in people and _holds(said[key], people[pk])]
+    active = [key for key, pk in whose.items() if pk in people and _holds(decoded[key], people[pk])]
     organizations = defaultdict[int, set[int]](set)
     for user, organization in Membership.objects.filter(user__in=people).values_list("user", "organization"):
         organizations[user].add(organization)
-    return {key: Listener(whose[key], frozenset(organizations[whose[key]])) for key in standing}
+    return {key: Subscriber(whose[key], frozenset(organizations[whose[key]])) for key in active}
 
 
 def _holds(session: dict[str, Any], user: User) -> bool:
@@ -47,5 +47,5 @@ def _holds(session: dict[str, Any], user: User) -> bool:
     proof = session.get(HASH_SESSION_KEY, "")
     proofs = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS and any(
-        constant_time_compare(proof, each) for each in proofs
+        constant_time_compare(proof, expected) for expected in proofs
     )

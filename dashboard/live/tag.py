@@ -40,17 +40,17 @@ def tag_of(shown: object, at: datetime) -> str:
 
 def _plain(value: Any) -> object:
     """A value of ours as values that the encoder knows by itself. A page has hundreds."""
-    return _parts_of(type(value))(value)  # type: ignore[arg-type]  # mypy asks for the hash of the value
+    return _fields_of(type(value))(value)  # type: ignore[arg-type]  # mypy asks for the hash of the value
 
 
 ENCODER = JSONEncoder(default=_plain, check_circular=False)
 
 
 @cache
-def _parts_of(kind: type) -> Callable[[Any], object]:
+def _fields_of(kind: type) -> Callable[[Any], object]:
     """What makes plain values of this kind of them."""
     if is_dataclass(kind):  # without what moves on in the browser
-        return attrgetter(*(each.name for each in fields(kind) if each.compare))
+        return attrgetter(*(field.name for field in fields(kind) if field.compare))
     if issubclass(kind, Struct):
         return attrgetter(*kind.__struct_fields__)
     if issubclass(kind, datetime):
@@ -66,5 +66,5 @@ def _row(row: Model) -> dict[str, object]:
     """Whatever was read of a row, annotations too, and of the rows it points to that were read with it."""
     read = {name: value for name, value in sorted(vars(row).items()) if not name.startswith("_")}
     meta = row._meta  # noqa: SLF001 - Django's documented name for it
-    pointed = [each for each in meta.concrete_fields if isinstance(each, ForeignKey)]
-    return read | {each.name: getattr(row, each.name) for each in pointed if each.is_cached(row)}
+    pointed = [field for field in meta.concrete_fields if isinstance(field, ForeignKey)]
+    return read | {related.name: getattr(row, related.name) for related in pointed if related.is_cached(row)}

@@ -63,9 +63,9 @@ def welcome(request: HttpRequest) -> HttpResponse:
         return redirect(settings.LOGIN_REDIRECT_URL)
     form = WelcomeForm(request.META.get("REMOTE_ADDR", ""), request.POST or None)
     if form.is_valid():
-        said = {name: value for name, value in form.cleaned_data.items() if name != "code"}
+        values = {name: value for name, value in form.cleaned_data.items() if name != "code"}
         try:
-            user, organization = first_run.set_up(**said)
+            user, organization = first_run.set_up(**values)
         except first_run.Over:
             messages.error(
                 request, "Somebody else has just set up this site. Sign in, or ask them for access."

@@ -9,11 +9,10 @@ from dashboard.pages.device import keys as device_keys
 from dashboard.pages.device import legend as statuses
 from dashboard.pages.device import lifecycle, preregister
 from dashboard.pages.device import summary as detail
-from dashboard.pages.devices import bulk, export, saved_views
+from dashboard.pages.devices import bulk, export, saved_views, suggestions
 from dashboard.pages.devices import column_menu as columns
 from dashboard.pages.devices import import_file as imports
 from dashboard.pages.devices import list as listing
-from dashboard.pages.devices import suggestions as occurring
 from dashboard.pages.jobs import page as jobs
 
 app_name = "devices"
@@ -22,7 +21,7 @@ urlpatterns = [
     path("devices/", listing.devices, name="list"),
     path("devices/devices.csv", export.csv, name="csv"),
     path("devices/devices.json", export.json, name="json"),
-    path("devices/occurring/", occurring.occurring, name="occurring"),
+    path("devices/occurring/", suggestions.suggest, name="occurring"),
     path("devices/selections/", bulk.select, name="select"),
     path("devices/selections/<uuid:selection>/<slug:action>/", bulk.act, name="bulk"),
     path("devices/columns/", columns.remember, name="columns"),

@@ -27,7 +27,7 @@ def do(run: Run) -> str:
     """Bring the devices of the fleet to what it says, as long as it says that."""
     while True:
         with run.step() as results:
-            results.extend(run.result(each, JobResult.Outcome.DONE) for each in some(run.job))
+            results.extend(run.result(item, JobResult.Outcome.DONE) for item in some(run.job))
         if not results:
             followed = JobResult.objects.filter(job=run.job).count()
             return "1 device follows." if followed == 1 else f"{thousands(followed)} devices follow."

@@ -18,7 +18,7 @@ from devices.clock import Moment
 from devices.listing.filters import Filters, described
 from devices.models import Description
 from devices.models.device import OFTEN
-from devices.rules.status_code import QUIET, cells
+from devices.rules.status_code import QUIET, codes
 from devices.rules.status_code import VPN as VPN_STATES
 from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind
 from fleets.models import Organization
@@ -30,9 +30,9 @@ FEW = 20_000  # rows that are read and sorted sooner than they are looked for in
 
 @dataclass(frozen=True)
 class Branch:
-    """Devices recorded in these cells that meet conditions on columns of other tables, each by its name."""
+    """Devices of these status codes that meet conditions on columns of other tables, each by its name."""
 
-    cells: list[int]
+    codes: list[int]
     quiet_before: datetime | None = None  # of devices that do not poll: no contact since
     poll: Fragment | None = None  # on HEARTBEATS
     words: Fragment | None = None  # on DESCRIPTIONS
@@ -44,9 +44,9 @@ class Branch:
         both = ((DESCRIPTIONS, self.words), (HEARTBEATS, self.poll))
         return [(table, condition) for table, condition in both if condition]
 
-    def narrowed(self, cells: list[int], device: Fragment | None = None) -> Branch:
-        """Those of it in these cells that meet another condition."""
-        return replace(self, cells=cells, device=device)
+    def narrowed(self, codes: list[int], device: Fragment | None = None) -> Branch:
+        """Those of it with these status codes that meet another condition."""
+        return replace(self, codes=codes, device=device)
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ def recorded(
 def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
     statuses = [status for shown in filters.statuses for status in behind(shown)] or list(Status)
     vpn = filters.vpn or tuple(VPN_STATES)
-    asked = filters.heartbeat or ("recent", "overdue", "late", "lost", "unknown")
+    wanted = filters.heartbeat or ("recent", "overdue", "late", "lost", "unknown")
     silent = None if filters.silent is None else at - filters.silent
     words = _compiled(Description, described(filters))
-    overdue = _overdue(asked, at)
+    overdue = _overdue(wanted, at)
     grouped: dict[bool | str, list[str]] = {}
     for state in HeartbeatState:
-        if state in asked or (state == HeartbeatState.RECENT and "overdue" in asked):
+        if state in wanted or (state == HeartbeatState.RECENT and "overdue" in wanted):
             grouped.setdefault(_kind(state, silent, overdue), []).append(state)
     for kind, states in grouped.items():
         conditions = [term for term in (overdue if kind == "recent" else None, _contact(silent)) if term]
         yield Branch(
-            cells(statuses, vpn, states),
+            codes(statuses, vpn, states),
             quiet_before=silent if kind == "quiet" else None,
             poll=_all(conditions) if kind not in ("quiet", "any") else None,
             words=words,
@@ -102,7 +102,7 @@ def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
 
 
 def _kind(state: str, silent: datetime | None, overdue: Fragment | None) -> str:
-    """Which of a heartbeat's states are asked the same besides their cells."""
+    """Which of a heartbeat's states are asked the same besides their codes."""
     if overdue and state == HeartbeatState.RECENT:
         return "recent"
     if silent is None:
@@ -110,15 +110,15 @@ def _kind(state: str, silent: datetime | None, overdue: Fragment | None) -> str:
     return "quiet" if state in QUIET else "polls"
 
 
-def _overdue(asked: Sequence[str], at: datetime) -> Fragment | None:
+def _overdue(states: Sequence[str], at: datetime) -> Fragment | None:
     """Whether those that poll must be overdue, or must not; None: either."""
-    if ("recent" in asked) == ("overdue" in asked):
+    if ("recent" in states) == ("overdue" in states):
         return None
     due = (
         "devices_heartbeat.last_poll_at + devices_heartbeat.poll_interval * interval '1 second' + %s <= %s",
         [OVERDUE_AFTER, at],
     )
-    if "recent" in asked:
+    if "recent" in states:
         return f"NOT ({due[0]})", due[1]
     # Whoever polls often is overdue near its deadline only: half an interval before, less the jitter.
     near = at + timedelta(seconds=OFTEN / 2 + 1) - OVERDUE_AFTER
@@ -160,22 +160,22 @@ def from_rows(branch: Branch) -> str:
     return f"devices_device d{''.join(joins)}"
 
 
-def conditions(asked: Recorded, branch: Branch, *, there: Sequence[str] = (), first: str = "") -> Fragment:
-    """What a device `d` of the branch must meet besides its cell and scope; begins with AND.
+def conditions(recorded: Recorded, branch: Branch, *, there: Sequence[str] = (), first: str = "") -> Fragment:
+    """What a device `d` of the branch must meet besides its status code and scope; begins with AND.
 
     Conditions on other tables are looked up for one device at a time, but on those that are `there` by a
     join; `first`: of this table, few rows meet the condition, and these are found before any device.
     """
     fragments: list[Fragment] = []
-    if asked.moved:
-        fragments.append(("d.id <> ALL(%s::bigint[])", [asked.moved]))
+    if recorded.moved:
+        fragments.append(("d.id <> ALL(%s::bigint[])", [recorded.moved]))
     if branch.device:
         fragments.append(branch.device)
     if branch.quiet_before is not None:
         fragments.append(("d.recorded_quiet_at < %s", [branch.quiet_before]))
     for table, condition in branch.elsewhere:
         if table == first:
-            fragments.append(_among(asked, table, condition))
+            fragments.append(_among(recorded, table, condition))
         else:
             fragments.append(condition if table in there else _looked_up(table, condition))
     whole = _all(fragments)
@@ -186,20 +186,20 @@ def _looked_up(table: str, condition: Fragment) -> Fragment:
     return f"(SELECT {condition[0]} FROM {table} WHERE {table}.device_id = d.id)", condition[1]
 
 
-def _among(asked: Recorded, table: str, condition: Fragment) -> Fragment:
+def _among(recorded: Recorded, table: str, condition: Fragment) -> Fragment:
     """That a device is one of those that meet a condition; as an array, which the planner takes for short."""
     found = f"SELECT device_id FROM {table} WHERE organization_id = ANY(%s) AND ({condition[0]})"
-    return f"d.id = ANY(ARRAY({found}))", [asked.organizations, *condition[1]]
+    return f"d.id = ANY(ARRAY({found}))", [recorded.organizations, *condition[1]]
 
 
-def few_by(asked: Recorded, branch: Branch) -> str:
+def sorted_scan_by(recorded: Recorded, branch: Branch) -> str:
     """The table whose condition so few devices meet that all of them can be read and sorted; else nothing."""
-    if branch.words and estimated(asked, branch.words) <= FEW:
+    if branch.words and estimated(recorded, branch.words) <= FEW:
         return DESCRIPTIONS
-    return HEARTBEATS if branch.poll and _few_polls(asked, branch.poll) else ""
+    return HEARTBEATS if branch.poll and _suits_few_polls(recorded, branch.poll) else ""
 
 
-def _few_polls(asked: Recorded, poll: Fragment) -> bool:
+def _suits_few_polls(recorded: Recorded, poll: Fragment) -> bool:
     sql = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM devices_heartbeat
@@ -207,27 +207,27 @@ def _few_polls(asked: Recorded, poll: Fragment) -> bool:
     ) AS found
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [asked.organizations, *poll[1]])
+        cursor.execute(sql, [recorded.organizations, *poll[1]])
         return bool(cursor.fetchone()[0] <= FEW)
 
 
-def few_in(asked: Recorded, cells: Sequence[int], most: int) -> bool:
-    """Whether so few devices are recorded in these cells."""
+def suits_sorted_scan(recorded: Recorded, codes: Sequence[int], most: int) -> bool:
+    """Whether so few devices are recorded with these status codes."""
     sql = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM devices_device d
-        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) LIMIT %s
+        WHERE d.{recorded.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) LIMIT %s
     ) AS found
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [asked.scope, list(cells), most + 1])
+        cursor.execute(sql, [recorded.scope, list(codes), most + 1])
         return bool(cursor.fetchone()[0] <= most)
 
 
-def estimated(asked: Recorded, words: Fragment) -> int:
+def estimated(recorded: Recorded, words: Fragment) -> int:
     """How many devices the planner expects to be described so."""
     sql = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {DESCRIPTIONS} WHERE organization_id = ANY(%s) AND {words[0]}"
     with connection.cursor() as cursor:
-        cursor.execute(sql, [asked.organizations, *words[1]])
+        cursor.execute(sql, [recorded.organizations, *words[1]])
         plan = cursor.fetchone()[0]
     return int((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]["Plan Rows"])

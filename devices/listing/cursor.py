@@ -29,7 +29,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Place:
+class Cursor:
     """Where rows are taken: an order, perhaps turned around, and the values of the row before; how many."""
 
     name: str

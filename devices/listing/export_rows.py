@@ -49,7 +49,7 @@ READ: Final = {
 }
 COLUMNS: Final = tuple(READ)
 # Columns that say what they read in other words.
-SAID: Final[dict[str, Callable[[Any], Any]]] = {
+FORMATS: Final[dict[str, Callable[[Any], Any]]] = {
     "status": lambda slug: shown(slug).value,
     "status_label": lambda slug: shown(slug).label,
     "needs_attention": lambda rank: rank <= LAST_ATTENTION_RANK,
@@ -65,7 +65,7 @@ class Batches:
 
     def __init__(self, devices: QuerySet[Device]) -> None:
         rows: Any = devices.annotate(vpn_used=Coalesce("vpn_setting", "fleet__vpn_enabled"))  # null: not yet
-        self._rows = rows.values_list(*PLACES).iterator(chunk_size=BATCH)
+        self._rows = rows.values_list(*INDEXES).iterator(chunk_size=BATCH)
 
     async def __aiter__(self) -> AsyncIterator[list[dict[str, Any]]]:
         take = sync_to_async(lambda: [_row(values) for values in islice(self._rows, BATCH)])
@@ -76,11 +76,11 @@ class Batches:
         self._rows.close()  # who goes away early leaves a cursor
 
 
-PLACES: Final = {name: place for place, name in enumerate(dict.fromkeys(READ.values()))}
+INDEXES: Final = {name: index for index, name in enumerate(dict.fromkeys(READ.values()))}
 
 
 def _row(values: tuple[Any, ...]) -> dict[str, Any]:
     return {
-        column: SAID[column](values[PLACES[name]]) if column in SAID else values[PLACES[name]]
+        column: FORMATS[column](values[INDEXES[name]]) if column in FORMATS else values[INDEXES[name]]
         for column, name in READ.items()
     }

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Count
 
 from devices.clock import Moment
-from devices.listing.branches import Branch, Recorded, conditions, few_by, from_rows, recorded
+from devices.listing.branches import Branch, Recorded, conditions, from_rows, recorded, sorted_scan_by
 from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
 from devices.rules.status_code import status_of
 from devices.rules.vocabulary import Status, behind, vocabulary
@@ -56,68 +56,68 @@ def as_shown(counts: dict[str, int]) -> dict[Status, int]:
     return {status: sum(counts[part] for part in behind(status)) for status in vocabulary()}
 
 
-def _recorded_counts(asked: Recorded, moved: Sequence[int], most: int | None) -> Counter[str] | None:
+def _recorded_counts(recorded: Recorded, moved: Sequence[int], most: int | None) -> Counter[str] | None:
     """How many devices but `moved` are recorded with each status; None where counting takes long.
 
     That is where many have to be looked up one by one, or are more than `most`.
     """
-    first = [few_by(asked, branch) for branch in asked.branches]
+    first = [sorted_scan_by(recorded, branch) for branch in recorded.branches]
     if most and any(
-        branch.elsewhere and not table for branch, table in zip(asked.branches, first, strict=True)
+        branch.elsewhere and not table for branch, table in zip(recorded.branches, first, strict=True)
     ):
         return None
-    counts = _counted(asked, first, most=most)
+    counts = _counted(recorded, first, most=most)
     if counts is not None and moved:
-        counts.subtract(_counted(asked, first, among=moved) or {})
+        counts.subtract(_counted(recorded, first, among=moved) or {})
     return counts
 
 
 def _counted(
-    asked: Recorded, first: Sequence[str], *, among: Sequence[int] | None = None, most: int | None = None
+    recorded: Recorded, first: Sequence[str], *, among: Sequence[int] | None = None, most: int | None = None
 ) -> Counter[str] | None:
     """The same of all, or `among` some; None where a branch that has to be counted has more than `most`.
 
     `first`: of each branch the table whose condition few meet.
     """
     counts, of_branches = Counter[str](), Counter[int]()
-    if not asked.branches or not asked.scope:
+    if not recorded.branches or not recorded.scope:
         return counts
-    branches = zip(asked.branches, first, strict=True)
-    queries = [_count(asked, branch, table, among, most) for branch, table in branches]
+    branches = zip(recorded.branches, first, strict=True)
+    queries = [_count(recorded, branch, table, among, most) for branch, table in branches]
     numbered = (f"SELECT {number}, * FROM ({sql}) AS branch" for number, (sql, _) in enumerate(queries))
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(numbered), [param for _, params in queries for param in params])
-        for branch, cell, number in cursor.fetchall():
-            counts[status_of(cell)] += number
-            of_branches[branch] += 0 if asked.branches[branch].quiet_before else number
+        for branch, code, number in cursor.fetchall():
+            counts[status_of(code)] += number
+            of_branches[branch] += 0 if recorded.branches[branch].quiet_before else number
     return None if most and max(of_branches.values(), default=0) > most else counts
 
 
 def _count(
-    asked: Recorded, branch: Branch, first: str, among: Sequence[int] | None, most: int | None
+    recorded: Recorded, branch: Branch, first: str, among: Sequence[int] | None, most: int | None
 ) -> Fragment:
     """Cells and how many are recorded in each; not many more than `most` altogether."""
     if branch.quiet_before is not None and among is None and not branch.words:
-        return _count_quiet(asked, branch)
+        return _count_quiet(recorded, branch)
     joined = [] if first else [table for table, _ in branch.elsewhere]
-    condition, params = conditions(asked, branch, there=joined, first=first)
+    condition, params = conditions(recorded, branch, there=joined, first=first)
     named, ids = ("AND d.id = ANY(%s)", [among]) if among is not None else ("", [])
     sql = f"""
     SELECT recorded_cell, count(*) FROM (
         SELECT d.recorded_cell FROM {from_rows(branch) if joined else "devices_device d"}
-        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {named} {condition}
+        WHERE d.{recorded.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {named} {condition}
         LIMIT %s
     ) AS found GROUP BY recorded_cell
     """
-    return sql, [asked.scope, branch.cells, *ids, *params, most and most + 1]
+    return sql, [recorded.scope, branch.codes, *ids, *params, most and most + 1]
 
 
-def _count_quiet(asked: Recorded, branch: Branch) -> Fragment:
-    """Cell by cell, the end of an index that is sorted by silence."""
+def _count_quiet(recorded: Recorded, branch: Branch) -> Fragment:
+    """Code by code, the end of an index that is sorted by silence."""
     sql = f"""
     SELECT c.cell, (
         SELECT count(*) FROM devices_device d
-        WHERE d.{asked.column} = scope.id AND d.recorded_cell = c.cell AND d.recorded_quiet_at < %s
+        WHERE d.{recorded.column} = scope.id AND d.recorded_cell = c.cell AND d.recorded_quiet_at < %s
     ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell)
     """
-    return sql, [branch.quiet_before, asked.scope, branch.cells]
+    return sql, [branch.quiet_before, recorded.scope, branch.codes]

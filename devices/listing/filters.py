@@ -133,34 +133,34 @@ def unchanging(devices: QuerySet[Device], filters: Filters) -> QuerySet[Device]:
 
 def described(filters: Filters) -> Q:
     """What the filters ask of a device's Description."""
-    asked = Q()
+    wanted = Q()
     for name, values in (
         ("recorded_type", filters.types),
         ("recorded_os_version", filters.os_versions),
         ("recorded_release", filters.releases),
     ):
         if values:
-            asked &= Q(**{f"{name}__in": values})
+            wanted &= Q(**{f"{name}__in": values})
     for tag in filters.tags:
-        asked &= _tagged(tag)
+        wanted &= _tagged(tag)
     if query := query_of(filters.text):
-        asked &= Q(recorded_words=query)
-    return asked
+        wanted &= Q(recorded_words=query)
+    return wanted
 
 
 def present(filters: Filters, at: Moment) -> Q:
     """What the filters ask of the links and of the last contact, over devices annotated by with_status."""
-    asked = _one_of(VPN, filters.vpn) & _one_of(HEARTBEAT, filters.heartbeat)
+    wanted = _one_of(VPN, filters.vpn) & _one_of(HEARTBEAT, filters.heartbeat)
     if filters.silent is not None:
-        asked &= Q(last_contact__lt=at.heard - filters.silent) | Q(last_contact__isnull=True)
-    return asked
+        wanted &= Q(last_contact__lt=at.heard - filters.silent) | Q(last_contact__isnull=True)
+    return wanted
 
 
 def _one_of(conditions: dict[str, Q], names: Sequence[str]) -> Q:
-    asked = Q()
+    wanted = Q()
     for name in names:
-        asked |= conditions[name]
-    return asked
+        wanted |= conditions[name]
+    return wanted
 
 
 def _tagged(tag: Tag) -> Q:

@@ -33,7 +33,7 @@ READ = {
         for place, slug in enumerate(Status.values)
     ),
 }
-STANDINGS = """
+SUMMARIES = """
 WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
 tally (fleet_id, status, number, stalled, changed_at) AS (
     SELECT fleet_id, status, number, 0, changed_at FROM devices_fleetcount WHERE organization_id = ANY(%s)
@@ -42,7 +42,7 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
     UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM unnest(%s::bigint[]) AS stalled (fleet_id)
 ),
 """
-STANDING = """
+SUMMARY = """
 standing AS (
     SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, {by_name} AS by_name,
            {counts},
@@ -88,7 +88,7 @@ def apart(organizations: Sequence[Organization], at: Moment) -> Apart:
 
 
 @dataclass(frozen=True)
-class Standing:
+class FleetSummary:
     """How one fleet stands; the names of its fields are those of the columns, the counts are as recorded."""
 
     id: int
@@ -109,7 +109,7 @@ def order_named(name: str) -> Order:
     return (first.reversed() if name.startswith("-") else first, *others)
 
 
-def standings(
+def summaries(
     organizations: Sequence[Organization],
     text: str,
     order: Order,
@@ -127,9 +127,9 @@ def standings(
     return page_of(partial(_take, organizations, text, at, apart), order, size, after=after, before=before)
 
 
-def standings_of(
+def summaries_of(
     organizations: Sequence[Organization], slugs: Sequence[str], at: Moment, apart: Apart
-) -> list[Standing]:
+) -> list[FleetSummary]:
     """The fleets that a page already shows, in its order; without those that are gone."""
     found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
     by_slug = {fleet.slug: fleet for fleet in found}
@@ -144,7 +144,7 @@ def _take(
     order: Order,
     size: int,
     values: list[Any] | None,
-) -> list[Standing]:
+) -> list[FleetSummary]:
     by = order_sql(order)
     return _read(organizations, text, at, apart, after_sql(order, values), by, size)
 
@@ -157,33 +157,33 @@ def _read(
     where: Fragment,
     order: str,
     limit: int,
-) -> list[Standing]:
+) -> list[FleetSummary]:
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
     moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, [])
-    sql = STANDINGS.format(moved=moved) + STANDING.format(**READ, where=where[0], order=order)
-    params = [*moved_params, ids, apart.stalled, *standing_params(ids, text), *where[1], limit]
+    sql = SUMMARIES.format(moved=moved) + SUMMARY.format(**READ, where=where[0], order=order)
+    params = [*moved_params, ids, apart.stalled, *summary_params(ids, text), *where[1], limit]
     return read(sql, params)
 
 
-def standing_params(organizations: list[int], text: str) -> list[Any]:
+def summary_params(organizations: list[int], text: str) -> list[Any]:
     """What STANDING wants before the parameters of its condition and its limit."""
     words = [f"%{_escaped(word)}%" for word in text.split()]
     return [[status.value for status in WORST], NEVER, organizations, words]
 
 
-def read(sql: str, params: list[Any]) -> list[Standing]:
+def read(sql: str, params: list[Any]) -> list[FleetSummary]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return [_standing(row) for row in cursor.fetchall()]
+        return [_summary(row) for row in cursor.fetchall()]
 
 
-def _standing(row: tuple[Any, ...]) -> Standing:
+def _summary(row: tuple[Any, ...]) -> FleetSummary:
     counts = dict(zip(Status.values, map(int, row[6:15]), strict=True))
     pk, slug, name, kind, device_type, by_name = row[:6]
     devices, attention, changed_at = row[15:]
-    return Standing(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
+    return FleetSummary(pk, slug, name, kind, device_type, by_name, counts, devices, attention, changed_at)
 
 
 def moves(organizations: Sequence[Organization], at: Moment, moved: list[int]) -> Fragment:

@@ -8,13 +8,13 @@ from typing import Any
 
 from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
-from devices.listing.fleets import NOBODY, READ, STANDING, Standing, moves, read, standing_params
+from devices.listing.fleets import NOBODY, READ, SUMMARY, FleetSummary, moves, read, summary_params
 from fleets.models import Organization
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import Order, Page, after_sql, order_sql, page_of
 
 # When something changed last is asked of each fleet; whether an update had stalled nobody knows any more.
-THEN = """
+AS_OF = """
 WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
 counted (organization_id, fleet_id, status, number) AS ({counted}),
 tally (fleet_id, status, number, stalled, changed_at) AS (
@@ -33,7 +33,7 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
 THERE = "(devices > 0 OR id IN (SELECT id FROM fleets_fleet WHERE created_at <= %s))"
 
 
-def standings_then(
+def summaries_as_of(
     organizations: Sequence[Organization],
     instant: Instant,
     text: str,
@@ -57,14 +57,14 @@ def _take(
     order: Order,
     size: int,
     values: list[Any] | None,
-) -> list[Standing]:
+) -> list[FleetSummary]:
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
     moved, moved_params = moves(organizations, instant.at, instant.passed) if instant.passed else (NOBODY, [])
     where, where_params = after_sql(order, values)
     by = order_sql(order)
-    sql = THEN.format(moved=moved, counted=counted[0])
-    sql += STANDING.format(**READ, where=f"{where} AND {THERE}", order=by)
-    params = [*moved_params, *counted[1], instant.at.at, ids, *standing_params(ids, text), *where_params]
+    sql = AS_OF.format(moved=moved, counted=counted[0])
+    sql += SUMMARY.format(**READ, where=f"{where} AND {THERE}", order=by)
+    params = [*moved_params, *counted[1], instant.at.at, ids, *summary_params(ids, text), *where_params]
     return read(sql, [*params, instant.at.at, size])

@@ -85,12 +85,12 @@ class Line:
     @property
     def began(self) -> datetime:
         """Since when the first of them has been in trouble."""
-        return moment_of(min(each.began for each in self.lost))
+        return moment_of(min(item.began for item in self.lost))
 
     @property
     def devices(self) -> tuple[int, ...]:
         """The ids of those that are named."""
-        return tuple(each.id for each in self.lost[:NAMED])
+        return tuple(item.id for item in self.lost[:NAMED])
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,26 +110,26 @@ class Incident:
 def grouped(lost: Sequence[Lost], sizes: Sizes) -> list[Line]:
     """Every device in a line, in no order."""
     found = [incident for key, some in _shared(lost).items() for incident in _incidents(key, some)]
-    lines = [_line(each) for each in _explaining(found, sizes)]
-    within = {each.id for line in lines for each in line.lost}
-    return lines + [_alone(each) for each in lost if each.id not in within]
+    lines = [_line(item) for item in _explaining(found, sizes)]
+    within = {item.id for line in lines for item in line.lost}
+    return lines + [_alone(item) for item in lost if item.id not in within]
 
 
 def by_tag(lost: Sequence[Lost], key: str) -> list[Line]:
     """A line for each value of this tag that several have, whenever they were lost."""
     valued: dict[str, list[Lost]] = defaultdict(list)
-    for each in sorted(lost, key=_in_time):
-        for tag in tags_of(each.tags):
+    for item in sorted(lost, key=_in_time):
+        for tag in tags_of(item.tags):
             if tag.partition("=")[0] == key:
-                valued[tag].append(each)
+                valued[tag].append(item)
     lines = [_line(Incident(TAG, tag, "", some)) for tag, some in valued.items() if len(some) > 1]
-    within = {each.id for line in lines for each in line.lost}
-    return lines + [_alone(each) for each in lost if each.id not in within]
+    within = {item.id for line in lines for item in line.lost}
+    return lines + [_alone(item) for item in lost if item.id not in within]
 
 
 def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
     """The tags by which some of these can be put together, those of most devices first."""
-    written = Counter(each.tags for each in lost)
+    written = Counter(item.tags for item in lost)
     tags: Counter[str] = Counter()
     for text, number in written.items():
         tags.update(dict.fromkeys(tags_of(text), number))
@@ -137,7 +137,7 @@ def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
     for tag, number in tags.items():
         if number > 1:
             keys[tag.partition("=")[0]] += number
-    return [key for key, _ in sorted(keys.items(), key=lambda each: (-each[1], each[0]))[:most]]
+    return [key for key, _ in sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:most]]
 
 
 def _shared(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
@@ -178,7 +178,7 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
         if len(session) < MANY:
             continue
         anchor = _densest(session)
-        for _, span in groupby(session, key=lambda each: (each.moment - anchor) // SPAN):
+        for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
             if len(some := list(span)) >= MANY:
                 yield Incident(*key, some)
 
@@ -198,20 +198,20 @@ def _sessions(members: list[Lost]) -> Iterator[list[Lost]]:
 
 def _densest(session: list[Lost]) -> int:
     """The moment after which most were lost within five minutes."""
-    moments = [each.moment for each in session]
-    ahead = (bisect_right(moments, each + SPAN) - bisect_left(moments, each) for each in moments)
-    return min(zip(ahead, moments, strict=True), key=lambda each: (-each[0], each[1]))[1]
+    moments = [item.moment for item in session]
+    ahead = (bisect_right(moments, moment + SPAN) - bisect_left(moments, moment) for moment in moments)
+    return min(zip(ahead, moments, strict=True), key=lambda item: (-item[0], item[1]))[1]
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
     """Those that explain best why so many devices were lost."""
-    fleets = {int(each.key) for each in incidents if each.kind == FLEET}
+    fleets = {int(item.key) for item in incidents if item.kind == FLEET}
     known = sizes(fleets) if fleets else {}
     of_device: dict[int, list[Incident]] = defaultdict(list)
     for incident in incidents:
         for member in incident.members:
             of_device[member.id].append(incident)
-    assigned = Counter(_best(each, known) for each in of_device.values())
+    assigned = Counter(_best(item, known) for item in of_device.values())
     return [incident for incident, number in assigned.items() if number >= MANY]
 
 
@@ -219,11 +219,11 @@ def _best(incidents: Sequence[Incident], sizes: Mapping[int, int]) -> Incident:
     """What explains one device best: a cause of most of those that were lost with it."""
     if len(incidents) == 1:
         return incidents[0]
-    placed = [(_explanation_rank(each, sizes), each.number, each) for each in incidents]
+    placed = [(_explanation_rank(incident, sizes), incident.number, incident) for incident in incidents]
     most = MOST * max(number for _, number, _ in placed)
     better = MOST * max((number for place, number, _ in placed if place <= WHOLE_FLEET), default=0)
-    fit = [each for each in placed if each[1] >= most or (each[0] <= WHOLE_FLEET and each[1] >= better)]
-    return min(fit, key=lambda each: (each[0], -each[1], each[2].key))[2]
+    fit = [item for item in placed if item[1] >= most or (item[0] <= WHOLE_FLEET and item[1] >= better)]
+    return min(fit, key=lambda item: (item[0], -item[1], item[2].key))[2]
 
 
 def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
@@ -235,15 +235,15 @@ def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
 def _line(incident: Incident) -> Line:
     first, last = incident.members[0].moment, incident.members[-1].moment
     named = f"{incident.kind}|{incident.key}|{incident.what}|{first if incident.what else ''}"
-    lost = tuple(sorted(incident.members, key=lambda each: (-each.moment, each.id)))
-    ranks = Counter(each.rank for each in lost)
+    lost = tuple(sorted(incident.members, key=lambda item: (-item.moment, item.id)))
+    ranks = Counter(item.rank for item in lost)
     return Line(
         id=blake2b(named.encode(), digest_size=16).hexdigest(),
         kind=incident.kind,
         key=incident.key,
         what=incident.what,
         rank=min(ranks),
-        newest=moment_of(max(each.since for each in lost)),
+        newest=moment_of(max(item.since for item in lost)),
         first=moment_of(first),
         last=moment_of(last),
         numbers=tuple(ranks[rank] for rank in range(RANKS)),

@@ -20,12 +20,12 @@ from django.db.models import QuerySet, Sum
 from devices.clock import Moment
 from devices.listing import index_scan
 from devices.listing.branches import recorded
-from devices.listing.cursor import Place
+from devices.listing.cursor import Cursor
 from devices.listing.filters import Filters, in_organizations, unchanging
 from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
 from devices.listing.kept_lines import KEPT, Lines
 from devices.models import Device, FleetCount
-from devices.rules.status_code import VPN, cells
+from devices.rules.status_code import VPN, codes
 from devices.rules.vocabulary import WORST, HeartbeatState
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import ATTENTION, as_recorded, moved_ids, stalled, with_status
@@ -78,7 +78,7 @@ class Attended:
     @property
     def oldest(self) -> datetime | None:
         """When the status of the oldest one changed that was looked at, where there are more."""
-        return moment_of(min(each.since for each in self.lost)) if len(self.lost) >= LOOKED_AT else None
+        return moment_of(min(item.since for item in self.lost)) if len(self.lost) >= LOOKED_AT else None
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of lines in one of the orders. Raises keyset.UnreadableCursor."""
@@ -119,13 +119,13 @@ def attended(
 
     def lines_of_now() -> Lines:
         read = _read(among, at, moved)
-        lost = [each for each in read if each.id not in without]
+        lost = [item for item in read if item.id not in without]
         return read, by_tag(lost, by) if by else grouped(lost, _sizes)
 
     if moved:
         read, lines = lines_of_now()
     else:
-        owners = tuple(each.pk for each in among.organizations)
+        owners = tuple(organization.pk for organization in among.organizations)
         key = (owners, among.filters, by, frozenset(without), at.heard if at.in_outage else None)
         read, lines = KEPT.lines(key, owners, at.at, lines_of_now)
     young = [line for line in lines if line.began > at.at - YOUNG]
@@ -133,7 +133,7 @@ def attended(
     return Attended(
         lost=read,
         lines=[line for line in lines if line.id not in recent],
-        young=list({each.id: each for line in young for each in line.lost}.values()),
+        young=list({item.id: item for line in young for item in line.lost}.values()),
     )
 
 
@@ -147,8 +147,12 @@ def trouble(among: Among, at: Moment, moved: Sequence[int]) -> QuerySet[DeviceWi
 
 
 def _newest_recorded(among: Among) -> list[int]:
-    fleets = [each.pk for each in among.filters.fleets]
-    column, ids = ("fleet", fleets) if fleets else ("organization", [each.pk for each in among.organizations])
+    fleets = [fleet.pk for fleet in among.filters.fleets]
+    column, ids = (
+        ("fleet", fleets)
+        if fleets
+        else ("organization", [organization.pk for organization in among.organizations])
+    )
     with connection.cursor() as cursor:
         cursor.execute(NEWEST.format(column=column), {"ids": ids, "cells": TROUBLE, "most": LOOKED_AT})
         return [pk for (pk,) in cursor.fetchall()]
@@ -158,17 +162,18 @@ def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int
     """The same as lists find them: the newest of each status."""
     asked, found = recorded(among.organizations, among.filters, at, moved), list[int]()
     for status in WORST:
-        mine = set(cells([status], VPN, HeartbeatState.values))
+        mine = set(codes([status], VPN, HeartbeatState.values))
         branches = [
-            replace(each, cells=[cell for cell in each.cells if cell in mine]) for each in asked.branches
+            replace(branch, codes=[cell for cell in branch.codes if cell in mine])
+            for branch in asked.branches
         ]
-        place = Place("attention", backwards=False, values=None, size=LOOKED_AT)
-        found += index_scan.ids(replace(asked, branches=branches), [], place)[0]
+        cursor = Cursor("attention", backwards=False, values=None, size=LOOKED_AT)
+        found += index_scan.ids(replace(asked, branches=branches), [], cursor)[0]
     return found
 
 
-# By the indexes of the lists by attention, cell by cell: what is older is not read.
-TROUBLE: Final = cells(WORST, VPN, HeartbeatState.values)
+# By the indexes of the lists by attention, code by code: what is older is not read.
+TROUBLE: Final = codes(WORST, VPN, HeartbeatState.values)
 NEWEST: Final = """
 SELECT near.id
 FROM unnest(%(ids)s::bigint[]) AS scope(id), unnest(%(cells)s::smallint[]) AS c(cell), LATERAL (

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from devices.listing.grouping import Line, Lost
-from fleets.postgres.listener import NEWS
+from fleets.postgres.listener import LISTENER
 
 KEPT_FOR: Final = timedelta(seconds=10)
 MOST: Final = 32
@@ -26,7 +26,7 @@ Lines = tuple[Sequence[Lost], Sequence[Line]]  # the devices that were looked at
 class Kept:
     """Lines as they were at `at`, and how things stood just before."""
 
-    standing: tuple[int, ...]
+    state: tuple[int, ...]
     at: datetime
     lines: Lines
 
@@ -42,16 +42,16 @@ class KeptLines:
         self, key: Hashable, organizations: Sequence[int], at: datetime, read: Callable[[], Lines]
     ) -> Lines:
         """Those kept of these organizations, where they are still right; else they are read."""
-        standing = NEWS.standing(organizations) if NEWS.listens else None
-        if standing is None:
+        state = LISTENER.state(organizations) if LISTENER.listens else None
+        if state is None:
             return read()
         kept = self._kept.get(key)
-        if kept and kept.standing == standing and abs(at - kept.at) < KEPT_FOR:  # the clock may be set back
+        if kept and kept.state == state and abs(at - kept.at) < KEPT_FOR:  # the clock may be set back
             return kept.lines
         found = read()
         with self._lock:
             self._kept.pop(key, None)
-            self._kept[key] = Kept(standing, at, found)
+            self._kept[key] = Kept(state, at, found)
             if len(self._kept) > MOST:
                 del self._kept[next(iter(self._kept))]
         return found

@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from devices.history import counts_as_of
 from devices.history.counts_as_of import Instant
 from devices.listing import device_as_of, index_scan
-from devices.listing.branches import few_in, recorded
-from devices.listing.cursor import Place, order_named
+from devices.listing.branches import recorded, suits_sorted_scan
+from devices.listing.cursor import Cursor, order_named
 from devices.listing.device_as_of import COLUMNS, HEARTBEAT, VPN_STATE, Was
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import Filters, described, in_organizations, unchanging
@@ -47,7 +47,7 @@ FROM devices_statuschange c WHERE c.organization_id = ANY(%s) AND c.after IS NUL
 BROKEN_OFF: Final = ""  # the status of no device: the place where the look at a long list ends
 
 
-class Then:
+class ListAsOf:
     """The devices that the filters name, as they were at an instant.
 
     What the histories do not know (tags, types, versions, notes) is asked of the present; how long a device
@@ -59,7 +59,9 @@ class Then:
         self.at = instant.at.at
         self.lasting = replace(filters, statuses=(), vpn=(), heartbeat=(), silent=None)
         self.recorded = recorded(self.organizations, self.lasting, instant.at)
-        self.few = all(few_in(self.recorded, branch.cells, SORTED) for branch in self.recorded.branches)
+        self.is_short = all(
+            suits_sorted_scan(self.recorded, branch.codes, SORTED) for branch in self.recorded.branches
+        )
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of Was, by attention or by name. Raises keyset.UnreadableCursor.
@@ -67,7 +69,7 @@ class Then:
         Of a long list of which few devices are asked for it may have fewer rows than are there, and leads on.
         """
         order = order_named(sort)
-        if self.few:
+        if self.is_short:
             return page_of(self._take, order, size, after=after, before=before)
         found = page_of(self._look, order, size, after=after, before=before)
         ends = [row for row in (*found.rows[:1], *found.rows[-1:]) if row.status == BROKEN_OFF]
@@ -87,7 +89,7 @@ class Then:
                 [fleet.pk for fleet in self.filters.fleets],
             )
             return as_shown(counts_as_of.count(owned, self.instant, fleets)[0])
-        if not self.few:
+        if not self.is_short:
             return None
         sql, params = self._ranked([self._present(), *self._others()], self.filters.without_statuses())
         counts: dict[str, int] = dict.fromkeys(Status.values, 0)
@@ -101,21 +103,21 @@ class Then:
 
     def _look(self, order: Order, size: int, values: list[Any] | None) -> list[Any]:
         """The same of a long list in the order of names: of those here now a portion after the other."""
-        found, place, broken_off = list[Any](), values, list[Any]()
+        found, cursor, broken_off = list[Any](), values, list[Any]()
         for portion in PORTIONS:
-            ids, _ = index_scan.ids(self.recorded, [], Place("name", order[0].descending, place, portion))
+            ids, _ = index_scan.ids(self.recorded, [], Cursor("name", order[0].descending, cursor, portion))
             if not ids:
                 break
             found += self._rows([_named(ids)], order, portion)
             last = Device.objects.filter(pk=ids[-1]).values_list(NameKey("name"), flat=True)
             key = last.first() or ""
-            place = [key, ids[-1]]
+            cursor = [key, ids[-1]]
             if len(found) >= size:
                 break
         else:
             broken_off = [Was(ids[-1], "", "", 0, BROKEN_OFF, self.at, order[0].descending, key)]
         whole = [_named([row.pk for row in found]), *self._others()]
-        return self._rows(whole, order, size, values, place if broken_off else None) + broken_off
+        return self._rows(whole, order, size, values, cursor if broken_off else None) + broken_off
 
     def _rows(
         self,

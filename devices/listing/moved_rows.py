@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from devices.listing import sorted_scan
-from devices.listing.cursor import Moved, Place
+from devices.listing.cursor import Cursor, Moved
 from devices.listing.sorted_scan import CONTACT
 from fleets.postgres.fragment import Fragment
 
 
-def moved_rows(moved: Sequence[Moved], place: Place) -> list[Fragment]:
+def moved_rows(moved: Sequence[Moved], cursor: Cursor) -> list[Fragment]:
     """The queries for those of `moved` behind the place."""
-    return MOVED[place.name](moved, place) if moved else []
+    return MOVED[cursor.name](moved, cursor) if moved else []
 
 
-def _by_attention(moved: Sequence[Moved], place: Place) -> list[Fragment]:
+def _by_attention(moved: Sequence[Moved], cursor: Cursor) -> list[Fragment]:
     """Those behind the place; all are given by values."""
-    after, values = place.after()
+    after, values = cursor.after()
     columns = [[row.pk for row in moved], [row.rank for row in moved], [row.since for row in moved]]
     return [
         (
@@ -30,9 +30,9 @@ def _by_attention(moved: Sequence[Moved], place: Place) -> list[Fragment]:
     ]
 
 
-def _by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Fragment]]:
-    def query(moved: Sequence[Moved], place: Place) -> list[Fragment]:
-        after, values = place.after(key, "d.id")
+def _by_column(key: str) -> Callable[[Sequence[Moved], Cursor], list[Fragment]]:
+    def query(moved: Sequence[Moved], cursor: Cursor) -> list[Fragment]:
+        after, values = cursor.after(key, "d.id")
         rows = "devices_device d LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
         return [
             (
@@ -44,7 +44,7 @@ def _by_column(key: str) -> Callable[[Sequence[Moved], Place], list[Fragment]]:
     return query
 
 
-MOVED: dict[str, Callable[[Sequence[Moved], Place], list[Fragment]]] = {
+MOVED: dict[str, Callable[[Sequence[Moved], Cursor], list[Fragment]]] = {
     "attention": _by_attention,
     "name": _by_column(sorted_scan.KEYS["name"]),
     "contact": _by_column(CONTACT),

@@ -29,47 +29,47 @@ NAMES = ("fleet", "status", "vpn", "heartbeat", "tag", "no-tag", "type", "os", "
 
 
 def filters_in(
-    asked: QueryDict, organizations: Sequence[Organization], notices: list[str], *, fleet: Fleet | None = None
+    query: QueryDict, organizations: Sequence[Organization], notices: list[str], *, fleet: Fleet | None = None
 ) -> Filters:
     """The filters of an address, about these organizations or, on its own page, about one fleet.
 
     What is unknown is left out and told in `notices`.
     """
     unknown: list[str] = []
-    named = _filters_named(asked, unknown)
+    named = _filters_named(query, unknown)
     found = resolved(named, organizations, notices, fleet=fleet)
     notices += unknown
     return found
 
 
-def list_in(asked: QueryDict, notices: list[str]) -> KeptList:
+def list_in(query: QueryDict, notices: list[str]) -> KeptList:
     """The list that an address means, to be kept: without its place in the list, always in the same order.
 
     What is unknown among the filters is left out and told in `notices`.
     """
-    filters = _filters_named(asked, notices)
+    filters = _filters_named(query, notices)
     ordered = {name: tuple(sorted(getattr(filters, name))) for name in ORDERED}
     tags = tuple(sorted(filters.tags, key=lambda tag: (not tag.has, tag.words)))
-    size = asked.get("per_page", "")
+    size = query.get("per_page", "")
     return KeptList(
-        organization=_single(asked, "org"),
+        organization=_single(query, "org"),
         filters=msgspec.structs.replace(filters, tags=tags, **ordered),
-        sort=_single(asked, "sort"),
+        sort=_single(query, "sort"),
         size=int(size) if SIZE.fullmatch(size) else None,
-        columns=tuple(sorted({*filter(None, map(kept, asked.getlist("columns")))})),
+        columns=tuple(sorted({*filter(None, map(kept, query.getlist("columns")))})),
     )
 
 
 ORDERED = ("fleets", "statuses", "vpn", "heartbeat", "types", "os_versions", "releases")
 
 
-def address_of(of: KeptList | FormerAddress) -> str:
+def address_of(source: KeptList | FormerAddress) -> str:
     """The query of the address of a list, without its "?"."""
-    if isinstance(of, FormerAddress):
-        return of.address
-    filters = of.filters
+    if isinstance(source, FormerAddress):
+        return source.address
+    filters = source.filters
     named = {
-        "org": _one(of.organization),
+        "org": _one(source.organization),
         "fleet": filters.fleets,
         "status": [str(status) for status in filters.statuses],
         "vpn": filters.vpn,
@@ -81,9 +81,9 @@ def address_of(of: KeptList | FormerAddress) -> str:
         "release": filters.releases,
         "silent": [] if filters.silent is None else [_span(filters.silent)],
         "q": _one(filters.text),
-        "sort": _one(of.sort),
-        "per_page": [] if of.size is None else [str(of.size)],
-        "columns": of.columns,
+        "sort": _one(source.sort),
+        "per_page": [] if source.size is None else [str(source.size)],
+        "columns": source.columns,
     }
     return urlencode({name: values for name, values in named.items() if values}, doseq=True)
 
@@ -92,8 +92,8 @@ def _one(value: str | None) -> list[str]:
     return [value] if value else []
 
 
-def _single(asked: QueryDict, name: str) -> str | None:
-    return kept(asked.get(name, "")) or None
+def _single(query: QueryDict, name: str) -> str | None:
+    return kept(query.get(name, "")) or None
 
 
 def _span(seconds: int) -> str:
@@ -103,24 +103,24 @@ def _span(seconds: int) -> str:
     return f"{span // UNITS[unit]}{unit}"
 
 
-def _filters_named(asked: QueryDict, notices: list[str]) -> KeptFilters:
+def _filters_named(query: QueryDict, notices: list[str]) -> KeptFilters:
     return KeptFilters(
-        fleets=_values(asked, "fleet", notices),
-        statuses=tuple(_statuses(_values(asked, "status", notices), notices)),
-        vpn=_known(asked, "vpn", VPN, f"{settings.VPN_WORD} state", notices),
-        heartbeat=_known(asked, "heartbeat", HEARTBEAT, "heartbeat state", notices),
-        tags=(*_tags(asked, "tag", notices, has=True), *_tags(asked, "no-tag", notices, has=False)),
-        types=_values(asked, "type", notices),
-        os_versions=_values(asked, "os", notices),
-        releases=_values(asked, "release", notices),
-        silent=_silent(asked, notices),
-        text=kept(asked.get("q", "")).strip()[:LONGEST],
+        fleets=_values(query, "fleet", notices),
+        statuses=tuple(_statuses(_values(query, "status", notices), notices)),
+        vpn=_known(query, "vpn", VPN, f"{settings.VPN_WORD} state", notices),
+        heartbeat=_known(query, "heartbeat", HEARTBEAT, "heartbeat state", notices),
+        tags=(*_tags(query, "tag", notices, has=True), *_tags(query, "no-tag", notices, has=False)),
+        types=_values(query, "type", notices),
+        os_versions=_values(query, "os", notices),
+        releases=_values(query, "release", notices),
+        silent=_silent(query, notices),
+        text=kept(query.get("q", "")).strip()[:LONGEST],
     )
 
 
-def _values(asked: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
+def _values(query: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
     """The values of one filter, each once; as many as a list can be asked for."""
-    values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in asked.getlist(name)))))
+    values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in query.getlist(name)))))
     if len(values) > MOST:
         notices.append(f"Only the first {MOST} values of “{name}” are used. The others were ignored.")
     return values[:MOST]
@@ -135,28 +135,28 @@ def _statuses(slugs: Sequence[str], notices: list[str]) -> Iterable[Status]:
 
 
 def _known(
-    asked: QueryDict, name: str, known: Iterable[str], what: str, notices: list[str]
+    query: QueryDict, name: str, known: Iterable[str], what: str, notices: list[str]
 ) -> tuple[str, ...]:
     """The values that are among `known`, in that order."""
-    values = _values(asked, name, notices)
+    values = _values(query, name, notices)
     notices += [
         f"There is no {what} “{short(value)}”. It was ignored." for value in values if value not in known
     ]
     return tuple(value for value in known if value in values)
 
 
-def _tags(asked: QueryDict, name: str, notices: list[str], *, has: bool) -> Iterable[Tag]:
-    for words in _values(asked, name, notices):
-        key, equals, value = (part.strip() for part in words.partition("="))
+def _tags(query: QueryDict, name: str, notices: list[str], *, has: bool) -> Iterable[Tag]:
+    for words in _values(query, name, notices):
+        key, equals, value = (word.strip() for word in words.partition("="))
         if key:
             yield Tag(key, value if equals else None, has)
         else:
             notices.append(f"“{short(words)}” is not a tag. It was ignored.")
 
 
-def _silent(asked: QueryDict, notices: list[str]) -> int | None:
+def _silent(query: QueryDict, notices: list[str]) -> int | None:
     """In seconds."""
-    value = asked.get("silent", "").strip()
+    value = query.get("silent", "").strip()
     if not value:
         return None
     if read := SILENT.fullmatch(value):

@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce
 from devices.clock import Moment
 from devices.listing import index_scan
 from devices.listing.branches import recorded
-from devices.listing.cursor import Moved, Place, order_named
+from devices.listing.cursor import Cursor, Moved, order_named
 from devices.listing.filters import Filters, in_organizations, matching, matching_of, unchanging
 from devices.models import Device
 from devices.status.annotated import DeviceWithStatus
@@ -61,8 +61,8 @@ class Reading:
     def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[DeviceWithStatus]:
         """The next rows behind these values, annotated as by with_status, with the keys of all orders."""
         backwards = self.turned != (order != self.order)
-        place = Place(self.name, backwards, values, size)
-        ids, counts = index_scan.ids(self.recorded, self.corrections, place)
+        cursor = Cursor(self.name, backwards, values, size)
+        ids, counts = index_scan.ids(self.recorded, self.corrections, cursor)
         self.counts = None if self.filters.statuses else counts
         found = {device.pk: device for device in self.read(Device.objects.filter(pk__in=ids))}
         return [found[pk] for pk in ids if pk in found]
@@ -70,9 +70,9 @@ class Reading:
     def read(self, devices: QuerySet[Device]) -> list[DeviceWithStatus]:
         """A few devices annotated as by with_status, with the keys of all orders; in no order."""
         moved = devices.filter(pk__in=self.moved)
-        parts = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
-        parts += [with_status(moved, self.at)] if self.moved else []
-        return [device for part in parts for device in _with_sort_keys(part).order_by()]
+        querysets = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
+        querysets += [with_status(moved, self.at)] if self.moved else []
+        return [device for queryset in querysets for device in _with_sort_keys(queryset).order_by()]
 
 
 def pinned(reading: Reading, uuids: Sequence[str]) -> list[DeviceWithStatus | str]:

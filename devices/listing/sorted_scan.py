@@ -1,7 +1,7 @@
-"""Lists of few: all devices that meet the conditions are looked up first, then sorted and counted.
+"""The sorted scan: all devices that meet the conditions are looked up first, then sorted and counted.
 
-Where so few are left (recorded.few_by), no index of an order finds them sooner. The planner does not know how
-few they are; it is not asked.
+It serves lists of few devices (branches.sorted_scan_by), where no index of an order finds them sooner. The
+planner does not know how few they are, so it is not left to choose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from django.db import connection
 
 from devices.listing.branches import Branch, Recorded, conditions
-from devices.listing.cursor import Place
+from devices.listing.cursor import Cursor
 from devices.rules.stalled import recorded_stalled
 from devices.rules.status_code import LINKS, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
@@ -28,65 +28,65 @@ KEYS = {
 }
 
 
-def rows(asked: Recorded, branch: Branch, first: str, place: Place) -> Fragment:
+def rows(recorded: Recorded, branch: Branch, first: str, cursor: Cursor) -> Fragment:
     """The next rows of a branch after a place: id, by attention the rank, and key.
 
     `first`: the table whose condition few devices meet.
     """
-    sql, params = _found(asked, branch, first, place)
-    after, values = place.after()
-    rank = "rank, " if place.name == "attention" else ""
+    sql, params = _found(recorded, branch, first, cursor)
+    after, values = cursor.after()
+    rank = "rank, " if cursor.name == "attention" else ""
     return (
         f"""
         SELECT id, {rank}key, false AS ends FROM ({sql}) AS found
-        WHERE {after} ORDER BY {place.order} LIMIT %s
+        WHERE {after} ORDER BY {cursor.order} LIMIT %s
         """,
-        [*params, *values, place.size],
+        [*params, *values, cursor.size],
     )
 
 
 def page(
-    asked: Recorded, branch: Branch, first: str, place: Place, moved: Sequence[Fragment]
+    recorded: Recorded, branch: Branch, first: str, cursor: Cursor, moved: Sequence[Fragment]
 ) -> tuple[list[int], Counter[str]]:
     """The ids of the next rows of a list that is one branch, and how many of it are recorded in each status.
 
     `moved`: queries like `rows` for the devices that are not as they are recorded.
     """
-    sql, params = _found(asked, branch, first, place)
-    after, values = place.after()
-    columns = "id, rank, key" if place.name == "attention" else "id, 0 AS rank, key"
+    sql, params = _found(recorded, branch, first, cursor)
+    after, values = cursor.after()
+    columns = "id, rank, key" if cursor.name == "attention" else "id, 0 AS rank, key"
     more = "".join(f" UNION ALL SELECT {columns} FROM ({fragment}) AS moved" for fragment, _ in moved)
-    with connection.cursor() as cursor:
-        cursor.execute(
+    with connection.cursor() as database:
+        database.execute(
             f"""
             WITH found AS MATERIALIZED ({sql}), page AS (
                 SELECT * FROM (SELECT id, rank, key FROM found WHERE {after}{more}) AS rows
-                ORDER BY {place.order} LIMIT %s
+                ORDER BY {cursor.order} LIMIT %s
             )
-            SELECT 0, row_number() OVER (ORDER BY {place.order}), id FROM page
+            SELECT 0, row_number() OVER (ORDER BY {cursor.order}), id FROM page
             UNION ALL SELECT 1, cell, count(*) FROM found GROUP BY cell
             """,
-            [*params, *values, *(value for _, values in moved for value in values), place.size],
+            [*params, *values, *(value for _, values in moved for value in values), cursor.size],
         )
-        read = sorted(cursor.fetchall())
+        read = sorted(database.fetchall())
     counts: Counter[str] = Counter()
-    for kind, cell, number in read:
+    for kind, code, number in read:
         if kind:
-            counts[status_of(cell)] += number
+            counts[status_of(code)] += number
     return [pk for kind, _, pk in read if not kind], counts
 
 
-def _found(asked: Recorded, branch: Branch, first: str, place: Place) -> Fragment:
-    """All devices of a branch: id, cell, rank and key."""
-    condition, params = conditions(asked, branch, first=first)
-    stalled, stopped_by = recorded_stalled(asked.at)
+def _found(recorded: Recorded, branch: Branch, first: str, cursor: Cursor) -> Fragment:
+    """All devices of a branch: id, code, rank and key."""
+    condition, params = conditions(recorded, branch, first=first)
+    stalled, stopped_by = recorded_stalled(recorded.at)
     beside = "LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
-        SELECT d.id, d.recorded_cell AS cell, {KEYS[place.name]} AS key,
+        SELECT d.id, d.recorded_cell AS cell, {KEYS[cursor.name]} AS key,
             CASE WHEN {stalled} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END AS rank
-        FROM devices_device d {beside if place.name == "contact" else ""}
-        WHERE d.{asked.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}
+        FROM devices_device d {beside if cursor.name == "contact" else ""}
+        WHERE d.{recorded.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}
         """,
-        [*stopped_by, asked.scope, branch.cells, *params],
+        [*stopped_by, recorded.scope, branch.codes, *params],
     )

@@ -14,7 +14,7 @@ MOST: Final = 200  # values of one filter; others are written out
 COLUMNS: Final = {"type": "recorded_type", "os": "recorded_os_version", "release": "recorded_release"}
 
 
-def occurring(organizations: Sequence[Organization]) -> dict[str, list[str]]:
+def suggestions(organizations: Sequence[Organization]) -> dict[str, list[str]]:
     """The first values that devices of these organizations have, in order, by the name of their filter."""
     ids = [organization.pk for organization in organizations]
     return {name: sorted(_values(column, ids), key=name_order.key) for name, column in COLUMNS.items()}

@@ -19,7 +19,7 @@ POSSIBLE: Final[dict[str, tuple[float, float]]] = {
     "storage_total": BYTES,
     "temperature": (-60, 150),  # degrees Celsius
 }
-PARTS: Final = (("memory_used", "memory_total"), ("storage_used", "storage_total"))
+TOTALS: Final = (("memory_used", "memory_total"), ("storage_used", "storage_total"))
 
 
 def possible(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def known(metrics: Mapping[str, Any]) -> dict[str, Any]:
     That is told on reading, for a report may name one of the two alone.
     """
     values = possible(metrics)
-    for used, total in PARTS:
+    for used, total in TOTALS:
         if values.get(used) is not None and values.get(total) and values[used] > values[total]:
             values[used] = None
     return {name: value for name, value in values.items() if value is not None}

@@ -18,28 +18,28 @@ from devices.rules.status_function import recorded_rank
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status
 
 VPN = vpn_states.conditions("vpn_connected")
-LINKS = len(VPN) * len(HeartbeatState)  # cells of one rank
+LINKS = len(VPN) * len(HeartbeatState)  # codes of one rank
 QUIET = (HeartbeatState.UNKNOWN, HeartbeatState.LOST)  # devices that do not poll
 
 
-def cell(status: str, vpn: str, heartbeat: str) -> int:
+def code(status: str, vpn: str, heartbeat: str) -> int:
     """The number of a status with these states of the links."""
-    place = list(VPN).index(vpn) * len(HeartbeatState) + HeartbeatState.values.index(heartbeat)
-    return RANKS.index(Status(status)) * LINKS + place
+    position = list(VPN).index(vpn) * len(HeartbeatState) + HeartbeatState.values.index(heartbeat)
+    return RANKS.index(Status(status)) * LINKS + position
 
 
-def cells(statuses: Iterable[str], vpn: Iterable[str], heartbeats: Iterable[str]) -> list[int]:
+def codes(statuses: Iterable[str], vpn: Iterable[str], heartbeats: Iterable[str]) -> list[int]:
     """The numbers of all combinations."""
-    return sorted(cell(*states) for states in product(statuses, vpn, heartbeats))
+    return sorted(code(*states) for states in product(statuses, vpn, heartbeats))
 
 
 def rank_of(number: int) -> int:
-    """The rank of a cell's status, were it not stalled."""
+    """The rank of the status of a code, were it not stalled."""
     return number // LINKS
 
 
 def status_of(number: int) -> Status:
-    """The status of a cell."""
+    """The status of a code."""
     status = RANKS[rank_of(number)]
     assert status
     return status

@@ -23,7 +23,7 @@ def tags_of(lines: Iterable[str]) -> dict[str, str]:
     """The tags that these texts name, one each; ValidationError where one does not."""
     tags: dict[str, str] = {}
     for line in map(checked, filter(None, map(str.strip, lines))):
-        name, value = (part.strip() for part in (*line.split("=", 1), "")[:2])
+        name, value = (word.strip() for word in (*line.split("=", 1), "")[:2])
         if not name:
             raise ValidationError(f"“{line}” has no name before the =.")
         if max(len(name), len(value)) > LONGEST_TAG:

@@ -30,8 +30,8 @@ async def follow(around: Surroundings, show: Show, *, tick: float | None = None,
 def lives(around: Surroundings) -> str:
     """How many devices there are, and what they are at."""
     doing = sorted((name, n) for name, n in around.doing.items() if n)
-    each = ", ".join(f"{n} {name}" for name, n in doing)
-    return f"  {sum(n for _, n in doing)} virtual devices: {each}"
+    item = ", ".join(f"{n} {name}" for name, n in doing)
+    return f"  {sum(n for _, n in doing)} virtual devices: {item}"
 
 
 def line(around: Surroundings, before: Counter[str], seconds: float) -> str:

@@ -92,9 +92,9 @@ def with_status(devices: QuerySet[Device], at: datetime | Moment | None = None) 
     ATTENTION tells which need attention). Reads today's facts; the past is read from history.
     """
     at = clock.moment(at)
-    now, then = Value(at.heard, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
+    now, status_then_ = Value(at.heard, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
     annotated: QuerySet[Any] = _with_links(devices, at).annotate(
-        status_since=Sql(live_links.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=then),
+        status_since=Sql(live_links.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=status_then_),
         heartbeat_since=Sql(live_links.HEARTBEAT_SINCE_SQL, DateTimeField()),
         vpn_since=Sql(live_links.VPN_SINCE_SQL, DateTimeField()),
     )
@@ -132,9 +132,9 @@ def _with_the_rest(devices: QuerySet[Any], at: Moment) -> QuerySet[DeviceWithSta
     return annotated
 
 
-def _one_of(few: QuerySet[Any]) -> Sql:
+def _one_of(chosen: QuerySet[Any]) -> Sql:
     """`pk__in=few` as an array, of which the planner knows that it is short: else it reads a table whole."""
-    return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(few))
+    return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(chosen))
 
 
 def unrecorded(

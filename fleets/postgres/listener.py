@@ -28,7 +28,7 @@ PAUSE: Final = 1.0  # seconds until another attempt to reach the database
 Hearer = Callable[[int | None], None]
 
 
-class News:
+class Listener:
     """Started once in a process that serves; safe from any thread."""
 
     def __init__(self, look: float = LOOK) -> None:
@@ -46,7 +46,7 @@ class News:
         """Listen from now on; nothing where it does already."""
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="news", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
@@ -59,7 +59,7 @@ class News:
         """Have it called, in the thread that listens."""
         self._hearers.append(hearer)
 
-    def standing(self, organizations: Iterable[int]) -> tuple[int, ...] | None:
+    def state(self, organizations: Iterable[int]) -> tuple[int, ...] | None:
         """The same as long as nothing happened in these organizations; None: nobody here would know."""
         if not self.listens:
             return None
@@ -80,7 +80,7 @@ class News:
     def _listen(self) -> None:
         name = connection.settings_dict["NAME"]
         with psycopg.connect(
-            settings.DATABASE_DIRECT_URL, dbname=name, application_name="news", autocommit=True
+            settings.DATABASE_DIRECT_URL, dbname=name, application_name="listener", autocommit=True
         ) as opened:
             opened.execute(f"LISTEN {CHANNEL}")
             self.listens = True
@@ -99,4 +99,4 @@ class News:
                 logger.exception("a receiver of notifications failed")
 
 
-NEWS: Final = News()
+LISTENER: Final = Listener()

@@ -20,7 +20,7 @@ from devices.rules.vocabulary import Status
 from devices.simulator.keyfile import Identity
 from devices.simulator.scenarios import Step
 from fleets.models import Fleet, Role
-from fleets.postgres.listener import News
+from fleets.postgres.listener import Listener
 from tests.browser.conftest import sign_in
 from tests.browser.virtual import Virtual
 from tests.devices.ingest.server import serving
@@ -62,9 +62,9 @@ def whole_site() -> Iterator[str]:
 
 @pytest.fixture
 def base_url(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    news = News(look=0.1)  # of its own: it listens no more once the site has ended
-    monkeypatch.setattr(event_stream, "NEWS", news)
-    monkeypatch.setattr(event_stream, "BELL", event_stream.Bell())
+    news = Listener(look=0.1)  # of its own: it listens no more once the site has ended
+    monkeypatch.setattr(event_stream, "LISTENER", news)
+    monkeypatch.setattr(event_stream, "EVENT_STREAM", event_stream.EventStream())
     with whole_site() as url:
         yield url
     news.stop()

@@ -66,16 +66,16 @@ def folded(young: Sequence[Lost], flapping: Sequence[Flapping]) -> Folded:
     """The lines of these devices; those that change most often stand first."""
     return Folded(
         young_number=len(young),
-        young=tuple(Young(each.uuid, name_of(each), each.status) for each in young[:NAMED]),
+        young=tuple(Young(device.uuid, name_of(device), device.status) for device in young[:NAMED]),
         flapping_number=len(flapping),
         flapping=tuple(flapping[:NAMED]),
-        connected=sum(not each.attended for each in flapping),
+        connected=sum(not device.attended for device in flapping),
     )
 
 
 def flapping(among: Among, at: Moment, moved: Sequence[int]) -> list[Flapping]:
     """The devices whose links change often, in trouble or not. Three queries at most, mostly one."""
-    ids = changing_often([each.pk for each in among.organizations], at.at)
+    ids = changing_often([organization.pk for organization in among.organizations], at.at)
     if not ids:
         return []
     annotated = with_status if moved else as_recorded
@@ -83,15 +83,15 @@ def flapping(among: Among, at: Moment, moved: Sequence[int]) -> list[Flapping]:
     often = most_changing(devices, at.at)
     found = [
         Flapping(
-            id=each.pk,
-            uuid=each.uuid,
-            name=each.name or each.short_uuid,
-            status=each.status,
-            link=often[each.pk][1],
-            changes=often[each.pk][0],
-            attended=each.rank <= LAST_ATTENTION_RANK,
+            id=device.pk,
+            uuid=device.uuid,
+            name=device.name or device.short_uuid,
+            status=device.status,
+            link=often[device.pk][1],
+            changes=often[device.pk][0],
+            attended=device.rank <= LAST_ATTENTION_RANK,
         )
-        for each in devices
-        if each.pk in often
+        for device in devices
+        if device.pk in often
     ]
-    return sorted(found, key=lambda each: (-each.changes, each.name, each.id))
+    return sorted(found, key=lambda device: (-device.changes, device.name, device.id))

@@ -138,13 +138,15 @@ def _read(
 
 def _last_to_fall(line: Line) -> Lost | None:
     """The one with only its heartbeat whose heartbeat is lost last."""
-    waiting = [each for each in line.lost if RANKS[each.rank] == Status.HEARTBEAT_ONLY and each.lost_at]
-    return max(waiting, key=lambda each: each.lost_at or 0, default=None)
+    waiting = [
+        device for device in line.lost if RANKS[device.rank] == Status.HEARTBEAT_ONLY and device.lost_at
+    ]
+    return max(waiting, key=lambda device: device.lost_at or 0, default=None)
 
 
 def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
     """The fleets of the devices that are named, and those that groups share."""
-    ids = {each.fleet for line in groups for each in line.lost[:NAMED]}
+    ids = {device.fleet for line in groups for device in line.lost[:NAMED]}
     ids |= {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
     return Fleet.objects.in_bulk(ids) if ids else {}
 
@@ -192,8 +194,8 @@ def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation])
 def _group(
     line: Line, share: Shared, number: int, total: int, comes: Next, fleets: Mapping[int, Fleet]
 ) -> Item:
-    named = [each for each in line.lost[:NAMED] if each.fleet in fleets]
-    own = {each.fleet for each in line.lost}
+    named = [device for device in line.lost[:NAMED] if device.fleet in fleets]
+    own = {device.fleet for device in line.lost}
     return Item(
         id=line.id,
         number=number,
@@ -201,15 +203,17 @@ def _group(
         counts=tuple((status or "", n) for status, n in zip(RANKS, line.numbers, strict=False) if n),
         what=what_happened(line, number),
         next=comes,
-        fleets=tuple((fleets[each].slug, fleets[each].name) for each in own & fleets.keys())[:1],
+        fleets=tuple((fleets[item].slug, fleets[item].name) for item in own & fleets.keys())[:1],
         fleet_number=len(own),
         tags=tuple(_tag_words(line.lost)),
-        uuids=tuple(each.uuid for each in line.lost) if number <= TICKED else (),
-        named=tuple(Named(each.uuid, name_of(each), each.status, fleets[each.fleet].name) for each in named),
+        uuids=tuple(device.uuid for device in line.lost) if number <= TICKED else (),
+        named=tuple(
+            Named(device.uuid, name_of(device), device.status, fleets[device.fleet].name) for device in named
+        ),
         of=max(total, number) if line.what and total <= MANY else None,
         place=share.place,
         fleet=share.fleet,
-        query=(*share.query, *(("status", each.value) for each in _statuses(line, named))),
+        query=(*share.query, *(("status", status.value) for status in _statuses(line, named))),
     )
 
 
@@ -221,7 +225,7 @@ def name_of(lost: Lost) -> str:
 def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
     """The first tags that all of these have, as they read."""
     common = dict.fromkeys(tags_of(lost[0].tags))
-    for written in {each.tags for each in lost}:
+    for written in {device.tags for device in lost}:
         held = tags_of(written)
         common = {tag: None for tag in common if tag in held}
     for tag in list(common)[:TAGS]:
@@ -231,6 +235,6 @@ def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
 
 def _statuses(line: Line, named: Iterable[Lost]) -> list[Status]:
     """The statuses that its devices have, for the list that shows them."""
-    known = {Status(each.status) for each in named}
-    worst = {each for each, n in zip(RANKS, line.numbers, strict=False) if each and n}
-    return [each for each in Status if each in known | worst]
+    known = {Status(status.status) for status in named}
+    worst = {status for status, n in zip(RANKS, line.numbers, strict=False) if status and n}
+    return [status for status in Status if status in known | worst]

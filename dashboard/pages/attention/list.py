@@ -13,17 +13,16 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
-from dashboard.live.response_cache import shared
+from dashboard.live.response_cache import cached_response
 from dashboard.pages.attention.folded import Folded, flapping, folded
 from dashboard.pages.attention.items import Item, items
 from dashboard.pages.attention.own_side import OwnSide, own_side
 from dashboard.pages.attention.query import Asked, list_then, parse
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.attended import attended_words
-from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
-from dashboard.pages.parts.minute import asked as asked_minute
-from dashboard.pages.parts.minute import fault_words, minute_form
+from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
 from devices import clock
 from devices.clock import Moment
@@ -83,11 +82,11 @@ class LiveAttention(Live):
 
 @require_safe
 @signed_in
-@shared(lambda request: ())
+@cached_response(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
     """What needs attention, the worst and newest first, of the fleets and tags that the address names."""
     at, scope = clock.moment(), request_scope(request)
-    minute = asked_minute(request, at.at)
+    minute = read_minute(request, at.at)
     if minute.canonical or minute.at:
         return HttpResponseRedirect(list_then(request))
     asked = parse(request, scope)
@@ -100,10 +99,10 @@ def attention(request: HttpRequest) -> HttpResponse:
 def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveAttention:
     among, aside = Among(scope.chosen, asked.filters), moved_ids(at)
     unstable = flapping(among, at, aside)
-    apart = {each.id for each in unstable}
+    apart = {item.id for item in unstable}
     read = partial(attended, among, at, aside, by=asked.by, without=apart)
     trouble, all_lines = _looked_at(among, at, aside, read)
-    fresh = page_asked_for(request, asked.notices, partial(all_lines.page, asked.sort, PER_PAGE))
+    fresh = requested_page(request, asked.notices, partial(all_lines.page, asked.sort, PER_PAGE))
     wanted = on_screen(request)
     moved = bool(wanted) and wanted != [line.id for line in fresh.rows]
     lines = all_lines.named(wanted) if moved else fresh.rows
@@ -136,12 +135,12 @@ def _looked_at(
     if among.counted:
         counts, stalled = count_attended(among.devices, at, moved)
         total = always_attended(counts) + stalled
-        numbers = (*((each.value, counts[each]) for each in WORST), ("", stalled))
+        numbers = (*((item.value, counts[item]) for item in WORST), ("", stalled))
         words = attended_words(counts, total)
-        trouble = Trouble(total, tuple(each for each in numbers if each[1]), words=words)
+        trouble = Trouble(total, tuple(number for number in numbers if number[1]), words=words)
         return trouble, read() if total else Attended()
     found = read()
-    ranks = Counter(each.rank for each in found.lost)
+    ranks = Counter(device.rank for device in found.lost)
     numbers = tuple((status or "", ranks[rank]) for rank, status in enumerate(RANKS) if ranks[rank])
     return Trouble(len(found.lost), numbers, exact=found.oldest is None), found
 
@@ -149,7 +148,7 @@ def _looked_at(
 def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
     found = sort_menu(request, SORTS, asked.sort)
     return [
-        Choice(each.words, each.address, name == asked.sort) for name, each in zip(SORTS, found, strict=True)
+        Choice(item.words, item.address, name == asked.sort) for name, item in zip(SORTS, found, strict=True)
     ]
 
 

@@ -58,5 +58,5 @@ def list_then(request: HttpRequest) -> str:
     """
     kept_of = ("org", *FILTERS, "at", "fold")
     query = [(name, value) for name in kept_of for value in request.GET.getlist(name) if value]
-    query += [("status", each.value) for each in WORST if shown(each) == each]
+    query += [("status", item.value) for item in WORST if shown(item) == item]
     return f"{reverse('devices:list')}?{urlencode(query)}"

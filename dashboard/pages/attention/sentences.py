@@ -22,7 +22,7 @@ def what_happened(line: Line, number: int) -> str:
     elif number == line.number and found:  # else nobody looked at how the others are
         state, values["counts"] = (
             "mixed",
-            ", ".join(of_site(COUNTS[each], n=thousands(now[each])) for each in found),
+            ", ".join(of_site(COUNTS[item], n=thousands(now[item])) for item in found),
         )
     return of_site(SENTENCES[line.what].get(state, SENTENCES[line.what][""]), **values)
 

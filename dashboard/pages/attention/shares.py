@@ -41,7 +41,7 @@ def shared(
     keys = [int(line.key) for line in groups if line.kind == grouping.SERVER]
     servers = VpnServer.objects.in_bulk(keys) if keys else {}
     found = {line.id: _share(line, devices, fleets, servers) for line in groups}
-    return {line: each for line, each in found.items() if each}
+    return {line: item for line, item in found.items() if item}
 
 
 def totals(groups: Sequence[Line], found: Mapping[str, Shared]) -> dict[str, int]:
@@ -123,11 +123,11 @@ PROGRESS_KEPT: Final = timedelta(minutes=10)
 
 def _counted(groups: Sequence[QuerySet[Any]], most: int) -> dict[str, int]:
     """How many devices each of these has, by the id of the line, and no more than `most` + 1; one query."""
-    parts = [_part(each, most) for each in groups]
+    parts = [_part(group, most) for group in groups]
     if not parts:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [each for _, of in parts for each in of])
+        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [item for _, of in parts for item in of])
         return {line: int(number or 0) for line, number in cursor.fetchall()}
 
 

@@ -59,8 +59,8 @@ class TagsForm(forms.Form):
 
 
 class DeviceIntervalForm(IntervalForm):
-    def __init__(self, *said: Any, **more: Any) -> None:
-        super().__init__(*said, **more)
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
         self.fields["every"].widget.attrs["autofocus"] = True
 
     @property

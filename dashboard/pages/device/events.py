@@ -58,15 +58,21 @@ class Page:
     older: datetime | None
 
 
-def history(device: DeviceWithStatus, past: DeviceHistory, limit: int, until: datetime | None = None) -> Page:
+def history(
+    device: DeviceWithStatus, recorded_history: DeviceHistory, limit: int, until: datetime | None = None
+) -> Page:
     """Some `limit` events of a device: the newest, or the newest before `until`.
 
     Of `past`, in which there must be one more than that. Events of one instant stay together.
     """
-    changes, transitions = (_before(until, each)[: limit + 1] for each in (past.changes, past.transitions))
+    changes, transitions = (
+        _before(until, item)[: limit + 1] for item in (recorded_history.changes, recorded_history.transitions)
+    )
     told = {change.at for change in changes}
-    following = None if until is None else _first_from(device, past, until)
-    events = _statuses(changes, following) + [_edge(edge) for edge in transitions if edge.at not in told]
+    following = None if until is None else _first_from(device, recorded_history, until)
+    events = _statuses(changes, following) + [
+        _transition(transition) for transition in transitions if transition.at not in told
+    ]
     events.sort(key=lambda event: event.at, reverse=True)
     if len(events) <= limit:
         return Page(tuple(events), None)
@@ -79,15 +85,15 @@ def runs_as_one(page: Page, limit: int) -> Page:
     left, events = list(page.events), list[Event]()
     while left and len(events) < limit:
         newest = left[0]
-        run = [each for each in left if each.link == newest.link and each.at > newest.at - HOUR]
+        run = [item for item in left if item.link == newest.link and item.at > newest.at - HOUR]
         if newest.link and len(run) >= RUN:
             events.append(_run(run))
-            left = [each for each in left if each not in run]
+            left = [item for item in left if item not in run]
         else:
             events.append(left.pop(0))
-    while left and left[0].at >= min(each.first for each in events):
+    while left and left[0].at >= min(event.first for event in events):
         events.append(left.pop(0))  # within a run, or of the same instant
-    return Page(tuple(events), min(each.first for each in events) if left else page.older)
+    return Page(tuple(events), min(event.first for event in events) if left else page.older)
 
 
 def _run(events: list[Event]) -> Event:
@@ -101,10 +107,12 @@ def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
     return [row for row in rows if until is None or row.at < until]
 
 
-def _first_from(device: Device, past: DeviceHistory, until: datetime) -> datetime | None:
+def _first_from(device: Device, recorded_history: DeviceHistory, until: datetime) -> datetime | None:
     """When the status first changed from `until` on: the end of the newest one before it."""
     later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
-    passed = [change.at for change in past.changes if change.at >= until]  # where none is recorded
+    passed = [
+        change.at for change in recorded_history.changes if change.at >= until
+    ]  # where none is recorded
     return later.values_list("at", flat=True).first() or min(passed, default=None)
 
 
@@ -134,15 +142,21 @@ def _status(change: StatusChange, until: datetime | None) -> Event:
     )
 
 
-def _edge(edge: ConnectivityRecord) -> Event:
-    reason = reason_words(edge.reason)
-    if edge.link == Link.VPN:
-        state = VPN_ICONS[edge.after]
+def _transition(transition: ConnectivityRecord) -> Event:
+    reason = reason_words(transition.reason)
+    if transition.link == Link.VPN:
+        state = VPN_ICONS[transition.after]
         return Event(
-            "vpn", state, None, f"{settings.VPN_WORD} {VPN_STATES[state]}", reason, edge.at, link=Link.VPN
+            "vpn",
+            state,
+            None,
+            f"{settings.VPN_WORD} {VPN_STATES[state]}",
+            reason,
+            transition.at,
+            link=Link.VPN,
         )
-    words = f"API {HEARTBEAT_STATES[edge.after]}"
-    return Event("heartbeat", edge.after, None, words, reason, edge.at, link=Link.HEARTBEAT)
+    words = f"API {HEARTBEAT_STATES[transition.after]}"
+    return Event("heartbeat", transition.after, None, words, reason, transition.at, link=Link.HEARTBEAT)
 
 
 COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")

@@ -122,4 +122,4 @@ def _warning(live: list[KeyRow]) -> str:
 def _rows(device: Device) -> list[KeyRow]:
     """Its keys by age; names tell the newest from those before it."""
     rows = listed(ApiKey.objects.filter(device=device), clock.now())
-    return [replace(row, name="older key" if place else "newest key") for place, row in enumerate(rows)]
+    return [replace(row, name="older key" if index else "newest key") for index, row in enumerate(rows)]

@@ -139,7 +139,7 @@ class DeleteForm(forms.Form):
         self._device = device
 
     def clean_confirm(self) -> str:
-        device, said = self._device, str(self.cleaned_data["confirm"])
-        if said not in {str(device).strip(), device.short_uuid, device.uuid}:
+        device, texts = self._device, str(self.cleaned_data["confirm"])
+        if texts not in {str(device).strip(), device.short_uuid, device.uuid}:
             raise forms.ValidationError(f"Type {device} to delete it. Nothing was deleted.")
-        return said
+        return texts

@@ -58,9 +58,9 @@ def _new_uuid() -> str:
     return secrets.token_hex(16)
 
 
-def _uuid(said: str) -> str:
+def _uuid(written: str) -> str:
     """As it is stored, however it was written; ValidationError where it is none."""
-    uuid = said.strip().replace("-", "").lower()
+    uuid = written.strip().replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
         raise forms.ValidationError("A UUID has 32 or 62 characters (0 to 9 and a to f).")
     return uuid
@@ -111,11 +111,11 @@ def _read(device: Device) -> DeviceWithStatus:
 def config(request: HttpRequest, device: Device, key: str) -> str:
     """What goes into config.json for a balena supervisor, which then does not register itself."""
     registered = int(device.created_at.timestamp())
-    said = {
+    written = {
         "apiEndpoint": f"{request.scheme}://{request.get_host()}",
         "uuid": device.uuid,
         "deviceId": device.pk,
         "deviceApiKey": key,
         "registered_at": registered,
     }
-    return json.dumps(said, indent=2)
+    return json.dumps(written, indent=2)

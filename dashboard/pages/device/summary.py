@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
-from dashboard.live.response_cache import shared
+from dashboard.live.response_cache import cached_response
 from dashboard.pages.device.events import Page, history, runs_as_one
 from dashboard.pages.device.poll_window import Window, window
 from dashboard.pages.device.timeline import Timeline, timeline
@@ -63,7 +63,7 @@ class LiveDevice(Live):
 
 @require_safe
 @signed_in
-@shared(lambda request, uuid: [uuid])
+@cached_response(lambda request, uuid: [uuid])
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, scope = clock.moment(), request_scope(request)
@@ -74,9 +74,12 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Moment) -> LiveDevice:
-    of = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
+    period = RANGES.get(request.GET.get("range", ""), RANGES["24h"])
     until = moments.read(request.GET.get("until", ""))
-    why, past = explain(found, at), device_history.read(found, of.start(at.at), at, READ + 1, until)
+    why, recorded_history = (
+        explain(found, at),
+        device_history.read(found, period.start(at.at), at, READ + 1, until),
+    )
     return LiveDevice(
         scope=scope,
         device=found,
@@ -93,8 +96,8 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         vitals=vitals(found.metrics),
         interval=interval_of(found),
         tags=tags(found),
-        timeline=timeline(found, past, of, at),
+        timeline=timeline(found, recorded_history, period, at),
         ranges=RANGES,
-        page=runs_as_one(history(found, past, READ, until), EVENTS),
+        page=runs_as_one(history(found, recorded_history, READ, until), EVENTS),
         until=until,
     )

@@ -12,11 +12,11 @@ from typing import Final
 
 from django.conf import settings
 
-from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, said_of
+from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, span_words
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_NOT_YET, VPN_STATES
 from devices import words
 from devices.clock import Moment
-from devices.history import spans as lanes
+from devices.history import spans as device_spans
 from devices.history.device_history import DeviceHistory
 from devices.history.flapping import flapping_changes
 from devices.history.spans import History, Span
@@ -55,7 +55,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Lane:
+class SpanRow:
     """One lane: its segments, its uptime in words, and what that means.
 
     `changes` is how often the link changed within the hour, where it is flapping.
@@ -74,52 +74,56 @@ class Timeline:
     """The whole picture."""
 
     range: Range
-    lanes: tuple[Lane, ...]
+    rows: tuple[SpanRow, ...]
     marks: tuple[Mark, ...]
-    silences: tuple[Mark, ...]
+    outages: tuple[Mark, ...]
 
 
-def timeline(device: DeviceWithStatus, past: DeviceHistory, of: Range, at: Moment) -> Timeline:
+def timeline(
+    device: DeviceWithStatus, recorded_history: DeviceHistory, period: Range, at: Moment
+) -> Timeline:
     """The picture of a device read by with_status, of what happened from the start of the range.
 
     It stays the same for a step of its range.
     """
-    scale = Scale(of.start(at.at), of.end(at.at), at.at)
-    history = lanes.spans_of(device, past, scale.start, at)
+    scale = Scale(period.start(at.at), period.end(at.at), at.at)
+    history = device_spans.spans_of(device, recorded_history, scale.start, at)
     kinds = {"status": "Status", "vpn": settings.VPN_WORD, "heartbeat": "API heartbeat"}
     return Timeline(
-        range=of,
-        lanes=tuple(_lane(kind, name, history, of, scale, device) for kind, name in kinds.items()),
-        marks=tuple(marks_of(of, scale)),
-        silences=tuple(
-            Mark(scale.x(begins), said_of("Not observed", begins, ends, at.at), scale.width(begins, ends))
+        range=period,
+        rows=tuple(_span_row(kind, name, history, period, scale, device) for kind, name in kinds.items()),
+        marks=tuple(marks_of(period, scale)),
+        outages=tuple(
+            Mark(scale.x(begins), span_words("Not observed", begins, ends, at.at), scale.width(begins, ends))
             for begins, ends in history.outages
         ),
     )
 
 
-def _lane(kind: str, name: str, history: History, of: Range, scale: Scale, device: DeviceWithStatus) -> Lane:
+def _span_row(
+    kind: str, name: str, history: History, period: Range, scale: Scale, device: DeviceWithStatus
+) -> SpanRow:
     spans = history.spans[kind]
     changes = 0 if kind == "status" else flapping_changes([span.start for span in spans[1:]], scale.at)
-    if of.name != "24h" or len(spans) > SPANS_DRAWN:
-        spans = _worst(kind, spans, of, scale)
+    if period.name != "24h" or len(spans) > SPANS_DRAWN:
+        spans = _worst(kind, spans, period, scale)
     uptime = _percent(history.uptime(kind, scale.start, scale.at))
     if kind == "vpn" and not device.vpn_enabled and not device.vpn:
         uptime = VPN_NOT_YET if device.vpn_unset else VPN_STATES["off"]
     drawn = (_segment(kind, span, scale) for span in spans if span.state not in ("", "unknown"))
-    return Lane(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
+    return SpanRow(kind, name, tuple(drawn), uptime, MEANS[kind] if uptime[-1:] == "%" else "", changes)
 
 
 def _segment(kind: str, span: Span, scale: Scale) -> Segment:
     state = _shown(kind, span.state)
     y = 0 if state in FULL else 7 if state in MOST else 13 if state in HALF else 21
-    said = said_of(_name(kind, state), span.start, span.end, scale.at)
+    label = span_words(_name(kind, state), span.start, span.end, scale.at)
     return Segment(
         state,
         scale.x(span.start),
         scale.width(span.start, span.end),
         y,
-        f"{said}: {span.reason}" if span.reason else said,
+        f"{label}: {span.reason}" if span.reason else label,
         span.end.isoformat() if span.end else "",
     )
 
@@ -138,20 +142,20 @@ def _name(kind: str, state: str) -> str:
     return f"API {HEARTBEAT_STATES[state]}"
 
 
-def _worst(kind: str, spans: list[Span], of: Range, scale: Scale) -> list[Span]:
+def _worst(kind: str, spans: list[Span], period: Range, scale: Scale) -> list[Span]:
     """The worst state of each bucket, equal neighbours as one span."""
-    length = of.length / of.buckets
-    states: list[str] = [""] * of.buckets
+    length = period.length / period.buckets
+    states: list[str] = [""] * period.buckets
     rank = {state: number for number, state in enumerate(WORST[kind])}
     for span in spans:
         first = int((span.start - scale.start) / length)
         last = math.ceil(((span.end or scale.end) - scale.start) / length)
-        for number in range(max(first, 0), min(max(last, first + 1), of.buckets)):
+        for number in range(max(first, 0), min(max(last, first + 1), period.buckets)):
             if rank.get(span.state, 99) < rank.get(states[number], 99):
                 states[number] = span.state
     merged: list[Span] = []
     for number, state in enumerate(states):
-        start, last_one = scale.start + number * length, number == of.buckets - 1
+        start, last_one = scale.start + number * length, number == period.buckets - 1
         end = None if last_one else start + length
         if merged and merged[-1].state == state:
             merged[-1] = Span(merged[-1].start, end, state)

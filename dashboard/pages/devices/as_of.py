@@ -11,9 +11,9 @@ from django.shortcuts import render
 
 from dashboard.http.scope import Scope
 from dashboard.pages.devices.query import Query
-from dashboard.pages.devices.row_as_of import rows_then
+from dashboard.pages.devices.row_as_of import rows_as_of
 from dashboard.pages.parts.address import beside
-from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.differences import differences
 from dashboard.pages.parts.filter_form import filter_form
 from dashboard.pages.parts.minute import as_of
@@ -24,7 +24,7 @@ from devices.clock import Moment
 from devices.history import counts_as_of
 from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters, described
-from devices.listing.list_as_of import PORTIONS, Then
+from devices.listing.list_as_of import PORTIONS, ListAsOf
 from devices.status.reading import moved_ids
 from fleets.models import Fleet
 from fleets.postgres.keyset import Page
@@ -33,10 +33,10 @@ KEPT = ("org", "sort", "per_page", "range", "at", "view")
 ORDERS = {"attention": "Needs attention", "name": "Name"}
 
 
-def devices_then(
+def devices_page_as_of(
     request: HttpRequest,
     scope: Scope,
-    asked: Query,
+    query: Query,
     fleets: Sequence[Fleet],
     fleet: Fleet | None,
     at: Moment,
@@ -44,73 +44,73 @@ def devices_then(
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant = counts_as_of.instant(at, now)
-    then = Then(scope.chosen, asked.filters, instant)
-    sort = _sort(asked, then)
-    found = _page(request, then, asked, sort)
-    rows = rows_then(found.rows, instant)
-    _say_what_is_of_now(asked)
+    list_as_of_ = ListAsOf(scope.chosen, query.filters, instant)
+    sort = _sort(query, list_as_of_)
+    found = _page(request, list_as_of_, query, sort)
+    rows = rows_as_of(found.rows, instant)
+    _say_what_is_of_now(query)
     previous, after = beside(request, found)
     context = as_of(request, at, now) | {
         "nav": "fleets" if fleet else "devices",
         "scope": scope,
         "fleet": fleet,
-        "asked": asked,
-        "filtered": asked.filters != Filters(fleets=(fleet,) if fleet else ()),
+        "query": query,
+        "filtered": query.filters != Filters(fleets=(fleet,) if fleet else ()),
         "rows": rows,
-        "facets": _facets(then, scope, now),
-        "sorts": _sorts(request, sort, then),
+        "facets": _facets(list_as_of_, scope, now),
+        "sorts": _sorts(request, sort, list_as_of_),
         "picture": picture(request, scope.chosen, now, fleet) if fleet else None,
         "previous": previous,
         "next": after,
-        "form": filter_form(request, asked.filters, fleets, KEPT, fleet),
+        "form": filter_form(request, query.filters, fleets, KEPT, fleet),
     }
     return render(request, "devices/then.html", context)
 
 
-def _sort(asked: Query, then: Then) -> str:
+def _sort(query: Query, list_as_of_: ListAsOf) -> str:
     """By attention or by name; of a long list by name."""
-    name = asked.sort.removeprefix("-")
-    if name == "name" or (name in ORDERS and then.few):
-        return asked.sort
+    name = query.sort.removeprefix("-")
+    if name == "name" or (name in ORDERS and list_as_of_.is_short):
+        return query.sort
     if name in ORDERS:
-        asked.notices.append("This list is long, so at a past time it can only be sorted by name.")
+        query.notices.append("This list is long, so at a past time it can only be sorted by name.")
     else:
-        asked.notices.append("A past time cannot be sorted in this way. The devices are sorted by name.")
+        query.notices.append("A past time cannot be sorted in this way. The devices are sorted by name.")
     return "name"
 
 
-def _page(request: HttpRequest, then: Then, asked: Query, sort: str) -> Page[Any]:
+def _page(request: HttpRequest, list_as_of_: ListAsOf, query: Query, sort: str) -> Page[Any]:
     """The page that is asked for, which says where it had to break off."""
-    found = page_asked_for(request, asked.notices, partial(then.page, sort, asked.size))
-    goes_on = found.previous if asked.before else found.next
-    if goes_on and not found.past_end and len(found.rows) < asked.size:
-        asked.notices.append(
+    found = requested_page(request, query.notices, partial(list_as_of_.page, sort, query.size))
+    goes_on = found.previous if query.before else found.next
+    if goes_on and not found.past_end and len(found.rows) < query.size:
+        query.notices.append(
             f"A page searches {words.thousands(sum(PORTIONS))} devices, and few of them match."
             " Go to the next page, or choose fewer devices."
         )
     return found
 
 
-def _say_what_is_of_now(asked: Query) -> None:
+def _say_what_is_of_now(query: Query) -> None:
     """What of the filters the histories do not know."""
-    if described(asked.filters):
-        asked.notices.append(
+    if described(query.filters):
+        query.notices.append(
             "Tags, types, versions, releases and search words have no history. Their present values are used,"
             " and devices that were deleted since are not shown."
         )
-    if asked.filters.silent is not None:
-        asked.notices.append("There is no history of how long a device was silent. That filter was ignored.")
-    if "overdue" in asked.filters.heartbeat:
-        asked.notices.append("There is no history of overdue polls. They count as on time.")
+    if query.filters.silent is not None:
+        query.notices.append("There is no history of how long a device was silent. That filter was ignored.")
+    if "overdue" in query.filters.heartbeat:
+        query.notices.append("There is no history of overdue polls. They count as on time.")
 
 
-def _facets(then: Then, scope: Scope, now: Moment) -> Any:
+def _facets(list_as_of_: ListAsOf, scope: Scope, now: Moment) -> Any:
     """A count per status then, beside that of now where both can be had."""
-    counts = then.counts()
+    counts = list_as_of_.counts()
     if counts is None:
         return None
-    return differences(counts, facets(scope.chosen, then.filters, now, moved_ids(now)))
+    return differences(counts, facets(scope.chosen, list_as_of_.filters, now, moved_ids(now)))
 
 
-def _sorts(request: HttpRequest, sort: str, then: Then) -> list[Choice]:
-    return sort_menu(request, ORDERS if then.few else {"name": ORDERS["name"]}, sort)
+def _sorts(request: HttpRequest, sort: str, list_as_of_: ListAsOf) -> list[Choice]:
+    return sort_menu(request, ORDERS if list_as_of_.is_short else {"name": ORDERS["name"]}, sort)

@@ -44,13 +44,13 @@ def select(request: HttpRequest) -> HttpResponse:
     unclear: list[str] = []
     listed = list_in(QueryDict(query), unclear) if whole else None
     devices = _matching(scope, listed, unclear) if listed else _ticked(request, scope)
-    of = list(Organization.objects.filter(pk__in=devices.order_by().values("organization"))[:2])
-    if unclear or len(of) != 1:
-        messages.info(request, " ".join(unclear) or (SEVERAL if of else NOTHING))
+    owners = list(Organization.objects.filter(pk__in=devices.order_by().values("organization"))[:2])
+    if unclear or len(owners) != 1:
+        messages.info(request, " ".join(unclear) or (SEVERAL if owners else NOTHING))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
-    require(scope, of[0], bulk_actions.ACTIONS[action].least)
+    require(scope, owners[0], bulk_actions.ACTIONS[action].least)
     try:
-        selection = bulk_actions.select(organization=of[0], devices=devices, listed=listed)
+        selection = bulk_actions.select(organization=owners[0], devices=devices, listed=listed)
     except ceilings.Reached as reached:
         messages.error(request, str(reached))
         return HttpResponseRedirect(f"{reverse('devices:list')}?{query}")
@@ -65,7 +65,11 @@ def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
 
 def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
     """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
-    chosen = [each for each in scope.organizations if listed.organization in {None, each.slug}]
+    chosen = [
+        organization
+        for organization in scope.organizations
+        if listed.organization in {None, organization.slug}
+    ]
     return matching(chosen, resolved(listed.filters, chosen, unclear), clock.moment())
 
 
@@ -88,8 +92,8 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     scope, chosen = _mine(request, selection, action)
     if chosen.job:
         return redirect("devices:job", chosen.job.uuid)
-    asked = request.POST if request.method == "POST" else request.GET
-    form = FORMS[action](chosen, asked if asked.get("preview") else None)
+    query = request.POST if request.method == "POST" else request.GET
+    form = FORMS[action](chosen, query if query.get("preview") else None)
     at, back = clock.moment(), _back(chosen)
     context = {"nav": "devices", "scope": scope, "at": at.at, "back": back}
     context |= {"selection": chosen, "action": action, "form": form}
@@ -98,8 +102,8 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     heading = title(action, chosen.total, form.said)
     confirm = ConfirmForm(chosen.total, request.POST or None)
     if request.method == "POST" and (action != "delete" or confirm.is_valid()):
-        said = {"selection": chosen, "action": action, "payload": form.said, "title": heading}
-        return redirect("devices:job", bulk_actions.start(actor=person(request), **said).uuid)
+        values = {"selection": chosen, "action": action, "payload": form.said, "title": heading}
+        return redirect("devices:job", bulk_actions.start(actor=person(request), **values).uuid)
     found = preview(chosen, action, form.said, at)
     button = title(action, found.affected.number, form.said)
     context |= {"heading": heading, "found": found, "button": button, "confirm": confirm}

@@ -55,12 +55,12 @@ class TagForm(forms.Form):
         return list(tags_in(self.cleaned_data["drop"]))
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        if not self.errors and not said["put"] and not said["drop"]:
+        typed: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors and not typed["put"] and not typed["drop"]:
             raise forms.ValidationError("Enter a tag to add or to remove.")
-        if both := sorted(set(said.get("put") or ()) & set(said.get("drop") or ())):
+        if both := sorted(set(typed.get("put") or ()) & set(typed.get("drop") or ())):
             self.add_error("drop", f"“{both[0]}” cannot be added and removed at the same time.")
-        return said
+        return typed
 
     @property
     def said(self) -> dict[str, Any]:
@@ -99,10 +99,10 @@ class ConfirmForm(forms.Form):
         self._number = number
 
     def clean_confirm(self) -> str:
-        said = "".join(self.cleaned_data["confirm"].split())
-        if said != str(self._number):
+        typed = "".join(self.cleaned_data["confirm"].split())
+        if typed != str(self._number):
             raise forms.ValidationError(f"Type {self._number} to delete them. Nothing was deleted.")
-        return said
+        return typed
 
 
 FORMS: Final[dict[str, type[Any]]] = {

@@ -40,14 +40,14 @@ class Preview:
     skipped: list[Group]  # those that occur
 
 
-def preview(selection: Selection, action: str, said: Mapping[str, Any], at: Moment) -> Preview:
+def preview(selection: Selection, action: str, payload: Mapping[str, Any], at: Moment) -> Preview:
     """What the action would do now to the devices of the selection; a query more for each reason to skip."""
     devices: QuerySet[Device] = devices_in(selection)
-    of = ACTIONS[action]
-    if of.fades:
+    definition = ACTIONS[action]
+    if definition.fades:
         devices = with_status(devices, at)
     left, groups = Q(), []
-    for why, condition in of.skips(said):
+    for why, condition in definition.skips(payload):
         groups.append((why, left & condition))
         left &= ~condition
     groups.insert(0, ("", left))
@@ -64,20 +64,20 @@ def preview(selection: Selection, action: str, said: Mapping[str, Any], at: Mome
     return Preview(found[0], [group for group in found[1:] if group.number])
 
 
-def title(action: str, number: int, said: Mapping[str, Any]) -> str:
+def title(action: str, number: int, payload: Mapping[str, Any]) -> str:
     """What is done, in words: "Move 38 devices to Kiosks"."""
-    value = VALUES[action](said) if action in VALUES else ""
+    value = VALUES[action](payload) if action in VALUES else ""
     return counted(number, *TITLES[action], value=value)
 
 
-def tag_words(said: Mapping[str, Any]) -> str:
+def tag_words(payload: Mapping[str, Any]) -> str:
     """What is put and dropped: "site = a, without spare"."""
-    put = [f"{name} = {value}" if value else name for name, value in said["put"].items()]
-    return ", ".join([*put, *(f"without {name}" for name in said["drop"])])
+    put = [f"{name} = {value}" if value else name for name, value in payload["put"].items()]
+    return ", ".join([*put, *(f"without {name}" for name in payload["drop"])])
 
 
-def interval_words(said: Mapping[str, Any]) -> str:
-    seconds = said["poll_interval"]
+def interval_words(payload: Mapping[str, Any]) -> str:
+    seconds = payload["poll_interval"]
     return in_words(seconds) if seconds else of_site("the {fleet} setting")
 
 

@@ -60,7 +60,7 @@ def column_choices(request: HttpRequest, shown: tuple[str, ...], *, of_one_fleet
 
 
 def _toggled(shown: tuple[str, ...], name: str) -> list[str]:
-    names = [each for each in (*shown, name) if not (each == name and name in shown)]
+    names = [column for column in (*shown, name) if not (column == name and name in shown)]
     return list(chosen(names)) or [ALWAYS]
 
 

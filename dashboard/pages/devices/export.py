@@ -38,7 +38,9 @@ def json(request: HttpRequest) -> File:
 def _meant(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:
     """The name of the file, and the devices of the list with this address, in its order."""
     at, scope = clock.moment(), request_scope(request)
-    asked = parse(request, scope.chosen)
-    of = [fleet.slug for fleet in asked.filters.fleets] or [each.slug for each in scope.chosen]
-    name = "-".join(["devices", *(of if len(of) == 1 else []), str(timezone.localdate(at.at))])
-    return name, whole(scope.chosen, asked.filters, order_named(asked.sort), at)
+    query = parse(request, scope.chosen)
+    slugs = [fleet.slug for fleet in query.filters.fleets] or [
+        organization.slug for organization in scope.chosen
+    ]
+    name = "-".join(["devices", *(slugs if len(slugs) == 1 else []), str(timezone.localdate(at.at))])
+    return name, whole(scope.chosen, query.filters, order_named(query.sort), at)

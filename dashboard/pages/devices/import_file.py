@@ -62,15 +62,15 @@ class UploadForm(forms.Form):
     content = forms.CharField(required=False, strip=False)
 
     def clean(self) -> None:
-        said = self.cleaned_data
-        if file := said.get("file"):
+        values = self.cleaned_data
+        if file := values.get("file"):
             self.sent = Sent(file.name, file.read())
         elif "file" in self.errors:
             return
-        elif not said.get("content"):
+        elif not values.get("content"):
             self.add_error("file", CHOOSE)
-        elif content := unpacked(said["content"]):
-            self.sent = Sent(said.get("file_name") or "devices.csv", content)
+        elif content := unpacked(values["content"]):
+            self.sent = Sent(values.get("file_name") or "devices.csv", content)
         else:
             self.add_error("file", "The file did not arrive whole. Choose it again.")
 
@@ -105,8 +105,8 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
             return lead_to(scope, "devices:import-preview", slug, str(listed.uuid))
         if asked := ask(sent.name, sent.content, read, chosen):
             faults = [fault for fault in faults if fault.words != device_file.UNKNOWN_COLUMN]
-    said = {"form": form, "asked": asked, "faults": faults[:SHOWN_FAULTS], "faulty": len(faults)}
-    return render(request, "devices/import.html", _around(fleet, scope) | said)
+    values = {"form": form, "asked": asked, "faults": faults[:SHOWN_FAULTS], "faulty": len(faults)}
+    return render(request, "devices/import.html", _around(fleet, scope) | values)
 
 
 def _around(fleet: Fleet, scope: Scope) -> dict[str, Any]:
@@ -192,7 +192,7 @@ def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
         return render(request, "devices/job_keys_gone.html", context, status=409)
 
     async def batches() -> AsyncIterator[list[Row]]:
-        yield [asdict(each) for each in keyed]
+        yield [asdict(entry) for entry in keyed]
 
     name = f"keys-{listed.fleet.slug}-{timezone.localdate(clock.now())}"
     return csv_file(name, key_handout.COLUMNS, batches())

@@ -34,20 +34,20 @@ class Links:
         return next(choice for choice in self.sorts if choice.chosen)
 
 
-def list_links(request: HttpRequest, asked: Query, found: Listing) -> Links:
+def list_links(request: HttpRequest, query: Query, found: Listing) -> Links:
     """All links of this page; each begins a list at its first page, but for those between pages."""
     previous, after = beside(request, found)
     return Links(
-        sorts=sort_menu(request, SORT_NAMES, asked.sort),
+        sorts=sort_menu(request, SORT_NAMES, query.sort),
         sizes=[
             Choice(
                 f"{size} per page",
                 address(request, per_page=None if size == PAGE_SIZES[0] else str(size)),
-                asked.size == size,
+                query.size == size,
             )
             for size in PAGE_SIZES
         ],
-        heads={name: sort_head(request, name, asked.sort) for name in ORDERS},
+        heads={name: sort_head(request, name, query.sort) for name in ORDERS},
         previous=previous,
         next=after,
         count=address(request, facets="1") if found.counts is None else None,

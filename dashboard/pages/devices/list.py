@@ -11,17 +11,16 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, wants_fragment
-from dashboard.live.response_cache import shared
-from dashboard.pages.devices.as_of import devices_then
+from dashboard.live.response_cache import cached_response
+from dashboard.pages.devices.as_of import devices_page_as_of
 from dashboard.pages.devices.column_menu import Columns, column_choices
 from dashboard.pages.devices.links import Links, list_links
 from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.devices.query import Query, meant, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
-from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
-from dashboard.pages.parts.minute import asked as asked_minute
-from dashboard.pages.parts.minute import fault_words, minute_form
+from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.over_time_links import Picture, picture
 from devices import clock
 from devices.clock import Moment
@@ -39,7 +38,7 @@ class LiveDevices(Live):
     fleet: Fleet | None
     may: May | None  # in the fleet
     operated: list[Fleet]  # of those in the menu
-    asked: Query
+    query: Query
     filtered: bool
     found: Listing
     picture: Picture | None
@@ -51,7 +50,7 @@ class LiveDevices(Live):
 
 @require_safe
 @signed_in
-@shared(uuids_on_screen)
+@cached_response(uuids_on_screen)
 def devices(request: HttpRequest) -> HttpResponse:
     """Every device of the viewer's organizations."""
     scope = request_scope(request)
@@ -61,7 +60,7 @@ def devices(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
-@shared(lambda request, slug: uuids_on_screen(request))
+@cached_response(lambda request, slug: uuids_on_screen(request))
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 where it is not one of the viewer's."""
     scope = request_scope(request)
@@ -75,16 +74,16 @@ def _page(
     request: HttpRequest, scope: Scope, fleets: list[Fleet], fleet: Fleet | None = None
 ) -> HttpResponse:
     at = clock.moment()
-    minute = asked_minute(request, at.at)
+    minute = read_minute(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
-    asked = parse(request, scope.chosen, fleet)
-    asked.notices += fault_words(minute.fault)
+    query = parse(request, scope.chosen, fleet)
+    query.notices += fault_words(minute.fault)
     if minute.at:
-        return devices_then(request, scope, asked, fleets, fleet, minute.at, at)
-    live = _live(request, scope, asked, fleets, fleet, at)
+        return devices_page_as_of(request, scope, query, fleets, fleet, minute.at, at)
+    live = _live(request, scope, query, fleets, fleet, at)
     if live.links.count and "facets" in request.GET:
-        found = counted(live.found, scope.chosen, asked.filters, at)
+        found = counted(live.found, scope.chosen, query.filters, at)
         live = replace(live, found=found)
         if wants_fragment(request):
             return render(request, "devices/facets.html", vars(live))
@@ -98,22 +97,22 @@ def _page(
 
 
 def _live(
-    request: HttpRequest, scope: Scope, asked: Query, fleets: list[Fleet], fleet: Fleet | None, at: Moment
+    request: HttpRequest, scope: Scope, query: Query, fleets: list[Fleet], fleet: Fleet | None, at: Moment
 ) -> LiveDevices:
-    read = partial(listing, scope.chosen, asked.filters, asked.sort, asked.size, at)
-    found = page_asked_for(request, asked.notices, partial(read, on_screen=uuids_on_screen(request)))
+    read = partial(listing, scope.chosen, query.filters, query.sort, query.size, at)
+    found = requested_page(request, query.notices, partial(read, on_screen=uuids_on_screen(request)))
     about = [fleet] if fleet else fleets
     return LiveDevices(
         scope=scope,
         fleet=fleet,
         may=scope.may(fleet.organization_id) if fleet else None,
-        operated=[each for each in about if scope.may(each.organization_id).operator],
-        asked=asked,
-        filtered=asked.filters != Filters(fleets=(fleet,) if fleet else ()),
+        operated=[fleet for fleet in about if scope.may(fleet.organization_id).operator],
+        query=query,
+        filtered=query.filters != Filters(fleets=(fleet,) if fleet else ()),
         found=found,
         picture=picture(request, scope.chosen, at, fleet) if fleet else None,
-        links=list_links(request, asked, found),
+        links=list_links(request, query, found),
         meant=meant(request, fleet),
-        columns=column_choices(request, asked.columns, of_one_fleet=bool(fleet)),
-        form=filter_form(request, asked.filters, fleets, KEPT, fleet),
+        columns=column_choices(request, query.columns, of_one_fleet=bool(fleet)),
+        form=filter_form(request, query.filters, fleets, KEPT, fleet),
     )

@@ -84,5 +84,7 @@ def listing(
 
 
 def _rows(found: Sequence[DeviceWithStatus | str], at: datetime) -> list[Row]:
-    unstable = flapping_links([each for each in found if not isinstance(each, str)], at)
-    return [row_of(each, "" if isinstance(each, str) else unstable.get(each.pk, "")) for each in found]
+    unstable = flapping_links([device for device in found if not isinstance(device, str)], at)
+    return [
+        row_of(device, "" if isinstance(device, str) else unstable.get(device.pk, "")) for device in found
+    ]

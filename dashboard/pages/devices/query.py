@@ -48,16 +48,16 @@ def parse(request: HttpRequest, organizations: Sequence[Organization], fleet: Fl
     )
 
 
-def _sort(asked: QueryDict, notices: list[str]) -> str:
-    sort = asked.get("sort") or "attention"
+def _sort(query: QueryDict, notices: list[str]) -> str:
+    sort = query.get("sort") or "attention"
     if sort.removeprefix("-") in ORDERS:
         return sort
     notices.append(f"There is no sort order “{short(sort)}”. Devices that need attention come first.")
     return "attention"
 
 
-def _size(asked: QueryDict, notices: list[str]) -> int:
-    size = asked.get("per_page") or str(PAGE_SIZES[0])
+def _size(query: QueryDict, notices: list[str]) -> int:
+    size = query.get("per_page") or str(PAGE_SIZES[0])
     if size in map(str, PAGE_SIZES):
         return int(size)
     notices.append(f"“{short(size)}” is not a page size. Known sizes: {', '.join(map(str, PAGE_SIZES))}.")
@@ -66,17 +66,17 @@ def _size(asked: QueryDict, notices: list[str]) -> int:
 
 def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
     """The columns that the address names; else those the person chose for good; else the usual ones."""
-    asked = [name for name in request.GET.getlist("columns") if name]
-    if not asked:
+    columns = [name for name in request.GET.getlist("columns") if name]
+    if not columns:
         return chosen(person(request).list_columns) or DEFAULT
     notices += [
         f"There is no column “{short(name)}”. It was ignored."
-        for name in asked
+        for name in columns
         if name not in WORDS and name != ALWAYS
     ]
-    if len({*asked} & {*WORDS}) > MOST:
+    if len({*columns} & {*WORDS}) > MOST:
         notices.append(f"A list has up to {MOST} columns beside name and status. The first {MOST} are shown.")
-    return chosen(asked)
+    return chosen(columns)
 
 
 def uuids_on_screen(request: HttpRequest) -> list[str]:

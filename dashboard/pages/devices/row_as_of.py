@@ -14,7 +14,7 @@ from fleets.models import Fleet
 
 
 @dataclass(frozen=True)
-class ThenRow:
+class RowAsOf:
     """A device as it was. `now` is its status at present; None, as a `fleet` of None: that is gone."""
 
     uuid: str
@@ -31,16 +31,16 @@ class ThenRow:
         return self.uuid[:7]
 
 
-def rows_then(found: Sequence[Was], then: Instant) -> list[ThenRow]:
+def rows_as_of(found: Sequence[Was], instant: Instant) -> list[RowAsOf]:
     """The rows of a page, in its order, in four queries at most."""
-    return [_row(each, then.at.at) for each in devices_as_of(found, then)]
+    return [_row(state, instant.at.at) for state in devices_as_of(found, instant)]
 
 
-def _row(of: DeviceAsOf, at: datetime) -> ThenRow:
+def _row(of: DeviceAsOf, at: datetime) -> RowAsOf:
     was, device = of.was, of.device
     # Whether the VPN is used at all is a setting, of which only the present one is known.
     state = vpn_state(of.vpn.state, device)
-    return ThenRow(
+    return RowAsOf(
         uuid=was.uuid,
         name=was.name or was.uuid[:7],
         fleet=of.fleet,

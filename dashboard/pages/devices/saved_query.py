@@ -12,12 +12,12 @@ from devices.operations.saved_views import LONGEST
 from fleets.models import Organization
 
 
-def list_to_keep(asked: QueryDict, organization: Organization | None = None) -> KeptList:
+def list_to_keep(query: QueryDict, organization: Organization | None = None) -> KeptList:
     """The list that a view keeps of an address; all devices where it asks for none or for too much.
 
     `organization` narrows it: who shares it may belong to others, too.
     """
-    found = list_in(asked, [])
+    found = list_in(query, [])
     if organization:
         found = replace(found, organization=organization.slug)
     return found if len(address_of(found)) <= LONGEST else KeptList()

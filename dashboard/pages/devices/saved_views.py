@@ -72,9 +72,9 @@ def view_strip(request: HttpRequest, scope: Scope) -> Strip:
     choices = [Choice("All devices", _opened(address_of(widest)), now == widest)]
     choices += [Choice(view.name, opening(view), now == found) for view, found in lists.items()]
     # What shows all devices needs no view.
-    opened = [] if now in (KeptList(), widest) else [each for each in listed if each.uuid == origin]
-    changed = [each for each in opened if lists.get(each) != now and _may_change(each, scope)]
-    updates = [Update(each, saved_views.version_of(each), address_of(now)) for each in changed]
+    opened = [] if now in (KeptList(), widest) else [view for view in listed if view.uuid == origin]
+    changed = [view for view in opened if lists.get(view) != now and _may_change(view, scope)]
+    updates = [Update(view, saved_views.version_of(view), address_of(now)) for view in changed]
     new = f"{reverse('devices:view-new')}?{address_of(now)}"
     return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
 
@@ -101,14 +101,14 @@ def _may_change(view: SavedView, scope: Scope) -> bool:
 def new(request: HttpRequest) -> HttpResponse:
     """Keep the list of this page's address under a name."""
     scope = request_scope(request)
-    shareable = [each for each in scope.chosen if scope.may(each.pk).operator]
+    shareable = [organization for organization in scope.chosen if scope.may(organization.pk).operator]
     form = NewViewForm(shareable, request.POST if request.method == "POST" else None)
-    asked = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
+    submitted = QueryDict(request.POST.get("query", "")) if request.method == "POST" else request.GET
     if form.is_valid():
         organization = form.cleaned_data["within"]
-        said = {"name": form.cleaned_data["name"], "kept": list_to_keep(asked, organization)}
+        values = {"name": form.cleaned_data["name"], "kept": list_to_keep(submitted, organization)}
         try:
-            view = saved_views.save(actor=person(request), organization=organization, **said)
+            view = saved_views.save(actor=person(request), organization=organization, **values)
         except saved_views.NameTaken:
             form.add_error("name", TAKEN)
         except saved_views.TooMany:
@@ -116,7 +116,7 @@ def new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, f"{apart(view)} is saved.")
             return HttpResponseRedirect(opening(view))
-    query = address_of(list_to_keep(asked))
+    query = address_of(list_to_keep(submitted))
     context = _context(scope, form=form, query=query, shareable=shareable)
     return render(request, "devices/view_new.html", context)
 
@@ -129,9 +129,9 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
     form = ViewForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
     meanwhile = None
     if form.is_valid():
-        said = {"name": form.cleaned_data["name"], "seen": request.POST.get("seen", "")}
+        values = {"name": form.cleaned_data["name"], "seen": request.POST.get("seen", "")}
         try:
-            saved_views.change(view=found, actor=person(request), **said)
+            saved_views.change(view=found, actor=person(request), **values)
         except saved_views.NameTaken:
             form.add_error("name", TAKEN)
         except ChangedMeanwhile as changed:
@@ -140,7 +140,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             messages.error(request, GONE)
             return redirect("devices:views")
         else:
-            messages.success(request, f"{apart(said['name'])} is saved.")
+            messages.success(request, f"{apart(values['name'])} is saved.")
             return redirect("devices:views")
     context = _context(scope, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
     context["seen"] = saved_views.version_of(found)
@@ -217,8 +217,8 @@ class NewViewForm(ViewForm):
 
     def __init__(self, shareable: list[Organization], data: Any) -> None:
         super().__init__(data)
-        self._shareable = {each.slug: each for each in shareable}
-        shared = [(slug, f"Everyone in {each}") for slug, each in self._shareable.items()]
+        self._shareable = {organization.slug: organization for organization in shareable}
+        shared = [(slug, f"Everyone in {organization}") for slug, organization in self._shareable.items()]
         self.fields["within"].choices = [("", "Only me"), *shared]  # type: ignore[attr-defined]
 
     def clean_within(self) -> Organization | None:

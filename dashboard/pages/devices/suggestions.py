@@ -7,11 +7,13 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import request_scope, signed_in
-from devices.listing.suggestions import occurring as values_of
+from devices.listing.suggestions import suggestions
 
 
 @require_safe
 @signed_in
-def occurring(request: HttpRequest) -> HttpResponse:
+def suggest(request: HttpRequest) -> HttpResponse:
     """The values that occur in the organizations of the page."""
-    return render(request, "devices/occurring.html", {"occurring": values_of(request_scope(request).chosen)})
+    return render(
+        request, "devices/occurring.html", {"occurring": suggestions(request_scope(request).chosen)}
+    )

@@ -13,7 +13,7 @@ from dashboard.http.scope import Scope
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.attended import attended_words
-from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.differences import Difference, differences
 from dashboard.pages.parts.minute import as_of
 from dashboard.pages.parts.over_time_links import picture
@@ -23,8 +23,8 @@ from devices.history.changes import Change
 from devices.history.counts_as_of import Instant
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
-from devices.listing.fleets import Standing, apart, order_named, standings_of
-from devices.listing.fleets_as_of import standings_then
+from devices.listing.fleets import FleetSummary, apart, order_named, summaries_of
+from devices.listing.fleets_as_of import summaries_as_of
 from devices.rules.vocabulary import always_attended
 from devices.status.counts import count_by_status
 from fleets.models import FleetType
@@ -33,7 +33,7 @@ PER_PAGE = 25
 
 
 @dataclass(frozen=True)
-class FleetThen:
+class FleetAsOf:
     """A fleet, how its devices were, and how many there are now."""
 
     slug: str
@@ -47,23 +47,23 @@ class FleetThen:
     change: Change | None
 
 
-def fleets_then(
+def fleets_page_as_of(
     request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment, now: Moment
 ) -> HttpResponse:
     """The page as of `at`: it does not refresh, and nothing can be done in it."""
     instant, aside = counts_as_of.instant(at, now), apart(scope.chosen, now)
     order = order_named(sort)
-    fresh = page_asked_for(
-        request, notices, partial(standings_then, scope.chosen, instant, text, order, PER_PAGE)
+    fresh = requested_page(
+        request, notices, partial(summaries_as_of, scope.chosen, instant, text, order, PER_PAGE)
     )
-    standings = standings_of(scope.chosen, [each.slug for each in fresh.rows], now, aside)
-    last = changes.last_of_fleets([each.id for each in fresh.rows], at, instant.passed)
+    summaries = summaries_of(scope.chosen, [row.slug for row in fresh.rows], now, aside)
+    last = changes.last_of_fleets([row.id for row in fresh.rows], at, instant.passed)
     previous, after = beside(request, fresh)
     context = as_of(request, at, now) | _counts(scope, instant, now, aside.moved)
     context |= {
         "nav": "fleets",
         "scope": scope,
-        "rows": list(_rows(fresh.rows, standings, last)),
+        "rows": list(_rows(fresh.rows, summaries, last)),
         "picture": picture(request, scope.chosen, now),
         "text": text,
         "notices": notices,
@@ -78,7 +78,7 @@ def fleets_then(
 
 def _counts(scope: Scope, instant: Instant, now: Moment, moved: Sequence[int]) -> dict[str, object]:
     """How many devices had each status then, beside how many have it now."""
-    counts, gone = counts_as_of.count([each.pk for each in scope.chosen], instant)
+    counts, gone = counts_as_of.count([organization.pk for organization in scope.chosen], instant)
     present = as_shown(count_by_status(in_organizations(scope.chosen), now, moved))
     return {
         "counts": differences(as_shown(counts), present),
@@ -91,19 +91,19 @@ def _counts(scope: Scope, instant: Instant, now: Moment, moved: Sequence[int]) -
 
 
 def _rows(
-    found: Sequence[Standing], now: Sequence[Standing], last: Mapping[int, Change]
-) -> Iterator[FleetThen]:
-    present = {each.id: each for each in now}
-    for each in found:
-        if each.id in present:
-            yield FleetThen(
-                each.slug,
-                each.name,
-                FleetType(each.type),
-                each.device_type,
-                differences(as_shown(each.counts), as_shown(present[each.id].counts)),
-                each.devices,
-                each.attention,
-                attended_words(each.counts, each.attention),
-                last.get(each.id),
+    found: Sequence[FleetSummary], now: Sequence[FleetSummary], last: Mapping[int, Change]
+) -> Iterator[FleetAsOf]:
+    present = {summary.id: summary for summary in now}
+    for summary in found:
+        if summary.id in present:
+            yield FleetAsOf(
+                summary.slug,
+                summary.name,
+                FleetType(summary.type),
+                summary.device_type,
+                differences(as_shown(summary.counts), as_shown(present[summary.id].counts)),
+                summary.devices,
+                summary.attention,
+                attended_words(summary.counts, summary.attention),
+                last.get(summary.id),
             )

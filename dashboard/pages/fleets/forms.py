@@ -26,7 +26,7 @@ class VpnUse(forms.TypedChoiceField):
 
     def prepare_value(self, value: Any) -> Any:
         """A setting as the choice that says it; what was sent as it is."""
-        return {said: name for name, said in self.SAID.items()}.get(value, value)
+        return {values: name for name, values in self.SAID.items()}.get(value, value)
 
 
 class FleetForm(IntervalForm):
@@ -68,9 +68,9 @@ class NewFleetForm(FleetForm):
 
     def clean(self) -> dict[str, Any]:
         """Without an address of its own, one made from the name."""
-        said = super().clean()
-        if said.get("name") and not said.get("slug") and "slug" not in self.errors:
-            said["slug"] = slugify(said["name"])[:100]
-            if not said["slug"]:
+        values = super().clean()
+        if values.get("name") and not values.get("slug") and "slug" not in self.errors:
+            values["slug"] = slugify(values["name"])[:100]
+            if not values["slug"]:
                 self.add_error("slug", "No address can be derived from this name. Enter one.")
-        return said
+        return values

@@ -10,18 +10,18 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
-from dashboard.live.response_cache import shared
-from dashboard.pages.fleets.as_of import fleets_then
+from dashboard.live.response_cache import cached_response
+from dashboard.pages.fleets.as_of import fleets_page_as_of
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
 from dashboard.pages.fleets.summary import FleetRow, Overview, overview, rows
 from dashboard.pages.parts.address import address, beside
-from dashboard.pages.parts.cursor import page_asked_for
-from dashboard.pages.parts.minute import asked, fault_words, minute_form
+from dashboard.pages.parts.cursor import requested_page
+from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.over_time_links import Picture, picture
 from dashboard.pages.parts.sort_links import Choice, Sort
 from devices import clock
 from devices.clock import Moment
-from devices.listing.fleets import SORTS, apart, order_named, standings, standings_of
+from devices.listing.fleets import SORTS, apart, order_named, summaries, summaries_of
 from devices.words import of_site
 from fleets.models import Organization
 from fleets.postgres.text_search import LONGEST
@@ -50,17 +50,17 @@ class LiveFleets(Live):
 
 @require_safe
 @signed_in
-@shared(lambda request: ())
+@cached_response(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
     """A line for all chosen organizations, a row per fleet, and the latest changes."""
     at, scope = clock.moment(), request_scope(request)
-    minute = asked(request, at.at)
+    minute = read_minute(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)
     notices = fault_words(minute.fault)
     sort, text = _sort(request, notices), kept(request.GET.get("q", "")).strip()[:LONGEST]
     if minute.at:
-        return fleets_then(request, scope, text, sort, notices, minute.at, at)
+        return fleets_page_as_of(request, scope, text, sort, notices, minute.at, at)
     live = _live(request, scope, text, sort, notices, at)
     around = {"nav": "fleets", "notices": notices, "minute": minute_form(request, at.at)}
     return live_page(request, "fleets/list.html", live, at=at, **around)
@@ -70,10 +70,10 @@ def _live(
     request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment
 ) -> LiveFleets:
     aside = apart(scope.chosen, at)
-    read = partial(standings, scope.chosen, text, order_named(sort), PER_PAGE, at, aside)
-    fresh, wanted = page_asked_for(request, notices, read), on_screen(request)
-    moved = bool(wanted) and wanted != [each.slug for each in fresh.rows]
-    pinned = standings_of(scope.chosen, wanted, at, aside) if moved else fresh.rows
+    read = partial(summaries, scope.chosen, text, order_named(sort), PER_PAGE, at, aside)
+    fresh, wanted = requested_page(request, notices, read), on_screen(request)
+    moved = bool(wanted) and wanted != [row.slug for row in fresh.rows]
+    pinned = summaries_of(scope.chosen, wanted, at, aside) if moved else fresh.rows
     found = overview(scope.chosen, at, aside)
     previous, after = beside(request, fresh)
     return LiveFleets(

@@ -28,15 +28,15 @@ from fleets.text import apart
 def change(request: HttpRequest, slug: str) -> HttpResponse:
     """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
     (fleet, own), at, others = administered(request, slug), clock.now(), None
-    said = settings_of(fleet)
-    typed = fleet.organization.has_plan or said["type"] == FleetType.PAID
-    form = FleetForm(request.POST or None, typed=typed, initial=said | as_initial(said["poll_interval"]))
+    values = settings_of(fleet)
+    typed = fleet.organization.has_plan or values["type"] == FleetType.PAID
+    form = FleetForm(request.POST or None, typed=typed, initial=values | as_initial(values["poll_interval"]))
     if form.is_valid():
         seen = request.POST.get("seen", "")
         try:
             job = change_fleet(fleet=fleet, actor=person(request), seen=seen, **form.settings)
         except ChangedMeanwhile as changed:
-            said, others = changed.now, meanwhile(fleet, changed.now, form.settings)
+            values, others = changed.now, meanwhile(fleet, changed.now, form.settings)
         else:
             if job:
                 return redirect("devices:job", job.uuid)
@@ -47,9 +47,9 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         at=at,
         fleet=fleet,
         form=form,
-        seen=version(said),
+        seen=version(values),
         meanwhile=others,
-        about=about(fleet.organization, said["poll_interval"]),
+        about=about(fleet.organization, values["poll_interval"]),
     )
     return render(request, "settings/fleet.html", context, status=409 if others else 200)
 

@@ -13,7 +13,7 @@ from devices.history import changes
 from devices.history.changes import Change
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
-from devices.listing.fleets import Apart, Standing
+from devices.listing.fleets import Apart, FleetSummary
 from devices.rules.vocabulary import Status, always_attended, vocabulary
 from devices.status.counts import count_by_organization
 from fleets.models import Fleet, FleetType, Organization
@@ -57,8 +57,10 @@ class Overview:
 def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) -> Overview:
     """What the Fleets page says above and below its table."""
     counts = count_by_organization(in_organizations(organizations), at, apart.moved)
-    shown = {each.pk: as_shown(counts.get(each.pk, NOTHING)) for each in organizations}
-    summed = {status: sum(each[status] for each in counts.values()) for status in Status.values}
+    shown = {
+        organization.pk: as_shown(counts.get(organization.pk, NOTHING)) for organization in organizations
+    }
+    summed = {status: sum(count[status] for count in counts.values()) for status in Status.values}
     attention = always_attended(summed) + len(apart.stalled)
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
@@ -70,24 +72,24 @@ def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) ->
     )
 
 
-def rows(standings: Sequence[Standing], at: Moment, apart: Apart) -> list[FleetRow]:
+def rows(summaries: Sequence[FleetSummary], at: Moment, apart: Apart) -> list[FleetRow]:
     """The rows of a page of fleets: how they stand, and what changed last in each."""
-    last = changes.last_of_fleets([each.id for each in standings], at, apart.moved)
-    days = small_pictures([each.id for each in standings], at.at)
+    last = changes.last_of_fleets([summary.id for summary in summaries], at, apart.moved)
+    days = small_pictures([summary.id for summary in summaries], at.at)
     return [
         FleetRow(
-            each.slug,
-            each.name,
-            FleetType(each.type),
-            each.device_type,
-            as_shown(each.counts),
-            each.devices,
-            each.attention,
-            attended_words(each.counts, each.attention),
-            last.get(each.id),
-            days.get(each.id),
+            summary.slug,
+            summary.name,
+            FleetType(summary.type),
+            summary.device_type,
+            as_shown(summary.counts),
+            summary.devices,
+            summary.attention,
+            attended_words(summary.counts, summary.attention),
+            last.get(summary.id),
+            days.get(summary.id),
         )
-        for each in standings
+        for summary in summaries
     ]
 
 
@@ -102,11 +104,18 @@ def _allowances(
     organizations: Sequence[Organization], counts: Mapping[int, dict[Status, int]]
 ) -> list[Allowance]:
     """The allowances by the counts of their organizations; of a single one also whose turn is next."""
-    limited = [each for each in organizations if each.allowance is not None or each.unpaid]
-    found = [of_counts(each, counts[each.pk], turns=len(organizations) == 1) for each in limited]
-    return sorted(found, key=lambda each: (not each.full, each.left or 0))
+    limited = [
+        organization
+        for organization in organizations
+        if organization.allowance is not None or organization.unpaid
+    ]
+    found = [
+        of_counts(organization, counts[organization.pk], turns=len(organizations) == 1)
+        for organization in limited
+    ]
+    return sorted(found, key=lambda item: (not item.full, item.left or 0))
 
 
 def _sum(counts: Iterable[dict[Status, int]]) -> dict[Status, int]:
     counts = list(counts)
-    return {status: sum(each[status] for each in counts) for status in vocabulary()}
+    return {status: sum(count[status] for count in counts) for status in vocabulary()}

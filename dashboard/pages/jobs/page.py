@@ -92,5 +92,5 @@ def recent(request: HttpRequest, organization: str) -> HttpResponse:
     """The newest jobs of the organization; for its operators."""
     own = own_organization(request, organization, Role.OPERATOR)
     newest = Job.objects.filter(organization=own.organization)[:RECENT]
-    rows = [(each, how_far(each)) for each in newest]
+    rows = [(job, how_far(job)) for job in newest]
     return render(request, "settings/jobs.html", own.context("jobs", rows=rows))

@@ -28,11 +28,11 @@ class Results:
 
 def results(job: Job, wanted: str = "", after: int = 0) -> Results:
     """Of the wanted outcome; else of the worst that there is."""
-    of = JobResult.objects.filter(job=job)
-    found = dict(of.order_by().values_list("outcome").annotate(Count("pk")))
+    job_results = JobResult.objects.filter(job=job)
+    found = dict(job_results.order_by().values_list("outcome").annotate(Count("pk")))
     counts = {outcome: found[outcome] for outcome in WORST_FIRST if outcome in found}
-    outcome = next((each for each in counts if each == wanted), next(iter(counts), JobResult.Outcome.DONE))
-    rows = list(of.filter(outcome=outcome, pk__gt=after).order_by("pk")[: ROWS + 1])
+    outcome = next((count for count in counts if count == wanted), next(iter(counts), JobResult.Outcome.DONE))
+    rows = list(job_results.filter(outcome=outcome, pk__gt=after).order_by("pk")[: ROWS + 1])
     return Results(counts, outcome, rows[:ROWS], rows[ROWS - 1].pk if len(rows) > ROWS else None)
 
 

@@ -17,13 +17,15 @@ class HasNeighbours(Protocol):
 
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
     """This page's query with some of it changed; None removes. It begins at the first page."""
-    asked = {
+    parameters = {
         key: values
         for key, values in request.GET.lists()
         if key not in ("after", "before", "page", "facets", *changes)
     }
-    asked |= {key: value if isinstance(value, list) else [value] for key, value in changes.items() if value}
-    pairs = {key: [value for value in values if value] for key, values in asked.items()}
+    parameters |= {
+        key: value if isinstance(value, list) else [value] for key, value in changes.items() if value
+    }
+    pairs = {key: [value for value in values if value] for key, values in parameters.items()}
     query = urlencode({key: values for key, values in pairs.items() if values}, doseq=True)
     return f"?{query}" if query else request.path
 

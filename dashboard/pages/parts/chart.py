@@ -33,8 +33,8 @@ class Range:
 
 
 RANGES: Final = {
-    each.name: each
-    for each in (
+    item.name: item
+    for item in (
         Range("24h", "24 h", timedelta(hours=24), 288, timedelta(minutes=1), timedelta(hours=4)),
         Range("7d", "7 d", timedelta(days=7), 84, timedelta(minutes=10), timedelta(days=1)),
         Range("30d", "30 d", timedelta(days=30), 90, timedelta(hours=1), timedelta(days=5)),
@@ -71,22 +71,22 @@ class Scale:
         return 100 * ((moment - self.start) / (self.end - self.start))
 
 
-def said_of(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
+def span_words(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
     """What lasts says no duration: it would make another picture of the same."""
     if end is None or end >= at:
         return f"{what} since {words.clock(start, at)}"
     return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
 
 
-def marks_of(of: Range, scale: Scale) -> Iterable[Mark]:
+def marks_of(period: Range, scale: Scale) -> Iterable[Mark]:
     """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
     local = timezone.localtime(scale.start)
     moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
     while moment < scale.end:
-        if scale.start + of.length * 0.03 < moment < scale.end - of.length * 0.07:
+        if scale.start + period.length * 0.03 < moment < scale.end - period.length * 0.07:
             midnight = moment.hour == 0
             yield Mark(scale.x(moment), f"{moment:%a} {moment.day}" if midnight else f"{moment:%H:%M}")
-        moment = timezone.make_aware(moment.replace(tzinfo=None) + of.tick)
+        moment = timezone.make_aware(moment.replace(tzinfo=None) + period.tick)
 
 
 def ceiling(at: datetime, step: timedelta) -> datetime:

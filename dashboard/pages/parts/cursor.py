@@ -18,7 +18,7 @@ class HasEnd(Protocol):
 P = TypeVar("P", bound=HasEnd)
 
 
-def page_asked_for(
+def requested_page(
     request: HttpRequest,
     notices: list[str],
     read: Callable[..., P],

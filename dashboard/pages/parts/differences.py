@@ -27,6 +27,6 @@ def signed(number: int) -> str:
     return f"{'+' if number > 0 else '−'}{words.thousands(abs(number))}"  # noqa: RUF001  a minus
 
 
-def differences(then: Mapping[Status, int], now: Mapping[Status, int] | None) -> list[Difference]:
+def differences(counts_as_of: Mapping[Status, int], now: Mapping[Status, int] | None) -> list[Difference]:
     """Each status as it is shown, in their order."""
-    return [Difference(status, n, now[status] if now else None) for status, n in then.items()]
+    return [Difference(status, n, now[status] if now else None) for status, n in counts_as_of.items()]

@@ -60,17 +60,20 @@ def filter_form(
 ) -> FilterForm:
     """The form; `fleets` are the first ones of the menu, `names` what else of the address it passes on."""
     chosen = () if fleet else filters.fleets
-    listed = [*chosen, *(each for each in fleets if each not in chosen)]
+    listed = [*chosen, *(option for option in fleets if option not in chosen)]
     silent = request.GET.get("silent", "") if filters.silent else ""
     tokens = list(_tokens(request, filters, chosen))
     return FilterForm(
-        fleets=[Option(each.name, each.slug, each in chosen) for each in listed[: MENU_FLEETS + len(chosen)]],
+        fleets=[
+            Option(organization.name, organization.slug, organization in chosen)
+            for organization in listed[: MENU_FLEETS + len(chosen)]
+        ],
         more_fleets=len(fleets) > MENU_FLEETS,
-        vpn=[Option(VPN_WORDS[each], each, each in filters.vpn) for each in VPN],
-        heartbeat=[Option(HEARTBEAT_STATES[each], each, each in filters.heartbeat) for each in HEARTBEAT],
+        vpn=[Option(VPN_WORDS[state], state, state in filters.vpn) for state in VPN],
+        heartbeat=[Option(HEARTBEAT_STATES[state], state, state in filters.heartbeat) for state in HEARTBEAT],
         silences=[
-            Option(span_words(_span(each)), each, each == silent)
-            for each in dict.fromkeys([*SILENCES, *filter(None, [silent])])
+            Option(span_words(_span(seconds)), seconds, seconds == silent)
+            for seconds in dict.fromkeys([*SILENCES, *filter(None, [silent])])
         ],
         tokens=tokens,
         clear=address(request, **dict.fromkeys(("q", "status", *(token.name for token in tokens)))),
@@ -97,13 +100,13 @@ def _span(value: str) -> timedelta:
 def _tokens(request: HttpRequest, filters: Filters, fleets: Sequence[Fleet]) -> Iterable[Token]:
     groups: list[tuple[str, list[tuple[str, str]]]] = [
         ("fleet", [(f"{settings.FLEET_WORD}: {apart(fleet.name)}", fleet.slug) for fleet in fleets]),
-        ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[each]}", each) for each in filters.vpn]),
-        ("heartbeat", [(f"API {HEARTBEAT_STATES[each]}", each) for each in filters.heartbeat]),
+        ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[state]}", state) for state in filters.vpn]),
+        ("heartbeat", [(f"API {HEARTBEAT_STATES[state]}", state) for state in filters.heartbeat]),
         ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),
         ("no-tag", [(f"not {_tag_words(tag)}", tag.words) for tag in filters.tags if not tag.has]),
-        ("type", [(f"Type {each}", each) for each in filters.types]),
-        ("os", [(f"OS {each}", each) for each in filters.os_versions]),
-        ("release", [(f"Release {each}", each) for each in filters.releases]),
+        ("type", [(f"Type {name}", name) for name in filters.types]),
+        ("os", [(f"OS {version}", version) for version in filters.os_versions]),
+        ("release", [(f"Release {release}", release) for release in filters.releases]),
         ("silent", _silence(request, filters)),
     ]
     for name, values in groups:

@@ -36,14 +36,14 @@ class IntervalForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """`poll_interval` in seconds, None: the site's."""
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        every, unit = said.get("every"), said.get("unit")
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        every, unit = cleaned.get("every"), cleaned.get("unit")
         if every is None or unit is None:
-            return {**said, "poll_interval": None}
+            return {**cleaned, "poll_interval": None}
         seconds = every * UNITS[unit][0]
         if not POLL_INTERVAL_MIN <= seconds <= POLL_INTERVAL_MAX:
             self.add_error("every", f"The poll interval must be from 10 s to 24 h, not {every} {unit}.")
-        return {**said, "poll_interval": seconds}
+        return {**cleaned, "poll_interval": seconds}
 
 
 def as_initial(seconds: int | None) -> dict[str, Any]:

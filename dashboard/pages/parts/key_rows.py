@@ -32,9 +32,9 @@ class KeyRow:
     registers: bool  # whether it may register more in this hour
 
 
-def listed(of: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
+def listed(api_keys: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
     """The newest first; without those that were revoked long ago."""
-    shown = of.filter(Q(revoked_at=None) | Q(revoked_at__gt=at - REVOKED_SHOWN)).order_by(
+    shown = api_keys.filter(Q(revoked_at=None) | Q(revoked_at__gt=at - REVOKED_SHOWN)).order_by(
         "-created_at", "-pk"
     )
     return [

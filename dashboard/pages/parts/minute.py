@@ -21,7 +21,7 @@ KEPT_OUT = ("at", "fold", "after", "before", "facets")  # what a form that asks 
 
 
 @dataclass(frozen=True)
-class Asked:
+class Minute:
     """A minute, or the present; why not the minute; the address that every viewer reads alike."""
 
     at: Moment | None = None
@@ -29,24 +29,24 @@ class Asked:
     canonical: str = ""
 
 
-def asked(request: HttpRequest, now: datetime) -> Asked:
+def read_minute(request: HttpRequest, now: datetime) -> Minute:
     """What `?at=` names. Without a zone it is the viewer's time, which is another time to other viewers."""
     text = request.GET.get("at", "").replace("\0", "").strip()
     if not text:
-        return Asked()
+        return Minute()
     fold = 1 if request.GET.get("fold") == "1" else 0
     named = moments.read(text, timezone.get_current_timezone(), fold=fold)
     if named is None:
         like = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
-        return Asked(fault=f"The time “{short(text)}” is not valid. Write it as {like}.")
+        return Minute(fault=f"The time “{short(text)}” is not valid. Write it as {like}.")
     minute = named.replace(second=0, microsecond=0)
     if minute > now:
-        return Asked(fault=f"{words.full(minute)} is in the future.")
+        return Minute(fault=f"{words.full(minute)} is in the future.")
     if fault := _too_early(minute):
-        return Asked(fault=fault)
+        return Minute(fault=fault)
     if text != address_of(minute):
-        return Asked(canonical=_with(request, address_of(minute)))
-    return Asked(at=clock.moment(minute))
+        return Minute(canonical=_with(request, address_of(minute)))
+    return Minute(at=clock.moment(minute))
 
 
 def _too_early(minute: datetime) -> str:
@@ -92,7 +92,7 @@ def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None)
     shown, most = timezone.localtime(at or now), timezone.localtime(now)
     if most.fold:  # the minutes up to the end of this hour have been, an hour ago
         most = most.replace(minute=59)
-    value, bound = (f"{each:%Y-%m-%dT%H:%M}" for each in (shown, most))
+    value, bound = (f"{item:%Y-%m-%dT%H:%M}" for item in (shown, most))
     return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import connection
 from django.utils import timezone
 
-from dashboard.pages.parts.chart import RANGES, Mark, Range, Scale, marks_of, said_of
+from dashboard.pages.parts.chart import RANGES, Mark, Range, Scale, marks_of, span_words
 from devices import words
 from devices.clock import Moment
 from devices.history import rollups
@@ -123,7 +123,7 @@ class OverTime:
     @property
     def statuses(self) -> list[Status]:
         """Those that occurred, drawn or not."""
-        return [each for each in vocabulary() if any(column.counts[each] for column in self.columns)]
+        return [item for item in vocabulary() if any(column.counts[item] for column in self.columns)]
 
 
 def address_of(at: datetime) -> str:
@@ -137,20 +137,20 @@ def range_named(name: str) -> Range:
 
 
 def over_time(
-    organizations: Sequence[Organization], of: Range, at: Moment, fleet: Fleet | None = None
+    organizations: Sequence[Organization], period: Range, at: Moment, fleet: Fleet | None = None
 ) -> OverTime:
     """The picture of these organizations together or of one fleet; the same for an hour, but for silences."""
     newest = rollups.floor(at.at)
     end = newest + rollups.EVERY
-    scale, step = Scale(end - of.length, end, at.at), STEPS[of.name][0]
+    scale, step = Scale(end - period.length, end, at.at), STEPS[period.name][0]
     moments = [*_every(step, scale.start, newest), newest]
     counted, silences = _read(organizations, fleet, moments, at)
     columns = tuple(_columns(moments, counted, scale))
     return OverTime(
-        range=of,
+        range=period,
         columns=columns,
         areas=tuple(_areas(moments, columns, scale)),
-        marks=tuple(marks_of(of, scale)),
+        marks=tuple(marks_of(period, scale)),
         silences=tuple(_silences(silences, scale)),
         words=_summary(columns),
     )
@@ -167,7 +167,7 @@ def _read(
     whose = "fleet_id = %(fleet)s" if fleet else "fleet_id IS NULL AND organization_id = ANY(%(owners)s)"
     params: dict[str, Any] = {
         "fleet": fleet and fleet.pk,
-        "owners": [each.pk for each in organizations],
+        "owners": [organization.pk for organization in organizations],
         "moments": moments,
         "start": moments[0],
         "at": at.at,
@@ -202,7 +202,7 @@ def _top(columns: Sequence[Column]) -> int:
     most, power = max((sum(column.drawn.values()) for column in columns), default=0), 1
     while power * TOPS[-1] < most:
         power *= 10
-    return next(power * each for each in TOPS if power * each >= most)
+    return next(power * top for top in TOPS if power * top >= most)
 
 
 def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale) -> Iterable[Area]:
@@ -210,10 +210,10 @@ def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale)
     top = _top(columns)
     ends = dict(zip(moments, [*moments[1:], scale.end], strict=True))
     levels = [_stacked(column.drawn, top) for column in columns]
-    for position, status in enumerate(each for each in DRAWN if each in vocabulary()):
+    for position, status in enumerate(item for item in DRAWN if item in vocabulary()):
         boxes: list[tuple[float, float, float, float]] = []  # left, right, bottom, top
         for column, (below, above) in zip(
-            columns, (each[position : position + 2] for each in levels), strict=True
+            columns, (level[position : position + 2] for level in levels), strict=True
         ):
             left, right = _units(scale, column.at), _units(scale, ends[column.at])
             if boxes and boxes[-1][1:] == (left, below, above) and above > below:
@@ -221,7 +221,7 @@ def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale)
             elif above > below:
                 boxes.append((left, right, below, above))
         if boxes:
-            yield Area(status, "".join(_box(*each) for each in boxes))
+            yield Area(status, "".join(_box(*box) for box in boxes))
 
 
 def _box(left: float, right: float, bottom: float, top: float) -> str:
@@ -245,15 +245,17 @@ def _units(scale: Scale, moment: datetime) -> float:
 def _silences(silences: Iterable[tuple[datetime, datetime | None]], scale: Scale) -> Iterable[Mark]:
     for begins, ends in silences:
         start = max(begins, scale.start)
-        yield Mark(scale.x(start), said_of("Not observed", begins, ends, scale.at), scale.width(start, ends))
+        yield Mark(
+            scale.x(start), span_words("Not observed", begins, ends, scale.at), scale.width(start, ends)
+        )
 
 
 def _summary(columns: Sequence[Column]) -> str:
     """What the picture shows in a sentence: the least and the most of each status that occurs."""
-    said = []
+    fragments = []
     for status in vocabulary():
         numbers = [column.counts[status] for column in columns]
         if any(numbers):
-            least, most = (words.thousands(each) for each in (min(numbers), max(numbers)))
-            said.append(f"{status.label} {least if least == most else f'{least} to {most}'}")
-    return ", ".join(said)
+            least, most = (words.thousands(item) for item in (min(numbers), max(numbers)))
+            fragments.append(f"{status.label} {least if least == most else f'{least} to {most}'}")
+    return ", ".join(fragments)

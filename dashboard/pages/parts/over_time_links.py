@@ -30,8 +30,8 @@ def picture(
     """What `?range=` asks for; what names no range is a day."""
     chosen = range_named(request.GET.get("range", ""))
     ranges = [
-        Choice(each.words, address(request, range=None if each.name == "24h" else each.name), each == chosen)
-        for each in RANGES.values()
+        Choice(item.words, address(request, range=None if item.name == "24h" else item.name), item == chosen)
+        for item in RANGES.values()
     ]
     query = address(request, at=None, range=None)
     as_of = f"{query}&at=" if query.startswith("?") else "?at="

@@ -37,7 +37,7 @@ def small_pictures(fleets: Sequence[int], at: datetime) -> dict[int, Small]:
     shares: dict[int, dict[datetime, tuple[float, float]]] = {}
     for fleet, moment, counts in tallies.values_list("fleet", "at", "counts"):
         shares.setdefault(fleet, {})[moment] = _shares(dict(zip(Status.values, counts, strict=True)))
-    most = {fleet: max(sum(each) for each in of_it.values()) for fleet, of_it in shares.items()}
+    most = {fleet: max(sum(item) for item in of_it.values()) for fleet, of_it in shares.items()}
     full = max([LEAST, *most.values()])
     return {fleet: _small(moments, of_it, most[fleet], full) for fleet, of_it in shares.items()}
 

@@ -67,7 +67,7 @@ def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVE
     Raises Http404 where it is none of mine, PermissionDenied where my role does not include `least`.
     """
     mine = list(Organization.objects.with_role_of(person(request)))
-    roles = {each.pk: Role(each.role) for each in mine}
+    roles = {membership.pk: Role(membership.role) for membership in mine}
     for organization in mine:
         if organization.slug == slug:
             scope = Scope(mine, organization, roles)

@@ -52,8 +52,8 @@ def _exactly(span: timedelta) -> str:
     """To the second, where the durations of the pages keep two units: "36 h 15 s"."""
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (seconds, "s")]
-    return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
+    units = [(hours, "h"), (minutes, "min"), (seconds, "s")]
+    return "\u00a0".join(f"{number}\u00a0{unit}" for number, unit in units if number)
 
 
 def interval_of(device: Device, fleet: Fleet | None = None) -> OwnInterval:

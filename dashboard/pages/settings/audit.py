@@ -17,10 +17,10 @@ from django.views.decorators.http import require_safe
 from dashboard.http.file_response import File, csv_file, json_file, limited_downloads
 from dashboard.http.scope import signed_in
 from dashboard.pages.parts.address import address, beside
-from dashboard.pages.parts.cursor import page_asked_for
+from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.settings.audit_lines import action_words, lines
-from dashboard.pages.settings.audit_query import Asked, parse, shown_filters
+from dashboard.pages.settings.audit_query import AuditQuery, parse, shown_filters
 from devices import clock
 from fleets.audit.actions import Action, Kind
 from fleets.audit.search import entries
@@ -38,19 +38,19 @@ BATCH: Final = 1000  # entries in memory of a file
 @signed_in
 def log(request: HttpRequest, organization: str) -> HttpResponse:
     """Who did what, newest first; 404 to strangers, 403 below Administrator."""
-    own, asked = _asked(request, organization)
-    filters = asked.filters
-    found = _page(request, entries(own.organization, filters, jobs_as_one=filters.jobs_as_one), asked)
+    own, audit_query = _own_and_query(request, organization)
+    filters = audit_query.filters
+    found = _page(request, entries(own.organization, filters, jobs_as_one=filters.jobs_as_one), audit_query)
     members = Membership.objects.filter(organization=own.organization).order_by(NameKey("user__username"))
     previous, after = beside(request, found)
     context = own.context(
         "audit",
         lines=lines(found.rows),
-        asked=asked,
-        actions=[(each.value, action_words(each.value)) for each in Action],
+        audit_query=audit_query,
+        actions=[(action.value, action_words(action.value)) for action in Action],
         kinds=Kind,
         people=members.values_list("user__username", flat=True),
-        tokens=shown_filters(request, asked),
+        tokens=shown_filters(request, audit_query),
         clear=request.path,
         query=address(request).removeprefix(request.path),
         previous=previous,
@@ -64,8 +64,8 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 @limited_downloads
 def csv(request: HttpRequest, organization: str) -> File:
     """The filtered log as a spreadsheet reads it, with every line behind a job."""
-    own, asked = _asked(request, organization)
-    batches = _batches(entries(own.organization, asked.filters))
+    own, audit_query = _own_and_query(request, organization)
+    batches = _batches(entries(own.organization, audit_query.filters))
     return csv_file(_name(own), COLUMNS, batches)
 
 
@@ -74,11 +74,11 @@ def csv(request: HttpRequest, organization: str) -> File:
 @limited_downloads
 def json(request: HttpRequest, organization: str) -> File:
     """The filtered log as programs read it."""
-    own, asked = _asked(request, organization)
-    return json_file(_name(own), _batches(entries(own.organization, asked.filters)))
+    own, audit_query = _own_and_query(request, organization)
+    return json_file(_name(own), _batches(entries(own.organization, audit_query.filters)))
 
 
-def _asked(request: HttpRequest, organization: str) -> tuple[OwnOrganization, Asked]:
+def _own_and_query(request: HttpRequest, organization: str) -> tuple[OwnOrganization, AuditQuery]:
     return own_organization(request, organization, Role.ADMINISTRATOR), parse(request)
 
 
@@ -86,9 +86,9 @@ def _name(own: OwnOrganization) -> str:
     return f"audit-{own.organization.slug}-{timezone.localdate(clock.now())}"
 
 
-def _page(request: HttpRequest, found: QuerySet[AuditEntry], asked: Asked) -> Page[AuditEntry]:
+def _page(request: HttpRequest, found: QuerySet[AuditEntry], audit_query: AuditQuery) -> Page[AuditEntry]:
     read = partial(page, found, ORDER, PAGE)
-    return page_asked_for(request, asked.notices, read, unreadable=UNREADABLE, past=PAST)
+    return requested_page(request, audit_query.notices, read, unreadable=UNREADABLE, past=PAST)
 
 
 UNREADABLE: Final = "The address names an unknown place in this log, so the log starts at the newest entry."

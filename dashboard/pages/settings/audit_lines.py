@@ -109,9 +109,9 @@ def _value(value: Any, field: str = "") -> Value:
         case bool():
             return Value("on" if value else "off")
         case list():
-            return Value(", ".join(_value(each).words for each in value))
+            return Value(", ".join(_value(item).words for item in value))
         case dict():
-            return Value(", ".join(_pair(key, each) for key, each in value.items()) or "none")
+            return Value(", ".join(_pair(key, item) for key, item in value.items()) or "none")
         case str() if moment := moments.read(value):
             return Value(value, moment)
     return Value(str(value))

@@ -23,7 +23,7 @@ Choice = TypeVar("Choice", bound=TextChoices)
 
 
 @dataclass
-class Asked:
+class AuditQuery:
     """An audit log as its address asks for it; the days are those of the viewer's time zone."""
 
     filters: Filters
@@ -40,7 +40,7 @@ class Token:
     without: str
 
 
-def parse(request: HttpRequest) -> Asked:
+def parse(request: HttpRequest) -> AuditQuery:
     """Read the address."""
     notices: list[str] = []
     first, last = _day(request, "from", notices), _day(request, "to", notices)
@@ -54,16 +54,16 @@ def parse(request: HttpRequest) -> Asked:
         text=_text(request, "q"),
         job=_job(request, notices),
     )
-    return Asked(filters, first, last, notices)
+    return AuditQuery(filters, first, last, notices)
 
 
-def shown_filters(request: HttpRequest, asked: Asked) -> list[Token]:
+def shown_filters(request: HttpRequest, audit_query: AuditQuery) -> list[Token]:
     """The one thing, and the one job, that the log is narrowed to, if it is."""
-    subject, found = asked.filters.subject, []
+    subject, found = audit_query.filters.subject, []
     if subject:
-        kind = kind_words(asked.filters.kind or "")
+        kind = kind_words(audit_query.filters.kind or "")
         found.append(Token(f"{kind} {short(subject)}".strip(), address(request, id=None, kind=None)))
-    if asked.filters.job:
+    if audit_query.filters.job:
         found.append(Token("Devices of one job", address(request, job=None)))
     return found
 

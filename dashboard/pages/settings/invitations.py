@@ -110,10 +110,10 @@ def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
 
 def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:
     """The account and its membership, or neither; no membership yet where the address must be proven."""
-    said = form.cleaned_data
-    password_hash = make_password(said["password"])  # before the transaction: it takes long
+    values = form.cleaned_data
+    password_hash = make_password(values["password"])  # before the transaction: it takes long
     with transaction.atomic():
-        user = people.create(username=said["username"], email=said["email"], password_hash=password_hash)
+        user = people.create(username=values["username"], email=values["email"], password_hash=password_hash)
         if members.asks_for_proof(members.hold(invitation, clock.now()), user):
             return user, None
         return user, members.accept(invitation=invitation, user=user)

@@ -62,13 +62,13 @@ def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
     """The keys with which devices of this fleet register; for its administrators."""
     fleet, own = administered(request, slug)
 
-    def make(**said: Any) -> str:
-        return keys.new_provisioning_key(fleet, actor=person(request), **said)
+    def make(**values: Any) -> str:
+        return keys.new_provisioning_key(fleet, actor=person(request), **values)
 
-    of = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
+    api_keys = ApiKey.objects.filter(kind=ApiKey.Kind.PROVISIONING, fleet=fleet)
     most = {"per_hour": settings.REGISTRATIONS_PER_HOUR, "per_key": settings.REGISTRATIONS_PER_KEY}
     return _page(
-        request, "settings/fleet_keys.html", of, make, own.context(f"fleet:{slug}", fleet=fleet, **most)
+        request, "settings/fleet_keys.html", api_keys, make, own.context(f"fleet:{slug}", fleet=fleet, **most)
     )
 
 
@@ -79,11 +79,11 @@ def service(request: HttpRequest, organization: str) -> HttpResponse:
     own = own_organization(request, organization, Role.ADMINISTRATOR)
     owner = own.organization
 
-    def make(**said: Any) -> str:
-        return keys.new_service_key(owner, actor=person(request), **said)
+    def make(**values: Any) -> str:
+        return keys.new_service_key(owner, actor=person(request), **values)
 
-    of = ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner)
-    return _page(request, "settings/keys.html", of, make, own.context("keys"))
+    api_keys = ApiKey.objects.filter(kind=ApiKey.Kind.SERVICE, organization=owner)
+    return _page(request, "settings/keys.html", api_keys, make, own.context("keys"))
 
 
 @require_POST
@@ -105,7 +105,7 @@ def revoke_service(request: HttpRequest, organization: str, key: str) -> HttpRes
 
 
 def _page(
-    request: HttpRequest, template: str, of: QuerySet[ApiKey], make: Maker, context: dict[str, Any]
+    request: HttpRequest, template: str, api_keys: QuerySet[ApiKey], make: Maker, context: dict[str, Any]
 ) -> HttpResponse:
     """The list, and after a POST the new key: in that one answer, which nobody stores, and never again.
 
@@ -113,17 +113,17 @@ def _page(
     an older one: it makes nothing and leads back to the list.
     """
     at, new = clock.now(), ""
-    rows = listed(of, at)
+    rows = listed(api_keys, at)
     form = KeyForm(request.POST or None)
     if form.is_valid():
         seen, once = request.POST.get("newest", ""), partial(make, **form.said(at))
         try:
-            new = key_once.create(organization=context["organization"], keys=of, seen=seen, make=once)
+            new = key_once.create(organization=context["organization"], keys=api_keys, seen=seen, make=once)
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect(request.path)
-        form, rows = KeyForm(), listed(of, clock.now())
-    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": key_once.newest(of)}
+        form, rows = KeyForm(), listed(api_keys, clock.now())
+    context |= {"at": at, "form": form, "rows": rows, "new": new, "newest": key_once.newest(api_keys)}
     return render(request, template, context)
 
 
@@ -133,10 +133,10 @@ TWICE: Final = (
 )
 
 
-def _revoke(request: HttpRequest, fingerprint: str, of: QuerySet[ApiKey]) -> None:
+def _revoke(request: HttpRequest, fingerprint: str, api_keys: QuerySet[ApiKey]) -> None:
     """Revoke the key of this fingerprint, and say so; Http404 where `of` has none."""
     found = keys.named(fingerprint)
-    if found is None or not of.filter(pk=found.pk).exists():
+    if found is None or not api_keys.filter(pk=found.pk).exists():
         raise Http404("No such key")
     done = keys.revoke(found, actor=person(request))
     name = apart(found.name or fingerprint)

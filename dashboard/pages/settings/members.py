@@ -50,10 +50,12 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
     own, link, unsent = own_organization(request, organization, Role.OWNER), "", None
     form = InvitationForm(request.POST or None)
     if form.is_valid():
-        said = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
-        said["seen"] = request.POST.get("newest", "")
+        values = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
+        values["seen"] = request.POST.get("newest", "")
         try:
-            invitation, secret = members.invite(organization=own.organization, actor=person(request), **said)
+            invitation, secret = members.invite(
+                organization=own.organization, actor=person(request), **values
+            )
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect("fleets:members", organization)
@@ -63,8 +65,8 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
             unsent = invitation_mail.send(request, invitation, link)
     newest = members.newest(own.organization)
-    said = {"form": form, "link": link, "unsent": unsent, "meanings": _meanings(), "newest": newest}
-    return render(request, "settings/invite.html", own.context("members", **said))
+    values = {"form": form, "link": link, "unsent": unsent, "meanings": _meanings(), "newest": newest}
+    return render(request, "settings/invite.html", own.context("members", **values))
 
 
 TWICE = (

@@ -23,7 +23,7 @@ from fleets.text import apart
 def mine(request: HttpRequest) -> HttpResponse:
     """The organizations I belong to, with my role in each."""
     scope = request_scope(request)
-    rows = [(each, scope.roles[each.pk]) for each in scope.organizations]
+    rows = [(organization, scope.roles[organization.pk]) for organization in scope.organizations]
     context = {"nav": "settings", "scope": scope, "at": clock.now(), "rows": rows}
     return render(request, "settings/organizations.html", context)
 

@@ -100,8 +100,8 @@ def _made(request: HttpRequest, own: OwnOrganization, made: int | Job) -> HttpRe
 
 def _context(own: OwnOrganization, form: PlanForm) -> dict[str, Any]:
     allowance = allowance_of(own.organization, clock.moment())
-    standing = {"allowance": allowance, "reasons": frozen_for(own.organization)}
-    return own.context("plan", form=form, **standing)
+    current = {"allowance": allowance, "reasons": frozen_for(own.organization)}
+    return own.context("plan", form=form, **current)
 
 
 def _now(own: OwnOrganization) -> dict[str, Any]:

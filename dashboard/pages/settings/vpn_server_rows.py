@@ -59,12 +59,12 @@ def _devices(organization: Organization, at: Moment) -> dict[int, tuple[int, int
     counts = linked.values("vpn_server").annotate(
         owned=Count("pk"), connected=Count("pk", filter=Q(vpn=True))
     )
-    return {each["vpn_server"]: (each["owned"], each["connected"]) for each in counts}
+    return {count["vpn_server"]: (count["owned"], count["connected"]) for count in counts}
 
 
 def _row(lives: list[VpnServer], devices: dict[int, tuple[int, int]], heard: datetime) -> ServerRow:
     numbers = [devices.get(life.pk, (0, 0)) for life in lives]
-    owned, connected = (sum(each) for each in zip(*numbers, strict=True))
+    owned, connected = (sum(item) for item in zip(*numbers, strict=True))
     lease_until = _newest(life.lease_until for life in lives)
     return ServerRow(
         name=lives[-1].name,

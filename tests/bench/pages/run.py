@@ -25,7 +25,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.live import event_stream
 from dashboard.models import User
 from devices.models import Device, Listening
-from fleets.postgres.listener import NEWS
+from fleets.postgres.listener import LISTENER
 from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
@@ -107,7 +107,7 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     with serving(SITE, 1) as servers:
         reader = Reader(servers, cookie)
         reader.ring()
-        NEWS.start()  # here too, where queries are counted
+        LISTENER.start()  # here too, where queries are counted
         ceilings = [reader.measure(case, times, None, asked(client, case)) for case in CEILINGS]
         lines = [reader.measure(case, times, case.limit, asked(client, case)) for case in wanted]
         memory = servers.peak_memory()

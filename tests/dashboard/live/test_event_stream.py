@@ -13,12 +13,12 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from dashboard.live import event_stream
-from dashboard.live.event_stream import DEAF, HELLO, LISTENING, RING, Bell, Stream
-from dashboard.live.subscribers import Listener as Rights
+from dashboard.live.event_stream import DEAF, HELLO, LISTENING, RING, EventStream, Stream
+from dashboard.live.subscribers import Subscriber as Rights
 from dashboard.models import User
 from devices.ingest import capacity
 from fleets.models import Membership
-from fleets.postgres.listener import News
+from fleets.postgres.listener import Listener
 from tests.factories import make_member, make_organization
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,17 +27,17 @@ GET: dict[str, Any] = {"type": "http", "method": "GET", "path": event_stream.PAT
 END = b""
 
 
-class Told(News):
+class Told(Listener):
     """Told by the test instead of by the database."""
 
     def start(self) -> None:
         self.listens = True
 
 
-class Listener:
+class OpenPage:
     """A page at the bell."""
 
-    def __init__(self, app: Bell, session: str, **said: str) -> None:
+    def __init__(self, app: EventStream, session: str, **said: str) -> None:
         cookie = f"theme=dark; sessionid={session}".encode()
         self._talk = ApplicationCommunicator(app, GET | said | {"headers": [(b"cookie", cookie)]})
 
@@ -61,9 +61,9 @@ class Listener:
 
 
 @pytest.fixture(autouse=True)
-def news(monkeypatch: pytest.MonkeyPatch) -> News:
+def news(monkeypatch: pytest.MonkeyPatch) -> Listener:
     news = Told()
-    monkeypatch.setattr(event_stream, "NEWS", news)
+    monkeypatch.setattr(event_stream, "LISTENER", news)
     return news
 
 
@@ -77,21 +77,21 @@ def somebody() -> str:
     return session_of(make_member(make_organization()))
 
 
-def listening(test: Callable[[Bell], Awaitable[None]]) -> None:
+def listening(test: Callable[[EventStream], Awaitable[None]]) -> None:
     """Runs a test of a bell; its threads leave no connection behind."""
 
     async def run() -> None:
-        await test(Bell())
+        await test(EventStream())
 
     async_to_sync(run)()
 
 
-def test_a_page_hears_of_its_own_organizations(news: News) -> None:
+def test_a_page_hears_of_its_own_organizations(news: Listener) -> None:
     mine, other = make_organization(), make_organization()
     session = session_of(make_member(mine))
 
-    async def test(app: Bell) -> None:
-        page = Listener(app, session)
+    async def test(app: EventStream) -> None:
+        page = OpenPage(app, session)
         assert await page.begin() == 200
         for organization in (other.pk, mine.pk):
             await sync_to_async(news._tell)(organization)
@@ -103,11 +103,11 @@ def test_a_page_hears_of_its_own_organizations(news: News) -> None:
     listening(test)
 
 
-def test_a_page_learns_that_nothing_is_heard_here_and_when_it_is_again(news: News) -> None:
+def test_a_page_learns_that_nothing_is_heard_here_and_when_it_is_again(news: Listener) -> None:
     session = somebody()
 
-    async def test(app: Bell) -> None:
-        page = Listener(app, session)
+    async def test(app: EventStream) -> None:
+        page = OpenPage(app, session)
         await page.begin()
         for news.listens, says in ((False, DEAF), (True, LISTENING)):
             await sync_to_async(news._tell)(None)
@@ -131,30 +131,30 @@ def with_another_password(person: User) -> None:
 
 
 @pytest.mark.parametrize("now", [signed_out, locked_out, with_another_password])
-def test_nobody_is_told_who_is_no_longer_signed_in(news: News, now: Callable[[User], None]) -> None:
+def test_nobody_is_told_who_is_no_longer_signed_in(news: Listener, now: Callable[[User], None]) -> None:
     organization = make_organization()
     person = make_member(organization)
     session = session_of(person)
 
-    async def test(app: Bell) -> None:
-        page = Listener(app, session)
+    async def test(app: EventStream) -> None:
+        page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(now)(person)
         await sync_to_async(news._tell)(organization.pk)
         assert await page.hears() == END
-        assert await Listener(app, session).begin() == 401
+        assert await OpenPage(app, session).begin() == 401
 
     listening(test)
 
 
-def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: News) -> None:
+def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: Listener) -> None:
     left, kept = make_organization(), make_organization()
     person = make_member(left)
     Membership.objects.create(user=person, organization=kept, role="observer")
     session = session_of(person)
 
-    async def test(app: Bell) -> None:
-        page = Listener(app, session)
+    async def test(app: EventStream) -> None:
+        page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(Membership.objects.filter(organization=left).delete)()
         await sync_to_async(news._tell)(left.pk)
@@ -169,10 +169,10 @@ def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: News) 
 def test_strangers_hear_nothing_and_nothing_can_be_said() -> None:
     session = somebody()
 
-    async def test(app: Bell) -> None:
+    async def test(app: EventStream) -> None:
         for key in ("", "nonsense", f"{session}x"):
-            assert await Listener(app, key).begin() == 401
-        assert await Listener(app, session, method="POST").begin() == 405
+            assert await OpenPage(app, key).begin() == 401
+        assert await OpenPage(app, session, method="POST").begin() == 405
 
     listening(test)
 
@@ -182,11 +182,11 @@ def test_a_browser_and_a_process_have_so_many_streams(monkeypatch: pytest.Monkey
     monkeypatch.setattr(event_stream, "MOST", 3)
     mine, others = somebody(), somebody()
 
-    async def test(app: Bell) -> None:
-        pages = [Listener(app, session) for session in (mine, mine, mine, others, others)]
+    async def test(app: EventStream) -> None:
+        pages = [OpenPage(app, session) for session in (mine, mine, mine, others, others)]
         assert [await page.begin() for page in pages] == [200, 200, 503, 200, 503]
         await pages[0].leave()
-        again = Listener(app, mine)
+        again = OpenPage(app, mine)
         assert await again.begin() == 200
         for page in (again, pages[1], pages[3]):
             await page.leave()
@@ -199,13 +199,13 @@ def test_a_person_has_so_many_streams_in_however_many_sessions(monkeypatch: pyte
     person, neighbour = make_member(make_organization()), somebody()
     sessions = [session_of(person) for _ in range(6)]
 
-    async def test(app: Bell) -> None:
-        pages = [Listener(app, session) for session in sessions]
+    async def test(app: EventStream) -> None:
+        pages = [OpenPage(app, session) for session in sessions]
         assert [await page.begin() for page in pages] == [200] * 4 + [503] * 2
-        other = Listener(app, neighbour)
+        other = OpenPage(app, neighbour)
         assert await other.begin() == 200
         await pages[0].leave()
-        again = Listener(app, sessions[5])
+        again = OpenPage(app, sessions[5])
         assert await again.begin() == 200
         for page in (*pages[1:4], again, other):
             await page.leave()
@@ -218,8 +218,8 @@ def test_streams_take_a_quarter_of_the_connections_at_most(monkeypatch: pytest.M
     monkeypatch.setattr(capacity, "connections", lambda: 8)
     sessions = [somebody() for _ in range(3)]
 
-    async def test(app: Bell) -> None:
-        pages = [Listener(app, session) for session in sessions]
+    async def test(app: EventStream) -> None:
+        pages = [OpenPage(app, session) for session in sessions]
         assert [await page.begin() for page in pages] == [200, 200, 503]
         for page in pages[:2]:
             await page.leave()
@@ -227,14 +227,14 @@ def test_streams_take_a_quarter_of_the_connections_at_most(monkeypatch: pytest.M
     listening(test)
 
 
-def test_while_many_pages_are_made_the_others_are_told_later(news: News) -> None:
+def test_while_many_pages_are_made_the_others_are_told_later(news: Listener) -> None:
     organization = make_organization()
     session = session_of(make_member(organization))
 
-    async def test(app: Bell) -> None:
+    async def test(app: EventStream) -> None:
         busy = [event_stream.ROOM]
         app.under_way = lambda: busy[0]
-        page = Listener(app, session)
+        page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(news._tell)(organization.pk)
         assert await page.hears_nothing()
@@ -254,8 +254,8 @@ def test_a_page_is_told_at_once_a_few_times_then_as_often_as_it_would_ask() -> N
 def test_a_process_that_ends_ends_its_streams() -> None:
     session = somebody()
 
-    async def test(app: Bell) -> None:
-        page = Listener(app, session)
+    async def test(app: EventStream) -> None:
+        page = OpenPage(app, session)
         await page.begin()
         await asyncio.to_thread(app.end)
         assert await page.hears() == END

@@ -18,7 +18,7 @@ from devices import connectivity
 from devices.models import Device, Heartbeat
 from devices.operations import editing
 from fleets.models import Fleet, Membership, Organization, Role
-from fleets.postgres.listener import CHANNEL, News
+from fleets.postgres.listener import CHANNEL, Listener
 from fleets.services import organizations
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 from tests.pages import refresh, text_of, uuids_in
@@ -29,9 +29,9 @@ FEW = 6  # queries: the session, the person, the organizations, the clock, what 
 
 
 @pytest.fixture
-def news(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[News]:
-    news = News(look=0.05)
-    monkeypatch.setattr(shared, "NEWS", news)
+def news(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    news = Listener(look=0.05)
+    monkeypatch.setattr(shared, "LISTENER", news)
     monkeypatch.setattr(shared, "ANSWERS", Answers())
     news.start()
     wait_until(lambda: news.listens)
@@ -84,7 +84,7 @@ PAGES = ["/", "/devices/", "/fleets/kiosks/", "/attention/", "{device}"]
 
 
 def test_a_refresh_that_finds_nothing_new_is_not_made_twice(
-    news: News, organization: Organization, device: Device
+    news: Listener, organization: Organization, device: Device
 ) -> None:
     wait_until_quiet(news, organization)
     for path in PAGES:
@@ -94,12 +94,12 @@ def test_a_refresh_that_finds_nothing_new_is_not_made_twice(
         assert page.status == 304, path
 
 
-def wait_until_quiet(news: News, organization: Organization) -> None:
+def wait_until_quiet(news: Listener, organization: Organization) -> None:
     """What happened so far is heard of in order, so one more word says that all before it came."""
-    before = news.standing([organization.pk])
+    before = news.state([organization.pk])
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(organization.pk)])
-    wait_until(lambda: news.standing([organization.pk]) != before)
+    wait_until(lambda: news.state([organization.pk]) != before)
 
 
 CHANGES: dict[str, Callable[[Device], Any]] = {
@@ -120,7 +120,7 @@ CHANGES: dict[str, Callable[[Device], Any]] = {
 }
 
 
-def test_it_is_made_anew_after_any_change(news: News, organization: Organization, device: Device) -> None:
+def test_it_is_made_anew_after_any_change(news: Listener, organization: Organization, device: Device) -> None:
     for path in ("/devices/", f"/devices/{device.uuid}/"):
         for change in CHANGES.values():
             connectivity.record_heartbeats([device.pk])
@@ -133,7 +133,7 @@ def test_it_is_made_anew_after_any_change(news: News, organization: Organization
 
 
 def test_who_looks_at_the_same_shares_it_whatever_they_showed_before(
-    news: News, organization: Organization, device: Device
+    news: Listener, organization: Organization, device: Device
 ) -> None:
     wait_until_quiet(news, organization)
     one, other = (Page(viewer(organization), "/devices/?sort=name") for _ in range(2))
@@ -147,7 +147,7 @@ def test_who_looks_at_the_same_shares_it_whatever_they_showed_before(
 
 
 def test_roles_time_zones_columns_and_organizations_do_not_share(
-    news: News, organization: Organization, device: Device
+    news: Listener, organization: Organization, device: Device
 ) -> None:
     wait_until_quiet(news, organization)
     first = Page(viewer(organization), "/devices/")
@@ -168,7 +168,7 @@ def test_roles_time_zones_columns_and_organizations_do_not_share(
     assert not Page(viewer(organization), "/devices/").made()
 
 
-def test_rights_are_read_each_time(news: News, organization: Organization, device: Device) -> None:
+def test_rights_are_read_each_time(news: Listener, organization: Organization, device: Device) -> None:
     wait_until_quiet(news, organization)
     client = viewer(organization)
     page = Page(client, f"/devices/{device.uuid}/")
@@ -183,7 +183,7 @@ def test_rights_are_read_each_time(news: News, organization: Organization, devic
 
 
 def test_what_holds_a_token_of_the_session_is_shared_with_nobody(
-    news: News, organization: Organization, device: Device
+    news: Listener, organization: Organization, device: Device
 ) -> None:
     wait_until_quiet(news, organization)
     path = "/devices/?columns=type"  # offers to keep the columns, by a form
@@ -212,7 +212,7 @@ def test_an_answer_holds(age: timedelta, tag: str, body: bytes | None, held: boo
 
 
 def test_nothing_is_kept_while_the_news_is_not_heard(
-    news: News, organization: Organization, device: Device
+    news: Listener, organization: Organization, device: Device
 ) -> None:
     page = Page(viewer(organization), "/devices/")
     page.made()

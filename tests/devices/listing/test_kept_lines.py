@@ -19,14 +19,14 @@ class Told:
     def __init__(self) -> None:
         self.number = 0
 
-    def standing(self, organizations: object) -> tuple[int, ...] | None:
+    def state(self, organizations: object) -> tuple[int, ...] | None:
         return (self.number,)
 
 
 @pytest.fixture
 def news(monkeypatch: pytest.MonkeyPatch) -> Told:
     told = Told()
-    monkeypatch.setattr(kept_lines, "NEWS", told)
+    monkeypatch.setattr(kept_lines, "LISTENER", told)
     return told
 
 

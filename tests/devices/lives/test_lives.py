@@ -27,8 +27,8 @@ from devices.integrity.checks import disagreements
 from devices.listing.device_as_of import devices_as_of
 from devices.listing.filters import Filters
 from devices.listing.fleets import SORTS
-from devices.listing.fleets_as_of import standings_then
-from devices.listing.list_as_of import Then
+from devices.listing.fleets_as_of import summaries_as_of
+from devices.listing.list_as_of import ListAsOf
 from devices.models import ConnectivityRecord, Device, Job, StatusChange
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_by_status
@@ -238,7 +238,7 @@ def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
     for moment in certain[len(certain) // 3 :: max(1, len(certain) // (2 * looks))][:looks]:
         was = {uuid: said for (at, uuid), said in seen.items() if at == moment}
         then = counts_as_of.instant(clock.moment(moment), clock.moment(now))
-        found = Then(organizations, Filters(), then).page("-name", 10).rows
+        found = ListAsOf(organizations, Filters(), then).page("-name", 10).rows
         assert {
             each.was.uuid: (
                 each.was.status,
@@ -251,10 +251,10 @@ def check_then(model: Model, seen: Seen, now: datetime, looks: int) -> None:
         assert counts_as_of.count([each.pk for each in organizations], then)[0] == dict.fromkeys(
             Status.values, 0
         ) | dict(counts)
-        standing = standings_then(organizations, then, "", SORTS["name"], 10).rows
+        standing = summaries_as_of(organizations, then, "", SORTS["name"], 10).rows
         assert sum((Counter(each.counts) for each in standing), Counter()) == counts
         (status, _, _) = was[UUIDS[0]]
-        listed = Then(organizations, Filters(statuses=(Status(status),)), then).page("attention", 10).rows
+        listed = ListAsOf(organizations, Filters(statuses=(Status(status),)), then).page("attention", 10).rows
         assert sorted(each.uuid for each in listed) == sorted(
             u for u, (s, _, _) in was.items() if s == status
         )

@@ -14,7 +14,7 @@ from devices import connectivity
 from devices.models import Device
 from devices.operations import editing
 from devices.rules.vocabulary import Status
-from fleets.postgres.listener import CHANNEL, News
+from fleets.postgres.listener import CHANNEL, Listener
 from tests.factories import make_device
 from tests.worker import wait_until
 
@@ -29,8 +29,8 @@ def told() -> Told:
 
 
 @pytest.fixture
-def news(told: Told) -> Iterator[News]:
-    news = News(look=0.05)
+def news(told: Told) -> Iterator[Listener]:
+    news = Listener(look=0.05)
     news.hear(told.append)
     news.start()
     wait_until(lambda: news.listens)
@@ -40,7 +40,7 @@ def news(told: Told) -> Iterator[News]:
 
 
 def test_a_status_and_what_people_do_are_news_of_that_organization_once_they_commit(
-    news: News, told: Told
+    news: Listener, told: Told
 ) -> None:
     device = make_device()
     organization = device.organization_id
@@ -55,7 +55,7 @@ def test_a_status_and_what_people_do_are_news_of_that_organization_once_they_com
     wait_until(lambda: told[4:] == [organization])
 
 
-def test_a_link_is_news_where_it_changes_no_status(news: News, told: Told) -> None:
+def test_a_link_is_news_where_it_changes_no_status(news: Listener, told: Told) -> None:
     device = make_device(update_progress=38, update_status="downloading", target_release="2.0")
     connectivity.record_heartbeats([device.pk])
     wait_until(lambda: len(told) == 3)
@@ -65,12 +65,12 @@ def test_a_link_is_news_where_it_changes_no_status(news: News, told: Told) -> No
     assert Device.objects.get().recorded_status == Status.UPDATING
 
 
-def test_whatever_fails_it_says_so_and_listens_again(news: News, told: Told) -> None:
+def test_whatever_fails_it_says_so_and_listens_again(news: Listener, told: Told) -> None:
     name = connection.settings_dict["NAME"]
     with psycopg.connect(make_conninfo(settings.DATABASE_URL, dbname=name), autocommit=True) as same_role:
         ended = same_role.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'news'"
+            " WHERE datname = current_database() AND application_name = 'listener'"
         )
         assert ended.fetchone() == (1,)
         wait_until(lambda: told == [None] * 3 and news.listens)
@@ -78,7 +78,7 @@ def test_whatever_fails_it_says_so_and_listens_again(news: News, told: Told) -> 
     wait_until(lambda: told == [None] * 5 and news.listens)
 
 
-def test_who_cannot_hear_keeps_nobody_else_from_it(news: News, told: Told) -> None:
+def test_who_cannot_hear_keeps_nobody_else_from_it(news: Listener, told: Told) -> None:
     def fails(organization: int | None) -> None:
         raise RuntimeError(organization)
 

@@ -18,7 +18,7 @@ from devices.connectivity import outages
 from devices.history import counts_as_of, rollups
 from devices.listing import list_as_of
 from devices.listing.filters import Filters, Tag
-from devices.listing.list_as_of import Then
+from devices.listing.list_as_of import ListAsOf
 from devices.models import Device, FleetTally
 from devices.operations import lifecycle
 from devices.rules.vocabulary import Status
@@ -132,20 +132,20 @@ def test_pages_lead_on_in_both_orders_however_long_the_list(
         monkeypatch.setattr(list_as_of, "SORTED", few)
         monkeypatch.setattr(list_as_of, "PORTIONS", (1, 2))
         for sort, names in orders.items():
-            asked = Then([organization], Filters(fleets=(fleet,)), instant)
+            asked = ListAsOf([organization], Filters(fleets=(fleet,)), instant)
             first = asked.page(sort, 3)
             second = asked.page(sort, 3, after=first.next or "")
             back = asked.page(sort, 3, before=second.previous or "")
             assert [row.name[-1] for row in [*first.rows, *second.rows]] == list(names)
             assert [row.name for row in back.rows] == [row.name for row in first.rows]
     monkeypatch.setattr(list_as_of, "PORTIONS", (1,))
-    asked = Then([organization], Filters(fleets=(fleet,), statuses=(Status.POST_PROVISIONING,)), instant)
+    asked = ListAsOf([organization], Filters(fleets=(fleet,), statuses=(Status.POST_PROVISIONING,)), instant)
     pages = [asked.page("name", 3)]
     while len(pages) < 3 and (following := pages[-1].next):
         pages.append(asked.page("name", 3, after=following))
     assert [[row.name[-1] for row in page.rows] for page in pages] == [[], ["b"], ["c", "d"]]
     assert [row.name[-1] for row in asked.page("name", 3, before=pages[2].next or "").rows] == list("bcd")
-    tagged = Then([organization], Filters(tags=(Tag("none"),)), instant)
+    tagged = ListAsOf([organization], Filters(tags=(Tag("none"),)), instant)
     assert (tagged.page("name", 3).rows, tagged.counts()) == ([], None)
 
 

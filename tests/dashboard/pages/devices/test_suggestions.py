@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from devices.listing import suggestions as occurring
+from devices.listing import suggestions
 from devices.models import Device
 from fleets.models import Fleet, Organization
 from tests.factories import make_device, make_fleet, make_organization, make_uuid
@@ -60,7 +60,7 @@ def test_only_the_organizations_of_the_page_are_looked_at(
 def test_no_more_are_suggested_than_a_person_looks_through(
     reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(occurring, "MOST", 2)
+    monkeypatch.setattr(suggestions, "MOST", 2)
     for device_type in "dcba":
         make_device(fleet, device_type=device_type)
     assert suggested(reader)["occurring-type"] == ["a", "b"]
@@ -91,7 +91,7 @@ def test_a_row_is_read_for_each_value_and_not_for_each_device(
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE devices_description")
     with CaptureQueriesContext(connection) as queries:
-        occurring.occurring([organization])
+        suggestions.suggestions([organization])
     read: list[tuple[str, int]] = []
     for query in list(queries):
         with connection.cursor() as cursor:
