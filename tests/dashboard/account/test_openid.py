@@ -119,7 +119,7 @@ def test_what_another_account_has_is_not_taken_over(signed_in: Client, user: Use
     bob = Client()
     bob.post("/sign-in/", {"login": "bob", "password": PASSWORD})
     connect(bob, "ida")
-    assert "another account has it" in text_of(connect(signed_in, "ida"))
+    assert "it is connected to another account" in text_of(connect(signed_in, "ida"))
     assert SocialAccount.objects.get().user.username == "bob"
 
 

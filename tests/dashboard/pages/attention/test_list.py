@@ -17,6 +17,7 @@ from devices.models import Device, Heartbeat
 from fleets.models import Fleet, Organization, Role
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import html_of, make_every_status, names_in, refresh, text_of, uuids_in
+from tests.still import stand_still
 
 pytestmark = pytest.mark.django_db
 
@@ -105,7 +106,10 @@ def test_nothing_to_do_is_said(reader: Client, fleet: Fleet) -> None:
     assert "Nothing needs attention" in text_of(reader.get("/attention/"))
 
 
-def test_a_deadline_that_nobody_recorded_counts_like_any_other(reader: Client, fleet: Fleet) -> None:
+def test_a_deadline_that_nobody_recorded_counts_like_any_other(
+    reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_still(monkeypatch, clock.now())
     device = make_device(fleet, name="kiosk-1")
     connectivity.record_heartbeats([device.pk], clock.now() - timedelta(seconds=1365 + 60))
     before = reader.get("/attention/")
