@@ -33,7 +33,7 @@ def test_a_half_typed_note_survives_the_refresh_and_a_conflict(page: Page, devic
     edit(device=device, actor=ada, field="notes", value="In the cellar.")
     notes.press_sequentially("irs.")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Nothing was saved: ada changed this")).to_be_visible()
+    expect(page.get_by_text("Nothing was saved. ada changed this")).to_be_visible()
     expect(page.locator(".said")).to_have_text("In the cellar.")
     expect(notes).to_have_value("Right of the stairs.")
     page.get_by_role("button", name="Save").click()

@@ -19,7 +19,7 @@ def test_a_key_is_made_shown_once_and_revoked(context: BrowserContext, page: Pag
     page.goto("/fleets/kiosks/")
     page.get_by_role("link", name="Create a provisioning key").click()
     page.get_by_label("Name").fill("Spring cards")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Create a key").click()
     key = page.locator("#new-key").inner_text()
     expect(page.locator(".new-key")).to_contain_text(f"Bearer {key}")
     assert key not in page.url

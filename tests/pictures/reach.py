@@ -140,7 +140,7 @@ def conflicted(visit: Visit) -> None:
     press(other, other.get_by_role("button", name="Save"))
     other.close()
     visit.page.get_by_role("button", name="Save").click()
-    expect(visit.page.get_by_text("Nothing was saved")).to_be_visible()
+    expect(visit.page.get_by_text("Nothing was saved.")).to_be_visible()
 
 
 # Lists

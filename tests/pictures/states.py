@@ -124,7 +124,7 @@ OURS: Final = (
     State("audit-none-match", at(f"{SETTINGS}/audit/?who=nobody-is-called-so")),
     State("settings-fleets", at(f"{SETTINGS}/fleets/")),
     State("fleet-new", at(f"{SETTINGS}/fleets/new/")),
-    State("fleet-new-faulty", sent(f"{SETTINGS}/fleets/new/", {}, "Make")),
+    State("fleet-new-faulty", sent(f"{SETTINGS}/fleets/new/", {}, "Create the fleet")),
     State("fleet-settings", at("/fleets/station-kiosks/settings/")),
     State("fleet-keys", at("/fleets/station-kiosks/keys/")),
     State("fleet-delete-full", at("/fleets/station-kiosks/delete/")),
@@ -164,22 +164,24 @@ CHANGES: Final = (
     State("bulk-tag-preview", reach.tagged("depot = north", done=False)),
     State("job-done", reach.tagged("depot = north", done=True)),
     State("preregistered", sent("/fleets/lab-bench/preregister/", {"Name": "bench-zero-2"}, "Preregister")),
-    State("key-made", sent(f"{SETTINGS}/keys/", {"Name": "vpn-5"}, "Make a key")),
+    State("key-made", sent(f"{SETTINGS}/keys/", {"Name": "vpn-5"}, "Create a key")),
     State(
         "invitation-made",
         sent(
-            f"{SETTINGS}/members/invite/", {"E-mail address": "kim@halden-transit.example"}, "Make the link"
+            f"{SETTINGS}/members/invite/", {"E-mail address": "kim@halden-transit.example"}, "Create the link"
         ),
     ),
     State("members-invited", at(f"{SETTINGS}/members/")),
     State("plan-preview", sent(f"{SETTINGS}/plan/", {"[name=allowance]": "20"}, "Show what changes")),
-    State("organization-empty", sent("/organizations/new/", {"Name": "Aker Ferries"}, "Make")),
+    State(
+        "organization-empty", sent("/organizations/new/", {"Name": "Aker Ferries"}, "Create the organization")
+    ),
     State("fleets-empty", at(f"/?org={EMPTY}")),
     State("devices-empty", at(f"/devices/?org={EMPTY}")),
     State("attention-empty", at(f"/attention/?org={EMPTY}")),
     State("keys-empty", at(f"/settings/{EMPTY}/keys/")),
     State("jobs-empty", at(f"/settings/{EMPTY}/jobs/")),
-    State("fleet-made", sent(f"/settings/{EMPTY}/fleets/new/", {"Name": "Aker Ferries"}, "Make")),
+    State("fleet-made", sent(f"/settings/{EMPTY}/fleets/new/", {"Name": "Aker Ferries"}, "Create the fleet")),
     State("fleet-empty", at(f"/fleets/{EMPTY}/")),
     State("fleet-keys-empty", at(f"/fleets/{EMPTY}/keys/")),
     State("fleet-delete", at(f"/fleets/{EMPTY}/delete/")),
