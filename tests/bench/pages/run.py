@@ -10,7 +10,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -81,11 +81,12 @@ class Reader:
 
     def measure(self, case: Case, times: int, limit: float | None, asked: Asked) -> Line:
         self._connection.close()  # the server does not wait as long as a page that was counted may take
-        body, took = self.get(case.path_of(-1), asked.headers, asked.status), []
+        body, took = self.get(case.path_of(-1), asked.headers(-1), asked.status), []
+        headers = [asked.headers(number) for number in range(times)]
         server, database = self._servers.cpu(), self._postgres.cpu()
         for number in range(times):
             began = time.perf_counter()
-            self.get(case.path_of(number), asked.headers, asked.status)
+            self.get(case.path_of(number), headers[number], asked.status)
             took.append((time.perf_counter() - began) * 1000)
         after = self._postgres.cpu()
         spent = None if database is None or after is None else (after - database) * 1000 / times
@@ -152,18 +153,26 @@ def chosen(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """With what a page is asked for, how it is answered, and how many queries that takes."""
+    """With what a page is asked for each time, how it is answered, and how many queries that takes."""
 
-    headers: dict[str, str]
+    headers: Callable[[int], dict[str, str]]
     status: int
     queries: int
 
 
 def asked(client: Client, case: Case) -> Asked:
-    headers = as_shown(client, case.path) if case.unchanged else {}
+    shown = as_shown(client, case.path) if case.unchanged else {}
+
+    def headers(number: int) -> dict[str, str]:
+        """What is made anew has links of its own address, so a tag of its own."""
+        return as_shown(client, case.path_of(number)) if case.anew else shown
+
     with CaptureQueriesContext(connection) as queries:
-        answer = client.get(case.path_of(-1), headers=headers)
-    return Asked(headers, answer.status_code, len(queries))
+        answer = client.get(case.path_of(-1), headers=shown)
+    number = len(queries)  # the next request forgets them
+    if case.anew:  # the tag is another address's, so that it was counted in full and answered whole
+        answer = client.get(case.path_of(-1), headers=headers(-1))
+    return Asked(headers, answer.status_code, number)
 
 
 def as_shown(client: Client, path: str) -> dict[str, str]:
