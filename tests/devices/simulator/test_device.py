@@ -273,7 +273,7 @@ def test_every_kind_of_life_makes_its_calls(kind: str) -> None:
     def until(lived: Lived) -> bool:
         return done["episode"] and in_order(wanted, list(pairs(lived))) and settled(lived, breaks=breaks)
 
-    lived = lead(watched(), site=Recorder(poll_interval=0.05), until=until, speed=speed, seconds=15)
+    lived = lead(watched(), site=Recorder(poll_interval=0.05), until=until, speed=speed, seconds=60)
     assert bool(lived.site.of("disconnect")) is breaks
     assert lived.doing[HEALTHY] == 1
 
