@@ -150,7 +150,7 @@ def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
         yet = " yet" if device.vpn_unset else ""
         sentence = words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
     facts = [fact.value for fact in _inputs(device, rule, at) if fact.decides and fact.value]
-    return f"{sentence}. {'; '.join(facts)}." if facts else f"{sentence}."
+    return f"{sentence}. {'. '.join(facts)}." if facts else f"{sentence}."
 
 
 def _inputs(device: DeviceWithStatus, rule: Rule, at: datetime) -> tuple[Input, ...]:
