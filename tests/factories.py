@@ -55,3 +55,18 @@ def make_device(fleet: Fleet | None = None, **fields: Any) -> Device:
     device = Device.objects.create(fleet=fleet, **defaults | fields)
     device.refresh_from_db()
     return device
+
+
+def make_devices(fleet: Fleet, number: int) -> None:
+    """So many active devices, which were activated one after the other, a second apart."""
+    Device.objects.bulk_create(
+        Device(
+            organization=fleet.organization,
+            fleet=fleet,
+            uuid=make_uuid(),
+            is_active=True,
+            provisioned_at=T0,
+            activated_at=T0 + seconds(place),
+        )
+        for place in range(number)
+    )

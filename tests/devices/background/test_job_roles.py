@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Organization, Plan, Role
 from fleets.services import fleets, members
 from tests.at_once import WAIT, held_open, in_background
-from tests.factories import T0, make_fleet, make_member, make_organization, make_uuid
+from tests.factories import make_devices, make_fleet, make_member, make_organization
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DEVICES = 9
@@ -58,17 +57,7 @@ def organization() -> Organization:
 @pytest.fixture
 def fleet(organization: Organization) -> Fleet:
     fleet = make_fleet(organization, name="Kiosks", slug="kiosks")
-    Device.objects.bulk_create(
-        Device(
-            organization=organization,
-            fleet=fleet,
-            uuid=make_uuid(),
-            is_active=True,
-            provisioned_at=T0,
-            activated_at=T0 + timedelta(seconds=number),
-        )
-        for number in range(DEVICES)
-    )
+    make_devices(fleet, DEVICES)
     return fleet
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -16,7 +14,7 @@ from devices.models import Device, Job, StatusChange
 from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Membership, Organization, Plan, Role
 from fleets.services.fleets import settings_of, version
-from tests.factories import T0, make_fleet, make_member, make_organization, make_uuid
+from tests.factories import make_devices, make_fleet, make_member, make_organization
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,17 +37,7 @@ def organization() -> Organization:
 @pytest.fixture
 def fleet(organization: Organization) -> Fleet:
     fleet = make_fleet(organization, name="kiosks", slug="kiosks")
-    Device.objects.bulk_create(
-        Device(
-            organization=organization,
-            fleet=fleet,
-            uuid=make_uuid(),
-            is_active=True,
-            provisioned_at=T0,
-            activated_at=T0 + timedelta(seconds=number),
-        )
-        for number in range(MANY)
-    )
+    make_devices(fleet, MANY)
     return fleet
 
 
