@@ -71,13 +71,6 @@ def faults() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def unreached(faults: list[str]) -> Iterator[None]:
-    """The site is out of reach in this test; that the console tells of it is no fault."""
-    yield
-    faults[:] = [text for text in faults if not text.startswith("htmx: htmx:error: Failed to fetch")]
-
-
-@pytest.fixture
 def context(browser: Browser, base_url: str, asks_every: int, faults: list[str]) -> Iterator[BrowserContext]:
     """A fresh profile; what its pages do wrong is in `faults`."""
     context = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 800})
@@ -90,10 +83,13 @@ def context(browser: Browser, base_url: str, asks_every: int, faults: list[str])
     context.close()
 
 
+# What the network does, not the page: answers that tests make fail, a site out of reach, a page left meanwhile.
+OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")
+
+
 def is_fault(message: ConsoleMessage) -> bool:
-    """Whether the browser warns; answers that tests make fail, and a bell that nobody serves, are none."""
-    text = message.text
-    return message.type in {"warning", "error"} and not text.startswith("Failed to load resource")
+    """Whether the browser warns of what the page did wrong."""
+    return message.type in {"warning", "error"} and not message.text.startswith(OF_THE_NETWORK)
 
 
 @pytest.fixture

@@ -148,7 +148,6 @@ def test_unchanged_pages_are_answered_304(page: Page, fleet: Fleet, devices: lis
     assert refreshes[1:] == [304, 304]
 
 
-@pytest.mark.usefixtures("unreached")
 def test_the_page_says_when_it_is_not_live_and_recovers(
     page: Page, context: BrowserContext, fleet: Fleet, devices: list[Device]
 ) -> None:
@@ -168,7 +167,6 @@ def test_the_page_says_when_it_is_not_live_and_recovers(
     expect(page.locator(f"#device-{devices[0].uuid} .badge-st")).to_have_text("Online (Heartbeat Only)")
 
 
-@pytest.mark.usefixtures("unreached")
 def test_a_laptop_that_wakes_shows_that_its_page_is_old_until_it_is_not(
     page: Page, context: BrowserContext, fleet: Fleet, devices: list[Device]
 ) -> None:
