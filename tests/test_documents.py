@@ -60,6 +60,39 @@ def test_the_protocol_names_every_call() -> None:
     assert not [call for call in sorted(calls) if not re.search(rf"{re.escape(call)}[\s`?]", text)]
 
 
+def names_in(document: str) -> set[str]:
+    """What the first cells of a document's tables name."""
+    cells = re.findall(r"^\| ([^|]+?) \|", (ROOT / "docs" / document).read_text(), re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"[\w.-]+", cell)}
+
+
+def test_every_setting_of_the_environment_has_its_line() -> None:
+    code = (ROOT / "dashboard" / "settings.py").read_text()
+    read = set(re.findall(r"\benv\.\w+\(\s*\"(\w+)\"", code))
+    told = set(
+        re.findall(
+            r"`([A-Z_]+)`(?=[^|]*\|[^|\n]*\|[^|\n]*\|$)",
+            (ROOT / "docs/settings.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+    assert len(read) > 30
+    assert told == read
+
+
+def test_every_dependency_has_its_line() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    asked = [
+        *PROJECT["dependencies"],
+        *PROJECT["optional-dependencies"]["embedded"],
+        *groups["dev"],
+        *groups["audit"],
+    ]
+    named = {name.lower() for name in names_in("dependencies.md")}
+    missing = [each for each in asked if re.split(r"[\[>=;]", each)[0] not in named]
+    assert not missing
+
+
 def test_the_licence_is_apache_2_and_its_text_is_there() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     for pattern in PROJECT["license-files"]:

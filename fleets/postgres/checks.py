@@ -14,7 +14,7 @@ from django.db import connection
 
 logger = logging.getLogger(__name__)
 
-ANOTHER = "Create another one as the README says (A database of your own), and load a dump into it."
+ANOTHER = "Create another one as docs/deployment.md says (A database of your own), and load a dump into it."
 
 
 def text_checks(cursor: Any) -> list[CheckMessage]:
