@@ -17,7 +17,7 @@ from django.db.models import Model, Q, QuerySet
 from devices.clock import Moment
 from devices.listing.filters import Filters, described
 from devices.models import Description
-from devices.models.device import OFTEN
+from devices.models.heartbeat import OFTEN
 from devices.rules.status_code import QUIET, codes
 from devices.rules.status_code import VPN as VPN_STATES
 from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind

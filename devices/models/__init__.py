@@ -1,10 +1,11 @@
-"""What is out there: devices, their two links, the history of both, keys, and jobs in the background.
+"""The models: devices, their two links, the history of both, keys, saved lists, and background jobs.
 
 Every row carries its organization, so that access is scoped and the tables can be distributed by it.
 """
 
-from devices.models.device import UUID_PATTERN, Device, FrozenReason, Heartbeat, VpnServer
+from devices.models.device import UUID_PATTERN, Device, FrozenReason
 from devices.models.device_lists import DeviceList
+from devices.models.heartbeat import Heartbeat
 from devices.models.history import ConnectivityRecord, StatusChange
 from devices.models.jobs import Job, JobResult
 from devices.models.keys import ApiKey, FormerKey
@@ -14,6 +15,7 @@ from devices.models.saved import SavedView
 from devices.models.search_document import Description
 from devices.models.selection import SelectedDevice, Selection
 from devices.models.verification import Verification
+from devices.models.vpn_server import VpnServer
 
 __all__ = [
     "UUID_PATTERN",

@@ -1,4 +1,4 @@
-"""Devices, their heartbeats and the VPN servers that own their tunnels.
+"""The model of a device: its facts, what it reports about itself, and what the database derives from both.
 
 Facts are named as in domain.md; columns called `recorded_*` are derived and kept by the database.
 """
@@ -11,25 +11,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Cast, Coalesce, Greatest
+from django.db.models.functions import Cast, Coalesce
 
+from devices.models.heartbeat import Heartbeat
+from devices.models.vpn_server import VpnServer
 from devices.rules import status_code
 from devices.rules.status_function import recorded_status
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
 from devices.schema import triggers
-from fleets.models import (
-    Fleet,
-    Organization,
-    poll_interval_field,
-    poll_interval_in_range,
-)
+from fleets.models import Fleet, Organization, poll_interval_field, poll_interval_in_range
 from fleets.postgres.clock import DatabaseClock
 from fleets.postgres.name_order import NameKey
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
-OFTEN = 900  # seconds: the poll interval of a site that sets nothing
 UUID_PATTERN = "^([0-9a-f]{32}|[0-9a-f]{62})$"
 
 
@@ -41,53 +37,20 @@ class FrozenReason(models.TextChoices):
     ALLOWANCE = "allowance", "outside the organization's allowance"
 
 
-class VpnServer(models.Model):
-    """One process life of a VPN server, whose name is its organization's, or the site's, own.
-
-    Its lease runs from its first sign until 60 s after the last it said, signs or events. Without a sign it
-    has none; the first sign of another life of its name gives it one, so that what it owns comes to an end.
-    """
-
-    organization = models.ForeignKey(
-        Organization,
-        on_delete=models.CASCADE,
-        null=True,
-        blank=True,
-        related_name="vpn_servers",
-    )  # null: the site's own, serves the whole site
-    name = models.CharField(max_length=255)
-    boot = models.CharField(max_length=255, blank=True)
-    last_sign_at = models.DateTimeField(null=True, blank=True)
-    last_event_at = models.DateTimeField(null=True, blank=True)  # a connect or disconnect that it reported
-    lease_until = models.DateTimeField(null=True, blank=True)
-    due_at = models.DateTimeField(null=True, blank=True)  # lease_until while its end is not recorded
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["organization", "name", "boot"], nulls_distinct=False, name="vpn_server_life_once"
-            )
-        ]
-        indexes = [
-            # settle and every reading: leases that ended unrecorded.
-            models.Index(
-                fields=["due_at"],
-                name="vpn_server_due",
-                condition=Q(due_at__isnull=False),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-
 class DeviceQuerySet(models.QuerySet["Device"]):
+    """Devices, and which of them a person may see."""
+
     def visible_to(self, user: Actor) -> DeviceQuerySet:
-        """The devices of the organizations this person belongs to."""
+        """The devices of the organizations that `user` belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 
 
 class Device(models.Model):
+    """One device of a fleet (domain.md): its facts, of which each has one writer, and its recorded status.
+
+    `tags` is an object of names and values, both text; `metrics` is what devices/rules/metrics.py names.
+    """
+
     # Follows from the fleet; the database fills it in.
     organization = models.ForeignKey(
         Organization,
@@ -217,7 +180,7 @@ class Device(models.Model):
         indexes = [
             # Counts and status filters of a fleet, by an index-only scan.
             models.Index(fields=["fleet", "recorded_status"], name="device_fleet_status"),
-            # The same for an organization: the line above the fleets, the Devices page.
+            # Counts and status filters of an organization: the line above the fleets, the Devices page.
             models.Index(fields=["organization", "recorded_status"], name="device_org_status"),
             # Lists by attention: a status and states of the links, newest change first; the silence of those
             # that do not poll is looked at in the index.
@@ -253,14 +216,14 @@ class Device(models.Model):
             # Devices by name, of one fleet and of all.
             models.Index("fleet", NameKey("name"), "id", name="device_fleet_by_name"),
             models.Index("organization", NameKey("name"), "id", name="device_org_by_name"),
-            # The places in line for an allowance: the border, and who is next to it (devices/freezing).
+            # The line for an allowance: its border, and the devices next to it (devices/freezing).
             models.Index(
                 fields=["organization", "activated_at", "id"],
                 include=["fleet"],
                 name="device_place",
                 condition=Q(is_active=True),
             ),
-            # Who is first behind the border: none of the others is read, however many they are.
+            # The first device that the allowance freezes, without reading those before it.
             models.Index(
                 fields=["organization", "activated_at", "id"],
                 include=["fleet"],
@@ -291,77 +254,21 @@ class Device(models.Model):
 
     @property
     def short_uuid(self) -> str:
+        """The first seven digits of its UUID, which stand for its name where it has none."""
         return self.uuid[:7]
 
     @property
     def vpn_unset(self) -> bool:
-        """Whether its VPN is not used yet: neither it nor its fleet says. The fleet is read with it."""
+        """Whether its VPN is not used yet: neither the device nor its fleet sets it. Reads the fleet."""
         return not self.vpn_enabled and self.vpn_setting is None and self.fleet.vpn_enabled is None
 
     @property
     def last_poll(self) -> Heartbeat | None:
-        """Its Heartbeat; None before the first poll."""
+        """The device's Heartbeat row; None before its first poll. Queried, unless `poll` was selected."""
         return getattr(self, "poll", None)
 
     @property
     def attention(self) -> bool:
-        """Whether it needs attention; for devices annotated by with_status."""
+        """Whether the device needs attention (domain.md); only for devices annotated by with_status."""
         rank: int = self.rank  # type: ignore[attr-defined]
         return rank <= LAST_ATTENTION_RANK
-
-
-class Heartbeat(models.Model):
-    """The last state poll of a device and the deadlines that follow; exists from the first poll on."""
-
-    device = models.OneToOneField(Device, on_delete=models.CASCADE, primary_key=True, related_name="poll")
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
-    last_poll_at = models.DateTimeField()
-    poll_interval = models.PositiveIntegerField()  # seconds, in force at that poll
-    late_at = models.DateTimeField()
-    lost_at = models.DateTimeField()
-    due_at = models.DateTimeField(null=True)  # the next deadline not yet recorded; null once lost is
-    # The newest report or VPN connect, where it came after a poll; copied by a trigger on Device.
-    recorded_other_at = models.DateTimeField(null=True, editable=False)
-    recorded_contact_at = models.GeneratedField(
-        expression=Greatest("last_poll_at", "recorded_other_at"),
-        output_field=models.DateTimeField(),
-        db_persist=True,
-    )
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                name="heartbeat_deadlines",
-                condition=Q(late_at__gt=F("last_poll_at"), lost_at__gt=F("late_at"))
-                & (Q(due_at__isnull=True) | Q(due_at=F("late_at")) | Q(due_at=F("lost_at"))),
-            ),
-        ]
-        indexes = [
-            # settle and every reading: deadlines that passed unrecorded.
-            models.Index(
-                fields=["due_at"],
-                name="heartbeat_due",
-                condition=Q(due_at__isnull=False),
-            ),
-            # Lists by last contact of the devices that poll, and which of them are silent for a while.
-            models.Index(
-                fields=["organization", "-recorded_contact_at", "-device"],
-                name="heartbeat_contact",
-                condition=Q(due_at__isnull=False),
-            ),
-            # Which of those that poll seldom are overdue; a device that polls often is not in it.
-            models.Index(
-                fields=["due_at"],
-                name="heartbeat_seldom",
-                condition=Q(poll_interval__gt=OFTEN, due_at__isnull=False),
-            ),
-            # Readings at a clock before what is recorded; a polling device is not in it.
-            models.Index(
-                fields=["lost_at"],
-                name="heartbeat_ahead",
-                condition=Q(due_at__isnull=True) | Q(due_at=F("lost_at")),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.device_id} polled at {self.last_poll_at}"

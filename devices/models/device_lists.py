@@ -13,15 +13,14 @@ from fleets.models import Fleet, Organization
 
 
 class DeviceList(models.Model):
-    """A file that was read and found good. Its lines wait here until a job has made them devices."""
+    """An uploaded file without errors. Its lines are kept until a job has created their devices."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
     fleet = models.ForeignKey(Fleet, on_delete=models.CASCADE, related_name="+")
     file_name = models.CharField(max_length=255)
-    lines = models.JSONField(
-        default=list
-    )  # of devices.operations.device_file.Line; none once they are devices
+    # Each as devices.operations.device_file.Line; empty once their devices exist.
+    lines = models.JSONField(default=list)
     count = models.PositiveIntegerField()
     uploaded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
@@ -37,7 +36,7 @@ class DeviceList(models.Model):
 
     class Meta:
         indexes = [
-            # The clean-up of those that were never confirmed.
+            # The clean-up of lists that were never confirmed.
             models.Index(
                 fields=["created_at"], name="device_list_unconfirmed", condition=Q(job__isnull=True)
             ),

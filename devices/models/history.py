@@ -13,7 +13,7 @@ from fleets.postgres.triggers import tell
 def outlived(
     model: type[models.Model], *, null: bool = False
 ) -> models.ForeignKey[models.Model, models.Model]:
-    """A reference from a history, which outlives what it names: by id, without a constraint."""
+    """A foreign key of a history to `model`, whose rows it outlives: an id without a constraint or index."""
     return models.ForeignKey(
         model,
         null=null,
@@ -62,20 +62,21 @@ class StatusChange(models.Model):
     fleet = outlived(Fleet)
     left_fleet = outlived(Fleet, null=True)  # the one that it moved out of; null: it did not move
     device = outlived(Device)
-    before = models.CharField(max_length=17, null=True)  # null: not yet
-    after = models.CharField(max_length=17, null=True)  # null: no more
+    before = models.CharField(max_length=17, null=True)  # null: it was created
+    after = models.CharField(max_length=17, null=True)  # null: it was deleted
     at = models.DateTimeField()
     reason = models.JSONField(default=dict)
 
     class Meta:
-        # The primary key in the database is (id, at), as above.
+        # The primary key in the database is (id, at): a partitioned table's must hold its range.
         indexes = [
             # The Device Summary: what happened to this device, newest first.
             models.Index(fields=["device", "-at", "-id"], name="change_of_device"),
             # The Fleets page: the latest changes of an organization, and of each fleet.
             models.Index(fields=["organization", "-at", "-id"], name="change_of_organization"),
             models.Index(fields=["fleet", "-at", "-id"], name="change_of_fleet"),
-            # A fleet as it was: who has left it since, and who of its organization is gone. Few.
+            # A fleet as of a moment: the devices that left it since, and those of its organization that were
+            # deleted since. Both are few.
             models.Index(
                 fields=["left_fleet", "at"], name="change_left", condition=Q(left_fleet__isnull=False)
             ),

@@ -1,4 +1,4 @@
-"""What runs in the background: who started it, how far it is, and what came of each device."""
+"""Background jobs: who started one, how far it is, and its result for each device."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 
 class JobQuerySet(models.QuerySet["Job"]):
+    """Jobs, and which of them a person may see."""
+
     def visible_to(self, user: Actor) -> JobQuerySet:
-        """The jobs of the organizations this person belongs to."""
+        """The jobs of the organizations that `user` belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 
 
 class Job(models.Model):
-    """One piece of work for a worker, written in the transaction that wants it (devices/jobs)."""
+    """One piece of work for a worker; created in the transaction that needs it done (devices/jobs)."""
 
     class Kind(models.TextChoices):
         """What is done; devices/worker/registry.py names the function."""
@@ -47,9 +49,9 @@ class Job(models.Model):
     kind = models.CharField(max_length=20)  # Kind
     title = models.CharField(max_length=255)  # what it does, in words: "Move 38 devices to Kiosks"
     parameters = models.JSONField(default=dict)  # never a secret
-    # Nothing or all of it is applied, in one transaction; else what is done before it ends stays.
+    # True: one transaction, all or nothing. False: what is done before the job ends stays done.
     whole = models.BooleanField(default=True)
-    # The role that its starter must have to its end, and anyone who cancels it.
+    # The role that the person who started the job must keep until its end, and that cancelling it needs.
     least_role = models.CharField(max_length=13, choices=Role, default=Role.OPERATOR)
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
@@ -59,9 +61,9 @@ class Job(models.Model):
     state = models.CharField(max_length=9, choices=State, default=State.WAITING)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(null=True)  # null: not known yet
-    words = models.TextField(blank=True)  # what came of it, once it ended
-    # How often it was begun. A run may write only while this is its own number, so that one which was taken
-    # for dead does nothing beside its successor.
+    words = models.TextField(blank=True)  # its outcome as a sentence, once it ended
+    # How often the job was begun. A run may write only while this equals its own number, so that a run which
+    # was taken for dead writes nothing beside its successor.
     attempt = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)  # of the last attempt
@@ -91,16 +93,20 @@ class Job(models.Model):
 
     @property
     def ended(self) -> bool:
+        """Whether the job is done, failed or cancelled."""
         return self.state not in {self.State.WAITING, self.State.RUNNING}
 
     @property
     def may_stop(self) -> bool:
-        """Whether it may be cancelled: devices that do not follow their fleet would have the wrong status."""
+        """Whether the job may be cancelled.
+
+        A job of kind VPN may not: devices that do not follow their fleet would have the wrong status.
+        """
         return not self.ended and self.kind != self.Kind.VPN
 
 
 class JobResult(models.Model):
-    """What a job did with one device. Names are copied: it outlives the device."""
+    """The outcome of a job for one device. UUID and name are copies, since it outlives the device."""
 
     class Outcome(models.TextChoices):
         DONE = "done", "Done"
@@ -118,11 +124,11 @@ class JobResult(models.Model):
     class Meta:
         ordering = ["pk"]
         constraints = [
-            # A job that goes on after its worker died does a device once.
+            # A job that continues after its worker died handles each device once.
             models.UniqueConstraint(fields=["job", "device_id"], name="job_result_once"),
         ]
         indexes = [
-            # The results of a job, what went wrong apart from the rest, in the order it was done.
+            # The results of a job by outcome, in the order in which they were written.
             models.Index(fields=["job", "outcome", "id"], name="job_result_by_outcome"),
         ]
 
@@ -131,4 +137,5 @@ class JobResult(models.Model):
 
     @property
     def short_uuid(self) -> str:
+        """The first seven digits of the device's UUID."""
         return self.device_uuid[:7]

@@ -25,7 +25,7 @@ class ApiKey(models.Model):
         null=True,
         blank=True,
         related_name="api_keys",
-    )  # null: a service key of the whole site
+    )  # null: a service key of the site
     fleet = models.ForeignKey(
         Fleet,
         on_delete=models.CASCADE,
@@ -75,12 +75,12 @@ class ApiKey(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        """Names the key without helping to guess it."""
+        """Twelve hexadecimal digits of the digest, which name the key without helping to guess it."""
         return bytes(self.digest).hex()[:12]
 
 
 class FormerKey(models.Model):
-    """The digest of a deleted device's key, kept 90 days to tell its agent from a stranger."""
+    """The digest of a deleted device's key, kept 90 days so that its agent is told from a stranger."""
 
     digest = models.BinaryField(primary_key=True)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE)

@@ -1,4 +1,8 @@
-"""When the site itself listened (domain.md, Our own outages); written by devices/connectivity/outages.py."""
+"""The outage ledger: when the site itself listened (domain.md, Our own outages).
+
+Written by devices/connectivity/outages.py. The columns named `pulse_at` date liveness signs: every 2 s each
+process of the ingest records that it listens and that the database takes polls.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,19 @@ from django.db.models import F, Q
 
 
 class Listening(models.Model):
-    """The one row: the newest pulse of the ingest, and how far the outage before the next is dealt with."""
+    """The ledger's single row: the newest liveness sign of the ingest, and the outage being closed."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     pulse_at = models.DateTimeField()
-    # While an outage is being closed: when the ingest came back, when that was last worked on, and up to
-    # which device deadlines have moved.
+    # While an outage is being closed: when the ingest came back, when the closing last advanced, and the id
+    # of the last device whose deadlines have moved.
     returned_at = models.DateTimeField(null=True)
     worked_at = models.DateTimeField(null=True)
     moved_to = models.BigIntegerField(default=0)
-    # What is dated ahead of a clock that was set back is being brought to the present; also by `moved_to`.
+    # True while what is dated ahead of a clock that was set back is brought to the present, by device id up
+    # to `moved_to`.
     ahead = models.BooleanField(default=False, db_default=False)
-    # When the database's clock was set last, by the clock since then, and by how much: less than 0, back.
+    # When the database's clock was last set, as the clock has read since, and by how much (negative: back).
     stepped_at = models.DateTimeField(null=True)
     stepped_by = models.DurationField(null=True)
 
@@ -30,9 +35,9 @@ class Listening(models.Model):
 
 
 class ListeningProcess(models.Model):
-    """The newest pulse of one process of the ingest; written by devices/connectivity/ingest_processes.py."""
+    """The newest liveness sign of one ingest process; see devices/connectivity/ingest_processes.py."""
 
-    id = models.PositiveIntegerField(primary_key=True)  # beside its advisory lock
+    id = models.PositiveIntegerField(primary_key=True)  # the second key of its advisory lock
     pulse_at = models.DateTimeField()
     name = models.CharField(max_length=255)  # host:pid, for the log
 
@@ -41,14 +46,15 @@ class ListeningProcess(models.Model):
 
 
 class Outage(models.Model):
-    """A time without a pulse that is over, from the last one before it to the first one after it."""
+    """An outage that is over: from the last liveness sign before it to the first one after it."""
 
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["began_at"], name="outage_once"),  # also every reading's index
+            # Its index also finds the newest outage, which every reading asks for.
+            models.UniqueConstraint(fields=["began_at"], name="outage_once"),
             models.CheckConstraint(name="outage_lasted", condition=Q(ended_at__gt=F("began_at"))),
         ]
 

@@ -1,4 +1,4 @@
-"""How many devices a fleet has of each status, as recorded: now, by the triggers on Device, and each hour."""
+"""Counts of devices by fleet and recorded status: current counters, kept by triggers, and hourly rollups."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fleets.models import Fleet, Organization
 
 
 class FleetCount(models.Model):
-    """A part of the number of devices that a fleet has of one status: their sum is the number.
+    """A summand of the number of devices that a fleet has in one status: the sum of its rows is the number.
 
-    Each statement that changes statuses appends what it changed, so that no writer waits for another;
-    devices/status/counters.py folds the parts of a fleet and status into one.
+    Each statement that changes statuses appends its differences, so that no writer waits for another;
+    devices/status/counters.py folds the rows of a fleet and status into one.
     """
 
-    # By id, without a constraint: to check it would write to the fleet's row at every change.
+    # Without constraints: checking them would lock the fleet's row at every change.
     organization = models.ForeignKey(
         Organization, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
@@ -26,16 +26,16 @@ class FleetCount(models.Model):
     )
     status = models.CharField(max_length=17)
     number = models.BigIntegerField()
-    changed_at = models.DateTimeField(null=True)  # of the newest StatusChange of this fleet that is in it
-    folded = models.BooleanField(default=False)
+    changed_at = models.DateTimeField(null=True)  # of the newest StatusChange that it includes
+    folded = models.BooleanField(default=False)  # whether it is a sum of former rows
 
     class Meta:
         indexes = [
             # The Fleets page: every number of an organization.
             models.Index(fields=["organization", "fleet", "status"], name="count_of_organization"),
-            # The numbers of one fleet, and what is to be folded with a new part.
+            # The numbers of one fleet, and the rows to fold with a new one.
             models.Index(fields=["fleet", "status"], name="count_of_fleet"),
-            # What is to be folded.
+            # The rows to fold.
             models.Index(fields=["id"], name="count_unfolded", condition=Q(folded=False)),
         ]
 
@@ -44,11 +44,11 @@ class FleetCount(models.Model):
 
 
 class FleetTally(models.Model):
-    """How many devices of each status there were at a full hour, in their order; written by
-    devices/history/rollups.py.
+    """A rollup: how many devices had each status at a full hour; written by devices/history/rollups.py.
 
-    One for each fleet that had any, and one for each organization: the sum, without a fleet. Follows from the
-    changes of status, and may be made of them anew at any time.
+    `counts` has nine numbers, in the order of Status. There is a row for each fleet that had devices, and one
+    for each organization, their sum, whose fleet is null. Rollups follow from the changes of status and can
+    be rebuilt from them at any time.
     """
 
     organization = outlived(Organization)
@@ -58,7 +58,7 @@ class FleetTally(models.Model):
 
     class Meta:
         constraints = [
-            # The pictures over time, of a fleet and of organizations.
+            # The charts over time, of a fleet and of organizations.
             models.UniqueConstraint(
                 fields=["fleet", "at"], name="tally_of_fleet", condition=Q(fleet__isnull=False)
             ),
@@ -67,7 +67,7 @@ class FleetTally(models.Model):
             ),
         ]
         indexes = [
-            # The Fleets page as it was: the nearest hour, and its fleets. Dropping what is too old.
+            # The Fleets page as of a moment: the nearest hour, and its fleets. Also the rows to drop.
             models.Index(fields=["at", "organization"], name="tally_by_hour"),
         ]
 

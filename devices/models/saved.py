@@ -1,4 +1,4 @@
-"""Lists that are kept under a name."""
+"""Saved views: lists of devices that are kept under a name."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 class SavedViewQuerySet(models.QuerySet["SavedView"]):
+    """Saved views, and which of them a person may see."""
+
     def visible_to(self, user: Person, organizations: Iterable[Organization]) -> SavedViewQuerySet:
-        """The person's own, and those shared within these organizations, which are the person's."""
+        """The views that `user` owns, and those shared within `organizations`, which `user` belongs to."""
         return self.filter(Q(owner=user.pk) | Q(organization__in=list(organizations)))
 
     def first_ones(self, number: int, also: uuid.UUID | None) -> SavedViewQuerySet:
-        """The first ones by name, and the one that is named, wherever it stands."""
+        """The first `number` views by name, and besides them the view with the UUID `also`, if given."""
         return self.filter(Q(pk__in=self.values("pk")[:number]) | Q(uuid=also))
 
 
@@ -33,7 +35,7 @@ class SavedView(models.Model):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=60)
-    kept = models.JSONField()  # devices.listing.kept_list reads it
+    kept = models.JSONField()  # the list: versioned JSON of devices.listing.kept_list
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+", db_index=False
     )
@@ -50,7 +52,7 @@ class SavedView(models.Model):
                 name="view_of_one",
                 condition=Q(owner__isnull=True) ^ Q(organization__isnull=True),
             ),
-            # They find the views of a person and of an organization, too.
+            # Their indexes also find the views of a person and of an organization.
             models.UniqueConstraint("owner", Lower("name"), name="view_name_of_owner"),
             models.UniqueConstraint("organization", Lower("name"), name="view_name_of_organization"),
         ]

@@ -1,4 +1,4 @@
-"""What is searched of a device, beside its row: a change of its status never touches these indexes."""
+"""The search document of a device: a row of its own, so that changes of status never touch its indexes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Description(models.Model):
 
     device = models.OneToOneField(
         Device, on_delete=models.DO_NOTHING, primary_key=True, related_name="description"
-    )  # goes with it by a trigger too
+    )  # deleted with the device, by a trigger
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False)
-    recorded_words = SearchVectorField()  # of devices/schema/search_document.py
+    recorded_words = SearchVectorField()  # made by devices/schema/search_document.py
     recorded_tags = models.JSONField(default=dict)
     recorded_type = models.CharField(max_length=255, blank=True)
     recorded_os_version = models.CharField(max_length=255, blank=True)
@@ -25,11 +25,11 @@ class Description(models.Model):
 
     class Meta:
         indexes = [
-            # The search of a list.
+            # Searches of a list.
             GinIndex(fields=["recorded_words"], name="description_words"),
-            # Its filters by tag: has a key, has a key with a value.
+            # Filters by tag: has a key, has a key with a value.
             GinIndex(fields=["recorded_tags"], name="description_tags"),
-            # Its filters by type and versions, and what there is to choose from.
+            # Filters by type and versions, and the suggestions for them.
             models.Index(fields=["organization", "recorded_type"], name="description_type"),
             models.Index(fields=["organization", "recorded_os_version"], name="description_os_version"),
             models.Index(fields=["organization", "recorded_release"], name="description_release"),

@@ -1,4 +1,4 @@
-"""Which devices an action over many of them is about, as its person saw them."""
+"""Selections: the devices of a bulk action, fixed when a person chose them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 
 class SelectionQuerySet(models.QuerySet["Selection"]):
+    """Selections, and which of them a person may see."""
+
     def visible_to(self, user: Actor) -> SelectionQuerySet:
-        """The selections in the organizations this person belongs to."""
+        """The selections in the organizations that `user` belongs to."""
         return self.filter(organization__in=Organization.objects.visible_to(user))
 
 
 class Selection(models.Model):
-    """Devices of one organization, fixed at a moment: those ticked, or all that a filter named then."""
+    """Devices of one organization, fixed at `created_at`: those ticked, or all that matched a filter."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -30,14 +32,14 @@ class Selection(models.Model):
     kept = models.JSONField(null=True)
     total = models.PositiveIntegerField()
     created_at = models.DateTimeField()
-    # What was begun with it: a selection is for one action.
+    # The job that was started with the selection: one at most.
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
 
     objects = SelectionQuerySet.as_manager()
 
     class Meta:
         indexes = [
-            # Those that nobody needs any more.
+            # The selections to delete because of their age.
             models.Index(fields=["organization", "created_at"], name="selection_by_time"),
         ]
 
@@ -46,9 +48,9 @@ class Selection(models.Model):
 
 
 class SelectedDevice(models.Model):
-    """One of them. No foreign key: it tells of devices that were deleted meanwhile, too.
+    """One device of a selection, by id without a foreign key, since it also names devices deleted since.
 
-    Its other two are without a constraint: to check 100,000 at once would take longer than to write them.
+    The foreign keys have no constraints: checking 100,000 rows would take longer than writing them.
     """
 
     selection = models.ForeignKey(
@@ -62,7 +64,7 @@ class SelectedDevice(models.Model):
 
     class Meta:
         constraints = [
-            # It also leads through a selection in the order of the ids.
+            # Its index also yields the devices of a selection in the order of their ids.
             models.UniqueConstraint(fields=["selection", "device_id"], name="selected_once"),
         ]
 

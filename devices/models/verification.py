@@ -1,4 +1,4 @@
-"""Whether what is recorded followed from the facts, night by night."""
+"""The results of the nightly integrity checks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from django.db import models
 
 
 class Verification(models.Model):
-    """One comparison of the whole site (devices/integrity/nightly.py), for the administrators of the site."""
+    """One run of the checks over the site (devices/integrity/nightly.py), shown to its administrators."""
 
     began_at = models.DateTimeField()
     ended_at = models.DateTimeField()
-    found = models.PositiveIntegerField()  # disagreements: 0, or we have a bug
-    lines = ArrayField(models.TextField(), default=list)  # the first of them, in words
+    found = models.PositiveIntegerField()  # the number of disagreements; more than 0 means a bug of ours
+    lines = ArrayField(models.TextField(), default=list)  # the first disagreements, one sentence each
 
     def __str__(self) -> str:
         return f"{self.found} disagreements at {self.began_at}"

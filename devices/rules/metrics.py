@@ -1,8 +1,8 @@
-"""What a device measures of itself: a value that its sensor cannot mean is none, wherever it came from.
+"""Which metrics of a device are possible: an impossible value is treated as no value.
 
-A report with such a value is not refused (protocol.md): all else that it says is true. It is left out where
-a report is recorded, so that pages, exports and whatever reads the row agree, and where a row is read, for
-those that were recorded before.
+A report with an impossible value is not refused (protocol.md), since the rest of it may be right. The value
+is dropped where a report is recorded, so that pages, exports and other readers of the row agree, and again
+where a row is read, for values that were recorded by earlier versions.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ TOTALS: Final = (("memory_used", "memory_total"), ("storage_used", "storage_tota
 
 
 def possible(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """These values, by name, with None for each that no sensor can mean."""
+    """The metrics by name, with None in place of each impossible value."""
     return {name: value if _is_possible(name, value) else None for name, value in metrics.items()}
 
 
 def known(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a device's row that mean something; more used than there is means nothing.
+    """The possible values of a device's metrics by name; where more is used than exists, `used` is dropped.
 
-    That is told on reading, for a report may name one of the two alone.
+    Use and total are compared here and not when they are recorded, since a report may contain only one.
     """
     values = possible(metrics)
     for used, total in TOTALS:

@@ -1,7 +1,7 @@
-"""A rule table as data: conditions over a device's facts, of which the first that holds wins.
+"""The type of a rule: a status, and the condition over a device's facts under which a device has it.
 
-`vpn` and `heartbeat` stand for the two links in a condition, so that one table serves the recorded links
-and the links at any clock.
+In a condition `vpn` and `heartbeat` stand for the two links, so that one table of rules serves the recorded
+links and the links at any moment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ RECORDED_LINKS = {"vpn": "vpn_connected", "heartbeat": "heartbeat_state"}
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: what must hold, the status it gives, and the sentence that says why."""
+    """One row of a rule table: a status, the condition under which it applies, and a sentence that says why.
+
+    In a table the first rule whose condition holds applies.
+    """
 
     status: TextChoices
     condition: Q
@@ -25,7 +28,7 @@ class Rule:
 
     @property
     def facts(self) -> set[str]:
-        """The facts that the condition looks at; the last rule, which asks for none, is about both links."""
+        """The names of the facts in the condition; both links for the last rule, whose condition is empty."""
         return _facts(self.condition) or {"vpn", "heartbeat"}
 
     @property
@@ -54,6 +57,6 @@ def _over_recorded_links(condition: Q) -> Q:
 
 
 def _lookup(child: Any) -> tuple[str, Any]:
-    """What a leaf of a Q is: the name with its lookup, and the value."""
+    """The name (with its lookup) and the value of a leaf of a Q."""
     name, value = child
     return name, value

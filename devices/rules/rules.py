@@ -1,9 +1,9 @@
 """The rule table of domain.md as data: a status, its condition and the sentence that says why.
 
-Every rule is written here, once: the function of the database that stored columns and queries call
-(devices/rules/status_function.py), the explanation and the legend are made of it. A rule is written over the
-facts of a device's row, with `vpn` and `heartbeat` standing for its two links. How one is changed:
-docs/changing-a-rule.md.
+Every rule is written here once. The database function that stored columns and queries call
+(devices/rules/status_function.py), the explanation and the legend are generated from RULES. A condition is
+over the facts of a device's row, with `vpn` and `heartbeat` in place of the recorded links. How to change a
+rule: docs/changing-a-rule.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What has stalled: it configures or updates, and its last step is long past (domain.md, Needs attention)."""
+"""Stalled devices: those that configure or update, without progress for long (domain.md, Needs attention)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,19 @@ RECORDED: Final = over(SQL, status="d.recorded_status", stopped_by="%s")
 
 
 def is_stalled(at: datetime) -> Sql:
-    """Whether a device has stalled at that clock, whose status at it is annotated."""
+    """Whether a device has stalled at `at`, as an expression; its `status` at that moment is annotated."""
     stopped_by = Value(at - STALLED_AFTER, DateTimeField())
     return Sql(f"COALESCE({SQL}, false)", BooleanField(), stopped_by=stopped_by)
 
 
 def recorded_stalled(at: datetime) -> Fragment:
-    """Whether a device `d` has, by what is recorded, as SQL with its parameters."""
+    """Whether a device, aliased `d`, has stalled at `at` by its recorded status, as SQL with parameters."""
     return RECORDED, [at - STALLED_AFTER]
 
 
 def may_have_stalled(at: datetime) -> Q:
-    """Those among which all are that have, by what is recorded: few, by the index device_progress."""
+    """A condition that all devices meet whose recorded status has stalled at `at`, and few others.
+
+    Answered by the index device_progress.
+    """
     return Q(recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER)

@@ -1,7 +1,7 @@
-"""What is recorded of a device in one small number: its status and the states of both its links.
+"""The status code: a device's recorded status and the recorded states of both its links, as one number.
 
-An index that begins with it answers every filter by status, VPN and heartbeat, in any combination, without
-looking at a device that the filter does not name. The number is ordered as lists are by default, by rank.
+An index that begins with the code answers every filter by status, VPN and heartbeat, in any combination,
+without reading a device that does not match. Codes sort by rank, as lists do by default.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ QUIET = (HeartbeatState.UNKNOWN, HeartbeatState.LOST)  # devices that do not pol
 
 
 def code(status: str, vpn: str, heartbeat: str) -> int:
-    """The number of a status with these states of the links."""
+    """The code of a status (a slug), a VPN state of vpn_states.conditions, and a HeartbeatState."""
     position = list(VPN).index(vpn) * len(HeartbeatState) + HeartbeatState.values.index(heartbeat)
     return RANKS.index(Status(status)) * LINKS + position
 
 
 def codes(statuses: Iterable[str], vpn: Iterable[str], heartbeats: Iterable[str]) -> list[int]:
-    """The numbers of all combinations."""
+    """The codes of all combinations of these statuses and states, in ascending order."""
     return sorted(code(*states) for states in product(statuses, vpn, heartbeats))
 
 
 def rank_of(number: int) -> int:
-    """The rank of the status of a code, were it not stalled."""
+    """The rank, an index of RANKS, of the status of a code; a code does not tell whether it has stalled."""
     return number // LINKS
 
 
@@ -56,7 +56,10 @@ def recorded_cell() -> CombinedExpression:
 
 
 def recorded_quiet_at(never: Expression) -> Case:
-    """The expression of `Device.recorded_quiet_at`; `never` stands for no contact yet."""
+    """The expression of the stored column `Device.recorded_quiet_at`.
+
+    It is the last contact of a device that does not poll, `never` where there was none; null while it polls.
+    """
     return Case(When(heartbeat_state__in=QUIET, then=Coalesce("last_contact_at", never)))
 
 

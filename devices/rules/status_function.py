@@ -1,7 +1,7 @@
-"""The status as a function of the database: what it is called, which facts it takes, and how SQL calls it.
+"""The database function that computes a status: its name, its arguments, and SQL that calls it.
 
-Its text is devices/schema/status_of.sql, made of RULES (devices/status/expressions.py). Stored columns and
-queries call it, so that a change of a rule is a function replaced, and no table is built anew.
+Its definition is devices/schema/status_of.sql, generated from RULES (devices/status/expressions.py). Stored
+columns and queries call it, so that a changed rule replaces a function and rewrites no table.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from django.db.models import Func, SmallIntegerField, TextField
 from devices.rules.vocabulary import RANKS
 
 NAME: Final = "devices_status_of"
-# The facts that rules may look at, in the order of the arguments, with their types. One that no rule looks at
-# any more stays: other arguments would be another function, and the stored columns would be built anew.
+# The facts that rules may use, in the order of the arguments, with their types. A fact that no rule uses any
+# more stays: other arguments make another function, and the stored columns would be rewritten.
 FACTS: Final = {
     "frozen_reason": "text",
     "is_active": "boolean",
@@ -35,11 +35,11 @@ RANK: Final = f"(array_position(ARRAY[{_RANKS}]::text[], {{status}}) - 1)"
 
 
 def recorded_status() -> Func:
-    """The expression of the stored column `Device.recorded_status`, as a migration can hold it."""
+    """The expression of the stored column `Device.recorded_status`, serializable in a migration."""
     return Func(*FACTS, function=NAME, output_field=TextField())
 
 
 def recorded_rank() -> Func:
-    """The place of the recorded status among the ranks, in the same way."""
+    """The index of the recorded status in RANKS, as an expression of stored columns."""
     template = RANK.format(status="%(expressions)s")
     return Func(recorded_status(), template=template, output_field=SmallIntegerField())

@@ -1,4 +1,4 @@
-"""Tags as people write them: `name = value`, or a name alone."""
+"""Parsing tags as people write them: `name = value`, or a name alone, whose value is empty."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MOST_TAGS: Final = 50
 
 
 def tags_in(text: str) -> dict[str, str]:
-    """The tags that a text names, a line each; ValidationError where it does not."""
+    """The tags of a text with one tag per line, by name. Raises ValidationError."""
     return tags_of(text.splitlines())
 
 
 def tags_of(lines: Iterable[str]) -> dict[str, str]:
-    """The tags that these texts name, one each; ValidationError where one does not."""
+    """The tags of these texts, one tag each, by name; blank texts count nothing. Raises ValidationError."""
     tags: dict[str, str] = {}
     for line in map(checked, filter(None, map(str.strip, lines))):
         name, value = (word.strip() for word in (*line.split("=", 1), "")[:2])
@@ -38,7 +38,7 @@ def tags_of(lines: Iterable[str]) -> dict[str, str]:
 
 
 def tags_of_json(text: str) -> dict[str, str]:
-    """The tags of a JSON object of strings, as exports write them; ValidationError where it is none."""
+    """The tags of a JSON object of strings, as exports write them. Raises ValidationError."""
     try:
         pairs: Any = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""The words of a device's state: statuses, states of the heartbeat, ranks, and what is shown for which.
+"""The enumerations of a device's state: statuses, heartbeat states, ranks, and the simple vocabulary.
 
-Below the models, which use them: nothing here knows a table.
+The models are built on them, so nothing in this module uses a model.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Status(TextChoices):
 
 
 class HeartbeatState(TextChoices):
-    """What the API heartbeat is; `unknown` only before the first poll."""
+    """The states of the API heartbeat; `unknown` only before the first poll."""
 
     UNKNOWN = "unknown", "Never seen"
     RECENT = "recent", "On time"
@@ -53,7 +53,7 @@ RANKS: tuple[Status | None, ...] = (
     Status.FROZEN,
 )
 LAST_ATTENTION_RANK = RANKS.index(None)
-WORST = [status for status in RANKS[:LAST_ATTENTION_RANK] if status]  # need attention, whatever else
+WORST = [status for status in RANKS[:LAST_ATTENTION_RANK] if status]  # always need attention
 PROGRESSING = (Status.CONFIGURING, Status.UPDATING)  # may have stalled
 
 # In the simple vocabulary a status folds into another one.
@@ -71,17 +71,17 @@ def vocabulary() -> list[Status]:
 
 
 def shown(status: str) -> Status:
-    """The status as it is shown: in the simple vocabulary, the one that it folds into."""
+    """The status that is shown for this one: itself, or in the simple vocabulary the one it folds into."""
     one = Status(status)
     return FOLDS.get(one, one) if settings.SIMPLE_STATUSES else one
 
 
 def behind(status: str) -> list[Status]:
-    """The statuses that a shown one stands for: what a filter for it means."""
+    """The statuses that are shown as this one, which a filter for it finds."""
     one = Status(status)
     return BEHIND[one] if settings.SIMPLE_STATUSES else [one]
 
 
 def always_attended(counts: Mapping[str, int]) -> int:
-    """How many of these counts need attention without having stalled."""
+    """How many devices need attention by their status alone, given the number of devices by status."""
     return sum(counts[status] for status in WORST)

@@ -1,7 +1,7 @@
-"""How a device is described for searches: SQL of the words, tags, type and versions of its row.
+"""SQL of the search documents of devices: words, tags, type and versions of their rows.
 
-A word of a device is what fleets/postgres/text_search.py makes of its name, notes, tags and addresses. Its
-UUID is a lexeme of its own kind, so that a word and the beginning of a UUID are told apart.
+The words are what fleets/postgres/text_search.py makes of name, notes, tags and addresses. The UUID is a
+lexeme with a prefix, so that a word is distinguished from the beginning of a UUID.
 """
 
 import re
@@ -10,9 +10,9 @@ from typing import Final
 from devices.schema.texts import read
 from fleets.postgres.text_search import words
 
-UUID: Final = "uuid:"  # begins the lexeme of a UUID; no word of a text holds a colon
+UUID: Final = "uuid:"  # the prefix of the lexeme of a UUID; no word of a text contains a colon
 
-# What a description is made of; the organization follows the fleet.
+# The columns that a search document depends on; the organization follows from the fleet.
 COLUMNS: Final = (
     "fleet_id",
     "uuid",
@@ -28,6 +28,9 @@ COLUMNS: Final = (
 
 
 def search_documents_sql(devices: str) -> str:
-    """The statement that describes these rows, given as SQL; where one is described already, anew."""
+    """A statement that inserts or updates the search documents of devices.
+
+    `devices` is SQL of a relation with the columns of Device.
+    """
     text = re.sub(r"WORDS_OF\((.+)\)\s+", lambda matched: f"{words(matched[1])} ", read("described"))
     return f"\n{text}".replace("DEVICES", devices)

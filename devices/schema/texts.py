@@ -1,8 +1,8 @@
-"""The SQL of functions and triggers, which lies in files beside this one.
+"""Reading the SQL of database functions and triggers from the files in this directory.
 
-Each file begins with a comment that says what it is for; a blank line parts it from the SQL. What a trigger
-does is the body of its function. A migration holds a copy of its own (devices/migrations/sql/), for it must
-do the same for ever; tests/devices/schema/test_texts.py compares these files with what a database has.
+Each file begins with a comment on its purpose, then a blank line, then the SQL; for a trigger, the body of
+its function. Migrations have copies of their own (devices/migrations/sql/), since they must not change;
+tests/devices/schema/test_texts.py compares these files with a migrated database.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ FOLDER: Final = Path(__file__).parent
 
 
 def read(name: str) -> str:
-    """The SQL of this name, without the comment."""
+    """The SQL of the file `name`.sql, without its comment."""
     _comment, text = (FOLDER / f"{name}.sql").read_text().split("\n\n", maxsplit=1)
     return text
 
 
 def body(name: str, *, margin: int = 8, end: int = 4) -> str:
-    """What a trigger does, indented to the letter as databases have it: else each would make it anew."""
+    """The body of a trigger's function from the file `name`.sql.
+
+    Indented by `margin` spaces, and followed by `end` spaces, as in existing databases: with any other text
+    each would recreate its triggers.
+    """
     return "\n" + indent(read(name), " " * margin) + " " * end

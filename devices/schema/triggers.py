@@ -1,9 +1,10 @@
-"""Triggers on Device: its organization follows its fleet, and its history and its counts write themselves.
+"""The triggers on Device: its organization follows its fleet; histories, counters and copies are written.
 
-What each does is in the file of its name. The history trigger works per statement, on transition tables, so
-that a batch of any size costs one pass; it dates a change by the `facts_at` and gives the `facts_reason` the
-writer set in the same UPDATE. A writer that knows the status may date it too, which spares another version of
-the row. What lists are found by in other tables is copied here too: last contacts, and what is searched.
+The SQL of each is in the file of its name. The history triggers work per statement, on transition tables, so
+that a batch of any size takes one pass; they take date and reason of a change from `facts_at` and
+`facts_reason`, which the writer sets in the same UPDATE. A writer that knows the new status may set
+`recorded_status_at` too, which saves a second version of the row. Two other tables have copies of columns
+that lists are found by: Heartbeat of the last contact, Description of what is searched.
 """
 
 import pgtrigger
@@ -19,7 +20,7 @@ BOTH = pgtrigger.Referencing(old="old_rows", new="new_rows")
 def _per_statement(
     name: str, operation: pgtrigger.Operation, rows: pgtrigger.Referencing, func: str
 ) -> pgtrigger.Trigger:
-    """After a statement, with its rows as they were, as they are, or both."""
+    """A trigger after a statement; `func` sees its rows before (`old_rows`), after (`new_rows`), or both."""
     return pgtrigger.Trigger(
         name=name,
         level=pgtrigger.Statement,
@@ -42,13 +43,15 @@ CHANGED = _per_statement("history_changed", pgtrigger.Update, BOTH, body("histor
 DELETED = _per_statement("history_deleted", pgtrigger.Delete, OLD_ROWS, body("history_deleted"))
 CONTACTED = _per_statement("contacted", pgtrigger.Update, NEW_ROWS, body("contacted", end=0))
 
-DESCRIBE = f"\n        {search_document.search_documents_sql('(SELECT NEW.*)')};\n        RETURN NULL;\n"
+WRITE_SEARCH_DOCUMENT = (
+    f"\n        {search_document.search_documents_sql('(SELECT NEW.*)')};\n        RETURN NULL;\n"
+)
 DESCRIBED_NEW = pgtrigger.Trigger(
     name="described_new",
     level=pgtrigger.Row,
     when=pgtrigger.After,
     operation=pgtrigger.Insert,
-    func=DESCRIBE,
+    func=WRITE_SEARCH_DOCUMENT,
 )
 DESCRIBED_AGAIN = pgtrigger.Trigger(
     name="described_again",
@@ -56,7 +59,7 @@ DESCRIBED_AGAIN = pgtrigger.Trigger(
     when=pgtrigger.After,
     operation=pgtrigger.UpdateOf(*search_document.COLUMNS),
     condition=pgtrigger.AnyChange(*search_document.COLUMNS),
-    func=DESCRIBE,
+    func=WRITE_SEARCH_DOCUMENT,
 )
 DESCRIBED_NO_MORE = _per_statement("described_no_more", pgtrigger.Delete, OLD_ROWS, body("described_no_more"))
 

@@ -1,6 +1,7 @@
-"""What a device is, at any clock: the names that tools outside this repository use.
+"""The status of devices at any moment: the names that tools outside this repository use.
 
-`reading` annotates devices, `counts` counts them, `explanation` says why. Our own code imports from these.
+Code of this repository imports from the modules: `reading` annotates devices with their status, `counts`
+counts them by status, `explanation` says why a device has its status.
 """
 
 from devices.rules.vocabulary import Status

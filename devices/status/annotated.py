@@ -1,4 +1,4 @@
-"""What reading a device by `with_status` or `as_recorded` adds to it, as types: so every use is checked."""
+"""The type of a device that `with_status` or `as_recorded` annotated, for type checkers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from devices.models import Device
 
 
 class Annotations(TypedDict):
-    """What a device is at a clock; `status` and `heartbeat` are slugs, `rank` 0 is the worst."""
+    """The annotations of a device, at the moment of the reading.
+
+    `status` is a slug of Status, `heartbeat` of HeartbeatState; `rank` is an index of RANKS, 0 the worst.
+    """
 
     status: str
     heartbeat: str
     vpn: bool
     status_since: datetime
-    heartbeat_since: datetime | None  # null: never seen
-    vpn_since: datetime | None
-    last_contact: datetime | None  # the newest poll, report or VPN connect
+    heartbeat_since: datetime | None  # None: it never polled
+    vpn_since: datetime | None  # None: its VPN was never connected
+    last_contact: datetime | None  # the newest poll, report or VPN connect; None: never in contact
     overdue: bool
     stalled: bool
     rank: int

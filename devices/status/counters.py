@@ -1,6 +1,6 @@
-"""The counts per fleet and status that the triggers on Device keep: read and folded.
+"""Reading and folding the counters: the numbers of devices per fleet and status that triggers on Device keep.
 
-What is recorded, not what is: devices/status/counts.py adds what the clock has moved since.
+They count recorded statuses; devices/status/counts.py corrects them for the present, and
 devices/integrity/counters.py compares them with the devices.
 """
 
@@ -16,7 +16,7 @@ from django.db.models.sql.where import WhereNode
 from devices.models import Device, FleetCount
 
 KEPT_BY = ("fleet", "organization")
-FOLDING = 0x666F6C64  # the advisory lock of whoever folds
+FOLDING = 0x666F6C64  # the advisory lock under which counters are folded
 
 FOLD = """
 WITH due AS (SELECT DISTINCT fleet_id, status FROM devices_fleetcount WHERE NOT folded),
@@ -32,8 +32,10 @@ FROM taken GROUP BY organization_id, fleet_id, status
 
 
 def recorded(devices: QuerySet[Device], *by: str) -> QuerySet[Any]:
-    """(*by, None, recorded status, number) of `devices`: from the counters where those are whole fleets or
-    organizations, else by an index-only scan."""
+    """Rows (*by, None, recorded status, number of `devices`); `by` names fields, `fleet_id` say.
+
+    From the counters where `devices` are whole fleets or organizations, else by an index-only scan.
+    """
     nothing = Value(None, CharField())
     chosen_by = whole(devices)
     if chosen_by is None:
@@ -47,7 +49,7 @@ def recorded(devices: QuerySet[Device], *by: str) -> QuerySet[Any]:
 
 
 def whole(devices: QuerySet[Device]) -> Q | None:
-    """The condition on fleet and organization alone that chooses `devices`; None where anything else does."""
+    """The condition of `devices` on FleetCount, if it is on fleet and organization alone; else None."""
     query = devices.query
     joined = {alias for alias, uses in query.alias_refcount.items() if uses} - {query.base_table}
     if joined or query.is_sliced or query.combinator or query.distinct or query.annotations:
@@ -56,7 +58,7 @@ def whole(devices: QuerySet[Device]) -> Q | None:
 
 
 def _translated(where: WhereNode) -> Q | None:
-    """A condition on devices as one on the counters, which name fleet and organization alike."""
+    """A condition on devices as a condition on the counters; None where it names other columns."""
     condition = Q(_connector=where.connector, _negated=where.negated)
     for child in where.children:
         translated = _translated(child) if isinstance(child, WhereNode) else _translated_lookup(child)
@@ -76,9 +78,9 @@ def _translated_lookup(lookup: Any) -> Q | None:
 
 
 def fold() -> int:
-    """Add up what was appended; returns for how many fleets and statuses.
+    """Replace appended rows by their sums; returns the number of sums, one per fleet and status.
 
-    Reading never needs it. Safe at any time; where somebody else is folding, nothing is left to do.
+    Only makes reading faster. Safe at any time; does nothing while another transaction folds.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLDING])

@@ -1,4 +1,4 @@
-"""Why a device has its status, and what the clock will bring (domain.md, Why this status)."""
+"""Why a device has its status, and which one its next deadline will give (domain.md, Why this status)."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ from fleets.text import apart
 LEASE_NAMED = timedelta(seconds=30)  # before its end
 DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}
 READ = """
-SELECT d.id, {rule}, {thens}
+SELECT d.id, {rule}, {at_deadlines}
 FROM devices_device d
 LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
 LEFT JOIN devices_vpnserver vpn_server ON vpn_server.id = d.vpn_server_id
 WHERE d.id = ANY(%(devices)s)
 """
-# The VPN as it is, but for a lease that is about to end.
-VPN_THEN = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {then} ELSE {now} END"
+# The VPN at a deadline: as it is now, unless the lease of its server is about to end.
+VPN_AT_DEADLINE = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {at_deadline} ELSE {now} END"
 
 
 @dataclass(frozen=True)
 class Input:
-    """One fact that a rule looks at: what it is now, and what follows from it."""
+    """One fact that the rules look at, as a line of the page: its name, its value, and its effect.
+
+    `since` is when the value began, if known; `decides`: the matching rule uses this fact.
+    """
 
     name: str
     value: str
@@ -50,7 +53,11 @@ class Input:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Which rule matched and why, since when, and the next status if nothing arrives."""
+    """Which rule matched and why, since when, and the next status if the device does not report until then.
+
+    `because` is the reason in sentences; `next_status` and `next_at` are None where no deadline changes the
+    status; `inputs` are all facts that rules look at, the deciding ones first.
+    """
 
     status: Status
     rule: int  # the number of domain.md, from 1
@@ -62,9 +69,9 @@ class Explanation:
 
 
 def explain(device: Device, at: datetime | Moment | None = None) -> Explanation:
-    """Explain the status of `device` at the clock `at`. One query of one read by with_status then, else two.
+    """Explain the status of `device` at `at` (None: the database's clock).
 
-    Raises Device.DoesNotExist.
+    One query if with_status annotated the device at that moment, else two. Raises Device.DoesNotExist.
     """
     at = clock.moment(at)
     now = cast("DeviceWithStatus", device) if hasattr(device, "status") else _read(device, at)
@@ -74,16 +81,18 @@ def explain(device: Device, at: datetime | Moment | None = None) -> Explanation:
 
 
 def explain_all(devices: Sequence[DeviceWithStatus], at: Moment) -> dict[int, Explanation]:
-    """The same of several devices read by with_status, by their ids, of those that are there. One query."""
+    """Explanations by device id; with_status annotated `devices` at `at`. Omits deleted ones. One query."""
     if not devices:
         return {}
     by_id = {device.pk: device for device in devices}
     concluded = _concluded(list(by_id), at)
-    return {pk: _explanation(by_id[pk], rule, thens, at) for pk, (rule, thens) in concluded.items()}
+    return {
+        pk: _explanation(by_id[pk], rule, at_deadlines, at) for pk, (rule, at_deadlines) in concluded.items()
+    }
 
 
-def _explanation(now: DeviceWithStatus, number: int, thens: dict[str, str], at: Moment) -> Explanation:
-    next_status, next_at = (None, None) if at.in_outage else _next(now, thens, at.at)
+def _explanation(now: DeviceWithStatus, number: int, at_deadlines: dict[str, str], at: Moment) -> Explanation:
+    next_status, next_at = (None, None) if at.in_outage else _next(now, at_deadlines, at.at)
     rule = RULES[number - 1]
     return Explanation(
         status=Status(now.status),
@@ -101,25 +110,28 @@ def _read(device: Device, at: Moment) -> DeviceWithStatus:
 
 
 def _concluded(devices: list[int], at: Moment) -> dict[int, tuple[int, dict[str, str]]]:
-    """By device the number of the rule that matches, and the status at each of its deadlines."""
+    """By device id the number of the rule that matches, and the status at each deadline by its name."""
     params: dict[str, Any] = {"devices": devices, "at": at.heard, "named_until": at.at + LEASE_NAMED}
     with connection.cursor() as cursor:
         cursor.execute(_sql(), params)
         return {
-            pk: (rule, dict(zip(DEADLINES, thens, strict=True))) for pk, rule, *thens in cursor.fetchall()
+            pk: (rule, dict(zip(DEADLINES, statuses, strict=True)))
+            for pk, rule, *statuses in cursor.fetchall()
         }
 
 
 @cache
 def _sql() -> str:
     now = _links("%(at)s")
-    thens = [_links(deadline) for deadline in DEADLINES.values()]
+    at_deadlines = [_links(deadline) for deadline in DEADLINES.values()]
     statuses = [
-        status_over(vpn_connected=VPN_THEN.format(then=vpn, now=now[0]), heartbeat_state=heartbeat)
-        for vpn, heartbeat in thens
+        status_over(
+            vpn_connected=VPN_AT_DEADLINE.format(at_deadline=vpn, now=now[0]), heartbeat_state=heartbeat
+        )
+        for vpn, heartbeat in at_deadlines
     ]
     rule = rule_over(vpn_connected=now[0], heartbeat_state=now[1])
-    return READ.format(rule=rule, thens=", ".join(statuses))
+    return READ.format(rule=rule, at_deadlines=", ".join(statuses))
 
 
 def _links(at: str) -> tuple[str, str]:
@@ -127,9 +139,9 @@ def _links(at: str) -> tuple[str, str]:
 
 
 def _next(
-    device: DeviceWithStatus, thens: dict[str, str], at: datetime
+    device: DeviceWithStatus, at_deadlines: dict[str, str], at: datetime
 ) -> tuple[Status | None, datetime | None]:
-    """The first deadline to come at which the status changes, and to what."""
+    """The status at the first future deadline that changes it, and that deadline; else (None, None)."""
     poll, server = device.last_poll, device.vpn_server
     deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
     if device.vpn and server and server.due_at and server.due_at <= at + LEASE_NAMED:
@@ -138,13 +150,13 @@ def _next(
         ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
         key=lambda item: item[1],
     ):
-        if (then := thens[name]) != device.status:
-            return Status(then), moment
+        if (status := at_deadlines[name]) != device.status:
+            return Status(status), moment
     return None, None
 
 
 def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
-    """The sentence of the rule with the facts it used and their times in the viewer's zone."""
+    """The sentence of the rule, then the facts that it uses, with times in the viewer's zone."""
     sentence = words.of_site(rule.sentence)
     if rule.status == Status.ONLINE and not device.vpn:
         yet = " yet" if device.vpn_unset else ""

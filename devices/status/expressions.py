@@ -1,7 +1,7 @@
-"""The status as SQL over links that are given: what it is at any clock, not only what is recorded.
+"""The status, the matching rule and the rank as SQL over links that are given: for any moment.
 
-The rules stand in a function of the database, whose text is made here. Where it is called, PostgreSQL puts
-its expression in place of the call.
+The rules are a function of the database, whose definition is generated here. PostgreSQL inlines it where it
+is called.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ $$;
 
 
 def definition(rules: Sequence[Rule] = RULES) -> str:
-    """The function as rules say it: what devices/schema/status_of.sql holds."""
+    """The SQL that defines the status function by these rules: the text of devices/schema/status_of.sql."""
     arguments = ",\n    ".join(f"{fact} {kind}" for fact, kind in FACTS.items())
     cases = _by_rule(rules, [rule.status.value for rule in rules]).format(**{fact: fact for fact in FACTS})
     return DEFINITION.format(name=NAME, arguments=arguments, cases=cases)
 
 
 def _by_rule(rules: Sequence[Rule], results: Sequence[object]) -> str:
-    """A template for Sql that gives, per rule, one of `results`."""
+    """A template for Sql whose value is the item of `results` at the index of the first rule that matches."""
     whens = [
         f"WHEN {condition_sql(Device, rule.recorded)} THEN {Literal(result).as_string()}"
         for rule, result in zip(rules[:-1], results[:-1], strict=True)
@@ -56,20 +56,23 @@ def _numbers() -> str:
 
 
 def status_of(vpn: Expression | F, heartbeat: Expression | F) -> Sql:
-    """The status by the rules, over links given as SQL expressions."""
+    """The status as an expression; `vpn` (bool) and `heartbeat` (a HeartbeatState) are the two links."""
     return Sql(CALL, TextField(), vpn_connected=vpn, heartbeat_state=heartbeat)
 
 
 def status_over(**facts: str) -> str:
-    """The status by the rules as SQL over a device `d`, some of whose columns stand for other SQL."""
+    """The status as SQL over a device aliased `d`; `facts` gives SQL in place of columns, by their names."""
     return live_links.over(CALL, **facts)
 
 
 def rule_over(**facts: str) -> str:
-    """The number of the rule that matches, from 1, in the same way."""
+    """The number of the matching rule, from 1, as SQL over a device aliased `d`.
+
+    `facts` gives SQL in place of columns, by their names.
+    """
     return live_links.over(_numbers(), **facts)
 
 
 def rank() -> Sql:
-    """The place of an annotated device in lists, worst first: of what has stalled, one of its own."""
+    """The rank of an annotated device, an index of RANKS: by its `status`, or that of stalled ones."""
     return Sql(f"(CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE {RANK} END)", IntegerField())

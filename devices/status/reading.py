@@ -1,8 +1,9 @@
-"""Devices as they are at a clock: the recorded columns, corrected by the few that the clock has moved since.
+"""Reading devices as they are at a moment: their recorded columns, corrected for the few that moved.
 
-Two deadlines fade with the clock, `Heartbeat.due_at` and `VpnServer.due_at`: null once what they announce is
-recorded. So the live status differs from the recorded one only where a deadline is due, and `moved` finds
-those by index. In an outage of ours every reading is the one at its start: `at.heard` is its clock.
+A device moved if the clock has done something to it that is not recorded yet. Two deadlines tell,
+`Heartbeat.due_at` and `VpnServer.due_at`, which are null once their passing is recorded. So the present
+status differs from the recorded one only where a deadline is due, and `moved` finds these devices by index.
+In an outage of ours every reading is the one at its start: its moment is `at.heard`.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ from devices.status.expressions import rank, status_of
 from fleets.postgres.expressions import Sql
 from fleets.postgres.fragment import Fragment, compiled
 
-_SOME_TIME: Final = datetime.min.replace(tzinfo=UTC)  # stands for `at` in SQL that is kept
-ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)
+_SOME_TIME: Final = datetime.min.replace(tzinfo=UTC)  # a placeholder for `at` in compiled SQL
+ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)  # annotated devices that need attention
 
 
 def moved(at: Moment) -> QuerySet[Any]:
-    """Ids of the devices whose recorded links are not those at `at`, by partial indexes.
+    """Ids of the devices whose recorded links are not those at `at`, found by partial indexes.
 
-    The third case is a clock before what is recorded: only a caller that reads the past of today's
-    facts meets it.
+    Deadlines that are due, leases that are due, and heartbeats whose recorded deadline lies after `at`: only
+    a caller whose `at` is before what is recorded meets the third.
     """
     due, ended = _passed(at)
     recorded = Heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
@@ -47,7 +48,10 @@ def moved(at: Moment) -> QuerySet[Any]:
 
 
 def moved_ids(at: Moment) -> list[int]:
-    """The same, read: hardly any as long as anything records. A page reads them once, see `among`."""
+    """Ids of the devices whose recorded links are not those at `at`, by one query.
+
+    They are few as long as a process settles. A page reads them once and passes them on as `among`.
+    """
     sql, params = _moved()
     with connection.cursor() as cursor:
         cursor.execute(sql, [at.heard if param == _SOME_TIME else param for param in params])
@@ -56,14 +60,15 @@ def moved_ids(at: Moment) -> list[int]:
 
 @cache
 def _moved() -> Fragment:
-    """What every page reads first is put together once: that takes longer than to answer it."""
+    """The SQL of `moved` with its parameters, compiled once: that takes longer than running it."""
     return compiled(moved(clock.listened(_SOME_TIME)))
 
 
 def passed_ids(at: Moment) -> list[int]:
-    """Ids of the devices to which the clock has done something by `at` that nobody has recorded since.
+    """Ids of the devices with a deadline or a lease that passed by `at` and is not recorded until today.
 
-    Their facts are still those of `at`, however long ago that is: whoever writes them records that first.
+    Their facts have not changed since `at`, however long ago that is, because every writer of facts settles
+    its devices first.
     """
     due, ended = _passed(at)
     return list(due.union(ended, all=True).values_list("device_id", flat=True))
@@ -78,23 +83,26 @@ def _passed(at: Moment) -> tuple[QuerySet[Any], QuerySet[Any]]:
 
 
 def _with_links(devices: QuerySet[Device], at: Moment) -> QuerySet[Any]:
-    """The least of with_status: `vpn`, `heartbeat` and `status`."""
+    """Annotates `vpn`, `heartbeat` and `status` at `at`, without what with_status adds to them."""
     linked: QuerySet[Any] = devices.annotate(**links_at(Value(at.heard, DateTimeField())))
     linked = linked.annotate(status=status_of(F("vpn"), F("heartbeat")))
     return linked
 
 
 def with_status(devices: QuerySet[Device], at: datetime | Moment | None = None) -> QuerySet[DeviceWithStatus]:
-    """Annotate each device with what it is at the clock `at` (None: the database's clock).
+    """Annotate each device with its status and links at `at` (None: the database's clock).
 
     `status`, `heartbeat` (slugs), `vpn` (bool), `status_since`, `heartbeat_since`, `vpn_since` (times),
     `last_contact` (newest poll, report or VPN connect), `overdue`, `stalled` (bools), `rank` (0 worst;
-    ATTENTION tells which need attention). Reads today's facts; the past is read from history.
+    ATTENTION is the condition of those that need attention). Evaluates the present facts at `at`; what was
+    true in the past is read from history.
     """
     at = clock.moment(at)
-    now, status_then_ = Value(at.heard, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
+    now, status_at_deadline = Value(at.heard, DateTimeField()), status_of(**links_at(RawSQL("passed.at", ())))
     annotated: QuerySet[Any] = _with_links(devices, at).annotate(
-        status_since=Sql(live_links.STATUS_SINCE_SQL, DateTimeField(), at=now, status_then=status_then_),
+        status_since=Sql(
+            live_links.STATUS_SINCE_SQL, DateTimeField(), at=now, status_at_deadline=status_at_deadline
+        ),
         heartbeat_since=Sql(live_links.HEARTBEAT_SINCE_SQL, DateTimeField()),
         vpn_since=Sql(live_links.VPN_SINCE_SQL, DateTimeField()),
     )
@@ -102,7 +110,7 @@ def with_status(devices: QuerySet[Device], at: datetime | Moment | None = None) 
 
 
 def as_recorded(devices: QuerySet[Device], at: Moment) -> QuerySet[DeviceWithStatus]:
-    """The same of devices that are not among `moved(at)`: they are what is recorded of them.
+    """Annotate devices as with_status does, from recorded columns alone: none of them may be in `moved(at)`.
 
     For pages that have read `moved`: a tenth of the SQL to build, to send and to plan.
     """
@@ -118,7 +126,7 @@ def as_recorded(devices: QuerySet[Device], at: Moment) -> QuerySet[DeviceWithSta
 
 
 def _with_the_rest(devices: QuerySet[Any], at: Moment) -> QuerySet[DeviceWithStatus]:
-    """What both add to devices whose status and links are annotated."""
+    """Adds `last_contact`, `overdue`, `stalled` and `rank` to devices annotated with status and links."""
     now = Value(at.heard, DateTimeField())
     annotated: QuerySet[Any] = (
         devices.select_related("poll", "vpn_server")
@@ -133,28 +141,28 @@ def _with_the_rest(devices: QuerySet[Any], at: Moment) -> QuerySet[DeviceWithSta
 
 
 def _one_of(chosen: QuerySet[Any]) -> Sql:
-    """`pk__in=few` as an array, of which the planner knows that it is short: else it reads a table whole."""
+    """The condition `pk__in=chosen` by an array, which the planner takes to be short: it scans no table."""
     return Sql("({pk} = ANY({few}))", BooleanField(), few=ArraySubquery(chosen))
 
 
 def unrecorded(
     devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> QuerySet[DeviceWithStatus]:
-    """Those of `devices` that have another `status` at `at` than is recorded: few, by index.
+    """Those of `devices` whose `status` at `at` is not the recorded one, annotated; few, found by index.
 
-    `among`: the ids of those that moved, where they have been read.
+    `among`: the ids of all devices that moved, if the caller has read them.
     """
-    these = _one_of(moved(at)) if among is None else Q(pk__in=among)
-    moves = with_status(devices.order_by().filter(these), at)
+    has_moved = _one_of(moved(at)) if among is None else Q(pk__in=among)
+    moves = with_status(devices.order_by().filter(has_moved), at)
     return moves.exclude(status=F("recorded_status"))
 
 
 def filter_by_status(
     devices: QuerySet[Device], statuses: Iterable[str], at: Moment
 ) -> QuerySet[DeviceWithStatus]:
-    """Those of `devices` that have one of `statuses` at `at`, annotated as by with_status.
+    """Those of `devices` that have one of `statuses` (slugs) at `at`, annotated as by with_status.
 
-    Looks only at devices recorded so, by index, and at those that moved.
+    Reads only devices with such a recorded status, by index, and those that moved.
     """
     statuses = list(statuses)
     recorded = devices.order_by().filter(recorded_status__in=statuses).values("pk")
@@ -167,8 +175,8 @@ def stalled(
 ) -> QuerySet[DeviceWithStatus]:
     """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
 
-    Looks only at those recorded so long without progress, by index, and at those that moved: `among`,
-    where these have been read.
+    Reads only devices recorded for so long without progress, by index, and those that moved. `among`: the ids
+    of the latter, if the caller has read them.
     """
     candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at.heard)).values("pk")
     if among is None:

@@ -1,6 +1,7 @@
-"""The locks that writing facts of devices needs, in the one order: servers, heartbeats and devices by id.
+"""The row locks that writing the facts of devices needs, in their order: VPN servers, heartbeats, devices.
 
-NO KEY: the foreign keys of others, checked when they commit, must not wait for them.
+Each kind is locked by ascending id (CONTRIBUTING.md, lock order). They are NO KEY locks, so that transactions
+which only refer to these rows by foreign keys do not wait.
 """
 
 from __future__ import annotations
@@ -27,17 +28,20 @@ DEVICES: Final = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY 
 
 
 def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
-    """Lock the owners of these devices whose lease ended unrecorded: none, as a rule."""
+    """Lock the VPN servers of these devices whose lease ended by `at` and is not settled; as a rule none."""
     _rows(ENDED_SERVERS, ids, at)
 
 
 def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
-    """Lock the heartbeats of these devices that exist; returns whose deadline passed unrecorded."""
+    """Lock the Heartbeat rows of these devices; returns the ids of those with a deadline due at `at`."""
     return [device for (device,) in _rows(HEARTBEATS, ids, at)]
 
 
 def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
-    """Lock everything that the facts of these devices depend on, and them; returns as lock_heartbeats."""
+    """Lock these devices with their VPN servers and heartbeats.
+
+    Returns the ids of those whose heartbeat has a deadline due at `at`.
+    """
     lock_ended_servers(ids, at)
     due = lock_heartbeats(ids, at)
     _rows(DEVICES, ids, at)

@@ -1,6 +1,6 @@
-"""How a change of a link is written: the device's row and its ConnectivityRecord in one statement.
+"""Writing transitions of links: the device's row and its ConnectivityRecord in one statement.
 
-Behind devices/connectivity, which calls this with the rows locked and settled (settle_devices).
+Only devices/connectivity calls this, with the rows locked and settled (settle_devices).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from devices.rules import vpn_states
 from devices.status.expressions import status_over
 from devices.transitions.locks import lock_devices
 
-# `moves` selects the devices that change: id, was, now (words of the record), at, reason. A move from a
-# state to itself changes who owns the link or who is active, but is no transition: since and record stay.
+# `moves` selects the devices that change: id, was, now (states as a record names them), at, reason. A move
+# from a state to itself may change the owner of the link or whether the device is active, but is no
+# transition: it leaves `since` and the records alone.
 TRANSITION = """
 WITH moves AS ({moves}),
 changed AS (
@@ -38,7 +39,7 @@ recorded AS (
 )
 SELECT count(*) FROM changed
 """
-# What an accepted poll, report or VPN connect is besides (domain.md: contact activates).
+# What every contact sets: an accepted poll, report or VPN connect (domain.md: contact activates).
 CONTACT = """is_active = true, deactivated_at = NULL, activated_at = COALESCE(d.activated_at, moves.at),
     first_contact_at = COALESCE(d.first_contact_at, moves.at),
     last_contact_at = GREATEST(d.last_contact_at, moves.at)"""
@@ -48,8 +49,9 @@ SELECT d.id, d.heartbeat_state AS was, 'recent' AS now, %(at)s AS at, %(reason)s
 FROM devices_device d
 WHERE d.id = ANY(%(ids)s) AND (d.heartbeat_state <> 'recent' OR NOT d.is_active)
 """
-# Late before lost, one deadline at a time, and none before an earlier end of the owner's lease. IS TRUE: is
-# looked at in the row; by the index of deadlines, all of a backlog would be read for a part of it.
+# The next deadline of each heartbeat that passed: late before lost, one at a time, and none before an earlier
+# end of the owner's lease. IS TRUE keeps the planner from the index of deadlines, by which it would read a
+# whole backlog for a part of it.
 PASSED = """
 UPDATE devices_heartbeat h SET due_at = due.next
 FROM (
@@ -65,10 +67,10 @@ WHERE h.device_id = due.id
 RETURNING due.id, due.was, due.now, due.at, due.polled_at,
     jsonb_build_object('slug', 'heartbeat-' || due.now) AS reason
 """
-# Who stops polling: from now on its own row tells when it was last in contact.
+# A device that stops polling: from now on its own row has its last contact.
 LAST_POLL = "last_contact_at = GREATEST(d.last_contact_at, moves.polled_at)"
-# The two deadlines of a heartbeat at once, where nothing came between them and one of them at most changed
-# the status: most of any backlog. One version of the device's row is written instead of two.
+# Both deadlines of a heartbeat at once, where nothing lies between them and at most one of them changed the
+# status: most of any backlog. It writes one version of the device's row instead of two.
 LAPSED = """
 WITH moves AS (
     UPDATE devices_heartbeat h SET due_at = NULL
@@ -108,7 +110,7 @@ recorded AS (
 )
 SELECT id FROM changed
 """
-# The owner is a life of this server: its name is its organization's own.
+# Whether the owner is a process life of this server, which its name and its organization identify.
 SAME_SERVER = "s.name = %(server)s AND s.organization_id IS NOT DISTINCT FROM %(organization)s::bigint"
 VPN = f"{vpn_states.RECORDED} AS was"
 ENDED = f"""
@@ -136,7 +138,8 @@ SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reaso
 FROM devices_device d
 WHERE d.id = ANY(%(ids)s) AND d.vpn_server_id = %(owner)s AND NOT d.vpn_connected
 """
-# Its list claims what no other live server owns: once settled, whatever is not connected elsewhere.
+# A server's list claims the devices that no other live server owns: once settled, those that are not
+# connected elsewhere.
 CLAIMED = f"""
 SELECT d.id, {VPN}, 'connected' AS now, %(at)s AS at, %(reason)s::jsonb AS reason
 FROM devices_device d LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id
@@ -152,21 +155,24 @@ WHERE d.id = ANY(%(ids)s) AND {SAME_SERVER} AND NOT d.id = ANY(%(listed)s)
 
 
 def write_heartbeat(moves: str, *, sets: str = "", **params: Any) -> int:
-    """Write the transitions of heartbeats that `moves` selects; `sets` assigns what else they change.
+    """Write the transitions of heartbeats that `moves` selects (SQL, see TRANSITION).
 
-    Returns how many devices changed.
+    `sets` is SQL of further assignments, `params` the parameters of both. Returns how many devices changed.
     """
     sets = "heartbeat_state = moves.now" + (f", {sets}" if sets else "")
     return _write(ConnectivityRecord.Link.HEARTBEAT, moves, sets, params)
 
 
 def write_passed(ids: list[int], at: datetime) -> int:
-    """Write the next transition of each of these heartbeats whose deadline passed; returns how many."""
+    """Write the transition of the next deadline that passed by `at`, per heartbeat; returns how many."""
     return write_heartbeat(PASSED, sets=LAST_POLL, ids=ids, at=at) if ids else 0
 
 
 def write_lapsed(ids: list[int], at: datetime) -> list[int]:
-    """Write both transitions of heartbeats that were late and lost with nothing between; returns whose."""
+    """Write both transitions of the heartbeats that became late and lost with nothing between the two.
+
+    Returns the ids of their devices.
+    """
     late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
     with connection.cursor() as cursor:
         cursor.execute(LAPSED.format(late=late, lost=lost), {"ids": ids, "at": at})
@@ -174,7 +180,11 @@ def write_lapsed(ids: list[int], at: datetime) -> list[int]:
 
 
 def write_vpn(moves: str, *, sets: str = "", **params: Any) -> int:
-    """Write the transitions of VPN links that `moves` selects; `sets` assigns who owns the link now."""
+    """Write the transitions of VPN links that `moves` selects (SQL, see TRANSITION).
+
+    `sets` is SQL of further assignments, as of the owner; `params` the parameters of both. Returns how many
+    devices changed.
+    """
     sets = "vpn_connected = (moves.now = 'connected')" + (f", {sets}" if sets else "")
     return _write(ConnectivityRecord.Link.VPN, moves, sets, params)
 
@@ -188,10 +198,10 @@ def _write(link: str, moves: str, sets: str, params: dict[str, Any]) -> int:
 
 
 def settle_devices(ids: Iterable[int], at: Moment) -> int:
-    """Record what the clock has done to these devices until `at`, in time order, dated at the deadlines.
+    """Record the deadlines and leases of these devices that passed by `at`, in time order, each at its date.
 
-    In an outage of ours that is nothing. Takes every lock that writing their facts needs; called first by
-    whoever does, in its transaction. Returns the number of transitions.
+    In an outage of ours nothing passes. Every writer of these devices' facts calls this first, in its
+    transaction: it takes all locks that writing them needs. Returns the number of transitions.
     """
     ids, heard = sorted(ids), at.heard
     due = lock_devices(ids, heard)
