@@ -10,6 +10,10 @@ PRODUCTION := DATABASE_URL=postgresql://lookout@db.example/lookout ALLOWED_HOSTS
 	SECRET_KEY=check-only-check-only-check-only-check-only-check-only-1234567890 \
 	KEY_PEPPER=another-check-only-another-check-only-1234567890 LOCAL=0 DEBUG=0
 
+# Python keeps what it has compiled, even where the environment says not to: `make env` compiles nothing ahead, and
+# each of the many processes of the tests would compile all that it imports again.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Half as many again as there are processors: every now and then a test waits for others.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) '*' 3 / 2)
 
