@@ -1,4 +1,4 @@
-"""The legend: every status, the rules that give it, from the rule table itself, and what to check then."""
+"""The legend: every status, the rules that give it, from the rule table itself, what to check, the links."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import request_scope, signed_in
+from dashboard.pages.device.heartbeat_window import explained
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_NOT_YET, VPN_STATES
 from devices import clock
 from devices.advice import steps
@@ -31,7 +32,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
             ("heartbeat", "API", HEARTBEAT_STATES),
         ],
     }
-    return render(request, "devices/statuses.html", context)
+    return render(request, "devices/statuses.html", context | explained())
 
 
 def given_when(status: Status) -> list[tuple[int, str]]:

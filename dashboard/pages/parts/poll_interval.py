@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 
 from devices.models import Device
+from devices.rules.vocabulary import OVERDUE_AFTER
 from devices.words import of_site
 from fleets.models import Fleet
 
@@ -17,9 +18,15 @@ LONG: Final = 3600  # seconds: from here on a page warns of what an interval hid
 
 @dataclass(frozen=True)
 class Interval:
-    """A poll interval, and how long it may hide that a device was switched off, both in words."""
+    """A poll interval, and how long after a poll the heartbeat is overdue, late and lost, all in words.
+
+    `overdue` is empty where the heartbeat is late before that. Until it is lost, the interval hides that a
+    device was switched off.
+    """
 
     words: str
+    overdue: str
+    late: str
     hides: str
     long: bool
 
@@ -39,9 +46,16 @@ class OwnInterval:
 
 
 def interval(seconds: int) -> Interval:
-    """The heartbeat is lost 1.5 intervals and the period of grace after a device's last poll (domain.md)."""
-    hides = timedelta(seconds=-(-seconds * 3 // 2) + settings.HEARTBEAT_GRACE)
-    return Interval(in_words(seconds), _exactly(hides), seconds >= LONG)
+    """The heartbeat is late 1.5 intervals after a poll, and lost after the grace (domain.md, Heartbeat)."""
+    late = timedelta(seconds=-(-seconds * 3 // 2))
+    overdue = timedelta(seconds=seconds) + OVERDUE_AFTER
+    return Interval(
+        words=in_words(seconds),
+        overdue=_exactly(overdue) if overdue < late else "",
+        late=_exactly(late),
+        hides=_exactly(late + timedelta(seconds=settings.HEARTBEAT_GRACE)),
+        long=seconds >= LONG,
+    )
 
 
 def in_words(seconds: int) -> str:
