@@ -1,0 +1,1 @@
+"""What is told of devices in trouble, once and truly: rules, incidents, messages."""
