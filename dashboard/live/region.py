@@ -48,7 +48,7 @@ def live_page(
 
     `at` is the clock of everything in `live`; `around` is what the page shows outside of its live region.
     """
-    silence = at.told
+    silence = at.announced
     tag = tag_of((silence, live), at.at)
     fragment = wants_fragment(request)
     if fragment and request.headers.get(TAG) == tag:

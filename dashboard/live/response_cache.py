@@ -124,7 +124,7 @@ def _state(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
     notified = LISTENER.state(organizations)
     if notified is None or any_moved(organizations, at):
         return None
-    return notified, timezone.localdate(at.at), at.told, versions(uuids)
+    return notified, timezone.localdate(at.at), at.announced, versions(uuids)
 
 
 def _again(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -> HttpResponse | None:

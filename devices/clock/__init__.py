@@ -1,9 +1,8 @@
-"""The database's clock with the ledger of outages: how far the site had listened at each moment.
+"""Moments: the database's clock read together with the outage ledger (domain.md, Our own outages).
 
-Inside an outage (domain.md, Our own outages) nothing passes by the clock (fleets/postgres/clock.py), so every
-reading is the one at `heard`, the outage's start.
-
-That clock may be set: devices/connectivity/outages.py notices, by devices/clock/own.py.
+Inside an outage nothing passes by the clock, so every reading is the one at `heard`, the outage's start. The
+database's clock (fleets/postgres/clock.py) may be set; devices/connectivity/outages.py notices that, by
+comparing it with the clock of devices/clock/own.py.
 """
 
 from __future__ import annotations
@@ -17,15 +16,25 @@ from django.db import connection
 from fleets.postgres import clock as database
 from fleets.postgres.clock import now
 
-__all__ = ["LEASE", "PATIENCE", "STEP", "TOLD_FOR", "Moment", "Silence", "listened", "moment", "now"]
+__all__ = [
+    "ANNOUNCED_FOR",
+    "LEASE",
+    "PATIENCE",
+    "STEP",
+    "Interruption",
+    "Moment",
+    "listened",
+    "moment",
+    "now",
+]
 
-# Between two pulses of the ingest: a longer gap is an outage.
+# A longer gap between two liveness signs of the ingest is an outage.
 PATIENCE: Final = timedelta(seconds=10)
-LEASE: Final = timedelta(seconds=60)  # of a VPN server, from its last sign
-# A clock that was set by more has stepped; by less, it is right again before the next pulse or two.
+LEASE: Final = timedelta(seconds=60)  # of a VPN server, from its last sign or event
+# A clock that was set by more has stepped. One that was set by less is right again within two liveness signs.
 STEP: Final = timedelta(seconds=2)
-# After its end pages speak of an outage for this long.
-TOLD_FOR: Final = timedelta(hours=1)
+# For how long pages announce an outage after its end.
+ANNOUNCED_FOR: Final = timedelta(hours=1)
 
 READ: Final = """
 SELECT now.at,
@@ -37,15 +46,16 @@ LEFT JOIN devices_listening ON true
 LEFT JOIN LATERAL (
     SELECT began_at, ended_at FROM devices_outage WHERE began_at < now.at ORDER BY began_at DESC LIMIT 1
 ) AS newest ON true,
-LATERAL (SELECT COALESCE(now.at - pulse_at > %(patience)s, false) AS open) AS silence
+LATERAL (SELECT COALESCE(now.at - pulse_at > %(patience)s, false) AS open) AS outage
 """
 
 
 @dataclass(frozen=True)
-class Silence:
-    """A time in which the site did not listen; `end` None: it goes on.
+class Interruption:
+    """A time in which the site did not observe devices: an outage, or a step of the database's clock.
 
-    `step`: the database's clock was set at its end, by so much; back, it lasted no time.
+    `end` None: the outage is still open. `step` is by how much the clock was set at `end`, negative where it
+    was set back (then `start` equals `end`); None: it was not set.
     """
 
     start: datetime
@@ -54,46 +64,46 @@ class Silence:
 
     @property
     def direction(self) -> str:
-        """Which way the clock was set at its end."""
+        """Which way the clock was set at `end`: "back" or "forward"."""
         return "back" if self.step is not None and self.step < timedelta() else "forward"
 
 
 @dataclass(frozen=True)
 class Moment:
-    """A moment with what the ledger says of it: how far the site had listened by then.
+    """A moment `at` with what the outage ledger knows about it.
 
-    `heard`: the clock of every reading at it, which is itself, or the start of the outage that it lies in;
-    `concluded`: up to where the clock's doings are certain (no outage can begin before it any more);
-    `silence`: the newest outage that had begun; `step`: the newest time that the clock was set.
+    `heard`: the moment that readings use, `at` itself or the start of the outage that it lies in.
+    `concluded`: deadlines up to here have certainly passed, as no outage can begin before it any more.
+    `outage`: the newest outage that had begun; `step`: the newest step of the database's clock.
     """
 
     at: datetime
     heard: datetime
     concluded: datetime
-    silence: Silence | None = None
-    step: Silence | None = None
+    outage: Interruption | None = None
+    step: Interruption | None = None
 
     @property
     def in_outage(self) -> bool:
-        """Whether it lies in an outage of ours: nothing passes by the clock then."""
+        """Whether the moment lies in an outage of ours, in which nothing passes by the clock."""
         return self.heard != self.at
 
     @property
-    def told(self) -> Silence | None:
-        """The silence that a page at that moment speaks of: one that goes on, or is just over.
+    def announced(self) -> Interruption | None:
+        """The interruption that pages announce at this moment, open or over for less than an hour; or None.
 
-        Also a step of the clock, which explains the silence that it ended.
+        Where a step of the clock is newer than the outage, the step, which explains the outage it ended.
         """
-        silence, step = self.silence, self.step
-        if silence and (silence.end is None or not step or silence.end > (step.end or self.at)):
-            step = silence
-        return step if step and (step.end is None or step.end <= self.at < step.end + TOLD_FOR) else None
+        outage, step = self.outage, self.step
+        if outage and (outage.end is None or not step or outage.end > (step.end or self.at)):
+            step = outage
+        return step if step and (step.end is None or step.end <= self.at < step.end + ANNOUNCED_FOR) else None
 
 
 def moment(at: datetime | Moment | None = None) -> Moment:
-    """That moment (None: now, by the database's clock) with what the ledger says of it; one query.
+    """`at` (None: the database's clock) with what the outage ledger knows about it; one query.
 
-    One that knows already is taken at its word. Read once at the edge, then passed on as `at`.
+    A Moment is returned as it is, without a query: views and commands read one, then pass it on as `at`.
     """
     if isinstance(at, Moment):
         return at
@@ -104,7 +114,7 @@ def moment(at: datetime | Moment | None = None) -> Moment:
 
 
 def listened(at: datetime) -> Moment:
-    """A moment up to which the site is known to have listened; asks nobody."""
+    """A Moment of `at`, up to which the caller knows the site to have listened; no query."""
     return Moment(at, at, at)
 
 
@@ -117,6 +127,6 @@ def _read(at: datetime | None) -> Moment:
         at=read_at,
         heard=heard,
         concluded=min(heard, pulse_at or heard),
-        silence=Silence(start, end) if start else None,
-        step=Silence(stepped_at, stepped_at, step) if stepped_at else None,
+        outage=Interruption(start, end) if start else None,
+        step=Interruption(stepped_at, stepped_at, step) if stepped_at else None,
     )

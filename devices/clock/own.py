@@ -1,8 +1,8 @@
-"""The clock of this process that nobody sets, beside the database's, which somebody may (domain.md, Times).
+"""Noticing that the database's clock was set, by a clock of the process that nobody sets (domain.md, Times).
 
-Each process of the ingest compares the two between its pulses; the database may be on another machine. A
-process that has just started has nothing to compare with: what it cannot see, the ledger still shows, a gap
-between two pulses, or a pulse that lies in the future.
+Each process of the ingest compares the two clocks between its liveness signs; the database may be on another
+machine. A process that has just started has nothing to compare with. The ledger still shows it a gap between
+two signs, or a sign that lies in the future.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Final
 from devices.clock import STEP
 from fleets.postgres import clock
 
-SLEWED: Final = 0.001  # by which two clocks that nobody sets may differ: NTP slews by half of it at most
-# Counts the time that the machine was suspended, as the database's clock does. Elsewhere than on Linux a
-# suspended machine looks like one whose clock was set forward, which has the same consequences.
+SLEWED: Final = 0.001  # the drift between two clocks that nobody sets: NTP slews by half of it at most
+# Counts the time that the machine was suspended, as the database's clock does. On systems without such a
+# clock a suspended machine looks like one whose clock was set forward, which has the same consequences.
 BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -29,26 +29,32 @@ def boot_time() -> float:
 
 @dataclass(frozen=True)
 class Look:
-    """The database's clock: since the look before, so much time has passed, and it has gone beyond that."""
+    """A reading of the database's clock, compared with the reading that was kept before."""
 
-    at: datetime
-    since: datetime | None = None
-    passed: timedelta = timedelta.max
-    beyond: timedelta = timedelta()
-    newest: datetime | None = None  # that this process has read before
+    at: datetime  # what the database's clock says
+    since: datetime | None = None  # what it said at the kept reading; None: there was none
+    passed: timedelta = timedelta.max  # the time between the two, by the process's own clock
+    beyond: timedelta = timedelta()  # how much further the database's clock went; negative: it was set back
+    newest: datetime | None = None  # the newest moment that this process has read of the database's clock
 
 
 class OwnClock:
+    """A clock of this process, and the readings of the database's clock that it is compared with.
+
+    `read` gives the seconds of a clock that nobody sets and that counts suspended time.
+    """
+
     def __init__(self, read: Callable[[], float] = boot_time) -> None:
         self._read = read
-        # The database's clock, and this one just before.
+        # The database's clock, and the own clock just before it was read.
         self._looked: tuple[datetime | None, float] = (None, 0.0)
         self._kept: tuple[datetime | None, float] = (None, 0.0)
 
     def look(self, at: datetime | None = None) -> Look:
-        """Read both; `at`: what the database's clock says.
+        """Read both clocks, and compare them with the kept reading; `at` stands for the database's clock.
 
-        What passed is taken for as long as it can have been, so no answer that came late looks like a step.
+        The time that passed is taken at its longest, so that an answer that came late is not taken for a
+        step.
         """
         before, newest = self._read(), None if at else clock.NEWEST.at
         at = at or clock.look()
@@ -59,7 +65,7 @@ class OwnClock:
         return Look(at, since, passed, at - since - passed, newest)
 
     def keep(self) -> None:
-        """Compare with this look from now on: what it showed has been dealt with."""
+        """Compare with the newest reading from now on, because what it showed has been dealt with."""
         self._kept = self._looked
         at, _ = self._looked
         if at and clock.NEWEST.at - at > STEP:

@@ -1,10 +1,10 @@
-"""What is dated ahead of the database's clock, once that was set back, and how it comes to the present.
+"""SQL that finds and redates what is dated ahead of the database's clock, after that was set back.
 
-Nothing happens in the future, so whatever is dated there comes to now; deadlines and leases to as late as
-they would be from now on, at most (domain.md, Times). What is recorded stays in its order, by id.
+Dates in the future become the present; deadlines and leases become at most what they would be from now on
+(domain.md, Times). Records keep their order, by id. The audit log is not changed.
 
-It goes by ranges of device ids, `after` up to `last`: devices that are gone have left a history there too.
-What people did (the audit log) stays as it was written.
+Statements take a range of device ids, above `after` up to `last`, so that histories of deleted devices are
+covered too.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from django.db import connection
 from devices import clock
 
 PORTION: Final = 5000  # devices per transaction
-ENDLESS: Final = 2**63 - 1  # the last range reaches there
+ENDLESS: Final = 2**63 - 1  # the end of the last range of ids
 
 
 @dataclass(frozen=True)
 class Dated:
-    """A table whose rows say when something happened, in these columns."""
+    """A table with the columns that date something in its rows, and the SQL about those dated ahead."""
 
     table: str
-    columns: Sequence[str]
-    device: str = ""  # the column that names the device; empty: not by device
-    where: str = "true"
-    key: str = "id"
+    columns: Sequence[str]  # timestamps
+    device: str = ""  # the column of the device's id; empty: the table is of the site, not of devices
+    where: str = "true"  # SQL: which rows
+    key: str = "id"  # the primary key
 
     @property
     def _newest(self) -> str:
@@ -45,12 +45,12 @@ class Dated:
 
     @property
     def found(self) -> str:
-        """SQL of what is ahead: whose, and until when."""
+        """SQL of rows (table and id as text, newest date) that are dated after %(at)s."""
         return f"SELECT '{self.table} ' || {self.device or self.key}::text, {self._newest} {self._ahead}"
 
     @property
     def brought(self) -> str:
-        """SQL that brings it to now; it locks the rows in the order that everybody locks them in."""
+        """SQL that sets dates after %(at)s to it, with the rows locked by ascending key as everywhere."""
         sets = (
             f"{column} = CASE WHEN {column} > %(at)s THEN %(at)s ELSE {column} END" for column in self.columns
         )
@@ -86,14 +86,15 @@ OF_THE_SITE: Final = (
     Dated("devices_apikey", KEY, where="device_id IS NULL"),
     Dated("devices_fleetcount", ("changed_at",)),
     Dated("devices_job", ("created_at", "started_at", "finished_at", "cancel_at")),
-    # What is forgotten after a while would be kept for longer: keys of many devices, above all.
+    # Rows that are deleted by age would be kept for longer, files with the keys of many devices among them.
     Dated("devices_devicelist", ("created_at", "keys_at", "keys_confirmed_at")),
     Dated("devices_selection", ("created_at",)),
     Dated("devices_formerkey", ("deleted_at",), key="digest"),
     Dated("devices_verification", ("began_at", "ended_at")),
-    Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead one would long be taken for alive
+    Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead worker would be taken for alive
 )
-# A heartbeat keeps its shape: polled at least a window before it is late, late before it is lost.
+# Heartbeats dated ahead, with their new dates. The order is kept: the poll at least 1.5 intervals before
+# late, late before lost.
 HEARTBEATS: Final = """
 SELECT h.device_id, polled, late, lost,
        CASE WHEN due_at = late_at THEN late WHEN due_at = lost_at THEN lost END AS due,
@@ -134,11 +135,12 @@ SELECT max(id) FROM (
     SELECT id FROM devices_device WHERE id > %(after)s ORDER BY id LIMIT %(portion)s
 ) AS portion
 """
-# (whose, dated when) of everything that the above would bring to `at`.
+# SQL of rows (what, its date) for everything dated after %(at)s, of devices in a range of ids.
 FOUND_OF_DEVICES: Final = (
     f"SELECT 'devices_heartbeat ' || device_id, GREATEST(polled, lost) FROM ({HEARTBEATS}) AS ahead",
     *(dated.found for dated in OF_DEVICES),
 )
+# SQL of rows (what, its date) for everything dated after %(at)s that does not belong to a device.
 FOUND_OF_THE_SITE: Final = (
     f"SELECT 'the VPN server ' || name, COALESCE(until, event) FROM ({LEASES}) AS ahead",
     "SELECT 'an outage', ended_at FROM devices_outage WHERE ended_at > %(at)s",
@@ -148,7 +150,7 @@ FOUND_OF_THE_SITE: Final = (
 
 
 def params(at: datetime) -> dict[str, Any]:
-    """What all this SQL asks for besides `after` and `last`."""
+    """The parameters of all statements of this module at the moment `at`, besides `after` and `last`."""
     return {
         "at": at,
         "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
@@ -158,9 +160,11 @@ def params(at: datetime) -> dict[str, Any]:
 
 
 def bring(after: int, at: datetime) -> int | None:
-    """Bring what is dated after `at` to it, of the next devices; returns the last id, None: of all that was.
+    """Redate what is dated after `at`, of the next PORTION devices with ids above `after`.
 
-    In the caller's transaction: it locks heartbeats, then devices; before them servers, with the last.
+    Returns the last id of the portion; None where it was the last portion, which includes what does not
+    belong to a device. In the caller's transaction; locks VPN servers (in the last portion), then heartbeats,
+    then devices.
     """
     with connection.cursor() as cursor:
         cursor.execute(NEXT, params(at) | {"after": after})

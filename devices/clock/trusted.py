@@ -1,4 +1,4 @@
-"""The clock that old things are deleted by (domain.md, Our own outages)."""
+"""The moment by which old rows are deleted, safe from a clock set far ahead (domain.md, Our own outages)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RECENT: Final = "SELECT min(began_at) FROM devices_outage WHERE ended_at > %s"
 
 
 def trusted(at: Moment) -> datetime:
-    """That clock at this moment: for a day after an outage, the one before it.
+    """The moment to take ages from at `at`: for a day after an outage the start of that outage, else `at`.
 
-    A clock that was set ahead, as of a machine that starts with a wrong one, must not delete everything.
+    So a machine that starts with its clock far ahead does not delete everything.
     """
     with connection.cursor() as cursor:
         cursor.execute(RECENT, [at.at - TRUSTED_AFTER])

@@ -1,9 +1,9 @@
-"""The only writer of link facts: state polls, VPN connect and disconnect, server leases, the clock.
+"""The only writer of link facts: state polls, VPN connects and disconnects, leases of servers, deadlines.
 
-Every function is atomic, idempotent and safe beside itself. It locks in one order, Organization (where a
-contact activates), VpnServer, Heartbeat by device id, Device by id, then records what the clock has done
-to its devices (settle_devices), then what it was told; so no deadline that nobody recorded is ever
-skipped. `at` is the moment a fact is dated by; None: the database's clock.
+Every function is atomic, idempotent and safe to run concurrently with itself. It takes locks in one order,
+Organization (where a contact activates a device), VpnServer, Heartbeat by device id, Device by id. Then it
+settles its devices (settle_devices), and after that writes the new fact, so that no deadline is skipped. `at`
+is the moment that dates the fact; None: the database's clock.
 """
 
 from devices.connectivity.deadlines import settle

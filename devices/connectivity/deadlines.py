@@ -1,6 +1,6 @@
-"""What the clock does: every deadline that passed is recorded, in batches, dated when it passed.
+"""Settling: deadlines and leases that passed are recorded, in batches, each dated when it passed.
 
-Part of devices/connectivity; see there for the order of locks.
+The order of locks is in devices/connectivity/__init__.py.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from devices.status import counters
 from devices.transitions.write import settle_devices
 
 SETTLE_BATCH: Final = 2000  # devices per transaction
-SETTLE_AHEAD: Final = 50  # batches that are found at once
+SETTLE_AHEAD: Final = 50  # batches found by one query
 
 DUE: Final[tuple[Any, ...]] = (Heartbeat.objects, VpnServer.objects)
 
 
 def settle(at: datetime | Moment | None = None) -> int:
-    """Record every deadline that passed until `at`, in batches; safe anywhere, twice and in parallel.
+    """Record every deadline and lease that passed by `at`, in batches, and fold the counters.
 
-    Reading never needs it: it keeps the recorded columns near the present, writes the history and folds
-    the counters. What passed since the newest pulse waits for the next one: an outage may have begun there.
-    Returns the number of transitions.
+    Safe to run anywhere, twice and in parallel. Readings are right without it: it keeps recorded columns near
+    the present and writes the history. What passed since the newest liveness sign waits for the next sign, as
+    an outage may have begun there. Returns the number of transitions.
     """
     concluded, recorded = clock.listened(clock.moment(at).concluded), 0
     for server in VpnServer.objects.filter(due_at__lte=concluded.at).order_by("due_at"):
@@ -45,10 +45,11 @@ def settle(at: datetime | Moment | None = None) -> int:
 
 
 def _settle_batches(batches: list[list[int]], at: Moment) -> int:
-    """Each in a transaction of its own, or in the caller's. Returns the number of transitions.
+    """Settle batches of device ids, each in a transaction of its own, or all in the caller's.
 
-    Every other one runs beside, on another connection: one alone keeps but one processor of the database
-    busy. No device is in two batches, so neither side waits for the other.
+    Every second batch runs in a thread, on another connection, since one connection keeps only one processor
+    of the database busy. No device is in two batches, so the two never wait for each other. Returns the
+    number of transitions.
     """
     if len(batches) == 1 or connection.in_atomic_block:
         return _settle_one_by_one(batches, at)
@@ -73,7 +74,10 @@ def _settle_one_by_one(batches: list[list[int]], at: Moment) -> int:
 
 
 def lag(at: datetime | Moment | None = None) -> timedelta:
-    """How far the history is behind: since the oldest deadline that passed unrecorded; by two indexes."""
+    """How long the oldest deadline that passed by `at` has waited to be recorded; zero where none waits.
+
+    Two queries, each by an index.
+    """
     concluded = clock.moment(at).concluded
     passed = [due.filter(due_at__lte=concluded).aggregate(first=Min("due_at"))["first"] for due in DUE]
     return concluded - min((moment for moment in passed if moment), default=concluded)

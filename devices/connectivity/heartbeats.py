@@ -1,6 +1,6 @@
-"""State polls: a batch of them moves heartbeats on, and records what changed for those that were not recent.
+"""Recording state polls: a batch extends heartbeats, and writes transitions for those that were not recent.
 
-Part of devices/connectivity, where callers find it; see there for the order of locks.
+The order of locks is in devices/connectivity/__init__.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from fleets.access.locks import hold as hold_organizations
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
 
-# The window of a poll: P in force, then when it is late and when lost (domain.md, Heartbeat).
+# The window of a poll, per device: the interval P in force, when the heartbeat is late and when it is lost
+# (domain.md, Heartbeat).
 WINDOWS = """
 SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at,
        last_contact_at, keeps_polling
@@ -33,9 +34,9 @@ FROM (SELECT d.id, d.organization_id, d.last_contact_at, p, ceil(p * 1.5) * inte
                                CASE WHEN d.id = ANY(%(supervisors)s) THEN %(least)s END) AS p) AS in_force
       WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
 """
-# What a batch of polls finds beside recent heartbeats, as a rule nothing: first polls, owners whose lease
-# ended unrecorded, addresses that moved, devices to activate. Only looked at: what it decides is decided
-# again under the locks.
+# The devices of a batch for which more is to do than to extend a recent heartbeat, as a rule none: first
+# polls, leases that ended unrecorded, changed addresses, devices to activate. Read without locks: what
+# follows from it is decided again under them.
 LOOK = """
 SELECT d.id, d.organization_id, first, ended, moved, inactive
 FROM (SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(addresses)s::inet[]) AS address) AS seen
@@ -46,7 +47,8 @@ LATERAL (SELECT h.device_id IS NULL AS first, s.id IS NOT NULL AS ended,
                 NOT d.is_active AS inactive) AS found
 WHERE first OR ended OR moved OR inactive
 """
-# Rows that are new come before any lock: who inserts waits for no one who waits for them.
+# New rows are inserted before any lock is taken, so that no transaction waits for an insert that waits for
+# it.
 BEGIN = f"""
 INSERT INTO devices_heartbeat
     (device_id, organization_id, last_poll_at, poll_interval, late_at, lost_at, due_at, recorded_other_at)
@@ -61,9 +63,9 @@ SET last_poll_at = w.at, poll_interval = w.p, late_at = w.late_at, lost_at = w.l
 FROM ({WINDOWS}) AS w
 WHERE h.device_id = w.id AND h.last_poll_at < w.at
 """
-# The common case, a device that keeps polling: its recent heartbeat moves on, nothing else is written.
-# COALESCE keeps the planner from beginning with the deadlines: where all lie behind those that it has
-# statistics of, as after an outage of ours, it takes them for few, and would read every one for each device.
+# The common case, a device that keeps polling: its recent heartbeat is extended, nothing else is written.
+# COALESCE keeps the planner from starting with the index of deadlines: where all of them lie outside its
+# statistics, as after an outage of ours, it takes them for few, and would read all of them for each device.
 EXTEND = f"""{RENEW}
 AND h.due_at = h.late_at AND COALESCE(h.due_at > %(heard)s, false) AND keeps_polling
 RETURNING h.device_id
@@ -84,10 +86,11 @@ def record_heartbeats(
     addresses: Mapping[int, str] | None = None,
     supervisors: Iterable[int] = (),
 ) -> int:
-    """State polls of these devices at `at` (protocol.md, heartbeat), and the public addresses they came from.
+    """Record state polls of the devices with these primary keys at `at` (protocol.md, heartbeat).
 
-    `supervisors` are those of the devices that a supervisor polled for. Returns how many counted: a poll
-    that is not newer than the stored one changes nothing.
+    `addresses` has the public addresses they came from, by primary key; `supervisors` are the devices whose
+    agent is a supervisor, which has a longer least interval. Returns how many polls counted: one that is not
+    newer than the stored poll changes nothing.
     """
     at, ids = clock.moment(at), sorted(set(device_ids))
     poll, look = _poll(at, supervisors), _look(ids, addresses or {}, at)
@@ -107,7 +110,7 @@ def record_heartbeats(
 
 
 def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:
-    """What the statements above ask of a batch of polls, besides whose they are."""
+    """The parameters of BEGIN, RENEW and EXTEND for a batch of polls, besides `ids`."""
     return {
         "at": at.at,
         "heard": at.heard,
@@ -119,7 +122,7 @@ def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:
 
 
 def _record(began: list[int], renewed: list[int], poll: dict[str, Any], at: Moment) -> None:
-    """Write what first polls, and polls after a deadline, change; the devices are settled."""
+    """Write the transitions of settled devices: those that polled first, and those that were not recent."""
     ids, reason = began + renewed, {"slug": "heartbeat"}
     activated = _ids(INACTIVE, ids=ids)
     _ids(RENEW, ids=renewed, **poll)
@@ -131,12 +134,12 @@ def _record(began: list[int], renewed: list[int], poll: dict[str, Any], at: Mome
 
 @dataclass(frozen=True)
 class Look:
-    """What a batch of polls holds besides recent heartbeats."""
+    """What a batch of polls needs besides extending recent heartbeats."""
 
-    first: bool
-    ended: bool
-    moved: dict[int, str]
-    activating: set[int]  # the organizations of devices to activate
+    first: bool  # whether a device polls for the first time
+    ended: bool  # whether a lease of a VPN server of theirs ended unrecorded
+    moved: dict[int, str]  # changed public addresses, by device id
+    activating: set[int]  # ids of organizations with devices to activate
 
 
 def _look(ids: list[int], addresses: Mapping[int, str], at: Moment) -> Look:
@@ -150,7 +153,7 @@ def _look(ids: list[int], addresses: Mapping[int, str], at: Moment) -> Look:
 
 
 def _newer(ids: set[int], at: datetime) -> list[int]:
-    """Those of these devices, whose heartbeats are locked, whose stored poll is older than `at`."""
+    """Those of these device ids whose stored poll is older than `at`; their heartbeats are locked."""
     older = Heartbeat.objects.filter(pk__in=ids, last_poll_at__lt=at)
     return list(older.values_list("pk", flat=True)) if ids else []
 

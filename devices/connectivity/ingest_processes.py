@@ -1,8 +1,8 @@
-"""The ingest's processes, each with a pulse of its own: one that is stuck does not hide behind another's.
+"""The processes of the ingest, each with liveness signs of its own, so that a stuck one is noticed.
 
-A process is waited for as long as its session at the database lasts, which holds an advisory lock. One that
-ended or was killed is gone at once, one whose machine or network died within seconds, as the server asks for
-signs of life; one that hangs keeps its session.
+The outage ledger goes only as far as all processes listened. A process counts as long as its database session
+lasts, which holds an advisory lock: one that ended or was killed is dropped at once, one whose machine or
+network died within seconds by TCP keepalives, and one that hangs keeps its session and is waited for.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from devices.models import ListeningProcess
 
 logger = logging.getLogger("devices.connectivity.outages")
 
-LOCK: Final = 0x70756C73  # the class of these locks ("puls"); beside it stands the process's number
-SILENT: Final = timedelta(seconds=5)  # since its last pulse: asked whether it is gone
-# The server's side of what dashboard/environment/database.py sets at ours.
+LOCK: Final = 0x70756C73  # the first key of the advisory locks ("puls"); the second is the process's number
+SILENT: Final = timedelta(seconds=5)  # since its last liveness sign, until its session is looked for
+# The keepalives of the server's side; dashboard/environment/database.py sets those of ours.
 KEEPALIVES: Final = """
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
 SET tcp_user_timeout = 10000
@@ -39,20 +39,23 @@ WHERE pulse_at < %s AND id <> %s AND pg_try_advisory_xact_lock(%s, id)
 
 
 class Presence:
-    """This process's session; for one thread."""
+    """The database session of this process, by which others know that it lives. For one thread."""
 
     def __init__(self) -> None:
         self._number = random.randrange(1, 2**31)
         self._session: psycopg.Connection[Any] | None = None
 
     def number(self) -> int:
-        """What its pulses are known by, as long as its session lasts. Raises psycopg.Error."""
+        """The number of this process, locked by a live session; another one where the lock was lost.
+
+        Raises psycopg.Error.
+        """
         if not self._lasts():
             self._session = self._begin()
         return self._number
 
     def end(self) -> None:
-        """It listens no more, and nobody waits for it."""
+        """End the session and delete the process's row, so that no other process waits for its signs."""
         if self._session is not None:
             with suppress(psycopg.Error):
                 self._session.execute(FORGET, [self._number])
@@ -72,7 +75,7 @@ class Presence:
         name = connection.settings_dict["NAME"]
         session = psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True)
         session.execute(KEEPALIVES)
-        # Taken: by a session of ours that the server does not yet know to be dead, if by any.
+        # The lock may be held by a former session of ours that the server does not know to be dead yet.
         while session.execute(TAKE, [LOCK, self._number]).fetchone() != (True,):
             session.execute(FORGET, [self._number])
             self._number = random.randrange(1, 2**31)
@@ -80,7 +83,10 @@ class Presence:
 
 
 def heard_by_all(process: int, at: datetime) -> datetime:
-    """The process of this number (0: none of them) listens at that moment; up to when all of them did."""
+    """Record a liveness sign of the process with this number (0: no sign) at `at`.
+
+    Returns up to when all processes listened.
+    """
     if process:
         own = ListeningProcess(id=process, pulse_at=at, name=f"{socket.gethostname()}:{os.getpid()}")
         ListeningProcess.objects.bulk_create(
@@ -92,5 +98,7 @@ def heard_by_all(process: int, at: datetime) -> datetime:
     if oldest is None or oldest.pulse_at >= at:
         return at
     if at - oldest.pulse_at > SILENT:
-        logger.warning("the ingest process %s has left no pulse since %s", oldest.name, oldest.pulse_at)
+        logger.warning(
+            "the ingest process %s has recorded no liveness since %s", oldest.name, oldest.pulse_at
+        )
     return oldest.pulse_at

@@ -1,13 +1,13 @@
-"""The listening ledger (domain.md, Our own outages): the ingest's pulse, and what the end of an outage moves.
+"""Writing the outage ledger (domain.md, Our own outages): liveness signs, and closing an outage.
 
-Readings need nothing but the ledger: while an outage is open, they are those at its start (devices/clock).
-It stays open until the deadlines of every device have moved, which the pulse that finds it does first, a
-portion per transaction; so no reading ever meets a deadline that is yet to move.
+While an outage is open, readings are those at its start (devices/clock). The first sign after an outage moves
+the deadlines of all devices, a portion per transaction, and only then closes it, so that no reading meets a
+deadline that has yet to move.
 
-The pulse also finds that the database's clock was set (domain.md, Times). Forward, it went further than this
-process's own clock: what it skipped is as an outage. Back, the newest pulse lies in the future, whichever
-process left it: what is dated there comes to the present (devices/clock/steps.py), a portion per
-transaction too.
+A sign also notices that the database's clock was set (domain.md, Times). Set forward, it went further than
+the process's own clock: the skipped time is treated as an outage. Set back, the newest sign lies in the
+future, whichever process recorded it: what is dated there is redated to the present (devices/clock/steps.py),
+a portion per transaction.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ logger = logging.getLogger("devices.connectivity.outages")
 LIVENESS_EVERY: Final = 2.0  # seconds
 PORTION: Final = 5000  # devices per transaction
 
-# What had not passed at the start moves (late_at: a whole window from the end on); what was late already is
-# lost one grace after the end; what was lost stays lost. Moving twice is moving once.
+# Deadlines that had not passed at the start move: late_at to a whole window after the end; of a heartbeat
+# that was late already, lost_at to one grace after the end. Lost heartbeats stay lost. Idempotent.
 MOVE: Final = """
 WITH portion AS (
     SELECT device_id, due_at = late_at AND late_at > %(start)s AS fresh,
@@ -51,7 +51,7 @@ WITH portion AS (
 )
 SELECT max(device_id) FROM portion
 """
-# A lease that lived at the start is as if the server's last sign had come at the end.
+# Leases that had not ended at the start last as if the server's last sign had come at the end of the outage.
 MOVE_LEASES: Final = """
 WITH alive AS (
     SELECT id FROM devices_vpnserver WHERE due_at > %(start)s ORDER BY id FOR NO KEY UPDATE
@@ -63,9 +63,9 @@ FROM alive WHERE s.id = alive.id
 
 
 def record_liveness(at: datetime | None = None, own: OwnClock | None = None) -> None:
-    """The ingest listens at this moment. After an outage it first moves what had not passed at its start.
+    """Record that the ingest listens at `at` (None: the database's clock), after closing an outage, if any.
 
-    As `beat`, until all is done.
+    `own` is the process's clock, which remembers the reading at its sign before; None: one without a memory.
     """
     own = own or OwnClock()
     while not beat(at, own=own):
@@ -73,11 +73,11 @@ def record_liveness(at: datetime | None = None, own: OwnClock | None = None) -> 
 
 
 def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = None) -> bool:
-    """Leave the pulse, or do a portion of what must come before it; returns whether that is done.
+    """Record a liveness sign, or do a portion of closing an outage; returns whether the sign was recorded.
 
-    `at` None: the database's clock. `process` is the number of the one that listens
-    (devices/connectivity/ingest_processes.py):
-    the ledger goes as far as all do. `own`: its clock, which remembers its pulse before.
+    `at` None: the database's clock. `process` is the number of the process
+    (devices/connectivity/ingest_processes.py; 0: none): the ledger goes as far as all processes listened.
+    `own` is the process's clock, which remembers the reading at its sign before.
     """
     own = own or OwnClock()
     done = _beat(at, process, own)
@@ -87,9 +87,9 @@ def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = No
 
 @transaction.atomic
 def _beat(at: datetime | None, process: int, own: OwnClock) -> bool:
-    """In one transaction. The locked row makes processes that come back together take turns with one outage.
+    """One transaction of `beat`. The lock on the ledger serializes processes that come back together.
 
-    Read under its lock, the clock lies behind every pulse that was left, unless it was set back.
+    The clock is read under that lock, so it is later than every recorded sign, unless it was set back.
     """
     ledger, began = Listening.objects.select_for_update().get_or_create(
         pk=1, defaults={"pulse_at": at or DatabaseClock()}
@@ -107,7 +107,7 @@ def _beat(at: datetime | None, process: int, own: OwnClock) -> bool:
 
 
 def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
-    """Let the ledger go as far as all processes listened; whether no outage has to be closed before."""
+    """Advance the ledger to `reached`, up to when all processes listened; False while an outage closes."""
     skipped = _set_forward(ledger, look)
     if not skipped and reached <= ledger.pulse_at:
         return True
@@ -120,28 +120,28 @@ def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
 
 
 def _newest(ledger: Listening, look: Look) -> datetime:
-    """The newest moment that the ledger or this process knows: a clock that shows less was set back.
+    """The newest moment that the ledger or this process has read: a clock that shows less was set back.
 
-    What this process has read counts no more once another one has noticed a step since.
+    The process's own reading does not count once another process has noticed a step since.
     """
-    newest_pulse = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
+    newest_sign = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
     noticed = ledger.stepped_at and timedelta() <= look.at - ledger.stepped_at <= look.passed
     read = None if noticed else look.newest
-    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, newest_pulse, read]
+    known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, newest_sign, read]
     return max(moment for moment in known if moment)
 
 
 def _set_forward(ledger: Listening, look: Look) -> bool:
-    """Whether the database's clock has just skipped a while that no process, or this, is dealing with."""
+    """Whether the database's clock was set forward, and no other process has dealt with that."""
     if ledger.returned_at is not None:
         return ledger.returned_at - ledger.pulse_at <= PATIENCE
     return look.beyond > STEP and not Outage.objects.filter(ended_at__gt=look.since).exists()
 
 
 def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
-    """The database's clock was set back to `at`: no pulse and no outage lies ahead of it any more.
+    """Note in the ledger that the clock was set back to `at`, by `by` (negative), and drop what lies ahead.
 
-    What devices have there is brought to the present by this pulse and the next ones.
+    What is dated ahead of devices is redated by this sign and the next ones (`ledger.ahead`).
     """
     ledger.stepped_at, ledger.stepped_by = at, _rounded(by)
     Outage.objects.filter(began_at__gte=at).delete()
@@ -153,12 +153,12 @@ def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
 
 
 def _rounded(step: timedelta) -> timedelta:
-    """To the second: it is not known better."""
+    """The step rounded to seconds, the accuracy to which it is known."""
     return timedelta(seconds=round(step.total_seconds()))
 
 
 def _bring(ledger: Listening, at: datetime) -> bool:
-    """Bring the next devices to the present; returns whether all there is has been brought."""
+    """Redate the next portion of what is dated ahead of `at`; returns whether none is left."""
     last = steps.bring(ledger.moved_to, at)
     ledger.ahead, ledger.moved_to = last is not None, last or 0
     if not ledger.ahead:
@@ -167,9 +167,9 @@ def _bring(ledger: Listening, at: datetime) -> bool:
 
 
 def notice(own: OwnClock) -> None:
-    """Let the next pulse bring to the present what is dated ahead, where this process saw the clock set back.
+    """Note in the ledger that the clock was set back, if this process saw that; the next sign redates.
 
-    For one that always runs, while no process of the ingest may: people's changes were dated meanwhile, too.
+    For a process that always runs: changes by people are dated even while no process of the ingest runs.
     """
     look = own.look()
     if look.newest and look.newest - look.at > STEP:
@@ -182,7 +182,7 @@ def notice(own: OwnClock) -> None:
 
 
 def set_right(at: datetime | None = None) -> None:
-    """Bring everything that is dated ahead to the present, whether or not a pulse noticed that it is."""
+    """Redate everything that is dated after `at` (None: the database's clock) to it, noticed or not."""
     at = at or clock.now()
     with transaction.atomic():
         ledger = Listening.objects.select_for_update().first()
@@ -196,9 +196,9 @@ def set_right(at: datetime | None = None) -> None:
 
 
 def _close(ledger: Listening, look: Look) -> bool:
-    """Go on closing the outage since the ledger's pulse; returns whether it is closed.
+    """Do a portion of closing the outage since the ledger's newest sign; returns whether it is closed.
 
-    It ends when the ingest came back, unless that was away again before it was done.
+    The outage ends when the ingest came back, or came back again, if it was away before it was closed.
     """
     at = look.at
     if ledger.returned_at is None or ledger.worked_at is None or at - ledger.worked_at > PATIENCE:

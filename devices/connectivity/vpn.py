@@ -1,6 +1,6 @@
-"""What VPN servers tell: who connected, who disconnected, and that they live (protocol.md, vpn).
+"""Recording what VPN servers report: connects, disconnects and life signs (protocol.md, vpn).
 
-Part of devices/connectivity; see there for the order of locks.
+The order of locks is in devices/connectivity/__init__.py.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from devices.models import Device, VpnServer
 from devices.transitions import write as transitions
 from fleets.models import Organization
 
-UNLISTED_AFTER: Final = timedelta(seconds=30)  # a younger link may be missing from a list made before it
+UNLISTED_AFTER: Final = timedelta(seconds=30)  # a younger link may be missing in a list that was made before
 
-# Who owns the link from now on; a session that its own server named stays.
+# Assignments of who owns a link from now on. A session that its owner named before stays.
 DISOWN: Final = "vpn_server_id = NULL, vpn_session = ''"
 CLAIM: Final = """vpn_server_id = %(owner)s,
     vpn_session = CASE WHEN d.vpn_server_id = %(owner)s THEN d.vpn_session ELSE '' END"""
 
 
 class ListRequired(Exception):
-    """The first sign after a silence lacks the list of a server that does not name its process life."""
+    """The first sign of a VPN server after its lease ended has neither a list nor names its process life."""
 
 
 @transaction.atomic
@@ -48,11 +48,11 @@ def vpn_connected(
     organization: Organization | None = None,
     sessions: Mapping[str, str] | None = None,
 ) -> int:
-    """These devices connected to `server`, which owns them from now on (protocol.md, vpn/connect).
+    """Record that these devices connected to `server`, which owns them then (protocol.md, vpn/connect).
 
-    A lease of it is renewed, none of its other devices revived. `organization` owns the server and limits
-    which devices it reaches; None: the site's own server of that name reaches all. `sessions` names the
-    session per UUID. Returns how many changed; unknown UUIDs are passed over.
+    Renews the server's lease, without reviving its other devices. `organization` owns the server and limits
+    which devices it reaches; None: a server of the site, which reaches all. `sessions` names the session by
+    UUID. Returns how many devices changed; unknown UUIDs are ignored.
     """
     at, uuids = clock.moment(at), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
@@ -83,9 +83,12 @@ def vpn_disconnected(
     organization: Organization | None = None,
     sessions: Mapping[str, str] | None = None,
 ) -> int:
-    """`server` lost these devices (protocol.md, vpn/disconnect): counts where it still owns them.
+    """Record that these devices disconnected from `server` (protocol.md, vpn/disconnect).
 
-    With a session named, only where it is the current one. Otherwise as vpn_connected, its lease too.
+    Counts for devices that the server still owns; where `sessions` names the session of a UUID, only if that
+    is the current one. Renews the server's lease. `organization` owns the server and limits which devices it
+    reaches; None: a server of the site, which reaches all. Returns how many devices changed; unknown UUIDs
+    are ignored.
     """
     at, uuids = clock.moment(at), sorted(set(device_uuids))
     life, ids = current_life(server, organization), _reachable(uuids, organization)
@@ -112,10 +115,12 @@ def vpn_alive(
     boot: str | None = "",
     organization: Organization | None = None,
 ) -> int:
-    """A life sign of `server`, with its whole list of connected devices if given (protocol.md, vpn/alive).
+    """Record a life sign of `server`, with the UUIDs of all devices connected to it if `connected` is given.
 
-    `boot` names the process life; None: the caller does not know, then the first sign after a silence needs
-    the list, else ListRequired, even if a connect came before it. Returns how many devices changed.
+    See protocol.md, vpn/alive. `boot` names the process life. None: the caller does not know it; then the
+    first sign after the end of a lease requires `connected`, even after a connect. `organization` owns the
+    server and limits which devices it reaches; None: a server of the site. Returns how many devices changed.
+    Raises ListRequired.
     """
     at, life = clock.moment(at), life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
@@ -133,13 +138,13 @@ def vpn_alive(
 
 
 def _revive(life: VpnServer, ids: list[int], at: Moment) -> int:
-    """Connect what it still owns again."""
+    """Connect the devices again that the server still owns; returns how many changed."""
     reason = {"slug": "vpn-server-back", "server": life.name}
     return transitions.write_vpn(transitions.REVIVED, ids=ids, at=at.at, owner=life.pk, reason=reason)
 
 
 def _follow_list(life: VpnServer, ids: list[int], listed: list[int], at: Moment) -> int:
-    """Let it own what it lists, and lose what it does not."""
+    """Connect the devices in `listed`, and disconnect the server's others; returns how many changed."""
     params: dict[str, Any] = {
         "ids": ids,
         "at": at.at,
@@ -158,7 +163,7 @@ def _follow_list(life: VpnServer, ids: list[int], listed: list[int], at: Moment)
 
 
 def unknown_uuids(uuids: Iterable[str], organization: Organization | None) -> list[str]:
-    """Those of `uuids` that name no device within reach, in the order given."""
+    """Those of `uuids` that name no device of `organization` (None: of the site), in the order given."""
     uuids = list(uuids)
     known = set(_in_reach(organization).filter(uuid__in=uuids).values_list("uuid", flat=True))
     return [uuid for uuid in uuids if uuid not in known]
@@ -173,7 +178,7 @@ def _reachable(uuids: Iterable[str], organization: Organization | None) -> list[
 
 
 def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int]:
-    """The devices that a sign may change: those to revive, or to claim and to drop by the list."""
+    """Ids of the devices that a sign may change: those to revive, or with a list those to connect or drop."""
     lost = Q(vpn_server=life)
     if life.due_at is None or life.due_at > at.heard:
         lost &= Q(vpn_connected=False)
@@ -186,6 +191,6 @@ def _affected(life: VpnServer, listed: list[int] | None, at: Moment) -> list[int
 
 
 def _settle_for_event(life: VpnServer, ids: list[int], at: Moment) -> None:
-    """Settle these devices, and note that the server said something: before that is written."""
+    """Settle these devices and note an event of the server, before the event itself is written."""
     life, _ = settle_with_server(life, ids, at)
     note_event(life, at)

@@ -1,6 +1,6 @@
 """How a fleet begins to use the VPN: by the first connect of one of its devices (domain.md, the facts).
 
-Behind devices/connectivity/vpn.py. Once a fleet is set, on or off, its connects change nothing here.
+Used by devices/connectivity/vpn.py alone. A fleet whose VPN is set, on or off, is not changed by a connect.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from fleets import audit
 from fleets.access import locks
 from fleets.models import Fleet, Role
 
-BEGAN: Final = "vpn-began"  # the reason in the history: no link was lost
-# Devices `d` of fleets `f` that nobody has set, and those that have not followed their fleet yet.
+BEGAN: Final = "vpn-began"  # the slug of the reason in the history
+# Devices `d` of fleets `f`: without any setting, and those that have not followed their fleet yet.
 UNSET: Final = "d.vpn_setting IS NULL AND f.vpn_enabled IS NULL"
 BEHIND: Final = (
     "d.vpn_setting IS NULL AND f.vpn_enabled IS NOT FALSE AND NOT (d.vpn_enabled AND f.vpn_enabled IS TRUE)"
@@ -36,25 +36,26 @@ WHERE d.id = ANY(%(ids)s) AND (({BEHIND}) OR NOT d.is_active) ORDER BY d.id
 
 
 def hold(ids: Collection[int], *, activates: bool) -> None:
-    """Lock the organizations of those of these devices whose fleet a connect sets, as a rule none.
+    """Lock the organizations of the devices (by id) whose fleet a connect sets, as a rule none.
 
-    `activates`: it is contact as well, so also of those that it makes active.
+    `activates`: the connect is also contact; then those of devices that it activates as well.
     """
     if ids and (found := _rows(HELD, ids=list(ids), activates=activates)):
         locks.hold(organization for (organization,) in found)
 
 
 def found(ids: Collection[int]) -> tuple[list[int], list[int]]:
-    """Those of these devices, locked, that are not active, and those whose VPN a connect sets to on."""
+    """Of these device ids, which are locked: those not active, and those whose VPN a connect sets to on."""
     rows = _rows(FOUND, ids=list(ids))
     return [pk for pk, inactive, _ in rows if inactive], [pk for pk, _, behind in rows if behind]
 
 
 def begin(ids: Collection[int], server: str, at: datetime) -> None:
-    """Set those of these devices that `server` has connected, and their fleets, to on; others by a job.
+    """Set the VPN of the devices (by id) that `server` connected, and of their fleets, to on.
 
-    The organizations are held since `hold`, but for that of a device that has moved since: that is held too
-    late, which may end in a deadlock, and the caller's second attempt.
+    The other devices of such a fleet follow by a job. The organizations are locked by `hold`; that of a
+    device which was moved since is locked here, out of order: a deadlock is solved by the caller's second
+    attempt.
     """
     if not ids:
         return
@@ -74,7 +75,7 @@ def begin(ids: Collection[int], server: str, at: datetime) -> None:
 
 
 def _tell(fleet: Fleet, server: str, at: datetime) -> None:
-    """The audit log, and the job that lets the other devices of the fleet follow."""
+    """Write the audit log, and start the job by which the other devices of the fleet follow."""
     by = of_site("{vpn} server {server}", server=server)
     audit.record(
         "fleet-changed",
@@ -102,7 +103,7 @@ def _tell(fleet: Fleet, server: str, at: datetime) -> None:
 
 
 def behind(fleet: Fleet, *, used: bool) -> Q:
-    """The devices of this fleet that follow it and have not followed it yet."""
+    """The condition of devices that have no VPN setting of their own and not yet the fleet's, `used`."""
     return Q(fleet=fleet, vpn_setting=None) & ~Q(vpn_enabled=used)
 
 

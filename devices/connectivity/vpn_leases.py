@@ -1,4 +1,7 @@
-"""The process lives of VPN servers and their leases (domain.md, VPN); behind devices/connectivity."""
+"""The process lives of VPN servers and their leases (domain.md, VPN).
+
+A life is one run of a server's process: the rows of VpnServer with one name and organization.
+"""
 
 from __future__ import annotations
 
@@ -17,26 +20,26 @@ FORGOTTEN_AFTER: Final = timedelta(days=30)
 
 
 def life_of(server: str, boot: str, organization: Organization | None) -> VpnServer:
-    """That process life of the organization's, or the site's own, server of this name, made when new."""
+    """The process life `boot` of the server with this name, created if new; organization None: the site's."""
     return VpnServer.objects.get_or_create(name=server, boot=boot, organization=organization)[0]
 
 
 def current_life(server: str, organization: Organization | None) -> VpnServer:
-    """The server's newest process life: the one that connects and disconnects devices."""
+    """The newest process life of the server with this name, created if it has none; connects refer to it."""
     lives = VpnServer.objects.filter(name=server, organization=organization)
     return life_of(server, lives.order_by("-pk").values_list("boot", flat=True).first() or "", organization)
 
 
 def same_server(life: VpnServer, owner: str = "") -> Q:
-    """All lives of its server; `owner` leads to them, as `vpn_server__` does from a device."""
+    """The condition of all lives of this server; `owner` is the path to them, `vpn_server__` of devices."""
     return Q(**{f"{owner}name": life.name, f"{owner}organization": life.organization_id})
 
 
 def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[VpnServer, int]:
-    """Lock the server and these devices and settle them; a lease of it that ended ends for all its devices.
+    """Lock and settle the server and these devices (by id); if its lease ended, all of its devices.
 
-    Lives of its name without a lease are locked too: a sign gives them one. Returns the server as it is
-    under the lock, and the number of transitions.
+    Other lives of the server that have no lease are locked too, since a sign gives them one. Returns the life
+    as read under the lock, and the number of transitions.
     """
     owners = Device.objects.filter(pk__in=ids, vpn_connected=True).values("vpn_server")
     locked = VpnServer.objects.select_for_update(no_key=True).filter(
@@ -44,7 +47,7 @@ def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vpn
     )
     found = {server.pk: server for server in locked.order_by("pk")}
     if life.pk not in found:
-        life.save(force_insert=True)  # it was forgotten a moment ago
+        life.save(force_insert=True)  # `forget` deleted it a moment ago
     life = found.get(life.pk, life)
     ended = life.due_at is not None and life.due_at <= at.heard
     own = Device.objects.filter(vpn_server=life, vpn_connected=True) if ended else Device.objects.none()
@@ -56,7 +59,7 @@ def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vpn
 
 
 def note_sign(life: VpnServer, at: Moment) -> None:
-    """It gave a sign: renews its lease, and gives one to lives of its name without; under their locks."""
+    """Note a life sign: renews the lease, and gives one to lives of the server without. They are locked."""
     life.last_sign_at = max(filter(None, [life.last_sign_at, at.at]))
     life.save(update_fields=["last_sign_at"])
     for server in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
@@ -64,7 +67,7 @@ def note_sign(life: VpnServer, at: Moment) -> None:
 
 
 def note_event(life: VpnServer, at: Moment) -> None:
-    """It reported a connect or disconnect, which renews the lease of one that has signed; under its lock."""
+    """Note a connect or disconnect, which renews the lease if the life has one. The life is locked."""
     life.last_event_at = max(filter(None, [life.last_event_at, at.at]))
     life.save(update_fields=["last_event_at"])
     if life.lease_until:
@@ -72,16 +75,16 @@ def note_event(life: VpnServer, at: Moment) -> None:
 
 
 def renew(life: VpnServer, at: Moment) -> None:
-    """Let its lease last 60 s from this moment, whether it had ended or not; under its lock."""
+    """Extend the lease to 60 s after `at`, whether it had ended or not. The life is locked."""
     life.lease_until = life.due_at = max(filter(None, [life.lease_until, at.at + LEASE]))
     life.save(update_fields=["lease_until", "due_at"])
 
 
 @transaction.atomic
 def forget(at: datetime) -> int:
-    """Delete the lives that have no device and said nothing for 30 days; returns how many.
+    """Delete the lives without a device that reported nothing for 30 days; returns how many.
 
-    One that speaks at this moment is passed over: it holds the lock of its row.
+    A life that is reporting at this moment is left, as its row is locked.
     """
     before = at - FORGOTTEN_AFTER
     silent = VpnServer.objects.exclude(last_sign_at__gt=before).exclude(last_event_at__gt=before)

@@ -1,7 +1,7 @@
-"""Which devices are locked, and the order they lock and free in (domain.md, Freezing).
+"""Freezing: which devices of an organization its plan freezes, and in which order (domain.md, Freezing).
 
-Whatever changes an input calls `locks.hold` before it takes any other lock and `refreeze` at its end, in one
-transaction: the organization's row is what such changes wait for each other at.
+Whatever changes an input of the rule calls `locks.hold` before it takes any other lock, and `refreeze` at its
+end, in one transaction: such changes wait for each other at the organization's row.
 """
 
 from devices.freezing.freeze import Tell, hold_for_contact, refreeze, refreeze_activated

@@ -1,4 +1,4 @@
-"""Told before it is done: which devices another plan would freeze or thaw (domain.md, Freezing)."""
+"""The forecast: which devices another plan or fleet type would freeze or thaw (domain.md, Freezing)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from devices.freezing.queue import Named
 from devices.freezing.rule import ALL, REASON, line_of, rows_of
 from fleets.models import Fleet, FleetType, Organization, Plan
 
-NAMED: Final = 8  # devices of each kind that are named, the others are counted
+NAMED: Final = 8  # devices of each kind that are named; the others are only counted
 
 COUNTS: Final = f"""
 SELECT before, after, count(*) FROM (SELECT d.frozen_reason AS before, {REASON} AS after
                                      FROM devices_device d WHERE {ALL}) AS each
 WHERE before <> after GROUP BY 1, 2
 """
-# Who freezes: the last in line first; who thaws: the first.
+# The devices that freeze, the last in line first, and those that thaw, the first in line first.
 NAMES: Final = f"""
 (SELECT 'freezes', d.uuid, d.name FROM devices_device d
  WHERE {ALL} AND d.frozen_reason = '' AND {REASON} <> ''
@@ -31,11 +31,11 @@ UNION ALL
 
 @dataclass(frozen=True)
 class Forecast:
-    """How many devices freeze, thaw, or stay frozen for another reason; and the first few of them."""
+    """How many devices freeze, thaw, or stay frozen for another reason; and the first few by name."""
 
     freezes: int
     thaws: int
-    other: int
+    other: int  # frozen before and after, for different reasons
     freezing: tuple[Named, ...] = ()
     thawing: tuple[Named, ...] = ()
 
@@ -46,24 +46,27 @@ class Forecast:
 
     @property
     def freezing_more(self) -> int:
-        """How many freeze that are not named."""
+        """How many devices freeze besides those named in `freezing`."""
         return self.freezes - len(self.freezing)
 
     @property
     def thawing_more(self) -> int:
-        """How many thaw that are not named."""
+        """How many devices thaw besides those named in `thawing`."""
         return self.thaws - len(self.thawing)
 
 
 def forecast(organization: Organization, *, plan: Plan, allowance: int | None, unpaid: bool) -> Forecast:
-    """What this plan would do to the organization's devices as they are, in four queries at most."""
+    """What this plan would do to the organization's present devices; allowance None: no limit.
+
+    Four queries.
+    """
     supposed = copy(organization)
     supposed.plan, supposed.allowance, supposed.unpaid = plan, allowance, unpaid
     return _forecast(line_of(supposed))
 
 
 def forecast_type(fleet: Fleet, fleet_type: FleetType) -> Forecast:
-    """What another type of this fleet would do to the devices of its organization, in four queries."""
+    """What `fleet_type` for this fleet would do to its organization's present devices. Four queries."""
     supposed = copy(fleet)
     supposed.type = fleet_type
     return _forecast(line_of(fleet.organization, supposed))

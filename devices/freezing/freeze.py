@@ -1,4 +1,4 @@
-"""How devices freeze and thaw: what the rule says is written after each change of what it looks at."""
+"""Freezing and thawing devices: applying the rule after a change of its inputs."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ SELECT d.organization_id, array_agg(d.id) FROM devices_device d
 WHERE d.id = ANY(%(ids)s) GROUP BY 1 ORDER BY 1
 """
 
-Tell = Callable[[int, int | None], None]  # how many are done, and once how many there are
+# Reports progress: how many devices are written, and in the first call how many will be (later None).
+Tell = Callable[[int, int | None], None]
 BATCH: Final = 2000  # devices written by one statement
 
 
 def hold_for_contact(ids: Collection[int]) -> None:
-    """Lock the organizations of those of these devices that a contact will activate, as a rule none."""
+    """Lock the organizations of those devices (by id) that a contact will activate, as a rule none."""
     if found := rows_of(INACTIVE, ids=list(ids)):
         locks.hold(organization_id for (organization_id,) in found)
 
@@ -42,11 +43,11 @@ def hold_for_contact(ids: Collection[int]) -> None:
 def refreeze(
     organization_id: int, at: Moment, devices: Collection[int] | None = None, tell: Tell | None = None
 ) -> int:
-    """Freeze and thaw what the rule says now that something changed; the organization is held.
+    """Freeze and thaw devices by the rule, after a change of its inputs; the organization is locked.
 
-    `devices` are those whose own inputs changed (come, gone, moved, active or not); None: the
-    organization's or a fleet's did, so all its devices are looked at. `tell` hears how many are written, and
-    at first of how many. Returns how many changed.
+    `devices` are the ids of those whose own inputs changed (created, deleted, moved, active or not). None:
+    inputs of the organization or of a fleet changed, so all its devices are evaluated. `tell` is called with
+    the progress. Returns how many devices changed.
     """
     organization = Organization.objects.get(pk=organization_id)
     line, ids = line_of(organization), list(devices or ())
@@ -66,17 +67,17 @@ def refreeze(
 
 
 def _write(changes: Sequence[tuple[int, str]], at: datetime) -> None:
-    """Give these devices these reasons, or none."""
+    """Set the reasons of devices, given as (device id, reason); an empty reason thaws."""
     ids, reasons = [pk for pk, _ in changes], [reason for _, reason in changes]
     with connection.cursor() as cursor:
         cursor.execute(WRITE, {"ids": ids, "reasons": reasons, "at": at})
 
 
 def refreeze_activated(devices: Collection[int], at: Moment) -> None:
-    """After contact activated these devices.
+    """Apply the rule after contact activated these devices (by id).
 
-    Their organizations are held since hold_for_contact, but for one whose device was deactivated since:
-    that is held too late, which may end in a deadlock, and the caller's second attempt.
+    Their organizations are locked by hold_for_contact; that of a device which was deactivated since is locked
+    here, out of order: a deadlock is solved by the caller's second attempt.
     """
     found = rows_of(BY_ORGANIZATION, ids=list(devices)) if devices else []
     locks.hold(organization_id for organization_id, _ in found)

@@ -1,4 +1,4 @@
-"""How the plan of an organization changes, and with it which of its devices are frozen."""
+"""Changing the plan of an organization, and with it which of its devices are frozen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plan_version(organization: Organization) -> str:
-    """Names plan, allowance and invoices as they were read, so that a change can tell whether they hold."""
+    """A text that is equal as long as plan, allowance and unpaid invoices of the organization are."""
     return f"{organization.plan} {organization.allowance} {organization.unpaid}"
 
 
@@ -36,10 +36,10 @@ def change_plan(
     at: datetime | Moment | None = None,
     tell: Tell | None = None,
 ) -> int:
-    """Set what the organization pays for; its devices freeze and thaw accordingly. Returns how many.
+    """Set plan, allowance (None: no limit) and unpaid invoices; devices freeze and thaw accordingly.
 
-    `seen` is the `plan_version` that the change was made up from. Raises PermissionDenied, and
-    ChangedMeanwhile where the plan is another one since.
+    `seen` is the `plan_version` that the person saw. `tell` is called with the progress. Returns how many
+    devices changed. Raises PermissionDenied, and ChangedMeanwhile where the plan differs from `seen`.
     """
     at = clock.moment(at)
     locks.hold([organization.pk])

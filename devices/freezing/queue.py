@@ -1,4 +1,4 @@
-"""The line for the places of an allowance: which place a device has, and whose turn is next."""
+"""The line for an allowance: the position of a device in it, and which devices freeze and thaw next."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ SELECT 'freezes', uuid, name FROM freezes UNION ALL SELECT 'thaws', uuid, name F
 
 @dataclass(frozen=True)
 class Named:
-    """A device by the name that it is shown by."""
+    """A device by its UUID and the name that is shown."""
 
     uuid: str
     name: str
 
 
 def position_in_line(device: Device) -> int:
-    """Which place this active device has among those that nothing but the allowance may freeze, from 1.
+    """The position, from 1, of this active device among those that only the allowance may freeze.
 
-    One query of the index device_place, as long as the line before it.
+    One query by the index device_place, whose time grows with the position.
     """
     own = {"own_at": device.activated_at, "own_id": device.pk}
     ((position,),) = rows_of(
@@ -50,9 +50,9 @@ def position_in_line(device: Device) -> int:
 
 
 def next_turns(organization: Organization) -> tuple[Named | None, Named | None]:
-    """Who freezes next, should a place go, and who thaws next, should one come; in one query.
+    """The device that freezes next if the allowance shrinks, and the one that thaws next if it grows.
 
-    Both stand beside the border as it is recorded, so that each is found by its index at once.
+    None where there is none. One query: both are next to the recorded border, and found by indexes.
     """
     if organization.allowance is None or organization.unpaid:
         return None, None

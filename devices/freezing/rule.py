@@ -1,4 +1,4 @@
-"""The rule as SQL: which devices an organization's plan freezes, and why (domain.md, Freezing)."""
+"""The freezing rule as SQL: which devices an organization's plan freezes, and why (domain.md, Freezing)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from django.db import connection
 from devices.models import Device
 from fleets.models import Fleet, FleetType, Organization, Plan
 
-# A device has a place in line while it is active and nothing else freezes it.
+# A device is in line for the allowance while it is active and nothing else freezes it.
 IN_LINE: Final = "d.organization_id = %(organization)s AND d.is_active AND d.fleet_id <> ALL(%(paid_fleets)s)"
-# The last place within the allowance: that device's (activated_at, id); none where all fit.
+# The last device within the allowance, by its (activated_at, id); no row where all fit.
 LAST_POSITION: Final = f"""
 SELECT d.activated_at, d.id FROM {{devices}} d WHERE {IN_LINE}
 ORDER BY d.activated_at, d.id OFFSET %(allowance)s - 1 LIMIT 1
 """
 DEVICES: Final = "devices_device"
-# As if one of them were in another fleet.
+# All devices, with one of them supposed to be in another fleet.
 SUPPOSED: Final = """(
     SELECT id, organization_id, is_active, activated_at,
            CASE WHEN id = %(moved)s THEN %(fleet)s ELSE fleet_id END AS fleet_id
     FROM devices_device)"""
-# The rule. First match wins.
+# The reason that freezes a device `d`, or an empty text: the first that applies.
 REASON: Final = """CASE
     WHEN %(unpaid)s THEN 'unpaid'
     WHEN d.fleet_id = ANY(%(paid_fleets)s) THEN 'fleet-type'
@@ -34,8 +34,9 @@ CHANGES: Final = (
 )
 ALL: Final = "d.organization_id = %(organization)s"
 OWN: Final = "d.id = ANY(%(ids)s::bigint[])"
-# When k devices come, go or change their place, only they and the k next to the border can change sides. The
-# border is where the first other one is that the allowance freezes: it is found by an index of these alone.
+# When k devices join, leave or change their position, only they and the k next to the border on either side
+# can freeze or thaw. The border is before the first other device that the allowance freezes; an index of
+# frozen devices alone finds it.
 BORDER: Final = f"""d.id IN (
     SELECT unnest(%(ids)s::bigint[])
     UNION (SELECT d.id FROM devices_device d
@@ -53,15 +54,16 @@ BORDER: Final = f"""d.id IN (
 
 
 def line_of(organization: Organization, fleet: Fleet | None = None) -> dict[str, Any]:
-    """What REASON needs to know of the organization: its flags and the border of its allowance.
+    """The parameters of REASON for this organization: its inputs and the border of its allowance.
 
-    The organization as it is given, and `fleet`, are taken at their word: they may be a supposition.
+    The values of `organization` and `fleet` are used as they are, not as stored, so that a forecast can
+    suppose others.
     """
     return _with_border(inputs_of(organization, fleet), DEVICES)
 
 
 def reason_in(device: Device, fleet: Fleet) -> str:
-    """Why the device would be frozen in that fleet of its organization; empty: not at all."""
+    """The reason for which the device would be frozen in `fleet` of its organization; empty: it would not."""
     supposed = inputs_of(device.organization, fleet) | {"moved": device.pk, "fleet": fleet.pk}
     line = _with_border(supposed, SUPPOSED)
     reasons = rows_of(f"SELECT {REASON} FROM {SUPPOSED} d WHERE d.id = %(moved)s", **line)
@@ -69,7 +71,7 @@ def reason_in(device: Device, fleet: Fleet) -> str:
 
 
 def _with_border(inputs: dict[str, Any], devices: str) -> dict[str, Any]:
-    """These inputs, and the last place within the allowance among `devices`."""
+    """`inputs` with the last device within the allowance; `devices` is SQL of the relation of devices."""
     last: tuple[Any, Any] = (None, None)
     if inputs["allowance"] == 0:
         last = ("-infinity", 0)
@@ -79,7 +81,10 @@ def _with_border(inputs: dict[str, Any], devices: str) -> dict[str, Any]:
 
 
 def inputs_of(organization: Organization, fleet: Fleet | None = None) -> dict[str, Any]:
-    """What the organization says of its devices: plan, allowance and invoices."""
+    """The inputs of the rule, as SQL parameters: plan, allowance, unpaid invoices, and paid fleets.
+
+    `fleet` replaces the stored fleet with its id.
+    """
     paid_fleets: list[int] = []
     if organization.plan == Plan.FREE:
         types = dict(organization.fleets.values_list("pk", "type")) | (
@@ -95,7 +100,7 @@ def inputs_of(organization: Organization, fleet: Fleet | None = None) -> dict[st
 
 
 def rows_of(sql: str, **params: Any) -> list[tuple[Any, ...]]:
-    """What a statement of this rule finds."""
+    """The rows that a statement of this module returns."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -101,7 +101,7 @@ def as_of(request: HttpRequest, at: Moment, now: Moment) -> dict[str, object]:
     return {
         "at": now.at,
         "then": at.at,
-        "silence": at.silence if at.in_outage else None,
+        "silence": at.outage if at.in_outage else None,
         "minute": minute_form(request, now.at, at.at),
         "back": address(request, at=None),
     }

@@ -177,7 +177,7 @@ def _read(
         rows = cursor.fetchall()
     counted = {hour: dict(zip(Status.values, counts, strict=True)) for hour, until, counts in rows if counts}
     silences = [(start, until) for start, until, counts in rows if not counts]
-    silence = at.told
+    silence = at.announced
     return counted, [*silences, (silence.start, None)] if silence and silence.end is None else silences
 
 

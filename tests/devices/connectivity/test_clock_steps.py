@@ -74,12 +74,12 @@ def status(device: Device, moment: float) -> str:
     return str(with_status(Device.objects.filter(pk=device.pk), at(moment)).get().status)
 
 
-def told_at(moment: float) -> tuple[str, datetime | None, float]:
+def announced_at(moment: float) -> tuple[str, datetime | None, float]:
     """Which way the pages say that the clock was set, when, and by how many seconds."""
-    told = clock.moment(at(moment)).told
-    assert told is not None
-    assert told.step is not None
-    return told.direction, told.end, told.step.total_seconds()
+    announced = clock.moment(at(moment)).announced
+    assert announced is not None
+    assert announced.step is not None
+    return announced.direction, announced.end, announced.step.total_seconds()
 
 
 def dated_ahead(moment: float) -> list[str]:
@@ -141,10 +141,10 @@ def test_it_is_said_in_the_log_and_by_a_moment(caplog: pytest.LogCaptureFixture)
     ingest = Process()
     for passed, clock_ahead in [(0, 0), (2, DAY), (4, DAY)]:
         ingest.pulse(passed, clock_ahead)
-    assert told_at(DAY + 4)[:2] == ("forward", at(DAY + 2))
+    assert announced_at(DAY + 4)[:2] == ("forward", at(DAY + 2))
     caplog.clear()
     ingest.pulse(6)
-    *told, step = told_at(7)
+    *told, step = announced_at(7)
     assert told == ["back", at(6)]
     assert step / DAY == pytest.approx(-1, abs=0.001)
     assert [each.getMessage() for each in caplog.records] == [

@@ -53,7 +53,7 @@ def test_what_one_stuck_process_does_not_hear_is_an_outage_though_the_other_puls
     pulse(other, 0)
     for moment in range(0, 60, 2):  # the device's polls go to the other
         pulse(one, moment)
-    assert clock.moment(at(60)).silence == clock.Silence(at(0), None)
+    assert clock.moment(at(60)).outage == clock.Interruption(at(0), None)
     pulse(other, 60)
     assert outages() == [(at(0), at(60))]
     connectivity.settle(at(60))
@@ -65,7 +65,7 @@ def test_one_that_comes_back_ends_the_outage_that_pages_spoke_of(one: Presence, 
     pulse(other, 0)
     for moment in (0, 2, 4, 6, 8):
         pulse(one, moment)
-    assert clock.moment(at(10.1)).silence == clock.Silence(at(0), None)
+    assert clock.moment(at(10.1)).outage == clock.Interruption(at(0), None)
     pulse(other, 10.1)
     assert outages() == [(at(0), at(10.1))]
     assert Listening.objects.get().pulse_at == at(10.1)
@@ -79,7 +79,7 @@ def test_the_log_names_the_one_that_is_stuck(
     assert not caplog.records
     pulse(one, 6)
     name = ListeningProcess.objects.get(pk=other.number()).name
-    assert f"the ingest process {name} has left no pulse since" in caplog.text
+    assert f"the ingest process {name} has recorded no liveness since" in caplog.text
 
 
 def test_processes_that_take_turns_make_no_outage(one: Presence, other: Presence) -> None:

@@ -49,7 +49,7 @@ def listen(start: float, end: float) -> None:
 
 def test_without_any_pulse_there_is_no_outage() -> None:
     device = polled()
-    assert clock.moment(at(HOUR)).silence is None
+    assert clock.moment(at(HOUR)).outage is None
     assert status(device, at(30)) == Status.OFFLINE
 
 
@@ -72,11 +72,11 @@ def test_pulses_of_several_processes_are_one_ledger_and_old_ones_change_nothing(
 
 def test_a_moment_knows_the_newest_silence() -> None:
     listen(0, 20)
-    assert clock.moment(at(30)).silence is None
-    assert clock.moment(at(31)).silence == clock.Silence(at(20), None)
+    assert clock.moment(at(30)).outage is None
+    assert clock.moment(at(31)).outage == clock.Interruption(at(20), None)
     outages.record_liveness(at(80))
-    assert clock.moment(at(81)).silence == clock.Silence(at(20), at(80))
-    assert clock.moment(at(19)).silence is None
+    assert clock.moment(at(81)).outage == clock.Interruption(at(20), at(80))
+    assert clock.moment(at(19)).outage is None
 
 
 def test_a_moment_that_knows_asks_no_more(django_assert_num_queries: DjangoAssertNumQueries) -> None:

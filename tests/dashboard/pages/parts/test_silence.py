@@ -66,8 +66,8 @@ def test_a_page_says_that_the_clock_was_set_back(reader: Client, path: str) -> N
     assert "No status was changed because of that." in said
 
 
-@pytest.mark.parametrize(("minutes", "told"), [(59, True), (60, False)])
-def test_it_is_told_for_an_hour_after_its_end(minutes: float, *, told: bool) -> None:
+@pytest.mark.parametrize(("minutes", "announced"), [(59, True), (60, False)])
+def test_it_is_announced_for_an_hour_after_its_end(minutes: float, *, announced: bool) -> None:
     start, end = ago(10), ago(5)
-    silence, at = clock.Silence(start, end), end + timedelta(minutes=minutes)
-    assert clock.Moment(at, at, at, silence).told == (silence if told else None)
+    outage, at = clock.Interruption(start, end), end + timedelta(minutes=minutes)
+    assert clock.Moment(at, at, at, outage).announced == (outage if announced else None)
