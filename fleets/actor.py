@@ -1,4 +1,4 @@
-"""Who acts, as far as services and scopes know people; the table of people is the site's."""
+"""The types of people for services and permissions; the model of accounts is in `dashboard`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 
 class Actor(Protocol):
-    """Whoever asks, signed in or not."""
+    """The person of a request, signed in or not."""
 
     @property
     def pk(self) -> Any: ...
@@ -21,7 +21,7 @@ class Actor(Protocol):
 
 
 class Person(Actor, Protocol):
-    """Somebody with an account, who can be a member and keep things of their own."""
+    """A person with an account, who can be a member of organizations and own views and jobs."""
 
     @property
     def email(self) -> str: ...

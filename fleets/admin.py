@@ -1,4 +1,4 @@
-"""The admin of organizations, their members and fleets."""
+"""Django's admin for organizations, members, fleets and the audit log."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from fleets.text import IN_ADMIN
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows that only the services write."""
+    """Shows rows without any way to change them, as only services write them."""
 
     show_full_result_count = False
 
@@ -36,7 +36,7 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Organization)
 class OrganizationAdmin(ReadOnlyAdmin):
-    """Changed on its settings pages, which keep an Owner and the audit log; see also make_owner."""
+    """Read-only: the settings pages and the command make_owner keep an Owner and write the audit log."""
 
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
@@ -52,14 +52,13 @@ class FleetAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ["name"]}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Fleet | None = None) -> list[str]:
-        # A change must rewrite its devices in the same transaction
-        # (devices.operations.fleet_settings.change_fleet).
+        # Changing these rewrites the fleet's devices (devices.operations.fleet_settings.change_fleet).
         return ["type", "vpn_enabled", "organization"] if obj else []
 
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    """The log of all organizations, and of the site: sign-ins have no organization."""
+    """The audit log of all organizations, with lines of the site itself, such as sign-ins."""
 
     list_display = ["at", "organization_name", "actor_name", "action", "subject_name", "address"]
     search_fields = ["=actor_name", "=subject_id", "=action"]

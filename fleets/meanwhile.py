@@ -1,4 +1,4 @@
-"""Changes that are made up from what somebody saw: refused where that is no longer so."""
+"""Optimistic concurrency: a change is refused if what its form showed has changed since."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ChangedMeanwhile(Exception):
-    """What a change was made up from is another by now: `now`, where who asks wants to know it."""
+    """What a form showed has changed since: `what` names it, `now` is its present value if known."""
 
     def __init__(self, what: object, now: Any = None) -> None:
         super().__init__(f"{what} changed meanwhile.")
@@ -16,5 +16,5 @@ class ChangedMeanwhile(Exception):
 
 
 def version(value: Any) -> str:
-    """Names a value, so that a change can tell whether it was made up from it."""
+    """A digest of a value that JSON can write, for a form to send back: another value has another digest."""
     return blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,10 +1,9 @@
-"""What people and devices write, as it is kept and asked for: one form of each text, no hidden characters.
+"""Texts of people and devices, normalized for storage and search: in NFC, without invisible characters.
 
-Unicode has several forms of the same text; NFC is the one that is stored, and asked for. Characters that do
-not show are refused where a person can correct them (a page, a file), and dropped where nobody can (what a
-device reports): most of all the controls of writing direction, which turn the text around them. Two of them
-are letters' own: the joiners of Persian, of the scripts of India and of composed emoji are kept, where they
-follow what they can join.
+Unicode has several forms of the same text; NFC is the one that is stored and searched. Invisible characters,
+above all the controls of writing direction, which reorder the text around them, are refused where a person
+can correct them (a page, a file) and dropped where nobody can (a device's report). The two joiners, which
+Persian, Indian scripts and composed emoji need, are kept after a character that they can join.
 """
 
 from __future__ import annotations
@@ -23,31 +22,37 @@ JOINERS: Final = "\u200c\u200d"
 BREAKS: Final = "\t\n\r"
 # Controls, format characters, lone surrogates, separators of lines and of paragraphs (Unicode, chapter 4.5).
 HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# What writes from right to left, or turns the direction (Unicode, annex 9).
-TURNING: Final = frozenset({"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"})
-JOINED: Final = "LMS"  # letters, marks, symbols; of ASCII none is ever joined
-# Letters, marks and symbols that leave no ink by themselves: fillers of Hangul, selectors of variants and the
-# like (Unicode, Default_Ignorable_Code_Point), and the pattern of no dots in Braille. Within words they have
-# their place.
+# Bidirectional classes of right-to-left letters and of controls of direction (Unicode, annex 9).
+RIGHT_TO_LEFT: Final = frozenset(
+    {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI", "PDF", "PDI"}
+)
+JOINABLE: Final = (
+    "LMS"  # categories of letters, marks and symbols, after which a joiner is kept, but for ASCII
+)
+# Letters, marks and symbols that are invisible by themselves, but allowed within words: Hangul fillers,
+# variation selectors and the like (Unicode, Default_Ignorable_Code_Point), and the blank Braille pattern.
 SELECTORS: Final = (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
 INKLESS: Final = {0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, *SELECTORS}
 
 
 def kept(text: str, *, lines: bool = False) -> str:
-    """The text in NFC, without what does not show; `lines`: tabs and line breaks stay.
+    """The text in NFC without invisible characters; "" if no character of it is visible.
 
-    Nothing is left of a text that shows nothing at all.
+    `lines` keeps tabs and line breaks.
     """
     if text.isascii() and text.isprintable():
         return text
     text = normalize("NFC", text)
-    found = set(_hidden(text, BREAKS if lines else ""))
-    left = normalize("NFC", "".join(char for at, char in enumerate(text) if at not in found))
-    return "" if _inkless(left) else left
+    hidden = set(_hidden(text, BREAKS if lines else ""))
+    rest = normalize("NFC", "".join(char for at, char in enumerate(text) if at not in hidden))
+    return "" if _inkless(rest) else rest
 
 
 def checked(text: str, *, lines: bool = False) -> str:
-    """The text in NFC. Raises ValidationError where a character does not show, naming it, or none does."""
+    """The text in NFC; `lines` allows tabs and line breaks.
+
+    Raises ValidationError that names the first invisible character, or if no character is visible.
+    """
     text = normalize("NFC", text)
     at = next(_hidden(text, BREAKS if lines else ""), None)
     if at is not None:
@@ -58,27 +63,27 @@ def checked(text: str, *, lines: bool = False) -> str:
 
 
 def short(value: str) -> str:
-    """What somebody wrote into an address, cut for a notice."""
+    """A value from an address, cut to 40 characters for a message."""
     return value if len(value) <= 40 else f"{value[:40]}…"
 
 
-def apart(named: object) -> str:
-    """A name within a sentence of ours: isolated where it is written from right to left, else as it is.
+def isolated(name: object) -> str:
+    """A name for use within a plain-text sentence, in directional isolates if it has right-to-left letters.
 
-    In HTML a whole text is set apart by <bdi> (dashboard/templatetags/isolated.py).
+    In HTML <bdi> isolates a name (dashboard/templatetags/isolated.py).
     """
-    text = str(named)
-    return f"\u2068{text}\u2069" if any(bidirectional(char) in TURNING for char in text) else text
+    text = str(name)
+    return f"\u2068{text}\u2069" if any(bidirectional(char) in RIGHT_TO_LEFT for char in text) else text
 
 
 def _hidden(text: str, allowed: str) -> Iterator[int]:
-    """Where in the text a character does not show."""
+    """The indexes of invisible characters in the text, but for those in `allowed`."""
     if text.isascii() and text.isprintable():
         return
     before = ""
     for at, char in enumerate(text):
         if char in JOINERS:
-            if before.isascii() or category(before)[0] not in JOINED:
+            if before.isascii() or category(before)[0] not in JOINABLE:
                 yield at
         elif category(char) in HIDDEN and char not in allowed:
             yield at
@@ -86,7 +91,7 @@ def _hidden(text: str, allowed: str) -> Iterator[int]:
 
 
 def _inkless(text: str) -> bool:
-    """Whether something is there, and nothing of it shows; spaces alone are for who strips them."""
+    """Whether the text has no visible character; False if it has spaces alone, which fields strip."""
     return bool(text.strip()) and all(char.isspace() or ord(char) in INKLESS for char in text)
 
 
@@ -97,7 +102,7 @@ def _named(char: str) -> str:
 
 
 class Words(forms.CharField):
-    """A text that is kept: in NFC, refused where a character in it does not show."""
+    """A form field for text that is stored: in NFC; a text with an invisible character is an error."""
 
     def __init__(self, *, lines: bool = False, **options: Any) -> None:
         super().__init__(**options)
@@ -107,7 +112,7 @@ class Words(forms.CharField):
         return checked(super().to_python(value) or "", lines=self.lines)
 
 
-# For the forms of the admin, whose fields follow from the models.
+# formfield_overrides for Django's admin, so that its forms check texts in the same way as the site's.
 IN_ADMIN: Final[dict[type[models.Field[Any, Any]], dict[str, Any]]] = {
     models.CharField: {"form_class": Words},
     models.SlugField: {},

@@ -11,7 +11,7 @@ from django.test import TransactionTestCase
 from devices.models import Device, StatusChange
 from devices.operations import lifecycle
 from fleets.models import AuditEntry, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests import emptying
 from tests.factories import make_fleet, make_member, make_uuid
 
@@ -31,7 +31,7 @@ def test_the_rows_are_gone_and_the_triggers_stay(large: int, monkeypatch: pytest
     fleet, before = make_fleet(), guards()
     lifecycle.register(fleet=fleet, uuid=make_uuid())  # a trigger begins its history
     owner = make_member(fleet.organization, Role.OWNER)
-    members.invite(organization=fleet.organization, role=Role.OBSERVER, actor=owner)
+    invitations.invite(organization=fleet.organization, role=Role.OBSERVER, actor=owner)
     assert all(model.objects.exists() for model in FULL)
     emptying.empty(TransactionTestCase())
     assert not any(model.objects.exists() for model in FULL)

@@ -19,7 +19,7 @@ from dashboard.account import address, people
 from dashboard.account.pages import context
 from dashboard.http.scope import person, signed_in
 from fleets.meanwhile import ChangedMeanwhile
-from fleets.services import members
+from fleets.services import invitations
 
 if TYPE_CHECKING:
     from dashboard.models import User
@@ -99,7 +99,7 @@ def prove(request: HttpRequest) -> HttpResponse:
         else:
             address.tell_former(request, user, former)
             messages.success(request, f"{email} is your address.")
-            if members.pending_invitation(request.session):
+            if invitations.pending(request.session):
                 return redirect("fleets:invitation-accept")
         return redirect("account_email_change")
     return render(request, "account/address_prove.html", context(request, "email") | {"email": email})

@@ -1,4 +1,4 @@
-"""Which database the site speaks to, as URLs and as Django wants them."""
+"""The database of the site: the URLs of the embedded one, and any URL as an entry of Django's DATABASES."""
 
 import hashlib
 import os
@@ -12,14 +12,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-# The embedded server's names; roles.sql makes the first two.
+# Roles and database of the embedded server; roles.sql creates the first two roles.
 APPLICATION = "lookout"
 OWNER = "lookout_owner"
 SUPERUSER = "postgres"
 DATABASE = "lookout"
 
-# libpq's parameters of every connection: a server or a cable that is gone is noticed within seconds, by who
-# waits for it and by who does not (milliseconds for tcp_user_timeout, else seconds).
+# libpq's parameters of every connection, so that a lost server or network is noticed within seconds, also by
+# connections that wait for no answer. In seconds, but for tcp_user_timeout, which is in milliseconds.
 TIME_LIMITS = {
     "connect_timeout": 5,  # for each host
     "tcp_user_timeout": 10_000,
@@ -27,28 +27,29 @@ TIME_LIMITS = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-# How each session writes times and texts, whatever the server, the database or the role says: psycopg reads
-# times in the style ISO only. libpq takes these from the environment. Unlike the parameter `options`, every
-# PgBouncer accepts them.
+# Environment variables by which libpq sets the format of times and texts for each session, whatever the
+# server, the database or the role has set: psycopg reads times in the style ISO only. Every PgBouncer
+# accepts these, unlike the parameter `options`.
 SESSION = {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC", "PGCLIENTENCODING": "UTF8"}
 
-# A pool tries to connect for this long; then the next one who asks it begins anew. By itself it would wait
-# longer and longer, up to minutes after the database is back. Who asks waits as long, see `patience`.
+# A pool tries to connect for this long, and again when the next connection is requested. With psycopg's
+# default it would wait longer after each attempt, up to minutes after the database is back.
 POOL_PATIENCE = 5.0  # seconds
 
 LONGEST_SOCKET_PATH = 103  # bytes; macOS allows 103, Linux 107
 
 
 def closed(path: Path) -> bool:
-    """Whether a directory on the way to this path lets only its owner or group pass."""
-    ways = path.resolve().parents
-    return any(not way.stat().st_mode & stat.S_IXOTH for way in ways if way.exists())
+    """Whether other users than owner and group cannot reach this path, because of a directory above it."""
+    parents = path.resolve().parents
+    return any(not parent.stat().st_mode & stat.S_IXOTH for parent in parents if parent.exists())
 
 
 def socket_directory(state: Path) -> Path:
-    """Where clients meet the server: beside its data, or in a temporary place that is short and open.
+    """The directory of the embedded server's Unix socket: beside its data in `state` if that is possible.
 
-    Where we are root the server is another user, who does not come through closed directories.
+    It is a temporary directory if the path would be too long for a socket, or, when this process runs as
+    root, if the server, which runs as another user, could not reach it.
     """
     beside = state.absolute() / "postgres" / "run"
     fits = len(os.fsencode(beside / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH
@@ -59,12 +60,12 @@ def socket_directory(state: Path) -> Path:
 
 
 def url(state: Path, role: str, database: str = DATABASE) -> str:
-    """Where this role finds the embedded database."""
+    """The URL of the embedded database whose data is in `state`, for this role."""
     return f"postgresql://{role}@/{database}?host={quote(str(socket_directory(state)), safe='')}"
 
 
 def hint() -> str:
-    """What to do when no database answers."""
+    """A sentence for errors that tells what to do when no database answers."""
     return (
         "The database does not answer. Without DATABASE_URL it is the embedded PostgreSQL, which"
         " runs while `make run`, `make demo` or `python -m dashboard.postgres COMMAND` does."
@@ -72,9 +73,9 @@ def hint() -> str:
 
 
 def read_parameters(address: str) -> dict[str, Any]:
-    """What libpq reads from a PostgreSQL URL, with the time limits it does not set itself.
+    """The parameters of libpq in a PostgreSQL URL, and TIME_LIMITS where the URL has no other.
 
-    Raises ValueError that does not quote the URL, which may hold a password.
+    Raises ValueError if it cannot be read; the message does not quote the URL, which may have a password.
     """
     try:
         return TIME_LIMITS | conninfo_to_dict(address)
@@ -83,23 +84,30 @@ def read_parameters(address: str) -> dict[str, Any]:
 
 
 def conninfo(address: str) -> str:
-    """The same as a connection string, for connections that are not Django's. Raises ValueError."""
+    """A PostgreSQL URL with TIME_LIMITS as a connection string of libpq, for connections without Django.
+
+    Raises ValueError if the URL cannot be read.
+    """
     return make_conninfo(**read_parameters(address))
 
 
-def patience(parameters: Mapping[str, Any]) -> float:
-    """Seconds that whoever asks a pool waits for a connection with these parameters.
+def pool_timeout(parameters: Mapping[str, Any]) -> float:
+    """Seconds that a request waits at most for a connection of a pool with these parameters of libpq.
 
-    Of several hosts all but the last may be gone, and each that is takes its whole connect_timeout.
+    Of several hosts all but the last may be down, and each of them takes its whole connect_timeout.
     """
     before = str(parameters.get("host") or parameters.get("hostaddr") or "").count(",")
     return POOL_PATIENCE + before * float(parameters["connect_timeout"])
 
 
 def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
-    """An entry of Django's DATABASES from a PostgreSQL URL, as libpq reads it. Raises ValueError."""
+    """An entry of Django's DATABASES for a PostgreSQL URL.
+
+    `pool_size` is the most connections that the process keeps; 0: no pool. Raises ValueError if the URL
+    cannot be read.
+    """
     parameters = read_parameters(address)
-    waits = patience(parameters)
+    timeout = pool_timeout(parameters)
     named = {
         key: str(parameters.pop(key, "") or "") for key in ("dbname", "user", "password", "host", "port")
     }
@@ -108,7 +116,7 @@ def django_database(address: str, *, pool_size: int) -> dict[str, Any]:
         options["pool"] = {
             "min_size": 1,
             "max_size": pool_size,
-            "timeout": waits,
+            "timeout": timeout,
             "reconnect_timeout": POOL_PATIENCE,
         }
     return {

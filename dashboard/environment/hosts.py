@@ -1,4 +1,4 @@
-"""By which host and port a page may be asked for: links that are mailed or shown to others lead there.
+"""The hosts and ports under which pages may be requested: links that are mailed or shown lead there.
 
 Django looks at the name in the Host header only. With a port of a stranger's choice, the link of a mail to
 somebody else would lead to whatever listens there.
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 
-def apart(host: str) -> tuple[str, str]:
-    """An entry of ALLOWED_HOSTS as its name and its port, which is empty where it has none."""
+def name_and_port(host: str) -> tuple[str, str]:
+    """The name and the port of an entry of ALLOWED_HOSTS; the port is "" if it has none."""
     found = re.fullmatch(r"(.*?)(?::(\d+))?", host)
     return (found[1], found[2] or "") if found else (host, "")
 
 
-def networks(named: list[str]) -> list[str]:
-    """The networks of TRUSTED_PROXIES. Raises ImproperlyConfigured where one is none."""
-    for network in named:
+def checked_networks(networks: list[str]) -> list[str]:
+    """The networks of TRUSTED_PROXIES, unchanged. Raises ImproperlyConfigured if one cannot be read."""
+    for network in networks:
         try:
             ipaddress.ip_network(network)
         except ValueError as error:
             raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
-    return named
+    return networks
 
 
 def trusted(
@@ -42,8 +42,9 @@ def trusted(
 ) -> Callable[[HttpRequest], HttpResponseBase]:
     """Django middleware: refuses a port that is neither the site's own nor named in ALLOWED_HOSTS.
 
-    On a trial (LOCAL) any port may lead here, through a tunnel or a container. What devices and load
-    balancers ask is not Django's, and answers under any host.
+    On a trial (LOCAL) any port is accepted, as a tunnel or a container may change it. The calls of devices
+    and load balancers do not pass through Django and are answered under any host. Raises DisallowedHost,
+    which Django answers with 400.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -56,9 +57,9 @@ def trusted(
 
 
 def _is_trusted(request: HttpRequest) -> bool:
-    """Whether ALLOWED_HOSTS has this host with this port, or without one where the port is the site's own.
+    """Whether ALLOWED_HOSTS has this host with this port, or without a port if the port is the site's own.
 
-    That is the scheme's, or the one that the site listens at where the browser speaks to it directly.
+    The site's own port is the scheme's (443 or 80); where no proxy is in between, the one it listens at.
     """
     name, port = split_domain_port(request.get_host())
     usual = "443" if request.is_secure() else "80"

@@ -1,4 +1,4 @@
-"""What the site keeps on this machine where nobody configured it: secrets made once."""
+"""Secrets of a trial, generated once and kept in files of this machine, where the environment has none."""
 
 import os
 import secrets
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in this file, made at the first call and for the owner's eyes only.
+    """The secret in this file, which only its owner may read; the first call generates and writes it.
 
-    Processes that call at the same time agree on one.
+    Processes that call at the same time get the same secret.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -17,7 +17,7 @@ def kept_secret(path: Path) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
         try:
-            os.link(draft, path)  # fails when another process was first: its secret stands
+            os.link(draft, path)  # fails if another process was first, whose secret is used then
         except FileExistsError:
             pass
         finally:

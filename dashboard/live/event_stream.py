@@ -123,7 +123,7 @@ class EventStream:
     def _listen(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            LISTENER.hear(self._heard)
+            LISTENER.subscribe(self._heard)
             LISTENER.start()
 
     def _heard(self, organization: int | None) -> None:

@@ -18,7 +18,7 @@ from dashboard.account import first_run
 from dashboard.account.people import PLAIN, AccountForm
 from devices import clock
 from devices.ingest.rate_limits import Buckets, Size, origin
-from fleets.text import Words, apart
+from fleets.text import Words, isolated
 
 # Wrong codes from an address: ten at once, then one in 30 s. Each process counts its own.
 WRONG: Final = Size(1 / 30, 10)
@@ -72,7 +72,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
             )
             return redirect(settings.LOGIN_REDIRECT_URL)
         perform_login(request, user)
-        messages.success(request, f"Welcome. {apart(organization)} is yours.")
+        messages.success(request, f"Welcome. {isolated(organization)} is yours.")
         return redirect(settings.LOGIN_REDIRECT_URL)
     response = render(request, "welcome.html", {"form": form})
     add_never_cache_headers(response)

@@ -14,7 +14,7 @@ from devices.models import Device, FrozenReason, StatusChange
 from devices.rules.live_links import links_at
 from devices.rules.vocabulary import HeartbeatState, Status
 from devices.status.annotated import DeviceWithStatus
-from fleets.text import apart
+from fleets.text import isolated
 
 KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
 ADDRESS_ASKED = "Do others at its address work?"
@@ -276,13 +276,13 @@ def _why_frozen(device: DeviceWithStatus, at: Moment) -> Check:
     """Which reason, and what would free it (domain.md, Freezing)."""
     organization = device.organization
     if device.frozen_reason == FrozenReason.UNPAID:
-        text = f"{apart(organization)} has unpaid invoices. Once they are paid, all its devices thaw."
+        text = f"{isolated(organization)} has unpaid invoices. Once they are paid, all its devices thaw."
     elif device.frozen_reason == FrozenReason.FLEET_TYPE:
         text = words.of_site(
             "{name} has a paid type, and {organization} has the free plan. The device thaws in a {fleet} with"
             " the standard type, or when the type or the plan changes.",
-            name=apart(device.fleet),
-            organization=apart(organization),
+            name=isolated(device.fleet),
+            organization=isolated(organization),
         )
     else:
         position, allowance = freezing.position_in_line(device), organization.allowance or 0
@@ -297,7 +297,7 @@ def _why_frozen(device: DeviceWithStatus, at: Moment) -> Check:
                 " thaws once 1 device before it is deactivated or deleted, or once the allowance is {place}."
             )
         values = {"place": position, "allowance": allowance, "before": before}
-        text = words.of_site(sentence, organization=apart(organization), **values)
+        text = words.of_site(sentence, organization=isolated(organization), **values)
     return Check("Why is it frozen, and what thaws it?", text, answered=True)
 
 

@@ -25,7 +25,7 @@ from devices.words import of_site, thousands
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.models import Fleet, Role
-from fleets.postgres.bulk_insert import insert_alike
+from fleets.postgres.bulk_insert import insert_copies
 from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
@@ -187,5 +187,5 @@ def _insert(alike: Device, lines: Sequence[Line]) -> list[int]:
         "poll_interval": [line.poll_interval for line in lines],
     }
     with unique_violation(lambda _: Taken(faults) if (faults := taken(lines)) else None):
-        inserted = insert_alike(alike, **own)
+        inserted = insert_copies(alike, **own)
     return inserted

@@ -57,7 +57,7 @@ class OwnClock:
         step.
         """
         before, newest = self._read(), None if at else clock.NEWEST.at
-        at = at or clock.look()
+        at = at or clock.read()
         (since, monotonic), self._looked = self._kept, (at, before)
         if since is None:
             return Look(at, newest=newest)

@@ -29,7 +29,7 @@ from fleets import audit
 from fleets.access import roles
 from fleets.models import Role
 from fleets.postgres import availability
-from fleets.postgres.bulk_insert import insert_alike
+from fleets.postgres.bulk_insert import insert_copies
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -146,7 +146,7 @@ class Run:
             names = ("device_id", "device_uuid", "device_name", "outcome", "why")
             columns: dict[str, Sequence[Any]] = dict(zip(names, zip(*results, strict=True), strict=True))
             columns["why"] = [why[:255] for why in columns["why"]]
-            insert_alike(JobResult(job=self.job, organization_id=self.job.organization_id), **columns)
+            insert_copies(JobResult(job=self.job, organization_id=self.job.organization_id), **columns)
 
     def all_done(self, devices: Sequence[int]) -> None:
         """The same for many devices that a `whole` job has done, by primary key."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from fleets.postgres.fragment import Fragment
-from fleets.postgres.keyset import Key, Order, after_sql, order_sql, turned
+from fleets.postgres.keyset import Key, Order, after_sql, order_sql, reverse
 
 # The orders by name. A leading "-" in the address turns one around.
 ORDERS: dict[str, Order] = {
@@ -30,7 +30,7 @@ class Moved:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where rows are taken: an order, perhaps turned around, and the values of the row before; how many."""
+    """Where rows are taken: an order, perhaps reverse around, and the values of the row before; how many."""
 
     name: str
     backwards: bool
@@ -62,7 +62,7 @@ class Cursor:
 
     @property
     def _order(self) -> Order:
-        return turned(ORDERS[self.name]) if self.backwards else ORDERS[self.name]
+        return reverse(ORDERS[self.name]) if self.backwards else ORDERS[self.name]
 
     @property
     def _given(self) -> Sequence[str]:
@@ -70,7 +70,7 @@ class Cursor:
 
 
 def order_named(name: str) -> Order:
-    """The order of that name, turned around by a leading "-"; raises KeyError."""
+    """The order of that name, reverse around by a leading "-"; raises KeyError."""
     if name.startswith("-"):
-        return turned(ORDERS[name[1:]])
+        return reverse(ORDERS[name[1:]])
     return ORDERS[name]

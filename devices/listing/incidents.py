@@ -31,7 +31,7 @@ from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import ATTENTION, as_recorded, moved_ids, stalled, with_status
 from fleets.models import Organization
 from fleets.postgres.fragment import compiled
-from fleets.postgres.keyset import Key, Order, Page, page_of, turned
+from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
 YOUNG: Final = timedelta(minutes=1)  # in trouble for less than that: just now
@@ -83,7 +83,7 @@ class Attended:
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of lines in one of the orders. Raises keyset.UnreadableCursor."""
         order = ORDERS[sort.removeprefix("-")]
-        order = turned(order) if sort.startswith("-") else order
+        order = reverse(order) if sort.startswith("-") else order
         return page_of(self._take, order, size, after=after, before=before)
 
     def named(self, ids: Sequence[str]) -> list[Line]:

@@ -25,7 +25,7 @@ from devices.operations.batch import Batch, Found
 from fleets import audit
 from fleets.access import roles
 from fleets.models import Fleet, Organization, Role
-from fleets.text import apart
+from fleets.text import isolated
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -81,9 +81,9 @@ LINKED: Final = "A link is up"
 ACTIONS: Final[dict[str, Action]] = {
     "move": Action(
         Role.OPERATOR,
-        lambda payload: [(f"Already in {apart(payload['fleet'])}", Q(fleet=payload["fleet"]))],
+        lambda payload: [(f"Already in {isolated(payload['fleet'])}", Q(fleet=payload["fleet"]))],
         _move,
-        lambda payload: f"Already in {apart(payload['fleet'])}",
+        lambda payload: f"Already in {isolated(payload['fleet'])}",
     ),
     "tag": Action(
         Role.OPERATOR,

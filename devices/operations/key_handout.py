@@ -25,7 +25,7 @@ from fleets.access import roles
 from fleets.access.digests import digests
 from fleets.access.encryption import fernet
 from fleets.models import Role
-from fleets.postgres.bulk_insert import insert_alike
+from fleets.postgres.bulk_insert import insert_copies
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -140,7 +140,7 @@ def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
         first = devices[0]
         alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=first.organization_id, created_at=at)
         kept = [digests(key)[0] for key in new.values()]
-        insert_alike(alike, device=list(new), digest=kept)
+        insert_copies(alike, device=list(new), digest=kept)
     return [
         Keyed(device.uuid, device.name, new.get(device.pk, ""), "" if device.pk in new else HAS_ONE)
         for device in devices

@@ -21,7 +21,7 @@ from devices.rules.vocabulary import POST_PROVISIONING_STATE, Status
 from devices.status.annotated import DeviceWithStatus
 from devices.status.expressions import rule_over, status_over
 from devices.status.reading import with_status
-from fleets.text import apart
+from fleets.text import isolated
 
 # A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
 LEASE_NAMED = timedelta(seconds=30)  # before its end
@@ -234,7 +234,7 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     elif not device.vpn_enabled:
         facts.append("not used yet" if device.vpn_unset else "turned off on purpose")
     if device.vpn and device.vpn_server and device.vpn_server.lease_until is None:
-        server = apart(device.vpn_server.name)
+        server = isolated(device.vpn_server.name)
         facts.append(f"stays connected until {server} reports a disconnect, because it sends no life signs")
     decides = "vpn" in used
     return Input(word, "; ".join(facts), _link_effect(decides=decides), device.vpn_since, decides)

@@ -1,6 +1,6 @@
-"""What is kept of a random text that is shown once: HMAC-SHA-256 under `settings.KEY_PEPPER`.
+"""Digests of secrets, such as keys, of which only a digest is stored: HMAC-SHA-256 with a pepper.
 
-The first pepper signs, all are accepted.
+New digests use the first pepper of `settings.KEY_PEPPER`; all of them are accepted.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ from django.conf import settings
 
 
 def digests(secret: str) -> list[bytes]:
-    """What the text may be stored as: one digest per pepper, the current first."""
+    """The digests under which this secret may be stored, of 32 bytes: one per pepper, the current first."""
     return [hmac.digest(pepper.encode(), secret.encode(), hashlib.sha256) for pepper in settings.KEY_PEPPER]

@@ -1,6 +1,6 @@
-"""Texts that are kept encrypted, so that whoever reads the database alone cannot read them.
+"""Encryption of texts in the database, so that nobody can read them from the database alone.
 
-The keys are made from SECRET_KEY, a different one for each kind of text. Those made from
+The keys are derived from SECRET_KEY, a different one for each kind of text. Keys derived from
 SECRET_KEY_FALLBACKS still decrypt.
 """
 
@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 
 def fernet(kind: str) -> MultiFernet:
-    """What encrypts and decrypts the texts of this kind; it raises InvalidToken for another's."""
+    """Encrypts and decrypts texts of one kind; decrypting a text of another kind raises InvalidToken."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet([Fernet(_key(kind, secret)) for secret in secrets])
 

@@ -1,4 +1,4 @@
-"""The first lock of whoever changes what an organization's devices, members or keys depend on."""
+"""The lock on organizations, taken before any other by changes of their devices, members, keys or plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def hold(organizations: Iterable[int]) -> None:
-    """Lock these organizations, in the order of their ids, until the end of the transaction."""
-    if wanted := set(organizations):
-        held = Organization.objects.select_for_update(no_key=True).filter(pk__in=wanted)
-        list(held.order_by("pk").values_list("pk", flat=True))
+    """Lock the organizations with these primary keys, in their order, until the end of the transaction."""
+    if ids := set(organizations):
+        rows = Organization.objects.select_for_update(no_key=True).filter(pk__in=ids)
+        list(rows.order_by("pk").values_list("pk", flat=True))

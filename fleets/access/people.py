@@ -1,4 +1,4 @@
-"""What services need of the table of people, which is the site's."""
+"""What the services of this app require of accounts, whose model is in `dashboard`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def hold(person: Person) -> None:
-    """Until the end of the transaction others who hold this account wait."""
+    """Lock this account's row until the end of the transaction."""
     get_user_model().objects.select_for_update(no_key=True).get(pk=person.pk)
 
 
 def must_prove(person: Person) -> bool:
-    """Whether the account's address is one that somebody only typed, where mail could show whose it is."""
+    """Whether the account's e-mail address still has to be confirmed; only on sites that send mail."""
     return bool(settings.EMAIL_HOST and person.email and not person.email_is_proven)

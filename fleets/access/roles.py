@@ -1,4 +1,4 @@
-"""Who may do what: the one place where a role is asked for (product.md, People and safety)."""
+"""Permissions: the one place where a person's role is checked (product.md, People and safety)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def role_in(user: Actor, organization: Organization) -> Role | None:
-    """This person's role in the organization; None: no member."""
+    """This person's role in the organization; None for anyone who is no member."""
     if not user.is_authenticated:
         return None
     role = Membership.objects.filter(user=user.pk, organization=organization).values_list("role", flat=True)
@@ -24,7 +24,8 @@ def role_in(user: Actor, organization: Organization) -> Role | None:
 def still_has(person: int, role: Role, organization: int) -> bool:
     """Whether this account is active and its role in the organization includes `role`, read at this moment.
 
-    For work that goes on after its request: people are known by primary key, as their account may be gone.
+    `person` and `organization` are primary keys, as the account may have been deleted: this is for work that
+    continues after its request, and for what an account created earlier.
     """
     members = Membership.objects.filter(user=person, user__is_active=True, organization=organization)
     return any(Role(own).includes(role) for own in members.values_list("role", flat=True))
@@ -32,7 +33,7 @@ def still_has(person: int, role: Role, organization: int) -> bool:
 
 @dataclass(frozen=True)
 class May:
-    """What a person's role allows, for buttons: each role includes the ones before."""
+    """Which roles a person's role includes, so that a page shows only the buttons that would work."""
 
     observer: bool = False
     operator: bool = False
@@ -41,14 +42,14 @@ class May:
 
 
 def allowed(role: Role | None) -> May:
-    """The roles that this one includes; none for no member."""
+    """The roles that this role includes, itself among them; none of them for None (no member)."""
     return May(**{str(least): role is not None and role.includes(least) for least in Role})
 
 
 def require(actor: Actor | None, role: Role, organization: Organization) -> None:
-    """Refuse an actor whose role in the organization does not include `role`: PermissionDenied.
+    """Raise PermissionDenied if the actor's role in the organization does not include `role`.
 
-    None is the site itself, from the console.
+    An actor of None is the console, which may do everything.
     """
     if actor is None:
         return

@@ -1,6 +1,6 @@
-"""The audit log: who did what, when, from where, and what it was before and after (product.md).
+"""The audit log: who did what, when, from which address, with the values before and after (product.md).
 
-Service functions write it in the transaction of what they do. Reading is scoped like everything else.
+Service functions write it in the transaction of the change. Members read the lines of their organizations.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from uuid import UUID
 
 from fleets.audit.actions import Action, Kind
 from fleets.models import AuditEntry, Organization
-from fleets.postgres.bulk_insert import insert_alike
+from fleets.postgres.bulk_insert import insert_copies
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
 CONSOLE = "the console"
-# Where the request at hand comes from; the site sets it for pages and for the calls of devices.
+# The network address of the current request; set for pages and for the calls of devices.
 _address: ContextVar[str | None] = ContextVar("address", default=None)
-# The job that is being done, where what it does is recorded behind the line of its start.
+# The job that is being run, of which the recorded actions are a part.
 _job: ContextVar[UUID | None] = ContextVar("job", default=None)
 
 
 @contextmanager
 def coming_from(address: str | None, job: UUID | None = None) -> Iterator[None]:
-    """What is recorded inside this block came from this address, and is a part of this job."""
-    token, part = _address.set(address), _job.set(job)
+    """Record in this block with this network address (None: the console), and as parts of this job if any."""
+    address_before, job_before = _address.set(address), _job.set(job)
     try:
         yield
     finally:
-        _address.reset(token)
-        _job.reset(part)
+        _address.reset(address_before)
+        _job.reset(job_before)
 
 
 def address() -> str | None:
-    """Where the request at hand comes from; None: from the console."""
+    """The network address of the current request; None for the console."""
     return _address.get()
 
 
-# What is recorded of one subject: its id as in addresses, its name, what it was before and after.
+# A line about one subject: its id as in addresses, its name, its values before and after the action.
 Line = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any] | None]
 
 
@@ -59,9 +59,9 @@ def record(
 ) -> None:
     """Write one line, within the caller's transaction.
 
-    `action` and the kind of `subject`, which is (kind, id as in addresses, name), are of the vocabulary:
-    ValueError where they are not (add them to fleets/audit/actions.py). `before` and `after` hold what
-    changed, never a secret. `by` names who acts where no person does: a key, or the console.
+    `subject` is (kind, id as in addresses, name). Raises ValueError if the action or the kind is not in
+    fleets/audit/actions.py. `before` and `after` have the values that changed, never a secret. `by` names
+    the actor if it is no person: a key or the console.
     """
     kind, *named = subject
     line: Line = (named[0], named[1], before, after)
@@ -77,11 +77,14 @@ def record_all(
     lines: Sequence[Line],
     at: datetime,
 ) -> None:
-    """Write a line for each of many subjects of one kind, in one statement; otherwise as `record`."""
+    """Write a line for each of many subjects of one kind, in one statement, in the caller's transaction.
+
+    Raises ValueError if the action or the kind is not in fleets/audit/actions.py.
+    """
     if not lines:
         return
     ids, names, before, after = zip(*lines, strict=True)
-    insert_alike(
+    insert_copies(
         _entry(action, actor, organization, kind, lines[0], at, CONSOLE),
         subject_id=[pk[:100] for pk in ids],
         subject_name=[name[:255] for name in names],

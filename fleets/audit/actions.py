@@ -1,4 +1,4 @@
-"""The vocabulary of the audit log: every action once, with the words that the log and its filter say."""
+"""The actions and the kinds of subjects of the audit log, with the words that pages show for them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db.models import TextChoices
 
 
 class Action(TextChoices):
-    """What is done; the words are those of a sentence that begins with who does it."""
+    """An action; its label is a sentence without its subject, the name of the actor."""
 
     DEVICE_REGISTERED = "device-registered", "Registered a device"
     DEVICE_PREREGISTERED = "device-preregistered", "Preregistered a device"
@@ -57,7 +57,7 @@ class Action(TextChoices):
 
 
 class Kind(TextChoices):
-    """What an action is about."""
+    """The kind of thing that an action changes."""
 
     DEVICE = "device", "Device"
     FLEET = "fleet", "Fleet"

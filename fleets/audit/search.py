@@ -1,4 +1,4 @@
-"""Reading the audit log: of one organization, filtered, newest first."""
+"""Reading the audit log of one organization by filters."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Filters:
-    """What is asked for; empty: everything. `until` is not in it any more."""
+    """The filters of a request; those that are empty filter nothing. Times are `since` <= time < `until`."""
 
-    who: str = ""
+    who: str = ""  # the actor's whole name, in any case
     action: Action | None = None
     kind: Kind | None = None
-    subject: str = ""
+    subject: str = ""  # id as in addresses: a UUID, a slug, a name
     since: datetime | None = None
     until: datetime | None = None
-    text: str = ""
-    job: UUID | None = None  # behind whose line they are
+    text: str = ""  # words, or beginnings of words
+    job: UUID | None = None  # the job that the action was a part of
 
     @property
     def jobs_as_one(self) -> bool:
-        """Whether a job is one line: where nothing is asked for that may be about one of its devices."""
+        """Whether a job is shown as one line: no filter is set that could match a single device of it."""
         return not (self.action or self.kind or self.subject or self.text or self.job)
 
     @property
@@ -41,18 +41,18 @@ class Filters:
 
     @property
     def wordless(self) -> bool:
-        """Whether a text is asked for that has no word, which nothing matches."""
+        """Whether a text is searched that has no word in it, so that nothing matches."""
         return bool(self.text) and not words_of(self.text)
 
 
 def entries(
     organization: Organization, filters: Filters, *, jobs_as_one: bool = False
 ) -> QuerySet[AuditEntry]:
-    """The lines of this organization that match; each filter has an index (fleets/models.py).
+    """The lines of this organization that match the filters; each filter has an index (fleets/models.py).
 
-    `jobs_as_one`: without those behind the line of a job.
+    `jobs_as_one` leaves out the single devices of a job, so that each job is one line.
     """
-    wanted = {
+    lookups = {
         "actor_name__iexact": filters.who,
         "action": filters.action,
         "subject_kind": filters.kind,
@@ -62,13 +62,13 @@ def entries(
         "job": filters.job,
         "job__isnull": jobs_as_one,
     }
-    found = AuditEntry.objects.filter(
-        organization_id=organization.pk, **{name: value for name, value in wanted.items() if value}
+    lines = AuditEntry.objects.filter(
+        organization_id=organization.pk, **{name: value for name, value in lookups.items() if value}
     )
     if filters.wordless:
-        return found.none()
+        return lines.none()
     if filters.text:
-        found = found.alias(words=WordVector(audit_text()))
+        lines = lines.alias(words=WordVector(audit_text()))
     for word in words_of(filters.text):
-        found = found.filter(Q(words=beginnings(word)))
-    return found
+        lines = lines.filter(Q(words=beginnings(word)))
+    return lines

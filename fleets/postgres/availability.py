@@ -1,4 +1,4 @@
-"""The database is away: how one knows, and that a connection which said so is not used again."""
+"""Whether an error says that the database is unavailable, and dropping connections that it broke."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from django.db import close_old_connections, connection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# SQLSTATE by class, or code: no server to speak to, or one that takes no writes any more (25006): a primary
-# that has become a standby.
+# SQLSTATEs, or their first characters, of a server that cannot be reached or cannot work, or that no longer
+# accepts writes (25006): a primary that has become a standby.
 STATES: Final = ("08", "53", "57P", "25006")
 BROKEN: Final = (db.OperationalError, db.InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether this error of Django's or of psycopg's says that the database is away."""
+    """Whether this error, of Django or psycopg, says that the database is unavailable."""
     if not isinstance(error, db.Error | psycopg.Error):
         return False
     state = sqlstate(error)
@@ -27,13 +27,13 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def sqlstate(error: BaseException) -> str:
-    """PostgreSQL's code for this error; empty where it gave none, as when the connection broke."""
+    """The SQLSTATE of an error of Django or psycopg; "" if it has none, as when the connection broke."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     return getattr(cause, "sqlstate", None) or ""
 
 
 def drop() -> None:
-    """Close this thread's connection for good: closing Django's alone hands it to the pool's next user."""
+    """Close the connection of this thread, also to the server: Django would only return it to the pool."""
     if connection.connection is not None:
         connection.connection.close()
     connection.close()
@@ -41,9 +41,9 @@ def drop() -> None:
 
 @contextmanager
 def connected() -> Iterator[None]:
-    """The block, in a thread without requests, has a connection that was alive a moment ago.
+    """A block of a thread without requests that uses the database: its connection is checked before.
 
-    Afterwards it is given back; one whose database is away is dropped.
+    After the block it is returned to the pool, or dropped if the database was unavailable.
     """
     close_old_connections()
     try:

@@ -1,4 +1,4 @@
-"""Whether the database can keep the words of all people: asked by `check`, and before a process works."""
+"""Checks that the database can store and search texts of every language, for `check` and at each start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANOTHER = "Create another one as docs/deployment.md says (A database of your own
 
 
 def text_checks(cursor: Any) -> list[CheckMessage]:
-    """Whether the database keeps the words of all people, and knows their letters."""
+    """An error if the database's encoding is not UTF-8, a warning if its locale is C; else nothing."""
     cursor.execute("SELECT current_setting('server_encoding')")
     (encoding,) = cursor.fetchone()
     if encoding != "UTF8":
@@ -35,9 +35,10 @@ def text_checks(cursor: Any) -> list[CheckMessage]:
 
 
 def at_start() -> None:
-    """Ask that before a process works. A database that is away is asked by nobody: it is waited for.
+    """Check the database when a process starts, and log what may be wrong.
 
-    Raises CommandError where the database cannot be used.
+    Raises CommandError if the database cannot be used. Nothing is checked while it is unavailable, as the
+    process then waits for it.
     """
     try:
         name = connection.settings_dict["NAME"]

@@ -1,4 +1,4 @@
-"""The database's clock: the only clock that anything is dated by (domain.md, Times)."""
+"""The database's clock, the only one whose times are stored and compared (domain.md, Times)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from django.db.models import DateTimeField, Func
 
 
 def DatabaseClock() -> Func:  # noqa: N802 - reads like the functions of the ORM
-    """The moment the statement began, in SQL; unlike Now() it moves within a transaction.
+    """SQL for the moment at which the statement began, which moves within a transaction, unlike Now().
 
-    A function of Django's own: migrations hold its SQL, and import nothing.
+    It is a plain Func of Django, so that migrations have its SQL and import nothing of this site.
     """
     return Func(template="STATEMENT_TIMESTAMP()", output_field=DateTimeField())
 
 
 class Newest:
-    """The newest time that this process read: a clock that shows less was set back."""
+    """The newest time that this process has read: if the clock shows less, it was set back."""
 
     at: datetime = datetime.min.replace(tzinfo=UTC)
 
@@ -30,14 +30,14 @@ NEWEST: Final = Newest()
 
 
 def now() -> datetime:
-    """What it shows, with time zone. Read once at the edge, then passed on as `at`."""
-    at = look()
+    """The present moment, in UTC; read it once where a request or a batch begins, and pass it on as `at`."""
+    at = read()
     NEWEST.note(at)
     return at
 
 
-def look() -> datetime:
-    """What it shows, for who compares it with the newest time before that counts as read."""
+def read() -> datetime:
+    """The present moment, in UTC, without noting it in NEWEST, for code that compares the two."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT STATEMENT_TIMESTAMP()")
         (at,) = cursor.fetchone()

@@ -1,4 +1,4 @@
-"""SQL text as a Django expression: for expressions that Django would take longer to build than to run."""
+"""SQL text as a Django expression, where Django would take longer to build an expression than to run it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from psycopg.sql import Literal
 
 
 class Sql(Expression):
-    """`template` with `{name}` replaced by the SQL of the source of that name.
+    """An expression of a template of SQL, in which `{name}` is replaced by the SQL of a source.
 
-    A source is an expression; a name without one stands for the field or annotation so named.
-    Percent signs in the template are doubled.
+    A source is an expression given by that name; without one the field or annotation of that name is used.
+    Percent signs in the template must be doubled.
     """
 
     def __init__(self, template: str, output_field: Field[Any, Any], **sources: Any) -> None:
@@ -48,7 +48,7 @@ class Sql(Expression):
 
 
 def condition_sql(model: type[Model], condition: Q) -> str:
-    """A condition over a model's own columns as a template for Sql, compiled once instead of at each use."""
+    """A condition on a model's own columns as a template for `Sql`, so that it is compiled only once."""
     query = Query(model, alias_cols=False)
     compiler = query.get_compiler(connection=connection)
     sql, params = query.build_where(condition).as_sql(compiler, connection)

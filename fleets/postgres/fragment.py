@@ -1,4 +1,4 @@
-"""SQL text with its parameters in order: what a statement is put together of."""
+"""Fragments of SQL statements: text, and the parameters for its placeholders in their order."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ Fragment = tuple[str, list[Any]]
 
 
 def compiled(rows: QuerySet[Any]) -> Fragment:
-    """The SELECT of these rows."""
+    """The SELECT statement of a queryset with its parameters."""
     sql, params = rows.query.sql_with_params()
     return sql, list(params)

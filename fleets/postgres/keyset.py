@@ -1,7 +1,7 @@
-"""Pages by keyset: a page begins after the last row of the one before, wherever that row has gone since.
+"""Keyset pagination: a page begins after the sort key of the last row of the page before, without OFFSET.
 
-A cursor is the sort key of a row with its id, readable in the address; no OFFSET, so the last page is as
-fast as the first. Rows that share a key stand by id.
+So the last page is as fast as the first, and a page stays where it is when rows before it come or go. A
+cursor is such a sort key, ending in a unique column, encoded for an address.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ BIGGEST = 2**63 - 1
 
 
 class UnreadableCursor(ValueError):
-    """A cursor that no page of this order has given out."""
+    """The text is no cursor of this order."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """One column of an order: the annotation or field it reads, its type, and its direction."""
+    """One column of an order: its annotation or field, the type of its values, and its direction."""
 
     name: str
     type: type[Value]
@@ -46,7 +46,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Page(Generic[M]):
-    """The rows of a page, the cursors of its neighbours, and whether its own cursor lay past the end."""
+    """A page of rows; `previous` and `next` are cursors of its neighbours, None where there is none.
+
+    `past_end`: no row was left after the requested cursor, so that this is the last page.
+    """
 
     rows: list[M]
     previous: str | None
@@ -65,7 +68,7 @@ def encode(row: object, order: Order) -> str:
 
 
 def decode(cursor: str, order: Order) -> list[Value]:
-    """The values of a cursor; raises UnreadableCursor where they do not fit the order."""
+    """The values of a cursor, one per key of the order; raises UnreadableCursor if they do not fit it."""
     try:
         values = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         if not isinstance(values, list) or len(values) != len(order):
@@ -80,26 +83,26 @@ def _value(value: object, kind: type[Value]) -> Value:
         if moment := moments.read(value):
             return moment
     elif kind is str and isinstance(value, str) and "\0" not in value:
-        value.encode()  # a lone surrogate is no text: UnicodeEncodeError is a ValueError
+        value.encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
         return value
     elif kind is int and type(value) is int and -BIGGEST <= value <= BIGGEST:
         return value
     raise UnreadableCursor
 
 
-def turned(order: Order) -> Order:
-    """The order turned around."""
+def reverse(order: Order) -> Order:
+    """The order with each key in the opposite direction."""
     return tuple(key.reversed() for key in order)
 
 
 def after(order: Order, values: Sequence[Any]) -> Q:
-    """Rows beyond these values in this order."""
-    beyond, same = Q(pk__in=[]), Q()
+    """The condition for rows after these values, one per key, in this order."""
+    later, equal = Q(pk__in=[]), Q()
     for key, value in zip(order, values, strict=True):
-        beyond |= same & Q(**{f"{key.name}__{'lt' if key.descending else 'gt'}": value})
-        same &= Q(**{key.name: value})
-    first = order[0]  # an index on it can begin there, which the alternatives below do not tell it
-    return Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]}) & beyond
+        later |= equal & Q(**{f"{key.name}__{'lt' if key.descending else 'gt'}": value})
+        equal &= Q(**{key.name: value})
+    first = order[0]  # said again by itself, so that a scan of an index on it can begin there
+    return Q(**{f"{first.name}__{'lte' if first.descending else 'gte'}": values[0]}) & later
 
 
 def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None) -> list[M]:
@@ -109,28 +112,29 @@ def _take(rows: QuerySet[M], order: Order, size: int, values: list[Value] | None
 
 
 def ordered(rows: QuerySet[M], order: Order) -> QuerySet[M]:
-    """All of them, in the order of the pages."""
+    """The rows sorted by this order."""
     return rows.order_by(*(OrderBy(F(key.name), descending=key.descending) for key in order))
 
 
 def after_sql(order: Order, values: Sequence[Any] | None, columns: Sequence[str] = ()) -> Fragment:
-    """The condition in SQL of `after`, with its parameters; without values all rows are meant.
+    """SQL for the condition that rows come after these values, one per key; without values it is true.
 
-    `columns` hold the keys where they have other names. Keys that fall or rise together are compared as one
-    row, at which an index on them can begin.
+    `columns` are the columns of the keys in SQL if they have other names. Neighbouring keys of one direction
+    are compared as a row value, so that a scan of an index on them can begin there.
     """
     if not values:
         return "true", []
     keys = zip(order, columns or [key.name for key in order], values, strict=True)
-    ways, params, same, equals = list[str](), list[Any](), "", list[Any]()
-    for falls, run in groupby(keys, key=lambda item: item[0].descending):
-        _, names, given = zip(*run, strict=True)
-        row, its_values = _row(names), _row(["%s"] * len(given))
-        ways.append(f"{same}{row} {'<' if falls else '>'} {its_values}")
-        params += [*equals, *given]
-        same += f"{row} = {its_values} AND "
-        equals += given
-    return f"({' OR '.join(ways)})", params
+    alternatives, params = list[str](), list[Any]()
+    equal, equal_params = "", list[Any]()
+    for descending, run in groupby(keys, key=lambda item: item[0].descending):
+        _, names, run_values = zip(*run, strict=True)
+        row, placeholders = _row(names), _row(["%s"] * len(run_values))
+        alternatives.append(f"{equal}{row} {'<' if descending else '>'} {placeholders}")
+        params += [*equal_params, *run_values]
+        equal += f"{row} = {placeholders} AND "
+        equal_params += run_values
+    return f"({' OR '.join(alternatives)})", params
 
 
 def _row(columns: Sequence[str]) -> str:
@@ -138,26 +142,31 @@ def _row(columns: Sequence[str]) -> str:
 
 
 def order_sql(order: Order, columns: Sequence[str] = ()) -> str:
-    """The order as SQL, behind ORDER BY; `columns` hold the keys where they have other names."""
+    """SQL to follow ORDER BY; `columns` are the columns of the keys in SQL if they have other names."""
     named = zip(order, columns or [key.name for key in order], strict=True)
     return ", ".join(f"{column}{' DESC' if key.descending else ''}" for key, column in named)
 
 
-Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]  # as _take, from somewhere
+# Reads at most so many rows in an order, after the values of a cursor if there are any.
+Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]
 
 
 def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
-    """The page of `size` rows after or before a cursor, else the first one.
+    """The page of at most `size` rows after or before a cursor; without one the first page.
 
-    `order` ends in a unique key and no key is null. Past the end is the last page.
-    Raises UnreadableCursor.
+    `order` must end in a unique key, and no key may be null. If no row is left after the cursor, it is the
+    last page. Raises UnreadableCursor.
     """
     return page_of(partial(_take, rows), order, size, after=after, before=before)
 
 
 def page_of(take: Take[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
-    """The same of rows that `take` finds: so many, in an order, behind the values of a row if given."""
-    backwards = turned(order)
+    """The page of at most `size` rows, read by `take`, after or before a cursor; without one the first page.
+
+    `order` must end in a unique key, and no key may be null. If no row is left after the cursor, it is the
+    last page. Raises UnreadableCursor.
+    """
+    backwards = reverse(order)
     if before:
         found = take(backwards, size + 1, decode(before, order))[::-1]
         if found:

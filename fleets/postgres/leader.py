@@ -1,4 +1,4 @@
-"""One of several: who holds an advisory lock of the database does the work, the others wait for its end."""
+"""Leader election: of several processes the one that has an advisory lock of the database does the work."""
 
 from __future__ import annotations
 
@@ -9,19 +9,23 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-SETTLING = 0x736574746C65  # the lock of `settle --watch`
-MIGRATING = 0x6D6967726174  # that of `migrate`
+# Keys of advisory locks.
+SETTLING = 0x736574746C65  # for `settle --watch`
+MIGRATING = 0x6D6967726174  # for `migrate`
 
 
 class Leader:
-    """Whether this process leads. The lock lives as long as its connection, which bypasses any PgBouncer."""
+    """Leadership by one advisory lock, on a connection of its own that bypasses any PgBouncer."""
 
     def __init__(self, lock: int) -> None:
         self._lock = lock
         self._connection: psycopg.Connection[Any] | None = None
 
     def leads(self) -> bool:
-        """Ask the database: a connection that broke has lost the lock. Raises psycopg.OperationalError."""
+        """Whether this process leads now: it tries to get the lock if it has none, or lost its connection.
+
+        Raises psycopg.OperationalError if the database is unavailable.
+        """
         if self._connection is not None:
             try:
                 self._connection.execute("SELECT 1")
@@ -39,7 +43,7 @@ class Leader:
         return bool(mine)
 
     def resign(self) -> None:
-        """Let another one lead, from this moment: the end of a connection is noticed only some time later."""
+        """Release the lock at once: the server may notice the end of a connection only some time later."""
         if self._connection is not None:
             with suppress(psycopg.OperationalError):
                 self._connection.execute("SELECT pg_advisory_unlock(%s)", [self._lock])

@@ -1,9 +1,8 @@
-"""What the database tells of the organizations: one connection of this process listens, whoever asks.
+"""The listener: one connection per process that receives the database's notifications about organizations.
 
-The triggers send a NOTIFY for each organization that a commit touched: statuses
-(devices/schema/triggers.py), links
-(ConnectivityRecord), and what people and keys do (AuditEntry). Other facts of a device, such as its last
-contact, change without one.
+Triggers send a NOTIFY for each organization in which a commit changed statuses
+(devices/schema/triggers.py), links (ConnectivityRecord) or wrote the audit log (AuditEntry). Other facts of
+a device, such as its last contact, change without a notification.
 """
 
 from __future__ import annotations
@@ -21,61 +20,63 @@ from django.db import connection
 logger = logging.getLogger(__name__)
 
 CHANNEL: Final = "status_changed"
-LOOK: Final = 5.0  # seconds until a silent connection is asked whether it lives
-PAUSE: Final = 1.0  # seconds until another attempt to reach the database
-
-# Told of which organization there is news; None: listening began or ended, so anything may have been missed.
-Hearer = Callable[[int | None], None]
+PROBE_INTERVAL: Final = 5.0  # seconds without a notification, after which the connection is probed
+RETRY_DELAY: Final = 1.0  # seconds until the next attempt to reach the database
+# Called with the primary key of an organization that changed, or None when listening began or ended, so that
+# notifications may have been missed.
+Callback = Callable[[int | None], None]
 
 
 class Listener:
-    """Started once in a process that serves; safe from any thread."""
+    """Receives notifications in a thread of its own; all methods may be called from any thread."""
 
-    def __init__(self, look: float = LOOK) -> None:
-        self._look = look
+    def __init__(self, probe_interval: float = PROBE_INTERVAL) -> None:
+        self._probe_interval = probe_interval
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        self._hearers: list[Hearer] = []
+        self._callbacks: list[Callback] = []
         self._thread: threading.Thread | None = None
-        self._times = Counter[
-            int | None
-        ]()  # that each organization was told of; None: listening began or ended
-        self.listens = False  # what happens is heard, at this moment as far as known
+        # Notifications by organization; those of None count how often listening began or ended.
+        self._counts = Counter[int | None]()
+        self.listens = False  # whether notifications arrive now, as far as is known
 
     def start(self) -> None:
-        """Listen from now on; nothing where it does already."""
+        """Start the thread, unless it was started before."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
                 self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more, once it has looked again."""
+        """End the thread and wait for its end, for up to one probe interval."""
         self._ending.set()
         if self._thread:
             self._thread.join()
 
-    def hear(self, hearer: Hearer) -> None:
-        """Have it called, in the thread that listens."""
-        self._hearers.append(hearer)
+    def subscribe(self, callback: Callback) -> None:
+        """Have `callback` called, in the listener's thread, for each notification from now on."""
+        self._callbacks.append(callback)
 
     def state(self, organizations: Iterable[int]) -> tuple[int, ...] | None:
-        """The same as long as nothing happened in these organizations; None: nobody here would know."""
+        """A value that is equal until a notification about one of these organizations arrives.
+
+        None while the listener receives no notifications.
+        """
         if not self.listens:
             return None
-        return tuple(self._times[organization] for organization in (None, *organizations))
+        return tuple(self._counts[organization] for organization in (None, *organizations))
 
     def _run(self) -> None:
-        """Whatever fails is begun anew: a process that heard nothing any more would not know it."""
+        """Listen until the end, and again after any error: pages would not notice that nothing arrives."""
         while not self._ending.is_set():
             try:
                 self._listen()
-            except Exception as error:  # noqa: BLE001  see above
+            except Exception as error:  # noqa: BLE001 - it is logged, and listening begins again
                 logger.warning("the database sends no notifications: %s", str(error).partition("\n")[0])
             if self.listens:
                 self.listens = False
-                self._tell(None)
-            self._ending.wait(PAUSE)
+                self._notify(None)
+            self._ending.wait(RETRY_DELAY)
 
     def _listen(self) -> None:
         name = connection.settings_dict["NAME"]
@@ -84,17 +85,17 @@ class Listener:
         ) as opened:
             opened.execute(f"LISTEN {CHANNEL}")
             self.listens = True
-            self._tell(None)
+            self._notify(None)
             while not self._ending.is_set():
-                for told in opened.notifies(timeout=self._look):
-                    self._tell(int(told.payload))
+                for notification in opened.notifies(timeout=self._probe_interval):
+                    self._notify(int(notification.payload))
                 opened.execute("SELECT 1")
 
-    def _tell(self, organization: int | None) -> None:
-        self._times[organization] += 1
-        for hearer in self._hearers:
+    def _notify(self, organization: int | None) -> None:
+        self._counts[organization] += 1
+        for callback in self._callbacks:
             try:
-                hearer(organization)
+                callback(organization)
             except Exception:
                 logger.exception("a receiver of notifications failed")
 

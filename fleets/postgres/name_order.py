@@ -1,8 +1,8 @@
-"""The order of names, alike in every database: by a key of letters apart from their marks, A to Z as a to z.
+"""The sort key of names, the same in every database: decomposed (NFD), with A to Z in lower case.
 
-By itself a database sorts as the machine does on which it was created. Not every server has collations of ICU
+A database's own order depends on the machine on which it was created. Not every server has collations of ICU
 (the embedded PostgreSQL is built without it), and those of ICU and of the system change with their version,
-which makes an index wrong. This key is made by PostgreSQL alone and compared by code points.
+which makes an index wrong. This key is computed by PostgreSQL alone and compared by code points.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ SMALL: Final = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOP
 
 
 def sql(column: str) -> str:
-    """The key of a column in SQL; an index over it must read alike."""
+    """SQL for the sort key of a column; an index on it must have the same expression."""
     return KEY.format(column)
 
 
 def key(name: str) -> str:
-    """The same key of a text."""
+    """The sort key of a name, computed in Python."""
     return normalize("NFD", name).translate(SMALL)
 
 
 def NameKey(name: str) -> Func:  # noqa: N802 - reads like the functions of the ORM
-    """The same key for the ORM. A function of Django's own: migrations hold its SQL, and import nothing."""
+    """The sort key of a field for the ORM.
+
+    It is a plain Func of Django, so that migrations have its SQL and import nothing of this site.
+    """
     return Func(name, template=KEY.format("%(expressions)s"), output_field=TextField())

@@ -1,12 +1,10 @@
-"""The trigger of what is news: rows whose coming concerns the pages that are open
-(fleets/postgres/listener.py).
-"""
+"""The trigger that notifies the listener of new rows (fleets/postgres/listener.py)."""
 
 import pgtrigger
 
 
 def tell() -> pgtrigger.Trigger:
-    """Tells of each organization that rows came for, once they are committed."""
+    """Sends a NOTIFY, on commit, for each organization that an INSERT into the table added rows for."""
     return pgtrigger.Trigger(
         name="tell",
         level=pgtrigger.Statement,

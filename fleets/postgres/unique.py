@@ -1,4 +1,4 @@
-"""Rows that nobody else may have: who comes second is told what is taken."""
+"""Violations of unique constraints as exceptions of the domain."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from psycopg.errors import UniqueViolation
 
 
 @contextmanager
-def unique_violation(becomes: Callable[[str], Exception | None]) -> Iterator[None]:
-    """Write in a savepoint; what is not unique becomes an exception of its own.
+def unique_violation(translate: Callable[[str], Exception | None]) -> Iterator[None]:
+    """Write in a savepoint, and raise an exception of the domain if a unique constraint is violated.
 
-    `becomes` makes it of the name of the constraint, and may ask the database; None: it stays as it is.
+    `translate` takes the name of the constraint, may query the database, and returns the exception to raise;
+    None: the IntegrityError is raised.
     """
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
         if isinstance(error.__cause__, UniqueViolation):
-            taken = becomes(error.__cause__.diag.constraint_name or "")
-            if taken is not None:
-                raise taken from error
+            translated = translate(error.__cause__.diag.constraint_name or "")
+            if translated is not None:
+                raise translated from error
         raise

@@ -1,6 +1,4 @@
-"""How fleets come and go. What a fleet says about its devices is changed by
-devices/operations/fleet_settings.py.
-"""
+"""Creating and deleting fleets; devices/operations/fleet_settings.py changes their settings."""
 
 from __future__ import annotations
 
@@ -25,11 +23,11 @@ CHANGEABLE = ("name", "type", "device_type", "poll_interval", "vpn_enabled")
 
 
 class SlugTaken(Exception):
-    """A fleet of this site has the slug: addresses name fleets by it alone."""
+    """A fleet of this site, in any organization, has the slug already."""
 
 
 class HasDevices(Exception):
-    """A fleet that has devices stays. `devices` says how many."""
+    """The fleet has devices, so it is not deleted; `devices` is their number."""
 
     def __init__(self, fleet: Fleet, devices: int) -> None:
         super().__init__(f"{fleet} has {devices} devices.")
@@ -37,15 +35,15 @@ class HasDevices(Exception):
 
 
 def version(settings: Mapping[str, Any]) -> str:
-    """Names these settings, so that a change can tell whether it was made up from them."""
+    """A digest of the settings in CHANGEABLE, for a form to send back: other settings have another digest."""
     text = repr([settings[name] for name in CHANGEABLE])
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def settings_of(fleet: Fleet) -> dict[str, Any]:
-    """Its settings as they stand in the database."""
-    found: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
-    return found
+    """The settings in CHANGEABLE of this fleet, read from the database."""
+    settings: dict[str, Any] = Fleet.objects.filter(pk=fleet.pk).values(*CHANGEABLE).get()
+    return settings
 
 
 @transaction.atomic
@@ -58,7 +56,7 @@ def create(
     at: datetime | None = None,
     **settings: Any,
 ) -> Fleet:
-    """A fleet without devices; its settings are those of CHANGEABLE, and valid (a form's).
+    """Create a fleet without devices; `settings` are any of CHANGEABLE, valid as a form has checked them.
 
     Raises PermissionDenied, SlugTaken.
     """
@@ -78,11 +76,11 @@ def create(
 
 @transaction.atomic
 def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> None:
-    """Delete a fleet without devices, and its provisioning keys with it.
+    """Delete a fleet that has no devices, with its provisioning keys.
 
     Raises PermissionDenied, HasDevices.
     """
-    # Devices that register or move wait here, and then for a fleet that is gone.
+    # Devices that register or move wait for this lock, and then find that the fleet is gone.
     locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     if devices := fleet.devices.count():

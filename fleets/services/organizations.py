@@ -1,4 +1,4 @@
-"""How organizations come, are renamed and go. Their plan is changed by devices/freezing."""
+"""Creating, renaming and deleting organizations; devices/freezing changes their plan."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from fleets.postgres.unique import unique_violation
 if TYPE_CHECKING:
     from fleets.actor import Actor, Person
 
-MOST: Final = 100  # organizations that a person is Owner of
+MOST: Final = 100  # organizations of which a person may be Owner
 SLUG_LENGTH: Final = 90  # characters taken from the name; the rest of the column is for a number
 
 
 class TooMany(Exception):
-    """The person is Owner of as many organizations as one may be. The text says what helps."""
+    """The person is Owner of MOST organizations already; the message tells what to do."""
 
 
 class HasDevices(Exception):
-    """An organization that has devices stays. `devices` says how many."""
+    """The organization has devices, so it is not deleted; `devices` is their number."""
 
     def __init__(self, organization: Organization, devices: int) -> None:
         super().__init__(
@@ -39,22 +39,22 @@ class HasDevices(Exception):
 
 
 class PlanInUse(Exception):
-    """Something of the plan is set, so it is not turned off: nothing that may freeze is hidden."""
+    """Plan, allowance, unpaid invoices or a fleet of type Paid are in use, so pages keep showing the plan."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """How much goes when an organization is deleted."""
+    """How much is in an organization, and is deleted with it."""
 
     devices: int
     fleets: int
-    keys: int  # of fleets and of the organization, not revoked
+    keys: int  # provisioning, service and API keys that are not revoked
     members: int
     invitations: int  # not used
 
 
 def contents(organization: Organization) -> Contents:
-    """What the organization holds at this moment."""
+    """Count what is in the organization at this moment."""
     return Contents(
         devices=organization.devices.count(),
         fleets=organization.fleets.count(),
@@ -66,16 +66,16 @@ def contents(organization: Organization) -> Contents:
 
 @transaction.atomic
 def create(*, name: str, actor: Person, seen: str | None = None, at: datetime | None = None) -> Organization:
-    """An organization of that name, whose Owner is who makes it; its address follows from the name.
+    """Create an organization whose Owner is the actor; its slug is derived from the name.
 
-    `seen` is the address of the newest one that who asks knew of ("": none), so that a form that is sent
-    twice makes one: the second time it is the one of the first. Raises TooMany.
+    `seen` is the slug of the actor's newest organization when the form was opened ("" for none), so that a
+    form sent twice creates one organization and returns it both times; None: not checked. Raises TooMany.
     """
     at = at or clock.now()
     people.hold(actor)
-    made = newest(actor)
-    if made and seen is not None and made.slug != seen and made.name == name:
-        return made
+    last = newest(actor)
+    if last and seen is not None and last.slug != seen and last.name == name:
+        return last
     _require_room(actor)
     organization = next(filter(None, (_insert(name, slug) for slug in _slugs(name))))
     Membership.objects.create(organization=organization, user_id=actor.pk, role=Role.OWNER)
@@ -85,7 +85,7 @@ def create(*, name: str, actor: Person, seen: str | None = None, at: datetime | 
 
 
 def _require_room(person: Person) -> None:
-    """Raises TooMany. The person is held, so that nobody adds another one meanwhile."""
+    """Raise TooMany if the person owns MOST organizations; the caller has locked the person's account."""
     if Membership.objects.filter(user=person.pk, role=Role.OWNER).count() >= MOST:
         raise TooMany(
             f"You are already Owner of {MOST} organizations, which is the limit. Delete one, or make"
@@ -94,15 +94,15 @@ def _require_room(person: Person) -> None:
 
 
 def newest(person: Person) -> Organization | None:
-    """The organization that this person became Owner of last, by making it or otherwise."""
+    """The organization of which this person became Owner last; None if they own none."""
     owned = Membership.objects.filter(user=person.pk, role=Role.OWNER).select_related("organization")
-    found = owned.order_by("-pk").first()
-    return found.organization if found else None
+    membership = owned.order_by("-pk").first()
+    return membership.organization if membership else None
 
 
 @transaction.atomic
 def rename(*, organization: Organization, name: str, actor: Actor | None, at: datetime | None = None) -> None:
-    """Give the organization another name; its address stays. Raises PermissionDenied."""
+    """Change the organization's name; its slug stays. Raises PermissionDenied."""
     locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     before = Organization.objects.get(pk=organization.pk)
@@ -117,7 +117,7 @@ def rename(*, organization: Organization, name: str, actor: Actor | None, at: da
 def show_plan(
     *, organization: Organization, shown: bool, actor: Actor | None, at: datetime | None = None
 ) -> None:
-    """Whether pages speak of plan, allowance and paid types. Raises PermissionDenied, PlanInUse."""
+    """Set whether pages show plan, allowance and paid types. Raises PermissionDenied, PlanInUse."""
     locks.hold([organization.pk])
     roles.require(actor, Role.OWNER, organization)
     now = Organization.objects.get(pk=organization.pk)
@@ -134,11 +134,11 @@ def show_plan(
 
 @transaction.atomic
 def delete(*, organization: Organization, actor: Actor | None, at: datetime | None = None) -> None:
-    """Delete an organization without devices, with its fleets, keys, members and invitations.
+    """Delete an organization that has no devices, with its fleets, keys, members and invitations.
 
     Its lines in the audit log stay. Raises PermissionDenied, HasDevices.
     """
-    # The whole row, unlike locks.hold: who adds a fleet, a key or a member waits here too.
+    # A stronger lock than locks.hold, so that inserts of fleets, keys and members wait as well.
     list(Organization.objects.select_for_update().filter(pk=organization.pk).values_list("pk"))
     roles.require(actor, Role.OWNER, organization)
     if devices := organization.devices.count():
@@ -154,7 +154,7 @@ def delete(*, organization: Organization, actor: Actor | None, at: datetime | No
 
 
 def _slugs(name: str) -> Iterator[str]:
-    """Addresses for the name, the plain one first."""
+    """Slugs for a name that are not taken: the plain one, then with -2, -3, ... at its end."""
     plain = slugify(name)[:SLUG_LENGTH].strip("-_") or "organization"
     taken = set(Organization.objects.filter(slug__startswith=plain).values_list("slug", flat=True))
     numbered = (f"{plain}-{number}" for number in count(2))
@@ -162,11 +162,11 @@ def _slugs(name: str) -> Iterator[str]:
 
 
 class _SlugTaken(Exception):
-    """An organization has this address."""
+    """An organization has this slug already."""
 
 
 def _insert(name: str, slug: str) -> Organization | None:
-    """None where somebody else took the address first."""
+    """Insert the organization; None if another transaction took the slug first."""
     try:
         with unique_violation(lambda _: _SlugTaken()):
             organization = Organization.objects.create(name=name, slug=slug)

@@ -18,7 +18,7 @@ from devices.operations import bulk_actions, saved_views
 from devices.operations.device_file import Line
 from fleets import meanwhile
 from fleets.models import Membership, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from fleets.services.fleets import settings_of, version
 from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
@@ -99,7 +99,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
-    invitation, secret = members.invite(
+    invitation, secret = invitations.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]
     )
     provisioning = keys.named(keys.new_provisioning_key(fleet))

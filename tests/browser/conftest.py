@@ -83,7 +83,7 @@ def context(browser: Browser, base_url: str, asks_every: int, faults: list[str])
     context.close()
 
 
-# What the network does, not the page: answers that tests make fail, a site out of reach, a page left early.
+# Console messages about the network, not the page: failed answers, an unreachable site, a page that was left.
 OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")
 
 

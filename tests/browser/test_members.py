@@ -8,7 +8,7 @@ from dashboard.account import first_run
 from dashboard.models import User
 from fleets.access.roles import role_in
 from fleets.models import Membership, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.browser.conftest import sign_in
 from tests.factories import make_member, make_organization
 
@@ -57,7 +57,7 @@ def test_a_second_click_sends_a_form_no_second_time(
 ) -> None:
     """Its answer would be what is shown: that the server is busy, or that the link was used."""
     owner = User.objects.get(username="ada")
-    _, secret = members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+    _, secret = invitations.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     guest = browser.new_context(base_url=live_server.url)
     page = guest.new_page()
     page.goto(f"/invitations/{secret}/")

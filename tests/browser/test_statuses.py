@@ -62,7 +62,7 @@ def whole_site() -> Iterator[str]:
 
 @pytest.fixture
 def base_url(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    news = Listener(look=0.1)  # of its own: it listens no more once the site has ended
+    news = Listener(probe_interval=0.1)  # of its own: it listens no more once the site has ended
     monkeypatch.setattr(event_stream, "LISTENER", news)
     monkeypatch.setattr(event_stream, "EVENT_STREAM", event_stream.EventStream())
     with whole_site() as url:

@@ -24,7 +24,7 @@ from dashboard.models import User
 from dashboard.user_names import canonical
 from devices import clock
 from fleets.models import Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.factories import make_organization
 from tests.pages import text_of
 
@@ -53,7 +53,7 @@ def test_what_differs_in_case_width_or_form_only_is_the_same_name(one: str) -> N
 
 
 def by_invitation(client: Client, name: str) -> str:
-    _, secret = members.invite(organization=make_organization(), role=Role.OBSERVER, actor=None)
+    _, secret = invitations.invite(organization=make_organization(), role=Role.OBSERVER, actor=None)
     client.get(f"/invitations/{secret}/")
     return text_of(client.post("/join/", SAID | {"username": name}))
 

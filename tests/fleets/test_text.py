@@ -17,7 +17,7 @@ from devices import keys
 from devices.models import ApiKey
 from devices.operations import configuration, device_file, lifecycle, reports
 from devices.rules.tags import tags_of_json
-from fleets.text import apart, checked, kept
+from fleets.text import checked, isolated, kept
 from tests.access.rules import Who
 from tests.access.table import PAGES
 from tests.access.urls import Address, addresses
@@ -101,7 +101,7 @@ def test_what_is_kept_is_kept_so_again_in_nfc_and_shows(text: str, lines: bool) 
     ],
 )
 def test_a_name_written_from_right_to_left_turns_no_sentence(name: str, said: str) -> None:
-    assert f"{apart(name)} is deleted." == said
+    assert f"{isolated(name)} is deleted." == said
 
 
 @pytest.fixture(scope="module")

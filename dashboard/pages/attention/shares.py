@@ -18,7 +18,7 @@ from devices.rules.vocabulary import PROGRESSING
 from devices.words import of_site
 from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
-from fleets.text import apart
+from fleets.text import isolated
 
 MANY: Final = 300  # devices that share something are counted up to here
 LOST: Final = 1000  # those that were lost with it up to here
@@ -93,13 +93,13 @@ def _share(
     if line.kind == grouping.RELEASE:
         running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
         return Shared(
-            f"{{devices}} with release {apart(release)} in {apart(fleet)}",
+            f"{{devices}} with release {isolated(release)} in {isolated(fleet)}",
             running,
             fleet.slug,
             (("release", release),),
         )
     counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
-    return Shared(f"{{devices}} in {apart(fleet)}", counted, fleet.slug)
+    return Shared(f"{{devices}} in {isolated(fleet)}", counted, fleet.slug)
 
 
 def _lost_with(line: Line, devices: QuerySet[Device], found: Mapping[str, Shared]) -> QuerySet[Any]:

@@ -21,7 +21,7 @@ from devices.keys import rotation as key_rotation
 from devices.models import ApiKey, Device
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
-from fleets.text import apart
+from fleets.text import isolated
 
 OVERLAPS: Final = {
     "": "When I revoke it (the device can use both until then)",
@@ -102,10 +102,10 @@ def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
     if found is None or found.device_id != target.device.pk:
         raise Http404("No such key")
     if keys.revoke(found, actor=person(request)):
-        messages.success(request, f"The key {key} of {apart(target.device)} is revoked.")
+        messages.success(request, f"The key {key} of {isolated(target.device)} is revoked.")
     else:
         messages.info(
-            request, f"The key {key} of {apart(target.device)} was already revoked. Nothing was changed."
+            request, f"The key {key} of {isolated(target.device)} was already revoked. Nothing was changed."
         )
     return lead_to(target.scope, "devices:key", uuid)
 

@@ -21,7 +21,7 @@ from devices.operations.batch import links_up
 from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
-from fleets.text import Words, apart
+from fleets.text import Words, isolated
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,7 +33,7 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
         try:
             done, device = (
                 lifecycle.deactivate(device=target.device, actor=person(request)),
-                apart(target.device),
+                isolated(target.device),
             )
         except lifecycle.StillConnected:
             target, refused = find_target(request, uuid, Role.OPERATOR), True
@@ -84,7 +84,7 @@ def _move(request: HttpRequest, target: Target) -> HttpResponse | str:
         return of_site(NO_FLEET)
     except Device.DoesNotExist:
         return gone(request, target.device)
-    device, place = apart(target.device), apart(fleet)
+    device, place = isolated(target.device), isolated(fleet)
     did, was = f"{device} is now in {place}.", f"{device} was already in {place}. Nothing was changed."
     _tell(request, did, was, done=done)
     return lead_to(target.scope, "devices:detail", target.device.uuid)
@@ -104,7 +104,7 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
             lifecycle.delete(device=target.device, actor=person(request))
         except Device.DoesNotExist:
             return gone(request, target.device)
-        messages.success(request, f"{apart(target.device)} is deleted.")
+        messages.success(request, f"{isolated(target.device)} is deleted.")
         return lead_to(target.scope, "devices:fleet", target.device.fleet.slug)
     days = keys.FORMER_KEPT.days
     return render(request, "devices/delete.html", target.context(form=form, days=days))

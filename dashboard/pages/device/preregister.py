@@ -20,7 +20,7 @@ from devices.operations import lifecycle
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Fleet, Role
-from fleets.text import Words, apart
+from fleets.text import Words, isolated
 
 PLAIN: Final = {"class": "form-control", "autocomplete": "off"}
 EXACT: Final = {**PLAIN, "autocapitalize": "none", "spellcheck": "false"}
@@ -85,7 +85,7 @@ def preregister(request: HttpRequest, slug: str) -> HttpResponse:
         return _taken(request, form, context)
     except lifecycle.FleetGone:
         words = {
-            "heading": f"{apart(fleet)} no longer exists",
+            "heading": f"{isolated(fleet)} no longer exists",
             "words": "It was deleted. No device was created.",
         }
         return render(request, "refused.html", words, status=404)

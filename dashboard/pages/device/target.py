@@ -18,7 +18,7 @@ from devices.models import Device
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Role
-from fleets.text import apart
+from fleets.text import isolated
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,6 @@ def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
 
 def gone(request: HttpRequest, device: Device) -> HttpResponse:
     """The answer where the device was deleted between the reading and the lock."""
-    words = f"{apart(device)} was deleted meanwhile. Nothing else was changed."
+    words = f"{isolated(device)} was deleted meanwhile. Nothing else was changed."
     context = {"heading": "This device no longer exists", "words": words}
     return render(request, "refused.html", context, status=404)

@@ -26,7 +26,7 @@ from devices.models import SavedView
 from devices.operations import saved_views
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Organization, Role
-from fleets.text import Words, apart
+from fleets.text import Words, isolated
 
 MOST_SHOWN: Final = 8  # of the views above a list
 TAKEN: Final = "A view with this name already exists. Choose another name."
@@ -114,7 +114,7 @@ def new(request: HttpRequest) -> HttpResponse:
         except saved_views.TooMany:
             form.add_error(None, f"There are already {saved_views.MOST} views. Delete one first.")
         else:
-            messages.success(request, f"{apart(view)} is saved.")
+            messages.success(request, f"{isolated(view)} is saved.")
             return HttpResponseRedirect(opening(view))
     query = address_of(list_to_keep(submitted))
     context = _context(scope, form=form, query=query, shareable=shareable)
@@ -140,7 +140,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             messages.error(request, GONE)
             return redirect("devices:views")
         else:
-            messages.success(request, f"{apart(values['name'])} is saved.")
+            messages.success(request, f"{isolated(values['name'])} is saved.")
             return redirect("devices:views")
     context = _context(scope, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
     context["seen"] = saved_views.version_of(found)
@@ -176,9 +176,9 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
     try:
         saved_views.delete(view=found, actor=person(request))
     except SavedView.DoesNotExist:
-        messages.info(request, f"{apart(found)} was already deleted.")
+        messages.info(request, f"{isolated(found)} was already deleted.")
     else:
-        messages.success(request, f"{apart(found)} is deleted.")
+        messages.success(request, f"{isolated(found)} is deleted.")
     return redirect("devices:views")
 
 

@@ -14,7 +14,7 @@ from dashboard.pages.parts.own_organization import own_organization
 from devices import clock
 from fleets.models import Role
 from fleets.services import fleets
-from fleets.text import apart
+from fleets.text import isolated
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,7 +35,7 @@ def new(request: HttpRequest, organization: str) -> HttpResponse:
         except fleets.SlugTaken:
             form.add_error("slug", taken(form.cleaned_data["slug"]))
         else:
-            messages.success(request, f"{apart(fleet)} was created. With a key its devices can register.")
+            messages.success(request, f"{isolated(fleet)} was created. With a key its devices can register.")
             return redirect("fleets:fleet-keys", fleet.slug)
     context = own.context("fleet-new", at=at, form=form, about=about(own.organization))
     return render(request, "settings/fleet_new.html", context)

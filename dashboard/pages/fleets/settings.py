@@ -20,7 +20,7 @@ from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import FleetType
 from fleets.services import fleets
 from fleets.services.fleets import settings_of, version
-from fleets.text import apart
+from fleets.text import isolated
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -40,7 +40,7 @@ def change(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             if job:
                 return redirect("devices:job", job.uuid)
-            messages.success(request, f"The settings of {apart(form.settings['name'])} are saved.")
+            messages.success(request, f"The settings of {isolated(form.settings['name'])} are saved.")
             return redirect("fleets:fleet-settings", slug)
     context = own.context(
         f"fleet:{slug}",
@@ -76,7 +76,7 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         except fleets.HasDevices:
             form.add_error(None, "It has devices, so nothing was deleted.")
         else:
-            messages.success(request, f"{apart(fleet)} was deleted.")
+            messages.success(request, f"{isolated(fleet)} was deleted.")
             return redirect("fleets:list")
     context = own.context(
         f"fleet:{slug}",

@@ -21,7 +21,7 @@ from devices import clock, jobs
 from devices.models import DeviceList, Job
 from devices.operations import key_handout
 from fleets.models import Role
-from fleets.text import apart
+from fleets.text import isolated
 
 RESULT: Final = re.compile(r"[0-9]{1,18}")  # after which a page of results begins
 
@@ -82,7 +82,7 @@ def cancel(request: HttpRequest, job: UUID) -> HttpResponse:
     try:
         jobs.cancel(job=found, actor=person(request))
     except jobs.Ended:
-        messages.info(request, f"“{apart(found)}” had already ended. There was nothing to cancel.")
+        messages.info(request, f"“{isolated(found)}” had already ended. There was nothing to cancel.")
     return redirect("devices:job", found.uuid)
 
 

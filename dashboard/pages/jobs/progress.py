@@ -9,7 +9,7 @@ from django.db.models import Count
 
 from devices.models import Job, JobResult
 from devices.words import thousands
-from fleets.text import apart
+from fleets.text import isolated
 
 ROWS: Final = 100  # results of a page
 RECENT: Final = 50  # jobs of the list
@@ -53,11 +53,11 @@ def what_came(job: Job) -> str:
     if job.state == Job.State.WAITING:
         return "It starts as soon as a worker is free. An organization's jobs run one after another."
     if job.state == Job.State.CANCELLED:
-        return f"{apart(job.cancelled_by_name)} cancelled it. {kept}"
+        return f"{isolated(job.cancelled_by_name)} cancelled it. {kept}"
     if job.state == Job.State.FAILED:
         return f"{job.words} {kept}"
     if job.state == Job.State.RUNNING and job.cancel_at:
-        return f"{apart(job.cancelled_by_name)} asked it to stop."
+        return f"{isolated(job.cancelled_by_name)} asked it to stop."
     if job.state == Job.State.RUNNING and job.attempt > 1:
         return AGAIN if job.whole else CONTINUED
     return job.words

@@ -15,7 +15,7 @@ from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
 from devices.listing.query_string import UNITS
 from devices.words import NO_BREAK
 from fleets.models import Fleet
-from fleets.text import apart
+from fleets.text import isolated
 
 MENU_FLEETS = 20  # more are named by their slug
 SILENCES = ("15m", "1h", "6h", "1d", "7d", "30d")
@@ -99,7 +99,7 @@ def _span(value: str) -> timedelta:
 
 def _tokens(request: HttpRequest, filters: Filters, fleets: Sequence[Fleet]) -> Iterable[Token]:
     groups: list[tuple[str, list[tuple[str, str]]]] = [
-        ("fleet", [(f"{settings.FLEET_WORD}: {apart(fleet.name)}", fleet.slug) for fleet in fleets]),
+        ("fleet", [(f"{settings.FLEET_WORD}: {isolated(fleet.name)}", fleet.slug) for fleet in fleets]),
         ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[state]}", state) for state in filters.vpn]),
         ("heartbeat", [(f"API {HEARTBEAT_STATES[state]}", state) for state in filters.heartbeat]),
         ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),

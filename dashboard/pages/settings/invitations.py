@@ -24,16 +24,16 @@ from dashboard.pages.parts.own_organization import own_organization
 from devices import clock
 from fleets.access.roles import role_in
 from fleets.models import Invitation, Role
-from fleets.services import members
-from fleets.text import apart
+from fleets.services import invitations, members
+from fleets.text import isolated
 
 
 @require_safe
 def opened(request: HttpRequest, secret: str) -> HttpResponse:
     """Keep in the session which invitation this is, so that its secret leaves the address bar."""
-    request.session.pop(members.SESSION_KEY, None)
-    if invitation := members.opened(secret):
-        request.session[members.SESSION_KEY] = bytes(invitation.digest).hex()
+    request.session.pop(invitations.SESSION_KEY, None)
+    if invitation := invitations.by_secret(secret):
+        request.session[invitations.SESSION_KEY] = bytes(invitation.digest).hex()
     response = redirect("fleets:invitation-accept")
     add_never_cache_headers(response)
     return response
@@ -43,8 +43,10 @@ def opened(request: HttpRequest, secret: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
     """Who is signed in joins here; anybody else signs in first, or makes an account in the same step."""
-    invitation = members.remembered(request.session)
-    wrong = members.fault(invitation, clock.now()) if invitation else "This invitation is not valid."
+    invitation = invitations.of_session(request.session)
+    wrong = (
+        invitations.why_invalid(invitation, clock.now()) if invitation else "This invitation is not valid."
+    )
     if invitation is None or wrong:
         response = _not_good(request, wrong, 410 if invitation else 404)
     elif request.user.is_authenticated:
@@ -60,7 +62,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 def revoke(request: HttpRequest, organization: str, invitation: str) -> HttpResponse:
     """Owners make a link good for nothing."""
     own = own_organization(request, organization, Role.OWNER)
-    if members.revoke(organization=own.organization, named=invitation, actor=person(request)):
+    if invitations.revoke(organization=own.organization, fingerprint=invitation, actor=person(request)):
         messages.success(request, "The invitation was revoked. Its link no longer works.")
     else:
         messages.error(request, "Nothing was revoked. The invitation was already used or revoked.")
@@ -74,7 +76,7 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             return _joined(request, members.accept(invitation=invitation, user=user))
         except members.UnprovenAddress:
             return _prove_first(request, user)
-        except (members.NotGood, members.OtherAddress) as error:
+        except (invitations.InvalidInvitation, members.OtherAddress) as error:
             return _not_good(request, str(error), 410)
     role, own = Role(invitation.role), role_in(user, invitation.organization)
     context = {
@@ -82,8 +84,8 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         "role": role,
         "own": own,
         "gains": own is None or not own.includes(role),
-        "suits": members.suits(invitation, user.email),
-        "unproven": members.asks_for_proof(invitation, user),
+        "suits": invitations.is_for(invitation, user.email),
+        "unproven": invitations.requires_proof(invitation, user),
     }
     return render(request, "invitations/join.html", context)
 
@@ -95,7 +97,7 @@ def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             user, joined = _new_member(form, invitation)
         except people.Taken as error:
             form.add_taken(error)
-        except members.NotGood as error:
+        except invitations.InvalidInvitation as error:
             return _not_good(request, str(error), 410)
         else:
             perform_login(request, user)
@@ -114,7 +116,7 @@ def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User,
     password_hash = make_password(values["password"])  # before the transaction: it takes long
     with transaction.atomic():
         user = people.create(username=values["username"], email=values["email"], password_hash=password_hash)
-        if members.asks_for_proof(members.hold(invitation, clock.now()), user):
+        if invitations.requires_proof(invitations.hold(invitation, clock.now()), user):
             return user, None
         return user, members.accept(invitation=invitation, user=user)
 
@@ -136,16 +138,17 @@ class AccountForm(people.AccountForm):
 
 
 def _joined(request: HttpRequest, joined: members.Joined) -> HttpResponse:
-    request.session.pop(members.SESSION_KEY, None)
+    request.session.pop(invitations.SESSION_KEY, None)
     organization, role = joined.organization, joined.role
     if joined.before == role:
         messages.info(
-            request, f"You are already {role.label} of {apart(organization)}, so the invitation was not used."
+            request,
+            f"You are already {role.label} of {isolated(organization)}, so the invitation was not used.",
         )
     elif joined.before:
-        messages.success(request, f"Your role in {apart(organization)} is now {role.label}.")
+        messages.success(request, f"Your role in {isolated(organization)} is now {role.label}.")
     else:
         messages.success(
-            request, f"You are now a member of {apart(organization)} with the role {role.label}."
+            request, f"You are now a member of {isolated(organization)} with the role {role.label}."
         )
     return redirect(f"{reverse('fleets:list')}?{urlencode({'org': organization.slug})}")

@@ -23,7 +23,7 @@ from devices.keys import once as key_once
 from devices.models import ApiKey
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
-from fleets.text import Words, apart
+from fleets.text import Words, isolated
 
 Maker = Callable[..., str]
 PERIODS: Final = {
@@ -139,7 +139,7 @@ def _revoke(request: HttpRequest, fingerprint: str, api_keys: QuerySet[ApiKey]) 
     if found is None or not api_keys.filter(pk=found.pk).exists():
         raise Http404("No such key")
     done = keys.revoke(found, actor=person(request))
-    name = apart(found.name or fingerprint)
+    name = isolated(found.name or fingerprint)
     messages.success(
         request, f"The key {name} is revoked." if done else f"The key {name} was already revoked."
     )

@@ -7,7 +7,7 @@ from typing import Final
 from django import forms
 
 from fleets.models import Role
-from fleets.services import members
+from fleets.services import invitations
 
 CHOICE: Final = {"class": "form-check-input"}
 CONTROL: Final = {"class": "form-control"}
@@ -39,7 +39,7 @@ class InvitationForm(RoleForm):
         label="Expires",
         coerce=int,
         choices=list(DAYS.items()),
-        initial=members.DAYS,
+        initial=invitations.DAYS,
         widget=forms.Select(CONTROL),
     )
     field_order = ["email", "role", "days"]

@@ -17,7 +17,7 @@ from devices.words import of_site
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Invitation, Membership, Role
 from fleets.postgres.name_order import NameKey
-from fleets.services import members
+from fleets.services import invitations, members
 
 PER_PAGE = 50
 
@@ -53,18 +53,18 @@ def invite(request: HttpRequest, organization: str) -> HttpResponse:
         values = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
         values["seen"] = request.POST.get("newest", "")
         try:
-            invitation, secret = members.invite(
+            invitation, secret = invitations.invite(
                 organization=own.organization, actor=person(request), **values
             )
         except ChangedMeanwhile:
             messages.error(request, TWICE)
             return redirect("fleets:members", organization)
-        except members.AlreadyMember as error:
+        except invitations.AlreadyMember as error:
             form.add_error("email", f"{error} Change their role on the members page instead.")
         else:
             link = request.build_absolute_uri(reverse("fleets:invitation", args=[secret]))
             unsent = invitation_mail.send(request, invitation, link)
-    newest = members.newest(own.organization)
+    newest = invitations.newest(own.organization)
     values = {"form": form, "link": link, "unsent": unsent, "meanings": _meanings(), "newest": newest}
     return render(request, "settings/invite.html", own.context("members", **values))
 

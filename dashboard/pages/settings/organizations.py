@@ -15,7 +15,7 @@ from dashboard.pages.settings.organization_forms import DeleteForm, NameForm
 from devices import clock
 from fleets.models import Role
 from fleets.services import organizations
-from fleets.text import apart
+from fleets.text import isolated
 
 
 @require_safe
@@ -57,7 +57,7 @@ def general(request: HttpRequest, organization: str) -> HttpResponse:
     if form.is_valid():
         name = form.cleaned_data["name"]
         organizations.rename(organization=own.organization, name=name, actor=person(request))
-        messages.success(request, f"It is now called {apart(name)}. Its address stays the same.")
+        messages.success(request, f"It is now called {isolated(name)}. Its address stays the same.")
         return redirect("fleets:organization", organization)
     return shown(request, own, name_form=form)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from devices.words import counted
 from fleets.models import Organization, Plan
-from fleets.text import apart
+from fleets.text import isolated
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def _invoices(*, unpaid: bool) -> str:
 def done(organization: Organization, changed: int) -> str:
     """What a change of the plan did, for who made it."""
     if not changed:
-        return f"The plan of {apart(organization)} is saved. No device froze or thawed."
+        return f"The plan of {isolated(organization)} is saved. No device froze or thawed."
     one = "The plan of {organization} is saved. 1 device froze, thawed or is frozen for another reason."
     many = "The plan of {organization} is saved. {n} devices froze, thawed or are frozen for another reason."
-    return counted(changed, one, many, organization=apart(organization))
+    return counted(changed, one, many, organization=isolated(organization))

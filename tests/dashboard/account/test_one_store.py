@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from dashboard.models import User
 from fleets.models import Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.dashboard.account.conftest import PASSWORD, mailed_link, reset_password
 from tests.dashboard.account.provider import running
 from tests.dashboard.account.test_factors import add_app, second_step
@@ -118,7 +118,9 @@ def join_by_invitation(client: Client) -> None:
     owner = make_member(organization, Role.OWNER)
     for email in ("", "guest@example.org"):
         guest = Client()
-        _, secret = members.invite(organization=organization, role=Role.OPERATOR, actor=owner, email=email)
+        _, secret = invitations.invite(
+            organization=organization, role=Role.OPERATOR, actor=owner, email=email
+        )
         guest.get(f"/invitations/{secret}/")
         name = f"guest-{len(email)}"
         form = {"username": name, "email": f"{name}@example.org", "password": NEW}

@@ -35,7 +35,7 @@ def production(settings: Any) -> Any:
 
 
 def answer_to(settings: Any, *named: str) -> None:
-    settings.HOSTS = [hosts.apart(each) for each in named]
+    settings.HOSTS = [hosts.name_and_port(host) for host in named]
     settings.ALLOWED_HOSTS = [name for name, _ in settings.HOSTS]
 
 

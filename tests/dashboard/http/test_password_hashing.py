@@ -26,7 +26,7 @@ from dashboard.http.concurrency_limits import Bound
 from dashboard.models import User
 from dashboard.pages.devices.import_file import FILES
 from fleets.models import AuditEntry, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.factories import make_member, make_organization
 from tests.hashing import Quick
 from tests.pages import text_of
@@ -161,7 +161,7 @@ def set_in_admin(client: Client) -> Any:
 
 def join(client: Client) -> Any:
     owner, organization = User.objects.get(), Organization.objects.get()
-    _, secret = members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+    _, secret = invitations.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     guest = Client()
     guest.get(reverse("fleets:invitation", args=[secret]))
     form = {"username": "new", "email": "new@example.org", "password": NEW}

@@ -94,7 +94,7 @@ def test_a_page_hears_of_its_own_organizations(news: Listener) -> None:
         page = OpenPage(app, session)
         assert await page.begin() == 200
         for organization in (other.pk, mine.pk):
-            await sync_to_async(news._tell)(organization)
+            await sync_to_async(news._notify)(organization)
         assert await page.hears() == LISTENING + RING
         assert await page.hears_nothing()
         await page.leave()
@@ -110,7 +110,7 @@ def test_a_page_learns_that_nothing_is_heard_here_and_when_it_is_again(news: Lis
         page = OpenPage(app, session)
         await page.begin()
         for news.listens, says in ((False, DEAF), (True, LISTENING)):
-            await sync_to_async(news._tell)(None)
+            await sync_to_async(news._notify)(None)
             assert await page.hears() == says
         await page.leave()
 
@@ -140,7 +140,7 @@ def test_nobody_is_told_who_is_no_longer_signed_in(news: Listener, now: Callable
         page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(now)(person)
-        await sync_to_async(news._tell)(organization.pk)
+        await sync_to_async(news._notify)(organization.pk)
         assert await page.hears() == END
         assert await OpenPage(app, session).begin() == 401
 
@@ -157,9 +157,9 @@ def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: Listen
         page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(Membership.objects.filter(organization=left).delete)()
-        await sync_to_async(news._tell)(left.pk)
+        await sync_to_async(news._notify)(left.pk)
         assert await page.hears() == LISTENING
-        await sync_to_async(news._tell)(kept.pk)
+        await sync_to_async(news._notify)(kept.pk)
         assert await page.hears() == LISTENING + RING
         await page.leave()
 
@@ -236,7 +236,7 @@ def test_while_many_pages_are_made_the_others_are_told_later(news: Listener) -> 
         app.under_way = lambda: busy[0]
         page = OpenPage(app, session)
         await page.begin()
-        await sync_to_async(news._tell)(organization.pk)
+        await sync_to_async(news._notify)(organization.pk)
         assert await page.hears_nothing()
         busy[0] -= 1
         assert await page.hears() == LISTENING + RING

@@ -30,7 +30,7 @@ FEW = 6  # queries: the session, the person, the organizations, the clock, what 
 
 @pytest.fixture
 def news(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    news = Listener(look=0.05)
+    news = Listener(probe_interval=0.05)
     monkeypatch.setattr(shared, "LISTENER", news)
     monkeypatch.setattr(shared, "ANSWERS", Answers())
     news.start()

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 from django.db import connection
 
-from fleets.postgres.keyset import Key, Order, after_sql, order_sql, turned
+from fleets.postgres.keyset import Key, Order, after_sql, order_sql, reverse
 
 ROWS = list(product((1, 2), ("a", "b"), (1, 2, 3)))
 ORDERS: list[Order] = [
@@ -19,7 +19,7 @@ ORDERS: list[Order] = [
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("order", [*ORDERS, *map(turned, ORDERS)])
+@pytest.mark.parametrize("order", [*ORDERS, *map(reverse, ORDERS)])
 def test_behind_each_row_are_those_that_the_order_has_behind_it(order: Order) -> None:
     def read(values: tuple[int, str, int] | None, *columns: str) -> list[tuple[int, str, int]]:
         where, params = after_sql(order, values, columns)

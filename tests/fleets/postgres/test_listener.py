@@ -30,8 +30,8 @@ def told() -> Told:
 
 @pytest.fixture
 def news(told: Told) -> Iterator[Listener]:
-    news = Listener(look=0.05)
-    news.hear(told.append)
+    news = Listener(probe_interval=0.05)
+    news.subscribe(told.append)
     news.start()
     wait_until(lambda: news.listens)
     yield news
@@ -82,6 +82,6 @@ def test_who_cannot_hear_keeps_nobody_else_from_it(news: Listener, told: Told) -
     def fails(organization: int | None) -> None:
         raise RuntimeError(organization)
 
-    news._hearers.insert(0, fails)
+    news._callbacks.insert(0, fails)
     device = make_device()
     wait_until(lambda: told == [None, device.organization_id])

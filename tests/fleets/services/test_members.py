@@ -14,7 +14,7 @@ from pytest_django import Settings
 from dashboard.models import User
 from fleets.access import roles
 from fleets.models import AuditEntry, Invitation, Membership, Organization, Role
-from fleets.services import members
+from fleets.services import invitations, members
 from tests.at_once import at_once
 from tests.factories import T0, make_member, make_organization, seconds
 
@@ -39,7 +39,7 @@ def guest() -> User:
 
 
 def invited(organization: Organization, role: Role = Role.OPERATOR, email: str = "") -> Invitation:
-    return members.invite(organization=organization, role=role, actor=None, email=email, at=T0)[0]
+    return invitations.invite(organization=organization, role=role, actor=None, email=email, at=T0)[0]
 
 
 def actions() -> list[tuple[str, str, str]]:
@@ -47,21 +47,21 @@ def actions() -> list[tuple[str, str, str]]:
 
 
 def test_a_link_is_kept_as_a_digest_and_expires_in_a_week(organization: Organization, owner: User) -> None:
-    invitation, secret = members.invite(organization=organization, role=Role.OPERATOR, actor=owner, at=T0)
+    invitation, secret = invitations.invite(organization=organization, role=Role.OPERATOR, actor=owner, at=T0)
     row = Invitation.objects.values().get()
     assert secret not in repr(row)
     assert (row["role"], row["email"], row["invited_by_id"]) == ("operator", "", owner.pk)
     assert (row["created_at"], row["expires_at"], row["used_at"]) == (T0, T0 + WEEK, None)
-    assert members.opened(secret) == invitation
-    assert members.opened(secret + "x") is None
+    assert invitations.by_secret(secret) == invitation
+    assert invitations.by_secret(secret + "x") is None
     assert actions() == [("member-invited", "ada", "anyone with the link")]
     assert secret not in repr(list(AuditEntry.objects.values()))
 
 
 def test_a_link_outlives_a_new_pepper(organization: Organization, settings: Settings) -> None:
-    invitation, secret = members.invite(organization=organization, role=Role.OPERATOR, actor=None)
+    invitation, secret = invitations.invite(organization=organization, role=Role.OPERATOR, actor=None)
     settings.KEY_PEPPER = ["new" * 20, *settings.KEY_PEPPER]
-    assert members.opened(secret) == invitation
+    assert invitations.by_secret(secret) == invitation
 
 
 @pytest.mark.parametrize("role", BELOW_OWNER)
@@ -69,9 +69,9 @@ def test_only_owners_change_who_belongs(organization: Organization, owner: User,
     invitation = invited(organization)
     for actor in (make_member(organization, role), make_member(make_organization(), Role.OWNER)):
         with pytest.raises(PermissionDenied):
-            members.invite(organization=organization, role=Role.OBSERVER, actor=actor)
+            invitations.invite(organization=organization, role=Role.OBSERVER, actor=actor)
         with pytest.raises(PermissionDenied):
-            members.revoke(organization=organization, named=invitation.fingerprint, actor=actor)
+            invitations.revoke(organization=organization, fingerprint=invitation.fingerprint, actor=actor)
         with pytest.raises(PermissionDenied):
             members.change_role(organization=organization, user=owner, role=Role.OBSERVER, actor=actor)
         with pytest.raises(PermissionDenied):
@@ -86,15 +86,15 @@ def test_an_invitation_makes_a_member_once(organization: Organization, guest: Us
     assert roles.role_in(guest, organization) == Role.OPERATOR
     row = Invitation.objects.get()
     assert (row.used_at, row.used_by) == (T0 + seconds(5), guest)
-    with pytest.raises(members.NotGood, match="already used"):
+    with pytest.raises(invitations.InvalidInvitation, match="already used"):
         members.accept(invitation=invitation, user=User.objects.create_user("late"), at=T0 + seconds(6))
     assert actions()[1:] == [("member-joined", "guest", "guest")]
 
 
 def test_an_invitation_is_good_until_it_expires(organization: Organization, guest: User) -> None:
     invitation = invited(organization)
-    assert members.fault(invitation, T0 + WEEK - seconds(1)) == ""
-    with pytest.raises(members.NotGood, match="expired"):
+    assert invitations.why_invalid(invitation, T0 + WEEK - seconds(1)) == ""
+    with pytest.raises(invitations.InvalidInvitation, match="expired"):
         members.accept(invitation=invitation, user=guest, at=T0 + WEEK)
     assert roles.role_in(guest, organization) is None
 
@@ -103,24 +103,24 @@ def test_a_session_remembers_an_invitation_as_long_as_it_is_good(
     organization: Organization, guest: User
 ) -> None:
     invitation = invited(organization)
-    session = {members.SESSION_KEY: bytes(invitation.digest).hex()}
-    assert members.pending_invitation({}, T0) is None
-    assert members.pending_invitation({members.SESSION_KEY: "00"}, T0) is None
-    assert members.pending_invitation(session, T0) == invitation
-    assert members.pending_invitation(session, T0 + WEEK) is None
+    session = {invitations.SESSION_KEY: bytes(invitation.digest).hex()}
+    assert invitations.pending({}, T0) is None
+    assert invitations.pending({invitations.SESSION_KEY: "00"}, T0) is None
+    assert invitations.pending(session, T0) == invitation
+    assert invitations.pending(session, T0 + WEEK) is None
     members.accept(invitation=invitation, user=guest, at=T0)
-    assert members.pending_invitation(session, T0) is None
-    assert members.remembered(session) == invitation
+    assert invitations.pending(session, T0) is None
+    assert invitations.of_session(session) == invitation
 
 
 def test_a_revoked_link_is_good_for_nothing(organization: Organization, owner: User, guest: User) -> None:
     invitation = invited(organization, email="guest@example.com")
     other = make_organization()
     name = invitation.fingerprint
-    assert not members.revoke(organization=other, named=name, actor=None)  # not that organization's
-    assert members.revoke(organization=organization, named=name, actor=owner)
-    assert not members.revoke(organization=organization, named=name, actor=owner)
-    with pytest.raises(members.NotGood, match="revoked"):
+    assert not invitations.revoke(organization=other, fingerprint=name, actor=None)  # not that organization's
+    assert invitations.revoke(organization=organization, fingerprint=name, actor=owner)
+    assert not invitations.revoke(organization=organization, fingerprint=name, actor=owner)
+    with pytest.raises(invitations.InvalidInvitation, match="revoked"):
         members.accept(invitation=invitation, user=guest, at=T0)
     assert actions()[1:] == [("invitation-revoked", "ada", "guest@example.com")]
 
@@ -128,7 +128,7 @@ def test_a_revoked_link_is_good_for_nothing(organization: Organization, owner: U
 def test_a_used_link_cannot_be_revoked(organization: Organization, owner: User, guest: User) -> None:
     invitation = invited(organization)
     members.accept(invitation=invitation, user=guest, at=T0)
-    assert not members.revoke(organization=organization, named=invitation.fingerprint, actor=owner)
+    assert not invitations.revoke(organization=organization, fingerprint=invitation.fingerprint, actor=owner)
 
 
 def test_an_invitation_for_an_address_is_for_its_account_alone(
@@ -154,18 +154,18 @@ def test_an_invitation_is_not_for_an_address_of_another_domain_that_folds_to_the
 def test_an_invitation_of_an_account_that_is_switched_off_or_deleted_is_good_no_more(
     organization: Organization, owner: User, guest: User
 ) -> None:
-    invitation, secret = members.invite(organization=organization, role=Role.OWNER, actor=owner, at=T0)
+    invitation, secret = invitations.invite(organization=organization, role=Role.OWNER, actor=owner, at=T0)
     User.objects.filter(pk=owner.pk).update(is_active=False)
-    with pytest.raises(members.NotGood, match="switched off"):
+    with pytest.raises(invitations.InvalidInvitation, match="switched off"):
         members.accept(invitation=invitation, user=guest, at=T0)
     owner.delete()
-    assert members.opened(secret) is None
+    assert invitations.by_secret(secret) is None
 
 
 def test_who_is_a_member_is_not_invited_by_address(organization: Organization, owner: User) -> None:
     make_member(organization, email="guest@example.com")
-    with pytest.raises(members.AlreadyMember):
-        members.invite(organization=organization, role=Role.OWNER, actor=owner, email="Guest@example.com")
+    with pytest.raises(invitations.AlreadyMember):
+        invitations.invite(organization=organization, role=Role.OWNER, actor=owner, email="Guest@example.com")
 
 
 @pytest.mark.parametrize(("own", "offered"), [(Role.OWNER, Role.OBSERVER), (Role.OPERATOR, Role.OPERATOR)])
@@ -256,7 +256,7 @@ def test_the_links_of_an_owner_end_with_the_ownership(
 ) -> None:
     other = make_member(organization, Role.OWNER)
     by_both = [
-        members.invite(organization=organization, role=Role.OWNER, actor=actor, at=T0)[0]
+        invitations.invite(organization=organization, role=Role.OWNER, actor=actor, at=T0)[0]
         for actor in (other, owner)
     ]
     if lowered:
@@ -274,7 +274,7 @@ def test_of_two_who_race_for_a_link_one_wins() -> None:
     invitation = invited(organization)
     answers = at_once(*(partial(members.accept, invitation=invitation, user=each, at=T0) for each in people))
     assert [type(each) for each in answers].count(members.Joined) == 1, answers
-    assert [type(each) for each in answers].count(members.NotGood) == 4, answers
+    assert [type(each) for each in answers].count(invitations.InvalidInvitation) == 4, answers
     assert Membership.objects.count() == 1
     assert AuditEntry.objects.filter(action="member-joined").count() == 1
 

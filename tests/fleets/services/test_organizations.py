@@ -11,7 +11,7 @@ from dashboard.models import User
 from devices import keys
 from devices.models import ApiKey, FormerKey
 from fleets.models import AuditEntry, Fleet, Invitation, Membership, Organization, Role
-from fleets.services import members, organizations
+from fleets.services import invitations, organizations
 from tests.at_once import at_once
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
 
@@ -104,7 +104,7 @@ def test_everything_of_an_organization_goes_with_it_but_its_audit_log_and_accoun
     kept = make_fleet(other)
     keys.new_provisioning_key(fleet)
     keys.new_service_key(organization)
-    members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+    invitations.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     FormerKey.objects.create(digest=b"x", organization=organization, device_uuid="1", deleted_at=T0)
     assert organizations.contents(organization) == organizations.Contents(0, 1, 2, 2, 1)
     lines = AuditEntry.objects.count()

@@ -21,7 +21,7 @@ from dashboard.account.adapter import MAILS
 from dashboard.models import User
 from dashboard.pages.settings import invitation_mail
 from fleets.models import Invitation, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.at_once import WAIT, in_background
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
@@ -84,7 +84,7 @@ def client(owner: User) -> Client:
 
 
 def invite(client: Client, **said: str) -> Any:
-    newest = members.newest(Organization.objects.get(slug="halden"))
+    newest = invitations.newest(Organization.objects.get(slug="halden"))
     return client.post(PATH, {"role": "operator", "days": "7", "newest": newest, "email": GUEST} | said)
 
 

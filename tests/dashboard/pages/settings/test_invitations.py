@@ -15,7 +15,7 @@ from dashboard.models import User
 from devices import clock
 from fleets.access.roles import role_in
 from fleets.models import Invitation, Membership, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.at_once import at_once
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
@@ -32,7 +32,7 @@ def organization() -> Organization:
 
 def link(organization: Organization, role: Role = Role.OPERATOR, email: str = "") -> str:
     owner = User.objects.filter(username="ada").first() or make_member(organization, Role.OWNER, "ada")
-    _, secret = members.invite(organization=organization, role=role, actor=owner, email=email)
+    _, secret = invitations.invite(organization=organization, role=role, actor=owner, email=email)
     return f"/invitations/{secret}/"
 
 
@@ -57,7 +57,7 @@ def test_who_is_signed_in_joins(client: Client, organization: Organization) -> N
     assert answer.redirect_chain == [("/?org=halden", 302)]
     assert "You are now a member of Halden Rail with the role Operator." in text_of(answer)
     assert role_in(user, organization) == Role.OPERATOR
-    assert members.SESSION_KEY not in client.session
+    assert invitations.SESSION_KEY not in client.session
 
 
 def test_a_stranger_makes_an_account_in_the_same_step(client: Client, organization: Organization) -> None:
@@ -231,7 +231,7 @@ def test_a_link_that_is_no_longer_good_says_why(
 def test_an_unknown_link_forgets_the_one_before(client: Client, organization: Organization) -> None:
     client.get(link(organization))
     assert client.get("/invitations/unknown/", follow=True).status_code == 404
-    assert members.SESSION_KEY not in client.session
+    assert invitations.SESSION_KEY not in client.session
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from dashboard.models import User
 from fleets.access.roles import role_in
 from fleets.models import Invitation, Membership, Organization, Role
-from fleets.services import members
+from fleets.services import invitations
 from tests.factories import T0, make_member, make_organization
 from tests.pages import html_of, text_of
 
@@ -61,7 +61,7 @@ def test_owners_see_members_with_role_and_last_sign_in(client: Client, owner: Us
 def test_other_members_see_who_is_there_and_no_more(
     client: Client, organization: Organization, owner: User, bob: User, role: Role
 ) -> None:
-    members.invite(organization=organization, role=role, actor=owner, email="new@example.com")
+    invitations.invite(organization=organization, role=role, actor=owner, email="new@example.com")
     client.force_login(make_member(organization, role, "eve"))
     page = client.get(PATH)
     words = text_of(page)
@@ -87,7 +87,7 @@ def test_a_long_list_costs_no_more_queries(
 ) -> None:
     for _ in range(rows):
         make_member(organization)
-        members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+        invitations.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     with django_assert_num_queries(QUERIES):
         html = html_of(client.get(PATH))
     assert html.count(">Change…<") == rows + 1
@@ -183,7 +183,7 @@ def test_a_link_is_shown_once(client: Client, owner: User) -> None:
     found = re.search(r'id="new-link">http://testserver/invitations/([\w-]{43})/<', answer.content.decode())
     assert found
     assert "no-store" in answer.headers["Cache-Control"]
-    opened = members.opened(found.group(1))
+    opened = invitations.by_secret(found.group(1))
     assert opened
     assert (opened.role, opened.email, opened.invited_by) == ("operator", "new@example.com", owner)
     assert round((opened.expires_at - opened.created_at).total_seconds()) == 7 * 24 * 3600
@@ -213,7 +213,7 @@ def test_a_member_is_not_invited_again(client: Client, owner: User, bob: User) -
 
 
 def test_an_owner_revokes_a_link(client: Client, organization: Organization, owner: User) -> None:
-    invitation, _ = members.invite(organization=organization, role=Role.OBSERVER, actor=owner)
+    invitation, _ = invitations.invite(organization=organization, role=Role.OBSERVER, actor=owner)
     path = f"/settings/halden/invitations/{invitation.fingerprint}/revoke/"
     assert client.get(path).status_code == 405
     assert "The invitation was revoked" in text_of(client.post(path, follow=True))
@@ -223,7 +223,7 @@ def test_an_owner_revokes_a_link(client: Client, organization: Organization, own
 
 
 def test_strangers_find_nothing(client: Client, organization: Organization, bob: User) -> None:
-    invitation, _ = members.invite(organization=organization, role=Role.OBSERVER, actor=None)
+    invitation, _ = invitations.invite(organization=organization, role=Role.OBSERVER, actor=None)
     revoke = f"/settings/halden/invitations/{invitation.fingerprint}/revoke/"
     client.force_login(make_member(make_organization(), Role.OWNER))
     for path in (PATH, f"{PATH}invite/", path_of(bob), "/settings/halden/leave/"):
