@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -49,6 +49,7 @@ class Input:
     effect: str
     since: datetime | None = None
     decides: bool = False
+    link: bool = False  # a fact of the VPN or of the heartbeat
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,24 @@ class Explanation:
 
     status: Status
     rule: int  # the number of domain.md, from 1
-    because: str
+    sentence: str  # of that rule, without a full stop
     since: datetime
     next_status: Status | None
     next_at: datetime | None
     inputs: tuple[Input, ...]
+
+    @property
+    def because(self) -> str:
+        """The sentence of the rule, and the facts that decided with their times in the viewer's zone."""
+        return self._with(each for each in self.inputs if each.decides)
+
+    @property
+    def lead(self) -> str:
+        """The sentence of the rule with the facts that decided, for a place that shows both links itself."""
+        return self._with(each for each in self.inputs if each.decides and not each.link)
+
+    def _with(self, facts: Iterable[Input]) -> str:
+        return " ".join(f"{part}." for part in (self.sentence, *(fact.value for fact in facts)) if part)
 
 
 def explain(device: Device, at: datetime | Moment | None = None) -> Explanation:
@@ -97,7 +111,7 @@ def _explanation(now: DeviceWithStatus, number: int, at_deadlines: dict[str, str
     return Explanation(
         status=Status(now.status),
         rule=number,
-        because=_because(now, rule, at.at),
+        sentence=_sentence(now, rule),
         since=now.status_since,
         next_status=next_status,
         next_at=next_at,
@@ -155,14 +169,11 @@ def _next(
     return None, None
 
 
-def _because(device: DeviceWithStatus, rule: Rule, at: datetime) -> str:
-    """The sentence of the rule, then the facts that it uses, with times in the viewer's zone."""
-    sentence = words.of_site(rule.sentence)
+def _sentence(device: DeviceWithStatus, rule: Rule) -> str:
     if rule.status == Status.ONLINE and not device.vpn:
         yet = " yet" if device.vpn_unset else ""
-        sentence = words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
-    facts = [fact.value for fact in _inputs(device, rule, at) if fact.decides and fact.value]
-    return f"{sentence}. {'. '.join(facts)}." if facts else f"{sentence}."
+        return words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
+    return words.of_site(rule.sentence)
 
 
 def _inputs(device: DeviceWithStatus, rule: Rule, at: datetime) -> tuple[Input, ...]:
@@ -237,7 +248,7 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
         server = isolated(device.vpn_server.name)
         facts.append(f"stays connected until {server} reports a disconnect, because it sends no life signs")
     decides = "vpn" in used
-    return Input(word, "; ".join(facts), _link_effect(decides=decides), device.vpn_since, decides)
+    return _link_input(word, "; ".join(facts), device.vpn_since, decides=decides)
 
 
 def _heartbeat(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
@@ -252,11 +263,11 @@ def _heartbeat(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
         else:
             value = f"No API contact since {contact}, polls every {interval}"
     decides = "heartbeat" in used
-    return Input("API heartbeat", value, _link_effect(decides=decides), device.heartbeat_since, decides)
+    return _link_input("API heartbeat", value, device.heartbeat_since, decides=decides)
 
 
-def _link_effect(*, decides: bool) -> str:
-    return "decides" if decides else "skipped"
+def _link_input(name: str, value: str, since: datetime | None, *, decides: bool) -> Input:
+    return Input(name, value, "decides" if decides else "skipped", since, decides, link=True)
 
 
 def _dated(what: str, since: datetime | None, at: datetime) -> str:

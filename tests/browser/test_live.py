@@ -210,9 +210,11 @@ def test_a_deadline_passes_before_the_eye_with_nothing_running(
     moment = clock.now() - timedelta(seconds=1350 + 15 - 4)
     connectivity.record_heartbeats([devices[0].pk], moment)
     page.goto(f"/devices/{devices[0].uuid}/")
-    expect(page.locator(".state-line .badge-st")).to_have_text("Online (Heartbeat Only)")
+    expect(page.locator("#state .badge-st")).to_have_text("Online (Heartbeat Only)")
     expect(page.locator(".next")).to_contain_text("Becomes Offline")
-    expect(page.locator(".state-line .badge-st")).to_have_text("Offline")
+    expect(page.locator("#state .badge-st")).to_have_text("Offline")
+    expect(page.locator(".next")).to_be_hidden()  # nothing is near any more: it is folded with the rules
+    page.get_by_text("Why this status").click()
     expect(page.locator(".next")).to_contain_text("Stays Offline until it reports")
 
 

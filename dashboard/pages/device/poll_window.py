@@ -1,4 +1,4 @@
-"""The picture of a device's poll window: its last poll, when the next was expected, now, what it becomes."""
+"""A device's next change: when it is said beside the status, and a picture of the window that ends in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from devices.models import Device
-from devices.rules.vocabulary import Status
+from devices.rules.vocabulary import HeartbeatState, Status
+from devices.status.annotated import DeviceWithStatus
+
+NEAR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,16 @@ def window(
         return None
     expected = poll.last_poll_at + timedelta(seconds=poll.poll_interval)
     return Window(poll.last_poll_at, expected, next_at, next_status, at)
+
+
+def is_near(device: DeviceWithStatus, next_at: datetime | None, window: Window | None, at: datetime) -> bool:
+    """Whether the change at `next_at` is said beside the status of a device read by with_status.
+
+    It is where the next poll is overdue or the heartbeat late, and else within NEAR. Where only the window of
+    a device that is well ends then, it is not: it would be said all day, and each poll puts it off.
+    """
+    if next_at is None:
+        return False
+    if device.overdue or device.heartbeat == HeartbeatState.LATE:
+        return True
+    return next_at - at <= NEAR and (window is None or device.attention)

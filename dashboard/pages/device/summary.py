@@ -13,7 +13,7 @@ from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.device.events import Page, history, runs_as_one
-from dashboard.pages.device.poll_window import Window, window
+from dashboard.pages.device.poll_window import Window, is_near, window
 from dashboard.pages.device.timeline import Timeline, timeline
 from dashboard.pages.device.vitals import Vital, vitals
 from dashboard.pages.parts.chart import RANGES, Range
@@ -49,6 +49,7 @@ class LiveDevice(Live):
     doing: str
     stalled: bool
     window: Window | None
+    near: bool  # the next change is said beside the status
     works: tuple[Ability, ...]
     doubt: str
     checks: tuple[Check, ...]
@@ -80,6 +81,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         explain(found, at),
         device_history.read(found, period.start(at.at), at, READ + 1, until),
     )
+    clock_runs = window(found, why.next_status, why.next_at, at.at)
     return LiveDevice(
         scope=scope,
         device=found,
@@ -89,7 +91,8 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         why=why,
         doing=doing(found),
         stalled=found.stalled,
-        window=window(found, why.next_status, why.next_at, at.at),
+        window=clock_runs,
+        near=is_near(found, why.next_at, clock_runs, at.at),
         works=advice.works_now(found, at.at),
         doubt=advice.doubt(found, at.at),
         checks=advice.check_next(found, at),

@@ -9,7 +9,7 @@ from typing import Any
 from devices.rules.metrics import known
 from devices.words import NO_BREAK
 
-WARN_SHARE = 90  # per cent of memory and storage
+WARN_SHARE = 90  # per cent of CPU, memory and storage
 WARN_TEMPERATURE = 80  # degrees Celsius
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -41,7 +41,7 @@ def _cpu(metrics: dict[str, Any]) -> Vital:
     percent = metrics.get("cpu_percent")
     if percent is None:
         return Vital("CPU", "no data")
-    return Vital("CPU", f"{round(percent)}{NO_BREAK}%", _percent(percent))
+    return Vital("CPU", f"{round(percent)}{NO_BREAK}%", _percent(percent), _high(percent))
 
 
 def _memory(metrics: dict[str, Any]) -> Vital:
@@ -58,12 +58,11 @@ def _part(name: str, used: int | None, total: int | None) -> Vital:
     if not total:
         return Vital(name, f"{size(used)} used")
     share = 100 * used / total
-    return Vital(
-        name,
-        f"{size(used)} of {size(total)}",
-        _percent(share),
-        "High" if share >= WARN_SHARE else "",
-    )
+    return Vital(name, f"{size(used)} of {size(total)}", _percent(share), _high(share))
+
+
+def _high(share: float) -> str:
+    return "High" if share >= WARN_SHARE else ""
 
 
 def _temperature(metrics: dict[str, Any]) -> Vital:

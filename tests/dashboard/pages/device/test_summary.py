@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -44,7 +45,7 @@ def test_every_status_is_explained(reader: Client, fleet: Fleet) -> None:
         page = reader.get(address(device))
         words = text_of(page)
         assert f'badge-st-lg" data-st="{slug}"' in page.content.decode()
-        assert escape(explain(device).because) in page.content.decode()
+        assert page.content.decode().count(escape(explain(device).lead)) == 1
         for part in (
             "Why this status",
             "What works now",
@@ -69,6 +70,51 @@ def test_the_next_change_has_a_clock_time_and_a_picture(reader: Client, fleet: F
     )
     assert "data-window" in page.content.decode()
     assert "API overdue" in words
+
+
+def unfolded(page: Any) -> tuple[str, str]:
+    """What is said of the status at once, and what only with the rules."""
+    told, _, folded = page.content.decode().partition('id="why"')
+    return told, folded.partition("</details>")[0]
+
+
+@pytest.mark.parametrize(
+    ("tunnelled", "polled", "near"),
+    [
+        (False, timedelta(minutes=3), False),  # Online (Heartbeat Only), Offline in 19 min 45 s
+        (False, timedelta(minutes=8), True),  # in 14 min 45 s, and it is not well
+        (True, timedelta(minutes=8), False),  # Online, and the next poll puts the change off
+        (True, timedelta(minutes=17), True),  # that poll is overdue
+        (False, timedelta(minutes=22, seconds=35), True),  # late
+        (True, timedelta(minutes=22, seconds=35), False),  # late, and nothing follows while the VPN holds
+    ],
+)
+def test_the_next_change_is_said_at_once_only_where_it_is_near_or_the_device_is_late(
+    reader: Client, fleet: Fleet, *, tunnelled: bool, polled: timedelta, near: bool
+) -> None:
+    device = make_device(fleet)
+    connectivity.record_heartbeats([device.pk], clock.now() - polled)
+    if tunnelled:
+        connectivity.vpn_connected("vpn-1", [device.uuid], clock.now() - polled)
+    else:
+        Device.objects.filter(pk=device.pk).update(vpn_setting=True, vpn_enabled=True)
+    told, folded = unfolded(reader.get(address(device)))
+    assert ('class="next"' in told, 'class="next"' in folded) == (near, not near)
+    assert "What the rules check" in folded
+
+
+def test_a_lease_that_is_about_to_end_is_near(reader: Client, fleet: Fleet) -> None:
+    device, at = make_device(fleet), clock.now()
+    connectivity.record_heartbeats([device.pk], at)
+    connectivity.vpn_alive("vpn-1", [device.uuid], at - timedelta(seconds=35), boot="a")
+    told, _ = unfolded(reader.get(address(device)))
+    assert 'class="next"' in told
+
+
+def test_facts_come_before_history(reader: Client, fleet: Fleet) -> None:
+    html = reader.get(address(make_device(fleet))).content.decode()
+    order = [html.index(f'id="{each}-h"') for each in ("state", "facts", "works", "checks", "connectivity")]
+    assert order == sorted(order)
 
 
 def test_without_a_running_clock_there_is_no_picture(reader: Client, fleet: Fleet) -> None:

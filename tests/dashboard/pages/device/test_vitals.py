@@ -38,7 +38,8 @@ def test_nought_is_a_value() -> None:
         ({"temperature": 80}, "Temperature", "High"),
         ({"undervolted": False}, "Power", ""),
         ({"undervolted": True}, "Power", "Low"),
-        ({"cpu_percent": 100}, "CPU", ""),
+        ({"cpu_percent": 89.9}, "CPU", ""),
+        ({"cpu_percent": 90}, "CPU", "High"),
     ],
 )
 def test_warnings_begin_where_help_says(metrics: dict[str, Any], name: str, warning: str) -> None:
