@@ -29,6 +29,7 @@ from devices.ingest import capacity
 logger = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 8000
+TICK = 1.0  # seconds between two looks at the clock, for the head `Date`
 UNREAD = 30_000  # milliseconds in which a caller takes nothing of its answer, and is let go
 
 
@@ -82,6 +83,8 @@ class Server(uvicorn.Server):
         self._draining = Draining(app)
         self._accepting = Accepting(capacity.connections())
         self._by_hand = False
+        self._asked = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(configuration(self._draining))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -93,9 +96,18 @@ class Server(uvicorn.Server):
             host, port = listener.getsockname()[:2]
             logger.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
 
+    async def main_loop(self) -> None:
+        """Until asked to end. uvicorn would look for that ten times a second, also where nobody calls."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):  # which sets the time that answers carry
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), TICK)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._by_hand = sig == signal.SIGINT
         super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._asked.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """What was accepted is answered. Where Ctrl-C ends us, no load balancer has to notice first."""

@@ -194,7 +194,8 @@ class Server:
         if (pid := self.pid()) is not None:
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
-                return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+                with process.oneshot():
+                    return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
         return False
 
     def leftovers(self) -> Iterator[psutil.Process]:

@@ -19,8 +19,6 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from devices.models import ListeningProcess
-
 logger = logging.getLogger("devices.connectivity.outages")
 
 LOCK: Final = 0x70756C73  # the first key of the advisory locks ("puls"); the second is the process's number
@@ -32,10 +30,20 @@ SET tcp_user_timeout = 10000
 """
 TAKE: Final = "SELECT pg_try_advisory_lock(%s, %s)"
 FORGET: Final = "DELETE FROM devices_listeningprocess WHERE id = %s"
-GONE: Final = """
-DELETE FROM devices_listeningprocess
-WHERE pulse_at < %s AND id <> %s AND pg_try_advisory_xact_lock(%s, id)
+# With every liveness sign: record ours, delete those of ended sessions, find the oldest of the others.
+HEARD: Final = """
+WITH own AS (
+    INSERT INTO devices_listeningprocess (id, pulse_at, name)
+    SELECT %(id)s, %(at)s, %(name)s WHERE %(id)s <> 0
+    ON CONFLICT (id) DO UPDATE SET pulse_at = EXCLUDED.pulse_at, name = EXCLUDED.name
+), gone AS (
+    DELETE FROM devices_listeningprocess
+    WHERE pulse_at < %(silent)s AND id <> %(id)s AND pg_try_advisory_xact_lock(%(lock)s, id) RETURNING id
+)
+SELECT pulse_at, name FROM devices_listeningprocess
+WHERE id <> %(id)s AND id NOT IN (SELECT id FROM gone) ORDER BY pulse_at LIMIT 1
 """
+NEWEST: Final = "SELECT max(pulse_at) FROM devices_listeningprocess"
 
 
 class Presence:
@@ -87,18 +95,20 @@ def heard_by_all(process: int, at: datetime) -> datetime:
 
     Returns up to when all processes listened.
     """
-    if process:
-        own = ListeningProcess(id=process, pulse_at=at, name=f"{socket.gethostname()}:{os.getpid()}")
-        ListeningProcess.objects.bulk_create(
-            [own], update_conflicts=True, unique_fields=["id"], update_fields=["pulse_at", "name"]
-        )
+    own: dict[str, Any] = {"id": process, "at": at, "name": f"{socket.gethostname()}:{os.getpid()}"}
     with connection.cursor() as cursor:
-        cursor.execute(GONE, [at - SILENT, process, LOCK])
-    oldest = ListeningProcess.objects.exclude(pk=process).order_by("pulse_at").first()
-    if oldest is None or oldest.pulse_at >= at:
+        cursor.execute(HEARD, own | {"silent": at - SILENT, "lock": LOCK})
+        oldest, name = cursor.fetchone() or (at, "")
+    if oldest >= at:
         return at
-    if at - oldest.pulse_at > SILENT:
-        logger.warning(
-            "the ingest process %s has recorded no liveness since %s", oldest.name, oldest.pulse_at
-        )
-    return oldest.pulse_at
+    if at - oldest > SILENT:
+        logger.warning("the ingest process %s has recorded no liveness since %s", name, oldest)
+    return oldest
+
+
+def newest() -> datetime | None:
+    """The newest liveness sign of any process; None without one."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST)
+        at: datetime | None = cursor.fetchone()[0]
+    return at

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max
 
 from devices import clock
 from devices.clock import LEASE, PATIENCE, STEP, steps
@@ -124,7 +123,7 @@ def _newest(ledger: Listening, look: Look) -> datetime:
 
     The process's own reading does not count once another process has noticed a step since.
     """
-    newest_sign = ListeningProcess.objects.aggregate(newest=Max("pulse_at"))["newest"]
+    newest_sign = ingest_processes.newest()
     noticed = ledger.stepped_at and timedelta() <= look.at - ledger.stepped_at <= look.passed
     read = None if noticed else look.newest
     known: list[datetime | None] = [ledger.pulse_at, ledger.returned_at, ledger.worked_at, newest_sign, read]

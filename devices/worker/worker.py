@@ -41,10 +41,19 @@ AWAY: Final = (ConnectorException, DatabaseError)
 
 async def work(*, side_by_side: int = 2) -> None:
     """Until asked to end by a signal. A database that is away is waited for."""
+    await keep_working(asked_to_end(), side_by_side=side_by_side)
+
+
+def asked_to_end() -> asyncio.Event:
+    """Is set once a signal asks this process to end. To be called in the event loop of its main thread."""
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    return ended
+
+
+async def keep_working(ended: asyncio.Event, *, side_by_side: int = 2) -> None:
+    """Until `ended` is set. A database that is away is waited for."""
     while not ended.is_set():
         try:
             await work_until(ended, side_by_side)
@@ -103,12 +112,17 @@ def verify(timestamp: int) -> None:
 async def rescue(app: App) -> None:
     """Look again and again for jobs that nobody does any more, and hand them over once more."""
     while True:
-        await app.job_manager.prune_stalled_workers(DEAD)
-        for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
-            logger.warning("job %s: its worker died, so it is started again", stalled.task_kwargs.get("job"))
-            await app.job_manager.retry_job(stalled)
-        await sync_to_async(hand_over_lost, thread_sensitive=False)()
+        if (await app.connector.execute_query_one_async(UNDER_WAY))["any"]:
+            await rescue_once(app)
         await asyncio.sleep(LOOK)
+
+
+async def rescue_once(app: App) -> None:
+    await app.job_manager.prune_stalled_workers(DEAD)
+    for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
+        logger.warning("job %s: its worker died, so it is started again", stalled.task_kwargs.get("job"))
+        await app.job_manager.retry_job(stalled)
+    await sync_to_async(hand_over_lost, thread_sensitive=False)()
 
 
 def hand_over_lost() -> None:
@@ -118,6 +132,12 @@ def hand_over_lost() -> None:
             jobs.hand_over(job)
 
 
+# As a rule there is nothing to look after, and one statement says so.
+UNDER_WAY: Final = """
+SELECT EXISTS (SELECT FROM procrastinate_jobs)
+    OR (SELECT count(*) > 1 FROM procrastinate_workers)
+    OR EXISTS (SELECT FROM devices_job WHERE state IN ('waiting', 'running')) AS "any"
+"""
 LOST: Final = """
 SELECT * FROM devices_job j WHERE j.state IN ('waiting', 'running')
 AND NOT EXISTS (SELECT FROM procrastinate_jobs p WHERE p.args ->> 'job' = j.uuid::text)

@@ -47,9 +47,14 @@ class Command(BaseCommand):
             return
         at_start()
         self.quiet = verbosity == 0
-        stopped, leader, led = threading.Event(), Leader(SETTLING), False
+        stopped = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
+        self.watch(stopped)
+
+    def watch(self, stopped: threading.Event) -> None:
+        """Look each second until `stopped` is set. Of several processes one leads, the others stand by."""
+        leader, led = Leader(SETTLING), False
         while not stopped.is_set():
             leads = self.look(leader)
             if leads and not led:
@@ -80,11 +85,10 @@ class Command(BaseCommand):
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
         outages.notice(self.own)
         at = clock.moment()
-        lag = deadlines.lag(at)
-        recorded = connectivity.settle(at)
-        if recorded:
-            late = words.duration(lag, precise=True)
-            self.say(f"{changes(recorded)}, {late} behind" if lag > LAG_TOLD else changes(recorded))
+        behind = deadlines.behind(at)
+        if behind is not None and (recorded := connectivity.settle(at)):
+            late = words.duration(behind, precise=True)
+            self.say(f"{changes(recorded)}, {late} behind" if behind > LAG_TOLD else changes(recorded))
         if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
             key_handout.forget(at.at)

@@ -30,12 +30,12 @@ pytestmark = pytest.mark.django_db
 def test_a_look_records_what_passed_and_says_how_far_behind_it_was() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
-    assert deadlines.lag(T0 + seconds(75)) == timedelta(seconds=60)
+    assert deadlines.behind(clock.moment(T0 + seconds(75))) == timedelta(seconds=60)
     said, leader = StringIO(), Leader(LOCK)
     assert Command(stdout=said).look(leader)
     assert "2 changes recorded, " in said.getvalue()
     assert "behind" in said.getvalue()
-    assert deadlines.lag() == timedelta()
+    assert deadlines.behind(clock.moment()) is None
     assert not Command(stdout=said).look(Leader(LOCK))
     leader.resign()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.connectivity import deadlines, outages
 from devices.integrity import checks as integrity
 from devices.models import ConnectivityRecord, StatusChange
@@ -20,11 +20,33 @@ from tests.factories import T0, make_device, make_fleet, seconds
 pytestmark = pytest.mark.django_db
 
 
-def test_what_no_pulse_made_certain_is_no_lag() -> None:
+def test_how_far_the_history_is_behind_is_asked_by_one_query(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
+    connectivity.settle(at(0))
+    for second, expected in ((14, None), (15, seconds(0)), (75, seconds(60))):
+        with django_assert_num_queries(1):
+            assert deadlines.behind(clock.listened(at(second))) == expected
+    connectivity.settle(at(75))
+    assert deadlines.behind(clock.listened(at(75))) is None
+
+
+def test_counters_that_wait_to_be_folded_are_something_to_do() -> None:
+    connectivity.settle(at(0))
+    make_device()
+    assert deadlines.behind(clock.listened(at(0))) == seconds(0)
+    connectivity.settle(at(0))
+    assert deadlines.behind(clock.listened(at(0))) is None
+
+
+def test_what_no_pulse_made_certain_is_not_behind() -> None:
+    device = make_device(make_fleet(poll_interval=10))
+    connectivity.record_heartbeats([device.pk], T0)
+    connectivity.settle(at(0))
     outages.record_liveness(T0)
-    assert deadlines.lag(T0 + seconds(1000)) == timedelta()
+    assert deadlines.behind(clock.moment(T0 + seconds(1000))) is None
 
 
 def polled(number: int) -> list[int]:
