@@ -1,7 +1,7 @@
 """Starts everything a site on one machine needs: `python -m dashboard.serve [--demo]`.
 
-The site itself, `settle` and a worker for background jobs; for the demo also a made organization and the
-simulator. The database must be there: see dashboard.postgres.
+The site itself, and one process for all that is done in the background; for the demo also a made organization
+and the simulator. The database must be there: see dashboard.postgres.
 """
 
 import argparse
@@ -98,10 +98,7 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
 def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
     """What runs beside the site."""
     quiet = ("--verbosity", "0")
-    group = [
-        Program("settle", manage("settle", "--watch", *quiet), environment),
-        Program("worker", manage("work"), environment),
-    ]
+    group = [Program("background", manage("run_background", *quiet), environment)]
     if demo:  # not started again: its end shows how devices decay
         proxy = ("--proxy", DEMO_PROXY) if environment.get("TRUSTED_PROXIES") == DEMO_PROXY else ()
         simulate = manage("simulate", "--url", address, *proxy, *quiet)

@@ -122,6 +122,18 @@ def test_a_flood_of_sign_ins_stops_no_heartbeat_and_is_no_outage(
     assert set(sign_ins["statuses"]) == {"200", "503"}  # none fails, none is left without an answer
 
 
+@pytest.mark.system
+def test_an_idle_site_is_measured_process_by_process(tmp_path: Path) -> None:
+    chosen = {"DEVICES": "20", "SECONDS": "2", "STATE_DIRECTORY": str(tmp_path)}
+    said = measured("tests.bench.idle", os.environ | chosen)
+    kept = json.loads((tmp_path / "bench" / "idle.json").read_text())
+    names = {process["name"] for process in kept["processes"]}
+    assert {"dashboard.listen", "manage.py run_background", "postgres"} <= names
+    for process in kept["processes"]:
+        assert process["name"][:60] in said
+        assert process["memory"] > 0, process
+
+
 @pytest.mark.parametrize("devices", [1, 2, 7, 200, 1000, 100_000])
 def test_a_load_meets_every_device_before_any_again(devices: int) -> None:
     stride, met, device = stride_for(devices), set(), 0

@@ -1,0 +1,1 @@
+"""What a small site takes from its machine while nobody looks at it."""
