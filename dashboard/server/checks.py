@@ -91,5 +91,5 @@ def arrival_checks(
     ):
         return []  # before the first migrate
     return [
-        Caution(finding.said, hint=finding.fix, id="dashboard.W010") for finding in proxy_check.findings()
+        Caution(finding.summary, hint=finding.fix, id="dashboard.W010") for finding in proxy_check.findings()
     ]

@@ -1,1 +1,1 @@
-"""What devices and VPN servers call. It knows no rule: it parses, asks the services, replies."""
+"""The ingest: the HTTP calls of devices and VPN servers. It parses requests, calls services and replies."""

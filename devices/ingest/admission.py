@@ -1,4 +1,4 @@
-"""Admission of calls: rate limits and a number of open calls before it, notes on its key after it."""
+"""Admission of calls: rate limits and limits of open calls before it, notes on its key after it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
-from devices.ingest.open_calls import AtOnce
+from devices.ingest.open_calls import OpenCalls
 from devices.ingest.rate_limits import RateLimits
 from devices.keys.usage import WRITE_EVERY, Usage
 from devices.models import ApiKey
@@ -25,29 +25,34 @@ if TYPE_CHECKING:
 logger = logging.getLogger("devices.ingest")
 Kind = ApiKey.Kind
 
-# Calls of one key that may be open at once, from their heads on, by the kind of key they are for. An agent
-# makes one after the other, beside its log stream; all devices of a fleet share the key they register with.
+# How many calls of one key may be open at once, from their request heads on, by kind of key. An agent makes
+# one after the other, besides its log stream; all devices of a fleet share its provisioning key.
 OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 500, Kind.SERVICE: 500}
 
 
 class Admission:
+    """Admits calls in one process, and remembers how keys were used until that is written."""
+
     def __init__(
         self, is_known: Callable[[str], Awaitable[bool]], rate_limits: RateLimits | None = None
     ) -> None:
-        """`is_known` asks the database whose key this is; raises Refused where it cannot say just now."""
+        """`is_known` tells whether a key is, or was, of somebody; it raises Refused where it cannot tell."""
         self._is_known = is_known
         self._usage = Usage()
         self._rate_limits = rate_limits or RateLimits()
-        self._open = AtOnce()
+        self._open = OpenCalls()
 
     async def admit(
         self, key: str, address: str, call: Call[Any], handle: Callable[[], Awaitable[Reply]]
     ) -> Reply:
-        """The reply of `handle`, which makes this call; raises Refused (429) where it is too many."""
+        """The reply of `handle`, which makes `call` with `key` from `address`.
+
+        Raises Refused (429, 503) where too many calls come or are open, and what `handle` raises.
+        """
         if not key:  # a call for anybody
             return await handle()
-        self._rate_limits.check(key, address, call.kind, time.monotonic(), asks=call.asks)
-        with self._open.one_more(hash(key), OPEN[call.kind]):
+        self._rate_limits.check(key, address, call.kind, time.monotonic(), checks_key=call.checks_key)
+        with self._open.counted(hash(key), OPEN[call.kind]):
             return await self._noted(key, address, call, handle)
 
     async def _noted(
@@ -62,10 +67,12 @@ class Admission:
         return reply
 
     async def _note(self, key: str, address: str, call: Call[Any], status: int, field: str = "") -> None:
-        with suppress(Refused):  # who cannot be told from a stranger just now is not taken for one
+        with suppress(Refused):  # without an answer about the key, it does not count as a stranger's
             known = status == 401 and await self._is_known(key)
             now = time.monotonic()
-            self._rate_limits.note(key, address, call.kind, now, status, known=known, asks=call.asks)
+            self._rate_limits.note(
+                key, address, call.kind, now, status, known=known, checks_key=call.checks_key
+            )
         if status < 400:
             self._usage.note_used(key)
         elif status == 401:
@@ -75,14 +82,14 @@ class Admission:
             self._usage.note_refused(key, "registered too many devices", address)
 
     async def keep_notes(self, threads: Executor) -> None:
-        """Write them now and then, for ever."""
+        """Write the notes every WRITE_EVERY seconds, until cancelled."""
         while True:
             await asyncio.sleep(WRITE_EVERY)
             await self.write_notes(threads)
 
     async def write_notes(self, threads: Executor) -> None:
-        """Write them; what cannot be written is let go, as it is no fact that anybody waits for."""
-        usage, self._usage = self._usage, Usage()  # what comes meanwhile is for the next time
+        """Write the notes to the database; notes that cannot be written are lost, and the log says so."""
+        usage, self._usage = self._usage, Usage()  # calls go on while these are written
         try:
             await asyncio.get_running_loop().run_in_executor(threads, in_database, usage.write)
         except Exception as error:  # noqa: BLE001  the next writing may do better

@@ -1,4 +1,4 @@
-"""From a request to its reply: routing, the limits, and what may go wrong on the way."""
+"""The ASGI app of the ingest: from a request to its reply, with routing, limits, queues and errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from devices.ingest.http import (
     send_reply,
 )
 from devices.ingest.liveness import Liveness
-from devices.ingest.open_calls import AtOnce
+from devices.ingest.open_calls import OpenCalls
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
 from fleets import audit
@@ -50,13 +50,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("devices.ingest")
 Result = TypeVar("Result")
 
-# Calls that are not batched: how many run at once, and how many may be under way or waiting.
+# Calls that are not batched: how many run at once, and how many may be running or waiting.
 THREADS: Final = 4
 CALLS_UNDER_WAY: Final = 64
 
 
 class Ingest:
-    """The ASGI app of these calls, with the queues and the few threads they share."""
+    """The ASGI app that serves `calls`, with the queues and the threads that they share."""
 
     def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
@@ -67,7 +67,7 @@ class Ingest:
         self.liveness = Liveness(self.waiting.longest)
         self._routes = Routes(calls)
         self._admission = Admission(self._is_known, rate_limits)
-        self.log_streams = AtOnce()
+        self.log_streams = OpenCalls()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -99,7 +99,7 @@ class Ingest:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def stop(self) -> None:
-        """Answer what was accepted, then end the threads."""
+        """Answer the accepted calls, then end the threads."""
         await self._polls.stop()
         await self._reports.stop()
         self._threads.shutdown()
@@ -119,9 +119,9 @@ class Ingest:
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
         call, named = self._routes.find(scope)
-        key, told = call.key(scope), caller(scope)
-        proxy_check.CALLS.note(told, scope["headers"], key)
-        address = told.address
+        key, source = call.key(scope), caller(scope)
+        proxy_check.CALLS.note(source, scope["headers"], key)
+        address = source.address
 
         async def handle() -> Reply:
             body = await call.read(scope, receive)
@@ -130,9 +130,10 @@ class Ingest:
         return await self._admission.admit(key, address, call, handle)
 
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
-        """Whose key it was, once the contact of `size` bytes is durable; None: nobody's.
+        """The device whose key the contact has, once the contact is durable; None: the key is not accepted.
 
-        A mere poll never waits for reports: those lock the devices' rows, it only its heartbeat's.
+        `size` is the number of bytes of the body. Polls without a report have a queue of their own, since
+        they lock heartbeats only, and must not wait for reports, which lock rows of devices. Raises Refused.
         """
         if not contact.is_poll:
             return await self._reports.submit(contact, size)
@@ -144,7 +145,10 @@ class Ingest:
         return await self.in_a_thread(partial(keys.is_known, key))
 
     async def in_a_thread(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns, from a thread with the database; refused where too many wait."""
+        """The result of `work`, run in a thread with a database connection.
+
+        Refused (503) if too many wait.
+        """
         if self._under_way >= CALLS_UNDER_WAY:
             raise busy()
         self._under_way += 1
@@ -156,9 +160,9 @@ class Ingest:
 
 
 def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest], Awaitable[Reply]]:
-    """A call that waits for the database in a thread of its own, not in a batch.
+    """The handler of a call that runs `work` in a thread with the database, not in a batch.
 
-    What it records there comes from the caller's address.
+    The audit log names the caller's address for what `work` records.
     """
 
     async def handle(request: Request, ingest: Ingest) -> Reply:
@@ -173,10 +177,10 @@ def _from_its_address(work: Callable[[Request], Reply], request: Request) -> Rep
 
 
 def spare_the_collector() -> None:
-    """What was loaded stays for ever, and a call leaves few cycles: look for garbage seldom, and not there.
+    """Exempt everything loaded until now from garbage collection, and collect seldom.
 
-    Walking all modules again and again was the longest wait of a call: without it the 99th percentile
-    is half as long.
+    Loaded modules stay for ever, and a call leaves few cycles. Walking all modules was the longest wait of a
+    call: without it the 99th percentile is half as long.
     """
     gc.collect()
     gc.freeze()
@@ -184,14 +188,18 @@ def spare_the_collector() -> None:
 
 
 def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
-    if refusal.status == 429:  # a flood of calls makes no flood of lines
+    """Log a refused request in one line, but for a 429: a flood of calls must not flood the log."""
+    if refusal.status == 429:
         return
     level = logging.WARNING if refusal.status >= 500 else logging.INFO
     logger.log(level, "%s %r: %d %s", scope["method"], scope["path"], refusal.status, refusal)
 
 
 def log_error(scope: HTTPScope, error: Exception) -> None:
-    """One line: where in our code, and its first line, as what follows may quote the row."""
+    """Log an error in one line, with the place in our code.
+
+    Of its message only the first line, since what follows may quote values of a row.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "site-packages" not in frame.filename][-1]
     message: Any = next(iter(str(error).splitlines()), "")[:200]

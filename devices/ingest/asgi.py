@@ -1,6 +1,6 @@
-"""The ASGI app of the ingest: no framework and no middleware between a socket and a call.
+"""The ASGI callable of the ingest, `app`: no framework and no middleware between a socket and a call.
 
-A heartbeat goes from `service` through `native.heartbeat` into a batch, which `contacts` commits.
+The way of a heartbeat through the files is drawn in docs/architecture.md.
 """
 
 import os
@@ -16,5 +16,5 @@ from devices.ingest.native import calls as native  # noqa: E402  models need the
 from devices.ingest.supervisor import calls as supervisor  # noqa: E402  models need the set-up above
 
 app = Ingest((*health.CALLS, *native.CALLS, *supervisor.CALLS))
-# Where the calls are; every other path is a page's.
+# The beginnings of the paths of all calls; every other path is a page's.
 PATHS = (*health.PATHS, "/api/v1/", *supervisor.PATHS)

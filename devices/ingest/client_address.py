@@ -1,7 +1,7 @@
-"""Where a request comes from: its peer, or what the proxies we trust say. One rule for pages and calls.
+"""The address that a request comes from: its peer, or what trusted proxies say; for pages and calls alike.
 
-Each proxy appends its own peer to what it was told, so the addresses are walked from the nearest, and only as
-far as trusted proxies wrote them: what lies further left is the caller's own invention.
+Each proxy appends its own peer to the list that it received, so the addresses are walked from the nearest,
+and only as far as trusted proxies wrote them: what lies further left may be the caller's invention.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Final
 from django.conf import settings
 
 from devices.ingest import forwarded
-from devices.ingest.forwarded import Way, canonical
+from devices.ingest.forwarded import Chain, canonical
 
 if TYPE_CHECKING:
     from asgiref.typing import HTTPScope
 
-# Where proxies of one's own are: loopback, private (RFC 1918, 4193), shared (RFC 6598) and link-local.
+# Networks where a proxy of the site may be: loopback, private (RFC 1918, 4193), shared (RFC 6598),
+# link-local.
 INSIDE: Final = [
     ip_network(network)
     for network in (
@@ -33,60 +34,63 @@ INSIDE: Final = [
 class Doubt(enum.StrEnum):
     """Why an address is probably a proxy's, and not the caller's."""
 
-    NOT_TRUSTED = "not trusted"  # what it says is not believed, and it is inside
-    SAYS_NOTHING = "says nothing"  # it is trusted, and names no address
-    UNREADABLE = "unreadable"  # it is trusted, and what it names is no address
+    NOT_TRUSTED = "not trusted"  # its headers are not believed, though it is in a network of one's own
+    SAYS_NOTHING = "says nothing"  # it is trusted, but names no address
+    UNREADABLE = "unreadable"  # it is trusted, but names something that is no address
     CONTRADICTORY = "contradictory"  # X-Forwarded-For and Forwarded name different addresses
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where a request comes from, as far as it can be known."""
+    """Where a request comes from, as far as it can be known.
 
-    peer: str  # the address of the connection; empty where it has none (a socket)
-    proxied: bool  # the peer is a trusted proxy
-    address: str  # the nearest that is no trusted proxy's; the peer's where proxies do not say
-    scheme: str  # of the connection of the caller, empty where no trusted proxy says
+    Addresses are texts as PostgreSQL writes them.
+    """
+
+    peer: str  # the address of the connection; empty where it has none (a Unix socket)
+    proxied: bool  # whether the peer is a trusted proxy
+    address: str  # the nearest that is not a trusted proxy's; the peer's where proxies name none
+    scheme: str  # "http" or "https" of the caller's connection; empty where no trusted proxy names it
     doubt: Doubt | None
-    claimed: str = ""  # the address that was not believed, if one was named
+    claimed: str = ""  # an address that was named and not believed, if any
 
 
 def caller(scope: HTTPScope) -> Caller:
-    """Who asks, and what is to be doubted about it."""
+    """The caller of a request, by its peer and headers, with a doubt about the address if there is one."""
     client = scope["client"]
     peer = canonical(client[0]) if client else ""
-    ways = forwarded.read(scope["headers"])
+    chains = forwarded.read(scope["headers"])
     if not is_trusted(peer):
-        doubted = bool(ways) and is_inside(peer)
-        claimed = _farthest(ways[0].nodes) if doubted else ""
+        doubted = bool(chains) and is_inside(peer)
+        claimed = _farthest(chains[0].nodes) if doubted else ""
         return Caller(peer, False, peer, "", Doubt.NOT_TRUSTED if doubted else None, claimed)
-    walked = [_walked(peer, way) for way in ways]
-    address, doubt, claimed = _told(peer, [hop for hop in walked if hop.way.nodes])
+    walked = [_walked(peer, chain) for chain in chains]
+    address, doubt, claimed = _told(peer, [hop for hop in walked if hop.chain.nodes])
     return Caller(peer, True, address, _scheme(walked), doubt, claimed)
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """A way that was walked from its nearest node, as far as trusted proxies wrote it."""
+    """A chain of proxies that was walked from its nearest node, as far as trusted proxies wrote it."""
 
-    way: Way
-    address: str  # the nearest that is no trusted proxy's
-    further: list[str]  # the nodes beyond
+    chain: Chain
+    address: str  # the nearest that is not a trusted proxy's
+    further: list[str]  # the nodes beyond it
 
 
-def _walked(peer: str, way: Way) -> Walked:
-    address, further = peer, list(way.nodes)
+def _walked(peer: str, chain: Chain) -> Walked:
+    address, further = peer, list(chain.nodes)
     while further and is_trusted(address) and (next_one := forwarded.address(further[-1])):
         address = next_one
         further.pop()
-    return Walked(way, address, further)
+    return Walked(chain, address, further)
 
 
 def _told(peer: str, walked: list[Walked]) -> tuple[str, Doubt | None, str]:
-    """The address that a trusted peer's headers lead to, a doubt, and an address that is not believed.
+    """The address that a trusted peer's headers lead to, a doubt if any, and an address that is not believed.
 
-    A proxy sets one of the two headers and may pass the other on as the caller sent it. Which is its own
-    cannot be seen: where they contradict each other, neither is believed.
+    A proxy sets one of the two headers and may pass the other on as the caller sent it. Nobody can see which
+    one is its own, so where they contradict each other, neither is believed.
     """
     if not walked:
         return peer, Doubt.SAYS_NOTHING, ""
@@ -100,16 +104,16 @@ def _told(peer: str, walked: list[Walked]) -> tuple[str, Doubt | None, str]:
 
 
 def _scheme(walked: list[Walked]) -> str:
-    """Https where the caller's own connection has it, or the farthest that is told of.
+    """The scheme of the caller's connection or of the farthest hop: https if either has it; "" if unknown.
 
-    Connections between proxies may be without. A caller that makes it up deceives nobody else.
+    Connections between proxies may be plain http. A caller that invents a scheme deceives only itself.
     """
     for hop in walked:
-        schemes, at = hop.way.schemes, len(hop.further)
-        aligned = len(schemes) == len(hop.way.nodes) > at
-        told = {*schemes[:1], *(schemes[at : at + 1] if aligned else [])}
+        schemes, at = hop.chain.schemes, len(hop.further)
+        aligned = len(schemes) == len(hop.chain.nodes) > at
+        named = {*schemes[:1], *(schemes[at : at + 1] if aligned else [])}
         for scheme in forwarded.SCHEMES:
-            if scheme in told:
+            if scheme in named:
                 return scheme
     return ""
 
@@ -120,6 +124,7 @@ def _farthest(entries: list[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def is_trusted(address: str) -> bool:
+    """Whether it is the address of a trusted proxy (the setting TRUSTED_PROXIES)."""
     return bool(address) and any(
         ip_address(address) in ip_network(network) for network in settings.TRUSTED_PROXIES
     )

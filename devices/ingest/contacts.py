@@ -1,4 +1,4 @@
-"""What devices say often, polls and reports, committed many at a time."""
+"""Contacts: polls and reports of devices, committed in batches."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from devices.transitions.write import settle_devices
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One call of a device: a poll, a report, or a poll with a report, which count both or neither.
+    """One call of a device: a poll, a report, or a poll with a report, of which both count or neither.
 
-    `report` is what it says, as `devices.operations.reports` takes it; where the body could not be read,
-    why: whose key it is comes first. `uuid` is the device it must be, if the call names one.
+    `report` is its payload as `devices.operations.reports` takes it; a Refused where the body could not be
+    parsed, which is raised only once the key is accepted. `uuid` is the device that the call names, if any:
+    the key must be its own. `address` is where the call came from, `supervisor` whether in that dialect.
     """
 
     key: str
@@ -32,10 +33,10 @@ class Contact:
 
 
 def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
-    """Make all of them durable, in one transaction if it can be; never raises.
+    """Commit all contacts, in one transaction if that succeeds; never raises.
 
-    For each contact: whose key it was, None if nobody's, or what went wrong. A batch that fails is
-    halved until the culprit stands alone, so that only it gets the error.
+    Returns for each contact the device that its key is for, None where the key is not accepted, or the error.
+    A batch that fails is halved until the culprit stands alone, so that only it gets the error.
     """
     try:
         return list(in_database(partial(_commit, contacts)))
@@ -55,7 +56,7 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
-    if polls and reported:  # takes the locks for both, in their one order
+    if polls and reported:  # takes the locks of both in the order of all
         both = {*polls, *(device_id for device_id, _ in reported)}
         freezing.hold_for_contact(both)
         settle_devices(both, at)
@@ -74,9 +75,9 @@ def _holder(found: dict[str, keys.KeyHolder], contact: Contact) -> keys.KeyHolde
 
 
 def _polls(known: list[tuple[keys.KeyHolder, Contact]]) -> dict[int, str]:
-    """The devices that polled, each with its address.
+    """The addresses that polls came from, by device id.
 
-    A frozen device's poll counts, whatever its body; any other's only with a good one.
+    A poll of a frozen device counts with any body, that of another device only with a valid one or none.
     """
     return {
         device.device_id: contact.address
@@ -86,7 +87,10 @@ def _polls(known: list[tuple[keys.KeyHolder, Contact]]) -> dict[int, str]:
 
 
 def _reports(known: list[tuple[keys.KeyHolder, Contact]]) -> list[tuple[int, dict[str, Any]]]:
-    """What the devices said. A frozen device's report is refused and no contact."""
+    """The valid reports as (device id, payload).
+
+    A report of a frozen device is refused, and is no contact.
+    """
     return [
         (device.device_id, contact.report)
         for device, contact in known

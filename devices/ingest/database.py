@@ -1,4 +1,4 @@
-"""Work in the database from a thread of the ingest: live connections, conflicts, outages."""
+"""Running work with the database in threads of the ingest: connections, conflicts, an absent database."""
 
 from __future__ import annotations
 
@@ -18,22 +18,25 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-# The ingest's own connections by alias, as Django keeps those of pages: never more than it has threads, and
-# for each of them one, however few are for pages. A thread that waited for another would keep back the pulse.
+# The ingest's own connection pools by alias, apart from those of pages: one connection for each thread. A
+# thread that waited for a connection of another could delay a liveness sign.
 POOLS: Final[dict[str, ConnectionPool]] = {}
 MOST: Final = 32  # connections; there are fewer threads
 
-# SQLSTATE by class: a conflict that a second attempt solves.
+# SQLSTATE classes of conflicts that a second attempt solves.
 CONFLICT = ("40",)
 
 
 def threads(number: int, name: str) -> ThreadPoolExecutor:
-    """Threads of the ingest: no page takes their connections, also where one process serves both."""
+    """An executor of `number` threads with connections of their own, which pages do not take."""
     return ThreadPoolExecutor(number, name, initializer=_keep_apart)
 
 
 def _keep_apart() -> None:
-    """Give this thread the ingest's pool. Django has one for each alias, and no way to name another."""
+    """Give this thread the ingest's pool.
+
+    Django has one pool for each alias, and no way to choose another.
+    """
     connection._connection_pools = POOLS  # type: ignore[attr-defined]  # noqa: SLF001 - see above
     options = connection.settings_dict["OPTIONS"]
     if pool := options.get("pool"):
@@ -42,10 +45,10 @@ def _keep_apart() -> None:
 
 
 def in_database(work: Callable[[], Result]) -> Result:
-    """What `work` returns, on a connection that was alive a moment ago and goes back afterwards.
+    """The result of `work`, run with a live connection, which is returned to the pool afterwards.
 
-    After a deadlock or a serialization failure it runs once more: it must be a whole transaction.
-    Raises Refused (503) where there is no database.
+    `work` is a whole transaction: after a deadlock or a serialization failure it runs once more. Raises
+    Refused (503) where the database does not answer, and what `work` raises.
     """
     close_old_connections()
     try:

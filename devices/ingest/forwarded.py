@@ -1,6 +1,6 @@
-"""What proxies say in a request's headers: X-Forwarded-For and X-Forwarded-Proto, or Forwarded (RFC 7239).
+"""Parsing what proxies add to a request: X-Forwarded-For and X-Forwarded-Proto, or Forwarded (RFC 7239).
 
-Only read here; whom to believe is decided in devices.ingest.client_address.
+Whom to believe is decided in devices.ingest.client_address.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 NAMES: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"forwarded")
 SCHEMES: Final = ("https", "http")
-HOPS: Final = 32  # entries of a list that are looked at: no chain of proxies is longer
-ENTRY: Final = 100  # characters of an address with all that stands around it
-LONGEST: Final = 4096  # characters of Forwarded that are looked at
-# An address, perhaps with a port; one of IPv6 is then in brackets.
+HOPS: Final = 32  # entries of a list that are read: no chain of proxies is longer
+ENTRY: Final = 100  # characters of an address with its port, brackets and quotes
+LONGEST: Final = 4096  # characters of Forwarded that are read
+# An address with a port; an IPv6 address is in brackets, with or without a port.
 NODE: Final = re.compile(r"\[([^\[\]]+)\](?::\w+)?|([\d.]+):\w+")
 NAME: Final = r"[!#$%&'*+.^_`|~\w-]++"
 # Some proxies leave out the quotes that an address with a colon needs.
@@ -29,15 +29,15 @@ PAIR: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """What one kind of header says, as it was written: of each hop, from the farthest to the nearest."""
+class Chain:
+    """The hops that one kind of header names, as it was written, from the farthest to the nearest."""
 
-    nodes: list[str]  # empty where an element has no address
-    schemes: list[str]  # in small letters
+    nodes: list[str]  # addresses; an empty text where an element has none
+    schemes: list[str]  # in lower case
 
 
-def read(headers: Headers) -> list[Way]:
-    """What X-Forwarded-For and -Proto say, and what Forwarded says, without what says nothing."""
+def read(headers: Headers) -> list[Chain]:
+    """The chain of X-Forwarded-For and -Proto, and that of Forwarded; without one that names nothing."""
     lines: dict[bytes, list[str]] = {}
     for name, value in headers:
         if name in NAMES:
@@ -46,31 +46,37 @@ def read(headers: Headers) -> list[Way]:
         return []
     elements = _elements(lines.get(b"forwarded", []))
     named = any("for" in element for element in elements)
-    ways = [
-        Way(_listed(lines.get(b"x-forwarded-for")), _listed(lines.get(b"x-forwarded-proto"))),
-        Way(
+    chains = [
+        Chain(_listed(lines.get(b"x-forwarded-for")), _listed(lines.get(b"x-forwarded-proto"))),
+        Chain(
             [element.get("for", "") for element in elements] if named else [],
             [element.get("proto", "").lower() for element in elements],
         ),
     ]
-    return [way for way in ways if way.nodes or way.schemes]
+    return [chain for chain in chains if chain.nodes or chain.schemes]
 
 
 def _listed(lines: list[str] | None) -> list[str]:
-    """The entries of a list that may go over several lines; empty ones do not count (RFC 9110, 5.6.1)."""
+    """The entries of a list header of one or several lines, without empty ones (RFC 9110, 5.6.1)."""
     entries = ",".join(lines or []).lower().rsplit(",", HOPS)
     return [stripped for entry in entries if (stripped := entry.strip())]
 
 
 def _elements(lines: list[str]) -> list[dict[str, str]]:
-    """The elements of Forwarded; one without an address stands for a line that is malformed."""
+    """The elements of Forwarded, each as its parameters.
+
+    One with an empty address for each malformed line.
+    """
     if sum(map(len, lines)) > LONGEST:
         return [{"for": ""}]
     return [element for line in lines for element in _of_line(line)]
 
 
 def _of_line(line: str) -> list[dict[str, str]]:
-    """Read as a whole or not at all: a caller that begins a quoted text must not hide what proxies append."""
+    """The elements of one line of Forwarded; one with an empty address where the line is malformed.
+
+    A line is parsed as a whole: a caller that opens a quoted text must not hide what proxies append.
+    """
     elements: list[dict[str, str]] = [{}]
     position = 0
     while position < len(line):
@@ -91,7 +97,7 @@ def _unquoted(text: str) -> str:
 
 def address(text: str) -> str:
     """The address of an entry, which may have a port, brackets or quotes; empty if it names none."""
-    if len(text) > ENTRY:  # what is remembered of the last ones has a limit, too
+    if len(text) > ENTRY:  # `canonical` caches its arguments
         return ""
     text = text.strip().strip('"')
     found = NODE.fullmatch(text)

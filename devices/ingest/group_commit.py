@@ -1,7 +1,7 @@
-"""Group commit: what arrives while one batch commits is the next batch.
+"""Group commit: the items that arrive while one batch commits become the next batch.
 
-A caller is answered after its batch is durable. The queue is bounded by weight; when it is full
-the caller is refused at once.
+A caller is answered after its batch is durable. The queue is bounded by weight; when it is full, a caller is
+refused at once.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items of one transaction, and the bytes that may wait: an item weighs its body and a kilobyte.
+# Items per transaction, and the bytes that may wait: an item weighs its body and a kilobyte.
 BATCH_ITEMS: Final = 500
 QUEUE_WEIGHT: Final = 32 * 1024 * 1024
 ITEM_WEIGHT: Final = 1024
-# A small batch waits this long (seconds) for company: it costs a commit as much as a large one.
+# A batch of fewer than SMALL_BATCH items waits GATHERING seconds for more, since its commit costs as much.
 SMALL_BATCH: Final = 100
 GATHERING: Final = 0.002
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Collects items from one event loop and commits them, a batch at a time, in one thread.
+    """Collects items in one event loop and commits them, a batch at a time, in one thread.
 
-    `commit` gets a batch and returns for each of its items the result or the exception.
+    `commit` takes a batch and returns for each item its result or its exception, in order.
     """
 
     def __init__(self, commit: Callable[[list[Item]], list[Result | Exception]]) -> None:
@@ -42,7 +42,10 @@ class GroupCommit(Generic[Item, Result]):
         self._running: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item, size: int = 0) -> Result:
-        """The result of this item, once its batch is durable. Raises what went wrong with it."""
+        """The result of this item, once its batch is durable; `size` is the number of bytes of its body.
+
+        Raises the exception that `commit` returned for it, and Refused (503) where the queue is full.
+        """
         weight = ITEM_WEIGHT + size
         if self._weight + weight > QUEUE_WEIGHT:
             raise busy()
@@ -54,7 +57,7 @@ class GroupCommit(Generic[Item, Result]):
         return await answer
 
     async def stop(self) -> None:
-        """Answer what was accepted, then end the thread."""
+        """Answer the accepted items, then end the thread."""
         if self._running is not None:
             await self._running
         self._thread.shutdown()

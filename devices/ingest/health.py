@@ -1,6 +1,6 @@
-"""What load balancers ask: whether this process does its work (/healthz), and whether it runs (/livez).
+"""Health checks for load balancers: whether this process does its work (/healthz), and runs (/livez).
 
-Answered for any Host and without the database, so that nothing which waits for it delays an answer.
+Answered for any Host and without the database, so that nothing which waits for the database delays them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from devices.ingest.app import Ingest
     from devices.ingest.http import Request
 
-YOUNG: Final = 10.0  # seconds that the last pulse, and the oldest poll that waits, are old at most
+YOUNG: Final = 10.0  # seconds: the greatest age of the last liveness sign, and of the oldest poll that waits
 PATHS: Final = ("/healthz", "/livez")
 
 
 async def healthz(request: Request, ingest: Ingest) -> Reply:
-    """200 while this process hears devices, else 503; says nothing more to strangers."""
+    """200 while this process receives contacts of devices, else 503 with a reason that tells no secret."""
     if ingest.liveness.age() >= YOUNG:
         return say(503, "No pulse has reached the database recently.\n")
     if ingest.waiting.longest() >= YOUNG:
@@ -28,12 +28,15 @@ async def healthz(request: Request, ingest: Ingest) -> Reply:
 
 
 async def livez(request: Request, ingest: Ingest) -> Reply:
-    """200: it runs. A process that does not say so is to be started again, whatever the database does."""
+    """200 as long as the process runs.
+
+    One that does not answer should be restarted, whatever the database does.
+    """
     return say(200, "OK\n")
 
 
 def say(status: int, words: str) -> Reply:
-    """In plain text, which no cache keeps."""
+    """A reply with this status in plain text, which no cache keeps."""
     return Reply(status, words.encode(), content_type=TEXT)
 
 

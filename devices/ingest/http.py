@@ -1,4 +1,4 @@
-"""Requests and replies of the ingest: reading within a limit, refusing in JSON."""
+"""Requests and replies of the ingest: reading bodies within limits, refusing in JSON, sending."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from devices.operations import ceilings
 if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
-BODY_LIMIT: Final = 512 * 1024
-# A body has this many seconds, and one more for each so many bytes that came.
+BODY_LIMIT: Final = 512 * 1024  # bytes
+# A body has BODY_PATIENCE seconds to arrive, and one more for each BODY_PACE bytes that came.
 BODY_PATIENCE: Final = 20.0
 BODY_PACE: Final = 8 * 1024
-ARRIVING: Final = 64 * 1024 * 1024  # bytes of all bodies together, while they arrive
+ARRIVING: Final = 64 * 1024 * 1024  # bytes of all bodies of the process together, while they arrive
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON: Final = b"application/json"
 TEXT: Final = b"text/plain; charset=utf-8"
-# An answer may hold a key: no cache on the way keeps it, and no browser takes it for a page.
+# Headers of all replies with a body: one may hold a key, so no cache keeps it, and no browser shows it as a
+# page.
 PRIVATE: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -34,6 +35,8 @@ PRIVATE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """A response that is sent as a whole."""
+
     status: int
     body: bytes = b""
     headers: Headers = ()
@@ -42,16 +45,21 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """A request that was routed and admitted."""
+
     scope: HTTPScope
-    receive: ASGIReceiveCallable  # the body of a call that takes it as a stream
-    named: dict[str, str]  # what the path names
-    key: str
+    receive: ASGIReceiveCallable  # the body of a call that reads it as a stream
+    named: dict[str, str]  # the values of the groups in the call's path
+    key: str  # empty for a call without a key
     body: bytes
-    address: str
+    address: str  # of the caller; empty where it has none
 
 
 class Refused(Exception):
-    """A request that is not granted. `field` is the part of the request that is at fault."""
+    """A request that is refused, with an HTTP status.
+
+    `field` names the part of the request at fault, if any.
+    """
 
     def __init__(self, status: int, error: str, field: str = "", headers: Headers = ()) -> None:
         super().__init__(error)
@@ -60,12 +68,13 @@ class Refused(Exception):
         self.headers = headers
 
     def reply(self) -> Reply:
+        """The reply that says so, in JSON."""
         content = {"error": str(self)} | ({"field": self.field} if self.field else {})
         return json_reply(self.status, content, self.headers)
 
 
 class Disconnected(Exception):
-    """The peer went away before its request was whole: nothing to do and nobody to tell."""
+    """The peer went away before its request was complete, so no reply is sent."""
 
 
 def json_reply(status: int, content: Any, headers: Headers = ()) -> Reply:
@@ -73,7 +82,7 @@ def json_reply(status: int, content: Any, headers: Headers = ()) -> Reply:
 
 
 def no_more(reached: ceilings.Reached) -> Refused:
-    """A registration that is one too many: for now, where a supervisor tries again by itself, or for ever."""
+    """A registration beyond a ceiling: 429 within an hour's, after which supervisors retry; 403 in all."""
     return Refused(429 if isinstance(reached, ceilings.KeyPaused) else 403, str(reached))
 
 
@@ -100,6 +109,7 @@ def too_slow() -> Refused:
 
 
 def header(scope: HTTPScope, name: bytes) -> bytes | None:
+    """The first value of the header of that name (in lower case); None: there is none."""
     for known, value in scope["headers"]:
         if known == name:
             return value
@@ -107,7 +117,7 @@ def header(scope: HTTPScope, name: bytes) -> bytes | None:
 
 
 def bearer_key(scope: HTTPScope) -> str:
-    """The key of the Authorization header; raises Refused (401) without one."""
+    """The key of the Authorization header. Raises Refused (401) where there is none."""
     scheme, _, key = (header(scope, b"authorization") or b"").partition(b" ")
     key = key.strip()
     if scheme.lower() != b"bearer" or not key:
@@ -116,31 +126,31 @@ def bearer_key(scope: HTTPScope) -> str:
 
 
 def header_or_query_key(scope: HTTPScope) -> str:
-    """The key of the Authorization header, else of the query's `apikey`; raises Refused (401)."""
+    """The key of the Authorization header, else of the parameter `apikey`. Raises Refused (401)."""
     if header(scope, b"authorization") is None and (key := query(scope).get("apikey")):
         return key
     return bearer_key(scope)
 
 
 def no_key(scope: HTTPScope) -> str:
-    """For what anybody may call."""
+    """The key of a call that anybody may make: an empty text."""
     return ""
 
 
 def query(scope: HTTPScope) -> dict[str, str]:
-    """The parameters of the query; of those that come twice the last."""
+    """The parameters of the query string; of several with one name the last."""
     return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
 async def leave_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
-    """For a call that takes its body as a stream, or needs none."""
+    """Reads nothing: for a call that takes its body as a stream, or needs none."""
     return b""
 
 
 async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
-    """The whole body; raises Refused (413) as soon as it is known to be too large, and 408 where it lingers.
+    """The whole body. Raises Refused (413: too large, 408: too slow, 503: too many arrive), Disconnected.
 
-    What is left unread then is read and dropped by the server, so the connection stays usable.
+    The server reads and drops what is left unread after a refusal, so the connection stays usable.
     """
     announced = header(scope, b"content-length")
     if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
@@ -156,7 +166,7 @@ async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
 
 
 class _Arriving:
-    """Bytes of bodies that are not whole yet, in this process."""
+    """How many bytes of incomplete bodies this process holds."""
 
     size = 0
 
@@ -178,6 +188,7 @@ async def _arrive(body: bytearray, pace: Pace, receive: ASGIReceiveCallable) -> 
 
 
 async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
+    """Send a reply with its headers."""
     headers = [*reply.headers]
     if reply.status not in {204, 304}:
         headers.append((b"content-length", b"%d" % len(reply.body)))

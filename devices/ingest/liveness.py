@@ -1,4 +1,4 @@
-"""The ingest's sign that it listens, from each of its processes (domain.md, Our own outages)."""
+"""Liveness signs: each process of the ingest records that it listens (domain.md, Our own outages)."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devices.ingest")
 
-# Seconds that a poll may wait until its process leaves no pulse. With the gap that makes an outage, no device
-# whose poll waits is lost before the outage that explains it: that takes 15 s and half an interval at least.
+# Seconds that a poll may wait before its process stops recording liveness. Together with the gap that makes
+# an outage this is less than 15 s and half an interval, so no device whose poll waits is lost before the
+# outage that explains it.
 PATIENCE: Final = 5.0
 
 
 class Liveness:
-    """Of one process. `waits` says for how many seconds the oldest poll has waited."""
+    """The liveness of one process. `waits` gives for how many seconds the oldest poll has waited."""
 
     def __init__(self, waits: Callable[[], float]) -> None:
         self._waits = waits
@@ -36,13 +37,13 @@ class Liveness:
         self._own = OwnClock()
 
     def age(self) -> float:
-        """Seconds since the last pulse, or a part of the work that comes before it after an outage."""
+        """Seconds since the last liveness sign, or since the last portion of closing an outage."""
         return time.monotonic() - self._left_at
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Inside this block the process leaves its pulse, in a thread of its own: no call ever delays it."""
-        with threads(1, "pulse") as thread:
+        """Records liveness signs while the block runs, in a thread of its own, which no call delays."""
+        with threads(1, "liveness") as thread:
             task = asyncio.create_task(self._for_ever(thread))
             try:
                 yield
@@ -58,22 +59,22 @@ class Liveness:
                 await asyncio.sleep(outages.LIVENESS_EVERY)
 
     async def _beat(self, thread: Executor) -> bool:
-        """Whether there is nothing more to do for now."""
+        """Record a sign if polls do not wait; returns whether there is nothing more to do for now."""
         if (waits := self._waits()) > PATIENCE:
-            logger.warning("no pulse: a poll has waited for %.0f s", waits)
+            logger.warning("no liveness recorded: a poll has waited for %.0f s", waits)
             return True
         try:
             left = await asyncio.get_running_loop().run_in_executor(thread, in_database, self._work)
         except Exception as error:  # noqa: BLE001  without the database there is nothing to listen for
-            logger.warning("no pulse: %s", str(error).partition("\n")[0])
+            logger.warning("no liveness recorded: %s", str(error).partition("\n")[0])
             return True
         self._left_at = time.monotonic()
         return left
 
     def _work(self) -> bool:
-        """Leave the pulse once a poll would have gone all the way; whether that is done (outages.beat).
+        """Run the statements of a poll without any device, then record a sign; returns as outages.beat does.
 
-        First the statements of a poll, for nobody: they wait for whatever a poll waits for.
+        The statements wait for everything that a poll would wait for.
         """
         at = clock.moment()
         keys.find_devices([""], at.at)

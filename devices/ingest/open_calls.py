@@ -1,4 +1,4 @@
-"""How many calls may be open at the same time: of one key, and in all."""
+"""Limiting how many calls are open at the same time: of one key, and in all."""
 
 from __future__ import annotations
 
@@ -10,23 +10,26 @@ from devices.ingest.http import busy
 from devices.ingest.rate_limits import too_many
 
 
-class AtOnce:
-    """What is open, in one event loop."""
+class OpenCalls:
+    """The open calls of one event loop, counted by key."""
 
     def __init__(self) -> None:
         self._open = Counter[Hashable]()
 
     @contextmanager
-    def one_more(self, who: Hashable, number: int, most: int | None = None) -> Iterator[None]:
-        """Counts while the block runs; raises Refused: 429 where this one has so many, 503 where all have."""
-        if self._open[who] >= number:
+    def counted(self, key: Hashable, limit: int, total_limit: int | None = None) -> Iterator[None]:
+        """Counts a call of `key` while the block runs.
+
+        Raises Refused: 429 where the key has `limit` open calls, 503 where all keys have `total_limit`.
+        """
+        if self._open[key] >= limit:
             raise too_many("This key has too many calls open at once.")
-        if most is not None and self._open.total() >= most:
+        if total_limit is not None and self._open.total() >= total_limit:
             raise busy()
-        self._open[who] += 1
+        self._open[key] += 1
         try:
             yield
         finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]

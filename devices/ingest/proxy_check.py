@@ -1,7 +1,8 @@
-"""Whether all requests seem to come from one address, because a proxy in front is not trusted or not clear.
+"""Detecting a misconfigured proxy: all requests seem to come from one address, which is probably the proxy's.
 
-Then everybody shares the rate limits of one address, and the audit log names none. Each process looks at its
-own requests, and tells all others and the log what it found; the admin shows it (dashboard.http.arrival).
+Then all callers share the rate limits of one address, and the audit log names it for each of them. Every
+process examines its own requests, and shares its findings by the cache; the log and the admin show them
+(dashboard.http.arrival).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TELL_EVERY: Final = 60.0  # seconds
-KEEP: Final = 3600  # seconds that a finding stands without being found again
-KEEP_LAST: Final = 24 * 3600  # seconds that the last request is known
-MANY: Final = 5  # keys, sessions or claimed addresses that make it more than one person or device
-ROUNDS: Final = 60  # of telling, after which requests are looked at anew
+KEEP: Final = 3600  # seconds for which a finding is kept without being found again
+KEEP_LAST: Final = 24 * 3600  # seconds for which the last request is kept
+MANY: Final = 5  # different keys, sessions or claimed addresses from which on it is a finding
+ROUNDS: Final = 60  # calls of `tell`, after which counting begins anew
 SHOWN: Final = 300  # characters of a header
 KINDS: Final = {"pages": "requests for pages", "calls": "calls of devices and VPN servers"}
 NAMES_SHOWN: Final = {
@@ -52,34 +53,36 @@ FIXES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """All requests of this kind came from one address, though many people or devices made them."""
+    """All requests of one kind came from one address, though many people or devices made them."""
 
-    kind: str  # of KINDS
+    kind: str  # a key of KINDS
     address: str
     doubt: Doubt
     number: int  # of requests
     at: datetime
 
     def __str__(self) -> str:
-        return f"{self.said} {self.fix}"
+        return f"{self.summary} {self.fix}"
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
+        """What was found, as a sentence."""
         return f"All {self.number} {KINDS[self.kind]} seem to come from {self.address}."
 
     @property
     def fix(self) -> str:
+        """What to do about it, in sentences."""
         return fix(self.doubt, self.address)
 
 
 def fix(doubt: Doubt, address: str) -> str:
-    """What to do about it."""
+    """What to do about this doubt about this address, in sentences."""
     return FIXES[doubt].format(address=address)
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
-    """What was understood of the last request of a kind, and from which headers."""
+class LastRequest:
+    """The caller that was understood of the last request of a kind, and the headers that it came from."""
 
     at: datetime
     caller: Caller
@@ -87,7 +90,7 @@ class Last:
 
 
 class Arrivals:
-    """The requests of one kind that a process got since it last looked at them anew."""
+    """The requests of one kind (a key of KINDS) that this process received since it last began counting."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -101,9 +104,9 @@ class Arrivals:
         self._differ = self._is_logged = False
 
     def note(self, caller: Caller, headers: Headers, who: str) -> None:
-        """A request by the holder of this key or session; who has neither is known by the claimed address."""
+        """Count a request by the holder of a key or session, `who`; empty: known by the claimed address."""
         who = who or caller.claimed
-        if not who:  # as of a load balancer that asks for the health
+        if not who:  # a health check of a load balancer, say
             return
         self._last = caller, headers
         if self._differ:
@@ -116,7 +119,7 @@ class Arrivals:
             self._who.add(hash(who))
 
     def tell(self, at: datetime) -> None:
-        """Say in the log and to all processes what was found."""
+        """Share the last request and a finding, if there is one, with all processes; log a new finding."""
         if self._last is not None:
             caller, headers = self._last
             last = asdict(caller) | {"at": at, "headers": shown(headers)}
@@ -143,14 +146,14 @@ CALLS: Final = Arrivals("calls")
 
 
 def shown(headers: Headers) -> list[tuple[str, str]]:
-    """The headers that say where a request comes from; no other, as those hold keys and sessions."""
+    """The headers, as (name, value), that name where a request comes from: none with a key or session."""
     return [
         (NAMES_SHOWN[name], value[:SHOWN].decode("latin-1")) for name, value in headers if name in NAMES_SHOWN
     ]
 
 
 async def keep_telling(threads: Executor) -> None:
-    """Tell now and then, for ever; what cannot be told is found again."""
+    """Share findings every TELL_EVERY seconds, until cancelled; what cannot be shared is found again."""
     while True:
         await asyncio.sleep(TELL_EVERY)
         try:
@@ -166,15 +169,17 @@ def _tell() -> None:
 
 
 def findings() -> list[Finding]:
-    """What any process found within the last hour."""
+    """The findings of all processes within the last hour."""
     found = [cache.get(f"one-address:{kind}") for kind in KINDS]
     return [Finding(**finding | {"doubt": Doubt(finding["doubt"])}) for finding in found if finding]
 
 
-def last(kind: str) -> Last | None:
-    """What was seen of the last request of this kind, as of a minute ago; None: there was none in a day."""
+def last(kind: str) -> LastRequest | None:
+    """The last request of a kind (a key of KINDS), as of a minute ago; None: there was none in a day."""
     facts: dict[str, Any] | None = cache.get(f"last-request:{kind}")
     if facts is None:
         return None
     at, headers = facts.pop("at"), facts.pop("headers")
-    return Last(at, Caller(**facts | {"doubt": Doubt(facts["doubt"]) if facts["doubt"] else None}), headers)
+    return LastRequest(
+        at, Caller(**facts | {"doubt": Doubt(facts["doubt"]) if facts["doubt"] else None}), headers
+    )

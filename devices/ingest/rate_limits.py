@@ -1,10 +1,10 @@
 """Rate limits: a call that comes too often is refused before it costs anything (protocol.md, Common).
 
-One per key counts calls. One per address counts failed authentications only, as one address may be a whole
-fleet's, and never stops a key that this process has found to be live. A live key is never a failed
-authentication, whatever it is refused: a frozen device's reports do not stop its neighbours' polls. A VPN
-server asks about keys that devices gave it, wrong ones among them: that call alone has a limit of its own, as
-long as the server's own key is in use there. Each process has its own.
+There is one limit per key, of calls, and one per address, of failed authentications only, since many devices
+may share an address; it never stops a key that this process knows to be live. A refused call with a live key
+is not a failed authentication: reports of a frozen device do not stop the polls of its neighbours. VPN
+servers check keys that devices gave them, wrong ones among them; failures of this call have a limit of their
+own, as long as the server's own key is in use at that address. Each process counts for itself.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ Kind = ApiKey.Kind
 
 
 class Size(NamedTuple):
-    rate: float  # calls a second, for ever
+    """The size of a token bucket."""
+
+    rate: float  # calls per second, in the long run
     burst: int  # calls at once, after a rest
 
 
-# By the kind of key a call is for. An agent makes far less than a call a second. All devices of a fleet share
-# the key they register with; a VPN server that starts again has all its devices connect within a minute.
+# Calls of one key, by its kind. An agent makes far less than a call per second. All devices of a fleet share
+# its provisioning key; all devices of a VPN server that restarts connect within a minute.
 CALLS: Final = {
     Kind.DEVICE: Size(2, 120),
     Kind.PROVISIONING: Size(100, 6_000),
@@ -37,14 +39,15 @@ CALLS: Final = {
 }
 # Failed authentications from an address.
 FAILURES: Final = Size(5, 300)
-# What a taken UUID at registration, and any other conflict, counts besides: as so many calls.
+# How many calls a conflict (409), such as a taken UUID at registration, counts in addition.
 CONFLICT_COST: Final = 50
 
-# What is remembered at most, at some 100 bytes each: buckets of each kind, and half of the accepted keys.
+# How many are remembered at most, at some 100 bytes each: buckets of each kind, accepted keys of each of two
+# generations, and addresses of VPN servers.
 BUCKETS: Final = 20_000
 ACCEPTED: Final = 50_000
 SERVERS: Final = 10_000
-SERVES: Final = 600.0  # seconds for which an accepted service key shows that a VPN server is at its address
+SERVES: Final = 600.0  # seconds for which an accepted service key shows that a VPN server is at an address
 
 
 def too_many(error: str) -> Refused:
@@ -53,9 +56,10 @@ def too_many(error: str) -> Refused:
 
 
 class Buckets:
-    """Token buckets of one size: each holds `burst` and gains `rate` a second.
+    """Token buckets of one size: each holds up to `burst` tokens and gains `rate` per second.
 
-    Kept is only when a bucket will be full again; one that is full is as good as forgotten.
+    Only the moment at which a bucket will be full is stored; a full bucket needs no storage. `now` is in
+    seconds of a monotonic clock; `limit` is how many buckets are stored at most.
     """
 
     def __init__(self, size: Size, limit: int = BUCKETS) -> None:
@@ -68,18 +72,18 @@ class Buckets:
         return len(self._full_at)
 
     def is_empty(self, who: Hashable, now: float) -> bool:
-        # Half a token is left to rounding.
+        """Whether the bucket of `who` has no token left; half a token of tolerance for rounding."""
         return self._full_at.get(who, now) - now > self._window - self._seconds_per_token / 2
 
     def take(self, who: Hashable, now: float, tokens: int = 1) -> None:
-        """Take tokens, those that are left if it has fewer."""
+        """Take so many tokens from the bucket of `who`, or those that are left."""
         full_at = max(self._full_at.get(who, now), now) + tokens * self._seconds_per_token
         self._full_at[who] = min(full_at, now + self._window)
         if len(self._full_at) > self._limit:
             self._forget(now)
 
     def _forget(self, now: float) -> None:
-        """Forget those that are full; of the others, if need be, those that soon will be."""
+        """Drop the buckets that are full; where too many are left, also those that will be full soonest."""
         missing = sorted((item for item in self._full_at.items() if item[1] > now), key=itemgetter(1))
         self._full_at = dict(missing[-self._limit // 2 :])
 
@@ -96,20 +100,20 @@ class RateLimits:
         # Two generations, by hash: when the newer is full, the older goes.
         self._accepted: set[int] = set()
         self._accepted_before: set[int] = set()
-        # Where VPN servers are, and when their own key was last accepted. What they ask about may be wrong as
-        # often as they may call.
+        # By address of a VPN server, when its own key was last accepted. Keys that servers check may be wrong
+        # as often as servers may call.
         self._servers: dict[str, float] = {}
         self._lookup_failures = Buckets(calls[Kind.SERVICE])
 
-    def check(self, key: str, address: str, kind: Kind, now: float, *, asks: bool = False) -> None:
-        """Count this call, which is for keys of this kind; raises Refused (429).
+    def check(self, key: str, address: str, kind: Kind, now: float, *, checks_key: bool = False) -> None:
+        """Count a call with `key` from `address`, which is for keys of `kind`. Raises Refused (429).
 
-        `asks`: it is one by which a VPN server asks about a key that a device gave it.
+        `checks_key`: it is the call by which a VPN server checks a key that a device gave it.
         """
         calls, who = self._calls[kind], hash(key)
         if calls.is_empty(who, now):
             raise too_many("This key calls too often.")
-        failures = self._failures_of(address, now, asks=asks)
+        failures = self._failures_of(address, now, checks_key=checks_key)
         if failures.is_empty(origin(address), now) and not self._is_accepted(who):
             raise too_many("Too many keys from this address were not accepted.")
         calls.take(who, now)
@@ -123,17 +127,21 @@ class RateLimits:
         status: int,
         *,
         known: bool = False,
-        asks: bool = False,
+        checks_key: bool = False,
     ) -> None:
-        """How the call ended; `known`: refused, but with a key of somebody's (`devices.keys.is_known`)."""
+        """Note the HTTP status with which a call ended.
+
+        `known`: it was refused (401) with a key that is, or was, of somebody (`devices.keys.is_known`).
+        `checks_key`: it is the call by which a VPN server checks a key that a device gave it.
+        """
         who = hash(key)
         if known:
             self._accept(who)
         elif status == 401:
             self._accepted.discard(who)
             self._accepted_before.discard(who)
-            if address:  # none on a socket: who is in front of us has limits of its own
-                self._failures_of(address, now, asks=asks).take(origin(address), now)
+            if address:  # none on a Unix socket: the proxy in front has limits of its own
+                self._failures_of(address, now, checks_key=checks_key).take(origin(address), now)
         elif status == 409:
             self._calls[kind].take(who, now, CONFLICT_COST)
         elif status < 400:
@@ -152,9 +160,9 @@ class RateLimits:
         if len(self._servers) > SERVERS:
             del self._servers[next(iter(self._servers))]
 
-    def _failures_of(self, address: str, now: float, *, asks: bool) -> Buckets:
-        """What a refused key of this call counts in."""
-        last = self._servers.get(origin(address)) if asks else None
+    def _failures_of(self, address: str, now: float, *, checks_key: bool) -> Buckets:
+        """The buckets in which failed authentications of such a call from `address` are counted."""
+        last = self._servers.get(origin(address)) if checks_key else None
         return self._failures if last is None or now - last > SERVES else self._lookup_failures
 
     def _is_accepted(self, who: int) -> bool:
@@ -163,7 +171,7 @@ class RateLimits:
 
 @lru_cache(maxsize=1024)
 def origin(address: str) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits that one site has."""
+    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 address."""
     if ":" not in address:
         return address
     return str(ip_network((address, 64), strict=False))

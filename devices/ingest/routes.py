@@ -1,4 +1,4 @@
-"""Which call a request makes: by path, then by method."""
+"""Routing: which call a request makes, by its path, then by its method."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ App = TypeVar("App")
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[App]):
-    """What an app does where. A path with brackets is a regular expression, whose groups name things.
+    """One call: its method and path, and how it is handled. A call with GET answers HEAD too.
 
-    `kind` is the kind of key it is for, by which the rate limits know how often it may come; `asks`: by it a
-    VPN server asks about a key that a device gave it. Wherever GET is answered, HEAD is too.
+    A path with brackets is a regular expression, whose named groups become `Request.named`. `key` takes the
+    key from a request, `read` its body. `kind` is the kind of key that the call is for, which decides its
+    rate limit; `checks_key`: by this call a VPN server checks a key that a device gave it.
     """
 
     method: str
@@ -31,11 +32,11 @@ class Call(Generic[App]):
     key: Callable[[HTTPScope], str] = bearer_key
     read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
     kind: ApiKey.Kind = ApiKey.Kind.DEVICE
-    asks: bool = False
+    checks_key: bool = False
 
 
 class Routes(Generic[App]):
-    """Finds calls: those of fixed paths at once, the others in the order given."""
+    """Finds the call of a request: first by fixed paths, then by patterns in the order given."""
 
     def __init__(self, calls: Iterable[Call[App]]) -> None:
         self._fixed: dict[str, dict[str, Call[App]]] = {}
@@ -44,12 +45,12 @@ class Routes(Generic[App]):
             routes = patterns if "(" in call.path else self._fixed
             methods = routes.setdefault(call.path, {})
             methods[call.method] = call
-            if call.method == "GET":  # the same, and the server leaves out the body
+            if call.method == "GET":  # the server leaves out the body of a reply to HEAD
                 methods["HEAD"] = call
         self._patterns = [(re.compile(path), methods) for path, methods in patterns.items()]
 
     def find(self, scope: HTTPScope) -> tuple[Call[App], dict[str, str]]:
-        """The call, and what its path names. Raises Refused (404, 405)."""
+        """The call of a request, and the values of the groups in its path. Raises Refused (404, 405)."""
         methods, named = self._at(scope["path"])
         call = methods.get(scope["method"])
         if call is None:

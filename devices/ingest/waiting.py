@@ -1,4 +1,4 @@
-"""Since when polls wait for their answer: how long the database, or we, let devices wait."""
+"""How long polls have waited for their answers, for liveness and the health check."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 class Waiting:
-    """Of one event loop. Those that came first stand first."""
+    """The polls of one event loop that wait for an answer, the oldest first."""
 
     def __init__(self) -> None:
         self._since: dict[object, float] = {}  # seconds of the monotonic clock
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Inside this block one more waits."""
+        """Counts one poll as waiting while the block runs."""
         mark = object()
         self._since[mark] = time.monotonic()
         try:
@@ -27,5 +27,5 @@ class Waiting:
             del self._since[mark]
 
     def longest(self) -> float:
-        """Seconds that the oldest has waited; 0 where none waits."""
+        """Seconds that the oldest poll has waited; 0 where none waits."""
         return time.monotonic() - next(iter(self._since.values()), time.monotonic())

@@ -1,8 +1,8 @@
-"""The bodies of the native dialect, each declared once (protocol.md).
+"""The types of the request bodies of the native dialect (protocol.md), and their parser.
 
-From these types come the parsing, the field named in an error and the published schema.
-Strict: a number as text is refused; keys that are not named here are ignored. 40.0 is an integer, as in JSON
-Schema: many languages write every number so.
+Parsing, the field that an error names and the published schema all follow from these types. Parsing is
+strict: a number as text is refused. Keys that are not declared are ignored. 40.0 is an integer, as in JSON
+Schema, since many languages write every number so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from devices.ingest.http import Refused
 from fleets.text import kept
 
-# PostgreSQL keeps no NUL in a text.
+# PostgreSQL stores no NUL in a text.
 NO_NUL: Final = r"^[^\x00]*$"
 # `(?!\n)`: Python's `$` also matches before a last line feed.
 UUID: Final = r"^([0-9a-f]{32}|[0-9a-f]{62})$(?!\n)"
@@ -37,10 +37,10 @@ UpdateStatus = Literal["rejected", "aborted", "downloading", "downloaded", "appl
 
 
 class Metrics(Struct):
-    """Null, or a value that the sensor cannot mean: no data from it.
+    """Null, or an impossible value: no data from that sensor.
 
-    That is a CPU outside 0 to 100 percent, a temperature outside -60 to 150 degrees Celsius, and more than
-    a petabyte. More used than there is in total is shown as no data too.
+    Impossible are a CPU outside 0 to 100 percent, a temperature outside -60 to 150 degrees Celsius, and more
+    than a petabyte. More used than there is in total is shown as no data.
     """
 
     cpu_percent: float | UnsetType | None = UNSET
@@ -53,7 +53,7 @@ class Metrics(Struct):
 
 
 class Report(Struct):
-    """What a device says of itself: any subset; what is absent is unchanged."""
+    """What a device reports about itself: any subset of the fields; an absent field is unchanged."""
 
     os_version: Text | UnsetType = UNSET
     supervisor_version: Text | UnsetType = UNSET
@@ -68,19 +68,21 @@ class Report(Struct):
     metrics: Metrics | UnsetType = UNSET
 
     def changes(self) -> dict[str, Any]:
-        """The fields it names, as `devices.operations.reports` takes them."""
+        """The fields that are present, as the payload that `devices.operations.reports` takes."""
         changes: dict[str, Any] = msgspec.to_builtins(self)
         return changes
 
 
 class Registration(Struct):
+    """A device that registers itself; without a UUID it is given one."""
+
     uuid: Uuid | None = None
     name: Text = ""
     device_type: Text = ""
 
 
 class Link(Struct):
-    """A device at a VPN server, in one session of it."""
+    """A device at a VPN server, with the session of its connection."""
 
     uuid: Text
     session: Name
@@ -96,14 +98,16 @@ class Links(Struct):
         self.server = kept(self.server)[:255]
 
     def uuids(self) -> list[str]:
+        """The UUIDs of all devices, in the order given."""
         return [device if isinstance(device, str) else device.uuid for device in self.devices]
 
     def sessions(self) -> dict[str, str]:
+        """The sessions that are named, by UUID."""
         return {link.uuid: link.session for link in self.devices if isinstance(link, Link)}
 
 
 class Alive(Struct):
-    """A VPN server's sign of life. `boot` tells one life of its process from the next."""
+    """A VPN server's life sign. `boot` names the life of its process, `connected` all its devices."""
 
     server: Name
     boot: Name | None = None
@@ -117,7 +121,7 @@ Body = TypeVar("Body")
 
 
 def parse(type_: type[Body], body: bytes) -> Body:
-    """The body as this type; an empty one is an empty object. Raises Refused (400)."""
+    """The JSON body as this type; an empty body is taken as an empty object. Raises Refused (400)."""
     try:
         return _decoded(type_, body or b"{}")
     except msgspec.ValidationError as error:
@@ -136,7 +140,7 @@ def _decoded(type_: type[Body], body: bytes) -> Body:
 
 
 def _with_integers(value: Any) -> Any:
-    """The same with each float that is whole as an integer."""
+    """A JSON value with every float that is whole replaced by an integer."""
     if isinstance(value, dict):
         return {name: _with_integers(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -145,7 +149,7 @@ def _with_integers(value: Any) -> Any:
 
 
 def explained(message: str) -> tuple[str, str]:
-    """The error and the field it is about, from the text msgspec gives.
+    """The error and the field that it is about, from a message of msgspec.
 
     >>> explained("Expected `int`, got `str` - at `$.metrics.memory_used`")
     ('Expected `int`, got `str`', 'metrics.memory_used')
@@ -160,4 +164,5 @@ def explained(message: str) -> tuple[str, str]:
 
 
 def words_for(quoted: str) -> str:
+    """What a text must be like, in words, given a pattern of WORDS as msgspec quotes it."""
     return next(words for pattern, words in WORDS.items() if repr(pattern) == quoted)

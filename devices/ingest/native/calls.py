@@ -1,4 +1,4 @@
-"""The native dialect: what anybody can speak with curl (protocol.md, Native)."""
+"""The calls of the native dialect, which anybody can make with curl (protocol.md, Native)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 async def heartbeat(request: Request, ingest: Ingest) -> Reply:
+    """A state poll, with a report if there is a body."""
     report = _report_or_refusal(request.body) if request.body else None
     contact = Contact(request.key, is_poll=True, report=report, address=request.address)
     device = await _accepted(contact, request, ingest)
@@ -38,14 +39,15 @@ async def heartbeat(request: Request, ingest: Ingest) -> Reply:
 
 
 async def report(request: Request, ingest: Ingest) -> Reply:
-    answer = _report_or_refusal(request.body)
-    contact = Contact(request.key, is_poll=False, report=answer, address=request.address)
+    """A report without a poll; refused (403) for a frozen device."""
+    payload = _report_or_refusal(request.body)
+    contact = Contact(request.key, is_poll=False, report=payload, address=request.address)
     device = await _accepted(contact, request, ingest)
     if device.frozen_reason:
         error = "This device is frozen, so its reports are refused."
         return json_reply(403, Frozen(error, device.frozen_reason))
-    if isinstance(answer, Refused):
-        raise answer
+    if isinstance(payload, Refused):
+        raise payload
     return Reply(204)
 
 
@@ -65,6 +67,7 @@ def _report_or_refusal(body: bytes) -> dict[str, Any] | Refused:
 
 @transaction.atomic
 def register(request: Request) -> Reply:
+    """A device registers itself with a provisioning key, and is answered its own key."""
     at = clock.moment()
     key = _caller(request, ApiKey.Kind.PROVISIONING, at.at)
     body = parse(Registration, request.body)
@@ -90,14 +93,17 @@ def register(request: Request) -> Reply:
 
 
 def vpn_connect(request: Request) -> Reply:
+    """Devices connected to a VPN server."""
     return _links(request, connectivity.vpn_connected)
 
 
 def vpn_disconnect(request: Request) -> Reply:
+    """Devices disconnected from a VPN server."""
     return _links(request, connectivity.vpn_disconnected)
 
 
 def vpn_alive(request: Request) -> Reply:
+    """A life sign of a VPN server, with its list of connected devices if it gives one."""
     at = clock.moment()
     reach = _caller(request, ApiKey.Kind.SERVICE, at.at).organization
     sign = parse(Alive, request.body)

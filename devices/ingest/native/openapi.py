@@ -1,4 +1,4 @@
-"""The published description of the native dialect (OpenAPI 3.1), made from what is declared."""
+"""The published description of the native dialect (OpenAPI 3.1), generated from the types of its bodies."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ PATH: Final = "/api/v1/openapi.json"
 
 
 class Operation(NamedTuple):
+    """A call as the description has it."""
+
     method: str
     path: str
     summary: str
-    kind: Kind
+    kind: Kind  # of the key that it is for
     body: type[msgspec.Struct]
     needs_body: bool
-    replies: dict[int, type[msgspec.Struct] | None]  # beside those of ALWAYS
+    replies: dict[int, type[msgspec.Struct] | None]  # by status, besides those of ALWAYS; None: no body
 
 
 OPERATIONS: Final = (
@@ -107,6 +109,7 @@ KEYS: Final = {
 
 
 def document() -> dict[str, Any]:
+    """The OpenAPI document, as JSON values."""
     types: set[type[msgspec.Struct] | None] = {Error}
     for operation in OPERATIONS:
         types |= {operation.body, *operation.replies.values()}
@@ -159,6 +162,7 @@ def _encoded() -> bytes:
 
 
 async def serve(request: Request, ingest: Ingest) -> Reply:
+    """The OpenAPI document, for anybody."""
     return Reply(200, _encoded())
 
 

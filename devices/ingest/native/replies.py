@@ -1,4 +1,4 @@
-"""The replies of the native dialect, each declared once (protocol.md): sent, and published, from here."""
+"""The types of the replies of the native dialect (protocol.md), as they are sent and published."""
 
 from __future__ import annotations
 

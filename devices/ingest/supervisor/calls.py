@@ -1,6 +1,6 @@
-"""The supervisor dialect: what a real balena supervisor and a real open-balena-vpn call (protocol.md).
+"""The calls of the supervisor dialect, which balena supervisors and open-balena-vpn make (protocol.md).
 
-Here are its calls and those that need hardly an answer; the others are in the modules beside this one.
+The table of all of them, and the handlers of the simplest; the other handlers are in this package's modules.
 """
 
 from __future__ import annotations
@@ -36,27 +36,31 @@ PROVISIONING, SERVICE = ApiKey.Kind.PROVISIONING, ApiKey.Kind.SERVICE
 
 
 def own_key(request: Request) -> Reply:
-    """Whether the key is the named device's own: whoever has it may connect to a VPN server."""
+    """200 if the key is the named device's own, so that it may connect to a VPN server.
+
+    Raises Refused (401).
+    """
     return _only_for(_caller(request), request.named["uuid"])
 
 
 def nothing(request: Request) -> Reply:
-    """For what a device reads in a cloud and nobody keeps here: an empty list, with which it can go on."""
+    """An empty list, in reply to what a device reads in a cloud and this site does not have."""
     _caller(request)
     return json_reply(200, {"d": []})
 
 
 async def tags(request: Request, ingest: Ingest) -> Reply:
-    """Tags are the operator's: a device's are refused, else it would believe that they were kept."""
+    """Refused (405): tags belong to operators, and a device must not believe that its own were stored."""
     raise Refused(405, "A device cannot set its tags here.", "method", ((b"allow", b""),))
 
 
 async def absent(request: Request, ingest: Ingest) -> Reply:
-    """What agents ask a cloud for, often and for ever: told in few bytes, and no line of the log."""
+    """404 in few bytes and without a log line, for what agents often request from a cloud."""
     return json_reply(404, {"error": "This site does not support this.", "field": "path"})
 
 
 async def log_stream(request: Request, ingest: Ingest) -> Reply:
+    """A log stream of a device, which is read and not stored."""
     await ingest.in_a_thread(partial(own_key, request))
     return await supervisor_logs.drop(request, ingest)
 
@@ -75,10 +79,12 @@ def _only_for(device: keys.KeyHolder, uuid: str) -> Reply:
 
 
 async def connectivity_check(request: Request, ingest: Ingest) -> Reply:
+    """204, by which NetworkManager knows that the internet is there."""
     return Reply(204)
 
 
 async def ping(request: Request, ingest: Ingest) -> Reply:
+    """200, by which a supervisor knows that the site is there."""
     return Reply(200, b"OK", content_type=TEXT)
 
 
@@ -86,8 +92,8 @@ UUID: Final = "(?P<uuid>[^/]+)"
 ID: Final = r"\((?P<id>[0-9]{1,18})\)"
 BY_UUID: Final = r"\(uuid='(?P<uuid>[^/']+)'\)"
 RESOURCE: Final = "/(?:v5|v6|v7)"  # by the supervisor's version
-# What is listed as empty, and what only a cloud has: the OS's configuration (os-config), people's keys for
-# SSH (sshd), tokens of a registry and images of the OS (OS updates).
+# Resources that are listed as empty, and paths that only a cloud serves: the OS's configuration (os-config),
+# people's keys for SSH (sshd), tokens of a registry and images of the OS (OS updates).
 LISTS: Final = ("device_tag", "device_config_variable", "release", "supervisor_release")
 ABSENT: Final = ("/os/v1/config", "/auth/v1/public-keys/([^/]+)", "/auth/v1/token", "/download")
 
@@ -125,7 +131,7 @@ CALLS = (
         in_a_thread(supervisor_vpn.clients_disconnected),
         kind=SERVICE,
     ),
-    with_key("GET", f"/services/vpn/auth/{UUID}", in_a_thread(own_key), asks=True),
+    with_key("GET", f"/services/vpn/auth/{UUID}", in_a_thread(own_key), checks_key=True),
     *(with_key("GET", f"{RESOURCE}/{name}", in_a_thread(nothing)) for name in LISTS),
     with_key("POST", f"/device/v2/{UUID}/log-stream", log_stream, read=leave_body),
     Call("GET", "/connectivity-check", connectivity_check, key=no_key),
@@ -133,7 +139,7 @@ CALLS = (
     Call("PATCH", "/device/v3/tags", tags, key=no_key, read=leave_body),
     *(Call("GET", path, absent, key=no_key, read=leave_body) for path in ABSENT),
 )
-# Where these calls and no pages are.
+# The beginnings of the paths of these calls; no page has such a path.
 PATHS: Final = (
     *("/device/", "/v5/", "/v6/", "/v7/", "/api-key/", "/services/"),
     *("/connectivity-check", "/ping", "/os/v1/", "/auth/v1/", "/download"),

@@ -1,4 +1,4 @@
-"""How a supervisor's device comes to an id and a key (protocol.md, Register)."""
+"""Registering a supervisor's device, looking it up, and exchanging its key (protocol.md, Register)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def register(request: Request) -> Reply:
-    """The fleet is the key's: `application` is a number of the cloud that the device came from."""
+    """A device registers itself in the fleet of its provisioning key.
+
+    `application` is ignored, since it is a number of the cloud that the device came from.
+    """
     at = clock.moment()
     key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at.at)
     if key is None:
@@ -58,9 +61,9 @@ def _registered(key: ApiKey, body: Registration, at: Moment) -> tuple[Device, st
 
 
 def look_up(request: Request) -> Reply:
-    """What a device is, for its own key; its id alone, for the provisioning key that may still act for it.
+    """The fields of a device for its own key, or its id for the provisioning key that may still act for it.
 
-    An OS update reads back here what it reported.
+    An OS update reads back here what it reported. Raises Refused (401).
     """
     at = clock.now()
     key = _caller(request, at)
@@ -74,18 +77,18 @@ def look_up(request: Request) -> Reply:
 
 
 def _fields(device: Device) -> dict[str, Any]:
-    """What scripts of the OS ask for, by the names of the cloud that they come from."""
-    same = ("uuid", "provisioning_state", "provisioning_progress", "os_version", "supervisor_version")
+    """The fields that scripts of the OS read, by the names that balena has for them."""
+    own_names = ("uuid", "provisioning_state", "provisioning_progress", "os_version", "supervisor_version")
     return {
         "id": device.pk,
         "device_name": device.name,
         "is_of__device_type": [{"slug": device.device_type}],
-        **{name: getattr(device, name) for name in same},
+        **{name: getattr(device, name) for name in own_names},
     }
 
 
 def exchange(request: Request) -> Reply:
-    """From now on the key that the device chose, or else one of ours, is its only one."""
+    """Replace the keys of a device by the one that it chose, or else by a new key of ours, and answer it."""
     at = clock.now()
     caller = _caller(request, at)
     chosen = parse_body(KeyExchange, request).api_key or keys.fresh(ApiKey.Kind.DEVICE)

@@ -1,6 +1,6 @@
-"""What a supervisor says of its device, in the fields that `devices.operations.reports` takes (protocol.md).
+"""Translating a supervisor's report into the payload that `devices.operations.reports` takes (protocol.md).
 
-A report is a diff: what is absent is unchanged. `apps` is whole when it is there.
+A report is a diff: an absent field is unchanged. `apps`, where present, is complete.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Value = TypeVar("Value")
 
 LARGEST: Final = 2**31 - 1
 MEGABYTE: Final = 1024 * 1024
-# The longest texts that are kept; what is longer is cut, addresses at a space.
+# The longest texts that are stored; longer ones are cut, lists of addresses at a space.
 LENGTHS: Final = {"os_version": 70, "supervisor_version": 20, "provisioning_state": 255}
 ADDRESSES: Final = {"ip_address": "ip_addresses", "mac_address": "mac_addresses"}
 LONGEST: Final = 255
-# What a supervisor measures: our name for it, and its unit in ours.
+# The metrics of a supervisor by their names: our name, and the factor to our unit.
 METRICS: Final = {
     "cpu_usage": ("cpu_percent", 1),
     "cpu_temp": ("temperature", 1),
@@ -39,7 +39,7 @@ DOWNLOADING: Final = "Downloading"
 
 
 def changes(state: State) -> dict[str, Any]:
-    """What the device says of itself, in any form of a report."""
+    """The payload of the fields that both forms of a report share."""
     facts: dict[str, Any] = {
         name: (getattr(state, name) or "")[:length]
         for name, length in LENGTHS.items()
@@ -57,7 +57,7 @@ def changes(state: State) -> dict[str, Any]:
 
 
 def changes3(state: State3) -> dict[str, Any]:
-    """What a report of the v3 form changes."""
+    """The payload of a report in the v3 form."""
     facts = changes(state)
     if state.apps is UNSET:
         return facts
@@ -73,13 +73,13 @@ def changes3(state: State3) -> dict[str, Any]:
 
 
 def changes2(state: State2) -> dict[str, Any]:
-    """What a report of the v2 form changes: its releases have no status, the device itself downloads."""
+    """The payload of a report in the v2 form, in which the device downloads, and releases have no status."""
     facts = changes(state)
     if state.apps is UNSET and state.status is UNSET and state.download_progress is UNSET:
         return facts
     services = [service for app in present(state.apps) for service in present(app.services)]
     progress = mean(service for service in services if service.status == DOWNLOADING)
-    # Alone, a progress goes on with the status as it was.
+    # A progress without a status continues the download that was reported before.
     if progress is None and state.status in {DOWNLOADING, UNSET}:
         progress = _own_progress(state)
     return facts | {"update_status": "" if progress is None else "downloading", "update_progress": progress}
@@ -92,7 +92,7 @@ def _own_progress(state: State2) -> int | None:
 
 
 def update_progress(releases: Iterable[Release]) -> int | None:
-    """How far the update under way is; None where there is none."""
+    """The progress of the update under way, 0 to 100; None: there is none."""
     statuses = {release.update_status for release in releases}
     progress = mean(
         service
@@ -108,7 +108,7 @@ def update_progress(releases: Iterable[Release]) -> int | None:
 
 
 def mean(services: Iterable[Service]) -> int | None:
-    """The rounded mean of their download progress, null being all of it; None where there are none."""
+    """The rounded mean of the services' download progress, null counting as 100; None: there are none."""
     progress = [
         100 if service.download_progress is None else clamped(service.download_progress)
         for service in services
@@ -117,27 +117,29 @@ def mean(services: Iterable[Service]) -> int | None:
 
 
 def percent(number: float) -> int:
+    """The number rounded to an integer from 0 to 100."""
     return int(clamped(number) + 0.5)
 
 
 def clamped(number: float) -> float:
+    """The number, at least 0 and at most 100."""
     return min(100, max(0, number))
 
 
 def addresses(text: str) -> list[str]:
-    """Addresses from a text with spaces between them; a text that is too long is cut at one."""
+    """The addresses of a text with spaces between them; a text longer than LONGEST is cut at a space."""
     if len(text) > LONGEST:
         text = text[: LONGEST + 1].rpartition(" ")[0]
     return text.split()
 
 
 def present(values: Mapping[str, Value | None] | UnsetType | None) -> list[Value]:
-    """Those that are not null, of a mapping that may be null or absent itself."""
+    """The values that are not null, of a mapping that may be null or absent itself."""
     return [value for value in (values or {}).values() if value is not None]
 
 
 def _versions(apps: list[App]) -> dict[str, str]:
-    """The release that runs, and the one that is to run: those of the first app that names them."""
+    """`release`, which runs, and `target_release`, which is coming, of the first app that names them."""
     running = next((app.release_uuid for app in apps if app.release_uuid), None)
     coming = (
         commit

@@ -1,4 +1,4 @@
-"""What a device sets of itself: a few variables that we know, and its first name (protocol.md, Register)."""
+"""What a supervisor's device sets for itself: known variables, and its first name (protocol.md, Register)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_INTERVAL: Final = 24 * 3600  # seconds
 NAME_LENGTH: Final = 255
-# The variables that we know, without their prefixes, the stronger of which comes first.
+# The known variables without their prefixes, and the prefixes, the one that prevails first.
 INTERVAL: Final = "SUPERVISOR_POLL_INTERVAL"
 VPN: Final = "SUPERVISOR_VPN_CONTROL"
 PREFIXES: Final = ("BALENA_", "RESIN_")
@@ -26,7 +26,7 @@ SWITCH: Final = {"true": True, "1": True, "on": True, "false": False, "0": False
 
 
 def config_variable(request: Request) -> Reply:
-    """One variable; those that we do not know are accepted and ignored."""
+    """A device sets one variable; an unknown one is accepted and ignored."""
     device_id = _own_id(request)
     body = parse_body(ConfigVariable, request)
     if body.device != device_id:
@@ -36,7 +36,7 @@ def config_variable(request: Request) -> Reply:
 
 
 def patch_device(request: Request) -> Reply:
-    """Several variables, and the name; all else is accepted and ignored."""
+    """A device sets several variables and its name; all else is accepted and ignored."""
     device_id = _own_id(request)
     if int(request.named["id"]) != device_id:
         raise unauthorized()
@@ -47,7 +47,7 @@ def patch_device(request: Request) -> Reply:
 
 
 def _own_id(request: Request) -> int:
-    """The device whose own key this is; raises Refused (401)."""
+    """The id of the device whose own key the request has. Raises Refused (401)."""
     key = keys.find(request.key, ApiKey.Kind.DEVICE, clock.now())
     if key is None or key.device_id is None:
         raise unauthorized()
@@ -55,7 +55,10 @@ def _own_id(request: Request) -> int:
 
 
 def _known(variables: dict[str, Value], field: str = "") -> dict[str, Any]:
-    """What these set, as `configure` takes it. Raises Refused (400), naming `field` or the variable."""
+    """The settings of known variables, as arguments of `configure`.
+
+    Raises Refused (400), which names `field`, or else the variable.
+    """
     known: dict[str, Any] = {}
     for kind, setting, read in ((INTERVAL, "poll_interval", _interval), (VPN, "vpn_enabled", _switch)):
         name = next((prefix + kind for prefix in PREFIXES if prefix + kind in variables), None)
@@ -65,7 +68,7 @@ def _known(variables: dict[str, Value], field: str = "") -> dict[str, Any]:
 
 
 def _interval(text: str, field: str) -> int:
-    """Seconds from milliseconds, within what a supervisor may have."""
+    """Seconds from a text of milliseconds, limited to the range for supervisors. Raises Refused (400)."""
     if not re.fullmatch("-?[0-9]{1,18}", text):
         raise Refused(400, "Expected a number of milliseconds", field)
     return min(LONGEST_INTERVAL, max(SUPERVISOR_LEAST, int(text) // 1000))

@@ -1,4 +1,4 @@
-"""State polls and reports of supervisors, batched with those of the native dialect (protocol.md)."""
+"""State polls and reports of supervisors, in batches with those of the native dialect (protocol.md)."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ UuidAndFacts = tuple[str | None, dict[str, Any]]
 
 
 async def state3(request: Request, ingest: Ingest) -> Reply:
+    """A state poll, answered with the target state in the v3 form."""
     return await _poll(request, ingest, target3)
 
 
 async def state2(request: Request, ingest: Ingest) -> Reply:
+    """A state poll, answered with the target state in the v2 form."""
     return await _poll(request, ingest, target2)
 
 
@@ -61,7 +63,7 @@ async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], 
 
 
 def with_tag(target: dict[str, Any]) -> tuple[bytes, bytes]:
-    """A target state as it is sent, and its entity tag."""
+    """A target state as JSON, and its entity tag with its quotes."""
     body = msgspec.json.encode(target)
     return body, b'"%s"' % blake2b(body, digest_size=12).hexdigest().encode()
 
@@ -71,10 +73,12 @@ def _matches(condition: bytes, tag: bytes) -> bool:
 
 
 def target3(device: KeyHolder) -> dict[str, Any]:
+    """The target state of a device in the v3 form: name, configuration, no apps."""
     return {device.uuid: {"name": _name(device), "config": _config(device), "apps": {}}}
 
 
 def target2(device: KeyHolder) -> dict[str, Any]:
+    """The target state of a device in the v2 form: name, configuration, no apps."""
     local = {"name": _name(device), "config": _config(device), "apps": {}}
     return {"local": local, "dependent": {"apps": {}, "devices": {}}}
 
@@ -85,7 +89,8 @@ def _name(device: KeyHolder) -> str:
 
 def _config(device: KeyHolder) -> dict[str, str]:
     config = {POLL_INTERVAL: str(1000 * max(SUPERVISOR_LEAST, device.poll_interval))}
-    # What is not named is on: a VPN that nobody has set may come, since the first connect sets it.
+    # Where it is not named, the VPN is on: a device whose VPN is not set must be able to connect, which sets
+    # it.
     return config | {VPN_CONTROL: "false"} if device.vpn_off else config
 
 
@@ -93,11 +98,12 @@ def _config(device: KeyHolder) -> dict[str, str]:
 
 
 async def report3(request: Request, ingest: Ingest) -> Reply:
+    """A report in the v3 form."""
     return await _report(request, ingest, _read_state_v3)
 
 
 async def report2(request: Request, ingest: Ingest) -> Reply:
-    """As report3; but a deleted device's agent is told that all is well."""
+    """A report in the v2 form; one of a deleted device's agent is answered 200 and ignored."""
     try:
         return await _report(request, ingest, _read_state_v2, request.named["uuid"])
     except Refused as refusal:
@@ -108,7 +114,7 @@ async def report2(request: Request, ingest: Ingest) -> Reply:
 
 
 async def flasher(request: Request, ingest: Ingest) -> Reply:
-    """A report of scripts of the OS: what a flasher or an OS update does."""
+    """A report of a script of the OS: a flasher or an OS update."""
     return await _report(request, ingest, _read_device)
 
 
@@ -154,7 +160,7 @@ async def _contact(
 
 
 async def _require_former(request: Request, ingest: Ingest, uuid: str) -> None:
-    """Raises Refused (401) unless this was the key of a device of that UUID, deleted since."""
+    """Raises Refused (401) unless the request's key was that of a deleted device with this UUID."""
     await ingest.in_a_thread(partial(_former, request.key, uuid))
 
 

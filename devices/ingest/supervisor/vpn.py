@@ -1,7 +1,7 @@
-"""What a VPN server of the supervisor dialect calls (protocol.md, VPN server).
+"""The calls of a VPN server in the supervisor dialect (protocol.md, VPN server).
 
-It registers anew at each start, so that each of its lives is a server of its own: the silence of an old life
-clears that one's devices, and nothing that a new life says does.
+A server registers at each start, so that each life of its process is a server of its own: the devices of an
+old life are disconnected when its lease ends, not by what a new life reports.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def register_instance(request: Request) -> Reply:
-    """A server starts: its first life sign."""
+    """A server starts: recorded as its first life sign, and answered its id."""
     at = clock.moment()
     reach = _reach(request, at.at)
     address = kept(parse_body(Instance, request).ip_address or "").strip() or request.address or "vpn"
@@ -34,6 +34,7 @@ def register_instance(request: Request) -> Reply:
 
 
 def instance_alive(request: Request) -> Reply:
+    """A life sign of a server."""
     at = clock.moment()
     reach = _reach(request, at.at)
     sign = parse_body(Sign, request)
@@ -44,10 +45,12 @@ def instance_alive(request: Request) -> Reply:
 
 
 def clients_connected(request: Request) -> Reply:
+    """Devices connected to a server."""
     return _clients(request, connectivity.vpn_connected)
 
 
 def clients_disconnected(request: Request) -> Reply:
+    """Devices disconnected from a server."""
     return _clients(request, connectivity.vpn_disconnected)
 
 
@@ -68,7 +71,7 @@ def _reach(request: Request, at: datetime) -> Organization | None:
 
 
 def _instance(number: int, reach: Organization | None) -> VpnServer:
-    """The server of that id; raises Refused (401) where it is not the caller's own."""
+    """The server with this id. Raises Refused (401) where it is not within the reach of the caller's key."""
     server = VpnServer.objects.filter(pk=number, organization=reach).first()
     if server is None:
         raise Refused(401, "There is no such VPN server of yours.", "server")

@@ -42,14 +42,14 @@ class Gate:
         status: int = 0,
         *,
         known: bool = False,
-        asks: bool = False,
+        checks_key: bool = False,
     ) -> int:
         try:
-            self.rate_limits.check(key, address, kind, self.now, asks=asks)
+            self.rate_limits.check(key, address, kind, self.now, checks_key=checks_key)
         except Refused as refusal:
             return refusal.status
         status = status or (200 if key.startswith("good") else 401)
-        self.rate_limits.note(key, address, kind, self.now, status, known=known, asks=asks)
+        self.rate_limits.note(key, address, kind, self.now, status, known=known, checks_key=checks_key)
         return status
 
     def calls(self, number: int, key: str, kind: Kind = Kind.DEVICE, status: int = 0) -> list[int]:
@@ -190,9 +190,9 @@ def test_a_caller_on_a_socket_has_no_address_to_be_stopped_by() -> None:
 def test_a_vpn_server_may_ask_about_any_number_of_strangers() -> None:
     gate = Gate()
     assert gate.call("good-service", kind=Kind.SERVICE) == 200
-    asked = [gate.call(f"wrong-{number}", asks=True) for number in range(2 * FAILURES.burst)]
+    asked = [gate.call(f"wrong-{number}", checks_key=True) for number in range(2 * FAILURES.burst)]
     assert set(asked) == {401}
-    assert gate.call("good-new", asks=True) == 200
+    assert gate.call("good-new", checks_key=True) == 200
 
 
 def test_refused_keys_of_any_other_call_from_a_vpn_servers_address_count() -> None:
@@ -201,24 +201,26 @@ def test_refused_keys_of_any_other_call_from_a_vpn_servers_address_count() -> No
     answers = [gate.call(f"wrong-{number}") for number in range(FAILURES.burst + 100)]
     assert answers == [401] * FAILURES.burst + [429] * 100
     assert gate.call("good-service", kind=Kind.SERVICE) == 200
-    assert gate.call("wrong", asks=True) == 401  # what it asks about is another matter
+    assert gate.call("wrong", checks_key=True) == 401  # what it asks about is another matter
 
 
 def test_who_asks_about_keys_without_a_service_key_of_its_own_is_a_stranger() -> None:
     gate = Gate()
     for now in (1000.0, 1000.0 + 2 * SERVES):
         gate.now = now
-        answers = [gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)]
+        answers = [gate.call(f"wrong-{number}", checks_key=True) for number in range(FAILURES.burst + 100)]
         assert answers.count(401) == FAILURES.burst
         gate.now += SERVES / 2  # the limit has recovered
         assert gate.call("good-service", kind=Kind.SERVICE) == 200
-        assert {gate.call(f"wrong-{number}", asks=True) for number in range(FAILURES.burst + 100)} == {401}
+        assert {gate.call(f"wrong-{number}", checks_key=True) for number in range(FAILURES.burst + 100)} == {
+            401
+        }
 
 
 def test_what_a_vpn_server_asks_has_an_end_too() -> None:
     gate, most = Gate(), CALLS[Kind.SERVICE].burst
     assert gate.call("good-service", kind=Kind.SERVICE) == 200
-    answers = [gate.call(f"wrong-{number}", asks=True) for number in range(most + 100)]
+    answers = [gate.call(f"wrong-{number}", checks_key=True) for number in range(most + 100)]
     assert answers == [401] * most + [429] * 100
 
 
