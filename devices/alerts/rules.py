@@ -1,0 +1,276 @@
+"""Alert rules: those that come with the product, and those that people create, change and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from django.db import transaction
+
+from devices import clock
+from devices.alerts import parameters, scopes
+from devices.alerts.hours import Hours
+from devices.alerts.refusals import Invalid, NameTaken, TooMany
+from devices.listing.kept_list import KeptFilters
+from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Listener, Severity
+from fleets import audit
+from fleets.access import locks, roles
+from fleets.meanwhile import ChangedMeanwhile, version
+from fleets.models import Organization, Role
+from fleets.postgres.unique import unique_violation
+
+if TYPE_CHECKING:
+    from msgspec import Struct
+
+    from fleets.actor import Actor
+
+MOST: Final = 100  # rules of an organization
+MOST_STEPS: Final = 20  # of a rule: times and targets
+MOST_TIMES: Final = 5  # of a rule
+LONGEST_DELAY: Final = timedelta(days=30)
+LONGEST_GATHERING: Final = timedelta(minutes=15)
+SOONEST_REPEAT: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Whom the rule tells so long after an incident of its devices fires."""
+
+    after: timedelta
+    targets: Sequence[AlertTarget]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a rule is to be."""
+
+    name: str
+    condition: Condition
+    parameters: Struct
+    delay: timedelta
+    hold: timedelta
+    severity: Severity = Severity.WARNING
+    scope: KeptFilters = field(default_factory=KeptFilters)
+    gather: timedelta = timedelta(seconds=60)
+    repeat: timedelta | None = None
+    tell_recovery: bool = True
+    hours: Hours | None = None
+    critical_ignores_hours: bool = True
+    runbook: str = ""
+    note: str = ""
+    enabled: bool = True
+    steps: Sequence[Step] = ()
+
+
+def usual(name: str, condition: Condition, severity: Severity, **values: Any) -> Wanted:
+    """A rule with the usual parameters and times of its condition, but for `values`."""
+    kind = parameters.KINDS[condition]
+    times: dict[str, Any] = {"parameters": kind.parameters(), "delay": kind.delay, "hold": kind.hold}
+    return Wanted(name=name, condition=condition, severity=severity, **times | values)
+
+
+# Those that come with the product, by the word that AlertRule.shipped keeps.
+SHIPPED: Final[dict[str, Wanted]] = {
+    "together": usual("Lost together", Condition.TOGETHER, Severity.CRITICAL),
+    "offline": usual("Offline", Condition.STATUS, Severity.WARNING, delay=timedelta(minutes=5)),
+    "stalled": usual("Stalled", Condition.STALLED, Severity.WARNING),
+    "flapping": usual("Flapping", Condition.FLAPPING, Severity.INFO),
+    "share": usual("A fifth is Offline", Condition.SHARE, Severity.CRITICAL),
+}
+
+
+def version_of(rule: AlertRule) -> str:
+    """Names what the rule is, so that a change can tell whether it was made up from it."""
+    return version(_told(rule))
+
+
+@transaction.atomic
+def create(
+    *, organization: Organization, wanted: Wanted, actor: Actor | None, at: datetime | None = None
+) -> AlertRule:
+    """Add a rule. Raises PermissionDenied, Invalid, NameTaken, TooMany."""
+    locks.hold([organization.pk])
+    roles.require(actor, Role.ADMINISTRATOR, organization)
+    if AlertRule.objects.filter(organization=organization).count() >= MOST:
+        raise TooMany
+    rule = AlertRule(organization=organization, **_values(wanted))
+    _store(rule, wanted.steps)
+    _audit("alert-rule-created", rule, actor, at, after=_told(rule))
+    return rule
+
+
+@transaction.atomic
+def change(
+    *, rule: AlertRule, wanted: Wanted, seen: str, actor: Actor | None, at: datetime | None = None
+) -> AlertRule:
+    """Let the rule be another, made up from its version `seen`; its members are looked at again.
+
+    Raises PermissionDenied, Invalid, NameTaken, ChangedMeanwhile, AlertRule.DoesNotExist.
+    """
+    now = _held(rule, actor)
+    before = _told(now)
+    if version(before) != seen:
+        raise ChangedMeanwhile(now.name, now)
+    for name, value in _values(wanted).items():
+        setattr(now, name, value)
+    now.broken = ""
+    _store(now, wanted.steps)
+    if (after := _told(now)) != before:
+        differ = [name for name in after if after[name] != before[name]]
+        was, became = ({name: told[name] for name in differ} for told in (before, after))
+        _audit("alert-rule-changed", now, actor, at, before=was, after=became)
+    return now
+
+
+@transaction.atomic
+def delete(*, rule: AlertRule, actor: Actor | None, at: datetime | None = None) -> None:
+    """Forget the rule; what it told stays. Raises PermissionDenied, AlertRule.DoesNotExist."""
+    now = _held(rule, actor)
+    _audit("alert-rule-deleted", now, actor, at, before=_told(now))
+    now.delete()
+    listen(now.organization_id)
+
+
+@transaction.atomic
+def ship(organization: Organization) -> None:
+    """Give an organization, once, what comes with the product: the page as a target, rules that tell it."""
+    locks.hold([organization.pk])
+    page, new = AlertTarget.objects.get_or_create(
+        organization=organization, kind=AlertTarget.Kind.PAGE, defaults={"name": "This site"}
+    )
+    if not new:
+        return
+    for shipped, wanted in SHIPPED.items():
+        rule = AlertRule(organization=organization, shipped=shipped, **_values(wanted))
+        _store(rule, [Step(timedelta(), [page])])
+
+
+def ship_missing() -> None:
+    """Give what comes with the product to every organization that has none of it; for the teller."""
+    for organization in Organization.objects.exclude(alert_targets__kind=AlertTarget.Kind.PAGE):
+        ship(organization)
+
+
+def listen(organization: int) -> None:
+    """Have the triggers write signals for an organization that has a rule in force, and for no other."""
+    if AlertRule.objects.filter(organization=organization, enabled=True).exists():
+        Listener.objects.get_or_create(organization_id=organization)
+    else:
+        Listener.objects.filter(organization=organization).delete()
+
+
+def steps_of(rule: AlertRule) -> list[Step]:
+    """The steps of a rule, the first one first."""
+    found: dict[int, list[AlertTarget]] = {}
+    for step in rule.steps.select_related("target"):
+        found.setdefault(step.after, []).append(step.target)
+    return [Step(timedelta(seconds=after), targets) for after, targets in found.items()]
+
+
+def _held(rule: AlertRule, actor: Actor | None) -> AlertRule:
+    """The rule as it is, locked, for those who may change it."""
+    locks.hold([rule.organization_id])
+    roles.require(actor, Role.ADMINISTRATOR, rule.organization)
+    return AlertRule.objects.select_for_update(no_key=True).get(pk=rule.pk)
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    _check(wanted)
+    return {
+        "name": wanted.name,
+        "enabled": wanted.enabled,
+        "severity": wanted.severity,
+        "scope": _stored(wanted.scope),
+        "condition": wanted.condition,
+        "parameters": parameters.stored(wanted.parameters),
+        "delay": _seconds(wanted.delay),
+        "hold": _seconds(wanted.hold),
+        "gather": _seconds(wanted.gather),
+        "repeat": None if wanted.repeat is None else _seconds(wanted.repeat),
+        "tell_recovery": wanted.tell_recovery,
+        "hours": wanted.hours.stored() if wanted.hours else None,
+        "critical_ignores_hours": wanted.critical_ignores_hours,
+        "runbook": wanted.runbook,
+        "note": wanted.note,
+    }
+
+
+def _seconds(duration: timedelta) -> int:
+    return duration // timedelta(seconds=1)
+
+
+def _stored(scope: KeptFilters) -> dict[str, Any]:
+    try:
+        return scopes.stored(scope)
+    except scopes.OfThePresent as error:
+        raise Invalid("scope", "Choose devices by what does not change with their status.") from error
+
+
+def _check(wanted: Wanted) -> None:
+    parameters.read(wanted.condition, parameters.stored(wanted.parameters))
+    checks = (
+        ("name", bool(wanted.name.strip()), "Give the rule a name."),
+        ("delay", timedelta() <= wanted.delay <= LONGEST_DELAY, "A delay is at most 30 days."),
+        ("hold", timedelta() <= wanted.hold <= LONGEST_DELAY, "A hold is at most 30 days."),
+        ("gather", timedelta() <= wanted.gather <= LONGEST_GATHERING, "Gather for at most 15 minutes."),
+        ("repeat", wanted.repeat is None or wanted.repeat >= SOONEST_REPEAT, "Repeat each hour at most."),
+        ("runbook", _is_https(wanted.runbook), "A runbook's address begins with https://."),
+        ("steps", len(wanted.steps) <= MOST_TIMES, f"A rule has at most {MOST_TIMES} steps."),
+        (
+            "steps",
+            sum(len(step.targets) for step in wanted.steps) <= MOST_STEPS,
+            f"The steps of a rule name at most {MOST_STEPS} targets.",
+        ),
+    )
+    for name, fine, text in checks:
+        if not fine:
+            raise Invalid(name, text)
+
+
+def _is_https(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return not address or (parts.scheme == "https" and bool(parts.hostname))
+
+
+def _store(rule: AlertRule, steps: Iterable[Step]) -> None:
+    with unique_violation(lambda name: NameTaken() if name == "alert_rule_name_once" else None):
+        rule.save()
+    rule.steps.all().delete()
+    AlertStep.objects.bulk_create(
+        AlertStep(rule=rule, target=_own(target, rule), after=_seconds(step.after))
+        for step in steps
+        for target in dict.fromkeys(step.targets)
+    )
+    listen(rule.organization_id)
+
+
+def _own(target: AlertTarget, rule: AlertRule) -> AlertTarget:
+    if target.organization_id != rule.organization_id:
+        raise Invalid("steps", "Choose a target of this organization.")
+    return target
+
+
+def _told(rule: AlertRule) -> dict[str, Any]:
+    """The rule as the audit log tells it."""
+    names = (
+        *("name", "enabled", "severity", "scope", "condition", "parameters", "delay", "hold", "gather"),
+        *("repeat", "tell_recovery", "hours", "critical_ignores_hours", "runbook", "note"),
+    )
+    steps = [
+        {"after": _seconds(step.after), "targets": [target.name for target in step.targets]}
+        for step in steps_of(rule)
+    ]
+    return {name: getattr(rule, name) for name in names} | {"steps": steps}
+
+
+def _audit(action: str, rule: AlertRule, actor: Actor | None, at: datetime | None, **facts: Any) -> None:
+    subject = ("alert-rule", str(rule.uuid), rule.name)
+    audit.record(
+        action, actor=actor, organization=rule.organization, subject=subject, at=at or clock.now(), **facts
+    )
