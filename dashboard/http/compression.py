@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.utils.cache import patch_vary_headers
 
-LEVEL: Final = 6  # as Django compresses
+LEVEL: Final = 1  # of files: in a third of the time of Django's 6, for a quarter more bytes
 REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 
+import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 
-from devices.operations.csv_cells import BOM, as_json, csv_lines
+from devices.operations.csv_cells import BOM, csv_lines
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -26,32 +27,41 @@ PER_PERSON: Final = 2  # of them to one person
 TRY_AGAIN: Final = 60  # seconds until it is worth another try
 
 P = ParamSpec("P")
-Row = dict[str, Any]
-Batches = AsyncIterable[list[Row]]  # may have a close(), for what it holds
+Row = Sequence[Any]  # the values of the columns
+Batches = AsyncIterable[Sequence[Row]]  # may have a close(), for what it holds
 
 
-def csv_file(name: str, columns: Iterable[str], batches: Batches) -> File:
+def csv_file(name: str, columns: Sequence[str], batches: Batches) -> File:
     """The rows with these columns, the first line naming them."""
-    names = list(columns)
 
     async def text() -> AsyncIterator[str]:
-        yield BOM + csv_lines([names])
+        yield BOM + csv_lines([columns])
         async for rows in batches:
-            yield csv_lines([row[column] for column in names] for row in rows)
+            yield csv_lines(rows)
 
     return _file(f"{name}.csv", "text/csv; charset=utf-8", Text(text(), batches))
 
 
-def json_file(name: str, batches: Batches) -> File:
-    """The rows as an array of objects, each on a line of its own."""
+def json_file(name: str, columns: Sequence[str], batches: Batches, written: Iterable[str] = ()) -> File:
+    """The rows as an array of objects with these columns, each on a line of its own.
 
-    async def text() -> AsyncIterator[str]:
-        before = "[\n"
+    `written`: the columns whose values are JSON already.
+    """
+    encode = msgspec.json.Encoder().encode
+
+    def line(row: Row) -> bytes:
+        named = dict(zip(columns, row, strict=True))
+        for column in written:
+            named[column] = msgspec.Raw(named[column])
+        return encode(named)
+
+    async def text() -> AsyncIterator[bytes]:
+        before = b"[\n"
         async for rows in batches:
             if rows:
-                yield before + ",\n".join(map(as_json, rows))
-                before = ",\n"
-        yield "[]\n" if before == "[\n" else "\n]\n"
+                yield before + b",\n".join(map(line, rows))
+                before = b",\n"
+        yield b"[]\n" if before == b"[\n" else b"\n]\n"
 
     return _file(f"{name}.json", "application/json", Text(text(), batches))
 
@@ -59,10 +69,10 @@ def json_file(name: str, batches: Batches) -> File:
 class Text:
     """The text of a file as it is sent. Whether or not somebody reads it to its end, its rows are closed."""
 
-    def __init__(self, chunks: AsyncIterator[str], batches: Batches) -> None:
+    def __init__(self, chunks: AsyncIterator[str] | AsyncIterator[bytes], batches: Batches) -> None:
         self._chunks, self._batches = chunks, batches
 
-    def __aiter__(self) -> AsyncIterator[str]:
+    def __aiter__(self) -> AsyncIterator[str] | AsyncIterator[bytes]:
         return self._chunks
 
     def close(self) -> None:

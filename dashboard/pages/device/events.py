@@ -165,7 +165,7 @@ BATCH: Final = 1000  # entries in memory
 
 async def batches(
     device: DeviceWithStatus, at: Moment, size: int = BATCH
-) -> AsyncIterator[list[dict[str, str]]]:
+) -> AsyncIterator[list[tuple[str, ...]]]:
     """All that is kept of a device read by with_status: the entries of its list, one page after another.
 
     Each is read by queries of its own: a slow reader holds no transaction open.
@@ -181,13 +181,13 @@ def _next(device: DeviceWithStatus, at: Moment, size: int, page: Page | None) ->
     return history(device, device_history.read(device, at.at, at, size + 1, until), size, until)
 
 
-def _row(event: Event) -> dict[str, str]:
-    return {
-        "at": event.at.isoformat(),
-        "until": event.until.isoformat() if event.until else "",
-        "what": event.kind,
-        "state": event.state,
-        "before": Status(event.before).label if event.before else "",
-        "change": event.words,
-        "reason": event.reason,
-    }
+def _row(event: Event) -> tuple[str, ...]:
+    return (
+        event.at.isoformat(),
+        event.until.isoformat() if event.until else "",
+        event.kind,
+        event.state,
+        Status(event.before).label if event.before else "",
+        event.words,
+        event.reason,
+    )

@@ -12,7 +12,7 @@ from dashboard.http.scope import request_scope, signed_in
 from dashboard.pages.devices.query import parse
 from devices import clock
 from devices.listing.cursor import order_named
-from devices.listing.export_rows import COLUMNS, Batches
+from devices.listing.export_rows import COLUMNS, STRUCTURES, Batches
 from devices.listing.reading import whole
 from devices.status.annotated import DeviceWithStatus
 
@@ -32,7 +32,7 @@ def csv(request: HttpRequest) -> File:
 def json(request: HttpRequest) -> File:
     """The filtered list as programs read it."""
     name, devices = _meant(request)
-    return json_file(name, Batches(devices))
+    return json_file(name, COLUMNS, Batches(devices), STRUCTURES)
 
 
 def _meant(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:

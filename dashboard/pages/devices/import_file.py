@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -192,7 +192,7 @@ def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
         return render(request, "devices/job_keys_gone.html", context, status=409)
 
     async def batches() -> AsyncIterator[list[Row]]:
-        yield [asdict(entry) for entry in keyed]
+        yield [astuple(entry) for entry in keyed]
 
     name = f"keys-{listed.fleet.slug}-{timezone.localdate(clock.now())}"
     return csv_file(name, key_handout.COLUMNS, batches())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from asgiref.sync import sync_to_async
 from django.db.models import QuerySet
@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.http.file_response import File, csv_file, json_file, limited_downloads
+from dashboard.http.file_response import File, Row, csv_file, json_file, limited_downloads
 from dashboard.http.scope import signed_in
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import requested_page
@@ -75,7 +75,7 @@ def csv(request: HttpRequest, organization: str) -> File:
 def json(request: HttpRequest, organization: str) -> File:
     """The filtered log as programs read it."""
     own, audit_query = _own_and_query(request, organization)
-    return json_file(_name(own), _batches(entries(own.organization, audit_query.filters)))
+    return json_file(_name(own), COLUMNS, _batches(entries(own.organization, audit_query.filters)))
 
 
 def _own_and_query(request: HttpRequest, organization: str) -> tuple[OwnOrganization, AuditQuery]:
@@ -95,7 +95,7 @@ UNREADABLE: Final = "The address names an unknown place in this log, so the log 
 PAST: Final = "There is nothing after that place in the log. This is its last page."
 
 
-async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[dict[str, Any]]]:
+async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[Row]]:
     """All rows, a batch in memory at a time, each read by a query of its own: no long transaction."""
     after: str | None = ""
     while after is not None:
@@ -111,17 +111,17 @@ COLUMNS: Final = (
 )
 
 
-def _row(entry: AuditEntry) -> dict[str, Any]:
-    return {
-        "time": entry.at.isoformat(),
-        "who": entry.actor_name,
-        "address": entry.address,
-        "action": entry.action,
-        "words": action_words(entry.action),
-        "subject_kind": entry.subject_kind,
-        "subject": entry.subject_id,
-        "subject_name": entry.subject_name,
-        "before": entry.before,
-        "after": entry.after,
-        "job": str(entry.job) if entry.job else None,
-    }
+def _row(entry: AuditEntry) -> Row:
+    return (
+        entry.at.isoformat(),
+        entry.actor_name,
+        entry.address,
+        entry.action,
+        action_words(entry.action),
+        entry.subject_kind,
+        entry.subject_id,
+        entry.subject_name,
+        entry.before,
+        entry.after,
+        str(entry.job) if entry.job else None,
+    )

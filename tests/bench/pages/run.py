@@ -114,7 +114,7 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
         memory = servers.peak_memory()
     say(table([*ceilings, *lines]))
     say(conclusion(ceilings[-1], lines, memory))
-    large = [export(cookie)] if chosen(FILE) else []
+    large = [*export(cookie)] if chosen(FILE) else []
     large += action() if chosen(ACTION) else []
     for each in large:
         say(str(each))

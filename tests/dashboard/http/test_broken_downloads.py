@@ -27,7 +27,7 @@ class Breaking:
     """A batch of rows, then the database is away."""
 
     async def __aiter__(self) -> AsyncIterator[list[Row]]:
-        yield [{"name": f"kiosk-{number}"} for number in range(2_000)]
+        yield [(f"kiosk-{number}",) for number in range(2_000)]
         raise ConnectionError("the database went away")
 
 

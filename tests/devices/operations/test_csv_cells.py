@@ -56,6 +56,12 @@ def test_no_cell_is_a_formula_whichever_separator_a_spreadsheet_uses(values: lis
         assert not [each for each in begins(text, separator) if each.startswith(SIGNS)]
 
 
+@given(st.lists(st.lists(st.text(alphabet="=-@,;\t\r\n \"'a", max_size=4), min_size=2, max_size=2)))
+def test_a_file_has_every_cell_as_it_is_written_alone(rows: list[list[str]]) -> None:
+    read = list(csv.reader(io.StringIO(csv_lines(rows), newline="")))
+    assert read == [[cell(value) for value in row] for row in rows]
+
+
 @given(st.text(alphabet="=+-@\uff1d\uff0d,;|\t\r\n \"'\u3000ax1", max_size=16))
 def test_a_cell_is_read_back_as_it_was(value: str) -> None:
     assert plain(cell(value)) == value

@@ -146,7 +146,7 @@ def test_a_file_is_read_in_batches_that_add_up(device: Device) -> None:
     at = clock.moment()
     read: Any = with_status(Device.objects.all(), at).get()
 
-    async def batches(size: int) -> list[list[dict[str, str]]]:
+    async def batches(size: int) -> list[list[tuple[str, ...]]]:
         return [rows async for rows in history.batches(read, at, size)]
 
     (whole,) = async_to_sync(batches)(1000)
