@@ -37,6 +37,14 @@ NOT_SAID: Final = {
     r"(which|what|who) .{1,20} go(es)? by": "are used for",
     r"stands? (last|first) in line|last in line": "at the end of the queue",
     r"has no faults": "no errors found",
+    r"signs? of life": "life sign",
+    r"passed over": "ignored",
+    r"culprits?": "faulty",
+    r"dated ahead": "in the future",
+    r"confirms? (to have|having)": "confirms that it has arrived",
+    r"weakness(es)?": "vulnerability",
+    r"(sorted|written|read) alike": "the same way",
+    r"in no case": "never",
 }
 # Plural forms that no word has.
 NOT_PLURAL: Final = r"[a-z]{2,}[bcdfghjklmnpqrstvwxz]ys|[a-z]+eses|[a-z]+(ss|ch|sh|x)s"

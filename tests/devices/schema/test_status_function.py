@@ -88,7 +88,7 @@ def by_function(rows: Iterable[tuple[Any, ...]]) -> list[str]:
 
 def test_rules_look_only_at_facts_that_the_function_takes() -> None:
     unknown = {fact for rule in RULES for fact in rule.facts} - {*FACTS, "vpn", "heartbeat"}
-    assert not unknown, "a further fact is another function: docs/changing-a-rule.md, Another fact"
+    assert not unknown, "a further fact is another function: docs/changing-a-rule.md, A new fact"
 
 
 def test_it_is_the_file_and_the_database_s() -> None:
