@@ -25,7 +25,7 @@ PORT ?= 8000
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: trial ## Start the site with a made organization and virtual devices; Ctrl-C stops it
+demo: trial ## Start the site with a sample organization and virtual devices; Ctrl-C stops it
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --demo --host $(HOST) --port $(PORT)
 
 test: env ## Run all tests; ARGS="-k name" chooses
@@ -46,13 +46,13 @@ pages history rules live signins idle: bench
 drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history; ARGS="--outage 60"
 	@$(PYTHON_BIN) scripts/drill.py $(ARGS)
 
-pictures: env ## Take pictures of every page and state of a demo into var/pictures; remakes docs/pictures
+pictures: env ## Take pictures of every page and state of a demo into var/pictures, and those of the documents into docs/pictures
 	@$(PYTHON_BIN) -m tests.pictures $(ARGS)
 
 run: trial ## Start the site alone
 	@$(WITH_DATABASE) $(PYTHON_BIN) -m dashboard.serve --host $(HOST) --port $(PORT)
 
-env: ## Make .venv with all that developers need (only the environment)
+env: ## Install only the environment: .venv with what developers need
 	@scripts/environment.sh development
 
 trial: # .venv with what `make demo` and `make run` need, which is less
@@ -67,12 +67,12 @@ lint: env ## Check style, formats, types, imports, migrations and production's s
 	LOCAL=1 $(WITH_DATABASE) $(PYTHON_BIN) manage.py makemigrations --check --dry-run
 	$(PRODUCTION) $(PYTHON_BIN) manage.py check --deploy --fail-level WARNING
 
-format: env ## Put code and templates into their format
+format: env ## Format code and templates
 	.venv/bin/ruff check --fix
 	.venv/bin/ruff format
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
-lock: env ## Remake the lock files from pyproject.toml; UPGRADE=--upgrade takes the newest versions
+lock: env ## Write the lock files again from pyproject.toml; UPGRADE=--upgrade takes the newest versions
 	$(LOCK) $(UPGRADE) pyproject.toml --extra embedded --group dev --output-file requirements/development.txt
 	$(LOCK_WITHIN) pyproject.toml --extra embedded --output-file requirements/demo.txt
 	$(LOCK_WITHIN) pyproject.toml --output-file requirements/production.txt

@@ -10,7 +10,7 @@ trap 'rm -f "$said"' EXIT
 
 not_done() {
     tail -n 1 "$said" | cut -c 1-300 >&2
-    printf '%s\n' "" "The audit of $1 was not made: $2" \
+    printf '%s\n' "" "The audit of $1 could not be done: $2" \
         "It needs the internet: HTTPS to pypi.org, through HTTPS_PROXY where that is set. A mirror of packages" \
         "alone does not know of vulnerabilities. Nothing is said about the packages." >&2
     exit 2
