@@ -24,7 +24,7 @@ if __name__ == "__main__":  # before what takes its time to import
 
 from dashboard.environment.embedded import GivenUp, Server
 
-WATCH_INTERVAL = 0.5  # seconds between looks at the server
+WATCH_INTERVAL = 1.0  # seconds between looks at the server
 START_PATIENCE = 90.0  # seconds
 
 

@@ -6,6 +6,8 @@ end is lost in code that catches what it does not expect.
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import subprocess
 import time
@@ -17,6 +19,8 @@ TICK: Final = 0.1  # seconds between two looks
 PATIENCE: Final = 5.0  # seconds that a program has to end when asked
 
 _asked: list[int] = []
+_told, _tell = os.pipe()  # a byte for each signal: whoever waits sleeps until one comes
+os.set_blocking(_tell, False)
 
 
 class Stopped(BaseException):
@@ -25,6 +29,7 @@ class Stopped(BaseException):
 
 def heed() -> None:
     """From now on a signal that asks us to end is noted, and does nothing else."""
+    signal.set_wakeup_fd(_tell, warn_on_full_buffer=False)
     for number in ENDING:
         signal.signal(number, lambda received, frame: _asked.append(received))
 
@@ -45,7 +50,8 @@ def wait(seconds: float) -> None:
     until = time.monotonic() + seconds
     look()
     while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, TICK))
+        if select.select([_told], [], [], left)[0]:
+            os.read(_told, 64)
         look()
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from dashboard.environment import ending
 
-LOOK_INTERVAL = 0.2  # seconds between looks at the programs
+LOOK_INTERVAL = 0.5  # seconds between looks at the programs
 LONGEST_DELAY = 30.0  # seconds before a program that keeps ending is started again; the first time 1
 STEADY = 60.0  # seconds a program runs before its next end counts as the first
 PATIENCE = 10.0  # seconds a program has to end when asked

@@ -6,6 +6,7 @@ The order of locks is in devices/connectivity/__init__.py.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,8 +23,7 @@ SETTLE_BATCH: Final = 2000  # devices per transaction
 SETTLE_AHEAD: Final = 50  # batches found by one query
 
 WAITING: Final = """
-SELECT LEAST((SELECT min(due_at) FROM devices_heartbeat WHERE due_at <= %s),
-             (SELECT min(due_at) FROM devices_vpnserver WHERE due_at <= %s)),
+SELECT LEAST((SELECT min(due_at) FROM devices_heartbeat), (SELECT min(due_at) FROM devices_vpnserver)),
        EXISTS (SELECT FROM devices_fleetcount WHERE NOT folded)
 """
 
@@ -76,14 +76,24 @@ def _settle_one_by_one(batches: list[list[int]], at: Moment) -> int:
     return recorded
 
 
-def behind(at: Moment) -> timedelta | None:
-    """How long the oldest deadline that passed by `at` has waited to be recorded.
+@dataclass(frozen=True)
+class Backlog:
+    """What `settle` would find at a moment.
 
-    None: nothing waits to be recorded, and no counter to be folded. One query, by three indexes.
+    `behind` is how long the oldest deadline that passed has waited to be recorded; None: nothing waits to be
+    recorded, and no counter to be folded. `next_due` is the first deadline that is not recorded, whether it
+    has passed or not.
     """
+
+    behind: timedelta | None
+    next_due: datetime | None
+
+
+def backlog(at: Moment) -> Backlog:
+    """One query, by three indexes."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, [at.concluded, at.concluded])
-        oldest, unfolded = cursor.fetchone()
-    if oldest is None:
-        return timedelta() if unfolded else None
-    return at.concluded - oldest  # type: ignore[no-any-return]
+        cursor.execute(WAITING)
+        next_due, unfolded = cursor.fetchone()
+    if next_due is not None and next_due <= at.concluded:
+        return Backlog(at.concluded - next_due, next_due)
+    return Backlog(timedelta() if unfolded else None, next_due)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -19,6 +19,7 @@ from django.db import DatabaseError
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
+from psycopg import AsyncConnection
 
 from devices import jobs
 from devices.integrity import nightly
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 SIGN: Final = 2.0  # seconds between two signs of life
 DEAD: Final = 10.0  # seconds without one
-LOOK: Final = 3.0  # seconds between two looks for jobs whose worker died
+LOOK: Final = 5.0  # seconds between two looks for jobs whose worker died
 GRACE: Final = 4.0  # seconds that a job under way has to end by itself when the worker is asked to
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
@@ -92,10 +93,16 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
 def an_app() -> App:
     """Knows the two tasks there are: to do a job, and to verify each night what is recorded."""
     conninfo = settings.DATABASE_DIRECT_URL
-    app = DjangoApp(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4))
+    connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4, configure=by_itself)
+    app = DjangoApp(connector=connector)
     app.task(name=jobs.TASK, pass_context=True)(do)
     app.periodic(cron=NIGHTLY)(app.task(name=VERIFY_JOB, lock=VERIFY_JOB)(verify))
     return app
+
+
+async def by_itself(connection: AsyncConnection[Any]) -> None:
+    """Each statement is a transaction. procrastinate sends no two in one, so none has to begin and end it."""
+    await connection.set_autocommit(True)
 
 
 def do(context: JobContext, job: str) -> None:

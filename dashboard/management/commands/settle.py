@@ -18,6 +18,7 @@ from devices.clock import Moment
 from devices.clock.own import OwnClock
 from devices.clock.trusted import trusted
 from devices.connectivity import deadlines, outages, vpn_leases
+from devices.connectivity.deadlines import Backlog
 from devices.history import retention, rollups
 from devices.operations import bulk_actions, key_handout
 from fleets.postgres import availability
@@ -26,6 +27,7 @@ from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
 PAUSE = 1.0  # seconds between two looks: how far the history may lag, never what is shown
+LONGEST_PAUSE = 5.0  # seconds, as long as no deadline passes earlier; new ones lie further ahead
 LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a line
 
 
@@ -33,6 +35,7 @@ class Command(BaseCommand):
     help = "Records deadlines that have passed. Pages are exact without it, but it writes the history."
     own = OwnClock()
     quiet = False  # with --verbosity 0
+    pause = PAUSE  # until the next look
     clean_at = 0.0  # of the monotonic clock
     rolled_up: datetime | None = None  # the hour up to which the tallies are known to be there
 
@@ -53,14 +56,14 @@ class Command(BaseCommand):
         self.watch(stopped)
 
     def watch(self, stopped: threading.Event) -> None:
-        """Look each second until `stopped` is set. Of several processes one leads, the others stand by."""
+        """Look again and again until `stopped` is set. Of several processes one leads, the others wait."""
         leader, led = Leader(SETTLING), False
         while not stopped.is_set():
             leads = self.look(leader)
             if leads and not led:
                 self.say("this process now records deadlines")
             led = leads
-            stopped.wait(PAUSE)
+            stopped.wait(self.pause if leads else PAUSE)
         leader.resign()
 
     def look(self, leader: Leader) -> bool:
@@ -85,10 +88,13 @@ class Command(BaseCommand):
         """Record what passed, saying how far the history was behind where that is much; then what is due."""
         outages.notice(self.own)
         at = clock.moment()
-        behind = deadlines.behind(at)
-        if behind is not None and (recorded := connectivity.settle(at)):
-            late = words.duration(behind, precise=True)
-            self.say(f"{changes(recorded)}, {late} behind" if behind > LAG_TOLD else changes(recorded))
+        backlog = deadlines.backlog(at)
+        if backlog.behind is not None and (recorded := connectivity.settle(at)):
+            late = words.duration(backlog.behind, precise=True)
+            self.say(
+                f"{changes(recorded)}, {late} behind" if backlog.behind > LAG_TOLD else changes(recorded)
+            )
+        self.pause = pause(backlog, at)
         if (hour := rollups.certain(at)) != self.rolled_up:
             rollups.keep(at)
             key_handout.forget(at.at)
@@ -112,6 +118,15 @@ class Command(BaseCommand):
     def say(self, line: str) -> None:
         if not self.quiet:
             self.stdout.write(line)
+
+
+def pause(backlog: Backlog, at: Moment) -> float:
+    """Seconds from a look at `at`, which found this, until the next one."""
+    if backlog.behind is not None:
+        return PAUSE  # what was recorded may have another deadline soon
+    if backlog.next_due is None:
+        return LONGEST_PAUSE
+    return min(LONGEST_PAUSE, max(PAUSE, (backlog.next_due - at.at).total_seconds()))
 
 
 def changes(number: int) -> str:

@@ -12,10 +12,11 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import Settings
 
-from dashboard.management.commands.settle import Command
+from dashboard.management.commands.settle import Command, pause
 from devices import clock, connectivity
 from devices.background import preregistration
 from devices.connectivity import deadlines
+from devices.connectivity.deadlines import Backlog
 from devices.models import Device, DeviceList, SelectedDevice, Selection
 from devices.operations import bulk_actions
 from devices.operations.device_file import Line
@@ -30,14 +31,34 @@ pytestmark = pytest.mark.django_db
 def test_a_look_records_what_passed_and_says_how_far_behind_it_was() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
-    assert deadlines.behind(clock.moment(T0 + seconds(75))) == timedelta(seconds=60)
+    assert deadlines.backlog(clock.moment(T0 + seconds(75))).behind == timedelta(seconds=60)
     said, leader = StringIO(), Leader(LOCK)
     assert Command(stdout=said).look(leader)
     assert "2 changes recorded, " in said.getvalue()
     assert "behind" in said.getvalue()
-    assert deadlines.behind(clock.moment()) is None
+    assert deadlines.backlog(clock.moment()).behind is None
     assert not Command(stdout=said).look(Leader(LOCK))
     leader.resign()
+
+
+@pytest.mark.parametrize(
+    ("behind", "next_due", "expected"),
+    [
+        (None, None, 5.0),
+        (None, 3600.0, 5.0),
+        (None, 2.5, 2.5),
+        (None, 0.1, 1.0),  # a liveness sign must come before it is recorded
+        (None, -1.0, 1.0),
+        (0.0, 3600.0, 1.0),
+    ],
+)
+def test_the_next_look_is_when_a_deadline_passes_but_within_five_seconds(
+    behind: float | None, next_due: float | None, expected: float
+) -> None:
+    backlog = Backlog(
+        None if behind is None else seconds(behind), None if next_due is None else T0 + seconds(next_due)
+    )
+    assert pause(backlog, clock.listened(T0)) == expected
 
 
 def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None:

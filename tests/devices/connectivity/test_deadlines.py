@@ -28,17 +28,18 @@ def test_how_far_the_history_is_behind_is_asked_by_one_query(
     connectivity.settle(at(0))
     for second, expected in ((14, None), (15, seconds(0)), (75, seconds(60))):
         with django_assert_num_queries(1):
-            assert deadlines.behind(clock.listened(at(second))) == expected
+            assert deadlines.backlog(clock.listened(at(second))).behind == expected
+    assert deadlines.backlog(clock.listened(at(14))).next_due == at(15)
     connectivity.settle(at(75))
-    assert deadlines.behind(clock.listened(at(75))) is None
+    assert deadlines.backlog(clock.listened(at(75))).behind is None
 
 
 def test_counters_that_wait_to_be_folded_are_something_to_do() -> None:
     connectivity.settle(at(0))
     make_device()
-    assert deadlines.behind(clock.listened(at(0))) == seconds(0)
+    assert deadlines.backlog(clock.listened(at(0))).behind == seconds(0)
     connectivity.settle(at(0))
-    assert deadlines.behind(clock.listened(at(0))) is None
+    assert deadlines.backlog(clock.listened(at(0))).behind is None
 
 
 def test_what_no_pulse_made_certain_is_not_behind() -> None:
@@ -46,7 +47,7 @@ def test_what_no_pulse_made_certain_is_not_behind() -> None:
     connectivity.record_heartbeats([device.pk], T0)
     connectivity.settle(at(0))
     outages.record_liveness(T0)
-    assert deadlines.behind(clock.moment(T0 + seconds(1000))) is None
+    assert deadlines.backlog(clock.moment(T0 + seconds(1000))).behind is None
 
 
 def polled(number: int) -> list[int]:
