@@ -18,8 +18,9 @@ RUN: Final = """async ({ tags, rules }) => {
   const runOnly = rules ? { type: "rule", values: rules } : { type: "tag", values: tags };
   const found = await axe.run(document, { runOnly, resultTypes: ["violations"], elementRef: false });
   const told = (each) => each.nodes.map((node) => [each.id, node.target.join(" "), node.failureSummary]);
-  // What an open menu lies over can be reached once it is closed, what a notice lies over by scrolling.
-  const over = document.querySelector(".menu[open], .notices > :not([hidden])");
+  // What an open menu lies over can be reached once it is closed; what a notice, or the bar of a page
+  // that was scrolled, lies over by scrolling.
+  const over = window.scrollY > 0 || document.querySelector(".menu[open], .notices > :not([hidden])");
   const covered = (fault) => over && fault[2].includes("partially obscured");
   return found.violations.flatMap(told).filter((fault) => !covered(fault));
 }"""
