@@ -113,7 +113,7 @@ def items(
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
-    of, numbers = totals(groups, shares), lost_with(groups, devices, shares, oldest)
+    of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
     found = []
     for line in lines:
         if line.id in shares:

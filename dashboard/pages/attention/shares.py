@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import QuerySet, Sum, Value
+from django.db.models import Q, QuerySet, Sum, Value
 
 from devices.listing import grouping, incidents
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
+from devices.listing.kept_totals import VERY_MANY
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.vocabulary import PROGRESSING
 from devices.words import of_site
@@ -29,7 +31,7 @@ class Shared:
     """What the devices of a group share, looked up."""
 
     place: str
-    devices: QuerySet[Any]  # all that share it, each with `line`, to be counted
+    devices: Callable[[], QuerySet[Any]]  # all that share it, each with `line`, to be counted
     fleet: str = ""
     query: tuple[tuple[str, str], ...] = ()
 
@@ -44,24 +46,36 @@ def shared(
     return {line: item for line, item in found.items() if item}
 
 
-def totals(groups: Sequence[Line], found: Mapping[str, Shared]) -> dict[str, int]:
+def totals(
+    groups: Sequence[Line], devices: QuerySet[Device], found: Mapping[str, Shared], at: datetime
+) -> dict[str, int]:
     """How many devices share each thing, up to MANY + 1, by the id of the line.
 
     Of groups by tag nobody asks: a page has many of them, and each has many devices.
     """
-    lines = [line for line in groups if line.what and line.id in found]
-    return _counted([found[line.id].devices for line in lines], MANY)
+    scope = str(compiled(devices.order_by().values("pk")))
+    things = {line.id: (scope, line.kind, line.key) for line in groups if line.what and line.id in found}
+    known = {line: MANY + 1 for line, thing in things.items() if VERY_MANY.knows(thing, at)}
+    counted = _counted([found[line].devices() for line in things if line not in known])
+    for line, number in counted.items():
+        if number > MANY:
+            VERY_MANY.note(things[line], at)
+    return known | counted
 
 
-def lost_with(
-    groups: Sequence[Line], devices: QuerySet[Device], found: Mapping[str, Shared], oldest: datetime | None
-) -> dict[str, int]:
-    """How many devices were lost with each group, where some of them may not have been looked at.
+def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetime | None) -> dict[str, int]:
+    """How many devices were lost with each group, where some of them may not have been looked at, up to
+    LOST + 1; one query.
 
     `oldest`: when the status of the oldest one changed that was; None: all were.
     """
-    lines = [line for line in groups if oldest and line.id in found and _beyond(line, oldest)]
-    return _counted([_lost_with(line, devices, found) for line in lines], LOST)
+    lines = [line for line in groups if oldest and _beyond(line, oldest)]
+    if not lines:
+        return {}
+    sql, params = _lost(lines, devices)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return {line: min(number, LOST + 1) for line, number in cursor.fetchall()}
 
 
 def _beyond(line: Line, oldest: datetime) -> bool:
@@ -73,57 +87,75 @@ def _share(
     line: Line, devices: QuerySet[Device], fleets: Mapping[int, Fleet], servers: Mapping[int, VpnServer]
 ) -> Shared | None:
     """None where what they share was deleted a moment ago."""
-    mine = devices.order_by().annotate(line=Value(line.id))
+
+    def mine(filters: Filters, **conditions: object) -> QuerySet[Any]:
+        return unchanging(devices.order_by().annotate(line=Value(line.id)).filter(**conditions), filters)
+
     if line.kind == grouping.SERVER:
         server = servers.get(int(line.key))
         words = of_site("{devices} on {vpn} server {server}", devices="{devices}", server=server)
-        return Shared(words, mine.filter(vpn_server=server)) if server else None
+        return Shared(words, partial(mine, Filters(), vpn_server=server)) if server else None
     if line.kind == grouping.ADDRESS:
-        return Shared(
-            f"{{devices}} at {line.key}", mine.filter(public_address=line.key), query=(("q", line.key),)
-        )
+        there = partial(mine, Filters(), public_address=line.key)
+        return Shared(f"{{devices}} at {line.key}", there, query=(("q", line.key),))
     if line.kind == grouping.TAG:
         key, _, value = line.key.partition("=")
-        tagged = unchanging(mine, Filters(tags=(Tag(key, value),)))
+        tagged = partial(mine, Filters(tags=(Tag(key, value),)))
         return Shared(f"{{devices}} tagged {key} = {value}", tagged, query=(("tag", line.key),))
     number, _, release = line.key.partition(" ")
     fleet = fleets.get(int(number))
     if fleet is None:
         return None
     if line.kind == grouping.RELEASE:
-        running = unchanging(mine, Filters(fleets=(fleet,), releases=(release,)))
-        return Shared(
-            f"{{devices}} with release {isolated(release)} in {isolated(fleet)}",
-            running,
-            fleet.slug,
-            (("release", release),),
-        )
-    counted = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
-    return Shared(f"{{devices}} in {isolated(fleet)}", counted, fleet.slug)
+        words = f"{{devices}} with release {isolated(release)} in {isolated(fleet)}"
+        running = partial(mine, Filters(fleets=(fleet,), releases=(release,)))
+        return Shared(words, running, fleet.slug, (("release", release),))
+    counts = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
+    return Shared(f"{{devices}} in {isolated(fleet)}", counts.all, fleet.slug)
 
 
-def _lost_with(line: Line, devices: QuerySet[Device], found: Mapping[str, Shared]) -> QuerySet[Any]:
-    """All devices that share what a group does and were lost in its five minutes, each with `line`."""
-    if line.kind == grouping.FLEET:
-        mine = devices.order_by().filter(fleet_id=int(line.key)).annotate(line=Value(line.id))
-    else:
-        mine = found[line.id].devices
-    start = line.last - grouping.TOGETHER
-    if line.what == "progress":  # by the index of these, which knows it to ten minutes
-        mine = mine.filter(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
-        return mine.filter(progress_changed_at__range=(start, line.last))
+def _lost(lines: Sequence[Line], devices: QuerySet[Device]) -> Fragment:
+    """One look at all devices that any of these lines may have: each has the keys of what it shares."""
+    start = min(line.last for line in lines) - grouping.TOGETHER
     # By the index of what changed last: no status of these is older than the loss.
-    mine = mine.filter(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
-    return mine.filter(**{f"{MOMENTS.get(line.what, 'recorded_since')}__range": (start, line.last)})
+    changed = Q(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
+    # By the index of what progresses, which knows it to ten minutes.
+    stopped = Q(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
+    meant = changed if all(line.what != "progress" for line in lines) else changed | stopped
+    found, params = compiled(devices.order_by().filter(meant).values_list("pk"))
+    kinds = {line.kind for line in lines}
+    tags = sorted({line.key.partition("=")[0] for line in lines if line.kind == grouping.TAG})
+    shares = [f"'{kind} ' || {key}" for kind, key in SHARES.items() if kind in kinds]
+    sql = COUNTED.format(shares=", ".join(shares + [TAGGED] * len(tags)), found=found)
+    named = [f"{line.kind} {line.key}" for line in lines]
+    values = [line.id for line in lines], named, [line.what for line in lines], [line.last for line in lines]
+    rest = [list(PROGRESSING), grouping.TOGETHER]
+    return sql, [*(tag for tag in tags for _ in range(2)), *values, *params, *rest]
 
 
-MOMENTS: Final = {"vpn": "vpn_changed_at"}
+# What devices share, by its kind, as the key of a line says it.
+SHARES: Final = {
+    grouping.SERVER: "d.vpn_server_id",
+    grouping.ADDRESS: "host(d.public_address)",
+    grouping.RELEASE: "d.fleet_id || ' ' || d.release",
+    grouping.FLEET: "d.fleet_id",
+}
+TAGGED: Final = f"'{grouping.TAG} ' || %s || '=' || (d.tags ->> %s)"
+COUNTED: Final = """
+SELECT line.id, count(*)
+FROM devices_device d, unnest(ARRAY[{shares}]) AS has(key),
+     unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS line(id, key, what, last)
+WHERE d.id IN ({found}) AND line.key = has.key AND (line.what = 'progress') = (d.recorded_status = ANY(%s))
+  AND CASE line.what WHEN 'vpn' THEN d.vpn_changed_at WHEN 'progress' THEN d.progress_changed_at
+                     ELSE d.recorded_since END BETWEEN line.last - %s AND line.last
+GROUP BY line.id
+"""
 PROGRESS_KEPT: Final = timedelta(minutes=10)
 
 
-def _counted(groups: Sequence[QuerySet[Any]], most: int) -> dict[str, int]:
-    """How many devices each of these has, by the id of the line, and no more than `most` + 1; one query."""
-    parts = [_part(group, most) for group in groups]
+def _counted(groups: Sequence[QuerySet[Any]]) -> dict[str, int]:
+    """How many devices each of these has, by the id of the line, and no more than MANY + 1; one query."""
+    parts = [_part(group) for group in groups]
     if not parts:
         return {}
     with connection.cursor() as cursor:
@@ -131,8 +163,8 @@ def _counted(groups: Sequence[QuerySet[Any]], most: int) -> dict[str, int]:
         return {line: int(number or 0) for line, number in cursor.fetchall()}
 
 
-def _part(group: QuerySet[Any], most: int) -> Fragment:
+def _part(group: QuerySet[Any]) -> Fragment:
     if group.model is FleetCount:
         return compiled(group.values_list("line").annotate(n=Sum("number")))
-    sql, params = compiled(group.values_list("line")[: most + 1])
+    sql, params = compiled(group.values_list("line")[: MANY + 1])
     return f"SELECT max(line), count(*) FROM ({sql}) AS first (line)", params  # noqa: S608 - Django's
