@@ -1,7 +1,7 @@
-"""The job of an action over many devices: goes through its selection, some hundreds in a transaction.
+"""The job of a bulk action: applies it to the devices of a selection, some hundreds in a transaction.
 
-What was done and what came of each device commit together, so that after the death of a worker the next one
-goes on behind the last result, and does no device twice.
+Changes and results are committed together, so that after the death of a worker the next one continues behind
+the last result, and handles no device twice.
 """
 
 from __future__ import annotations
@@ -25,14 +25,17 @@ from devices.words import of_site
 from fleets.access import locks
 from fleets.models import Fleet
 
-STEP: Final = 500  # devices in a transaction, which may hold the organization
+STEP: Final = 500  # devices per transaction, which may lock the organization
 DONE, SKIPPED = JobResult.Outcome.DONE, JobResult.Outcome.SKIPPED
 LEFT: Final = "Deleted or moved to another organization meanwhile"
 OTHER: Final = "No longer matches the filter"
 
 
 def do(run: Run) -> str:
-    """Do what its parameters say. Raises Refused where that cannot be done to any device."""
+    """Apply the action of the job's parameters; returns a summary.
+
+    Raises Refused where it cannot be applied.
+    """
     selection = _selection(run)
     last = JobResult.objects.filter(job=run.job).aggregate(last=Max("device_id"))["last"] or 0
     work = _Work(run, selection)
@@ -51,7 +54,7 @@ def _selection(run: Run) -> Selection:
 
 
 class _Work:
-    """What is the same for all devices of a run; its results are of some of them, in their transaction."""
+    """An action with its payload, actor and filters; `results` applies it to a part of the selection."""
 
     def __init__(self, run: Run, selection: Selection) -> None:
         self._run, self._organization = run, selection.organization
@@ -64,15 +67,16 @@ class _Work:
             raise Refused(of_site("The {fleet} that the devices should move to was deleted.")) from gone
 
     def results(self, chosen: Sequence[tuple[int, str]]) -> list[Result]:
+        """Apply the action to devices given as (id, UUID), in the caller's transaction; a result for each."""
         at = clock.moment()
         names = self._there([pk for pk, _ in chosen], at)
         matching = self._matching(names, at)
-        came = self._done(sorted(matching), at) if matching else {}
-        found = came | dict.fromkeys(names.keys() - matching, OTHER)
-        return [self._result(pk, uuid, names.get(pk, ""), found.get(pk, LEFT)) for pk, uuid in chosen]
+        outcomes = self._done(sorted(matching), at) if matching else {}
+        outcomes |= dict.fromkeys(names.keys() - matching, OTHER)
+        return [self._result(pk, uuid, names.get(pk, ""), outcomes.get(pk, LEFT)) for pk, uuid in chosen]
 
     def _there(self, ids: list[int], at: Moment) -> dict[int, str]:
-        """The names of those that are there, locked and settled."""
+        """The names, by id, of the devices that exist in the organization, locked and settled."""
         if self._action.holds:
             locks.hold([self._organization.pk])
             settle_devices(ids, at)
@@ -94,8 +98,8 @@ class _Work:
     def _result(self, device_id: int, uuid: str, name: str, why: str) -> Result:
         if why == batch_actions.CHANGED:
             return Result(device_id, uuid, name, DONE)
-        same = self._action.unchanged(self._payload) if why == batch_actions.UNCHANGED else why
-        return Result(device_id, uuid, name, SKIPPED, same)
+        reason = self._action.unchanged(self._payload) if why == batch_actions.UNCHANGED else why
+        return Result(device_id, uuid, name, SKIPPED, reason)
 
 
 def _filters(selection: Selection) -> Filters | None:
@@ -107,13 +111,13 @@ def _filters(selection: Selection) -> Filters | None:
     except kept_list.Unreadable as unreadable:
         raise Refused(f"The filter can no longer be read. {unreadable}") from unreadable
     filters = kept_list.resolved(kept.filters, [selection.organization], unknown)
-    if unknown:  # a fleet that was deleted: without it the filter would name others
+    if unknown:  # a fleet that was deleted: without it the filter would match other devices
         raise Refused(f"The filter no longer means the same. {unknown[0]}")
     return filters
 
 
 def _summary(run: Run) -> str:
-    """What came of them, in a sentence; of each it stands below."""
+    """How many devices were changed and skipped, as a sentence."""
     found: dict[str, Any] = dict(
         JobResult.objects.filter(job=run.job).order_by().values_list("outcome").annotate(Count("pk"))
     )

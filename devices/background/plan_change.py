@@ -1,4 +1,4 @@
-"""Changes of a plan or of a fleet's type: made at once, or by a worker where they reach very many devices.
+"""Changing a plan or a fleet's type: at once, or by a job where very many devices freeze or thaw.
 
 Either way in one transaction (domain.md, Freezing), by freezing.change_plan and fleet_settings.change_fleet.
 """
@@ -23,7 +23,7 @@ from fleets.services.fleets import settings_of, version
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
-AT_ONCE: Final = 10_000  # devices that a request freezes or thaws itself
+AT_ONCE: Final = 10_000  # devices that a request freezes or thaws without a job, at most
 UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
 
 
@@ -37,7 +37,10 @@ def change_plan(
     unpaid: bool,
     seen: str,
 ) -> int | Job:
-    """Returns how many devices changed, or the job that changes them. Raises as freezing.change_plan does."""
+    """Change the plan at once, or start a job that does, by freezing.change_plan.
+
+    Returns how many devices changed, or the job. Raises PermissionDenied, ChangedMeanwhile.
+    """
     roles.require(actor, Role.OWNER, organization)
     wanted: dict[str, Any] = {"plan": plan, "allowance": allowance, "unpaid": unpaid}
     affected = forecast(organization, **wanted).affected
@@ -57,7 +60,7 @@ def change_plan(
 
 
 def plan_run(run: Run) -> str:
-    """The job that change_plan starts."""
+    """The work of the job that change_plan starts."""
     organization = run.job.organization
     try:
         changed = freezing.change_plan(
@@ -70,7 +73,10 @@ def plan_run(run: Run) -> str:
 
 @transaction.atomic
 def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: Any) -> Job | None:
-    """Returns the job that does it, if it is not done. Raises as fleet_settings.change_fleet does."""
+    """Change settings of a fleet at once, or start a job that does, by fleet_settings.change_fleet.
+
+    Returns the job; None: it is done. Raises PermissionDenied, ChangedMeanwhile.
+    """
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
     affected, now = 0, settings_of(fleet)
     if settings.get("type", now["type"]) != now["type"]:
@@ -92,7 +98,7 @@ def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: An
 
 
 def fleet_run(run: Run) -> str:
-    """The job that change_fleet starts."""
+    """The work of the job that change_fleet starts."""
     parameters = run.parameters
     fleet = Fleet.objects.filter(organization=run.job.organization, slug=parameters["fleet"]).first()
     if fleet is None:
@@ -107,12 +113,12 @@ def fleet_run(run: Run) -> str:
 
 
 def _once(**facts: Any) -> Job:
-    """A new job with these facts, or the one that was started with the same and has not ended.
+    """The job with these arguments of jobs.start that has not ended, or a new one: a form may be sent twice.
 
-    Its form may be sent twice. The organization's row is not waited for: a job holds it as long as it runs.
+    An advisory lock is taken and not the organization's row, which a job locks as long as it runs.
     """
-    same = {name: facts[name] for name in ("organization", "kind", "parameters")}
+    identity = {name: facts[name] for name in ("organization", "kind", "parameters")}
     with connection.cursor() as cursor:
         lock = f"start a job of organization {facts['organization'].pk}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
-    return Job.objects.filter(**same, state__in=UNDER_WAY).first() or jobs.start(**facts)
+    return Job.objects.filter(**identity, state__in=UNDER_WAY).first() or jobs.start(**facts)

@@ -1,7 +1,6 @@
-"""Preregister many devices from a list: checked and kept, confirmed, then made by a job, all or none.
+"""Preregistering many devices from a list: the list is kept, confirmed, and applied by a job, all or none.
 
-The list's keys are another matter (devices/operations/key_handout.py): they are made when they are handed
-out.
+The devices' keys are created later, when they are handed out (devices/operations/key_handout.py).
 """
 
 from __future__ import annotations
@@ -31,17 +30,17 @@ from fleets.postgres.unique import unique_violation
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
-BATCH: Final = 500  # devices of one statement
-KEPT: Final = timedelta(days=1)  # how long a list waits to be confirmed
-TOLD: Final = 3  # faults that fit into a sentence
+BATCH: Final = 500  # devices per statement
+KEPT: Final = timedelta(days=1)  # how long a list is kept without being confirmed
+NAMED: Final = 3  # faults that the text of an exception names
 
 
 class Taken(UuidTaken):
-    """Devices of this site have some of the UUIDs; `faults` names the lines."""
+    """Devices of this site already have some of the UUIDs; `faults` names the lines."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        more = f" And {thousands(len(faults) - TOLD)} more." if len(faults) > TOLD else ""
-        super().__init__(" ".join(map(str, faults[:TOLD])) + more)
+        more = f" And {thousands(len(faults) - NAMED)} more." if len(faults) > NAMED else ""
+        super().__init__(" ".join(map(str, faults[:NAMED])) + more)
         self.faults = faults
 
 
@@ -49,7 +48,7 @@ class Taken(UuidTaken):
 def keep(
     *, fleet: Fleet, lines: Sequence[Line], file_name: str, actor: Actor, at: datetime | None = None
 ) -> DeviceList:
-    """Keep a list without faults until it is confirmed, or a day has passed.
+    """Store a list without faults until it is confirmed, or a day has passed.
 
     Raises PermissionDenied, ceilings.Reached.
     """
@@ -69,7 +68,10 @@ def keep(
 
 @transaction.atomic
 def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> Job:
-    """Have the devices of the list made. Confirming again gives the same job. Raises PermissionDenied."""
+    """Start the job that creates the devices of the list; if confirmed before, returns that job.
+
+    Raises PermissionDenied.
+    """
     roles.require(actor, Role.OPERATOR, listed.organization)
     now = DeviceList.objects.select_for_update(no_key=True).get(pk=listed.pk)
     if now.job is not None:
@@ -88,19 +90,19 @@ def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> 
 
 
 def do(run: Run) -> str:
-    """Make the devices of the list, in the one transaction of its job."""
+    """The work of the job: creates the devices of its list in one transaction. Raises Refused."""
     listed = DeviceList.objects.select_related("fleet__organization").filter(job=run.job).first()
     if listed is None:
         raise Refused(of_site("Its {fleet} was deleted meanwhile."))
     lines, at = [Line(**line) for line in listed.lines], clock.moment()
     try:
-        devices = make(fleet=listed.fleet, lines=lines, actor=run.actor, at=at, told=run.progress)
+        devices = make(fleet=listed.fleet, lines=lines, actor=run.actor, at=at, progress=run.progress)
     except (Taken, FleetGone) as problem:
         raise Refused(f"{problem}.".replace("..", ".")) from problem
     run.all_done(devices)
     DeviceList.objects.filter(pk=listed.pk).update(lines=[])
     record(listed.fleet, devices, run.actor, at.at, file=listed.file_name, job=str(run.job.uuid))
-    _record_each(run, listed.fleet, devices, at.at)
+    _record_devices(run, listed.fleet, devices, at.at)
     return f"{thousands(len(devices))} devices are preregistered."
 
 
@@ -111,11 +113,11 @@ def make(
     lines: Sequence[Line],
     actor: Actor | None,
     at: Moment,
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> list[int]:
-    """The devices of these lines, Inactive, by primary key; all or none.
+    """Create the devices of these lines, Inactive, all or none; returns their primary keys.
 
-    `told` is called with how many there are so far. The caller has asked whether the actor may, and writes
+    `progress` is called with how many are created so far. The caller has checked the actor's role, and writes
     the audit log. Raises Taken, FleetGone.
     """
     locks.hold([fleet.organization_id])
@@ -125,15 +127,15 @@ def make(
     if faults := taken(lines):
         raise Taken(faults)
     made: list[int] = []
-    for some in _batches(lines):
-        made += _insert(_alike(now, actor, at.at), some)
-        told(len(made))
+    for batch in _batches(lines):
+        made += _insert(_alike(now, actor, at.at), batch)
+        progress(len(made))
     freezing.refreeze(fleet.organization_id, at, made)
     return made
 
 
 def record(fleet: Fleet, devices: Sequence[int], actor: Actor | None, at: datetime, **more: Any) -> None:
-    """One line for all: 10,000 would bury others."""
+    """Write one line into the audit log for all devices of a list; `more` is added to it."""
     audit.record(
         "devices-preregistered",
         actor=actor,
@@ -144,17 +146,17 @@ def record(fleet: Fleet, devices: Sequence[int], actor: Actor | None, at: dateti
     )
 
 
-def _record_each(run: Run, fleet: Fleet, devices: Sequence[int], at: datetime) -> None:
-    """A line for each device, behind the one for all."""
+def _record_devices(run: Run, fleet: Fleet, devices: Sequence[int], at: datetime) -> None:
+    """Write a line for each device into the audit log, as parts of the job's line."""
     made = Device.objects.filter(pk__in=devices).order_by("pk").values_list("uuid", "name")
     lines: list[audit.Line] = [(uuid, name, None, {"fleet": fleet.slug}) for uuid, name in made]
-    said: dict[str, Any] = {"actor": run.actor, "organization": fleet.organization, "at": at}
+    context: dict[str, Any] = {"actor": run.actor, "organization": fleet.organization, "at": at}
     with audit.coming_from(run.job.started_from, job=run.job.uuid):
-        audit.record_all("device-preregistered", kind="device", lines=lines, **said)
+        audit.record_all("device-preregistered", kind="device", lines=lines, **context)
 
 
 def forget_unconfirmed(at: datetime | None = None) -> int:
-    """Drop lists that nobody confirmed within a day; returns how many."""
+    """Delete the lists that nobody confirmed within a day; returns how many."""
     old = DeviceList.objects.filter(job=None, created_at__lte=(at or clock.now()) - KEPT)
     return old.delete()[0]
 
@@ -164,7 +166,7 @@ def _batches(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
 
 
 def _alike(fleet: Fleet, actor: Actor | None, at: datetime) -> Device:
-    """What all devices of a list have in common."""
+    """A device, not saved, with the values that all devices of a list share."""
     return Device(
         organization_id=fleet.organization_id,
         fleet=fleet,
@@ -177,7 +179,10 @@ def _alike(fleet: Fleet, actor: Actor | None, at: datetime) -> Device:
 
 
 def _insert(alike: Device, lines: Sequence[Line]) -> list[int]:
-    """Raises Taken where one of them came in between from elsewhere."""
+    """Insert the devices of these lines; returns their primary keys.
+
+    Raises Taken where a UUID came in between.
+    """
     own: dict[str, list[Any]] = {
         "uuid": [line.uuid or secrets.token_hex(16) for line in lines],
         "name": [line.name for line in lines],

@@ -1,6 +1,7 @@
-"""What has changed lately: the recorded history, and what the clock has done that nobody recorded yet.
+"""Lists of the latest changes of status, for organizations and fleets.
 
-Whether a background process runs changes nothing that is shown (domain.md), so every list of changes is both.
+They combine the recorded history with the changes that the clock has made and nobody has recorded yet, so
+that what is shown does not depend on a background process (domain.md).
 """
 
 from __future__ import annotations
@@ -46,30 +47,27 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a device's status, or a run of them, by its newest.
+    """One change of a device's status; with `number` above 1 the newest of a run of changes."""
 
-    `after` None: it was deleted. `uuid` is empty where it is gone.
-    """
-
-    name: str
-    uuid: str
+    name: str  # of the device
+    uuid: str  # of the device; empty: it was deleted
     fleet_id: int
-    before: str | None
-    after: str | None
+    before: str | None  # the status before; None: the device was created
+    after: str | None  # the status after; None: the device was deleted
     at: datetime
-    reason: str
-    link: str = ""  # that brought it: vpn, heartbeat, or nothing
-    recorded_id: int = field(default=0, compare=False)  # of its record; 0: not recorded yet
-    number: int = 1  # of changes that it stands for, the newest of a run
+    reason: str  # a phrase
+    link: str = ""  # the link whose change caused it, vpn or heartbeat; empty: another reason
+    recorded_id: int = field(default=0, compare=False)  # of its StatusChange; 0: not recorded yet
+    number: int = 1  # how many changes it stands for
 
     @property
     def moved(self) -> bool:
-        """Whether only its fleet changed."""
+        """Whether the device moved to another fleet, without a change of its status."""
         return self.before == self.after
 
 
 def reason_words(reason: dict[str, Any]) -> str:
-    """A recorded reason as a phrase; a slug that has none reads as itself."""
+    """A recorded reason (`slug` and its parameters) as a phrase; an unknown slug as its own words."""
     slug = str(reason.get("slug", ""))
     server = reason.get("server", "a server")
     phrase = of_site(
@@ -83,7 +81,10 @@ def reason_words(reason: dict[str, Any]) -> str:
 def latest(
     organizations: Sequence[Organization], at: Moment, limit: int, among: Sequence[int]
 ) -> list[Change]:
-    """The newest changes in these organizations, newest first, runs as one; `among`: as status.moved_ids."""
+    """The newest `limit` changes in these organizations by `at`, newest first, each run as one change.
+
+    `among`: the ids of all devices that moved (status.reading.moved_ids).
+    """
     devices = Device.objects.filter(organization__in=organizations)
     recorded = StatusChange.objects.filter(organization__in=organizations, at__lte=at.at)
     newest = unrecorded(devices, at, among).order_by("-status_since", "-pk")[:limit] if among else []
@@ -94,20 +95,20 @@ def latest(
     return [replace(change, number=runs.get(change.recorded_id, 1)) for change in changes]
 
 
-RUNS_IN: Final = 100  # newest changes, in which devices are looked for that change often
-OFTEN: Final = 3  # changes of a device by one link among these; all of its last hour are read then
-RUN: Final = flapping.MANY + 1  # changes of one device by one link within an hour are a run, fewer are not
+RUNS_IN: Final = 100  # how many of the newest changes are searched for devices that change often
+OFTEN: Final = 3  # changes of a device by one link among these, from which on its last hour is read
+RUN: Final = flapping.MANY + 1  # changes of a device by one link within an hour that make a run, at least
 
 
 def _runs(rows: Sequence[StatusChange], at: Moment) -> dict[int, int]:
-    """The changes that are of runs: the newest of each with their number, the others with 1."""
+    """The changes that belong to runs, by id: the newest of a run with the run's size, others with 1."""
     often = {device for (device, _), alike in _by_link(rows).items() if len(alike) >= OFTEN}
     if not often:
         return {}
     recent = StatusChange.objects.filter(device__in=often, at__gt=at.at - flapping.HOUR, at__lte=at.at)
-    of_them = {row.pk: row for row in (*recent, *rows) if row.device_id in often}
+    theirs = {row.pk: row for row in (*recent, *rows) if row.device_id in often}
     found: dict[int, int] = {}
-    for alike in _by_link(of_them.values()).values():
+    for alike in _by_link(theirs.values()).values():
         alike.sort(key=lambda row: (row.at, row.pk), reverse=True)
         while alike:
             run = [row for row in alike if row.at > alike[0].at - flapping.HOUR]
@@ -118,7 +119,7 @@ def _runs(rows: Sequence[StatusChange], at: Moment) -> dict[int, int]:
 
 
 def _by_link(rows: Iterable[StatusChange]) -> dict[tuple[int, str], list[StatusChange]]:
-    """Changes that a link brought, by device and link."""
+    """The changes that a link caused, by device id and link."""
     found: dict[tuple[int, str], list[StatusChange]] = defaultdict(list)
     for row in rows:
         if link := link_of(row.reason):
@@ -127,7 +128,7 @@ def _by_link(rows: Iterable[StatusChange]) -> dict[tuple[int, str], list[StatusC
 
 
 def link_of(reason: Mapping[str, Any]) -> str:
-    """The link whose change a recorded reason names: vpn or heartbeat; else nothing."""
+    """The link whose change a recorded reason names, vpn or heartbeat; empty: another reason."""
     slug = str(reason.get("slug", ""))
     if slug == "vpn-setting":
         return ""
@@ -135,14 +136,17 @@ def link_of(reason: Mapping[str, Any]) -> str:
 
 
 def last_of_fleets(fleets: Sequence[int], at: Moment, among: Sequence[int]) -> dict[int, Change]:
-    """The newest change in each of these fleets, by the fleet's id; `among`: as status.moved_ids."""
+    """The newest change by `at` in each of these fleets (by id); a fleet without any is left out.
+
+    `among`: the ids of all devices that moved (status.reading.moved_ids).
+    """
     fleets = list(fleets)
     recorded = StatusChange.objects.raw(NEWEST, {"fleets": fleets, "at": at.at})
     newest: Iterable[DeviceWithStatus] = []
     if among:
         moves = unrecorded(Device.objects.filter(fleet__in=fleets), at, among)
         newest = moves.order_by("fleet_id", "-status_since", "-pk").distinct("fleet_id")
-    # Oldest first, so that the newest one of each fleet stays.
+    # Oldest first, so that the newest change of each fleet overwrites the others.
     return {change.fleet_id: change for change in reversed(_changes(recorded, newest))}
 
 
@@ -155,7 +159,7 @@ SELECT newest.* FROM unnest(%(fleets)s::bigint[]) AS fleet (id) CROSS JOIN LATER
 
 
 def _changes(recorded: Iterable[StatusChange], passed: Iterable[DeviceWithStatus]) -> list[Change]:
-    """Both kinds as changes, newest first, with the present names of their devices."""
+    """Recorded changes, and those of devices that moved, newest first, with the devices' present names."""
     recorded = list(recorded)
     devices = Device.objects.in_bulk({change.device_id for change in recorded})
     changes = [_recorded_change(change, devices.get(change.device_id)) for change in recorded]
@@ -178,7 +182,7 @@ def _recorded_change(change: StatusChange, device: Device | None) -> Change:
 
 
 def _passed(device: DeviceWithStatus) -> dict[str, Any]:
-    """The reason that will be recorded: the deadline at which the device came to its status."""
+    """The reason that will be recorded: the deadline at which the device got its present status."""
     server, poll = device.vpn_server, device.last_poll
     if server and device.status_since == server.due_at:
         return {"slug": "vpn-server-silent", "server": server.name}

@@ -1,7 +1,7 @@
-"""What was: the counts of fleets at any instant of the kept history.
+"""The counts of fleets by status as of any instant of the kept history.
 
-From the nearest hourly tally, or from the counters where the present is nearer, and the changes in between;
-then corrected by what the clock had done by then that nobody has recorded yet.
+They are computed from the nearest hourly rollup, or from the counters where the present is nearer, and the
+changes in between; then corrected for deadlines that had passed by the instant and are not recorded yet.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from fleets.postgres.fragment import Fragment, compiled
 class Instant:
     """An instant of the past, read at `now`.
 
-    `passed` are the devices to which the clock had done something by then that nobody has recorded since;
-    `base` is the nearest hour of the tallies, or None where the present is nearer.
+    `passed` are the ids of devices with a deadline that had passed by the instant and is not recorded yet;
+    `base` is the hour of the nearest rollup, or None where the present is nearer.
     """
 
     at: Moment
@@ -36,7 +36,7 @@ class Instant:
 
 
 def instant(at: Moment, now: Moment) -> Instant:
-    """Read once for a page."""
+    """The Instant of `at`, read at `now`; a page reads it once. Two queries."""
     with connection.cursor() as cursor:
         cursor.execute(NEAREST, {"at": at.at})
         near = [hour for hour in cursor.fetchone() if hour]
@@ -65,18 +65,18 @@ NOBODY: Final = "SELECT 0::bigint, ''::text, ''::text WHERE false"
 COUNT: Final = """
 WITH moved (fleet_id, before, after) AS MATERIALIZED ({moved}),
 counted (organization_id, fleet_id, status, number) AS ({counted}),
-tally (fleet_id, status, number) AS (
+summand (fleet_id, status, number) AS (
     SELECT fleet_id, status, number FROM counted
     UNION ALL SELECT fleet_id, before, -1 FROM moved UNION ALL SELECT fleet_id, after, 1 FROM moved
 )
 SELECT status, sum(number)::bigint, COALESCE(sum(number) FILTER (WHERE fleet.id IS NULL), 0)::bigint
-FROM tally LEFT JOIN fleets_fleet fleet ON fleet.id = tally.fleet_id
+FROM summand LEFT JOIN fleets_fleet fleet ON fleet.id = summand.fleet_id
 WHERE {fleets} GROUP BY status
 """
 
 
 def counted(organizations: Sequence[int], instant: Instant) -> Fragment:
-    """Rows (organization, fleet, status, number) to be added up: what is recorded of that instant."""
+    """SQL of rows (organization id, fleet id, status, number) to be added up to the counts as of then."""
     at, base, owned = instant.at.at, instant.base, list(organizations)
     if base is None:
         return f"{COUNTED} UNION ALL {CHANGED}", [owned, -1, owned, at, "infinity"]
@@ -87,16 +87,17 @@ def counted(organizations: Sequence[int], instant: Instant) -> Fragment:
 def count(
     organizations: Sequence[int], instant: Instant, fleets: Sequence[int] = ()
 ) -> tuple[dict[str, int], int]:
-    """How many devices these organizations, or of them these fleets, had of each status then.
+    """How many devices of these organizations (by id) had each status as of the instant: all nine, by slug.
 
-    And how many of them in fleets that are gone.
+    `fleets`, if any, limits the counts to these ids. Also returns how many of the devices were in fleets that
+    are deleted.
     """
     sql, params = counted(organizations, instant)
     devices = Device.objects.filter(organization__in=organizations)
     moves = unrecorded(devices, instant.at, instant.passed).order_by()
     columns = ("fleet_id", "recorded_status", "status")
     moved, moved_params = compiled(moves.values_list(*columns)) if instant.passed else (NOBODY, [])
-    chosen = "tally.fleet_id = ANY(%s)" if fleets else "true"
+    chosen = "summand.fleet_id = ANY(%s)" if fleets else "true"
     counts, gone = dict.fromkeys(Status.values, 0), 0
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,6 +1,6 @@
-"""What happened to one device in a time, as its timeline and its list of changes read it: once for both.
+"""The history of one device over a time, which its timeline and its list of changes share.
 
-What the clock has done since anything was recorded belongs to it too, dated at its deadlines.
+It includes transitions that the clock has made and nobody has recorded yet, dated at their deadlines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from devices.status.reading import with_status
 
 Link = ConnectivityRecord.Link
 
-# Written out: to put such a union together takes longer than to answer it.
+# Plain SQL, since the ORM takes longer to build such a union than the database takes to run it.
 READ: Final = """
 SELECT * FROM {table} WHERE device_id = %(device)s AND at > %(start)s AND at <= %(at)s
 UNION {before}
@@ -42,8 +42,10 @@ class DeviceHistory:
 def read(
     device: DeviceWithStatus, start: datetime, at: Moment, limit: int = 0, until: datetime | None = None
 ) -> DeviceHistory:
-    """What happened to a device, read by with_status, from `start` to `at`, after the newest before it: of
-    each link its own. In addition the newest `limit` of both kinds before `until` (None: now). Two queries.
+    """The history of a device, which with_status annotated, from `start` to `at`. Two queries.
+
+    It also has the newest change of status and the newest transition of each link before `start`, and the
+    newest `limit` changes and transitions before `until` (None: now).
     """
     params = {"device": device.pk, "start": start, "at": at.at, "limit": limit, "until": until or "infinity"}
     transitions = passed_transitions(device, at)
@@ -63,7 +65,7 @@ TRANSITIONS: Final = _written("devices_connectivityrecord", [f" AND link = '{lin
 
 
 def passed_transitions(device: DeviceWithStatus, at: Moment) -> list[ConnectivityRecord]:
-    """The transitions that the clock has brought and nobody recorded, newest first."""
+    """The transitions by deadlines that passed by `at` and are not recorded yet, newest first."""
     poll, server, transitions = device.last_poll, device.vpn_server, []
     if poll and poll.due_at and poll.due_at <= at.heard:
         if poll.due_at == poll.late_at:
@@ -83,7 +85,10 @@ def _by_clock(link: Link, after: str, at: datetime, **reason: str) -> Connectivi
 def passed_statuses(
     device: DeviceWithStatus, transitions: Sequence[ConnectivityRecord]
 ) -> list[StatusChange]:
-    """The changes of status that those transitions brought, newest first; a query for each, mostly none."""
+    """The changes of status by these unrecorded transitions, newest first.
+
+    A query per transition, mostly none.
+    """
     changes, before = [], device.recorded_status
     for transition in reversed(transitions):
         state = with_status(Device.objects.filter(pk=device.pk), transition.at).get()

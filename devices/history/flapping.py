@@ -1,6 +1,6 @@
-"""Links that change often: once too many times within an hour they are flapping, until an hour is calm.
+"""Flapping: a link that changed too often within an hour is flapping until an hour is calm.
 
-So a link that has just come back does not look as if it had been up for long, or had lasted until then.
+Pages say so, because "up since a minute ago" would hide that the link was lost many times before.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from devices.status.annotated import DeviceWithStatus
 HOUR: Final = timedelta(hours=1)
 MANY: Final = 6
 CALM: Final = 3
-LOOKED_BACK: Final = timedelta(days=1)  # as the picture of a device does at first
-# Of each link, at most this many: more than MANY an hour for a day, so that the rule finds the same.
+LOOKED_BACK: Final = timedelta(days=1)  # the span of a device's timeline by default
+# Changes that are read of each link, at most: more than MANY per hour for a day, so that the result is exact.
 NEWEST: Final = 500
 CHANGES: Final = """
 SELECT named.id, kind.link, array_agg(newest.at ORDER BY newest.at)
@@ -34,7 +34,10 @@ GROUP BY 1, 2 HAVING count(*) >= %s
 
 
 def flapping_changes(changes: Iterable[datetime], at: datetime) -> int:
-    """How often a link changed within the last hour, where it is flapping; else 0. Oldest first."""
+    """How often a link changed within the hour before `at`, if it is flapping; else 0.
+
+    `changes` are the moments of its changes, the oldest first.
+    """
     last_hour: deque[datetime] = deque()
     marked = False
     for change in changes:
@@ -52,7 +55,10 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
 
 
 def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
-    """Which link of these devices, read by with_status, changes most often, in words. One query."""
+    """For devices with a flapping link, by id: a phrase on the link that changes most often. One query.
+
+    with_status annotated the devices.
+    """
     return {
         pk: f"{link} unstable: {number} changes in 1\u00a0h"
         for pk, (number, link) in most_changing(devices, at).items()
@@ -60,7 +66,10 @@ def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping
 
 
 def most_changing(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, tuple[int, str]]:
-    """How often their flapping link changed within the hour, and its name, by device. One query."""
+    """For devices with a flapping link, by id: how often it changed within the hour, and its name. One query.
+
+    Of two flapping links the one that changes more often. with_status annotated the devices.
+    """
     by_id = {device.pk: device for device in devices}
     names = {"vpn": settings.VPN_WORD, "heartbeat": "API"}
     found: dict[int, tuple[int, str]] = {}
@@ -75,17 +84,18 @@ def most_changing(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[
 
 
 def changing_often(organizations: Sequence[int], at: datetime) -> list[int]:
-    """The ids of devices of these organizations whose status changed often within the hour, the most first.
+    """The ids of devices of these organizations (by id) whose status changed often within the hour.
 
-    Of the newest changes alone, so where very many change the less hasty ones are left out. One query.
+    Those with most changes first. Only the newest changes are read, so where very many devices change, some
+    are left out. One query.
     """
     with connection.cursor() as cursor:
         cursor.execute(OFTEN, [list(organizations), at - HOUR, at, LATEST, CALM, MOST])
         return [device for (device,) in cursor.fetchall()]
 
 
-LATEST: Final = 2_000  # changes that are looked at, of each organization
-MOST: Final = 100  # devices
+LATEST: Final = 2_000  # newest changes that are read of each organization
+MOST: Final = 100  # devices that are returned at most
 OFTEN: Final = """
 SELECT newest.device_id FROM unnest(%s::bigint[]) AS scope(id), LATERAL (
     SELECT c.device_id FROM devices_statuschange c

@@ -1,7 +1,7 @@
-"""How long the histories reach back: months are made ahead, and dropped when all of one is too old.
+"""Retention of the histories: monthly partitions are created ahead, and dropped once they are too old.
 
-What was true at the cut is kept: the newest row of each device before it, so that a timeline never starts
-empty. Run daily by `settle --watch`, or by `manage.py keep_history`.
+The newest row of each device before the cut is kept, so that a timeline never starts empty. Run daily by
+`settle --watch`, or by `manage.py keep_history`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ MONTHS_AHEAD: Final = 3
 
 
 def cut_at(at: datetime, days: int | None = None) -> datetime:
-    """Where the histories begin at that moment: the beginning of the month that `days` ago lies in."""
+    """The cut at `at`, where the histories begin: the beginning of the month, in UTC, `days` days ago.
+
+    `days` None: the setting HISTORY_DAYS.
+    """
     days = settings.HISTORY_DAYS if days is None else days
     return (
         (at - timedelta(days=days)).astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -29,12 +32,12 @@ def cut_at(at: datetime, days: int | None = None) -> datetime:
 
 
 def make_ahead(at: datetime | None = None) -> list[str]:
-    """Make the partitions of this month and the next few that are missing; returns their names."""
+    """Create the missing partitions of this month and the next MONTHS_AHEAD; returns their names."""
     return _names("SELECT devices_history_ahead(%s, %s)", at or clock.now(), MONTHS_AHEAD)
 
 
 def too_old(cut: datetime) -> list[str]:
-    """The partitions that a cut there would drop."""
+    """The names of the partitions that `drop_old(cut)` would drop."""
     return _names(TOO_OLD, cut)
 
 
@@ -48,7 +51,10 @@ ORDER BY child.relname
 
 
 def begins() -> datetime | None:
-    """From when on everything is kept: the newest cut, else the oldest change there is; None: no history."""
+    """The moment from which on the history is complete: the newest cut, else the oldest change.
+
+    None: there is no history.
+    """
     with connection.cursor() as cursor:
         cursor.execute(BEGINS)
         (moment,) = cursor.fetchone()
@@ -69,16 +75,20 @@ SELECT COALESCE((
 
 @transaction.atomic
 def drop_old(cut: datetime) -> list[str]:
-    """Drop what happened before `cut`, the beginning of a month, but what was true then; returns what went.
+    """Drop the history before `cut`, the beginning of a month, but for each device's newest row before it.
 
-    Readers wait while partitions change places, not while what is kept is gathered.
+    Returns the names of the dropped partitions. Readers wait while partitions are exchanged, not while the
+    kept rows are copied.
     """
     Outage.objects.filter(ended_at__lte=cut).delete()
     return _names("SELECT devices_history_cut(%s)", cut)
 
 
 def keep(at: datetime | Moment | None = None) -> list[str]:
-    """The daily work; returns the partitions made and dropped."""
+    """Do the daily work: create partitions ahead, drop old ones and old rollups.
+
+    Returns the partitions' names.
+    """
     at = clock.moment(at)
     made, cut = make_ahead(at.at), cut_at(trusted(at))
     FleetTally.objects.filter(at__lt=cut).delete()

@@ -1,9 +1,9 @@
-"""How many devices of each status every fleet had at each full hour: a sum that follows from the changes.
+"""Rollups: how many devices of each status every fleet had at each full hour, computed from the changes.
 
-Kept by `settle --watch`, made anew by `manage.py tally --rebuild`, checked by devices/integrity/checks.py.
-An hour
-is written once it is certain: what the clock has done until then is recorded, and no outage can have begun
-before. A change dated before an hour and committed much later is met when the next hours are written.
+Written by `settle --watch`, rebuilt by `manage.py tally --rebuild`, checked by devices/integrity/checks.py.
+An hour is written once it is certain: deadlines until then are recorded, and no outage can have begun before
+it. A change that is dated before an hour and committed much later is included when the next hours are
+written.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from devices.history import retention
 from devices.rules.vocabulary import Status
 
 EVERY: Final = timedelta(hours=1)
-MARGIN: Final = timedelta(minutes=1)  # for what is dated before the hour and on its way into the database
-AGAIN: Final = 5  # hours that are written once more with the next one
-PORTION: Final = 24  # hours written, or compared, at once
-TALLYING: Final = 0x74616C6C79  # the advisory lock of whoever writes
+MARGIN: Final = timedelta(minutes=1)  # for changes dated before the hour and not committed yet
+AGAIN: Final = 5  # hours that are written again with the next one
+PORTION: Final = 24  # hours written, or compared, by one statement
+WRITING: Final = 0x74616C6C79  # the advisory lock under which rollups are written
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def columns(expression: str) -> str:
-    """An SQL expression for each status, in their order; `{slug}` and `{n}`, from 1, stand for it."""
+    """SQL expressions, one per status in order, from a template with `{slug}` and `{n}` (from 1)."""
     return ", ".join(expression.format(slug=slug, n=n) for n, slug in enumerate(Status.values, 1))
 
 
-# What a change moves: one less of what it was where it was, one more of what it is where it is.
+# The differences of a change: one less of the status before in the fleet before, one more of those after.
 MOVES: Final = """LATERAL (
     VALUES (COALESCE(c.left_fleet_id, c.fleet_id), c.before, -1), (c.fleet_id, c.after, 1)
 ) AS move(fleet_id, status, n)"""
-# From one tallied hour, `base`, to another: what each hour in between must say.
+# The rollups of the hours after `base`, whose rollup exists, up to `until`.
 HOURS: Final = f"""
 WITH change AS (
     SELECT c.organization_id, move.fleet_id,
@@ -68,7 +68,7 @@ running AS (
     WINDOW so_far AS (PARTITION BY fleet.fleet_id ORDER BY hour.at)
 )
 """
-# Where the tallies begin: the newest row of each device.
+# The first rollup, at `base`: from the newest row of each device.
 FIRST: Final = f"""
 WITH hour AS (SELECT %(base)s::timestamptz AS at),
 running AS (
@@ -82,7 +82,7 @@ running AS (
     WHERE was.after IS NOT NULL GROUP BY 1, 2
 )
 """
-# Of both: a row for each fleet that has any, and one for each organization.
+# The rows to store, of HOURS or FIRST: one for each fleet that had devices, and one for each organization.
 ROWS: Final = f"""
 SELECT organization_id, fleet_id, at, counts FROM running WHERE 0 <> ANY (counts)
 UNION ALL
@@ -92,8 +92,8 @@ LEFT JOIN running ON running.organization_id = o.id AND running.at = hour.at
 GROUP BY o.id, hour.at
 """
 WRITE: Final = "INSERT INTO devices_fleettally (organization_id, fleet_id, at, counts)"
-# What is kept beside what should be, of the hours after `since`. Of hours before an organization was created
-# nothing need be kept: only the newest of them are written again, with zeros.
+# Stored rollups that differ from computed ones, of the hours after `since`. Of hours before an organization
+# was created none need be stored.
 COMPARED: Final = f"""
 SELECT organization_id, whose, at, kept.counts, made.counts
 FROM (
@@ -111,18 +111,18 @@ AND NOT (kept.counts IS NULL AND 0 = ALL (made.counts) AND at < whole.created_at
 
 
 def floor(at: datetime) -> datetime:
-    """The newest full hour."""
+    """The newest full hour at `at`."""
     return at - (at - EPOCH) % EVERY
 
 
 def certain(at: Moment) -> datetime:
-    """The newest full hour of which everything is known at `at`."""
+    """The newest full hour whose rollup is certain at `at`."""
     return floor(at.concluded - MARGIN)
 
 
 @transaction.atomic
 def keep(at: datetime | Moment | None = None) -> int:
-    """Write the full hours that are not there yet, once settled; returns how many."""
+    """Write the rollups of the certain hours that are missing; returns how many hours. Settle before."""
     _alone()
     until = certain(clock.moment(at))
     with connection.cursor() as cursor:  # hours of a clock that was ahead and was set back
@@ -138,16 +138,19 @@ def keep(at: datetime | Moment | None = None) -> int:
 
 @transaction.atomic
 def rebuild(at: datetime | Moment | None = None) -> int:
-    """Make all tallies anew from the changes; returns how many hours. Meanwhile pages read the old ones."""
+    """Compute all rollups anew from the changes; returns how many hours.
+
+    Meanwhile pages read the old ones.
+    """
     _alone()
     return _rebuild(certain(clock.moment(at)))
 
 
 def wrong(since: datetime | None = None) -> Iterator[tuple[str, list[int] | None, list[int] | None]]:
-    """(where, kept, should be) of the tallies that do not follow from the changes: none, or we have a bug.
+    """Yields (what, stored counts, computed counts) of rollups that do not follow from the changes: a bug.
 
-    A portion of hours at a time, each from the one before it. `since`: only of hours after that, and not of
-    the last few, which are written again.
+    `what` names the fleet or organization and the hour. `since`: only of hours after it, without the last
+    AGAIN, which are written again anyway; None: of all hours. One query per PORTION.
     """
     first, newest = _kept()
     if first is None or newest is None:
@@ -181,7 +184,10 @@ def _rebuild(until: datetime) -> int:
 
 
 def _write(base: datetime, until: datetime) -> int:
-    """The hours after `base`, which is there, up to `until`."""
+    """Write the rollups of the hours after `base`, whose rollup exists, up to `until`.
+
+    Returns how many hours.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM devices_fleettally WHERE at > %(base)s AND at <= %(until)s", _params(base, until)
@@ -197,7 +203,7 @@ def _portions(first: datetime, last: datetime) -> Sequence[tuple[datetime, datet
 
 
 def _kept() -> tuple[datetime | None, datetime | None]:
-    """The first and the newest hour that are there."""
+    """The first and the newest hour with a rollup; None where there is none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT min(at), max(at) FROM devices_fleettally")
         first, newest = cursor.fetchone()
@@ -206,7 +212,7 @@ def _kept() -> tuple[datetime | None, datetime | None]:
 
 def _alone() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [TALLYING])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [WRITING])
 
 
 def _params(base: datetime, until: datetime) -> dict[str, Any]:

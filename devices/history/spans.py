@@ -1,7 +1,7 @@
-"""What a device and its two links were over a time: spans of one state each, and uptime by product.md.
+"""The states of a device and its two links over a time, as spans of one state each, and uptime (product.md).
 
-Recorded history, and what the clock has done that nobody recorded yet; the times in which we did not listen
-beside them, since they count for nothing.
+They include what the clock has done and nobody has recorded yet. Outages of ours are listed beside them,
+since they do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from devices.status.annotated import DeviceWithStatus
 
 Link = ConnectivityRecord.Link
 
-# Uptime: what counts as up, and what is outside the division because it says nothing of the link.
+# Uptime: the states that count as up, and those that do not count at all, as they say nothing of the link.
 UP: Final[dict[str, set[Any]]] = {
     "status": {
         Status.ONLINE,
@@ -42,7 +42,7 @@ OUTSIDE: Final[dict[str, set[Any]]] = {
 
 @dataclass(frozen=True)
 class Span:
-    """From `start` up to `end` it was in one state, for one reason; `end` None: it still is."""
+    """A time, from `start` up to `end`, in one state for one reason (a phrase); `end` None: it lasts."""
 
     start: datetime
     end: datetime | None
@@ -52,13 +52,16 @@ class Span:
 
 @dataclass(frozen=True)
 class History:
-    """The three lanes of a device by name, and when we did not listen."""
+    """The spans of a device by kind (status, vpn, heartbeat), and the outages of ours as (start, end)."""
 
     spans: dict[str, list[Span]]
     outages: list[tuple[datetime, datetime]]
 
     def uptime(self, kind: str, start: datetime, at: datetime) -> float | None:
-        """The share of the observed and active time in which it was up; None: no such time."""
+        """The share, 0 to 1, of the observed and active time from `start` to `at` in which `kind` was up.
+
+        `kind` is status, vpn or heartbeat. None: there was no such time.
+        """
         inactive = [
             (span.start, span.end or at) for span in self.spans["status"] if span.state == Status.INACTIVE
         ]
@@ -74,10 +77,13 @@ class History:
 
 
 def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, at: Moment) -> History:
-    """The history of a device, read by with_status, from `start` to `at`, of what happened. One query."""
+    """The spans of a device, which with_status annotated, from `start` to `at`, given its history.
+
+    One query.
+    """
     changes, transitions = history.changes[::-1], history.transitions[::-1]
     by_link = {link: [transition for transition in transitions if transition.link == link] for link in Link}
-    # Without any edge a link is what it was before the histories begin; a VPN never seen is unknown.
+    # Without any transition a link is what it was before the histories begin; a VPN never seen is unknown.
     vpn = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since) or "unknown"
     spans = {
         "status": _spans(changes, start, device.status),
@@ -88,10 +94,10 @@ def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, 
 
 
 def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = None) -> list[Span]:
-    """Rows in order as spans that neither overlap nor gap; `now` where there are none.
+    """Changes, the oldest first, as spans without overlap or gap; without changes one span of `now`.
 
-    Of those before `start` the newest counts. What the first row says was before it reaches back to `start`,
-    unless that is `first`: never seen.
+    Of the changes before `start` the newest counts. What was before the first change reaches back to `start`;
+    `first`, if given, replaces it, as for a link that was never seen before.
     """
     if not rows:
         return [Span(start, None, now)]
@@ -110,7 +116,7 @@ def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = N
 
 
 def _outages(start: datetime, at: Moment) -> list[tuple[datetime, datetime]]:
-    """When we did not listen, from `start` to `at`, in order."""
+    """The outages of ours from `start` to `at` as (start, end), in order."""
     over = Outage.objects.filter(ended_at__gt=start, began_at__lt=at.at).order_by("began_at")
     outages = [(max(outage.began_at, start), min(outage.ended_at, at.at)) for outage in over]
     if at.in_outage and (not outages or outages[-1][1] < at.at):
@@ -119,7 +125,7 @@ def _outages(start: datetime, at: Moment) -> list[tuple[datetime, datetime]]:
 
 
 def _without(start: datetime, end: datetime, holes: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    """How much of the time from `start` to `end` lies in none of the holes, which are in order."""
+    """How much of the time from `start` to `end` lies in none of `holes`, which are in order."""
     left = timedelta()
     for begins, ends in holes:
         if begins >= end:

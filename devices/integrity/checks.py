@@ -1,8 +1,8 @@
-"""Whether what is recorded still follows from the facts: devices, histories, counters, tallies.
+"""Integrity checks: whether recorded statuses, histories, counters and rollups follow from the facts.
 
-Each statement looks at a part of the devices and sees one moment of the database, so that what is written
-meanwhile disagrees with nothing and waits for nothing. Run nightly by the worker
-(devices/integrity/nightly.py), after every random sequence of the tests, and by `manage.py verify_status`.
+Each statement reads a part of the devices in one snapshot, so that concurrent writes neither disagree nor
+wait. Run nightly by the worker (devices/integrity/nightly.py), after every random sequence of the tests, and
+by `manage.py verify_status`.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from devices.status.expressions import status_over
 from devices.status.reading import with_status
 from fleets.models import Organization
 
-IDS_AT_ONCE: Final = 200_000  # devices looked at by one statement
+IDS_AT_ONCE: Final = 200_000  # ids of devices that one statement covers
 AHEAD: Final = "a record in the future"
 
 RULES: Final = "the status by the rules"
 
-# Each finds devices, as uuid, what is recorded, and what it should be.
+# Each check finds rows: what is wrong (a UUID or an id), what is recorded, and what it should be.
 BY_RULES: Final = f"""
 SELECT d.uuid, d.recorded_status, {status_over()} FROM devices_device d
 WHERE d.id > %(after)s AND d.id <= %(last)s AND {DISAGREES}
@@ -71,7 +71,7 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id, LATER
 ) AS should
 WHERE d.id > %(after)s AND d.id <= %(last)s AND d.heartbeat_state <> should.state
 """
-# Whoever has signed has a lease, until its end is recorded with every device (domain.md, VPN).
+# A VPN server that has sent a sign has a lease until its end is recorded with every device (domain.md, VPN).
 LEASES: Final = """
 SELECT d.uuid, 'connected to ' || s.name || ' without a deadline', 'connected until its lease ends'
 FROM devices_device d JOIN devices_vpnserver s ON s.id = d.vpn_server_id
@@ -81,7 +81,7 @@ WHERE d.id > %(after)s AND d.id <= %(last)s AND d.vpn_connected AND s.due_at IS 
       WHERE o.name = s.name AND o.organization_id IS NOT DISTINCT FROM s.organization_id
         AND o.lease_until IS NOT NULL)
 """
-# What a row says was before is what the row before it says was after.
+# `before` of a row is `after` of the row before it.
 CHAIN: Final = """
 SELECT device_id::text, was || ' at ' || at, before
 FROM (
@@ -106,7 +106,7 @@ CHECKS: Final = {
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Two places that should say the same: what was looked at, of which device or fleet, and both words."""
+    """Two values that should be equal: which check (`what`), of which device or fleet (`where`), and both."""
 
     what: str
     where: str
@@ -118,10 +118,10 @@ class Disagreement:
 
 
 def disagreements(at: datetime | None = None, since: datetime | None = None) -> Iterator[Disagreement]:
-    """Everything that is recorded and does not follow from the facts; nothing, as a rule.
+    """Yields everything recorded that does not follow from the facts at `at`; nothing, unless we have a bug.
 
-    Histories and tallies are compared from `since` on, where that is given: what lies before was, and changes
-    no more.
+    Histories and rollups are compared from `since` on; None: completely. What lies before `since` was checked
+    before, and does not change.
     """
     for what, sql in CHECKS.items():
         for after, last in _id_ranges():
@@ -129,8 +129,8 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
             for where, recorded, should in _rows(sql, params):
                 yield Disagreement(what, where, str(recorded), str(should))
     yield from _dated_ahead(at)
-    for fleet, slug, kept, there in counters.wrong():
-        yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(there))
+    for fleet, slug, kept, counted in counters.wrong():
+        yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(counted))
     for where, rolled_up, made in rollups.wrong(since):
         yield Disagreement("the tally of an hour", where, str(rolled_up), str(made))
     known = clock.moment(at)
@@ -139,16 +139,16 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
 
 
 def _id_ranges() -> Iterator[tuple[int, int]]:
-    """Ranges of ids, after the first up to the last, that hold every device there is or was."""
+    """Ranges (after, last) of ids, above `after` up to `last`, that cover every device that is or was."""
     newest = Device.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     bounds = [*range(0, newest, IDS_AT_ONCE), ahead.ENDLESS] if newest else [0, ahead.ENDLESS]
     yield from pairwise(bounds)
 
 
 def _dated_ahead(at: datetime | None) -> Iterator[Disagreement]:
-    """What a clock that was ahead has left: of anything else, nothing is dated after what the clock says.
+    """What is dated after the present: left by a clock that was set ahead.
 
-    Each statement has its own clock, or what is written meanwhile would seem to be ahead.
+    The clock is read anew for each statement, or what is written meanwhile would seem to be ahead.
     """
     steps = [(sql, id_range) for sql in ahead.FOUND_OF_DEVICES for id_range in _id_ranges()]
     for sql, (after, last) in [*steps, *((sql, (0, 0)) for sql in ahead.FOUND_OF_THE_SITE)]:
@@ -166,7 +166,7 @@ def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 
 def _counts(organization: Organization, at: Moment) -> Iterator[Disagreement]:
-    """Counts against the rules, evaluated for every device."""
+    """Compare the counts that pages show with the rules, evaluated for every device of the organization."""
     devices = Device.objects.filter(organization=organization)
     with _one_moment():
         by_rules = with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
@@ -180,7 +180,7 @@ def _counts(organization: Organization, at: Moment) -> Iterator[Disagreement]:
 
 @contextmanager
 def _one_moment() -> Iterator[None]:
-    """All that is read in this block is of one moment; in somebody's transaction as that reads."""
+    """All queries in the block read one snapshot; inside a transaction, that transaction's snapshots."""
     outermost = not connection.in_atomic_block
     with transaction.atomic():
         if outermost:

@@ -1,10 +1,10 @@
-"""Whether the counts per fleet and status say what the devices do, and how they are made anew."""
+"""Checking the counters per fleet and status against the devices, and counting them anew."""
 
 from __future__ import annotations
 
 from django.db import connection, transaction
 
-# Joined row by row to what there is; only a check and a repair look at every device.
+# Counters that differ from the number of devices; reads every device.
 WRONG = """
 SELECT fleet_id, status, COALESCE(kept.number, 0), COALESCE(there.number, 0)
 FROM (
@@ -32,9 +32,9 @@ LEFT JOIN LATERAL (
 
 
 def wrong() -> list[tuple[int, str, int, int]]:
-    """(fleet, status, kept, there) where the counters do not say what the devices do: none, or we have a bug.
+    """Rows (fleet id, status, counter, devices) where a counter is not the number of devices: a bug of ours.
 
-    Looks at every device.
+    Reads every device.
     """
     with connection.cursor() as cursor:
         cursor.execute(WRONG)
@@ -43,7 +43,7 @@ def wrong() -> list[tuple[int, str, int, int]]:
 
 @transaction.atomic
 def recount() -> None:
-    """Count every device anew, while writers wait."""
+    """Replace the counters by counting every device; writers of devices wait meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE devices_device IN SHARE MODE")
         cursor.execute("DELETE FROM devices_fleetcount")

@@ -1,6 +1,6 @@
-"""The nightly look whether what is recorded still follows from the facts (devices/integrity/checks.py).
+"""The nightly run of the integrity checks (devices/integrity/checks.py).
 
-A disagreement is a bug of ours: it is an error in the log, and stands in the admin under Verifications.
+A disagreement is a bug of ours. It is logged as an error, and listed in the admin under Verifications.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from devices.models import Verification
 
 logger = logging.getLogger(__name__)
 
-BACK: Final = timedelta(days=2)  # of the histories: with what the night before left to this one
-TOLD: Final = 100  # disagreements that are named, of each night
+BACK: Final = timedelta(days=2)  # how far back histories are checked: more than since the run before
+NAMED: Final = 100  # disagreements of a run that are named; the others are counted
 KEPT: Final = timedelta(days=90)
 
 
 def verify(at: datetime | None = None) -> Verification:
-    """Compare, tell and keep what was found."""
+    """Run the checks, log what they find, and store the result; deletes results older than KEPT."""
     began = clock.moment(at)
     disagreements = integrity.disagreements(at, since=began.at - BACK)
-    lines = [str(disagreement) for disagreement in islice(disagreements, TOLD)]
+    lines = [str(disagreement) for disagreement in islice(disagreements, NAMED)]
     found = len(lines) + sum(1 for _ in disagreements)
     for line in lines:
         logger.error("a record does not match the facts: %s", line)

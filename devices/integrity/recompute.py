@@ -1,7 +1,8 @@
-"""Bring recorded statuses to the rules, once these have changed (docs/changing-a-rule.md).
+"""Recomputing recorded statuses after a change of the rules (docs/changing-a-rule.md).
 
-A stored column is computed anew by an UPDATE of its row, so rows whose status is another one by the present
-rules are touched, in batches that lock no row for long. It can be stopped and run again: what agrees is left.
+A stored column is computed anew by an UPDATE of its row. So the rows whose status differs by the present
+rules are touched, in batches that lock no row for long. It can be stopped and run again, as rows that agree
+are left.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ DISAGREES: Final = f"d.recorded_status <> {status_over()}"
 FOUND: Final = f"""
 SELECT id FROM devices_device d WHERE id > %(after)s AND {DISAGREES} ORDER BY id LIMIT %(limit)s
 """
-# An UPDATE computes a stored column anew where it sets a fact that the column is made of.
+# An UPDATE computes a stored column anew if it sets a fact that the column depends on.
 TOUCH: Final = f"""
 UPDATE devices_device d
 SET is_active = is_active, facts_at = %(at)s, facts_reason = jsonb_build_object('slug', %(reason)s::text),
@@ -34,17 +35,17 @@ WHERE id = ANY(%(ids)s) AND {DISAGREES}
 
 @dataclass(frozen=True)
 class Step:
-    """A batch that is done: how many devices have another status now, and the last id that was looked at."""
+    """A finished batch: how many devices got another status, and the last id of the batch."""
 
     changed: int
     last: int
 
 
 def steps(at: datetime | None = None, batch: int = BATCH) -> Iterator[Step]:
-    """Recompute batch by batch, each in a transaction of its own, until every row agrees.
+    """Recompute batch by batch, each in a transaction of its own, until every row agrees; yields the batches.
 
-    It goes through the rows until a whole pass finds nothing: a statement that began before the rules changed
-    may have written by the former ones behind us.
+    Passes over all rows are repeated until one finds nothing, since a statement that began before the rules
+    changed may have written by the former ones.
     """
     found = True
     while found:
@@ -56,7 +57,10 @@ def steps(at: datetime | None = None, batch: int = BATCH) -> Iterator[Step]:
 
 @transaction.atomic
 def recompute(after: int, at: datetime | None = None, batch: int = BATCH) -> Step | None:
-    """Bring the next devices behind this id to the rules, dated `at`; None where there are no more."""
+    """Recompute the next `batch` devices with ids above `after` that disagree; None: there are no more.
+
+    The changes are dated `at` (None: the database's clock).
+    """
     ids = [device for (device,) in _run(FOUND, after=after, limit=batch).fetchall()]
     if not ids:
         return None

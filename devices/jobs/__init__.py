@@ -1,8 +1,7 @@
-"""Work in the background: started, watched, cancelled. What a run itself does with its job:
-devices/jobs/runner.py.
+"""Background jobs: starting and cancelling them. How a worker runs one is in devices/jobs/runner.py.
 
-A job is written, and handed to the workers, in the caller's transaction: it exists if that commits, and
-only then. Those of one organization run one after the other, in the order they were started.
+A job is written, and enqueued for the workers, in the caller's transaction: it exists if and only if that
+commits. Jobs of one organization run one after the other, in the order in which they were started.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from fleets.models import Organization
 
 KEPT = timedelta(days=90)  # how long a job that has ended is listed
-TASK = "devices.job"  # what procrastinate knows it by (devices/worker/registry.py)
+TASK = "devices.job"  # the name of the task in procrastinate (devices/worker/worker.py)
 
 
 class Ended(Exception):
@@ -36,7 +35,7 @@ class Ended(Exception):
 
 
 @transaction.atomic
-def start(  # noqa: PLR0913 - what stands in a job's row
+def start(  # noqa: PLR0913 - the columns of a job
     *,
     kind: Job.Kind,
     organization: Organization,
@@ -49,11 +48,12 @@ def start(  # noqa: PLR0913 - what stands in a job's row
     least: Role = Role.OPERATOR,
     at: datetime | None = None,
 ) -> Job:
-    """Have this done by a worker. The caller has asked whether the actor may; each step of a run asks again.
+    """Start a job of this kind. The caller has checked the actor's role; each step of a run checks it again.
 
-    `parameters` become JSON and hold no secret. `whole`: its run applies nothing or all, in one transaction.
-    `least` is the role that it requires of the actor, to its end, and of anyone who cancels it. `by` names
-    who starts it where no person does.
+    `title` says what the job does. `parameters` are stored as JSON, so they hold no secret. `total` is the
+    number of devices, if known. `whole`: a run does all or nothing, in one transaction. `least` is the role
+    that the actor must keep until its end, and that cancelling it needs. `by` names who starts it where
+    `actor` is None.
     """
     job = Job.objects.create(
         kind=Job.Kind(kind),
@@ -73,16 +73,16 @@ def start(  # noqa: PLR0913 - what stands in a job's row
 
 
 def hand_over(job: Job) -> None:
-    """Tell the workers, once the transaction commits."""
+    """Enqueue the job for the workers, in the caller's transaction."""
     lock = f"organization-{job.organization_id}"
     app.configure_task(TASK, lock=lock).defer(job=str(job.uuid))
 
 
 @transaction.atomic
 def cancel(*, job: Job, actor: Actor | None, at: datetime | None = None) -> None:
-    """Ask the job to stop; one that nobody has begun yet never begins. Repeating it changes nothing.
+    """Ask the job to stop; a job that waits is cancelled at once. Repeating it changes nothing.
 
-    Raises PermissionDenied, Ended.
+    Raises PermissionDenied (also where the job may not be cancelled), Ended.
     """
     roles.require(actor, Role(job.least_role), job.organization)
     at, by = at or clock.now(), actor.get_username() if actor else audit.CONSOLE
@@ -102,6 +102,6 @@ def cancel(*, job: Job, actor: Actor | None, at: datetime | None = None) -> None
 
 
 def forget(at: datetime | None = None) -> int:
-    """Drop jobs that ended long ago, with their results; returns how many."""
+    """Delete the jobs that ended more than KEPT ago, with their results; returns how many jobs."""
     old = Job.objects.filter(finished_at__lte=(at or clock.now()) - KEPT)
     return old.delete()[1].get("devices.Job", 0)

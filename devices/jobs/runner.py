@@ -1,12 +1,12 @@
-"""One run of a job: its progress, its results, and how it ends (devices/jobs starts it).
+"""The job runner: one run of a job, with its progress, its results, and how it ends.
 
-Progress is written on a connection of its own, so that it is seen while one long transaction runs. A run
-that was taken for dead, or whose worker was killed, is followed by another: the number of its attempt in the
-job's row decides who may write, so two never apply the same.
+Progress is written on a connection of its own, so that others see it while one long transaction runs. A run
+that was taken for dead, or whose worker was killed, is followed by another one. The number of the attempt in
+the job's row decides which run may write, so that no two apply the same change.
 
-Who started it must have the role to the end: it is asked for with all progress, and in each transaction once
-more when its changes are made. Roles change with the organization held, so where a job holds it too, none is
-lost between that answer and the commit.
+The person who started the job must keep the role until its end. It is checked with all progress, and again in
+each transaction after its changes are made. Roles change with the organization locked, so a job that locks it
+as well cannot lose the role between the check and the commit.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-EVERY: Final = 0.25  # seconds between two writings of progress
-MOST_ATTEMPTS: Final = 5  # a job that ends its worker each time is not begun for ever
+EVERY: Final = 0.25  # seconds between two writes of progress
+MOST_ATTEMPTS: Final = 5  # after which a job fails that ends its worker each time
 RUNNING: Final = Job.State.RUNNING
 BROKE: Final = "Something went wrong on the server; its log says what."
 WORN: Final = f"The worker ended in the middle of it {MOST_ATTEMPTS} times; the server's log says more."
@@ -55,11 +55,11 @@ class Refused(Exception):
 
 
 class Cancelled(Exception):
-    """A person asked it to stop."""
+    """A person cancelled the job."""
 
 
 class Stopping(Exception):
-    """The worker is asked to end: another one begins the job again, or goes on with it."""
+    """The worker was asked to end: another worker begins the job again, or continues it."""
 
 
 class Superseded(Exception):
@@ -67,7 +67,7 @@ class Superseded(Exception):
 
 
 class Result(NamedTuple):
-    """What came of one device; it outlives the device."""
+    """The outcome of a job for one device, with copies of its UUID and name."""
 
     device_id: int
     uuid: str
@@ -78,21 +78,28 @@ class Result(NamedTuple):
 
 @dataclass
 class Run:
-    """What a function that does a job is given. What it raises undoes the transaction it is raised in."""
+    """One run of a job, given to the function that does its work.
+
+    Its exceptions roll back the transaction.
+    """
 
     job: Job
-    aside: BaseDatabaseWrapper  # the connection for progress
-    stopping: Callable[[], bool]
-    _next: float = field(default=0.0, init=False)
+    progress_connection: BaseDatabaseWrapper
+    stopping: Callable[[], bool]  # whether the worker was asked to end
+    _next: float = field(default=0.0, init=False)  # when progress is written again, by the monotonic clock
 
     @property
     def parameters(self) -> Mapping[str, Any]:
+        """The parameters that the job was started with."""
         values: Mapping[str, Any] = self.job.parameters
         return values
 
     @property
     def actor(self) -> Actor | None:
-        """Who started it, and acts; None: the site itself, from the console. Raises Refused."""
+        """The person who started the job, and acts; None: the site itself, or the console.
+
+        Raises Refused where the account no longer exists.
+        """
         job = self.job
         by_person = job.started_by_name != audit.CONSOLE and job.kind != Job.Kind.VPN
         if job.started_by is None and by_person:
@@ -100,9 +107,10 @@ class Run:
         return job.started_by
 
     def progress(self, done: int, total: int | None = None) -> None:
-        """Tell how far a `whole` job is, as often as you like: it is written a few times a second.
+        """Report the progress of a `whole` job: how many devices are done, and of how many, once known.
 
-        Raises Cancelled, Stopping, Superseded, Refused: let them through.
+        May be called at any rate; it is written every EVERY seconds. Raises Cancelled, Stopping, Superseded
+        and Refused, which the caller lets through.
         """
         now = time.monotonic()
         if now >= self._next or total is not None:
@@ -112,9 +120,10 @@ class Run:
 
     @contextmanager
     def step(self) -> Iterator[list[Result]]:
-        """One transaction of a job that is not `whole`: what is done in the block stays, with its results.
+        """One transaction of a job that is not `whole`; the block appends `result(...)` of each device.
 
-        Append `result(...)` of each device; the job counts them. Raises as `progress` does.
+        What the block does is committed together with the results. Raises Cancelled, Stopping, Superseded and
+        Refused, which the caller lets through.
         """
         self._go_on(LOOK, {})
         with transaction.atomic():
@@ -126,11 +135,11 @@ class Run:
                 raise Superseded
 
     def result(self, device: Device, outcome: JobResult.Outcome, why: str = "") -> Result:
-        """What came of one device, to be written in the transaction of what was done."""
+        """The result of a device, to be appended in the transaction that changes it."""
         return Result(device.pk, device.uuid, device.name, outcome, why)
 
     def require_role(self) -> None:
-        """Raises Refused where the person who started it has lost the role, or the account."""
+        """Raises Refused where the person who started the job has lost the role or the account."""
         actor, job = self.actor, self.job
         if actor and not roles.still_has(actor.pk, Role(job.least_role), job.organization_id):
             role = Role(job.least_role).label
@@ -149,18 +158,18 @@ class Run:
             insert_copies(JobResult(job=self.job, organization_id=self.job.organization_id), **columns)
 
     def all_done(self, devices: Sequence[int]) -> None:
-        """The same for many devices that a `whole` job has done, by primary key."""
+        """Write results with the outcome DONE for these devices (by primary key) of a `whole` job."""
         with connection.cursor() as cursor:
             cursor.execute(ALL_DONE, {"job": self.job.pk, "devices": list(devices)})
 
     def finished_devices(self) -> set[int]:
-        """The devices that have their result, from a run before this one: not to be done again."""
+        """The ids of devices that have a result of an earlier run, and are not to be done again."""
         return set(JobResult.objects.filter(job=self.job).values_list("device_id", flat=True))
 
     def _go_on(self, sql: str, values: Mapping[str, Any]) -> None:
         if self.stopping():
             raise Stopping
-        with self.aside.cursor() as cursor:
+        with self.progress_connection.cursor() as cursor:
             cursor.execute(sql, {"id": self.job.pk, "attempt": self.job.attempt, **values})
             row = cursor.fetchone()
         if row is None:
@@ -182,18 +191,21 @@ LOOK: Final = """
 SELECT cancel_at FROM devices_job WHERE id = %(id)s AND attempt = %(attempt)s AND state = 'running'
 """
 
-Doing = Callable[[Run], str]  # returns what came of it, in words
+Work = Callable[[Run], str]  # does a job, and returns its outcome as a sentence
 
 
-def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] = lambda: False) -> None:
-    """Do the job, unless it has ended. Whatever happens, its row says so."""
+def run(uuid: UUID, *, kinds: Mapping[str, Work], stopping: Callable[[], bool] = lambda: False) -> None:
+    """Run the job with this UUID, unless it has ended; its row has the outcome, whatever happens.
+
+    `kinds` has the function of each kind of job; `stopping` tells whether the worker was asked to end.
+    """
     job = _begin(uuid, clock.now())
     if job is None:
         return
-    aside = connection.copy()
+    progress_connection = connection.copy()
     try:
         with audit.coming_from(job.started_from, job=None if job.whole else job.uuid):
-            _do(Run(job, aside, stopping), kinds[job.kind])
+            _do(Run(job, progress_connection, stopping), kinds[job.kind])
     except Superseded:
         logger.warning("job %s: another worker has it", job.uuid)
     except Stopping as stopped:
@@ -209,11 +221,11 @@ def run(uuid: UUID, *, kinds: Mapping[str, Doing], stopping: Callable[[], bool] 
             logger.exception("job %s: attempt %s failed", job.uuid, job.attempt)
             _end(job, Job.State.FAILED, BROKE)
     finally:
-        aside.close()
+        progress_connection.close()
 
 
 def _begin(uuid: UUID, at: datetime) -> Job | None:
-    """The job, as this run's own; None where there is nothing (more) to do."""
+    """Take the job for this run, as its next attempt; None: it has ended, or had too many attempts."""
     with transaction.atomic():
         job = Job.objects.select_for_update(no_key=True).filter(uuid=uuid).first()
         if job is None or job.ended:
@@ -227,17 +239,17 @@ def _begin(uuid: UUID, at: datetime) -> Job | None:
     return None if worn else job
 
 
-def _do(run: Run, doing: Doing) -> None:
+def _do(run: Run, work: Work) -> None:
     run.progress(run.job.done)
     if not run.job.whole:
-        _finish(run, doing(run))
+        _finish(run, work(run))
         return
     with transaction.atomic():
-        _finish(run, doing(run))
+        _finish(run, work(run))
 
 
 def _finish(run: Run, words: str) -> None:
-    if run.job.whole:  # of any other, each step has asked
+    if run.job.whole:  # the steps of any other job have checked it
         run.require_role()
     facts: dict[str, Any] = {"state": Job.State.DONE, "finished_at": clock.now(), "words": words}
     if run.job.whole:
@@ -247,7 +259,7 @@ def _finish(run: Run, words: str) -> None:
 
 
 def _end(job: Job, state: Job.State, words: str) -> None:
-    """Ended before its time; of a `whole` job nothing is left."""
+    """End the job as failed or cancelled; nothing of a `whole` job was done."""
     facts: dict[str, Any] = {"state": state, "finished_at": clock.now(), "words": words}
     if job.whole:
         facts["done"] = 0
@@ -255,7 +267,7 @@ def _end(job: Job, state: Job.State, words: str) -> None:
 
 
 def _again(job: Job, why: Exception) -> None:
-    """Give it back, for another worker, or for this one's next attempt: what it did is undone."""
+    """Enqueue the job again after its transaction was rolled back, for another attempt by any worker."""
     logger.info("job %s: attempt %s stopped: %r", job.uuid, job.attempt, why)
     if availability.is_away(why):
         availability.drop()
@@ -266,5 +278,5 @@ def _again(job: Job, why: Exception) -> None:
 
 
 def _mine(job: Job) -> QuerySet[Job]:
-    """The job's row, as long as this attempt is the one that may write."""
+    """The job's row, if this attempt may still write; else no row."""
     return Job.objects.filter(pk=job.pk, attempt=job.attempt, state=RUNNING)

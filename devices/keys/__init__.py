@@ -1,4 +1,4 @@
-"""Keys: random texts, shown once, of which only a keyed digest is kept (protocol.md, Keys)."""
+"""API keys: random texts that are shown once, stored only as keyed digests (protocol.md, Keys)."""
 
 from devices.keys.lookup import (
     FORMER_KEPT,

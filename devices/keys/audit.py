@@ -1,7 +1,7 @@
-"""Keys in the audit log: made, revoked, rotated, exchanged, refused. Never a key, and of its digest only
-the fingerprint that names it.
+"""Keys in the audit log: created, revoked, rotated, exchanged, refused.
 
-What happens to a device's key stands in the log as the device's, so that one filter shows all of a device.
+The log never has a key, and of its digest only the fingerprint. Events of a device's key have the device as
+their subject, so that one filter shows everything about a device.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _subject(key: ApiKey) -> tuple[str, str, str]:
 
 
 def facts(key: ApiKey) -> dict[str, Any]:
-    """What is told of a key that comes or goes."""
+    """The payload of an event that creates or revokes a key."""
     payload: dict[str, Any] = {"kind": str(key.kind), "key": key.fingerprint}
     if key.name:
         payload["name"] = key.name
@@ -58,12 +58,12 @@ def facts(key: ApiKey) -> dict[str, Any]:
 
 
 def holder(key: ApiKey) -> str:
-    """Who acts with this key, where no person does."""
+    """The name of who acts with this key, where no person does: a device, or the key itself."""
     if key.device is not None:
         return f"device {key.device}"
     return f"{key.kind} key {key.name or key.fingerprint}"
 
 
 def moment(at: datetime | None) -> str | None:
-    """A time as the log keeps it."""
+    """A time as the audit log stores it, in ISO format; None stays None."""
     return at.isoformat() if at else None

@@ -1,4 +1,4 @@
-"""Whose key a text is: live ones by digest, those of deleted devices, and what a provisioning key may ask."""
+"""Looking up keys: live keys by their text, former keys of deleted devices, provisioning keys' rights."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 
-LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for what it registered
-FORMER_KEPT: Final = timedelta(days=90)  # how long a deleted device's agent is told from a stranger
+LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for a device that it registered
+FORMER_KEPT: Final = timedelta(days=90)  # how long the key of a deleted device is still recognized
 
-# One array, and SQL of our own: an ORM list of so many parameters costs more than the search.
+# SQL with one array, as the ORM's list of so many parameters costs more than the search.
 FIND_DEVICES: Final = """
 SELECT k.digest, k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason,
        COALESCE(d.vpn_setting, f.vpn_enabled) IS FALSE,
@@ -38,7 +38,7 @@ WHERE k.digest = ANY(%(digests)s) AND k.kind = 'device' AND k.revoked_at IS NULL
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """The device whose live key was presented, with what every call of a device needs to know."""
+    """The device that a live device key is for, with what every call of a device needs."""
 
     device_id: int
     uuid: str
@@ -50,11 +50,12 @@ class KeyHolder:
 
 
 def fingerprint(key: ApiKey) -> str:
-    """Names a key without helping to guess it."""
+    """Twelve hexadecimal digits that name a key without helping to guess it."""
     return key.fingerprint
 
 
 def live_keys(kind: ApiKey.Kind, at: datetime) -> QuerySet[ApiKey]:
+    """The keys of this kind that are neither revoked nor expired at `at`."""
     return _live_keys(at).filter(kind=kind)
 
 
@@ -64,13 +65,13 @@ def _live_keys(at: datetime) -> QuerySet[ApiKey]:
 
 
 def find(key: str, kind: ApiKey.Kind, at: datetime) -> ApiKey | None:
-    """The live key of this kind, with its fleet and organization."""
+    """The live key of this kind whose text is `key`, with its fleet and organization; None: there is none."""
     keys = live_keys(kind, at).filter(digest__in=digests(key))
     return keys.select_related("fleet__organization", "organization").first()
 
 
 def find_devices(keys: Collection[str], at: datetime) -> dict[str, KeyHolder]:
-    """Whose live device keys these are, by key, in one query; the others are left out."""
+    """The devices of those of these keys that are live device keys at `at`, by key. One query."""
     by_digest = {digest: key for key in keys for digest in digests(key)}
     params: dict[str, Any] = {"digests": list(by_digest), "at": at, "interval": settings.POLL_INTERVAL}
     with connection.cursor() as cursor:
@@ -79,7 +80,7 @@ def find_devices(keys: Collection[str], at: datetime) -> dict[str, KeyHolder]:
 
 
 def named(text: str) -> ApiKey | None:
-    """The key that this text is, or whose fingerprint it is; None where that is not exactly one."""
+    """The key that this text is, or whose fingerprint it is; None: not exactly one key matches."""
     if re.fullmatch("[0-9a-f]{12}", text):
         start = bytes.fromhex(text)
         matching = ApiKey.objects.filter(digest__range=(start, start.ljust(32, b"\xff")))
@@ -90,15 +91,15 @@ def named(text: str) -> ApiKey | None:
 
 
 def is_known(key: str, at: datetime | None = None) -> bool:
-    """Whether it is a live key of any kind, or was that of a device deleted since: not a stranger's."""
+    """Whether it is a live key of any kind, or the former key of a deleted device."""
     live = _live_keys(at or clock.now()).filter(digest__in=digests(key))
     return live.exists() or former(key) is not None
 
 
 def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
-    """Whether this provisioning key may still act for a device: one that it registered less than a day ago.
+    """Whether this provisioning key may act for a device: it registered it within LOOK_UP, it never polled.
 
-    And that never polled: the key sits on every card of the fleet, whose devices it must not take over.
+    The key is on every card of the fleet, so it must not be able to take over devices in use.
     """
     return (
         provisioning.kind == ApiKey.Kind.PROVISIONING
@@ -110,10 +111,13 @@ def may_look_up(provisioning: ApiKey, device: Device, at: datetime) -> bool:
 
 
 def former(key: str) -> FormerKey | None:
-    """The deleted device's key that this is. A key that is live again is asked for first."""
+    """The former key of a deleted device whose text is `key`; None: there is none.
+
+    Look for a live key first.
+    """
     return FormerKey.objects.filter(digest__in=digests(key)).first()
 
 
 def forget_former(at: datetime | None = None) -> int:
-    """Drop the former keys of devices deleted long ago; returns how many."""
+    """Delete the former keys of devices deleted more than FORMER_KEPT ago; returns how many."""
     return FormerKey.objects.filter(deleted_at__lte=(at or clock.now()) - FORMER_KEPT).delete()[0]

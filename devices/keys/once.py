@@ -1,6 +1,6 @@
-"""A form that creates a key creates one, also where it is sent twice at the same moment.
+"""Creating a key by a form only once, even if the form is sent twice at the same moment.
 
-The form names the newest key that it knows of. It is compared where others who create a key wait.
+The form names the newest key that it was shown with. That is compared under the organization's lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def newest(keys: QuerySet[ApiKey]) -> str:
 
 @transaction.atomic
 def create(*, organization: Organization, keys: QuerySet[ApiKey], seen: str, make: Callable[[], str]) -> str:
-    """The key that `make` creates, where the newest one `of` the organization's keys is still `seen`.
+    """The key that `make` creates, if the newest of `keys` still has the fingerprint `seen` (empty: none).
 
     Raises ChangedMeanwhile, and what `make` raises.
     """

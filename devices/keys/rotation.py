@@ -1,4 +1,4 @@
-"""A device's key gives way to a new one: for a while both are live, so that no poll is refused meanwhile."""
+"""Key rotation: a device gets a second key, and both are live for a while, so that no poll is refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class NotUsedYet(Exception):
-    """The device has not used its new key: without the old one it could not speak."""
+    """The device has not used its new key, so it may not know it, and needs the old one."""
 
 
 class NotRotating(Exception):
@@ -39,11 +39,11 @@ def rotate(
     actor: Actor | None = None,
     at: datetime | None = None,
 ) -> str:
-    """A new key for the device; the one it has expires after `overlap`, or lives on until `finish`.
+    """A new key for the device; its present key expires after `overlap`, or stays live until `finish` (None).
 
-    `seen` is the fingerprint of the newest key known to who asks ("": none), so that asking twice makes no
-    second one. Raises PermissionDenied, ChangedMeanwhile, keys.TooMany while it is rotating already, and
-    Device.DoesNotExist where it was deleted meanwhile.
+    `seen` is the fingerprint of the newest key that the caller was shown (empty: none), so that sending a
+    form twice creates one key. Raises PermissionDenied, ChangedMeanwhile, keys.TooMany while a rotation is
+    under way, and Device.DoesNotExist where the device was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
@@ -76,9 +76,9 @@ def _audit_payload(older: QuerySet[ApiKey]) -> dict[str, str | None]:
 def finish(
     *, device: Device, unused: bool = False, actor: Actor | None = None, at: datetime | None = None
 ) -> None:
-    """Revoke the older key.
+    """Finish a rotation: revoke the older key.
 
-    Raises PermissionDenied, NotRotating, and NotUsedYet unless `unused` says otherwise.
+    Raises PermissionDenied, NotRotating, and NotUsedYet where the new key was not used, unless `unused`.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()

@@ -1,4 +1,4 @@
-"""How keys come and go: made here or chosen by a device, exchanged, revoked; each stands in the audit log."""
+"""Creating, accepting, exchanging and revoking keys; each with its line in the audit log."""
 
 from __future__ import annotations
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
     from fleets.models import Fleet, Organization
 
-CHOSEN_LENGTH: Final = 32  # characters that a key chosen by a device has at least
-CHOSEN_KINDS: Final = 8  # different ones among them; 32 random hex digits have fewer once in 25 million
-LIVE_DEVICE_KEYS: Final = 2  # the one in use, and during a rotation the one to come
+CHOSEN_LENGTH: Final = 32  # the least number of characters of a key that a device chose
+CHOSEN_KINDS: Final = (
+    8  # the least number of different characters; 32 random hex digits have them almost always
+)
+LIVE_DEVICE_KEYS: Final = 2  # the most live keys of a device: one in use, and a new one during a rotation
 
 
-PREFIXES: Final = {  # by which people and programs that look for secrets in files know a key of ours
+PREFIXES: Final = {  # by which people, and scanners for secrets in files, recognize a key
     ApiKey.Kind.DEVICE: "lko_d_",
     ApiKey.Kind.PROVISIONING: "lko_p_",
     ApiKey.Kind.SERVICE: "lko_s_",
@@ -38,23 +40,26 @@ PREFIXES: Final = {  # by which people and programs that look for secrets in fil
 
 
 class Guessable(ValueError):
-    """A key chosen by a device is too short, or nobody would call it random, or no call could name it."""
+    """A key that a device chose is too short, not random, or cannot be sent in a header."""
 
 
 class KeyTaken(Exception):
-    """The chosen key is, or was, a key of somebody already."""
+    """The chosen key is, or was, the key of another device or purpose."""
 
 
 class NotAllowed(Exception):
-    """The key is live but not for this."""
+    """The key is live, but does not permit the operation."""
 
 
 class TooMany(Exception):
-    """The device has two live keys already: one must go before a third comes."""
+    """The device has LIVE_DEVICE_KEYS live keys already; one must be revoked before another is created."""
 
 
 def fresh(kind: ApiKey.Kind) -> str:
-    """A text for a key of ours; no dash in front, which a command would take for an option."""
+    """A new random text for a key of this kind.
+
+    It never begins with a dash, as an option of a command does.
+    """
     return f"{PREFIXES[kind]}{secrets.token_hex(32)}"
 
 
@@ -66,7 +71,10 @@ def new_device_key(
     at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """A key for the device, beside the one it may have. Raises PermissionDenied, TooMany."""
+    """A new key for the device, in addition to its present one; returns its text.
+
+    `expires_at` None: it does not expire. Raises PermissionDenied, TooMany.
+    """
     roles.require(actor, Role.OPERATOR, device.organization)
     at = at or clock.now()
     made, key = issue(device, at=at, expires_at=expires_at)
@@ -75,14 +83,17 @@ def new_device_key(
 
 
 def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
-    """The same as a part of something larger, which stands in the audit log itself. Raises TooMany."""
+    """A new key for the device and its text, without a role check or a line in the audit log.
+
+    For operations that do both themselves. Raises TooMany.
+    """
     key = fresh(ApiKey.Kind.DEVICE)
     return _keep_device_key(device, key, at, expires_at), key
 
 
 @transaction.atomic
 def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> None:
-    """Take over a key that the device chose. Raises Guessable, KeyTaken, TooMany."""
+    """Accept a key that the device chose as its key. Raises Guessable, KeyTaken, TooMany."""
     _require_random(key, device)
     if ApiKey.objects.filter(digest__in=digests(key)).exists():
         raise KeyTaken("This key is already in use.")
@@ -90,9 +101,9 @@ def keep_device_key(device: Device, key: str, *, at: datetime | None = None) -> 
 
 
 def _require_random(key: str, device: Device) -> None:
-    """Refuse what can be guessed: too few characters, hardly different ones, a repetition, the UUID.
+    """Raises Guessable for a key that can be guessed: short, of few characters, repetitive, or the UUID.
 
-    And what no header can carry as it is: the device would be refused with it for ever.
+    Also for a key that no header can carry, with which the device would always be refused.
     """
     if not re.fullmatch("[!-~]*", key):
         raise Guessable("A key consists of ASCII letters, digits and signs, without spaces.")
@@ -107,11 +118,11 @@ def _require_random(key: str, device: Device) -> None:
 
 @transaction.atomic
 def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | None = None) -> None:
-    """The device's key is from now on the one it chose, and no other.
+    """Replace all keys of the device with this id by `new_key`, which it chose.
 
-    `caller` is the live key that asks: the device's own, or the provisioning key it registered with as long
-    as that may look it up. Repeating an exchange changes nothing. Raises NotAllowed (also where there is no
-    such device), Guessable, KeyTaken.
+    `caller` is the live key of the call: the device's own, or the provisioning key that it registered with,
+    as long as that may look it up. Repeating an exchange changes nothing. Raises NotAllowed (also where there
+    is no such device), Guessable, KeyTaken.
     """
     at = at or clock.now()
     device = Device.objects.select_for_update(no_key=True, of=["self"]).filter(pk=device_id).first()
@@ -137,7 +148,10 @@ def exchange(*, device_id: int, caller: ApiKey, new_key: str, at: datetime | Non
 def new_provisioning_key(
     fleet: Fleet, name: str = "", *, actor: Actor | None = None, expires_at: datetime | None = None
 ) -> str:
-    """A key with which the fleet's devices register. Raises PermissionDenied."""
+    """A new key with which devices register in the fleet; returns its text.
+
+    `expires_at` None: it does not expire. Raises PermissionDenied.
+    """
     _require_administrator(actor, fleet.organization)
     key = fresh(ApiKey.Kind.PROVISIONING)
     facts = {"fleet": fleet, "organization": fleet.organization}
@@ -154,9 +168,9 @@ def new_service_key(
     actor: Actor | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """A key for the VPN servers of an organization; of the whole site where it is None.
+    """A new key for the VPN servers of an organization, or of the site (None); returns its text.
 
-    `actor` is the person who asks; None: the console. Raises PermissionDenied.
+    `actor` None: the console. `expires_at` None: it does not expire. Raises PermissionDenied.
     """
     _require_administrator(actor, organization)
     key = fresh(ApiKey.Kind.SERVICE)
@@ -168,9 +182,9 @@ def new_service_key(
 
 @transaction.atomic
 def revoke(key: ApiKey, at: datetime | None = None, *, actor: Actor | None = None) -> bool:
-    """Accept the key no more, from this moment on; false if it was revoked before. Raises PermissionDenied.
+    """Revoke the key from `at` on; False: it was revoked before. Raises PermissionDenied.
 
-    A device's key is an operator's business, the others an administrator's.
+    Operators may revoke keys of devices, administrators all keys.
     """
     if key.kind == ApiKey.Kind.DEVICE and key.organization is not None:
         roles.require(actor, Role.OPERATOR, key.organization)
@@ -185,7 +199,7 @@ def revoke(key: ApiKey, at: datetime | None = None, *, actor: Actor | None = Non
 
 @transaction.atomic
 def replace_device_key(device: Device, at: datetime | None = None) -> str:
-    """A new key for the device in place of all it had."""
+    """Revoke all keys of the device and create a new one; returns its text."""
     at = at or clock.now()
     live = live_keys(ApiKey.Kind.DEVICE, at).filter(device=device)
     before = {"key": [key.fingerprint for key in live.order_by("pk")]}
@@ -196,7 +210,7 @@ def replace_device_key(device: Device, at: datetime | None = None) -> str:
 
 
 def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetime | None = None) -> ApiKey:
-    # Locked, so that two who add a key at once count each other's.
+    # Locked, so that of two transactions that add a key each counts the other's.
     organization_id = (
         Device.objects.select_for_update(no_key=True).values_list("organization", flat=True).get(pk=device.pk)
     )
@@ -209,7 +223,7 @@ def _keep_device_key(device: Device, key: str, at: datetime, expires_at: datetim
 
 
 def _require_administrator(actor: Actor | None, organization: Organization | None) -> None:
-    """Of the organization; of the site where the key is for all of them."""
+    """Raises PermissionDenied unless the actor administers the organization, or the site (None)."""
     if organization is not None:
         roles.require(actor, Role.ADMINISTRATOR, organization)
     elif actor is not None and not actor.is_superuser:

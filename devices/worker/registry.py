@@ -1,4 +1,4 @@
-"""What jobs do, by kind. A function is given its Run, and returns what came of it in words."""
+"""The job registry: the function that does the work of each kind of job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from devices.background import bulk_action, plan_change, preregistration, vpn_fo
 from devices.jobs import runner
 from devices.models import Job
 
-KINDS: Final[dict[str, runner.Doing]] = {
+KINDS: Final[dict[str, runner.Work]] = {
     Job.Kind.PREREGISTER: preregistration.do,
     Job.Kind.BULK: bulk_action.do,
     Job.Kind.PLAN: plan_change.plan_run,

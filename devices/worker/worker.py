@@ -1,7 +1,7 @@
-"""The worker: does jobs one after another, and finds those again whose worker died.
+"""The worker: runs jobs, and starts those again whose worker died.
 
-It waits for jobs by LISTEN, past any PgBouncer, and leaves a sign of life every few seconds; a worker
-without one is taken for dead, and its job begun again by whoever notices first.
+It waits for jobs by LISTEN, past any PgBouncer, and records a life sign every few seconds. A worker without a
+recent sign is taken for dead, and its job is enqueued again by the worker that notices first.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from fleets.postgres import availability
 
 logger = logging.getLogger(__name__)
 
-SIGN: Final = 2.0  # seconds between two signs of life
-DEAD: Final = 10.0  # seconds without one
-LOOK: Final = 5.0  # seconds between two looks for jobs whose worker died
-GRACE: Final = 4.0  # seconds that a job under way has to end by itself when the worker is asked to
+SIGN: Final = 2.0  # seconds between two life signs of a worker
+DEAD: Final = 10.0  # seconds without a life sign, after which a worker is taken for dead
+LOOK: Final = 5.0  # seconds between two searches for jobs whose worker died
+GRACE: Final = 4.0  # seconds that a running job has to end by itself when the worker is asked to end
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
 VERIFY_JOB: Final = "devices.verify"
@@ -41,12 +41,15 @@ AWAY: Final = (ConnectorException, DatabaseError)
 
 
 async def work(*, side_by_side: int = 2) -> None:
-    """Until asked to end by a signal. A database that is away is waited for."""
+    """Run jobs, `side_by_side` at once, until a signal asks to end. Waits for a database that is away."""
     await keep_working(asked_to_end(), side_by_side=side_by_side)
 
 
 def asked_to_end() -> asyncio.Event:
-    """Is set once a signal asks this process to end. To be called in the event loop of its main thread."""
+    """An event that is set once a signal asks this process to end.
+
+    Call it in the main thread's event loop.
+    """
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -54,7 +57,7 @@ def asked_to_end() -> asyncio.Event:
 
 
 async def keep_working(ended: asyncio.Event, *, side_by_side: int = 2) -> None:
-    """Until `ended` is set. A database that is away is waited for."""
+    """Run jobs, `side_by_side` at once, until `ended` is set. Waits for a database that is away."""
     while not ended.is_set():
         try:
             await work_until(ended, side_by_side)
@@ -65,7 +68,10 @@ async def keep_working(ended: asyncio.Event, *, side_by_side: int = 2) -> None:
 
 
 async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
-    """Until asked to end, or until the database goes away."""
+    """Run jobs, `side_by_side` at once, until `ended` is set.
+
+    Raises one of AWAY where the database goes away.
+    """
     app = an_app()
     async with app.open_async():
         workers = [
@@ -91,7 +97,7 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
 
 
 def an_app() -> App:
-    """Knows the two tasks there are: to do a job, and to verify each night what is recorded."""
+    """The procrastinate app with its two tasks: running a job, and the nightly integrity checks."""
     conninfo = settings.DATABASE_DIRECT_URL
     connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4, configure=by_itself)
     app = DjangoApp(connector=connector)
@@ -101,23 +107,24 @@ def an_app() -> App:
 
 
 async def by_itself(connection: AsyncConnection[Any]) -> None:
-    """Each statement is a transaction. procrastinate sends no two in one, so none has to begin and end it."""
+    """Configure a connection to commit each statement: procrastinate has no transactions of several."""
     await connection.set_autocommit(True)
 
 
 def do(context: JobContext, job: str) -> None:
+    """Run the job with this UUID."""
     with availability.connected():
         runner.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
 
 
 def verify(timestamp: int) -> None:
-    """Of several workers, one is given the night of that moment."""
+    """Run the integrity checks; of several workers one is given the task of that time."""
     with availability.connected():
         nightly.verify()
 
 
 async def rescue(app: App) -> None:
-    """Look again and again for jobs that nobody does any more, and hand them over once more."""
+    """Enqueue jobs again that no worker runs any more, every LOOK seconds until cancelled."""
     while True:
         if (await app.connector.execute_query_one_async(UNDER_WAY))["any"]:
             await rescue_once(app)
@@ -125,6 +132,7 @@ async def rescue(app: App) -> None:
 
 
 async def rescue_once(app: App) -> None:
+    """Enqueue the jobs again whose worker is dead, or that the queue has lost."""
     await app.job_manager.prune_stalled_workers(DEAD)
     for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
         logger.warning("job %s: its worker died, so it is started again", stalled.task_kwargs.get("job"))
@@ -133,13 +141,13 @@ async def rescue_once(app: App) -> None:
 
 
 def hand_over_lost() -> None:
-    """Jobs that have not ended and of which the workers do not know: one broke before it could say so."""
+    """Enqueue the jobs again that have not ended and are not in the queue: a worker broke before it could."""
     with availability.connected():
         for job in Job.objects.raw(LOST):
             jobs.hand_over(job)
 
 
-# As a rule there is nothing to look after, and one statement says so.
+# Whether there is anything to rescue, as a rule not: jobs under way, or several workers.
 UNDER_WAY: Final = """
 SELECT EXISTS (SELECT FROM procrastinate_jobs)
     OR (SELECT count(*) > 1 FROM procrastinate_workers)

@@ -71,7 +71,7 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
     try:
         # The keys are on the disk before the devices are there for good.
         with os.fdopen(out, "w", newline="") as written, transaction.atomic():
-            say = {"told": lambda done: tell(done, len(lines))}
+            say = {"progress": lambda done: tell(done, len(lines))}
             made = preregistration.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
             devices = list(Device.objects.filter(pk__in=made).order_by("pk"))
             preregistration.record(fleet, made, None, at.at, file=file.name)

@@ -57,18 +57,18 @@ def test_all_follow_with_the_reason(devices: list[Device], job: Job) -> None:
 
 
 def test_a_worker_that_dies_in_the_middle_is_continued(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
-    some, steps = vpn_following.some, iter([True, True, False])
+    follow_next, steps = vpn_following.follow_next, iter([True, True, False])
 
     def dies(job: Job) -> list[Device]:
-        found = some(job)
+        found = follow_next(job)
         if not next(steps):
             raise Stopping  # what this step did is undone
         return found
 
-    monkeypatch.setattr(vpn_following, "some", dies)
+    monkeypatch.setattr(vpn_following, "follow_next", dies)
     job = work(job)
     assert (job.state, job.done, following()) == (Job.State.WAITING, 4, 5)
-    monkeypatch.setattr(vpn_following, "some", some)
+    monkeypatch.setattr(vpn_following, "follow_next", follow_next)
     job = work(job)
     assert (job.state, job.done, following()) == (Job.State.DONE, 5, 6)
     assert JobResult.objects.filter(job=job).count() == 5
@@ -76,7 +76,7 @@ def test_a_worker_that_dies_in_the_middle_is_continued(job: Job, monkeypatch: py
 
 def test_a_person_who_turns_it_off_meanwhile_keeps_it(devices: list[Device], job: Job) -> None:
     with transaction.atomic():
-        vpn_following.some(job)
+        vpn_following.follow_next(job)
     change_fleet(fleet=devices[0].fleet, vpn_enabled=False, actor=None)
     job = work(job)
     assert (job.state, following()) == (Job.State.DONE, 0)

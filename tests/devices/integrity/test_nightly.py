@@ -44,7 +44,7 @@ def test_a_night_without_a_disagreement_is_kept_and_said_to_nobody(
 def test_a_disagreement_is_an_error_and_stands_in_the_admin(
     device: Device, client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifying, "TOLD", 1)
+    monkeypatch.setattr(verifying, "NAMED", 1)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE devices_heartbeat SET due_at = lost_at")
         cursor.execute("UPDATE devices_fleetcount SET number = number + 1 WHERE status = 'offline'")

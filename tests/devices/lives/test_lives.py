@@ -121,7 +121,7 @@ def follow(at: datetime) -> None:
     with pytest.MonkeyPatch.context() as context:
         stand_still(context, at)
         for job in Job.objects.filter(state=Job.State.WAITING):
-            while vpn_following.some(job):
+            while vpn_following.follow_next(job):
                 pass
             Job.objects.filter(pk=job.pk).update(state=Job.State.DONE, finished_at=at)
 
