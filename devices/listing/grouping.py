@@ -144,17 +144,22 @@ def _shared(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
     """The devices that share each thing, where they are many."""
     found: dict[Key, list[Lost]] = defaultdict(list)
     for lost in members:
-        what = lost.what
-        found[FLEET, str(lost.fleet), what].append(lost)
-        if lost.server is not None and what == "vpn":
-            found[SERVER, str(lost.server), what].append(lost)
-        if lost.address is not None:
-            found[ADDRESS, lost.address, what].append(lost)
-        if lost.release:
-            found[RELEASE, f"{lost.fleet} {lost.release}", what].append(lost)
-        for tag in tags_of(lost.tags):
-            found[TAG, tag, what].append(lost)
+        for key in causes(lost):
+            found[key].append(lost)
     return {key: some for key, some in found.items() if len(some) >= MANY}
+
+
+def causes(lost: Lost) -> list[Key]:
+    """All that a device may share with others that lost the same."""
+    what = lost.what
+    found = [(FLEET, str(lost.fleet), what)]
+    if lost.server is not None and what == "vpn":
+        found.append((SERVER, str(lost.server), what))
+    if lost.address is not None:
+        found.append((ADDRESS, lost.address, what))
+    if lost.release:
+        found.append((RELEASE, f"{lost.fleet} {lost.release}", what))
+    return found + [(TAG, tag, what) for tag in tags_of(lost.tags)]
 
 
 @lru_cache(4096)

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from devices.models.device import Device
+from devices.schema.triggers import signalled
 from fleets.models import Fleet, Organization
 from fleets.postgres.triggers import tell
 
@@ -46,7 +47,7 @@ class ConnectivityRecord(models.Model):
             # The Device Summary: what happened to this device, newest first.
             models.Index(fields=["device", "-at", "-id"], name="record_of_device"),
         ]
-        triggers = [tell()]  # a link may change without the status
+        triggers = [tell(), signalled("link")]  # a link may change without the status
 
     def __str__(self) -> str:
         return f"{self.link} of {self.device_id}: {self.before} to {self.after} at {self.at}"
@@ -82,6 +83,7 @@ class StatusChange(models.Model):
             ),
             models.Index(fields=["organization", "at"], name="change_gone", condition=Q(after__isnull=True)),
         ]
+        triggers = [signalled("status")]
 
     def __str__(self) -> str:
         return f"{self.device_id}: {self.before} to {self.after} at {self.at}"

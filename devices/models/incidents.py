@@ -36,6 +36,7 @@ class Incident(models.Model):
     opened_at = models.DateTimeField()  # when its first member was due
     tell_at = models.DateTimeField()  # end of gathering
     resolved_at = models.DateTimeField(null=True)
+    apart_at = models.DateTimeField(null=True)  # when it resolves though some are left; null: not yet
     now = models.PositiveIntegerField(default=0)  # devices that are firing or recovering
     at_most = models.PositiveIntegerField(default=0)
     ever = models.PositiveIntegerField(default=0)

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from django.db import connection
 
+from devices.models import ConnectivityRecord, StatusChange
 from devices.rules.status_code import QUIET
 from devices.schema import texts, triggers
 
@@ -40,7 +41,8 @@ def test_functions_are_those_of_the_database(name: str) -> None:
 @pytest.mark.django_db
 def test_triggers_are_those_of_the_database() -> None:
     there = [text.strip() for text in _functions().values()]
-    for trigger in triggers.DEVICE:
+    ours = [*triggers.DEVICE, *StatusChange._meta.triggers, *ConnectivityRecord._meta.triggers]
+    for trigger in ours:
         assert any(str(trigger.func).strip() in text for text in there), trigger.name
 
 

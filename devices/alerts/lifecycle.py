@@ -1,0 +1,128 @@
+"""A device that a rule holds: pending, firing, recovering, gone. Its states follow from dated facts.
+
+All durations are of observed time: an interruption of ours makes nothing due (docs/alerts.md).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import Struct
+
+from devices.listing.grouping import EPOCH, Lost, moment_of
+from devices.models import AlertRule, IncidentMember
+from devices.models.alert_rules import Condition
+
+State, Reason = IncidentMember.State, IncidentMember.Reason
+MICROSECOND: Final = timedelta(microseconds=1)
+# A device of a rule of kind `together` waits so long for others once it is due: those of its site that poll
+# seldom may be noticed later.
+WAIT: Final = timedelta(minutes=10)
+
+
+class Fact(Struct, frozen=True):
+    """That from a moment on a rule's condition is true of a device, or no longer."""
+
+    at: datetime
+    rule: int
+    device: int
+    lost: Lost | None  # what the device has lost, where the condition is true
+    reason: str = Reason.RECOVERED  # why the condition is no longer true
+
+
+@dataclass(frozen=True)
+class Away:
+    """Our own interruptions as (began, ended), the oldest first, none within another."""
+
+    spans: Sequence[tuple[datetime, datetime]] = ()
+
+    def observed(self, since: datetime, lasting: timedelta) -> datetime:
+        """When so much time has been observed since then."""
+        end = since + lasting
+        for began, ended in self.spans:
+            if began >= end:
+                break
+            if ended > since:
+                end += ended - max(began, since)
+        return end
+
+
+def begun(fact: Fact, lost: Lost, rule: AlertRule, away: Away) -> IncidentMember:
+    """A device whose condition has just become true: it waits for its due time."""
+    due = away.observed(fact.at, timedelta(seconds=rule.delay))
+    member = IncidentMember(
+        organization_id=rule.organization_id,
+        rule_id=rule.pk,
+        device_id=fact.device,
+        device_uuid=lost.uuid,
+        device_name=lost.name,
+        state=State.PENDING,
+        since=fact.at,
+        due_at=due,
+        next_at=due,
+    )
+    describe(member, lost)
+    return member
+
+
+def describe(member: IncidentMember, lost: Lost) -> None:
+    """Write what a device has lost, and what it may share with others."""
+    member.status, member.rank, member.what = lost.status, lost.rank, lost.what
+    member.moment = moment_of(lost.moment)
+    member.fleet_id, member.address, member.server_id = lost.fleet, lost.address, lost.server
+    member.release, member.tags = lost.release, json.loads(lost.tags)
+
+
+def lost_of(member: IncidentMember) -> Lost:
+    """What `describe` has written."""
+    since = (member.since - EPOCH) // MICROSECOND
+    return Lost(
+        id=member.device_id,
+        uuid=member.device_uuid,
+        name=member.device_name,
+        fleet=member.fleet_id,
+        status=member.status,
+        rank=member.rank,
+        since=since,
+        what=member.what,
+        moment=(member.moment - EPOCH) // MICROSECOND,
+        lost_at=None,
+        address=member.address,
+        server=member.server_id,
+        release=member.release,
+        tags=json.dumps(member.tags),
+    )
+
+
+def gathered_at(member: IncidentMember, rule: AlertRule) -> datetime:
+    """Until when a device that is due waits for others before it is an incident of its own."""
+    return member.due_at + timedelta(seconds=rule.gather)
+
+
+def held_until(member: IncidentMember, rule: AlertRule, away: Away) -> datetime | None:
+    """When a device that recovers is gone; None: it does not."""
+    if member.state != State.RECOVERING or member.recovered_at is None:
+        return None
+    return away.observed(member.recovered_at, timedelta(seconds=rule.hold))
+
+
+def ends(member: IncidentMember, rule: AlertRule, away: Away, *, loose: bool) -> Iterator[datetime]:
+    """When the clock alone may change what a device is. `loose`: it stands in no incident yet."""
+    if member.state == State.PENDING:
+        due = away.observed(member.since, timedelta(seconds=rule.delay))
+        yield due
+        if is_together(rule):
+            yield due + WAIT
+    if until := held_until(member, rule, away):
+        yield until
+    if loose and member.state in {State.FIRING, State.RECOVERING}:
+        yield gathered_at(member, rule)
+
+
+def is_together(rule: AlertRule) -> bool:
+    """Whether a device counts only where others were lost with it."""
+    return rule.condition == Condition.TOGETHER
