@@ -12,27 +12,27 @@ from datetime import datetime
 from typing import Final
 
 from devices.alerts.cases import Case, Place, opened
-from devices.alerts.lifecycle import Reason, State, gathered_at, is_together, lost_of
+from devices.alerts.lifecycle import Reason, State, again, gathered_at, is_together, lost_of
 from devices.listing.grouping import ALONE, MANY, TOGETHER, Key, Line, Lost, Sizes, causes, grouped
-from devices.models import AlertRule, Incident, IncidentMember
+from devices.models import AlertRule, IncidentMember
 
 DUE: Final = (State.FIRING, State.RECOVERING)
-Found = Callable[[int], Iterable[tuple[IncidentMember, Incident | None]]]
+# Of an organization, with their incident: those that were lost since a moment and stand in none, or alone.
+Waiting = Callable[[int, datetime], Iterable[tuple[IncidentMember, Case | None]]]
 
 
 def least(rule: AlertRule) -> int:
     """How many devices must have been lost together for a rule of kind `together`."""
-    return int(rule.parameters.get("number", MANY))
+    return int(rule.parameters.get("least", MANY))
 
 
 class Gathering:
     """The devices that rules hold, and the incidents that they stand in, at one instant after the other.
 
-    `waiting` finds those of an organization that stand in no incident, or alone in one; it is asked once, when
-    devices have to be grouped.
+    `waiting` is asked once of each organization, when devices of it have to be grouped.
     """
 
-    def __init__(self, rules: Mapping[int, AlertRule], waiting: Found, sizes: Sizes) -> None:
+    def __init__(self, rules: Mapping[int, AlertRule], waiting: Waiting, sizes: Sizes) -> None:
         self.rules, self.cases = rules, dict[int, Case]()  # cases by the identity of their row
         self.touched: dict[int, Case] = {}  # whose devices changed
         self._waiting, self._sizes = waiting, sizes
@@ -47,14 +47,14 @@ class Gathering:
         self.cases[id(case.row)] = case
         self._at[case.place].append(case)
 
-    def hold(self, member: IncidentMember, row: Incident | None = None) -> None:
-        """Of a device that a rule holds; `row`: the incident that it stands in."""
+    def hold(self, member: IncidentMember, case: Case | None = None) -> None:
+        """Of a device that a rule holds; `case`: the incident that it stands in."""
         key = key_of(member)
         self._of[member.device_id][key[0]] = member
-        if row is not None:
-            self._case[key] = self.cases[id(row)]
-            self.cases[id(row)].ever.add(member.device_id)
-        if row is None or row.kind == ALONE:
+        if case is not None:
+            self._case[key] = case
+            case.ever.add(member.device_id)
+        if case is None or case.row.kind == ALONE:
             self._loose[member.organization_id][key] = member
 
     def drop(self, member: IncidentMember) -> None:
@@ -88,8 +88,8 @@ class Gathering:
         self.touched[id(case)] = case
 
     def _another(self, member: IncidentMember, case: Case) -> bool:
-        mine = self._of[member.device_id]
-        return any(rule != member.rule_id and self._case.get((rule, member.device_id)) is case for rule in mine)
+        mine, device = self._of[member.device_id], member.device_id
+        return any(rule != member.rule_id and self._case.get((rule, device)) is case for rule in mine)
 
     def place(self, due: Iterable[IncidentMember], at: datetime) -> Iterator[IncidentMember]:
         """Find the incidents of devices that are due at this instant; gives those that now stand in one."""
@@ -147,11 +147,16 @@ class Gathering:
         return next((x for x in lines if any(item.id == member.device_id for item in x.lost)), None)
 
     def _ask(self, organization: int) -> None:
-        if organization not in self._asked:
-            self._asked.add(organization)
-            for member, row in self._waiting(organization):
-                if self.held(member.rule_id or 0, member.device_id) is None:
-                    self.hold(member, row)
+        if organization in self._asked:
+            return
+        self._asked.add(organization)
+        here = self._loose[organization].values()
+        since = min(member.moment for member in here) - 2 * TOGETHER
+        for member, case in self._waiting(organization, since):
+            if self.held(*key_of(member)) is None:
+                if case and id(case.row) not in self.cases:
+                    self.know(case)
+                self.hold(member, case)
 
     def _together(self, line: Line, at: datetime) -> Iterator[IncidentMember]:
         """Open the incident of a line, or let the oldest of those that stand alone become it."""
@@ -228,10 +233,10 @@ class Gathering:
         """
         for member in others:
             if self.held(*key_of(member)) is None:
-                self.hold(member, case.row)
+                self.hold(member, case)
         inside = [self._of[device][rule] for (rule, device), its in self._case.items() if its is case]
         for member in sorted(inside, key=_in_time):
-            other = _copy(member)
+            other = again(member)
             self.leave(member, case, member.rank)
             self.drop(member)
             member.state, member.gone_at, member.reason, member.next_at = State.GONE, at, Reason.APART, None
@@ -240,11 +245,6 @@ class Gathering:
             self.alone(other, at)
             yield other
         self.close(case, at)
-
-
-def _copy(member: IncidentMember) -> IncidentMember:
-    values = {field.attname: getattr(member, field.attname) for field in IncidentMember._meta.concrete_fields}
-    return IncidentMember(**values | {"id": None, "incident_id": None})
 
 
 def key_of(member: IncidentMember) -> tuple[int, int]:

@@ -69,6 +69,25 @@ def begun(fact: Fact, lost: Lost, rule: AlertRule, away: Away) -> IncidentMember
     return member
 
 
+def again(member: IncidentMember) -> IncidentMember:
+    """The same device of the same rule, to stand in another incident."""
+    other = IncidentMember(
+        organization_id=member.organization_id,
+        rule_id=member.rule_id,
+        device_id=member.device_id,
+        device_uuid=member.device_uuid,
+        device_name=member.device_name,
+        state=member.state,
+        since=member.since,
+        due_at=member.due_at,
+        recovered_at=member.recovered_at,
+        flaps=member.flaps,
+        unstable=member.unstable,
+    )
+    describe(other, lost_of(member))
+    return other
+
+
 def describe(member: IncidentMember, lost: Lost) -> None:
     """Write what a device has lost, and what it may share with others."""
     member.status, member.rank, member.what = lost.status, lost.rank, lost.what

@@ -1,6 +1,6 @@
-"""What happened since the last round, instant after instant: a late round decides what an early one would have.
+"""What happened since the last round, instant after instant: so a late round decides what an early one does.
 
-Knows no database: rounds give it what is recorded and write what it found; a rehearsal plays the past of a rule.
+Knows no database: rounds give it what is recorded and write what it found; a rehearsal plays the past.
 """
 
 from __future__ import annotations

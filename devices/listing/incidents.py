@@ -120,7 +120,7 @@ def attended(
     def lines_of_now() -> Lines:
         read = _read(among, at, moved)
         lost = [item for item in read if item.id not in without]
-        return read, by_tag(lost, by) if by else grouped(lost, _sizes)
+        return read, by_tag(lost, by) if by else grouped(lost, fleet_sizes)
 
     if moved:
         read, lines = lines_of_now()
@@ -217,7 +217,8 @@ def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
         return [Lost(*row) for row in cursor.fetchall()]
 
 
-def _sizes(fleets: Collection[int]) -> Mapping[int, int]:
+def fleet_sizes(fleets: Collection[int]) -> Mapping[int, int]:
+    """How many devices these fleets have, by the counters."""
     counts = FleetCount.objects.filter(fleet__in=fleets).order_by()
     return dict(counts.values_list("fleet").annotate(n=Sum("number")))
 

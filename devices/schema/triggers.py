@@ -64,7 +64,6 @@ DESCRIBED_AGAIN = pgtrigger.Trigger(
 DESCRIBED_NO_MORE = _per_statement("described_no_more", pgtrigger.Delete, OLD_ROWS, body("described_no_more"))
 
 
-
 def signalled(kind: str) -> pgtrigger.Trigger:
     """Appends a Signal of this kind for each row of a history, in organizations that have a Listener."""
     return _per_statement("signalled", pgtrigger.Insert, NEW_ROWS, body("signalled").replace("KIND", kind))

@@ -1,0 +1,141 @@
+"""Changes of statuses as facts of rules: those that were signalled, or those of the past for a rehearsal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+from msgspec import Struct
+
+from devices.alerts import parameters, scopes
+from devices.alerts.lifecycle import Fact, Reason
+from devices.listing.grouping import Lost
+from devices.listing.incidents import MICROSECONDS
+from devices.models import AlertRule, Condition, Device
+from devices.rules.vocabulary import RANKS, WORST, Status
+
+RANKED: Final = [str(status or "") for status in RANKS]
+NO_MORE: Final[Mapping[str | None, str]] = {
+    None: Reason.DELETED,
+    Status.INACTIVE: Reason.DEACTIVATED,
+    Status.FROZEN: Reason.FROZEN,
+}
+# A change with what its device had lost by then. The last poll before it is the one that is kept, or, where
+# the device has polled since, the one that its heartbeat became late after. What was lost is decided as for
+# the Attention page (devices/listing/incidents.py).
+READ: Final = """
+SELECT c.organization_id, c.device_id, c.left_fleet_id IS NOT NULL, c.before, c.after, c.at,
+       d.uuid, d.name, c.fleet_id, c.after, array_position(%(ranks)s::text[], c.after) - 1, {since},
+       lost.what, {moment}, NULL::bigint, host(d.public_address), d.vpn_server_id, d.release, d.tags::text
+FROM ({chosen}) AS chosen(id, at) JOIN devices_statuschange c ON c.id = chosen.id AND c.at = chosen.at
+LEFT JOIN devices_device d ON d.id = c.device_id
+LEFT JOIN devices_heartbeat h ON h.device_id = c.device_id
+LEFT JOIN LATERAL (
+    SELECT r.at, r.after FROM devices_connectivityrecord r
+    WHERE r.device_id = c.device_id AND r.link = 'vpn' AND r.at <= c.at ORDER BY r.at DESC, r.id DESC LIMIT 1
+) AS vpn ON c.after = ANY(%(worst)s)
+LEFT JOIN LATERAL (
+    SELECT r.at FROM devices_connectivityrecord r
+    WHERE r.device_id = c.device_id AND r.link = 'heartbeat' AND r.after = 'late' AND r.at <= c.at
+    ORDER BY r.at DESC, r.id DESC LIMIT 1
+) AS late ON c.after = 'offline' AND h.last_poll_at > c.at,
+LATERAL (
+    SELECT CASE WHEN h.last_poll_at <= c.at THEN h.last_poll_at
+                ELSE late.at - ceil(h.poll_interval * 1.5) * interval '1 second' END AS at
+) AS polled,
+LATERAL (
+    SELECT CASE WHEN c.after = 'heartbeat-only' AND vpn.at IS NULL THEN 'never'
+                WHEN c.after = 'heartbeat-only' THEN 'vpn'
+                WHEN c.after = 'offline' AND vpn.after = 'disconnected'
+                     AND vpn.at >= COALESCE(polled.at, vpn.at) THEN 'vpn'
+                ELSE 'heartbeat' END AS what
+) AS lost
+ORDER BY c.device_id, c.at, c.id
+"""
+SINCE: Final = MICROSECONDS.format("c.at")
+MOMENT: Final = MICROSECONDS.format("CASE WHEN lost.what = 'vpn' THEN vpn.at ELSE c.at END")
+SIGNALLED: Final = "SELECT id, at FROM unnest(%(ids)s::bigint[], %(ats)s::timestamptz[]) AS named(id, at)"
+
+
+class Change(Struct, frozen=True, gc=False):
+    """A change of a status or a fleet, and what its device had lost by then."""
+
+    organization: int
+    device: int
+    moved: bool
+    before: str | None
+    after: str | None
+    at: datetime
+    lost: Lost | None  # None: the device is no more
+
+
+def signalled(named: Iterable[tuple[int, datetime]]) -> list[Change]:
+    """The changes with these ids, which happened then; by device, in order."""
+    ids, ats = zip(*named, strict=True) if (named := list(named)) else ((), ())
+    return read(SIGNALLED, ids=list(ids), ats=list(ats)) if ids else []
+
+
+def read(chosen: str, **params: Any) -> list[Change]:
+    """The changes that a SELECT of ids and times names; by device, in order."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            READ.format(chosen=chosen, since=SINCE, moment=MOMENT),
+            params | {"worst": list(WORST), "ranks": RANKED},
+        )
+        return [_change(row) for row in cursor.fetchall()]
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    there = row[6] is not None and row[4] is not None  # it has a row, and a status
+    organization, device, moved, before, after, at = row[:6]
+    lost = Lost(device, *row[6:]) if there else None
+    return Change(organization, device, moved, before, after, at, lost)
+
+
+def statuses_of(rule: AlertRule) -> frozenset[str]:
+    """The statuses that a rule holds a device for."""
+    if rule.condition == Condition.TOGETHER:
+        return frozenset(WORST)
+    return frozenset(parameters.read(rule.condition, rule.parameters).statuses)
+
+
+def facts(changes: Sequence[Change], rules: Iterable[AlertRule]) -> Iterator[Fact]:
+    """What changes of statuses say to rules of the conditions `status` and `together`."""
+    of_organization: dict[int, list[Change]] = defaultdict(list)
+    for change in changes:
+        of_organization[change.organization].append(change)
+    for rule in rules:
+        if mine := of_organization.get(rule.organization_id):
+            yield from _facts_of(rule, mine)
+
+
+def _facts_of(rule: AlertRule, changes: Sequence[Change]) -> Iterator[Fact]:
+    wanted, within = statuses_of(rule), scoped(rule, {change.device for change in changes})
+    for change in changes:
+        covered = within is None or change.device in within
+        if change.after in wanted and covered and change.lost:
+            yield Fact(change.at, rule.pk, change.device, change.lost)
+        elif change.before in wanted or change.after in NO_MORE or change.moved:
+            yield Fact(change.at, rule.pk, change.device, None, _reason(change, covered, wanted))
+
+
+def _reason(change: Change, covered: bool, wanted: Collection[str]) -> str:  # noqa: FBT001
+    if change.after in NO_MORE:
+        return NO_MORE[change.after]
+    if covered or change.after not in wanted:
+        return Reason.RECOVERED
+    return Reason.MOVED if change.moved else Reason.CHANGED
+
+
+def scoped(rule: AlertRule, devices: Collection[int]) -> set[int] | None:
+    """Which of these devices a rule is about; None: all. One that cannot be read is about none."""
+    if not rule.scope:
+        return None
+    try:
+        chosen = Device.objects.filter(organization=rule.organization_id, pk__in=devices).order_by()
+        return set(scopes.covered(chosen, rule.scope, rule.organization).values_list("pk", flat=True))
+    except scopes.Broken:
+        return set()

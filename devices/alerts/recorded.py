@@ -1,0 +1,103 @@
+"""What is recorded of members and incidents, as a round needs it: by a bounded number of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+
+from django.db.models import Count, Min, Q, QuerySet
+
+from devices.alerts.cases import Case
+from devices.alerts.gathering import Gathering
+from devices.alerts.lifecycle import Away, State
+from devices.listing.grouping import ALONE
+from devices.models import AlertRule, Incident, IncidentMember, Listener, Outage
+
+DUE = (State.FIRING, State.RECOVERING)
+OPEN = ~Q(state=Incident.State.RESOLVED)
+
+
+def rules() -> dict[int, AlertRule]:
+    """Those in force, by id."""
+    listening = Listener.objects.values("organization")
+    found = AlertRule.objects.filter(enabled=True, organization__in=listening).select_related("organization")
+    return {rule.pk: rule for rule in found}
+
+
+def away(since: datetime) -> Away:
+    """Our own interruptions that were not over at that moment."""
+    ended = Outage.objects.filter(ended_at__gt=since)
+    return Away(list(ended.order_by("began_at").values_list("began_at", "ended_at")))
+
+
+def members(devices: Collection[int], until: datetime) -> list[IncidentMember]:
+    """Of these devices and of those that the clock changes, with those gone from an open incident."""
+    named = Q(device_id__in=devices) if devices else Q()
+    due = IncidentMember.objects.filter(next_at__lte=until).values_list("device_id", flat=True)
+    named |= Q(device_id__in=list(due))
+    there = ~Q(state=State.GONE) | Q(incident__isnull=False, incident__resolved_at=None)
+    return list(_members().filter(named, there)) if named.children and (devices or due) else []
+
+
+def _members() -> QuerySet[IncidentMember]:
+    return IncidentMember.objects.select_related("incident", "rule__organization").exclude(rule=None)
+
+
+class Known:
+    """The incidents that a round has read, each once."""
+
+    def __init__(self) -> None:
+        self.cases: dict[int, Case] = {}  # by id
+
+    def read(self, organizations: Collection[int], devices: Collection[int], until: datetime) -> None:
+        """Open incidents of several devices, or of one of these alone, and those that the clock changes."""
+        keys = [str(device) for device in devices]
+        near = (~Q(kind=ALONE) | Q(key__in=keys)) & Q(organization__in=organizations)
+        near |= Q(tell_at__lte=until, state=Incident.State.GATHERING) | Q(apart_at__lte=until)
+        self.add(Incident.objects.filter(OPEN, near))
+
+    def add(self, rows: Iterable[Incident]) -> None:
+        """With how many members they have by rule and rank."""
+        new = {row.pk: Case(row) for row in rows if row.pk not in self.cases}
+        if new:
+            inside = IncidentMember.objects.filter(incident__in=list(new), state__in=DUE).order_by()
+            counted = inside.values_list("incident", "rule", "rank").annotate(number=Count("pk"))
+            for incident, rule, rank, number in counted:
+                new[incident].ranks[rule or 0, rank] = number
+        self.cases |= new
+
+    def tell(self, there: Gathering, found: Iterable[IncidentMember]) -> None:
+        """Tell the gathering of these members and of all incidents that were read."""
+        found = list(found)
+        self.add([m.incident for m in found if m.incident and m.incident.resolved_at is None])
+        for case in self.cases.values():
+            there.know(case)
+        for member in found:
+            its = self.cases.get(member.incident_id or 0)
+            if member.state != State.GONE:
+                there.hold(member, its)
+            elif its:
+                its.ever.add(member.device_id)
+
+    def waiting(self, organization: int, since: datetime) -> Iterator[tuple[IncidentMember, Case | None]]:
+        """Of an organization, those lost since then that stand in no incident, or alone in one."""
+        here = _members().filter(organization=organization, moment__gte=since).exclude(state=State.GONE)
+        loose = list(here.filter(incident=None, next_at__isnull=False))
+        single = Incident.objects.filter(OPEN, organization=organization, kind=ALONE, last__gte=since)
+        alone = list(here.filter(incident__in=list(single.values_list("pk", flat=True))))
+        self.add(m.incident for m in alone if m.incident)
+        for member in [*loose, *alone]:
+            yield member, self.cases.get(member.incident_id or 0)
+
+
+def members_of(incident: Incident) -> Iterable[IncidentMember]:
+    """The members that stand in an incident."""
+    return _members().filter(incident=incident.pk, state__in=DUE) if incident.pk else ()
+
+
+def next_at() -> datetime | None:
+    """When the clock alone next changes what is recorded."""
+    member = IncidentMember.objects.aggregate(at=Min("next_at"))["at"]
+    gathering = Incident.objects.filter(state=Incident.State.GATHERING).aggregate(at=Min("tell_at"))["at"]
+    apart = Incident.objects.filter(OPEN, apart_at__isnull=False).aggregate(at=Min("apart_at"))["at"]
+    return min((moment for moment in (member, gathering, apart) if moment), default=None)
