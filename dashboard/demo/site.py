@@ -15,8 +15,8 @@ from django.db import transaction
 from dashboard.account import people
 from dashboard.models import User
 from devices import clock, connectivity, keys
-from devices.models import ApiKey, Device
-from devices.operations import lifecycle, reports
+from devices.models import ApiKey, Device, DeviceLink
+from devices.operations import device_links, lifecycle, reports
 from devices.operations.fleet_settings import change_fleet
 from devices.simulator.keyfile import FleetKeys, KeyFile, KnownDevice, write_private
 from fleets.models import Fleet, FleetType, Membership, Organization, Role
@@ -114,6 +114,7 @@ AWAITED = (
     ("station-kiosks", "kiosk-depot-01", "Spare for the central station, still in its box."),
     ("lab-bench", "bench-zero-1", "Image written, waiting for a power supply."),
 )
+DEVICE_LINKS = {"Terminal": "ssh root@{ip}", "Site plan": "https://wiki.example/sites/{tag:site}"}
 RETIRED = "tram-097"
 RETIRED_POLL_INTERVAL = timedelta(hours=6)
 
@@ -132,6 +133,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     )
     user, password = _user(organization, old)
     fleets = [_fleet(organization, plan) for plan in FLEETS]
+    _device_links(organization)
     _frozen_fleet(at)
     _awaited(user)
     _retired(user, at)
@@ -180,6 +182,12 @@ def _fleet(organization: Organization, plan: FleetKeys) -> Fleet:
     if fleet.organization_id != organization.pk:
         raise Occupied(f"There is a fleet {fleet.slug} of {fleet.organization}.")
     return fleet
+
+
+def _device_links(organization: Organization) -> None:
+    kept = set(DeviceLink.objects.filter(organization=organization).values_list("name", flat=True))
+    for name in DEVICE_LINKS.keys() - kept:
+        device_links.add(organization=organization, name=name, template=DEVICE_LINKS[name], actor=None)
 
 
 # Keys

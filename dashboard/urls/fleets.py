@@ -11,6 +11,7 @@ from dashboard.pages.fleets import settings as fleet_settings
 from dashboard.pages.jobs import page as jobs
 from dashboard.pages.settings import (
     audit,
+    device_links,
     fleets,
     invitations,
     keys,
@@ -49,6 +50,13 @@ urlpatterns = [
     path("settings/<slug:organization>/audit/entries.json", audit.json, name="audit-json"),
     path("settings/<slug:organization>/keys/", keys.service, name="keys"),
     path("settings/<slug:organization>/keys/<key:key>/revoke/", keys.revoke_service, name="key-revoke"),
+    path("settings/<slug:organization>/device-links/", device_links.listed, name="device-links"),
+    path("settings/<slug:organization>/device-links/<uuid:link>/", device_links.change, name="device-link"),
+    path(
+        "settings/<slug:organization>/device-links/<uuid:link>/delete/",
+        device_links.delete,
+        name="device-link-delete",
+    ),
     path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
     path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),
     path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),

@@ -6,6 +6,7 @@ Every row carries its organization, so that access is scoped and the tables can 
 from devices.models.alert_rules import AlertRule, AlertStep, Condition, Severity
 from devices.models.alert_targets import AlertMessage, AlertTarget, Held, LastRead, Told
 from devices.models.device import UUID_PATTERN, Device, FrozenReason
+from devices.models.device_links import DeviceLink
 from devices.models.device_lists import DeviceList
 from devices.models.heartbeat import Heartbeat
 from devices.models.history import ConnectivityRecord, StatusChange
@@ -33,6 +34,7 @@ __all__ = [
     "ConnectivityRecord",
     "Description",
     "Device",
+    "DeviceLink",
     "DeviceList",
     "FleetCount",
     "FleetTally",

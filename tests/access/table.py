@@ -130,6 +130,18 @@ PAGES: Final[dict[str, Page]] = {
         {"name": "vpn", "days": "", "newest": "{service_key}"},
     ),
     "fleets:key-revoke": Page(NO, members(ADMINISTRATOR, 302), named={"key": "{service_key}"}),
+    "fleets:device-links": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 302),
+        {"name": "Logs", "template": "https://logs.example/{{uuid}}"},
+    ),
+    "fleets:device-link": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 302),
+        {"name": "Terminal", "template": "ssh://{{ip}}", "seen": "{seen_device_link}"},
+        named={"link": "{device_link}"},
+    ),
+    "fleets:device-link-delete": Page(NO, members(ADMINISTRATOR, 302), named={"link": "{device_link}"}),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),

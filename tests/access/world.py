@@ -14,7 +14,7 @@ from dashboard.models import User
 from devices import freezing, jobs, keys
 from devices.background import preregistration
 from devices.models import Device, Job
-from devices.operations import bulk_actions, saved_views
+from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
 from fleets import meanwhile
 from fleets.models import Membership, Organization, Role
@@ -96,6 +96,9 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         kept=lists.listed("status=offline"),
         organization=organization,
     )
+    link = device_links.add(
+        organization=organization, name="Terminal", template="ssh root@{ip}", actor=people[Who.OWNER]
+    )
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
@@ -131,6 +134,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_interval": meanwhile.version(None),
         "view": str(view.uuid),
         "seen_view": saved_views.version_of(view),
+        "device_link": str(link.uuid),
+        "seen_device_link": device_links.version_of(link),
         "selection": str(selection.uuid),
         "action": "deactivate",
         "member": str(Membership.objects.get(user=member).pk),

@@ -28,6 +28,7 @@ PREREGISTER: Final = "/fleets/station-kiosks/preregister/"
 LOST: Final = "/devices/?status=offline&status=vpn-only&status=heartbeat-only&vpn=disconnected"
 COLUMNS: Final = "/devices/?columns=os&columns=tags&columns=ip"
 INVITED: Final = {"E-mail address": "kim@halden-transit.example"}
+MISNAMED: Final = {"Name": "Logs", "Address or command": "ssh {ipaddr}"}
 FAULTY: Final = "uuid,name,tags\nnot-a-uuid,ferry-1,\n,,line = 1 = 2\n,ferry-2,a;a\n"
 STRANGE: Final = "Serial no.,name,Colour\n7,ferry-1,red\n"
 LIST: Final = "name,tags,notes\n" + "".join(f"ferry-{n:05},quay = {n % 7},\n" for n in range(1, 9001))
@@ -118,6 +119,9 @@ OURS: Final = (
     State("invite", at(f"{SETTINGS}/members/invite/")),
     State("plan", at(f"{SETTINGS}/plan/")),
     State("keys", at(f"{SETTINGS}/keys/")),
+    State("device-links", at(f"{SETTINGS}/device-links/")),
+    State("device-link", clicked(f"{SETTINGS}/device-links/", ".own-list a")),
+    State("device-link-faulty", sent(f"{SETTINGS}/device-links/", MISNAMED, "Add the link")),
     State("vpn-servers", at(f"{SETTINGS}/vpn-servers/")),
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),
@@ -179,6 +183,7 @@ CHANGES: Final = (
     State("fleets-empty", at(f"/?org={EMPTY}")),
     State("devices-empty", at(f"/devices/?org={EMPTY}")),
     State("attention-empty", at(f"/attention/?org={EMPTY}")),
+    State("device-links-empty", at(f"/settings/{EMPTY}/device-links/")),
     State("keys-empty", at(f"/settings/{EMPTY}/keys/")),
     State("jobs-empty", at(f"/settings/{EMPTY}/jobs/")),
     State("fleet-made", sent(f"/settings/{EMPTY}/fleets/new/", {"Name": "Aker Ferries"}, "Create the fleet")),

@@ -8,7 +8,7 @@ from django.db.models import Model
 
 from dashboard.models import User
 from devices import clock, connectivity
-from devices.models import ApiKey, Device, DeviceList, Job, JobResult, SavedView, VpnServer
+from devices.models import ApiKey, Device, DeviceLink, DeviceList, Job, JobResult, SavedView, VpnServer
 from devices.operations import reports
 from fleets.models import AuditEntry, Fleet, Organization
 from tests.security.scan import HOSTILE
@@ -17,11 +17,12 @@ from tests.security.scan import HOSTILE
 def make_hostile(text: str = HOSTILE) -> None:
     """Whatever the pages of a world show of what others wrote: this text, cut to what a field may hold."""
     at = clock.now()
-    for model in (Organization, Fleet, Device, ApiKey, SavedView):
+    for model in (Organization, Fleet, Device, ApiKey, SavedView, DeviceLink):
         write(model, text, "name")
     write(Fleet, text, "device_type")
     write(Device, text, "device_type")
     Device.objects.update(notes=text, tags={text[:100]: text[:100]})
+    DeviceLink.objects.update(template=text)
     write(User, text, "first_name", "last_name")
     write(Job, text, "title", "started_by_name", "cancelled_by_name")
     Job.objects.update(words=text)

@@ -13,6 +13,7 @@ from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.device.events import Page, history, runs_as_one
+from dashboard.pages.device.own_links import OwnLink, own_links
 from dashboard.pages.device.poll_window import Window, is_near, window
 from dashboard.pages.device.timeline import Timeline, timeline
 from dashboard.pages.device.vitals import Vital, vitals
@@ -50,6 +51,7 @@ class LiveDevice(Live):
     stalled: bool
     window: Window | None
     near: bool  # the next change is said beside the status
+    own_links: tuple[OwnLink, ...]
     works: tuple[Ability, ...]
     doubt: str
     checks: tuple[Check, ...]
@@ -93,6 +95,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         stalled=found.stalled,
         window=clock_runs,
         near=is_near(found, why.next_at, clock_runs, at.at),
+        own_links=own_links(found),
         works=advice.works_now(found, at.at),
         doubt=advice.doubt(found, at.at),
         checks=advice.check_next(found, at),

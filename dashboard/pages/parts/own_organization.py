@@ -34,8 +34,8 @@ class OwnOrganization:
     def context(self, tab: str, **more: Any) -> dict[str, Any]:
         """What templates/settings/base.html expects; `tab` names the entry of the side navigation.
 
-        `tab` is general, members, plan, keys, vpn-servers, jobs, audit, fleets, fleet-new, or `fleet:` and
-        the slug of a fleet.
+        `tab` is general, members, plan, keys, device-links, vpn-servers, jobs, audit, fleets, fleet-new, or
+        `fleet:` and the slug of a fleet.
         """
         fleets, more_fleets = self._side_fleets(tab)
         return {
