@@ -10,7 +10,7 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -20,6 +20,7 @@ from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection
+from psycopg.abc import PQGen
 
 from devices import jobs
 from devices.integrity import nightly
@@ -29,12 +30,14 @@ from devices.worker.registry import KINDS
 from fleets.postgres import availability
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
-SIGN: Final = 2.0  # seconds between two life signs of a worker
+SIGN: Final = 3.0  # seconds between two life signs of a worker
 DEAD: Final = 10.0  # seconds without a life sign, after which a worker is taken for dead
 LOOK: Final = 5.0  # seconds between two searches for jobs whose worker died
 GRACE: Final = 4.0  # seconds that a running job has to end by itself when the worker is asked to end
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
+LONGEST_WAIT: Final = 60.0  # seconds of sleep until the database sends something
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
 VERIFY_JOB: Final = "devices.verify"
 AWAY: Final = (ConnectorException, DatabaseError)
@@ -99,11 +102,29 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
 def an_app() -> App:
     """The procrastinate app with its two tasks: running a job, and the nightly integrity checks."""
     conninfo = settings.DATABASE_DIRECT_URL
-    connector = PsycopgConnector(conninfo=conninfo, min_size=1, max_size=4, configure=by_itself)
-    app = DjangoApp(connector=connector)
+    app = DjangoApp(
+        connector=PsycopgConnector(
+            conninfo=conninfo, min_size=1, max_size=4, connection_class=Connection, configure=by_itself
+        )
+    )
     app.task(name=jobs.TASK, pass_context=True)(do)
     app.periodic(cron=NIGHTLY)(app.task(name=VERIFY_JOB, lock=VERIFY_JOB)(verify))
     return app
+
+
+class Connection(AsyncConnection[Any]):
+    """A connection that sleeps until the database sends something.
+
+    By itself psycopg wakes up ten times a second to notice interrupts, which asyncio delivers anyway.
+    """
+
+    async def wait(
+        self,
+        gen: PQGen[Result],
+        interval: float = LONGEST_WAIT,
+        timeout: float | None = None,  # noqa: ASYNC109 - psycopg's signature
+    ) -> Result:
+        return await super().wait(gen, interval, timeout)
 
 
 async def by_itself(connection: AsyncConnection[Any]) -> None:
