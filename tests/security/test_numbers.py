@@ -1,7 +1,8 @@
 """No number breaks a page, whichever filter or field it stands in, however long and however it is written.
 
-The addresses come from the URL configuration (tests/access/urls.py), the filters from what each page reads,
-the fields from its forms.
+A thorough run (tests/examples.py) tries each of the numbers everywhere, a quick one a third of them, which
+differs from page to page and from field to field. The addresses come from the URL configuration
+(tests/access/urls.py), the filters from what each page reads, the fields from its forms.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.access.rules import Who
 from tests.access.table import PAGES
 from tests.access.urls import Address, addresses
 from tests.access.world import World, a_world, undone
+from tests.examples import in_turn
 from tests.pages import HTMX, streamed
 from tests.security.html import Html
 from tests.security.parameters import ALONE, linked_names, names_read
@@ -23,7 +25,7 @@ from tests.security.parameters import ALONE, linked_names, names_read
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.hypothesis]  # which chooses those of a thorough run
 
 # Beyond 64 bits at 20 digits, beyond a float at 309, beyond what Python reads as an integer above 4300.
 NUMBERS: Final = (
@@ -63,7 +65,7 @@ def test_no_number_in_a_filter_breaks_a_page(world: World, address: Address) -> 
     path, client = address.path(world), world.client(Who.OWNER, PAGES[address.name])
     with names_read() as names:
         names.update(linked_names(client.get(path)))
-    queries = [dict.fromkeys(names - ALONE, number) for number in NUMBERS]
+    queries = [dict.fromkeys(names - ALONE, number) for number in in_turn(NUMBERS, len(path))]
     queries += [{name: number} for name in names & ALONE for number in FEWER]
     queries += [{name: WRITTEN[name].format(number) for name in names & WRITTEN.keys()} for number in FEWER]
     for query in filter(None, queries):
@@ -74,9 +76,9 @@ def test_no_number_in_a_filter_breaks_a_page(world: World, address: Address) -> 
 def test_no_number_in_an_address_breaks_a_page(world: World, address: Address) -> None:
     path, client = address.path(world), world.client(Who.OWNER)
     named = {name: text.format(**world.facts) for name, text in PAGES[address.name].named.items()}
-    for value in {(world.facts | named)[name] for name in address.parameters}:
-        for number in FEWER:
-            assert not broken(client.get(path.replace(value, number))), number
+    values = {(world.facts | named)[name] for name in address.parameters}
+    for value, number in by_itself(values, path):
+        assert not broken(client.get(path.replace(value, number))), number
 
 
 @each_page
@@ -85,12 +87,18 @@ def test_no_number_in_a_form_breaks_a_page(world: World, address: Address) -> No
     page, path = PAGES[address.name], address.path(world)
     client = world.client(Who.OWNER, page)
     good = {name: text.format(**world.facts) for name, text in page.data.items()}
-    fields = sorted({*good, *fields_of(client.get(path))})
-    posts = [dict.fromkeys(fields, number) for number in NUMBERS[::2]]
-    posts += [good | {field: number} for field in fields for number in FEWER]
-    for posted in posts:
+    fields = {*good, *fields_of(client.get(path))}
+    posts = [dict.fromkeys(fields, number) for number in in_turn(NUMBERS[::2], len(path))]
+    posts += [good | {field: number} for field, number in by_itself(fields, path)]
+    for posted in filter(None, posts):
         with undone():
             assert not broken(client.post(path, posted, headers=HTMX)), posted
+
+
+def by_itself(names: set[str], path: str) -> Iterator[tuple[str, str]]:
+    """Each of these with each number whose turn it is."""
+    for turn, name in enumerate(sorted(names), start=len(path)):
+        yield from ((name, number) for number in in_turn(FEWER, turn))
 
 
 def fields_of(response: Response) -> set[str]:
