@@ -63,8 +63,7 @@ class Lost(Struct, frozen=True, gc=False):
         return min(self.moment, self.since)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True, gc=False):
     """Devices that were lost together, the latest first, or one alone."""
 
     id: str
@@ -82,10 +81,10 @@ class Line:
     def number(self) -> int:
         return len(self.lost)
 
-    @property
-    def began(self) -> datetime:
-        """Since when the first of them has been in trouble."""
-        return moment_of(min(item.began for item in self.lost))
+    def began_after(self, at: datetime) -> bool:
+        """Whether all of them have been in trouble only since then."""
+        moment = (at - EPOCH) // timedelta(microseconds=1)
+        return all(item.began > moment for item in self.lost)
 
     @property
     def devices(self) -> tuple[int, ...]:
@@ -141,9 +140,9 @@ def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
 
 
 def _shared(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
-    """The devices that share each thing, where they are many."""
+    """The devices that share each thing, where they are many, the first one lost first."""
     found: dict[Key, list[Lost]] = defaultdict(list)
-    for lost in members:
+    for lost in sorted(members, key=_in_time):
         for key in causes(lost):
             found[key].append(lost)
     return {key: some for key, some in found.items() if len(some) >= MANY}
@@ -179,8 +178,11 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
     """Who was lost close to each other is of one session; it is cut into spans of five minutes around its
     densest one.
     """
-    for session in _sessions(sorted(members, key=_in_time)):
+    for session in _sessions(members):
         if len(session) < MANY:
+            continue
+        if session[-1].moment - session[0].moment < SPAN:
+            yield Incident(*key, session)
             continue
         anchor = _densest(session)
         for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
@@ -216,7 +218,10 @@ def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
     for incident in incidents:
         for member in incident.members:
             of_device[member.id].append(incident)
-    assigned = Counter(_best(item, known) for item in of_device.values())
+    alike = Counter(tuple(some) for some in of_device.values())  # many devices share the same things
+    assigned: Counter[Incident] = Counter()
+    for some, number in alike.items():
+        assigned[_best(some, known)] += number
     return [incident for incident, number in assigned.items() if number >= MANY]
 
 
@@ -256,8 +261,11 @@ def _line(incident: Incident) -> Line:
     )
 
 
+ONE: Final = [tuple(int(own == rank) for rank in range(RANKS)) for own in range(RANKS)]
+
+
 def _alone(device: Lost) -> Line:
-    since, numbers = moment_of(device.since), tuple(int(device.rank == rank) for rank in range(RANKS))
+    since, numbers = moment_of(device.since), ONE[device.rank]
     first = moment_of(device.moment) if device.what == "progress" else since
     return Line(
         f"device-{device.id}", ALONE, "", device.what, device.rank, since, first, first, numbers, (device,)

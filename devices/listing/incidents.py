@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from devices.clock import Moment
 from devices.listing import index_scan
@@ -25,12 +25,12 @@ from devices.listing.filters import Filters, in_organizations, unchanging
 from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
 from devices.listing.kept_lines import KEPT, Lines
 from devices.models import Device, FleetCount
-from devices.rules.status_code import VPN, codes
-from devices.rules.vocabulary import WORST, HeartbeatState
-from devices.status.annotated import DeviceWithStatus
-from devices.status.reading import ATTENTION, as_recorded, moved_ids, stalled, with_status
+from devices.rules.stalled import may_have_stalled, recorded_stalled
+from devices.rules.status_code import LINKS, VPN, codes
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, WORST, HeartbeatState
+from devices.status.reading import moved_ids, with_status
 from fleets.models import Organization
-from fleets.postgres.fragment import compiled
+from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 
 LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
@@ -128,7 +128,7 @@ def attended(
         owners = tuple(organization.pk for organization in among.organizations)
         key = (owners, among.filters, by, frozenset(without), at.heard if at.in_outage else None)
         read, lines = KEPT.lines(key, owners, at.at, lines_of_now)
-    young = [line for line in lines if line.began > at.at - YOUNG]
+    young = [line for line in lines if line.began_after(at.at - YOUNG)]
     recent = {line.id for line in young}
     return Attended(
         lost=read,
@@ -137,29 +137,16 @@ def attended(
     )
 
 
-def trouble(among: Among, at: Moment, moved: Sequence[int]) -> QuerySet[DeviceWithStatus]:
-    """The newest that need attention, at most LOOKED_AT, annotated as by with_status."""
-    ids = [*(_newest_recorded(among) if among.counted else _newest_filtered(among, at, moved)), *moved]
-    ids += stalled(among.devices, at, moved).order_by().values_list("pk", flat=True)
-    annotated = with_status if moved else as_recorded
-    newest = annotated(among.devices.filter(pk__in=ids), at).filter(ATTENTION)
-    return newest.order_by("-status_since", "-pk")[:LOOKED_AT]
-
-
-def _newest_recorded(among: Among) -> list[int]:
+def _newest_recorded(among: Among) -> Fragment:
+    """Their ids, by the indexes of the lists by attention, code by code: what is older is not read."""
     fleets = [fleet.pk for fleet in among.filters.fleets]
-    column, ids = (
-        ("fleet", fleets)
-        if fleets
-        else ("organization", [organization.pk for organization in among.organizations])
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(NEWEST.format(column=column), {"ids": ids, "cells": TROUBLE, "most": LOOKED_AT})
-        return [pk for (pk,) in cursor.fetchall()]
+    organizations = [organization.pk for organization in among.organizations]
+    sql = NEWEST.format(column="fleet" if fleets else "organization")
+    return sql, [fleets or organizations, TROUBLE, LOOKED_AT]
 
 
 def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int]:
-    """The same as lists find them: the newest of each status."""
+    """Their ids as lists find them: the newest of each status."""
     asked, found = recorded(among.organizations, among.filters, at, moved), list[int]()
     for status in WORST:
         mine = set(codes([status], VPN, HeartbeatState.values))
@@ -172,17 +159,29 @@ def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int
     return found
 
 
-# By the indexes of the lists by attention, code by code: what is older is not read.
 TROUBLE: Final = codes(WORST, VPN, HeartbeatState.values)
 NEWEST: Final = """
-SELECT near.id
-FROM unnest(%(ids)s::bigint[]) AS scope(id), unnest(%(cells)s::smallint[]) AS c(cell), LATERAL (
+SELECT near.id, near.recorded_since
+FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell), LATERAL (
     SELECT d.id, d.recorded_since FROM devices_device d
     WHERE d.{column}_id = scope.id AND d.recorded_cell = c.cell
-    ORDER BY d.recorded_since DESC, d.id DESC LIMIT %(most)s
+    ORDER BY d.recorded_since DESC, d.id DESC LIMIT %s
 ) AS near
-ORDER BY near.recorded_since DESC, near.id DESC LIMIT %(most)s
 """
+THESE: Final = "SELECT id, recorded_since FROM devices_device WHERE id = ANY(%s)"
+# What READ is of, of devices that are as they are recorded.
+RECORDED: Final = f"""
+SELECT d.id, d.uuid, d.name, d.fleet_id, d.recorded_status,
+    CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END,
+    COALESCE(d.recorded_status_at, d.created_at), d.vpn_changed_at, poll.last_poll_at, poll.lost_at,
+    d.progress_changed_at, d.public_address, d.vpn_server_id, d.release, d.tags
+FROM devices_device d LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
+WHERE d.id = ANY(ARRAY(
+    SELECT id FROM (({{newest}}) UNION ALL ({{stopped}})) AS near (id, since)
+    WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
+))
+"""
+# Its columns, of the others.
 FIELDS: Final = (
     *("pk", "uuid", "name", "fleet_id", "status", "rank", "status_since", "vpn_since", "poll__last_poll_at"),
     *("poll__lost_at", "progress_changed_at", "public_address", "vpn_server_id", "release", "tags"),
@@ -199,22 +198,42 @@ FROM (
                        THEN 'vpn' WHEN rank = 1 THEN 'never' ELSE 'heartbeat' END AS what
         FROM ({trouble}) AS trouble (id, uuid, name, fleet, status, rank, since, vpn_since, polled, lost_at,
                                      progressed, address, server, release, tags)
+        WHERE rank <= %s ORDER BY since DESC, id DESC LIMIT %s
     ) AS lost
 ) AS dated
 ORDER BY since DESC, id DESC
 """
 MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
+MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment", "lost_at")}
 
 
 def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
+    """The newest that need attention, at most LOOKED_AT. One query where counters know how many there are."""
     try:
-        sql, params = compiled(trouble(among, at, moved).values_list(*FIELDS))
-    except EmptyResultSet:  # nobody is, any more
+        sql, params = _trouble(among, at, moved)
+    except EmptyResultSet:  # nobody's devices
         return []
-    moments = {name: MICROSECONDS.format(name) for name in ("since", "moment", "lost_at")}
     with connection.cursor() as cursor:
-        cursor.execute(READ.format(trouble=sql, **moments), params)
+        cursor.execute(READ.format(trouble=sql, **MOMENTS), [*params, LAST_ATTENTION_RANK, LOOKED_AT])
         return [Lost(*row) for row in cursor.fetchall()]
+
+
+def _trouble(among: Among, at: Moment, moved: Sequence[int]) -> Fragment:
+    """All that may be among the newest: what is recorded but for those that moved, and these as they are."""
+    if among.counted:
+        newest, found = _newest_recorded(among)
+    else:
+        newest, found = THESE, [_newest_filtered(among, at, moved)]
+    stalled, stopped_by = recorded_stalled(at.heard)
+    long_ago = may_have_stalled(at.heard) & Q(progress_changed_at__lte=stopped_by[0])
+    stopped, asked = compiled(among.devices.order_by().filter(long_ago).values_list("pk", "recorded_since"))
+    sql = RECORDED.format(stalled=stalled, newest=newest, stopped=stopped)
+    params = [*stopped_by, *found, *asked, list(moved), LOOKED_AT]
+    if not moved:
+        return sql, params
+    moves = with_status(among.devices.order_by().filter(pk__in=moved), at)
+    as_they_are, facts = compiled(moves.values_list(*FIELDS))
+    return f"{sql} UNION ALL ({as_they_are})", [*params, *facts]
 
 
 def fleet_sizes(fleets: Collection[int]) -> Mapping[int, int]:

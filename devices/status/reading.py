@@ -178,10 +178,11 @@ def stalled(
     Reads only devices recorded for so long without progress, by index, and those that moved. `among`: the ids
     of the latter, if the caller has read them.
     """
+    if among is not None and not among:
+        return as_recorded(devices.filter(may_have_stalled(at.heard)), at).filter(stalled=True)
     candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at.heard)).values("pk")
     if among is None:
         candidates = candidates.union(moved(at), all=True)
-    elif among:
+    else:
         candidates = candidates.union(devices.order_by().filter(pk__in=among).values("pk"), all=True)
-    annotated = as_recorded if among is not None and not among else with_status
-    return annotated(devices.filter(_one_of(candidates)), at).filter(stalled=True)
+    return with_status(devices.filter(_one_of(candidates)), at).filter(stalled=True)

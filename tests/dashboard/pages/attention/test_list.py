@@ -21,9 +21,9 @@ from tests.still import stand_still
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock; moved, flapping, counts, stalled; in trouble: recorded, stalled,
-# read; of the lines: the devices they name, why; fleets, VPN servers
-QUERIES = 15
+# session, person, organizations, clock; moved, flapping, counts, stalled; in trouble; of the lines: the
+# devices they name, why; fleets, VPN servers
+QUERIES = 13
 # the same, and whose links change often; of groups: how large their fleets are, what these are called, how
 # many devices share a thing
 GROUP_QUERIES = QUERIES + 5
