@@ -53,3 +53,11 @@ def test_the_rules_unfold_and_stay_so_while_the_page_refreshes(page: Page, devic
     connectivity.vpn_connected("vpn-1", [device.uuid])
     expect(page.locator("#state .badge-st")).to_have_text("Online")
     expect(rules).to_be_visible()
+
+
+def test_what_is_folded_is_on_paper(page: Page, device: Device) -> None:
+    page.goto(f"/devices/{device.uuid}/")
+    expect(page.locator(".rules")).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(page.locator(".rules")).to_be_visible()
+    expect(page.locator("#more-facts .uuid")).to_be_visible()
