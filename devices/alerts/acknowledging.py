@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from devices import clock
+from devices.alerts import looking
 from devices.alerts.refusals import Invalid
 from devices.models import Incident
 from fleets import audit
@@ -45,6 +46,7 @@ def acknowledge(
     now.acknowledged_note, now.acknowledged_until = note, until
     now.acknowledged_members, now.acknowledged_rank = now.now, now.rank
     now.save(update_fields=OVERLAY)
+    looking.look_again(now.organization_id, at)
     _audit("incident-acknowledged", now, actor, at, after={"note": note, "until": until, "devices": now.now})
     return now
 
@@ -55,9 +57,11 @@ def withdraw(*, incident: Incident, actor: Person, at: datetime | None = None) -
     now = _held(incident, actor)
     if now.acknowledged_at is not None:
         at_all = {"by": now.acknowledged_by_name, "note": now.acknowledged_note}
+        at = at or clock.now()
         clear(now)
         now.save(update_fields=OVERLAY)
-        _audit("incident-returned", now, actor, at or clock.now(), before=at_all)
+        looking.look_again(now.organization_id, at)
+        _audit("incident-returned", now, actor, at, before=at_all)
     return now
 
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from devices import clock
+from devices.alerts import looking
 from devices.alerts.refusals import Invalid, TooMany
 from devices.models import AlertRule, Device, Incident, Mute, SavedView
 from fleets import audit
@@ -76,6 +77,7 @@ def end(*, mute: Mute, actor: Person, at: datetime | None = None) -> None:
     if before.until <= at:
         return
     Mute.objects.filter(pk=mute.pk).update(until=at)
+    looking.look_again(mute.organization_id, at)
     if mute.person_id is None:
         _audit("unmuted", mute, actor, at, before={"until": before.until})
 

@@ -1,4 +1,4 @@
-"""What the conditions of rules ask for beside their kind, and their usual times (docs/alerts.md)."""
+"""What the conditions of rules ask for beside their kind, and their usual times."""
 
 from __future__ import annotations
 

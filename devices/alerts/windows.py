@@ -12,7 +12,7 @@ from dateutil.rrule import rrulestr
 from django.db import transaction
 
 from devices import clock
-from devices.alerts import scopes
+from devices.alerts import looking, scopes
 from devices.alerts.recurrence import LONGEST, Occurrence, current
 from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.wall_time import placed
@@ -84,8 +84,10 @@ def change(
     for name, value in _values(plan).items():
         setattr(now, name, value)
     if (after := _told(now)) != before:
+        at = at or clock.now()
         now.save()
-        _audit("window-changed", now, actor, at or clock.now(), before=before, after=after)
+        looking.look_again(now.organization_id, at)
+        _audit("window-changed", now, actor, at, before=before, after=after)
     return now
 
 
@@ -96,6 +98,7 @@ def end(*, window: MaintenanceWindow, actor: Person, at: datetime | None = None)
     if current(now, at):
         now.ended_at = at
         now.save(update_fields=["ended_at"])
+        looking.look_again(now.organization_id, at)
         _audit("window-ended", now, actor, at)
 
 
@@ -106,6 +109,7 @@ def cancel(*, window: MaintenanceWindow, actor: Person, at: datetime | None = No
     if now.cancelled_at is None:
         now.cancelled_at = at
         now.save(update_fields=["cancelled_at"])
+        looking.look_again(now.organization_id, at)
         _audit("window-cancelled", now, actor, at, before=_told(now))
 
 

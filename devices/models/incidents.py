@@ -37,6 +37,7 @@ class Incident(models.Model):
     tell_at = models.DateTimeField()  # end of gathering
     resolved_at = models.DateTimeField(null=True)
     apart_at = models.DateTimeField(null=True)  # when it resolves though some are left; null: not yet
+    look_at = models.DateTimeField(null=True)  # when telling looks at it again (devices/alerts/telling.py)
     now = models.PositiveIntegerField(default=0)  # devices that are firing or recovering
     at_most = models.PositiveIntegerField(default=0)
     ever = models.PositiveIntegerField(default=0)
@@ -71,6 +72,8 @@ class Incident(models.Model):
                 name="incident_open",
                 condition=~Q(state="resolved"),
             ),
+            # What telling looks at again.
+            models.Index(fields=["look_at"], name="incident_look", condition=Q(look_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

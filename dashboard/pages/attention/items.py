@@ -9,11 +9,11 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from dashboard.pages.attention.sentences import what_happened, what_happened_to_one
-from dashboard.pages.attention.shares import MANY, Shared, lost_with, shared, totals
 from dashboard.pages.parts.device_row import Row, row_of
 from devices.clock import Moment
 from devices.listing.grouping import ALONE, FLEET, NAMED, RELEASE, Line, Lost, tags_of
+from devices.listing.line_sentences import what_happened, what_happened_to_one
+from devices.listing.line_shares import MANY, Shared, lost_with, shared, totals
 from devices.models import Device
 from devices.rules.vocabulary import RANKS, Status
 from devices.status.annotated import DeviceWithStatus

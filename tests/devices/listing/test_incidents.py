@@ -11,10 +11,10 @@ import pytest
 from pytest_django import Settings
 
 from dashboard.pages.attention import items as attention
-from dashboard.pages.attention import shares
 from dashboard.pages.attention.items import Item, items
 from devices import clock, connectivity
 from devices.listing import incidents
+from devices.listing import line_shares as shares
 from devices.listing.grouping import Line
 from devices.listing.incidents import Among, attended
 from devices.models import Device, VpnServer

@@ -167,4 +167,4 @@ def _part(group: QuerySet[Any]) -> Fragment:
     if group.model is FleetCount:
         return compiled(group.values_list("line").annotate(n=Sum("number")))
     sql, params = compiled(group.values_list("line")[: MANY + 1])
-    return f"SELECT max(line), count(*) FROM ({sql}) AS first (line)", params  # noqa: S608 - Django's
+    return f"SELECT max(line), count(*) FROM ({sql}) AS first (line)", params

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from math import ceil
 from typing import Final
@@ -12,19 +13,27 @@ from devices.words import of_site, thousands
 
 def what_happened(line: Line, number: int) -> str:
     """What befell {devices}, so many, and how they are now, as a sentence."""
-    offline, heartbeat_only, vpn_only, _ = line.numbers
-    kept = heartbeat_only if line.what in ("vpn", "") else 0
+    return sentence(line.what, line.numbers, line.last - line.first, known=line.number == number)
+
+
+def sentence(what: str, numbers: Sequence[int], span: timedelta, *, known: bool = True) -> str:
+    """What befell {devices} within this span and how they are now, so many by rank of what needs attention.
+
+    `known`: these are all of them; else nobody looked at how the others are.
+    """
+    offline, heartbeat_only, vpn_only, _ = numbers
+    kept = heartbeat_only if what in ("vpn", "") else 0
     now = {"offline": offline, "heartbeat": kept, "vpn": vpn_only}
     found = [state for state, n in now.items() if n]
-    state, values = "", {"devices": "{devices}", "span": _within(line.last - line.first)}
-    if len(found) == 1 and now[found[0]] == line.number:
+    state, values = "", {"devices": "{devices}", "span": _within(span)}
+    if len(found) == 1 and now[found[0]] == sum(numbers):
         state = found[0]
-    elif number == line.number and found:  # else nobody looked at how the others are
+    elif known and found:
         state, values["counts"] = (
             "mixed",
             ", ".join(of_site(COUNTS[item], n=thousands(now[item])) for item in found),
         )
-    return of_site(SENTENCES[line.what].get(state, SENTENCES[line.what][""]), **values)
+    return of_site(SENTENCES[what].get(state, SENTENCES[what][""]), **values)
 
 
 COUNTS: Final = {
