@@ -1,5 +1,6 @@
-// Everything the pages do in the browser beyond plain HTML. No eval, no inline handlers, nothing that a page needs to work.
-// The server renders all words and numbers; this file keeps them fresh (times), asks for new ones (live), and helps hands (menus, copy, ticks).
+// What pages do in the browser beyond plain HTML; no page needs it to work. No eval and no inline handlers.
+// The server renders all words and numbers. This script advances relative times, refreshes the live region, and serves
+// menus, copying and ticked rows.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -8,12 +9,12 @@
   const $$ = (selector, from = document) => [...from.querySelectorAll(selector)];
 
   // ---- times -------------------------------------------------------------------------------------------------------
-  // The server's clock, not this computer's: each answer carries it, and in between it runs on with performance.now().
+  // The server's clock, not this computer's: each answer has it in a header, and performance.now() advances it in between.
   let serverNow = Number(root.dataset.now), readAt = performance.now();
   const now = () => serverNow + (performance.now() - readAt);
   const setNow = (milliseconds) => { if (milliseconds > 0) { serverNow = milliseconds; readAt = performance.now(); } };
 
-  // The same words as the server's `duration`: two units at most, joined by no-break spaces.
+  // A duration in words, as the server's `duration` writes it: at most two units, joined by no-break spaces.
   const duration = (ms, precise) => {
     const nb = "\u00a0", total = Math.max(0, Math.floor(ms / 1000));
     const seconds = total % 60, minutes = Math.floor(total / 60), hours = Math.floor(minutes / 60), days = Math.floor(hours / 24);
@@ -60,20 +61,24 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone) document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
 
-  // ---- what is said to those who listen -----------------------------------------------------------------------------
+  // ---- announcements for screen readers ------------------------------------------------------------------------------
   const say = (text) => { const place = $("#announce"); if (place) place.textContent = text; };
 
   // ---- live refresh ------------------------------------------------------------------------------------------------
   const live = region && (() => {
     const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
-    const every = Number(region.dataset.every), everyHeard = Number(region.dataset.everyHeard), everyHidden = Number(region.dataset.everyHidden);
+    // Milliseconds between two refreshes: without the event stream, with it, and while the page is hidden.
+    const every = Number(region.dataset.every), everyStreaming = Number(region.dataset.everyStreaming), everyHidden = Number(region.dataset.everyHidden);
     const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000, APART = 300;
     let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, sayTimer = 0;
-    // By this computer's clock, which goes on while it sleeps: when it was last up to date.
+    // When the page was last up to date, by this computer's clock, which advances while the computer sleeps.
     let updatedHere = Date.now(), slept = false, askedAt = -APART, asking = false, again = false;
 
     const state = () => (paused ? "paused" : slept || missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
-    const wait = () => (missed ? Math.min(LONGEST_RETRY, every * 2 ** (missed - 1)) : document.hidden ? everyHidden : bell.heard() ? everyHeard : every);
+    const wait = () => {
+      if (missed) return Math.min(LONGEST_RETRY, every * 2 ** (missed - 1));
+      return document.hidden ? everyHidden : stream.isAlive() ? everyStreaming : every;
+    };
     const asOf = () => clock.format(updated);
     const draw = () => {
       const current = state();
@@ -97,7 +102,7 @@
       asking = true; askedAt = performance.now();
       htmx.trigger(region, "refresh");
     };
-    // Something changed: at once, but not more than a few times a second however much does.
+    // Refresh at once after an event of the stream, but at most every APART milliseconds.
     const askSoon = () => {
       if (paused || document.hidden || missed) return;
       if (asking) { again = true; return; }
@@ -122,7 +127,7 @@
     const answered = (response) => Boolean(response) && response.status < 400 && !response.raw.redirected;
     const sentences = () => new Map($$("[data-say]", region).map((node) => [node.id, node.dataset.say]));
     let said = sentences();
-    // Not too often; then all that differs from what was said last.
+    // Announce what changed since the last announcement, at most every SILENCE milliseconds.
     const summarise = () => {
       clearTimeout(sayTimer);
       const wait = saidAt + SILENCE - performance.now();
@@ -134,7 +139,7 @@
       say(changed.length > 3 ? `${changed.length} ${region.dataset.sayMany}` : changed.join(". "));
     };
 
-    // What is edited inside the region asks for itself: only the region's own answers count here.
+    // Forms inside the region send requests of their own: only those of the region itself count here.
     const own = (handle) => (event) => { if (event.target === region) handle(event); };
     region.addEventListener("htmx:after:request", own(({ detail: { ctx } }) => {
       setNow(Number(ctx.response.headers.get("Lookout-Now")));
@@ -149,60 +154,60 @@
       if (missedSome) askSoon();
       draw();
     }));
-    // Back from sleep, from behind another tab or to the network: what is shown may be old, and says so until it is not.
+    // After sleep, after another tab was in front or after the network was lost, the page may be old: it says so until refreshed.
     const wake = () => {
       if (paused || document.hidden) return;
       if (Date.now() - updatedHere > ASLEEP && !slept) { slept = true; standStill(); }
       ask(); draw();
     };
-    document.addEventListener("visibilitychange", () => { bell.attend(); if (document.hidden && !paused) schedule(); else wake(); });
+    document.addEventListener("visibilitychange", () => { stream.open(); if (document.hidden && !paused) schedule(); else wake(); });
     window.addEventListener("online", wake);
-    window.addEventListener("pageshow", (event) => { if (event.persisted) { bell.attend(); wake(); } });
-    window.addEventListener("pagehide", () => bell.leave());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) { stream.open(); wake(); } });
+    window.addEventListener("pagehide", () => stream.close());
     pause.addEventListener("click", () => {
       paused = !paused;
       pause.setAttribute("aria-label", `${paused ? "Resume" : "Pause"} live updates`);
-      bell.attend();
+      stream.open();
       if (paused) { clearTimeout(timer); banner.hidden = true; } else ask();
       draw();
     });
     tryNow.addEventListener("click", ask);
     window.addEventListener("beforeprint", () => write($("#paper-at"), whole.format(updated)));
 
-    // The bell: a stream that says when something changed. Only a page that is looked at holds one, for a browser opens few
-    // connections to a site. While it is not heard, the page asks as often as without it.
-    const bell = (() => {
-      const SILENT = 40000, RETRY = 60000;
-      let source = null, heardAt = -Infinity, retry = 0;
-      const heard = () => performance.now() - heardAt < SILENT;
-      const deaf = () => { if (heard()) { heardAt = -Infinity; schedule(); } };
-      const leave = () => { clearTimeout(retry); source?.close(); source = null; heardAt = -Infinity; };
-      const attend = () => {
-        if (paused || document.hidden) { leave(); return; }
+    // The event stream tells when something changed. Only a visible page that is not paused has one open, as a browser opens
+    // few connections to a site. While no event arrives, the page refreshes as often as without a stream.
+    const stream = (() => {
+      const SILENT = 40000, RETRY = 60000; // milliseconds
+      let source = null, lastEventAt = -Infinity, retry = 0;
+      const isAlive = () => performance.now() - lastEventAt < SILENT;
+      const lose = () => { if (isAlive()) { lastEventAt = -Infinity; schedule(); } };
+      const close = () => { clearTimeout(retry); source?.close(); source = null; lastEventAt = -Infinity; };
+      const open = () => {
+        if (paused || document.hidden) { close(); return; }
         if (source || !window.EventSource) return;
-        source = new EventSource(region.dataset.bell);
-        source.addEventListener("listening", () => { heardAt = performance.now(); });
+        source = new EventSource(region.dataset.stream);
+        source.addEventListener("listening", () => { lastEventAt = performance.now(); });
         source.addEventListener("changed", askSoon);
-        source.addEventListener("deaf", deaf);
+        source.addEventListener("deaf", lose);
         source.addEventListener("error", () => {
-          deaf();
-          if (source?.readyState === EventSource.CLOSED) { leave(); retry = setTimeout(attend, RETRY); }
+          lose();
+          if (source?.readyState === EventSource.CLOSED) { close(); retry = setTimeout(open, RETRY); }
         });
       };
-      return { attend, leave, heard };
+      return { open, close, isAlive };
     })();
 
     mark.hidden = false;
-    bell.attend();
+    stream.open();
     schedule();
-    // Timers stand still while the computer sleeps; the first beat after it wakes notices.
+    // Timers stop while the computer sleeps; the first beat after it wakes notices the gap.
     let beatAt = Date.now();
     const beat = () => { if (Date.now() - beatAt > GAP) wake(); beatAt = Date.now(); };
     return { draw, beat };
   })();
 
-  // Whether anything needs attention is in the tab's icon, and how many causes it has in its title, on the pages that know: the
-  // server says it in the live region.
+  // On pages whose live region has the number of causes that need attention, the tab's title shows it, and the tab's icon
+  // whether there are any.
   const showTrouble = () => {
     const icon = $("#icon"), now = icon.dataset[$("#trouble")?.dataset.trouble];
     if (now && icon.getAttribute("href") !== now) icon.setAttribute("href", now);
@@ -226,7 +231,7 @@
     if (total && $("#matching-count")) $("#matching-count").textContent = total.textContent;
     if (count) count.textContent = matching?.checked && total ? total.textContent : on;
   };
-  // The actions stand at the end of the page: Enter on a ticked row leads there, and back is Shift+Tab or Escape.
+  // The actions are at the end of the page: Enter on a ticked row moves the focus there, Shift+Tab or Escape moves it back.
   const sayTicked = () => { const count = $("#selected-count"); if (count) say(`${count.textContent} selected. Enter leads to the actions.`); };
   let cameFrom = null;
   const toActions = (event) => {
@@ -267,7 +272,7 @@
   });
   document.addEventListener("change", ({ target }) => {
     if (target.id === "select-all") for (const box of boxes()) box.checked = target.checked;
-    // A row that is unticked is not meant: then neither are all that match.
+    // Unticking a row also unticks "all that match", as that includes the row.
     if (target.name === "sel" && !target.checked) for (const box of $$("#select-matching")) box.checked = false;
     if (target.id === "select-all" || target.id === "select-matching" || target.name === "sel") { ticked(); sayTicked(); }
     else if (target.form?.matches("[data-auto]") && (target.type === "checkbox" || target.type === "radio")) target.form.requestSubmit();
@@ -286,7 +291,7 @@
   document.addEventListener("mouseover", ({ target }) => { if (target.closest(".conn") !== dismissed) { dismissed = null; delete root.dataset.tips; } });
   document.addEventListener("focusin", () => { delete root.dataset.tips; });
 
-  // ---- a second click while the answer is on its way sends the form no second time; later, or by another button, it does -----------------------
+  // ---- a second click on the button of a form within 3 s does not send it again --------------------------------------
   const sent = new WeakMap();
   document.addEventListener("submit", (event) => {
     const { target, timeStamp, submitter } = event, what = submitter ?? target;

@@ -1,12 +1,12 @@
-"""Tells open pages at once that something changed in their organizations; what it is they then ask for.
+"""The event stream: server-sent events that tell an open page that something changed in its organizations.
 
-Server-sent events, in a stream that is nobody's page: it holds no thread and no connection to the database,
-and says no more than that there is news. Whether the session still stands and its person still belongs to the
-organization is read anew just before each word; so whoever signed out or left hears nothing more. Who came to
-an organization hears of it from the next stream on, within five minutes.
+An event says only that something changed; the page then refreshes. An open stream takes no thread and no
+database connection. Session and memberships are read again just before each event, so that nobody who signed
+out or left an organization gets one. A new member gets events of the organization from the next stream on,
+within five minutes.
 
-A page that hears nothing asks every two seconds: where no stream is left here, something between buffers it,
-or this process hears nothing from the database itself, which it says.
+A page without a stream refreshes every two seconds: if all streams of this process are taken, something
+between buffers the stream, or the process receives no notifications from the database, which an event says.
 """
 
 from __future__ import annotations
@@ -38,18 +38,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATH: Final = "/bell/"
-MOST: Final = 500  # streams of this process, and a quarter of its connections at most
-PERSON: Final = 12  # of one person, in however many sessions
-BROWSER: Final = 3  # of one session: a browser opens six connections to a site, and needs some for pages
-KEEP: Final = 15.0  # seconds between two signs of life
-LONGEST: Final = 300.0  # seconds at most; then the browser comes again
-# A stream rings at once a few times, then as often as its page would ask without it.
-SPARE, EVERY = 5, 2.0
-# Not all at once, or those that wait would take the place of pages that somebody opens.
-APART: Final = 0.01  # seconds between two that are told
-ROOM: Final = 4  # pages under way, beyond which the next wait
-BATCH: Final = 4  # whose rights are read together
+PATH: Final = "/bell/"  # named in README.md for reverse proxies, so it stays as it is
+MOST: Final = 500  # streams of this process; they also take a quarter of its connections at most
+PERSON: Final = 12  # streams of one person, in any number of sessions
+# Streams of one session: a browser opens six connections to a site and needs some for pages.
+BROWSER: Final = 3
+KEEPALIVE: Final = 15.0  # seconds without an event, after which `listening` is sent again
+LONGEST: Final = 300.0  # seconds that a stream lasts at most; then the browser opens another
+# Events of one stream: so many at once, then one in so many seconds, as often as its page would ask without
+# it.
+BURST, INTERVAL = 5, 2.0
+# Streams are notified one after another, so that the refreshes they cause leave room for pages that people
+# open.
+SPACING: Final = 0.01  # seconds between two streams
+ROOM: Final = 4  # requests in progress in this process, beyond which the next stream waits
+BATCH: Final = 4  # streams whose rights are read in one query
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store, no-transform"),
@@ -57,25 +60,23 @@ HEADERS: Final = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-HELLO: Final = b"retry: 3000\n\n"
+HELLO: Final = b"retry: 3000\n\n"  # milliseconds until the browser connects again
 LISTENING: Final = b"event: listening\ndata:\n\n"
-DEAF: Final = b"event: deaf\ndata:\n\n"
-RING: Final = b"event: changed\ndata:\n\n"
+DEAF: Final = b"event: deaf\ndata:\n\n"  # no notifications arrive from the database
+CHANGED: Final = b"event: changed\ndata:\n\n"
 
 
 class EventStream:
-    """An ASGI app of one path, around which stand the rate limits (dashboard/http/rate_limits.py) and nothing
-    else.
-    """
+    """The ASGI app at PATH; around it are only the rate limits (dashboard/http/rate_limits.py)."""
 
     def __init__(self) -> None:
         self._streams: dict[Stream, None] = {}
-        self._open = Counter[str | int]()  # by session, and by person
+        self._open = Counter[str | int]()  # number of streams by session key and by the person's primary key
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._to_ring: dict[Stream, None] = {}
-        self._ringing: asyncio.Task[None] | None = None
-        self._threads = ThreadPoolExecutor(2, "bell")
-        self.under_way: Callable[[], int] = lambda: 0  # how many pages this process makes
+        self._pending: dict[Stream, None] = {}  # streams to notify, in order
+        self._notifying: asyncio.Task[None] | None = None
+        self._threads = ThreadPoolExecutor(2, "event-stream")
+        self.requests_in_progress: Callable[[], int] = lambda: 0  # of pages, in this process
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         session = session_in(scope["headers"])
@@ -97,19 +98,19 @@ class EventStream:
         if full or self._open[stream.session] >= BROWSER or self._open[stream.person] >= PERSON:
             await _refuse(send, 503)
         else:
-            await self._ring_for(stream, receive, send)
+            await self._run(stream, receive, send)
 
     async def _read(self, sessions: Collection[str]) -> Rights | None:
-        """None: the database does not say."""
+        """The rights of these sessions; None if the database is unavailable."""
         if not sessions:
             return {}
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, _read, sessions)
         except db.Error as error:
-            logger.warning("cannot read who listens: %s", str(error).partition("\n")[0])
+            logger.warning("cannot read the sessions of event streams: %s", str(error).partition("\n")[0])
             return None
 
-    async def _ring_for(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def _run(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self._streams[stream] = None
         self._open.update([stream.session, stream.person])
         self._listen()
@@ -117,29 +118,29 @@ class EventStream:
             await stream.run(receive, send)
         finally:
             del self._streams[stream]
-            self._to_ring.pop(stream, None)
+            self._pending.pop(stream, None)
             self._open -= Counter[str | int]([stream.session, stream.person])
 
     def _listen(self) -> None:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-            LISTENER.subscribe(self._heard)
+            LISTENER.subscribe(self._on_notification)
             LISTENER.start()
 
-    def _heard(self, organization: int | None) -> None:
-        """In the thread that listens."""
+    def _on_notification(self, organization: int | None) -> None:
+        # Called in the listener's thread.
         if self._loop and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._ring, organization)
+            self._loop.call_soon_threadsafe(self._schedule, organization)
 
-    def _ring(self, organization: int | None) -> None:
-        if organization is None:  # it listens from now on, or no more
+    def _schedule(self, organization: int | None) -> None:
+        if organization is None:  # notifications begin or no longer arrive
             for stream in self._streams:
                 stream.wake()
             return
         loop = asyncio.get_running_loop()
-        about = [stream for stream in self._streams if organization in stream.organizations]
-        random.shuffle(about)
-        for stream in about:
+        concerned = [stream for stream in self._streams if organization in stream.organizations]
+        random.shuffle(concerned)
+        for stream in concerned:
             if not stream.changed:
                 loop.call_at(stream.next_at(loop.time()), self._queue, stream)
             stream.changed.add(organization)
@@ -147,25 +148,25 @@ class EventStream:
     def _queue(self, stream: Stream) -> None:
         if stream not in self._streams:
             return
-        self._to_ring[stream] = None
-        if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._one_by_one())
+        self._pending[stream] = None
+        if self._notifying is None or self._notifying.done():
+            self._notifying = asyncio.create_task(self._notify_pending())
 
-    async def _one_by_one(self) -> None:
-        while self._to_ring:
-            if self.under_way() < ROOM:
-                await self._tell(list(islice(self._to_ring, BATCH)))
-            await asyncio.sleep(APART)
+    async def _notify_pending(self) -> None:
+        while self._pending:
+            if self.requests_in_progress() < ROOM:
+                await self._notify(list(islice(self._pending, BATCH)))
+            await asyncio.sleep(SPACING)
 
-    async def _tell(self, some: list[Stream]) -> None:
-        rights = await self._read({stream.session for stream in some}) or {}
-        for stream in some:
-            self._to_ring.pop(stream, None)
-            stream.tell(rights.get(stream.session))
-            await asyncio.sleep(APART)
+    async def _notify(self, streams: list[Stream]) -> None:
+        rights = await self._read({stream.session for stream in streams}) or {}
+        for stream in streams:
+            self._pending.pop(stream, None)
+            stream.notify(rights.get(stream.session))
+            await asyncio.sleep(SPACING)
 
     def end(self) -> None:
-        """The process ends: so do the streams, which it would else wait for."""
+        """End all streams, from any thread, as the process is about to end and would wait for them."""
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end)
 
@@ -175,27 +176,27 @@ class EventStream:
 
 
 class Stream:
-    """One page that listens."""
+    """The open stream of one page."""
 
     def __init__(self, session: str, subscriber: Subscriber) -> None:
         self.session, (self.person, self.organizations) = session, subscriber
-        self.changed = set[int]()  # organizations that something changed in, and it was not told yet
+        self.changed = set[int]()  # organizations that changed since the last event, by primary key
         self._woken = asyncio.Event()
-        self._rung = self._ended = False
+        self._has_event = self._ended = False
         self._paid_until = 0.0
 
     def next_at(self, now: float) -> float:
-        """When it may ring next, which is then spent."""
-        at = max(now, self._paid_until - SPARE * EVERY)
-        self._paid_until = max(now, self._paid_until) + EVERY
+        """Take the next event from the stream's rate; returns when it may be sent. Seconds of the loop."""
+        at = max(now, self._paid_until - BURST * INTERVAL)
+        self._paid_until = max(now, self._paid_until) + INTERVAL
         return at
 
-    def tell(self, subscriber: Subscriber | None) -> None:
-        """That there is news, if it is of organizations that are theirs by now; None: it is nobody's."""
+    def notify(self, subscriber: Subscriber | None) -> None:
+        """Send an event if an organization of this subscriber changed; None ends the stream."""
         if subscriber is None:
             self.end()
             return
-        self._rung |= not self.changed.isdisjoint(subscriber.organizations)
+        self._has_event |= not self.changed.isdisjoint(subscriber.organizations)
         self.organizations = subscriber.organizations
         self.changed.clear()
         self.wake()
@@ -208,26 +209,27 @@ class Stream:
         self._woken.set()
 
     async def run(self, receive: Any, send: ASGISendCallable) -> None:
-        """Until the page is gone, the process ends, or it is time to come again."""
+        """Send events until the page closes, the process ends, or the stream has lasted for LONGEST."""
         departure = asyncio.create_task(self._depart(receive))
         try:
-            async with asyncio.timeout(LONGEST * random.uniform(0.8, 1)):  # not all come again together
+            # So that not all reconnect together.
+            async with asyncio.timeout(LONGEST * random.uniform(0.8, 1)):
                 await _start(send, 200, HEADERS)
                 await _send_chunk(send, HELLO)
                 while not self._ended:
-                    await self._say(send)
+                    await self._send_events(send)
         except (TimeoutError, OSError):
             pass
         finally:
             departure.cancel()
         await _send_chunk(send, b"", more=False)
 
-    async def _say(self, send: ASGISendCallable) -> None:
-        rung, self._rung = self._rung, False
+    async def _send_events(self, send: ASGISendCallable) -> None:
+        has_event, self._has_event = self._has_event, False
         self._woken.clear()
-        await _send_chunk(send, (LISTENING + RING * rung) if LISTENER.listens else DEAF)
+        await _send_chunk(send, (LISTENING + CHANGED * has_event) if LISTENER.listens else DEAF)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), KEEP)
+            await asyncio.wait_for(self._woken.wait(), KEEPALIVE)
 
     async def _depart(self, receive: Any) -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -236,7 +238,7 @@ class Stream:
 
 
 def _read(sessions: Collection[str]) -> Rights:
-    """In a thread of its own."""
+    # Runs in a thread of the executor.
     with availability.connected():
         return rights_of(sessions, clock.now())
 

@@ -14,39 +14,40 @@ from dashboard.live.tag import tag_of
 from devices.clock import Moment
 
 PINNED_MOST = 100  # rows on the longest page
-TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: what is shown by its polling tag, and the rows on screen
+TAG, SHOWN = "HX-PTag", "HX-Shown"  # headers: the polling tag of what the page shows, and its rows
 
 
 @dataclass(frozen=True)
 class Live:
-    """What a live region shows: each page has its own, with a field for each name that its partial uses.
+    """The content of a live region; each page has a subclass with a field for each name in its partial.
 
-    The fields are the partial's context, and all of them make its polling tag, so that nothing shown can be
-    missing there. One that moves on in the browser by itself is a `field(compare=False)`.
+    The fields are the partial's context, and the polling tag is a digest of all of them, so that nothing
+    shown can be missing in the tag. A value that advances in the browser by itself is a
+    `field(compare=False)`.
     """
 
     scope: Scope
 
 
 def wants_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asks for the live region alone."""
+    """Whether this is a request of htmx for the live region alone."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
 
 def on_screen(request: HttpRequest) -> list[str]:
-    """The rows that a refresh says are on screen, in order, by what names them; none for a whole page."""
+    """The ids of the rows that the page shows, in order, at most PINNED_MOST; empty for a whole page."""
     if not wants_fragment(request):
         return []
-    return [name for name in dict.fromkeys(request.headers.get(SHOWN, "").split(",")) if name][:PINNED_MOST]
+    return [row for row in dict.fromkeys(request.headers.get(SHOWN, "").split(",")) if row][:PINNED_MOST]
 
 
 def live_page(
     request: HttpRequest, template: str, live: Live, *, at: Moment, **around: object
 ) -> HttpResponse:
-    """The whole page, its partial `live` to htmx, or 304 where htmx already shows the same.
+    """The whole page; to htmx its partial `live`, or 304 if the request has the current polling tag.
 
-    `at` is the clock of everything in `live`; `around` is what the page shows outside of its live region.
+    `at` is the moment of everything in `live`; `around` is the context of the page around its live region.
     """
     silence = at.announced
     tag = tag_of((silence, live), at.at)
@@ -60,7 +61,7 @@ def live_page(
 
 
 def live_answer(response: HttpResponse, tag: str, at: datetime) -> HttpResponse:
-    """An answer about a live region, with what the page needs to know of it."""
+    """Add to a response the headers of a live region: polling tag, the moment in milliseconds, and Vary."""
     response[TAG] = tag
     response["Lookout-Now"] = str(int(at.timestamp() * 1000))
     patch_vary_headers(response, ["HX-Request", "HX-History-Restore-Request", TAG, SHOWN, "Cookie"])

@@ -1,11 +1,11 @@
-"""What a live region showed a moment ago, for all who look at it: most refreshes would find nothing new.
+"""The response cache: the last response of a live region, for all who see the same page.
 
-An answer is given again as long as nothing that it shows can have changed: no status and no link in these
-organizations, nothing that people did there (the news), no row that is on screen, no deadline that passed
-unrecorded; and not for long, as some things fade with the clock alone (what stalls, what changes often) and
-facets count facts that devices report without news. Who may see it is read each time.
+A response is used again as long as nothing that it shows can have changed: the listener got no notification
+about these organizations, no row on screen has another version, and no deadline has passed unrecorded. It
+lasts for KEPT only, as some things change by the clock alone (what is stalled or flapping), and facets count
+facts that change without a notification. Permissions are read for each request.
 
-It is this process's own, and there only while it hears the news.
+Each process has its own cache, and uses it only while the listener receives notifications.
 """
 
 from __future__ import annotations
@@ -31,33 +31,36 @@ P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 Devices = Callable[Concatenate[HttpRequest, P], Sequence[str]]
 
-KEPT: Final = timedelta(seconds=10)
-MOST: Final = 100  # answers; one of a hundred rows has some 150 kB
-LOCKS: Final = 64
+KEPT: Final = timedelta(seconds=10)  # how long a response is used again
+MOST: Final = 100  # responses; one of a hundred rows has some 150 kB
+LOCKS: Final = 64  # keys share them by their hash
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a region showed at `at`, and how things stood just before; `body` None: to be made anew."""
+    """A cached response of a region: the state that it was made from, when, its polling tag and its body.
+
+    A body of None is not cached: then only whether a page shows the same can be answered.
+    """
 
     state: Hashable
     at: datetime
     tag: str
     body: bytes | None
 
-    def holds(self, state: Hashable, at: datetime, tag: str | None) -> bool:
-        """Whether it still answers who asks with this tag."""
-        known = self.body is not None or self.tag == tag
-        return known and self.state == state and abs(at - self.at) < KEPT  # the clock may be set back
+    def is_valid(self, state: Hashable, at: datetime, tag: str | None) -> bool:
+        """Whether it may answer a request at `at` that has this polling tag, while the state is `state`."""
+        can_answer = self.body is not None or self.tag == tag
+        return can_answer and self.state == state and abs(at - self.at) < KEPT  # the clock may be set back
 
 
 class Answers:
-    """The latest, by what was asked for."""
+    """The latest responses by key, at most MOST of them."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Answer] = {}
         self._lock = threading.Lock()
-        # Who asks for what is being made waits for it. A door may belong to several pages.
+        # Requests for a response that is being made wait for it. Several keys may share a lock.
         self._locks = tuple(threading.Lock() for _ in range(LOCKS))
 
     def lock_of(self, key: Hashable) -> threading.Lock:
@@ -78,9 +81,9 @@ ANSWERS: Final = Answers()
 
 
 def cached_response(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
-    """Answer a refresh of this page from memory where it would find nothing new.
+    """A view decorator: answers a refresh from the cache if nothing that the page shows can have changed.
 
-    `devices` names those whose facts the page shows, by UUID.
+    `devices` takes the view's arguments and returns the UUIDs of the devices whose facts the page shows.
     """
 
     def decorate(view: View[P]) -> View[P]:
@@ -93,11 +96,11 @@ def cached_response(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
             if state is None:
                 return view(request, *args, **kwargs)
             key = _key(request, scope)
-            if again := _again(request, key, state, at.at):
-                return again
+            if cached := _cached(request, key, state, at.at):
+                return cached
             with ANSWERS.lock_of(key):
-                if again := _again(request, key, state, at.at):
-                    return again
+                if cached := _cached(request, key, state, at.at):
+                    return cached
                 response = view(request, *args, **kwargs)
                 _keep(request, response, key, state, at.at)
                 return response
@@ -108,7 +111,7 @@ def cached_response(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
 
 
 def _key(request: HttpRequest, scope: Scope) -> Hashable:
-    """What else decides what a page shows: its address, the rows on screen, and what is the person's."""
+    """The cache key: address, rows on screen, and the roles, time zone and columns of the person."""
     return (
         request.get_full_path(),
         request.headers.get(SHOWN, ""),
@@ -119,7 +122,10 @@ def _key(request: HttpRequest, scope: Scope) -> Hashable:
 
 
 def _state(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
-    """How things stand for this page; None where nobody knows, or the clock changes them just now."""
+    """A value that changes whenever what the page shows may have changed.
+
+    None if the listener receives nothing, or a deadline has passed that is not recorded yet.
+    """
     organizations = [organization.pk for organization in scope.chosen]
     notified = LISTENER.state(organizations)
     if notified is None or any_moved(organizations, at):
@@ -127,9 +133,9 @@ def _state(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
     return notified, timezone.localdate(at.at), at.announced, versions(uuids)
 
 
-def _again(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -> HttpResponse | None:
+def _cached(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -> HttpResponse | None:
     answer, tag = ANSWERS.find(key), request.headers.get(TAG)
-    if answer is None or not answer.holds(state, at, tag):
+    if answer is None or not answer.is_valid(state, at, tag):
         return None
     response = HttpResponseNotModified() if answer.tag == tag else HttpResponse(answer.body)
     return live_answer(response, answer.tag, at)
@@ -138,12 +144,12 @@ def _again(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -
 def _keep(
     request: HttpRequest, response: HttpResponseBase, key: Hashable, state: Hashable, at: datetime
 ) -> None:
-    """A page that holds a token of its session is not for others, but whether it changed is."""
+    """Cache a view's response; without its body if that has the CSRF token of a session, which is private."""
     if not isinstance(response, HttpResponse) or TAG not in response:
         return
-    of_session = request.META.get("CSRF_COOKIE_NEEDS_UPDATE", False)
+    has_token = request.META.get("CSRF_COOKIE_NEEDS_UPDATE", False)
     before = ANSWERS.find(key)
-    body = None if of_session or not response.content else response.content
+    body = None if has_token or not response.content else response.content
     if body is None and before and before.tag == response[TAG]:
         body = before.body
     ANSWERS.keep(key, Answer(state, at, response[TAG], body))

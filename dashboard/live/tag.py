@@ -1,4 +1,4 @@
-"""The polling tag of a live region: the same as long as the region would show the same."""
+"""The polling tag: a digest of all that a live region shows, so that an unchanged region is answered 304."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from dashboard import __version__
 
 
 def tag_of(shown: object, at: datetime) -> str:
-    """The tag of all values that are shown, in every depth; TypeError where one of them cannot be told.
+    """A digest, in hexadecimal, of nested values that are shown at `at`.
 
-    Relative times tick in the browser and need no new tag, but day, time zone, the site's words and the
-    version change how values read.
+    Day, time zone, the site's words and the version are part of it, as they change how values read; the time
+    of day is not, as relative times tick in the browser. Raises TypeError for a value of a type that it
+    cannot compare.
     """
     frame = (
         __version__,
@@ -39,7 +40,7 @@ def tag_of(shown: object, at: datetime) -> str:
 
 
 def _plain(value: Any) -> object:
-    """A value of ours as values that the encoder knows by itself. A page has hundreds."""
+    """A value as values that the JSON encoder knows by itself."""
     return _fields_of(type(value))(value)  # type: ignore[arg-type]  # mypy asks for the hash of the value
 
 
@@ -48,13 +49,13 @@ ENCODER = JSONEncoder(default=_plain, check_circular=False)
 
 @cache
 def _fields_of(kind: type) -> Callable[[Any], object]:
-    """What makes plain values of this kind of them."""
-    if is_dataclass(kind):  # without what moves on in the browser
+    """The function that converts values of this type for the encoder. Raises TypeError if there is none."""
+    if is_dataclass(kind):  # without fields that advance in the browser
         return attrgetter(*(field.name for field in fields(kind) if field.compare))
     if issubclass(kind, Struct):
         return attrgetter(*kind.__struct_fields__)
     if issubclass(kind, datetime):
-        return kind.timestamp  # a quarter of the time of isoformat, and a page has a thousand
+        return kind.timestamp  # takes a quarter of the time of isoformat, and a page has a thousand
     if issubclass(kind, date | timedelta | UUID):
         return str
     if issubclass(kind, Model):
@@ -63,8 +64,8 @@ def _fields_of(kind: type) -> Callable[[Any], object]:
 
 
 def _row(row: Model) -> dict[str, object]:
-    """Whatever was read of a row, annotations too, and of the rows it points to that were read with it."""
-    read = {name: value for name, value in sorted(vars(row).items()) if not name.startswith("_")}
+    """The loaded fields and annotations of a row, and the related rows that were loaded with it."""
+    loaded = {name: value for name, value in sorted(vars(row).items()) if not name.startswith("_")}
     meta = row._meta  # noqa: SLF001 - Django's documented name for it
-    pointed = [field for field in meta.concrete_fields if isinstance(field, ForeignKey)]
-    return read | {related.name: getattr(row, related.name) for related in pointed if related.is_cached(row)}
+    keys = [field for field in meta.concrete_fields if isinstance(field, ForeignKey)]
+    return loaded | {field.name: getattr(row, field.name) for field in keys if field.is_cached(row)}

@@ -1,4 +1,4 @@
-"""The first page of a new site: it makes the first account and organization."""
+"""The first page of a new site, which creates the first account and organization."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from devices import clock
 from devices.ingest.rate_limits import Buckets, Size, origin
 from fleets.text import Words, isolated
 
-# Wrong codes from an address: ten at once, then one in 30 s. Each process counts its own.
+# Wrong codes from one network address: ten at once, then one every 30 s. Each process counts for itself.
 WRONG: Final = Size(1 / 30, 10)
 _wrong_codes = Buckets(WRONG)
 
 
 class WelcomeForm(AccountForm):
-    """The code of the console, the first account and its organization."""
+    """The code that the console printed, the first account and its organization."""
 
     code = forms.CharField(
         max_length=40,
@@ -58,7 +58,7 @@ class WelcomeForm(AccountForm):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def welcome(request: HttpRequest) -> HttpResponse:
-    """Make the first account, once; afterwards this page leads to the overview."""
+    """Create the first account, once; afterwards the page redirects to the Fleets page."""
     if first_run.is_over():
         return redirect(settings.LOGIN_REDIRECT_URL)
     form = WelcomeForm(request.META.get("REMOTE_ADDR", ""), request.POST or None)

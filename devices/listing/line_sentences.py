@@ -1,4 +1,4 @@
-"""The sentence about a line: what befell its devices, and how they are now."""
+"""The sentence of a line of the Attention page: what happened to its devices, and their present states."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ SENTENCES: Final = {
         "": "{devices} stopped making progress within {span}",
         "mixed": "{devices} stopped making progress within {span} ({counts})",
     },
-    "": {  # by tag, whenever they were lost
+    "": {  # grouped by a tag, so that they were lost at different times
         "": "{devices} need attention",
         "offline": "{devices} are Offline",
         "mixed": "{devices} need attention ({counts})",
     },
 }
-# The same of one device, whose name goes before.
+# The sentence of a single device, to follow its name.
 ALONE: Final = {
     "vpn": "lost the {vpn}",
     "heartbeat": "stopped reporting to the API",
@@ -79,11 +79,11 @@ ALONE: Final = {
 
 
 def what_happened_to_one(line: Line) -> str:
-    """What befell the one device of a line, behind its name."""
+    """The sentence of a line with a single device, to follow its name."""
     return "is Offline" if not line.rank else of_site(ALONE[line.what])
 
 
 def _within(span: timedelta) -> str:
-    """How long it took at most: "90 s", "3 min"; rounded up, so that it is true."""
+    """A duration in words, rounded up: "90 s", "3 min"."""
     seconds = max(1, ceil(span.total_seconds()))
     return f"{seconds}\u00a0s" if seconds < 2 * 60 else f"{ceil(seconds / 60)}\u00a0min"

@@ -1,4 +1,4 @@
-"""What the devices of a line share: its words, where the list of them all is, and how many there are."""
+"""What the devices of an incident share: in words, as an address of a list, and as a count of devices."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.text import isolated
 
-MANY: Final = 300  # devices that share something are counted up to here
-LOST: Final = 1000  # those that were lost with it up to here
+MANY: Final = 300  # up to here devices that share something are counted
+LOST: Final = 1000  # up to here devices that were lost together are counted
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What the devices of a group share, looked up."""
+    """What the devices of a group share: `place` is a phrase with {devices}.
+
+    `fleet` (a slug, or "" for all) and `query` are the address of the list of all devices that share it.
+    """
 
     place: str
     devices: Callable[[], QuerySet[Any]]  # all that share it, each with `line`, to be counted
@@ -39,7 +42,10 @@ class Shared:
 def shared(
     groups: Sequence[Line], devices: QuerySet[Device], fleets: Mapping[int, Fleet]
 ) -> dict[str, Shared]:
-    """What each of these groups shares, by the id of its line; `fleets` by id."""
+    """What each of these groups shares, by the id of its line; `fleets` by primary key.
+
+    A group whose server or fleet was deleted meanwhile is left out.
+    """
     keys = [int(line.key) for line in groups if line.kind == grouping.SERVER]
     servers = VpnServer.objects.in_bulk(keys) if keys else {}
     found = {line.id: _share(line, devices, fleets, servers) for line in groups}
@@ -51,7 +57,7 @@ def totals(
 ) -> dict[str, int]:
     """How many devices share each thing, up to MANY + 1, by the id of the line.
 
-    Of groups by tag nobody asks: a page has many of them, and each has many devices.
+    Groups by tag are not counted, as a page has many of them with many devices each.
     """
     scope = str(compiled(devices.order_by().values("pk")))
     things = {line.id: (scope, line.kind, line.key) for line in groups if line.what and line.id in found}
@@ -67,7 +73,7 @@ def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetim
     """How many devices were lost with each group, where some of them may not have been looked at, up to
     LOST + 1; one query.
 
-    `oldest`: when the status of the oldest one changed that was; None: all were.
+    `oldest` is the time of the oldest change of status among the devices that were read; None: all were.
     """
     lines = [line for line in groups if oldest and _beyond(line, oldest)]
     if not lines:
@@ -79,7 +85,7 @@ def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetim
 
 
 def _beyond(line: Line, oldest: datetime) -> bool:
-    """Whether devices that were lost with the group may be older: no status is older than the loss."""
+    """Whether the group may have devices that were not read, as their status changed before `oldest`."""
     return bool(line.what) and (line.what == "progress" or line.last - grouping.TOGETHER <= oldest)
 
 
@@ -159,7 +165,8 @@ def _counted(groups: Sequence[QuerySet[Any]]) -> dict[str, int]:
     if not parts:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [item for _, of in parts for item in of])
+        sql = " UNION ALL ".join(select for select, _ in selects)
+        cursor.execute(sql, [param for _, params in selects for param in params])
         return {line: int(number or 0) for line, number in cursor.fetchall()}
 
 

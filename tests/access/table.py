@@ -203,6 +203,6 @@ PAGES: Final[dict[str, Page]] = {
     "theme": Page(NO, everybody(302), {"theme": "dark"}),
 }
 
-# Who hears at the bell (dashboard/live/event_stream.py) of the organization that the world is about; of
-# their own all do.
+# Who gets events of the stream (dashboard/live/event_stream.py) of the organization that the world is
+# about; of their own all do.
 HEARS: Final[dict[Who, bool]] = dict.fromkeys(Who, False) | dict.fromkeys(MEMBERS.values(), True)

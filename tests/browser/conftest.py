@@ -20,7 +20,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Before the page's own script runs: how often it asks where no bell is heard, in milliseconds.
+# Runs before the page's own script: milliseconds between two refreshes while no event stream is open.
 ASK_EVERY = """document.addEventListener("readystatechange", () => {{
   for (const region of document.querySelectorAll("[data-every]")) region.dataset.every = "{}";
 }})"""

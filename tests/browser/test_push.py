@@ -17,7 +17,7 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.live.event_stream import EVERY, SPARE
+from dashboard.live.event_stream import BURST, INTERVAL
 from dashboard.models import User
 from devices import connectivity
 from devices.models import Device
@@ -115,8 +115,8 @@ def delay(page: Page, device: Device, number: int) -> float:
     committed = time.time()
     seen = page.wait_for_function("(number) => window.changes[number]", arg=number).json_value()
     assert seen[0] == label
-    if CHANGES > SPARE:  # as often as pages are told for long, and never in step with them
-        page.wait_for_timeout(1000 * EVERY + 97 * (number % 7))
+    if CHANGES > BURST:  # as often as pages are told for long, and never in step with them
+        page.wait_for_timeout(1000 * INTERVAL + 97 * (number % 7))
     return float(seen[1]) / 1000 - committed
 
 

@@ -1,6 +1,6 @@
 """People who keep a page open, without a browser: each asks as the page's script does (static/app.js).
 
-They listen to the bell, ask at once when it rings, never twice at a time, and every few seconds anyway.
+They read the event stream, refresh after each event, one request at a time, and every few seconds anyway.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Viewer:
 
     def __init__(self, url: str, path: str, session: str) -> None:
         self._url, self.path, self._session = url, path, session
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
         self.opened = threading.Event()
         self.answers: list[int] = []  # statuses of its refreshes
         self.text = ""  # what it shows
@@ -55,13 +55,13 @@ class Viewer:
             assert stream.status == 200
             async for line in stream.content:
                 if line == b"event: changed\n":
-                    self._rung.set()
+                    self._changed.set()
 
     async def _refresh(self, http: aiohttp.ClientSession, tag: str, shown: dict[str, str]) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._rung.wait(), EVERY)
-            self._rung.clear()
+                await asyncio.wait_for(self._changed.wait(), EVERY)
+            self._changed.clear()
             headers = HTMX | shown | {"HX-PTag": tag}
             async with http.get(self.path, headers=headers) as answer:
                 text, tag = await answer.text(), answer.headers.get("HX-PTag", tag)

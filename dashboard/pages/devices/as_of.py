@@ -64,7 +64,7 @@ def devices_page_as_of(
         "next": after,
         "form": filter_form(request, query.filters, fleets, KEPT, fleet),
     }
-    return render(request, "devices/then.html", context)
+    return render(request, "devices/as_of.html", context)
 
 
 def _sort(query: Query, list_as_of_: ListAsOf) -> str:

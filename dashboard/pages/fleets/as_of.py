@@ -1,4 +1,4 @@
-"""The Fleets page as it was at a minute of the kept history, beside how it is now."""
+"""The Fleets page as of a past minute, with the difference to the present."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PER_PAGE = 25
 
 @dataclass(frozen=True)
 class FleetAsOf:
-    """A fleet, how its devices were, and how many there are now."""
+    """A row of the page: a fleet with its counts as of the minute, beside the present ones."""
 
     slug: str
     name: str
@@ -50,7 +50,10 @@ class FleetAsOf:
 def fleets_page_as_of(
     request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment, now: Moment
 ) -> HttpResponse:
-    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    """The page as of `at`, which neither refreshes nor has actions; `text` is the search, `sort` the order.
+
+    Notices are appended to `notices`.
+    """
     instant, aside = counts_as_of.instant(at, now), apart(scope.chosen, now)
     order = order_named(sort)
     fresh = requested_page(
@@ -73,11 +76,11 @@ def fleets_page_as_of(
         "previous": previous,
         "next": after,
     }
-    return render(request, "fleets/then.html", context)
+    return render(request, "fleets/as_of.html", context)
 
 
 def _counts(scope: Scope, instant: Instant, now: Moment, moved: Sequence[int]) -> dict[str, object]:
-    """How many devices had each status then, beside how many have it now."""
+    """The context of the counts by status as of the instant, beside the present ones."""
     counts, gone = counts_as_of.count([organization.pk for organization in scope.chosen], instant)
     present = as_shown(count_by_status(in_organizations(scope.chosen), now, moved))
     return {

@@ -1,4 +1,4 @@
-"""What an administrator says about a fleet."""
+"""The forms in which administrators create a fleet or change its settings."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ CHOICE: Final = {"class": "form-check-input"}
 
 
 class VpnUse(forms.TypedChoiceField):
-    """Whether the VPN is used; None: not yet, which is offered as long as nobody has set it."""
+    """The field of whether devices use the VPN; the value None is "not used yet"."""
 
-    SAID: Final = {"unset": None, "on": True, "off": False}
+    SETTINGS: Final = {"unset": None, "on": True, "off": False}
 
     def __init__(self, **kwargs: Any) -> None:
         choices = [("unset", "Not used yet"), ("on", "Used"), ("off", "Not used")]
-        super().__init__(choices=choices, coerce=self.SAID.__getitem__, **kwargs)
+        super().__init__(choices=choices, coerce=self.SETTINGS.__getitem__, **kwargs)
 
     def prepare_value(self, value: Any) -> Any:
-        """A setting as the choice that says it; what was sent as it is."""
-        return {values: name for name, values in self.SAID.items()}.get(value, value)
+        """The name of the choice for a setting; a value that was sent stays as it is."""
+        return {setting: name for name, setting in self.SETTINGS.items()}.get(value, value)
 
 
 class FleetForm(IntervalForm):
-    """The settings of fleets.services.fleets.CHANGEABLE; the poll interval as a number and its unit."""
+    """The settings in fleets.services.fleets.CHANGEABLE; the poll interval is entered with its unit."""
 
     name = Words(max_length=100, widget=forms.TextInput(PLAIN))
     device_type = Words(
@@ -45,14 +45,14 @@ class FleetForm(IntervalForm):
     vpn_enabled = VpnUse(widget=forms.RadioSelect(CHOICE), label=settings.VPN_WORD)
 
     def __init__(self, *args: Any, typed: bool, **kwargs: Any) -> None:
-        """`typed`: whether types make a difference here; else the form asks for none, and keeps what is."""
+        """`typed`: whether the form has the fleet's type, which only matters where the plan is used."""
         super().__init__(*args, **kwargs)
         if not typed:
             del self.fields["type"]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The valid values as change_fleet and create take them."""
+        """The valid values, as the arguments of the services `change_fleet` and `create`."""
         names = ("name", "device_type", "type", "poll_interval", "vpn_enabled")
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -67,7 +67,7 @@ class NewFleetForm(FleetForm):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Without an address of its own, one made from the name."""
+        """Without an address, derive it from the name."""
         values = super().clean()
         if values.get("name") and not values.get("slug") and "slug" not in self.errors:
             values["slug"] = slugify(values["name"])[:100]

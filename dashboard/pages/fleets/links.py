@@ -20,5 +20,5 @@ def fleet_sorts(request: HttpRequest, sort: str) -> list[Choice]:
 
 
 def fleet_heads(request: HttpRequest, sort: str) -> dict[str, Sort]:
-    """The column heads of the Fleets page by the name of their order."""
+    """The column heads of the Fleets page, by the name of the order that each sorts by."""
     return {name: sort_head(request, name, sort) for name in FLEET_SORT_NAMES}

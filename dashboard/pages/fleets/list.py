@@ -1,4 +1,4 @@
-"""The Fleets page: how everything is, and where to look first."""
+"""The Fleets page: the state of all chosen organizations, a row per fleet, and the latest changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PER_PAGE = 25
 
 @dataclass(frozen=True)
 class LiveFleets(Live):
-    """What the page shows of the fleets; `moved`: a fresh one has other rows or another order."""
+    """The live region of the page; `moved`: a reload would show other rows or another order."""
 
     found: Overview
     picture: Picture
@@ -52,7 +52,7 @@ class LiveFleets(Live):
 @signed_in
 @cached_response(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
-    """A line for all chosen organizations, a row per fleet, and the latest changes."""
+    """The page, or the page as of the minute in `?at=`."""
     at, scope = clock.moment(), request_scope(request)
     minute = read_minute(request, at.at)
     if minute.canonical:

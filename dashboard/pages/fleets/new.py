@@ -1,4 +1,4 @@
-"""A new fleet of an organization."""
+"""The page on which administrators create a fleet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fleets.text import isolated
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: HttpRequest, organization: str) -> HttpResponse:
-    """Administrators make a fleet here, and come to its keys; 404 to strangers, 403 to other members."""
+    """Create a fleet and lead to its keys; 404 to strangers, 403 to members below Administrator."""
     own, at = own_organization(request, organization, Role.ADMINISTRATOR), clock.now()
     form = NewFleetForm(request.POST or None, typed=own.organization.has_plan)
     if form.is_valid():

@@ -1,4 +1,4 @@
-"""The settings of a fleet, and its end."""
+"""The pages on which administrators change the settings of a fleet, or delete it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fleets.text import isolated
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def change(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show and save what the fleet says about its devices, but not over what others saved meanwhile."""
+    """Show and save the settings; answered 409, with the differences, if others saved them meanwhile."""
     (fleet, own), at, others = administered(request, slug), clock.now(), None
     values = settings_of(fleet)
     typed = fleet.organization.has_plan or values["type"] == FleetType.PAID
@@ -65,7 +65,7 @@ class DeleteForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def delete(request: HttpRequest, slug: str) -> HttpResponse:
-    """Delete an empty fleet after its address was typed."""
+    """Delete a fleet without devices; its address must be typed to confirm it."""
     fleet, own = administered(request, slug)
     form = DeleteForm(request.POST or None)
     if form.is_valid() and form.cleaned_data["confirm"] != slug:

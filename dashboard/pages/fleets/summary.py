@@ -1,4 +1,4 @@
-"""What the Fleets page reads: the line for all chosen organizations, a page of fleets, the latest changes."""
+"""The data of the Fleets page: sums of the chosen organizations, rows of fleets, and the latest changes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from devices.rules.vocabulary import Status, always_attended, vocabulary
 from devices.status.counts import count_by_organization
 from fleets.models import Fleet, FleetType, Organization
 
-LATEST = 8  # changes below the table
-NOTHING = dict.fromkeys(Status.values, 0)
+LATEST = 8  # changes that are listed below the table
+NOTHING = dict.fromkeys(Status.values, 0)  # counts of no devices
 
 
 @dataclass(frozen=True)
 class FleetRow:
-    """A fleet, how its devices are, how many need attention, and what changed last."""
+    """A row of the page: a fleet, its devices by status, those that need attention, and the last change."""
 
     slug: str
     name: str
@@ -33,14 +33,14 @@ class FleetRow:
     counts: dict[Status, int]
     total: int
     attention: int
-    attended: str  # what those are, where their statuses do not tell
+    attended: str  # the kinds of trouble in words, on sites with six statuses; else ""
     change: Change | None
     day: Small | None  # None: not counted yet
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The sums over all fleets of the chosen organizations, and what changed in them last."""
+    """The sums over all fleets of the chosen organizations, and the latest changes in them."""
 
     fleets: int
     counts: dict[Status, int]
@@ -55,7 +55,7 @@ class Overview:
 
 
 def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) -> Overview:
-    """What the Fleets page says above and below its table."""
+    """Read what the Fleets page shows above and below its table, at `at`."""
     counts = count_by_organization(in_organizations(organizations), at, apart.moved)
     shown = {
         organization.pk: as_shown(counts.get(organization.pk, NOTHING)) for organization in organizations
@@ -73,7 +73,7 @@ def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) ->
 
 
 def rows(summaries: Sequence[FleetSummary], at: Moment, apart: Apart) -> list[FleetRow]:
-    """The rows of a page of fleets: how they stand, and what changed last in each."""
+    """The rows for these summaries of fleets, each with its last change and its picture of the day."""
     last = changes.last_of_fleets([summary.id for summary in summaries], at, apart.moved)
     days = small_pictures([summary.id for summary in summaries], at.at)
     return [
@@ -94,7 +94,7 @@ def rows(summaries: Sequence[FleetSummary], at: Moment, apart: Apart) -> list[Fl
 
 
 def _with_names(latest: Sequence[Change]) -> list[tuple[Change, str]]:
-    """Each with the name of its fleet; none where that is gone."""
+    """Each change with the name of its fleet, or "" if the fleet was deleted."""
     fleets = Fleet.objects.filter(pk__in={change.fleet_id for change in latest})
     names = dict(fleets.values_list("pk", "name"))
     return [(change, names.get(change.fleet_id, "")) for change in latest]
@@ -103,7 +103,11 @@ def _with_names(latest: Sequence[Change]) -> list[tuple[Change, str]]:
 def _allowances(
     organizations: Sequence[Organization], counts: Mapping[int, dict[Status, int]]
 ) -> list[Allowance]:
-    """The allowances by the counts of their organizations; of a single one also whose turn is next."""
+    """The allowances of organizations that have one, the fullest first.
+
+    `counts` are devices by status for each organization. With a single organization the next devices to
+    freeze and to thaw are read as well.
+    """
     limited = [
         organization
         for organization in organizations

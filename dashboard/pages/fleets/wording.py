@@ -1,4 +1,4 @@
-"""What the settings of a fleet mean, in words and numbers."""
+"""The texts that explain the settings of a fleet, and what others changed in them meanwhile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VPN_USE: Final = {None: VPN_NOT_YET, True: "on", False: "off"}
 
 @dataclass(frozen=True)
 class About:
-    """What the form says beside its fields; `chosen` is the fleet's own interval."""
+    """What the form explains: the site's, the longest and the fleet's poll interval; whether the plan is free."""
 
     site: Interval
     longest: Interval
@@ -27,14 +27,14 @@ class About:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """What others saved while a form was open: who last, and what now differs from the form."""
+    """What others saved while a form was open: the last entry, and the names and values that now differ."""
 
     entry: AuditEntry | None
     differs: list[tuple[str, str]]
 
 
 def about(organization: Organization, seconds: int | None = None) -> About:
-    """For a fleet of this organization, whose own interval is `seconds`."""
+    """The explanations for a fleet of this organization; `seconds` is its own interval, if it has one."""
     return About(
         site=interval(settings.POLL_INTERVAL),
         longest=interval(POLL_INTERVAL_MAX),
@@ -48,7 +48,7 @@ def taken(slug: str) -> str:
 
 
 def meanwhile(fleet: Fleet, now: dict[str, Any], wanted: dict[str, Any]) -> Meanwhile:
-    """What stands `now` where a form `wanted` something else."""
+    """The settings whose present value `now` is not the one that the form `wanted`."""
     entries = AuditEntry.objects.filter(
         organization_id=fleet.organization_id,
         action="fleet-changed",

@@ -1,4 +1,4 @@
-"""Jobs in the background: the recent ones of an organization, one with its progress, and its cancelling."""
+"""The pages of background jobs: the recent jobs of an organization, and one job, which can be cancelled."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from devices.operations import key_handout
 from fleets.models import Role
 from fleets.text import isolated
 
-RESULT: Final = re.compile(r"[0-9]{1,18}")  # after which a page of results begins
+RESULT: Final = re.compile(r"[0-9]{1,18}")  # the primary key in `?after=` of a page of results
 
 
 def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, OwnOrganization]:
-    """The job of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    """The job and its organization; raises Http404 for strangers, PermissionDenied below Operator."""
     mine = Job.objects.visible_to(request.user).select_related("organization")
     job = get_object_or_404(mine, uuid=uuid)
     return job, own_organization(request, job.organization.slug, Role.OPERATOR)
@@ -35,7 +35,7 @@ def operated(request: HttpRequest, uuid: UUID) -> tuple[Job, OwnOrganization]:
 
 @dataclass(frozen=True)
 class LiveJob(Live):
-    """How far a job is, what came of it, and for how long the keys of its devices can be downloaded."""
+    """The live region: the progress of a job, its results, and until when its device keys are offered."""
 
     job: Job
     far: str
@@ -49,7 +49,7 @@ class LiveJob(Live):
 @require_safe
 @signed_in
 def job(request: HttpRequest, job: UUID) -> HttpResponse:
-    """How far it is and what came of each device, by itself."""
+    """The page of one job, which refreshes: its progress, and the result for each device."""
     found, own = operated(request, job)
     after = RESULT.fullmatch(request.GET.get("after", ""))
     at, keyed = clock.moment(), listed_of(found)

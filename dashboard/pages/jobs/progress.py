@@ -1,4 +1,4 @@
-"""What the page of a job says: how far it is, what came of it, and of each device."""
+"""The data of the page of a job: its progress, its outcome in words, and a result for each device."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from devices.models import Job, JobResult
 from devices.words import thousands
 from fleets.text import isolated
 
-ROWS: Final = 100  # results of a page
-RECENT: Final = 50  # jobs of the list
+ROWS: Final = 100  # results on a page
+RECENT: Final = 50  # jobs in the list
 WORST_FIRST: Final = (JobResult.Outcome.FAILED, JobResult.Outcome.SKIPPED, JobResult.Outcome.DONE)
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of one outcome, a page of them, and how many there are of each."""
+    """A page of the results with one outcome, and the number of results by outcome."""
 
     counts: dict[JobResult.Outcome, int]
     outcome: JobResult.Outcome
@@ -27,7 +27,10 @@ class Results:
 
 
 def results(job: Job, wanted: str = "", after: int = 0) -> Results:
-    """Of the wanted outcome; else of the worst that there is."""
+    """A page of the job's results after the one with primary key `after`.
+
+    They have the outcome `wanted`, or the worst outcome that occurs if no result has that.
+    """
     job_results = JobResult.objects.filter(job=job)
     found = dict(job_results.order_by().values_list("outcome").annotate(Count("pk")))
     counts = {outcome: found[outcome] for outcome in WORST_FIRST if outcome in found}
@@ -37,7 +40,7 @@ def results(job: Job, wanted: str = "", after: int = 0) -> Results:
 
 
 def how_far(job: Job) -> str:
-    """ "3 000 of 10 000"; nothing where neither is known."""
+    """The progress in words, as "3 000 of 10 000"; "" before anything is counted."""
     if job.total is None:
         return thousands(job.done) if job.done else ""
     return f"{thousands(job.done)} of {thousands(job.total)}"
@@ -48,7 +51,7 @@ CONTINUED: Final = "Its worker stopped before the job was done. Another worker c
 
 
 def what_came(job: Job) -> str:
-    """In sentences, for the state it is in: what happened, and what was kept."""
+    """The sentences for the state of the job: what happened, and whether anything was changed."""
     kept = "Nothing was changed." if job.whole else "What was already done stays."
     if job.state == Job.State.WAITING:
         return "It starts as soon as a worker is free. An organization's jobs run one after another."

@@ -1,4 +1,4 @@
-"""Who may open the page of an action, and where it leads once that is done."""
+"""The role that a page of an action requires, and where the action leads afterwards."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fleets.models import Organization, Role
 
 
 def require(scope: Scope, organization: Organization, least: Role) -> None:
-    """Refuse a member whose role does not include `least`: PermissionDenied. In no query."""
+    """Raise PermissionDenied if the person's role does not include `least`; takes no query."""
     role = scope.roles.get(organization.pk)
     if role is None or not role.includes(least):
         raise PermissionDenied(f"This requires the role {least.label} in {organization}.")
 
 
 def lead_to(scope: Scope, name: str, *args: str) -> HttpResponse:
-    """Lead to a page, which stays narrowed to the same organization."""
-    narrowed = f"?{urlencode({'org': scope.organization.slug})}" if scope.organization else ""
-    return HttpResponseRedirect(reverse(name, args=args) + narrowed)
+    """Redirect to the page of this URL name, narrowed to the scope's organization if it has one."""
+    query = f"?{urlencode({'org': scope.organization.slug})}" if scope.organization else ""
+    return HttpResponseRedirect(reverse(name, args=args) + query)

@@ -1,4 +1,4 @@
-"""The address of a page with some of its query changed: every filter, order and page is a link."""
+"""Addresses of the present page with other parameters, as every filter, order and page is a link."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class HasNeighbours(Protocol):
 
 
 def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
-    """This page's query with some of it changed; None removes. It begins at the first page."""
+    """The address of this page with some parameters changed, or removed by None; it is the first page."""
     parameters = {
         key: values
         for key, values in request.GET.lists()
@@ -31,7 +31,7 @@ def address(request: HttpRequest, **changes: str | list[str] | None) -> str:
 
 
 def beside(request: HttpRequest, found: HasNeighbours) -> tuple[str | None, str | None]:
-    """The addresses of the pages before and after this one of a list, where there are any."""
+    """The addresses of the previous and the next page of a list; None where there is none."""
     return (
         address(request, before=found.previous) if found.previous else None,
         address(request, after=found.next) if found.next else None,

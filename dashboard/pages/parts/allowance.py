@@ -1,4 +1,4 @@
-"""How far an organization's allowance is used, and whose turn is next (domain.md, Freezing)."""
+"""How much of an organization's allowance is used, and which devices freeze or thaw next (domain.md)."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from fleets.models import Organization
 
 @dataclass(frozen=True)
 class Allowance:
-    """The allowance of an organization, what takes it up, and what is not counted.
+    """The allowance of an organization: `used` places of `limit` (None: no limit).
 
-    A place is taken by whatever is shown neither Frozen nor Inactive, so that it agrees with the counts.
+    Each device that is shown neither Frozen nor Inactive uses a place; `parked` are the numbers of those
+    two. `freezes` and `thaws` are the next devices to freeze and to thaw.
     """
 
     slug: str
@@ -36,7 +37,7 @@ class Allowance:
 
     @property
     def left(self) -> int | None:
-        """Free places; None: any number."""
+        """The number of free places; None without a limit."""
         return None if self.limit is None else max(self.limit - self.used, 0)
 
     @property
@@ -46,7 +47,7 @@ class Allowance:
 
     @property
     def share(self) -> str:
-        """The length of the meter's bar in per cent."""
+        """The used share in per cent, as text, for the length of the meter's bar."""
         return f"{min(100 * self.used / self.limit, 100) if self.limit else 100:.1f}"
 
 
@@ -54,7 +55,10 @@ PARKED = (Status.FROZEN, Status.INACTIVE)
 
 
 def of_counts(organization: Organization, counts: Mapping[Status, int], *, turns: bool) -> Allowance:
-    """The allowance by the counts of the organization's devices as shown; `turns` in one query more."""
+    """The allowance from the counts of the organization's devices by shown status.
+
+    `turns` reads the next devices to freeze and to thaw, in one more query.
+    """
     parked = {status: n for status, n in counts.items() if status in PARKED}
     freezes, thaws = next_turns(organization) if turns else (None, None)
     return Allowance(
@@ -70,13 +74,13 @@ def of_counts(organization: Organization, counts: Mapping[Status, int], *, turns
 
 
 def allowance_of(organization: Organization, at: Moment) -> Allowance:
-    """The allowance of one organization at the clock `at`: its counts, and one query more."""
+    """The allowance of one organization at `at`, with the next devices to freeze and to thaw."""
     counts = as_shown(count_by_status(in_organizations([organization]), at))
     return of_counts(organization, counts, turns=True)
 
 
 def frozen_for(organization: Organization) -> list[tuple[str, int]]:
-    """How many devices are frozen for each reason that occurs, in words, in the order of the rule."""
+    """The reasons, in words, for which devices of the organization are frozen, each with their number."""
     frozen = Device.objects.filter(organization=organization, recorded_status=Status.FROZEN)
     reasons = frozen.order_by().values_list("frozen_reason")
     counts = dict(reasons.annotate(n=Count("*")))

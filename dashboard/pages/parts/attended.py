@@ -1,4 +1,4 @@
-"""What those that need attention are, where the statuses that are shown do not tell (domain.md)."""
+"""The kinds of trouble in words, for sites that show six statuses, which do not tell them (domain.md)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from devices.words import thousands
 
 
 def attended_words(counts: Mapping[str, int], attention: int) -> str:
-    """ "2 Offline, 4 with one link, 1 stalled" of so many that need attention; `counts` are of all nine.
+    """The kinds of trouble in words: "2 Offline, 4 with one link, 1 stalled".
 
-    Nothing where all nine are shown: the numbers beside it say the same.
+    `counts` are devices by each of the nine statuses, `attention` the number that need attention. "" on
+    sites that show nine statuses, where the counts tell it.
     """
     if not settings.SIMPLE_STATUSES:
         return ""
     offline = counts[Status.OFFLINE]
     one_link = sum(counts[status] for status in WORST) - offline
     stalled = attention - always_attended(counts)
-    said = ((offline, Status.OFFLINE.label), (one_link, "with one link"), (stalled, "stalled"))
-    return ", ".join(f"{thousands(n)} {words}" for n, words in said if n)
+    kinds = ((offline, Status.OFFLINE.label), (one_link, "with one link"), (stalled, "stalled"))
+    return ", ".join(f"{thousands(n)} {words}" for n, words in kinds if n)

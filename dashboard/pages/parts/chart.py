@@ -1,4 +1,4 @@
-"""What pictures over time share: how far back they go, where a moment stands, the marks of the axis."""
+"""The time axis of pictures over time: ranges, the position of a moment, and the marks of the axis."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from django.utils import timezone
 
 from devices import words
 
-NARROWEST: Final = 0.25  # per cent of the width
+NARROWEST: Final = 0.25  # per cent of the width: shorter spans are drawn as wide as this
 
 
 @dataclass(frozen=True)
 class Range:
-    """A time to look back: its name in the address, its buckets, and how often its end moves on."""
+    """A time to look back: its name in addresses, its words, its length and its number of buckets.
+
+    `step` is how often its end advances, so that a picture stays the same in between.
+    """
 
     name: str
     words: str
@@ -44,7 +47,7 @@ RANGES: Final = {
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on the axis, or a time that was not observed."""
+    """A labelled position on the axis in per cent, or, with a `width`, a span that was not observed."""
 
     x: str
     words: str
@@ -53,7 +56,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Scale:
-    """Where moments stand on a picture's width, in per cent."""
+    """The scale of a picture from `start` to `end`: positions are texts in per cent. `at` is the present."""
 
     start: datetime
     end: datetime
@@ -63,7 +66,7 @@ class Scale:
         return f"{self._share(moment):.3f}%"
 
     def width(self, start: datetime, end: datetime | None) -> str:
-        """What lasts reaches to the right edge, a step at most beyond now."""
+        """The width of a span; one that has not ended reaches to the right edge."""
         until = self.end if end is None or end >= self.at else end
         return f"{max(NARROWEST, self._share(until) - self._share(start)):.3f}%"
 
@@ -72,14 +75,14 @@ class Scale:
 
 
 def span_words(what: str, start: datetime, end: datetime | None, at: datetime) -> str:
-    """What lasts says no duration: it would make another picture of the same."""
+    """A span in words; one that lasts has no duration, which would change at each refresh."""
     if end is None or end >= at:
         return f"{what} since {words.clock(start, at)}"
     return f"{what}, {words.clock(start, at)} to {words.clock(end, at)} ({words.duration(end - start)})"
 
 
 def marks_of(period: Range, scale: Scale) -> Iterable[Mark]:
-    """Marks at round times of the viewer's zone, but for those too near the edges for their words."""
+    """The marks at round times of the viewer's time zone, but for those whose words would cross an edge."""
     local = timezone.localtime(scale.start)
     moment = local.replace(hour=0, minute=0, second=0, microsecond=0)
     while moment < scale.end:
@@ -90,5 +93,6 @@ def marks_of(period: Range, scale: Scale) -> Iterable[Mark]:
 
 
 def ceiling(at: datetime, step: timedelta) -> datetime:
+    """The moment rounded up to a multiple of `step` since 1970."""
     since = timedelta(seconds=at.timestamp())
     return at + (-since % step)

@@ -1,4 +1,4 @@
-"""The place in a list that `?after=` or `?before=` names."""
+"""Reading the page of a list that the cursor in `?after=` or `?before=` names."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ def requested_page(
     unreadable: str = "The address names an unknown place in this list, so the list starts at the top.",
     past: str = "There is nothing after that place in the list. This is its last page.",
 ) -> P:
-    """The page that is asked for; the first one, with a notice, where its cursor cannot be read.
+    """The page that the request's cursor names.
 
-    `read` takes the cursors `after` and `before`. A notice says, too, where nothing lies behind the place.
+    `read` takes the cursors `after` and `before`, and neither for the first page. If the cursor cannot be
+    read, it is the first page and `unreadable` is appended to `notices`; if no row is left after it, it is
+    the last page and `past` is appended.
     """
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
     try:

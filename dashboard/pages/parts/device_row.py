@@ -1,4 +1,4 @@
-"""One device as a row of a list: all that the row says, as values; the polling tag is made of the same."""
+"""A device as a row of a list: all values that the row shows, of which the polling tag is a digest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOTES: Final = 160  # characters of notes in a row
 
 @dataclass(frozen=True)
 class Row:
-    """What a list says of a device; `gone` where it is no longer there, then only the UUID is known."""
+    """The values of a device's row; a device that was deleted (`gone`) has only its UUID."""
 
     uuid: str
     name: str = ""
@@ -28,7 +28,7 @@ class Row:
     doing: str = ""
     stalled_since: datetime | None = None
     links: tuple[links.Indicator, ...] = ()
-    unstable: str = ""  # which of them changes often
+    unstable: str = ""  # which of the links flaps, in words
     last_contact: datetime | None = None
     release: str = ""
     target: str = ""
@@ -39,7 +39,7 @@ class Row:
     public_address: str = ""
     type: str = ""
     supervisor: str = ""
-    notes: str = ""  # the beginning
+    notes: str = ""  # their first NOTES characters
     added: datetime | None = None
 
     @property
@@ -52,14 +52,14 @@ class Row:
 
     @property
     def behind(self) -> bool:
-        """Whether it runs another release than it should."""
+        """Whether the device runs another release than its target."""
         return bool(self.release and self.target and self.release != self.target)
 
 
 def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
-    """The row of a device, or of the UUID of one that is gone.
+    """The row of a device, or of the UUID of a device that was deleted.
 
-    `unstable`: which of its links changes often, in words (devices/history/flapping.py).
+    `unstable` is which of its links flaps, in words (devices/history/flapping.py).
     """
     if isinstance(device, str):
         return Row(device)
@@ -90,7 +90,7 @@ def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
 
 
 def doing(device: DeviceWithStatus) -> str:
-    """What a device that configures or updates says it is doing, in its own words; else nothing."""
+    """The step that a device reports while it is Configuring or Updating, in its own words; else ""."""
     if device.status == Status.CONFIGURING:
         progress = device.provisioning_progress
         words = [device.provisioning_state, f"{progress}\u00a0%" if progress is not None else ""]
@@ -99,10 +99,10 @@ def doing(device: DeviceWithStatus) -> str:
 
 
 def tags(device: Device) -> list[str]:
-    """The tags of a device as they read."""
+    """The tags of a device in words: "site = central", or the key alone."""
     return tag_words(device.tags)
 
 
 def tag_words(held: Mapping[str, Any]) -> list[str]:
-    """Each tag as it reads: "site = central", or the key alone."""
+    """Stored tags in words: "site = central", or the key alone."""
     return [f"{key} = {value}" if value not in ("", None) else str(key) for key, value in held.items()]

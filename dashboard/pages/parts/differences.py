@@ -1,4 +1,4 @@
-"""Counts of then beside those of now."""
+"""Counts by status as of a past minute, beside the present ones."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from devices.rules.vocabulary import Status
 
 @dataclass(frozen=True)
 class Difference:
-    """How many were of a status then, and now; `now` None: that is not counted."""
+    """The number of devices with a status as of a minute, and at present (None: not counted)."""
 
     status: Status
-    then: int
+    as_of: int
     now: int | None
 
     @property
     def words(self) -> str:
-        """How many more or fewer there are now: "+12"; nothing where it is the same or unknown."""
-        return signed(self.now - self.then) if self.now is not None and self.now != self.then else ""
+        """The change since the minute, as "+12"; "" if there is none or it is unknown."""
+        return signed(self.now - self.as_of) if self.now is not None and self.now != self.as_of else ""
 
 
 def signed(number: int) -> str:
+    """A number with its sign in front, as "+12"."""
     return f"{'+' if number > 0 else '−'}{words.thousands(abs(number))}"  # noqa: RUF001  a minus
 
 
 def differences(counts_as_of: Mapping[Status, int], now: Mapping[Status, int] | None) -> list[Difference]:
-    """Each status as it is shown, in their order."""
+    """The counts as of a minute beside the present ones, for each shown status in its order."""
     return [Difference(status, n, now[status] if now else None) for status, n in counts_as_of.items()]

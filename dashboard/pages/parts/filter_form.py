@@ -1,4 +1,4 @@
-"""The filters of a list as a form shows them: what can be chosen, and what is in force."""
+"""The form of a list's filters: the options that can be chosen, and the filters in force."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from devices.words import NO_BREAK
 from fleets.models import Fleet
 from fleets.text import isolated
 
-MENU_FLEETS = 20  # more are named by their slug
+MENU_FLEETS = 20  # fleets in the menu; others are filtered by their slug
 SILENCES = ("15m", "1h", "6h", "1d", "7d", "30d")
 VPN_WORDS = {state: VPN_STATES[VPN_ICONS[state]] for state in VPN}
 
 
 @dataclass(frozen=True)
 class Option:
-    """One value of a filter: what it is called, what stands in the address, whether it is in force."""
+    """One value of a filter: its words, its value in addresses, and whether it is in force."""
 
     words: str
     value: str
@@ -33,7 +33,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Token:
-    """One filter in force: its words, and the address without it. `name` and `value` as in the address."""
+    """One filter in force: its words, the address without it, and its parameter's name and value."""
 
     words: str
     address: str
@@ -43,7 +43,7 @@ class Token:
 
 @dataclass(frozen=True)
 class FilterForm:
-    """All that the form of the filters shows, but for the statuses with their counts."""
+    """What the form of the filters shows, but for the statuses with their counts."""
 
     fleets: list[Option]
     more_fleets: bool
@@ -52,13 +52,17 @@ class FilterForm:
     silences: list[Option]
     tokens: list[Token]
     clear: str
-    kept: list[tuple[str, str]] = field(default_factory=list)  # what has no field of its own and stays
+    kept: list[tuple[str, str]] = field(default_factory=list)  # parameters that it passes on in hidden fields
 
 
 def filter_form(
     request: HttpRequest, filters: Filters, fleets: Sequence[Fleet], names: Iterable[str], fleet: Fleet | None
 ) -> FilterForm:
-    """The form; `fleets` are the first ones of the menu, `names` what else of the address it passes on."""
+    """The form for these filters.
+
+    `fleets` are the first fleets of the menu, one more than MENU_FLEETS if there are more. `names` are other
+    parameters that the form passes on. `fleet` is set on the page of a fleet, which has no menu of fleets.
+    """
     chosen = () if fleet else filters.fleets
     listed = [*chosen, *(option for option in fleets if option not in chosen)]
     silent = request.GET.get("silent", "") if filters.silent else ""
@@ -82,11 +86,11 @@ def filter_form(
     )
 
 
-ADDED = ("tag", "no-tag", "type", "os", "release")  # the form's own field adds another value to these
+ADDED = ("tag", "no-tag", "type", "os", "release")  # filters whose field of the form adds one more value
 
 
 def span_words(span: timedelta) -> str:
-    """How long a silence is, in the largest unit that divides it: "7 d"."""
+    """A duration of silence in the largest unit that divides it: "7 d"."""
     for unit, name in (("d", "d"), ("h", "h"), ("m", "min")):
         if span % UNITS[unit] == timedelta():
             return f"{span // UNITS[unit]}{NO_BREAK}{name}"

@@ -1,4 +1,4 @@
-"""A poll interval as people enter it: a number and its unit."""
+"""The form fields of a poll interval: a number and its unit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PLAIN: Final = {**CONTROL, "autocomplete": "off"}
 
 
 class IntervalForm(forms.Form):
-    """Empty: the next wider setting decides."""
+    """A poll interval; left empty, the setting of the fleet or of the site applies."""
 
     every = forms.IntegerField(
         label="Poll interval",
@@ -35,7 +35,7 @@ class IntervalForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """`poll_interval` in seconds, None: the site's."""
+        """Add `poll_interval` in seconds to the values; None if the field is empty."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         every, unit = cleaned.get("every"), cleaned.get("unit")
         if every is None or unit is None:
@@ -47,7 +47,7 @@ class IntervalForm(forms.Form):
 
 
 def as_initial(seconds: int | None) -> dict[str, Any]:
-    """An interval as the form shows it: in its widest whole unit."""
+    """The initial values of the form for an interval in seconds: in the largest unit that divides it."""
     if seconds is None:
         return {"every": None, "unit": "min"}
     unit = next(unit for unit in reversed(UNITS) if seconds % UNITS[unit][0] == 0)

@@ -1,4 +1,4 @@
-"""What a page of keys shows: each key's name, times and state, never the key."""
+"""The rows of a page of keys: name, times and state of each key, never the key itself."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class KeyRow:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
-    last_used_at: datetime | None  # to the hour
+    last_used_at: datetime | None  # to within an hour
     last_refused_at: datetime | None
     last_refused_reason: str
-    registered: int  # devices that registered with it, ever
-    in_hour: int  # and in this hour
-    registers: bool  # whether it may register more in this hour
+    registered: int  # devices that registered with it in total
+    in_hour: int  # devices that registered with it in this hour
+    registers: bool  # whether it may register another device in this hour
 
 
 def listed(api_keys: QuerySet[ApiKey], at: datetime) -> list[KeyRow]:
-    """The newest first; without those that were revoked long ago."""
+    """The rows of these keys, the newest first; keys are left out REVOKED_SHOWN after they were revoked."""
     shown = api_keys.filter(Q(revoked_at=None) | Q(revoked_at__gt=at - REVOKED_SHOWN)).order_by(
         "-created_at", "-pk"
     )

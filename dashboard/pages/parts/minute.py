@@ -1,4 +1,4 @@
-"""The minute that `?at=` names: a page as it was then, in the history that is kept."""
+"""The past minute in `?at=`, as of which a page is shown, and the form that chooses it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from devices.history import retention
 from fleets.postgres import moments
 from fleets.text import short
 
-KEPT_OUT = ("at", "fold", "after", "before", "facets")  # what a form that asks for a minute does not pass on
+KEPT_OUT = ("at", "fold", "after", "before", "facets")  # parameters that the form does not pass on
 
 
 @dataclass(frozen=True)
 class Minute:
-    """A minute, or the present; why not the minute; the address that every viewer reads alike."""
+    """A minute; all fields are empty for the present.
+
+    `fault` is the sentence that tells why the minute cannot be shown. `canonical` is an address to redirect
+    to, with the minute in UTC, so that it means the same to every viewer.
+    """
 
     at: Moment | None = None
     fault: str = ""
@@ -30,16 +34,16 @@ class Minute:
 
 
 def read_minute(request: HttpRequest, now: datetime) -> Minute:
-    """What `?at=` names. Without a zone it is the viewer's time, which is another time to other viewers."""
+    """The minute in the request's `?at=`; a time without a time zone is in the viewer's."""
     text = request.GET.get("at", "").replace("\0", "").strip()
     if not text:
         return Minute()
     fold = 1 if request.GET.get("fold") == "1" else 0
-    named = moments.read(text, timezone.get_current_timezone(), fold=fold)
-    if named is None:
-        like = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
-        return Minute(fault=f"The time “{short(text)}” is not valid. Write it as {like}.")
-    minute = named.replace(second=0, microsecond=0)
+    moment = moments.read(text, timezone.get_current_timezone(), fold=fold)
+    if moment is None:
+        example = f"{timezone.localtime(now):%Y-%m-%dT%H:%M}"
+        return Minute(fault=f"The time “{short(text)}” is not valid. Write it as {example}.")
+    minute = moment.replace(second=0, microsecond=0)
     if minute > now:
         return Minute(fault=f"{words.full(minute)} is in the future.")
     if fault := _too_early(minute):
@@ -59,7 +63,7 @@ def _too_early(minute: datetime) -> str:
 
 
 def fault_words(fault: str) -> list[str]:
-    """The notice of a page that could not show the minute."""
+    """The notices of a page that cannot show the minute for this reason; none if there is no fault."""
     return [f"{fault} The page shows the present."] if fault else []
 
 
@@ -74,9 +78,9 @@ def _pairs(query: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class MinuteForm:
-    """The form that asks for a minute, in the viewer's time: what stands in it, its bound, what stays.
+    """The form that chooses a minute, in the viewer's time zone: its value, latest value and hidden fields.
 
-    `offsets` are the two choices where the viewer's clock shows that time twice: value, words, chosen.
+    `offsets` are two choices (value, words, chosen) if the viewer's clock shows the time twice, else none.
     """
 
     value: str
@@ -87,20 +91,20 @@ class MinuteForm:
 
 
 def minute_form(request: HttpRequest, now: datetime, at: datetime | None = None) -> MinuteForm:
-    """The form with the minute that is shown, else this one."""
+    """The form with the minute `at` that is shown, or the present minute."""
     kept = {key: values for key, values in request.GET.lists() if key not in KEPT_OUT}
     shown, most = timezone.localtime(at or now), timezone.localtime(now)
-    if most.fold:  # the minutes up to the end of this hour have been, an hour ago
+    if most.fold:  # all minutes of this hour have been before: the clocks went back an hour
         most = most.replace(minute=59)
     value, bound = (f"{item:%Y-%m-%dT%H:%M}" for item in (shown, most))
     return MinuteForm(value, bound, address_of(at) if at else "", _pairs(kept), _offsets(shown))
 
 
 def as_of(request: HttpRequest, at: Moment, now: Moment) -> dict[str, object]:
-    """What every page as of `at` says of it: the minute, whether we listened then, how to leave it."""
+    """The context of every page as of `at`: the minute, an outage of ours, the address of the present."""
     return {
         "at": now.at,
-        "then": at.at,
+        "as_of": at.at,
         "silence": at.outage if at.in_outage else None,
         "minute": minute_form(request, now.at, at.at),
         "back": address(request, at=None),

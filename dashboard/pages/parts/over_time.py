@@ -1,8 +1,7 @@
-"""How many devices had each status over a day, a week and a month, as values for a stacked picture.
+"""The picture of how many devices had each status over a day, a week or a month: stacked areas and a table.
 
-The picture draws what is not well, on a scale of its own; its table tells all.
-
-Read from the hourly tallies in one query, of any number of devices. What we did not observe is hatched.
+The areas have the statuses that need attention only, on a scale of their own; the table has all. It is read
+from the hourly rollups in one query for any number of devices. Outages of ours are hatched.
 """
 
 from __future__ import annotations
@@ -23,13 +22,14 @@ from devices.listing.facet_counts import as_shown
 from devices.rules.vocabulary import WORST, Status, vocabulary
 from fleets.models import Fleet, Organization
 
-WIDTH: Final = 1000  # of the drawing, which is stretched to the width of the page
+# Lengths in units of the SVG's view box.
+WIDTH: Final = 1000  # stretched to the width of the page
 HEIGHT: Final = 100.0
-THINNEST: Final = 2.0  # of a status that occurs
-DRAWN: Final = tuple(WORST)  # what is not well, from the ground up; how many are well would dwarf it
-TOPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)  # where a scale ends, times a power of ten
-GAP: Final = 0.8  # between two of them
-# Of each range: the time between two columns, and how many columns a row of the table stands for.
+THINNEST: Final = 2.0  # the least height of a status that occurs
+GAP: Final = 0.8  # between two areas
+DRAWN: Final = tuple(WORST)  # the statuses that are drawn, from the bottom up; the others would dwarf them
+TOPS: Final = (1, 2, 3, 4, 5, 6, 8, 10)  # a scale ends at one of these, times a power of ten
+# By range: the time between two columns, and how many columns there are to a row of the table.
 STEPS: Final = {
     "24h": (timedelta(hours=1), 1),
     "7d": (timedelta(hours=2), 12),
@@ -47,7 +47,7 @@ ORDER BY at
 
 @dataclass(frozen=True)
 class Column:
-    """The counts at one moment, what they say, and where they stand."""
+    """The counts by status at one moment, with its words and its position and width in per cent."""
 
     at: datetime
     counts: dict[Status, int]
@@ -57,7 +57,7 @@ class Column:
 
     @property
     def words(self) -> str:
-        """The statuses that occurred then, with their numbers."""
+        """The statuses that occurred at the moment with their numbers, as a sentence."""
         present = [f"{words.thousands(n)} {status.label}" for status, n in self.counts.items() if n]
         return f"{self.when}: {', '.join(present) or 'no devices'}"
 
@@ -67,18 +67,18 @@ class Column:
 
     @property
     def drawn(self) -> dict[Status, int]:
-        """The counts of what is not well, in the order of the picture."""
+        """The counts of the statuses that are drawn, from the bottom up."""
         return {status: self.counts[status] for status in DRAWN if status in self.counts}
 
     @property
     def moment(self) -> str:
-        """As it stands in an address."""
+        """The moment as a parameter of an address."""
         return address_of(self.at)
 
 
 @dataclass(frozen=True)
 class Area:
-    """One status over the whole time, as the path of an SVG."""
+    """One status over the whole range, as the path of an SVG."""
 
     status: Status
     path: str
@@ -86,7 +86,7 @@ class Area:
 
 @dataclass(frozen=True)
 class OverTime:
-    """The whole picture; without columns nothing has been counted yet."""
+    """The picture; it has no columns if nothing was counted yet. `words` sums it up in a sentence."""
 
     range: Range
     columns: tuple[Column, ...]
@@ -97,17 +97,17 @@ class OverTime:
 
     @property
     def top(self) -> int:
-        """Where the scale ends: a round number that no column is higher than."""
+        """The number of devices at the top of the scale: a round number not below any column."""
         return _top(self.columns)
 
     @property
     def newest(self) -> list[tuple[Status, int]]:
-        """The newest counts of what is drawn."""
+        """The newest counts of the statuses that are drawn."""
         return [(status, n) for status, n in self.columns[-1].drawn.items() if n or status in self._drawn]
 
     @property
     def others(self) -> list[tuple[Status, int]]:
-        """The newest counts of what is not drawn."""
+        """The newest counts of the statuses that are not drawn."""
         return [(status, n) for status, n in self.columns[-1].counts.items() if n and status not in DRAWN]
 
     @property
@@ -116,30 +116,30 @@ class OverTime:
 
     @property
     def rows(self) -> list[tuple[Column, list[int]]]:
-        """The columns that the table tells of, newest first, each with the numbers of `statuses`."""
-        told = self.columns[::-1][:: STEPS[self.range.name][1]]
-        return [(column, [column.counts[status] for status in self.statuses]) for column in told]
+        """The rows of the table, newest first: a column, and its counts in the order of `statuses`."""
+        columns = self.columns[::-1][:: STEPS[self.range.name][1]]
+        return [(column, [column.counts[status] for status in self.statuses]) for column in columns]
 
     @property
     def statuses(self) -> list[Status]:
-        """Those that occurred, drawn or not."""
+        """The statuses that occurred in the range, drawn or not."""
         return [item for item in vocabulary() if any(column.counts[item] for column in self.columns)]
 
 
 def address_of(at: datetime) -> str:
-    """A minute as it stands in an address: the same for every viewer."""
+    """A minute as a parameter of an address, in UTC: "2026-11-24T13:05Z"."""
     return at.astimezone(rollups.EPOCH.tzinfo).strftime("%Y-%m-%dT%H:%MZ")
 
 
 def range_named(name: str) -> Range:
-    """The range of that name, else a day."""
+    """The range of that name, or a day if there is none."""
     return RANGES.get(name, RANGES["24h"])
 
 
 def over_time(
     organizations: Sequence[Organization], period: Range, at: Moment, fleet: Fleet | None = None
 ) -> OverTime:
-    """The picture of these organizations together or of one fleet; the same for an hour, but for silences."""
+    """The picture of these organizations together, or of one fleet; it changes by hour, and with outages."""
     newest = rollups.floor(at.at)
     end = newest + rollups.EVERY
     scale, step = Scale(end - period.length, end, at.at), STEPS[period.name][0]
@@ -163,7 +163,10 @@ def _every(step: timedelta, start: datetime, until: datetime) -> list[datetime]:
 def _read(
     organizations: Sequence[Organization], fleet: Fleet | None, moments: Sequence[datetime], at: Moment
 ) -> tuple[dict[datetime, dict[str, int]], list[tuple[datetime, datetime | None]]]:
-    """The counts at these moments, of those that have been counted, and when we did not listen meanwhile."""
+    """The counts by status at each of these moments that was counted, and the outages of ours in between.
+
+    An outage is its start and its end, None while it lasts.
+    """
     whose = "fleet_id = %(fleet)s" if fleet else "fleet_id IS NULL AND organization_id = ANY(%(owners)s)"
     params: dict[str, Any] = {
         "fleet": fleet and fleet.pk,
@@ -192,7 +195,7 @@ def _columns(
 
 
 def _clock(moment: datetime, at: datetime) -> str:
-    """A full hour; with its day where that is not today."""
+    """A full hour in words, with its day if that is not today."""
     local = timezone.localtime(moment)
     today = local.date() == timezone.localdate(at)
     return (f"{local:%H:%M}" if today else f"{local.day} {local:%b %H:%M}") + words.told_apart(local)
@@ -206,7 +209,7 @@ def _top(columns: Sequence[Column]) -> int:
 
 
 def _areas(moments: Sequence[datetime], columns: Sequence[Column], scale: Scale) -> Iterable[Area]:
-    """Each status that is drawn and occurs, stacked from the bottom up: a box for each of its steps."""
+    """The areas of the statuses that are drawn and occur, stacked from the bottom up, with a box per step."""
     top = _top(columns)
     ends = dict(zip(moments, [*moments[1:], scale.end], strict=True))
     levels = [_stacked(column.drawn, top) for column in columns]
@@ -229,7 +232,7 @@ def _box(left: float, right: float, bottom: float, top: float) -> str:
 
 
 def _stacked(counts: Mapping[Status, int], top: int) -> list[float]:
-    """How high each status of a column begins, and where the last one ends; what occurs can be seen."""
+    """The heights at which the statuses of a column begin, and at which the last one ends."""
     heights = [max(THINNEST, HEIGHT * n / top) if n else 0.0 for n in counts.values()]
     scale = min(1.0, HEIGHT / sum(heights)) if any(heights) else 0.0
     levels = [0.0]
@@ -251,7 +254,7 @@ def _silences(silences: Iterable[tuple[datetime, datetime | None]], scale: Scale
 
 
 def _summary(columns: Sequence[Column]) -> str:
-    """What the picture shows in a sentence: the least and the most of each status that occurs."""
+    """The picture in words: the smallest and the largest number of each status that occurs."""
     fragments = []
     for status in vocabulary():
         numbers = [column.counts[status] for column in columns]

@@ -1,4 +1,4 @@
-"""The picture of a fleet, or of organizations, over time, with the links that it needs."""
+"""The picture of a fleet or of organizations over time, with the links around it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fleets.models import Fleet, Organization
 
 @dataclass(frozen=True)
 class Picture:
-    """The picture, the choice of how far back, and what a moment is put behind to see the page as of then."""
+    """The picture and the menu of ranges; `as_of` is the address to which a moment is appended."""
 
     shown: OverTime
     ranges: list[Choice]
@@ -27,7 +27,7 @@ class Picture:
 def picture(
     request: HttpRequest, organizations: Sequence[Organization], at: Moment, fleet: Fleet | None = None
 ) -> Picture:
-    """What `?range=` asks for; what names no range is a day."""
+    """The picture of the range in `?range=`, or of a day if it names none."""
     chosen = range_named(request.GET.get("range", ""))
     ranges = [
         Choice(item.words, address(request, range=None if item.name == "24h" else item.name), item == chosen)

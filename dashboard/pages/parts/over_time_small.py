@@ -1,4 +1,4 @@
-"""The same picture small, one for each fleet of a page: which share of it was not well over the last day."""
+"""The small picture of a fleet: the share of its devices that needed attention by hour of the last day."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from devices.rules.vocabulary import Status
 from devices.words import NO_BREAK
 
 HOURS: Final = 24
-WIDTH, HEIGHT, GAP = 240, 24, 2  # of the drawing, and between two bars
-LEAST: Final = 0.1  # share at which a bar is full, or more: small losses stay small
-THINNEST: Final = 2.0
+WIDTH, HEIGHT, GAP = 240, 24, 2  # in units of the SVG's view box; the gap is between two bars
+LEAST: Final = 0.1  # the smallest share that may be drawn as a full bar, so that small losses look small
+THINNEST: Final = 2.0  # the least height of a bar
 
 
 @dataclass(frozen=True)
 class Small:
-    """The bars of what was Offline and of what had lost a link, as paths, and what they say."""
+    """The bars of the shares that were Offline and that had one link, as paths of an SVG, and their words."""
 
     offline: str
     partial: str
@@ -30,12 +30,12 @@ class Small:
 
 
 def small_pictures(fleets: Sequence[int], at: datetime) -> dict[int, Small]:
-    """The pictures of these fleets, on one scale, of those that were counted within the day. One query."""
+    """The pictures of fleets, by primary key, on one scale; those not counted within the day have none."""
     newest = rollups.floor(at)
     moments = [newest - timedelta(hours=back) for back in range(HOURS)][::-1]
-    tallies = FleetTally.objects.filter(fleet__in=fleets, at__in=moments)
+    rollups_of_day = FleetTally.objects.filter(fleet__in=fleets, at__in=moments)
     shares: dict[int, dict[datetime, tuple[float, float]]] = {}
-    for fleet, moment, counts in tallies.values_list("fleet", "at", "counts"):
+    for fleet, moment, counts in rollups_of_day.values_list("fleet", "at", "counts"):
         shares.setdefault(fleet, {})[moment] = _shares(dict(zip(Status.values, counts, strict=True)))
     most = {fleet: max(sum(item) for item in of_it.values()) for fleet, of_it in shares.items()}
     full = max([LEAST, *most.values()])
@@ -43,7 +43,7 @@ def small_pictures(fleets: Sequence[int], at: datetime) -> dict[int, Small]:
 
 
 def _shares(counts: Mapping[str, int]) -> tuple[float, float]:
-    """Which share was Offline, and which had lost a link."""
+    """The share of devices that were Offline, and the share that had only one link."""
     total = sum(counts.values()) or 1
     offline = counts[Status.OFFLINE]
     return offline / total, (sum(counts[status] for status in DRAWN) - offline) / total
@@ -66,7 +66,7 @@ def _height(share: float, full: float) -> float:
 
 
 def _path(bars: Iterable[tuple[int, float, float]]) -> str:
-    """Boxes from one height to another."""
+    """The path of bars, each given by its hour, its lower and its upper height."""
     step = WIDTH // HOURS
     bar = step - GAP
     return "".join(

@@ -1,4 +1,4 @@
-"""Where settings pages stand: the organization or fleet of the address, my role, and the side navigation."""
+"""What settings pages share: the organization or fleet of the address, my role, and the side navigation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fleets.access.roles import May, allowed
 from fleets.models import Fleet, Organization, Role
 from fleets.postgres.name_order import NameKey, key
 
-SIDE_FLEETS: Final = 8  # at the side of every page; more come when the list of them is opened
+SIDE_FLEETS: Final = 8  # most fleets in the side navigation; with more it links to their list
 
 
 @dataclass(frozen=True)
 class OwnOrganization:
-    """An organization of mine, and what I may do in it."""
+    """An organization that the person is a member of, with their role in it."""
 
     organization: Organization
     role: Role
@@ -32,7 +32,7 @@ class OwnOrganization:
         return allowed(self.role)
 
     def context(self, tab: str, **more: Any) -> dict[str, Any]:
-        """What templates/settings/base.html expects; `tab` names the entry of the side navigation.
+        """The context that templates/settings/base.html expects, with `more` added.
 
         `tab` is general, members, plan, keys, device-links, vpn-servers, jobs, audit, fleets, fleet-new, or
         `fleet:` and the slug of a fleet.
@@ -51,7 +51,7 @@ class OwnOrganization:
         } | more
 
     def _side_fleets(self, tab: str) -> tuple[list[Fleet], bool]:
-        """The fleets at the side, and whether there are more: then only the one that the page is of."""
+        """The fleets of the side navigation; and whether there are more, then it has only the page's own."""
         slug = tab.removeprefix("fleet:")
         every = Fleet.objects.filter(organization=self.organization).only("name", "slug")
         own_first = ExpressionWrapper(Q(slug=slug), BooleanField()).desc()
@@ -64,7 +64,7 @@ class OwnOrganization:
 def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVER) -> OwnOrganization:
     """The organization of a settings page, in one query.
 
-    Raises Http404 where it is none of mine, PermissionDenied where my role does not include `least`.
+    Raises Http404 if the person is no member of it, PermissionDenied if their role does not include `least`.
     """
     mine = list(Organization.objects.with_role_of(person(request)))
     roles = {membership.pk: Role(membership.role) for membership in mine}
@@ -77,7 +77,7 @@ def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVE
 
 
 def administered(request: HttpRequest, slug: str) -> tuple[Fleet, OwnOrganization]:
-    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Administrator."""
+    """The fleet with this slug; raises Http404 for strangers, PermissionDenied below Administrator."""
     mine = Fleet.objects.visible_to(request.user).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
     return fleet, own_organization(request, fleet.organization.slug, Role.ADMINISTRATOR)

@@ -1,4 +1,4 @@
-"""Poll intervals in words: how long they are, where a device's comes from, and what they hide."""
+"""Poll intervals in words: their length, the setting they come from, and how long they hide a loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devices.rules.vocabulary import OVERDUE_AFTER
 from devices.words import of_site
 from fleets.models import Fleet
 
-LONG: Final = 3600  # seconds: from here on a page warns of what an interval hides
+LONG: Final = 3600  # seconds, from which on pages warn how long a loss may go unnoticed
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class OwnInterval:
-    """The interval that a device's next poll is to bring in force, and what sets it."""
+    """The poll interval of a device, in force from its next poll on, and the setting it comes from."""
 
     seconds: int
     interval: Interval
     source: str
-    in_force: str = ""  # since the last poll, where that is another one
+    in_force: str = ""  # the interval in force since the last poll, in words, if it is another one
 
     @property
     def words(self) -> str:
@@ -59,11 +59,12 @@ def interval(seconds: int) -> Interval:
 
 
 def in_words(seconds: int) -> str:
+    """So many seconds in words, exactly: "36 h 15 s"."""
     return _exactly(timedelta(seconds=seconds))
 
 
 def _exactly(span: timedelta) -> str:
-    """To the second, where the durations of the pages keep two units: "36 h 15 s"."""
+    """A duration with all its units, where other durations on pages have two at most: "36 h 15 s"."""
     minutes, seconds = divmod(int(span.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     units = [(hours, "h"), (minutes, "min"), (seconds, "s")]
@@ -71,18 +72,21 @@ def _exactly(span: timedelta) -> str:
 
 
 def interval_of(device: Device, fleet: Fleet | None = None) -> OwnInterval:
-    """The device's own setting, else its fleet's (or that of `fleet`, were it there), else the site's."""
+    """The device's interval: its own setting, else its fleet's, else the site's.
+
+    With `fleet` that fleet's setting is used, to preview a move.
+    """
     own, poll = device.poll_interval, device.last_poll
-    found = (
+    next_interval = (
         inherited(fleet or device.fleet) if own is None else OwnInterval(own, interval(own), "device setting")
     )
-    if poll is None or poll.poll_interval == found.seconds:
-        return found
-    return replace(found, in_force=in_words(poll.poll_interval))
+    if poll is None or poll.poll_interval == next_interval.seconds:
+        return next_interval
+    return replace(next_interval, in_force=in_words(poll.poll_interval))
 
 
 def inherited(fleet: Fleet) -> OwnInterval:
-    """What a device of this fleet has where it says nothing itself."""
+    """The interval of devices of this fleet without a setting of their own."""
     if fleet.poll_interval is not None:
         source = of_site("{fleet} setting")
         return OwnInterval(fleet.poll_interval, interval(fleet.poll_interval), source)

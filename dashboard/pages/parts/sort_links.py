@@ -12,7 +12,7 @@ from dashboard.pages.parts.address import address
 
 @dataclass(frozen=True)
 class Choice:
-    """One entry of a menu: its words, its address, and whether it is in force."""
+    """One entry of a menu: its words, its address, and whether it is the chosen one."""
 
     words: str
     address: str
@@ -21,14 +21,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Sort:
-    """A column head: its address, and how the list stands by it now ("ascending", "descending" or "none")."""
+    """A column head: the address that sorts by it, and `aria-sort` (ascending, descending or none)."""
 
     address: str
     state: str
 
 
 def sort_menu(request: HttpRequest, names: Mapping[str, str], sort: str) -> list[Choice]:
-    """The orders of these names, with their words."""
+    """The menu of orders; `names` are their words by their name, `sort` the order in force."""
     return [
         Choice(words, _sorted_by(request, name), sort.removeprefix("-") == name)
         for name, words in names.items()
@@ -36,16 +36,16 @@ def sort_menu(request: HttpRequest, names: Mapping[str, str], sort: str) -> list
 
 
 def sort_head(request: HttpRequest, name: str, sort: str) -> Sort:
-    """The head of a column: the first press sorts by it, the next one turns it around."""
+    """The head of a column: following its link sorts by it, and again reverses the order."""
     backwards = sort.startswith("-")
     if sort.removeprefix("-") != name:
         return Sort(_sorted_by(request, name), "none")
-    # Most, newest or worst first is the natural way of these, and reads downwards.
-    falls = (name in ("contact", "attention", "devices", "change", "since")) != backwards
-    turned = name if backwards else f"-{name}"
-    return Sort(_sorted_by(request, turned), "descending" if falls else "ascending")
+    # These orders have the most, newest or worst first by themselves, so they are descending.
+    descending = (name in ("contact", "attention", "devices", "change", "since")) != backwards
+    opposite = name if backwards else f"-{name}"
+    return Sort(_sorted_by(request, opposite), "descending" if descending else "ascending")
 
 
 def _sorted_by(request: HttpRequest, name: str) -> str:
-    """This page in that order; by attention without a word of it, as that is the usual one."""
+    """The address of this page in that order; the default order, attention, needs no parameter."""
     return address(request, sort=None if name == "attention" else name)

@@ -60,8 +60,8 @@ class Reader:
         self._cookie = f"{settings.SESSION_COOKIE_NAME}={cookie}"
         self._connection = http.client.HTTPConnection(urlsplit(servers.url).netloc, timeout=60)
 
-    def ring(self) -> None:
-        """Listen to the bell as an open page does, until the server says that it hears what happens."""
+    def open_stream(self) -> None:
+        """Open the event stream as a page does, until the server says that it receives notifications."""
         stream = http.client.HTTPConnection(urlsplit(self._servers.url).netloc, timeout=60)
         stream.request("GET", event_stream.PATH, headers={"Cookie": self._cookie, "Host": "localhost"})
         answer = stream.getresponse()
@@ -107,7 +107,7 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     with serving(SITE, 1) as servers:
         reader = Reader(servers, cookie)
-        reader.ring()
+        reader.open_stream()
         LISTENER.start()  # here too, where queries are counted
         ceilings = [reader.measure(case, times, None, asked(client, case)) for case in CEILINGS]
         lines = [reader.measure(case, times, case.limit, asked(client, case)) for case in wanted]

@@ -1,4 +1,4 @@
-"""The bell: open pages hear that something changed in their organizations, and nobody else does."""
+"""The event stream: open pages hear that something changed in their organizations, and nobody else does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from dashboard.live import event_stream
-from dashboard.live.event_stream import DEAF, HELLO, LISTENING, RING, EventStream, Stream
+from dashboard.live.event_stream import CHANGED, DEAF, HELLO, LISTENING, EventStream, Stream
 from dashboard.live.subscribers import Subscriber as Rights
 from dashboard.models import User
 from devices.ingest import capacity
@@ -27,15 +27,15 @@ GET: dict[str, Any] = {"type": "http", "method": "GET", "path": event_stream.PAT
 END = b""
 
 
-class Told(Listener):
-    """Told by the test instead of by the database."""
+class StubListener(Listener):
+    """A listener whose notifications the test sends instead of the database."""
 
     def start(self) -> None:
         self.listens = True
 
 
 class OpenPage:
-    """A page at the bell."""
+    """An open page that reads the event stream."""
 
     def __init__(self, app: EventStream, session: str, **said: str) -> None:
         cookie = f"theme=dark; sessionid={session}".encode()
@@ -61,10 +61,10 @@ class OpenPage:
 
 
 @pytest.fixture(autouse=True)
-def news(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    news = Told()
-    monkeypatch.setattr(event_stream, "LISTENER", news)
-    return news
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    listener = StubListener()
+    monkeypatch.setattr(event_stream, "LISTENER", listener)
+    return listener
 
 
 def session_of(person: User) -> str:
@@ -78,7 +78,7 @@ def somebody() -> str:
 
 
 def listening(test: Callable[[EventStream], Awaitable[None]]) -> None:
-    """Runs a test of a bell; its threads leave no connection behind."""
+    """Run a test with a new event stream in one event loop."""
 
     async def run() -> None:
         await test(EventStream())
@@ -86,7 +86,7 @@ def listening(test: Callable[[EventStream], Awaitable[None]]) -> None:
     async_to_sync(run)()
 
 
-def test_a_page_hears_of_its_own_organizations(news: Listener) -> None:
+def test_a_page_hears_of_its_own_organizations(listener: Listener) -> None:
     mine, other = make_organization(), make_organization()
     session = session_of(make_member(mine))
 
@@ -94,8 +94,8 @@ def test_a_page_hears_of_its_own_organizations(news: Listener) -> None:
         page = OpenPage(app, session)
         assert await page.begin() == 200
         for organization in (other.pk, mine.pk):
-            await sync_to_async(news._notify)(organization)
-        assert await page.hears() == LISTENING + RING
+            await sync_to_async(listener._notify)(organization)
+        assert await page.hears() == LISTENING + CHANGED
         assert await page.hears_nothing()
         await page.leave()
         assert (app._streams, app._open) == ({}, {})
@@ -103,14 +103,14 @@ def test_a_page_hears_of_its_own_organizations(news: Listener) -> None:
     listening(test)
 
 
-def test_a_page_learns_that_nothing_is_heard_here_and_when_it_is_again(news: Listener) -> None:
+def test_a_page_learns_that_nothing_is_heard_here_and_when_it_is_again(listener: Listener) -> None:
     session = somebody()
 
     async def test(app: EventStream) -> None:
         page = OpenPage(app, session)
         await page.begin()
-        for news.listens, says in ((False, DEAF), (True, LISTENING)):
-            await sync_to_async(news._notify)(None)
+        for listener.listens, says in ((False, DEAF), (True, LISTENING)):
+            await sync_to_async(listener._notify)(None)
             assert await page.hears() == says
         await page.leave()
 
@@ -131,7 +131,7 @@ def with_another_password(person: User) -> None:
 
 
 @pytest.mark.parametrize("now", [signed_out, locked_out, with_another_password])
-def test_nobody_is_told_who_is_no_longer_signed_in(news: Listener, now: Callable[[User], None]) -> None:
+def test_nobody_is_told_who_is_no_longer_signed_in(listener: Listener, now: Callable[[User], None]) -> None:
     organization = make_organization()
     person = make_member(organization)
     session = session_of(person)
@@ -140,14 +140,14 @@ def test_nobody_is_told_who_is_no_longer_signed_in(news: Listener, now: Callable
         page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(now)(person)
-        await sync_to_async(news._notify)(organization.pk)
+        await sync_to_async(listener._notify)(organization.pk)
         assert await page.hears() == END
         assert await OpenPage(app, session).begin() == 401
 
     listening(test)
 
 
-def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: Listener) -> None:
+def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(listener: Listener) -> None:
     left, kept = make_organization(), make_organization()
     person = make_member(left)
     Membership.objects.create(user=person, organization=kept, role="observer")
@@ -157,10 +157,10 @@ def test_nobody_is_told_of_an_organization_that_is_no_longer_theirs(news: Listen
         page = OpenPage(app, session)
         await page.begin()
         await sync_to_async(Membership.objects.filter(organization=left).delete)()
-        await sync_to_async(news._notify)(left.pk)
+        await sync_to_async(listener._notify)(left.pk)
         assert await page.hears() == LISTENING
-        await sync_to_async(news._notify)(kept.pk)
-        assert await page.hears() == LISTENING + RING
+        await sync_to_async(listener._notify)(kept.pk)
+        assert await page.hears() == LISTENING + CHANGED
         await page.leave()
 
     listening(test)
@@ -227,19 +227,19 @@ def test_streams_take_a_quarter_of_the_connections_at_most(monkeypatch: pytest.M
     listening(test)
 
 
-def test_while_many_pages_are_made_the_others_are_told_later(news: Listener) -> None:
+def test_while_many_pages_are_made_the_others_are_told_later(listener: Listener) -> None:
     organization = make_organization()
     session = session_of(make_member(organization))
 
     async def test(app: EventStream) -> None:
         busy = [event_stream.ROOM]
-        app.under_way = lambda: busy[0]
+        app.requests_in_progress = lambda: busy[0]
         page = OpenPage(app, session)
         await page.begin()
-        await sync_to_async(news._notify)(organization.pk)
+        await sync_to_async(listener._notify)(organization.pk)
         assert await page.hears_nothing()
         busy[0] -= 1
-        assert await page.hears() == LISTENING + RING
+        assert await page.hears() == LISTENING + CHANGED
         await page.leave()
 
     listening(test)

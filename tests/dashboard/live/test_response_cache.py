@@ -207,8 +207,8 @@ def test_what_holds_a_token_of_the_session_is_shared_with_nobody(
 )
 def test_an_answer_holds(age: timedelta, tag: str, body: bytes | None, held: bool) -> None:  # noqa: FBT001
     answer = Answer(("stands",), T0, "same", body)
-    assert answer.holds(("stands",), T0 + age, tag) is held
-    assert not answer.holds(("fell",), T0 + age, tag)
+    assert answer.is_valid(("stands",), T0 + age, tag) is held
+    assert not answer.is_valid(("fell",), T0 + age, tag)
 
 
 def test_nothing_is_kept_while_the_news_is_not_heard(

@@ -62,7 +62,7 @@ def what(shown: list[Item]) -> list[str]:
 
 def places(shown: list[Item]) -> list[str]:
     return [
-        item.place.replace("{devices}", f"{item.number} of {item.of}")
+        item.place.replace("{devices}", f"{item.number} of {item.total}")
         if item.place
         else item.row.name
         if item.row
@@ -279,7 +279,7 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
         lost_vpn(fleet, number)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
+    assert [item.sentence.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.Monkey
     for number in range(10):
         lost_vpn(make_fleet(), number, public_address="203.0.113.7")
     shown = shown_of(found())
-    assert [item.said.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
+    assert [item.sentence.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
 
 
 def test_the_words_of_the_site_are_used(settings: Settings) -> None:
