@@ -1,3 +1,3 @@
-"""The site: settings, users, the embedded PostgreSQL, health, and the demo."""
+"""The site: settings, accounts, pages, the embedded PostgreSQL, the server and the demo."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The admin of the people who sign in."""
+"""Django's admin for accounts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ from dashboard.account import address, lines
 from dashboard.models import User
 from fleets.text import IN_ADMIN
 
-# People look after these themselves (dashboard.account), and they hold secrets; the console forgets factors.
+# People manage these themselves (dashboard.account), and they contain secrets; the command forget_factors
+# removes second factors.
 admin.site.unregister([Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession])
 
 
 class HashedForm(AdminUserCreationForm):
-    """A new account, with a password that was hashed before."""
+    """The form of a new account, whose password was hashed before the transaction began."""
 
     password_hash = ""
 
@@ -44,7 +45,7 @@ class PersonAdmin(UserAdmin):
     add_form = HashedForm
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Hashes first: what Django does here is all in one transaction."""
+        """Hash the password first, as it takes long and Django does the rest in one transaction."""
         if request.method == "POST" and self.has_add_permission(request):
             form = self.get_form(request)(request.POST)
             if form.is_valid():
@@ -54,16 +55,16 @@ class PersonAdmin(UserAdmin):
         return super().add_view(request, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[ModelForm[User]]:
-        form: Any = super().get_form(request, *args, **kwargs)  # a class of its own for each request
+        form: Any = super().get_form(request, *args, **kwargs)  # a new class for each request
         form.password_hash = getattr(request, "password_hash", "")
         return form  # type: ignore[no-any-return]
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Another address is not proven; the one before is told of it, as where its person changes it."""
+        """Record a change of the e-mail address, and send a notice to the former address."""
         former = User.objects.get(pk=obj.pk).email if change else ""
         super().save_model(request, obj, form, change)
         if change and former != obj.email:
             by = request.user.get_username()
-            change_of = {"before": {"address": former}, "after": {"address": obj.email}}
-            lines.write("email-changed", obj, actor=None, by=by, **change_of)
+            addresses = {"before": {"address": former}, "after": {"address": obj.email}}
+            lines.write("email-changed", obj, actor=None, by=by, **addresses)
             transaction.on_commit(partial(address.tell_former, request, obj, former))

@@ -1,4 +1,4 @@
-"""The admin, with the site's own sign-in: what counts there counts here, second factors too."""
+"""Django's admin with the site's own sign-in, so that second factors are required for it as well."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Site(AdminSite):
         return super().index(request, (extra_context or {}) | {"findings": proxy_check.findings()})
 
     def arrival(self, request: HttpRequest) -> HttpResponse:
-        """What Lookout understood of this request and of the last call, for superusers."""
+        """How the request and the last call of a device arrived through proxies, for superusers."""
         if not request.user.is_superuser:
             raise PermissionDenied("Only superusers see how requests arrive.")
         context = self.each_context(request) | arrival.seen(request)
         return TemplateResponse(request, "admin/arrival.html", context)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Lead to the sign-in page; who is signed in and may not come here is told so."""
+        """Redirect to the sign-in page; PermissionDenied for people who are signed in but no staff."""
         if self.has_permission(request):
             return redirect("admin:index")
         if request.user.is_authenticated:

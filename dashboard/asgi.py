@@ -1,7 +1,7 @@
 """The site as one ASGI application: what devices and VPN servers call, and Django's pages.
 
-A larger site runs `devices.ingest.asgi:app` as processes of their own, so that no page delays a
-heartbeat, and `pages` beside them: a process that hears no device must not leave a pulse for those that do.
+A larger site runs `devices.ingest.asgi:app` in processes of its own, so that no page delays a heartbeat, and
+`pages` in others: a process that takes no calls of devices must not record that the ingest is alive.
 """
 
 import os
@@ -25,9 +25,9 @@ from devices.ingest.asgi import app as ingest  # noqa: E402
 
 
 class InOneThread(ASGIHandler):
-    """Django with middleware and views, none of which is asynchronous, in one go.
+    """Django's handler with all middleware and the view in one call to a thread.
 
-    By itself it would go back to the event loop between them, and to the thread again.
+    None of them is asynchronous; Django would return to the event loop between them.
     """
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
@@ -50,7 +50,7 @@ pages = Health(Proxied(RateLimited(pages_or_events)))  # what people see
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Routes by path. The lifespan is the ingest's, which finishes its batches before the end."""
+    """Routes by path; lifespan events go to the ingest, which finishes its batches at the end."""
     if scope["type"] == "lifespan" or scope["path"].startswith(PATHS):
         await ingest(scope, receive, send)
     else:

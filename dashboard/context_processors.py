@@ -1,4 +1,4 @@
-"""What every template may say about the site."""
+"""The context about the site that every template has."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -8,7 +8,7 @@ from dashboard.account.openid import provider_id
 
 
 def site(request: HttpRequest) -> dict[str, str | bool]:
-    """The site's words and version, whether it sends mail, and where else one may sign in."""
+    """The site's words and version, whether it sends mail, and its OpenID Connect provider ("" if none)."""
     return {
         "cloud_name": settings.CLOUD_NAME,
         "fleet_word": settings.FLEET_WORD,

@@ -1,8 +1,8 @@
 """Serves an ASGI app, in one process or several: `python -m dashboard.listen APP [--processes N]`.
 
-Several listen on one port, each on a socket of its own, and the kernel spreads connections over them
-(SO_REUSEPORT). uvicorn's own ways do not: its workers accept from one queue, where the first awake takes
-all, and a socket by --fd counts as a Unix one, so that answers wait 40 ms for Nagle.
+Several processes listen on one port, each with a socket of its own, and the kernel distributes connections
+(SO_REUSEPORT). uvicorn cannot do that: its workers accept from one queue, of which the first to wake takes
+all, and a socket passed by --fd has no TCP_NODELAY, so that responses wait 40 ms.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def count(text: str) -> int:
-    """A number of processes."""
+    """A number of processes, from an argument; raises ArgumentTypeError if it is less than 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
@@ -60,9 +60,9 @@ def count(text: str) -> int:
 
 
 def serve(app: str, bound: socket.socket) -> None:
-    """Until a signal; then what was accepted is answered, for as long as uvicorn is patient.
+    """Serve the app on this socket until a signal; then requests in progress are answered, for a few seconds.
 
-    SystemExit where the app does not start.
+    Raises SystemExit if the app does not start.
     """
     capacity.claim()
     server = Server(pkgutil.resolve_name(app))
@@ -77,7 +77,7 @@ def serve(app: str, bound: socket.socket) -> None:
 
 
 class Server(uvicorn.Server):
-    """Accepts as many connections as it has room for; at its end drains, then ends streams."""
+    """uvicorn's server with a limit of connections; at its end it drains and closes event streams."""
 
     def __init__(self, app: Any) -> None:
         self._draining = Draining(app)
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        if self.should_exit:  # the app says why
+        if self.should_exit:  # the app has logged why
             return
         self._accepting.start(sockets or [], self._connection)
         for listener in sockets or []:
@@ -110,10 +110,10 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._asked.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """What was accepted is answered. Where Ctrl-C ends us, no load balancer has to notice first."""
+        """Drain, then answer what was accepted; Ctrl-C skips the wait for load balancers to notice."""
         self._draining.begun = True
         await asyncio.sleep(0 if self._by_hand else SECONDS)
-        if module := sys.modules.get("dashboard.live.event_stream"):  # not where devices alone are answered
+        if module := sys.modules.get("dashboard.live.event_stream"):  # not in processes of the ingest alone
             module.EVENT_STREAM.end()
         self._accepting.stop()
         await asyncio.sleep(0 if self._by_hand else LAST)
@@ -129,7 +129,10 @@ class Server(uvicorn.Server):
 
 
 def configuration(app: Any) -> uvicorn.Config:
-    """As everywhere. An app, not its name: loading it sets up logging, and what this sets must last."""
+    """The configuration of every server of the site.
+
+    It takes the loaded app and not its name: loading it sets up logging, which uvicorn would overwrite.
+    """
     return uvicorn.Config(
         app,
         ws="none",
@@ -143,16 +146,20 @@ def configuration(app: Any) -> uvicorn.Config:
 
 
 def bind(host: str, port: int, *, share: bool = False) -> socket.socket:
-    """A socket that is yet to listen, at any free port for 0; SystemExit where the port is taken."""
+    """A socket bound to host and port (0: any free port), not listening yet; `share`: with other processes.
+
+    Raises SystemExit if the port cannot be used.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # Connections that ended a minute ago do not count as somebody who has the port.
+    # Connections that ended within the last minutes do not count as users of the port.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if share:  # with processes of the same user only
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    if family == socket.AF_INET6:  # else addresses of IPv4 come in another spelling
+    if family == socket.AF_INET6:  # otherwise IPv4 addresses would arrive in the notation of IPv6
         bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # goes to what it accepts, as the next does
+    # Accepted connections inherit this option and the next.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
         bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
     try:
@@ -168,10 +175,11 @@ def bind(host: str, port: int, *, share: bool = False) -> socket.socket:
 
 @contextmanager
 def reserved(host: str, port: int) -> Iterator[int]:
-    """Holds the port for processes that share it; SystemExit where anybody has it, sharing or not.
+    """Reserve the port during this block for processes that share it; gives its number.
 
-    Held by a socket that never listens. It was bound alone, so whoever has the port is met; and only who
-    shares can join it, so a second launcher is refused, even before the first process listens.
+    A socket that never listens reserves it. It is bound without sharing, so that any other user of the port
+    is noticed, and then allows sharing, so that a second launcher is refused at once. Raises SystemExit if
+    the port cannot be used, or this system cannot share ports.
     """
     if sys.platform != "linux":
         raise SystemExit(
@@ -186,7 +194,10 @@ def reserved(host: str, port: int) -> Iterator[int]:
 
 @contextmanager
 def available(host: str, port: int, processes: int) -> Iterator[None]:
-    """Inside this block the port can be used by these many; SystemExit where it cannot."""
+    """Check that so many processes can use the port, and reserve it for them during this block.
+
+    Raises SystemExit if it cannot be used.
+    """
     if processes == 1:
         bind(host, port).close()
         yield
@@ -203,7 +214,7 @@ def programs(
     processes: int,
     environment: Mapping[str, str] | None = None,
 ) -> list[Program]:
-    """One for each process; several need the port `reserved`."""
+    """A program for each process that serves `app`; for several the port must be `reserved`."""
     shares_port = processes > 1
     return [Program(name, command(app, host, port, share=shares_port), environment) for _ in range(processes)]
 
@@ -214,7 +225,7 @@ def command(app: str, host: str, port: int, *, share: bool) -> list[str]:
 
 
 def wait_until_listening(program: Program, host: str, port: int) -> None:
-    """Returns when somebody listens; SystemExit where the program ends first, as none like it will do."""
+    """Wait until the port accepts connections; raises SystemExit if the program ends before."""
     while program.process is not None and program.process.poll() is None:
         with suppress(OSError), socket.create_connection((host, port), 1):
             return

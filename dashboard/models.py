@@ -1,4 +1,4 @@
-"""The people who sign in."""
+"""Accounts, and the table of the cache that all processes share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class People(UserManager["User"]):
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        """In lower case as a whole: it names a person whatever its case."""
+        """The address in lower case, as it identifies a person in any case."""
         return (email or "").strip().lower()
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Whose user name this is, however it is written: createsuperuser asks whether it is taken."""
+        """The account with this user name in any spelling, so that createsuperuser finds it taken."""
         return self.get(canonical_username=canonical(username or ""))
 
 
@@ -32,38 +32,38 @@ class User(AbstractUser):
     # Names that differ in case, width or Unicode form only are the same name.
     canonical_username = CanonicalName(unique=True, editable=False)
     email = models.EmailField("e-mail address", blank=True)
-    # The address that was shown to be this person's, by a link sent there; unless it is `email`, none was.
+    # The address that this person confirmed by a link sent there; `email` is confirmed only if it is equal.
     proven_email = models.EmailField(blank=True, editable=False)
     time_zone = models.CharField(
         max_length=64,
         blank=True,
-        help_text="Empty: the browser's, else the site's time zone.",
+        help_text="Leave empty to use the browser's time zone, or the site's if the browser sends none.",
     )
 
-    # The columns of the person's lists of devices (dashboard/pages/devices/columns.py); empty: the usual
-    # ones.
+    # Names of columns of the person's lists of devices (dashboard/pages/devices/columns.py); empty: the
+    # default.
     list_columns = ArrayField(models.CharField(max_length=20), default=list, blank=True)
 
     objects: ClassVar[People] = People()
 
     class Meta(AbstractUser.Meta):
         constraints = [
-            # Of ASCII, the database can tell that it follows from the name; of the rest, Python alone.
+            # The database can check names in ASCII; the canonical form of others is known to Python alone.
             models.CheckConstraint(
                 name="user_canonical_username",
                 condition=models.Q(username__regex=r"[^!-~]")
                 | models.Q(canonical_username=Lower(Collate("username", "C"))),
             ),
-            # Accounts made on the console may have no e-mail; those that have one never share it.
+            # No two accounts share an e-mail address; accounts created on the console may have none.
             models.UniqueConstraint(Lower("email"), name="user_email_unique", condition=~models.Q(email="")),
-            # Signing in looks for it in lower case (People.normalize_email).
+            # Sign-in compares the address in lower case (People.normalize_email).
             models.CheckConstraint(name="user_email_lower", condition=models.Q(email=Lower("email"))),
         ]
 
     def clean(self) -> None:
-        """For the forms of the admin: the database decides, and this says it beside the field."""
+        """Raise ValidationError for a taken user name, which the admin shows beside the field."""
         super().clean()
-        # None: the form has refused it already.
+        # The name is None if the form has refused it already.
         same = User.objects.filter(canonical_username=canonical(self.username or "")).exclude(pk=self.pk)
         if same.exists():
             raise ValidationError({"username": "This user name is taken. Choose another."})
@@ -74,7 +74,7 @@ class User(AbstractUser):
 
 
 class Shared(models.Model):
-    """Counts and marks that all processes share for a while: the table of Django's database cache."""
+    """The table of Django's database cache: counters of rate limits that all processes share."""
 
     cache_key = models.CharField(max_length=255, primary_key=True)
     value = models.TextField()
@@ -82,7 +82,7 @@ class Shared(models.Model):
 
     class Meta:
         indexes = [
-            # Clearing what has expired.
+            # For deleting expired rows.
             models.Index(fields=["expires"], name="shared_by_expiry"),
         ]
 

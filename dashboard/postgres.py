@@ -1,8 +1,7 @@
-"""The embedded PostgreSQL: one watcher owns and restarts the server, all others only connect.
+"""The embedded PostgreSQL: `python -m dashboard.postgres COMMAND...` runs a command while the server runs.
 
-`python -m dashboard.postgres COMMAND...` runs the command with the server up. The first to do so is
-the watcher; the others stand by: when the watcher ends or is killed, one of them takes over the
-running server. The last one stops it.
+The first process that does so is the watcher, which starts the server and restarts it when it dies. If the
+watcher ends or is killed, another process takes over; the last process stops the server.
 """
 
 import fcntl
@@ -19,7 +18,7 @@ from typing import IO
 
 from dashboard.environment import ending
 
-if __name__ == "__main__":  # before what takes its time to import
+if __name__ == "__main__":  # before imports that take time
     ending.heed()
 
 from dashboard.environment.embedded import GivenUp, Server
@@ -29,17 +28,18 @@ START_PATIENCE = 90.0  # seconds
 
 
 def private(path: str, flags: int) -> int:
-    """Opens a file for ourselves alone: whoever may read a lock may hold it, and stop us."""
+    """Open a lock file that only our user may open, as anyone who can read it could hold the lock."""
     descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)  # one of an earlier version
+    os.fchmod(descriptor, 0o600)  # the file may be from an earlier version
     return descriptor
 
 
 @contextmanager
 def running_server(state: Path) -> Iterator[None]:
-    """The embedded server runs inside this block: watched by us, or by somebody who came first.
+    """Run the embedded server, with its data in `state`, during this block.
 
-    Raises Stopped where somebody asks us to end before it runs.
+    This process or another one watches it. Raises ending.Stopped if a signal comes before the server runs,
+    RuntimeError if it does not start.
     """
     home = state / "postgres"
     home.mkdir(parents=True, exist_ok=True)
@@ -60,13 +60,13 @@ def running_server(state: Path) -> Iterator[None]:
             thread.join()
             fcntl.flock(watcher, fcntl.LOCK_UN)
             fcntl.flock(users, fcntl.LOCK_UN)
-            with suppress(BlockingIOError):  # somebody else uses the server, and watches it now
+            with suppress(BlockingIOError):  # another process uses the server, and watches it from now on
                 fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 server.stop()
 
 
 def wait_until(ready: threading.Event, server: Server) -> None:
-    until = time.monotonic() + START_PATIENCE
+    until = time.monotonic() + START_TIMEOUT
     while not ready.wait(ending.TICK):
         ending.look()
         if time.monotonic() > until:
@@ -74,7 +74,10 @@ def wait_until(ready: threading.Event, server: Server) -> None:
 
 
 def watch(server: Server, lock: IO[str], ready: threading.Event) -> None:
-    """Until the server is not needed: becomes the watcher once nobody else is, then keeps it running."""
+    """Keep the server running while it is needed, from when no other process has the watcher's lock.
+
+    Sets `ready` once the server runs.
+    """
     watching = False
     while not server.unneeded.is_set():
         with suppress(BlockingIOError):
@@ -95,18 +98,21 @@ def watch(server: Server, lock: IO[str], ready: threading.Event) -> None:
 
 
 def main(command: list[str]) -> int:
-    """Runs the command while the server runs; a signal ends the command first, then the server."""
+    """Run the command while the server runs, and return its exit status.
+
+    A signal ends the command first, then the server.
+    """
     if not command:
         raise SystemExit("usage: python -m dashboard.postgres COMMAND [ARGUMENT...]")
     if os.environ.get("DATABASE_URL"):
-        os.execvp(command[0], command)  # noqa: S606 - the person's own
+        os.execvp(command[0], command)  # noqa: S606 - it is the user's own command
     state = os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var"
     with running_server(Path(state)):
         ending.look()
         child = subprocess.Popen(command)
         for number in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C reaches the command as well
             signal.signal(number, lambda received, _frame: child.send_signal(received))
-        if ending.asked():  # while the command was started: by now nobody else tells it
+        if ending.asked():  # the signal came while the command was being started
             child.send_signal(ending.asked())
         return child.wait()
 
@@ -114,5 +120,5 @@ def main(command: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except ending.Stopped:  # while the server starts; later the command decides
+    except ending.Stopped:  # a signal came while the server was starting
         sys.exit(128 + ending.asked())

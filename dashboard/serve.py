@@ -1,4 +1,4 @@
-"""Starts everything a site on one machine needs: `python -m dashboard.serve [--demo]`.
+"""Start everything that a site on one machine needs: `python -m dashboard.serve [--demo]`.
 
 The site itself, and one process for all that is done in the background; for the demo also a made organization
 and the simulator. The database must be there: see dashboard.postgres.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dashboard.environment import ending
 
-if __name__ == "__main__":  # before what takes its time to import
+if __name__ == "__main__":  # before imports that take time
     ending.heed()
 
 from dashboard import listen
@@ -25,10 +25,10 @@ from dashboard.server.processes import Program, run_together, say
 
 ROOT = Path(__file__).resolve().parent.parent
 SITE = "dashboard.asgi:application"
-# From where the demo's devices call, as if through a proxy: so that each has the public address of its place,
-# while nothing that comes from elsewhere is believed. Systems whose loopback is one address do without.
+# The address from which the demo's simulator calls, trusted as a proxy, so that each device can have the
+# public address of its place. Not used on systems whose loopback interface has one address only.
 DEMO_PROXY = "127.0.0.2"
-START_PATIENCE = 60.0  # seconds the site has to answer for the first time
+START_TIMEOUT = 60.0  # seconds until the site must answer for the first time
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     def started(program: Program) -> None:
         if program.name == "site":
             wait_until_healthy(program, address)
-            program.ended_by = signal.SIGINT  # no load balancer has to notice first
+            program.ended_by = signal.SIGINT  # so that it does not wait for load balancers to notice
         if program is group[-1]:
             welcome(address, environment, demo=options.demo)
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def can_call_from(address: str) -> bool:
-    """Whether it is an address of this machine."""
+    """Whether this is an address of this machine, from which connections can be made."""
     with socket.socket() as found:
         try:
             found.bind((address, 0))
@@ -73,7 +73,7 @@ def can_call_from(address: str) -> bool:
 
 
 def local_environment() -> dict[str, str]:
-    """Ours, as a trial on this machine unless somebody says LOCAL=0; output comes at once, and is little."""
+    """The environment of all programs: this process's, as a trial (LOCAL=1) and with few logs by default."""
     return {"LOCAL": "1", "LOG_LEVEL": "WARNING", "PYTHONUNBUFFERED": "1"} | os.environ
 
 
@@ -82,7 +82,10 @@ def manage(*arguments: str) -> list[str]:
 
 
 def prepare(environment: dict[str, str], *, demo: bool) -> None:
-    """Brings database and static files up to date."""
+    """Migrate the database and collect static files; `demo` also creates the example organization.
+
+    Raises SystemExit if a step fails.
+    """
     steps = [
         ("Updating the database", manage("migrate", "--verbosity", "0")),
         ("Collecting static files", manage("collectstatic", "--noinput", "--verbosity", "0")),
@@ -96,7 +99,7 @@ def prepare(environment: dict[str, str], *, demo: bool) -> None:
 
 
 def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Program]:
-    """What runs beside the site."""
+    """The programs that run beside the site at `address`."""
     quiet = ("--verbosity", "0")
     group = [Program("background", manage("run_background", *quiet), environment)]
     if demo:  # not started again: its end shows how devices decay
@@ -107,8 +110,8 @@ def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Pro
 
 
 def wait_until_healthy(program: Program, address: str) -> None:
-    """Returns when the site answers; ends everything when it ends first or takes too long."""
-    until = time.monotonic() + START_PATIENCE
+    """Wait until the site answers; raises SystemExit if it ends before or takes longer than START_TIMEOUT."""
+    until = time.monotonic() + START_TIMEOUT
     while time.monotonic() < until:
         if program.process is None or program.process.poll() is not None:
             break
@@ -121,7 +124,7 @@ def wait_until_healthy(program: Program, address: str) -> None:
 
 
 def first_code(environment: dict[str, str]) -> str:
-    """The code that makes the first account (dashboard/account/first_run.py); empty where there is one."""
+    """The code for creating the first account (dashboard/account/first_run.py); "" if there is an account."""
     done = ending.run(manage("first_code"), environment, read=True)
     return done.stdout.strip() if done.returncode == 0 else ""
 
@@ -140,6 +143,6 @@ def welcome(address: str, environment: dict[str, str], *, demo: bool) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except ending.Stopped:  # before the programs run
+    except ending.Stopped:  # a signal came before the programs ran
         say("Stopped.")
         sys.exit(128 + ending.asked())

@@ -1,4 +1,4 @@
-"""What makes two user names the same name: the canonical form that the database keeps unique."""
+"""The canonical form of user names, which the database keeps unique, so that no two look the same."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from unicodedata import normalize
 from django.db import models
 
 LONGEST: Final = 150  # characters of a user name
-NUMBERED: Final = 140  # of a name that a number is put behind
+NUMBERED: Final = 140  # characters of a name before a number is appended
 
 
 def canonical(username: str) -> str:
-    """NFKC, case folded: equal for names that differ in case, width or Unicode form only (UAX #31, R4)."""
+    """The name case-folded in NFKC: equal for names that differ in case, width or Unicode form (UAX #31, R4)."""
     return normalize("NFKC", normalize("NFKC", username).casefold())
 
 
 def numbered(username: str) -> Iterator[str]:
-    """The name itself, then the name with 2, 3, ... behind it."""
+    """The name itself, then with -2, -3, ... appended, without end."""
     return chain([username], (f"{username[:NUMBERED]}-{number}" for number in count(2)))
 
 
 # Generic for the type checker only.
 class CanonicalName(models.TextField):  # type: ignore[type-arg]
-    """The canonical form of `username`, written whenever the row is, however it is saved."""
+    """A field with the canonical form of `username`, set whenever the row is saved."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> str:  # noqa: FBT001 - Django's signature
         row: Any = model_instance
@@ -34,6 +34,6 @@ class CanonicalName(models.TextField):  # type: ignore[type-arg]
         return form
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
-        """A plain text to migrations, which then need none of this."""
+        """To migrations it is a plain text field, so that they import nothing of this site."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.TextField", args, kwargs

@@ -1,1 +1,1 @@
-"""How people sign in and look after their account: what allauth asks of us, and pages of our own."""
+"""Signing in and managing one's account: adapters of allauth, and pages of this site."""

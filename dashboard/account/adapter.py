@@ -1,4 +1,4 @@
-"""What allauth asks of us about signing in: our words, limits of tries, and lines in the audit log."""
+"""allauth's adapter for signing in: the site's texts, limits of attempts, and lines in the audit log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REMOVED: Final = (
     "Your e-mail address is confirmed. Second factors, passkeys and connected sign-ins that were added before"
     " were removed, because somebody else could have added them. Please add yours again."
 )
-# What is said after an action, by the template in which allauth would look for it; others say nothing.
+# Messages after an action, by the name of allauth's template for it; other actions show none.
 MESSAGES: Final = {
     "account/messages/password_changed.txt": "The password is changed. Sessions elsewhere were ended.",
     "account/messages/password_set.txt": "The password is set. Sessions elsewhere were ended.",
@@ -42,7 +42,7 @@ MESSAGES: Final = {
 }
 
 
-# A mail server may take seconds for each.
+# Concurrent e-mails, as a mail server may take seconds for each.
 MAILS: Final = Bound(
     4,
     "The server is busy with other e-mails",
@@ -65,27 +65,28 @@ class Adapter(DefaultAccountAdapter):
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Accounts come from the first run and from invitations (fleets/views)."""
+        """False, as accounts are created only by the first run and by invitations."""
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """As dashboard.http.proxy tells it; on a socket there is none, and all callers count as one."""
+        """The caller's address from dashboard.http.proxy; on a Unix socket all callers count as one."""
         return str(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104 - nothing listens here
 
     def is_ajax(self, request: HttpRequest) -> bool:
-        """Forms are answered by pages; only a passkey's challenge is fetched by a script."""
+        """Whether a script sent the request: only a passkey's challenge is fetched by one."""
         match = request.resolver_match
         return bool(match and match.url_name == "mfa_login_webauthn" and super().is_ajax(request))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Tries are counted for an account, not for each of the names it can be called by.
+        """The cache key under which attempts are counted: one for an account, whatever name it is given.
 
-        No public hook: allauth's own would give who guesses twice as many tries.
+        It overrides a private method, as there is no public hook: allauth counts user name and e-mail address
+        apart, which allows twice as many attempts.
         """
         login = credentials.get("username") or credentials.get("email") or ""
         user = people.named(login)
-        # In the form that names are compared in: spellings of one must not be counted apart for nobody only,
-        # or the limit would tell who has an account.
+        # The canonical form, as different spellings must count as one for unknown names as well: otherwise
+        # the limit would tell which accounts exist.
         return f"account:{user.pk}" if user else f"nobody:{canonical(login.strip())}"
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
@@ -93,7 +94,7 @@ class Adapter(DefaultAccountAdapter):
         super().pre_authenticate(request, **credentials)
 
     def _rollback_login_failed_rl_usage(self) -> None:
-        """The password was right. No public hook."""
+        """Undo the count of attempts after a right password; it overrides a private method of allauth."""
         super()._rollback_login_failed_rl_usage()
         self._counted_try.rollback()
 
@@ -103,9 +104,9 @@ class Adapter(DefaultAccountAdapter):
             lines.write("sign-in-failed", user, actor=None, after={"how": "password"})
 
     def reauthenticate(self, user: User, password: str) -> bool:
-        """A signed-in person's own password, with the view's own limit of tries.
+        """Whether this is the password of a person who is signed in; the view limits the attempts.
 
-        Not counted with sign-ins: strangers who guess must not be able to stop the person at work.
+        They are not counted with sign-ins, as strangers who guess must not lock out a person at work.
         """
         if user.check_password(password):
             return True
@@ -113,7 +114,7 @@ class Adapter(DefaultAccountAdapter):
         return False
 
     def post_login(self, request: HttpRequest, user: User, **details: Any) -> HttpResponse:
-        """Every way to sign in ends here."""
+        """Record the sign-in; every way to sign in ends here."""
         response: HttpResponse = super().post_login(request, user, **details)
         how = lines.how(request)
         lines.write("signed-in", user, after={"how": how} if how else None)
@@ -126,24 +127,24 @@ class Adapter(DefaultAccountAdapter):
         super().logout(request)
 
     def set_password(self, user: User, password: str) -> None:
-        """A password of one's own choice, also by the link of a mail; it ends what others have open."""
+        """Set a password that the person chose, and end the account's other sessions."""
         user.set_password(password)  # before the transaction: it takes long
         self.keep_password(user)
 
     @transaction.atomic
     def keep_password(self, user: User) -> None:
-        """As set_password, once it is hashed."""
+        """Save the password hash of `user`, and end the account's other sessions."""
         user.save(update_fields=["password"])
         own = self.request is not None and self.request.user == user
         lines.write("password-changed" if own else "password-reset", user)
         sessions.end_all(user, but=self.request.session.session_key if own else None)
 
     def send_password_reset_mail(self, user: User, email: str, context: dict[str, Any]) -> None:
-        """To the account's address as it stands, whatever led to the account."""
+        """Send the link to the account's address, whatever address was entered."""
         super().send_password_reset_mail(user, user.email, context)
 
     def password_was_reset(self, user: User, removed: int) -> None:
-        """After a reset by mail: wrong passwords before it count no more, and what it removed is told."""
+        """After a reset by mail: forget wrong passwords, and show that `removed` factors were removed."""
         self._delete_login_attempts_cached_email(self.request, email=user.email)
         if removed:
             messages.warning(self.request, REMOVED)
@@ -161,7 +162,7 @@ class Adapter(DefaultAccountAdapter):
         super().add_message(request, level, extra_tags=extra_tags, message=message)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send it; no connection to the database waits for the mail server."""
+        """Send an e-mail; the database connection is released while the mail server is waited for."""
         own_context = {
             "request": self.request,
             "email": email,
@@ -172,10 +173,10 @@ class Adapter(DefaultAccountAdapter):
         mail.send()
 
     def send_notification_mail(self, *args: Any, **kwargs: Any) -> None:
-        """Tells of changes to an account by e-mail, where mail is set up. They stand, sent or not."""
+        """Send a notice of a change of the account, if mail is set up; a failure is only logged."""
         if not settings.EMAIL_HOST:
             return
         try:
             super().send_notification_mail(*args, **kwargs)
-        except OSError as error:  # smtplib's too
+        except OSError as error:  # errors of smtplib are OSErrors
             logger.warning("A notice by e-mail was not sent: %s", type(error).__name__)

@@ -1,6 +1,6 @@
-"""Showing that an e-mail address is one's own: by opening a link that was sent there.
+"""Confirming that an e-mail address is one's own, by opening a link that was sent there.
 
-An account made by an invitation or at the first run has an address that somebody only typed.
+Until then the address of an account was only typed, when it was created by an invitation or the first run.
 """
 
 from __future__ import annotations
@@ -22,40 +22,42 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 SALT: Final = "lookout.address"
-GOOD_FOR: Final = 3600  # seconds
+VALID_FOR: Final = 3600  # seconds
 
 
 def send_link(request: HttpRequest, user: User, email: str) -> None:
-    """Send the link to this address. It is good while the account's address is what it is now."""
+    """Send a link to this address, which works for an hour while the account's address is unchanged."""
     secret = signing.dumps([user.pk, user.email, user.proven_email, email], salt=SALT)
     link = request.build_absolute_uri(reverse("account_email_link", args=[secret]))
     get_adapter().send_mail("account/email/prove", email, {"user": user, "link": link})
 
 
-def is_good(secret: str) -> bool:
-    """Whether this site signed the link, less than an hour ago."""
-    return _told(secret) is not None
+def is_valid(secret: str) -> bool:
+    """Whether this site signed the link, less than VALID_FOR ago."""
+    return _payload(secret) is not None
 
 
 def proven(secret: str, user: User) -> str:
-    """The address that this link proves to be this person's; empty: none (any more)."""
-    told = _told(secret)
-    return str(told[3]) if told and told[:3] == [user.pk, user.email, user.proven_email] else ""
+    """The address that this link confirms for this account; "" if the link is not, or no longer, valid."""
+    payload = _payload(secret)
+    current = [user.pk, user.email, user.proven_email]
+    return str(payload[3]) if payload and payload[:3] == current else ""
 
 
-def _told(secret: str) -> list[Any] | None:
+def _payload(secret: str) -> list[Any] | None:
+    """What the link signs: the account's id, address and confirmed address, and the address to confirm."""
     try:
-        told: list[Any] = signing.loads(secret, salt=SALT, max_age=GOOD_FOR)
+        payload: list[Any] = signing.loads(secret, salt=SALT, max_age=VALID_FOR)
     except signing.BadSignature:
         return None
-    return told
+    return payload
 
 
 def prove(user: User, email: str) -> None:
-    """Make this the account's address, as proven.
+    """Set this as the account's confirmed address.
 
-    Raises people.Taken where another account has it, ChangedMeanwhile where the account has not the address
-    any more that `user` says: what was asked for before counts no more.
+    Raises people.Taken if another account has it, ChangedMeanwhile if the account's address is no longer
+    that of `user`.
     """
     before, linked_to = user.email, (user.email, user.proven_email)
     try:
@@ -72,10 +74,10 @@ def prove(user: User, email: str) -> None:
 
 
 def tell_former(request: HttpRequest, user: User, former: str) -> None:
-    """Tell the address that the account had before, where it had another: its person may not know."""
+    """Send a notice to the account's former address if it is another one, as its person may not know."""
     if not former or former == user.email:
         return
-    with request_context(request):  # it may be over: the admin tells once its change is committed
+    with request_context(request):  # the admin sends the notice after its request has committed
         get_adapter().send_notification_mail(
             "account/email/email_changed", user, {"user": user}, email=former
         )

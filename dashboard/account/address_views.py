@@ -1,4 +1,4 @@
-"""The pages by which a person shows, or changes, the e-mail address of the account."""
+"""The pages on which a person changes and confirms the e-mail address of their account."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SESSION_KEY: Final = "account-email"
-NO_GOOD: Final = "Nothing was changed. The link was already used, has expired or belongs to another account."
+INVALID_LINK: Final = (
+    "Nothing was changed. The link was already used, has expired or belongs to another account."
+)
 
 
 class AddressForm(forms.Form):
@@ -51,13 +53,13 @@ def change(request: HttpRequest) -> HttpResponse:
 
 
 def send_link(request: HttpRequest, user: User, email: str) -> HttpResponse | None:
-    """Send the link and say so on the next page; the answer where that was asked for too often."""
+    """Send the link and show a message on the next page; returns a response if too many were requested."""
     refused: HttpResponse | None = consume_or_429(request, action="manage_email", user=user)
     if refused:
         return refused
     try:
         address.send_link(request, user, email)
-    except OSError:  # smtplib's too
+    except OSError:  # errors of smtplib are OSErrors
         logger.exception("A link to confirm an e-mail address was not sent")
         messages.error(request, "The link was not sent, because the mail server refused it. Try again later.")
     else:
@@ -67,12 +69,12 @@ def send_link(request: HttpRequest, user: User, email: str) -> HttpResponse | No
 
 @require_safe
 def opened(request: HttpRequest, secret: str) -> HttpResponse:
-    """Keep in the session which link was opened, so that its secret leaves the address bar.
+    """Store the opened link in the session, so that its secret leaves the address bar.
 
-    Only a link that is good: nothing that anyone who is not signed in may choose is stored.
+    Only a valid link is stored, so that nobody without an account can write to the database.
     """
     request.session.pop(SESSION_KEY, None)
-    if address.is_good(secret):
+    if address.is_valid(secret):
         request.session[SESSION_KEY] = secret
     response = redirect("account_email_prove")
     add_never_cache_headers(response)
@@ -85,7 +87,7 @@ def prove(request: HttpRequest) -> HttpResponse:
     user = person(request)
     email = address.proven(request.session.get(SESSION_KEY, ""), user)
     if not email:
-        messages.error(request, NO_GOOD)
+        messages.error(request, INVALID_LINK)
         return redirect("account_email_change")
     if request.method == "POST":
         del request.session[SESSION_KEY]
@@ -93,7 +95,7 @@ def prove(request: HttpRequest) -> HttpResponse:
         try:
             address.prove(user, email)
         except ChangedMeanwhile:
-            messages.error(request, NO_GOOD)
+            messages.error(request, INVALID_LINK)
         except people.Taken:
             messages.error(request, "Nothing was changed, because another account has this address.")
         else:

@@ -1,7 +1,7 @@
-"""Whose password is compared: allauth's backend, with the site's own rule of who a name names.
+"""The authentication backend: allauth's, with the site's own rule for which account a name means.
 
-One account's, so every try hashes exactly once. allauth's own compares once for each way to call an account:
-twice for a known e-mail address, once for an unknown one, so the time told strangers who has an account.
+Each attempt hashes exactly one password. allauth's own backend compares user names and e-mail addresses in
+turn, twice for a known address and once for an unknown one, so that its time tells which accounts exist.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 class Backend(AuthenticationBackend):
     def _authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
-        """The account that `people.named` finds, if this is its password.
+        """The account that `people.named` finds, if this is its password; else None.
 
-        No public hook: allauth's own compares user names by case alone. For nobody it hashes as well.
+        It overrides a private method, as there is no public hook. It also hashes if there is no account.
         """
         user = people.named(credentials.get("username") or credentials.get("email") or "")
         found: User | None = self._check_password(user, credentials["password"])

@@ -1,7 +1,6 @@
-"""Lines of the audit log for what allauth tells only by signals of its own.
+"""Lines of the audit log for events that allauth announces only by signals; the adapters write the others.
 
-Not Django's model signals: each is sent by the one function that does the thing, and there is no hook. What
-has one is in the adapters.
+These are no signals of Django's models: each is sent by the one function that does the thing.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def connect() -> None:
+    """Connect the receivers of this module; called once, when the app is ready."""
     mfa.authenticator_added.connect(added)
     mfa.authenticator_removed.connect(removed)
     mfa.authenticator_reset.connect(renewed)
@@ -42,7 +42,7 @@ def renewed(*, user: User, **rest: Any) -> None:
 
 
 def failed(*, user: User, authenticator: Authenticator, reauthentication: bool = False, **rest: Any) -> None:
-    """After the right password: it may be the person, or somebody who has learnt it."""
+    """Record a wrong second factor; without `reauthentication` the actor is unknown, as at a sign-in."""
     actor = lines.SELF if reauthentication else None
     how = f"second factor: {factors.words_of(authenticator)}"
     lines.write("sign-in-failed", user, actor=actor, after={"how": how})

@@ -1,4 +1,4 @@
-"""Second factors and passkeys: what allauth asks of us about them. Their secrets are kept encrypted."""
+"""allauth's adapter for second factors and passkeys; their secrets are stored encrypted."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Factors(DefaultMFAAdapter):
         return f"Lookout {context.request.get_host()}"
 
     def build_totp_svg(self, url: str) -> SafeString:
-        """The picture as an element: drawn by attributes alone, as the content policy wants it."""
+        """The QR code as an SVG element without inline styles, as the content security policy requires."""
         _, start, element = super().build_totp_svg(url).partition("<svg")
-        return mark_safe(f"{start}{element}")  # noqa: S308 - drawn by the library, it holds no text of ours
+        return mark_safe(f"{start}{element}")  # noqa: S308 - the library draws it, with no text of ours
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:  # noqa: A002
         number = Authenticator.objects.filter(user=user, type=type).count() + 1
@@ -44,7 +44,7 @@ class Factors(DefaultMFAAdapter):
         return fernet(KIND).encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        """What was encrypted; where SECRET_KEY is another one now, something that nobody can guess."""
+        """The decrypted secret; a random one if SECRET_KEY was changed, which no code matches."""
         try:
             return fernet(KIND).decrypt(encrypted_text.encode()).decode()
         except InvalidToken:
@@ -52,6 +52,6 @@ class Factors(DefaultMFAAdapter):
 
 
 def words_of(authenticator: Authenticator) -> str:
-    """A factor by its kind, and by its name where it has one."""
+    """A factor in words: its kind, and the name of a passkey."""
     kinds: dict[Any, str] = {"totp": "authenticator app", "recovery_codes": "recovery codes"}
     return kinds.get(authenticator.type) or f"passkey or security key {authenticator.wrap().name}"

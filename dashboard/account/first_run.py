@@ -1,8 +1,8 @@
-"""The first run: while the site has no account every page leads to /welcome/, which makes the first one.
+"""The first run: while the site has no account every page redirects to /welcome/, which creates the first.
 
-That page asks for a code that only the console says, so that nobody else who finds a new site takes it.
-The code follows from the site's SECRET_KEY and the moment its database was made: all processes say the
-same, nothing is stored, and it is good for nothing once an account exists.
+That page requires a code that only the console prints, so that nobody else takes over a new site. The code
+is derived from SECRET_KEY and the moment of the first migration: it is the same in all processes, stored
+nowhere, and useless once an account exists.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from fleets.models import Organization
 from fleets.services import organizations
 
 CODE_LENGTH: Final = 12  # characters of 5 bits: 60 bits
-# What answers without an account: the page itself, what it is made of, and what machines ask.
+# Paths that answer without an account: the page, its static files, and the calls of devices.
 OPEN: Final = ("/welcome/", "/static/", "/theme/", "/api/")
 
 
 class Over(Exception):
-    """The site has an account already."""
+    """The site has an account already, so the first run is over."""
 
 
 class _Seen:
-    """Whether this process has seen an account: from then on it asks no more."""
+    """Whether this process has seen an account; then it no longer queries for one."""
 
     account = False
 
 
 def is_over() -> bool:
-    """Whether somebody has an account; costs a query until then, nothing after."""
+    """Whether the site has an account; takes a query until it has one."""
     if not _Seen.account:
         _Seen.account = User.objects.exists()
     return _Seen.account
@@ -48,7 +48,7 @@ def is_over() -> bool:
 def middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Leads to /welcome/ while there is no account."""
+    """Django middleware: redirects to /welcome/ while there is no account."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         if _Seen.account or request.path.startswith(OPEN) or is_over():
@@ -59,17 +59,17 @@ def middleware(
 
 
 def code() -> str:
-    """The code of the first run, in groups to be read aloud: ABCD-EFGH-2345."""
+    """The code of the first run, 60 bits in base 32 as three groups: ABCD-EFGH-2345."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT min(applied)::text FROM django_migrations")
-        (made,) = cursor.fetchone()
-    digest = salted_hmac("lookout.first-run", made, algorithm="sha256").digest()
+        (first_migration,) = cursor.fetchone()
+    digest = salted_hmac("lookout.first-run", first_migration, algorithm="sha256").digest()
     text = b32encode(digest).decode()[:CODE_LENGTH]
     return "-".join(text[start : start + 4] for start in range(0, CODE_LENGTH, 4))
 
 
 def is_code(entered: str) -> bool:
-    """Whether somebody entered the code, in whatever case, with or without hyphens and spaces."""
+    """Whether this is the code, in any case, with or without hyphens and spaces."""
     return hmac.compare_digest(_plain(entered).encode(), _plain(code()).encode())
 
 
@@ -78,14 +78,14 @@ def _plain(text: str) -> str:
 
 
 def set_up(*, username: str, email: str, password: str, organization: str) -> tuple[User, Organization]:
-    """The first account, which administers the site, and its organization. Raises Over."""
+    """Create the first account, a superuser, and its organization. Raises Over if there is an account."""
     password_hash = make_password(password)  # before the transaction: it takes long
     return _set_up({"username": username, "email": email, "password_hash": password_hash}, organization)
 
 
 @transaction.atomic
 def _set_up(account: dict[str, str], organization: str) -> tuple[User, Organization]:
-    """Who does this at the same time waits here, and finds that it is over."""
+    """Create both under a lock of the table of accounts, so that of two people at once the second gets Over."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE dashboard_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.exists():

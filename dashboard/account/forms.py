@@ -1,4 +1,4 @@
-"""Forms of allauth's that must be stricter here, or do more."""
+"""Forms of allauth that are stricter here, or do more."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from django.http import HttpResponseRedirect
 
 from dashboard.account import people, recovery, tries
 
-USED_FOR: Final = 120  # seconds: longer than a code of an authenticator app is good for
+# Seconds that a used code is remembered: longer than an authenticator app's code is valid.
+USED_FOR: Final = 120
 
 
 class Once:
-    """A code is good once, as long as it is good at all: allauth itself forgets used ones after 30 s."""
+    """A form that accepts each code only once; allauth alone forgets used codes after 30 s."""
 
     def clean_code(self) -> str:
         code: str = super().clean_code()  # type: ignore[misc]
@@ -43,19 +44,20 @@ class AuthenticateForm(Once, forms.AuthenticateForm):
 
 
 class ReauthenticateForm(Once, forms.ReauthenticateForm):
-    """The second factor where a signed-in person confirms to be that person."""
+    """The second factor when a signed-in person confirms their identity."""
 
 
 class ResetPasswordKeyForm(account.ResetPasswordKeyForm):
-    """A new password by a link that was mailed to the account's address, which shows whose address it is."""
+    """A new password by a link that was mailed to the account's address, which also confirms the address."""
 
     def save(self) -> None:
         adapter = get_account_adapter()
         self.user.set_password(self.cleaned_data["password1"])  # before the transaction: it takes long
         with transaction.atomic():
             now = people.hold(self.user)
-            if not default_token_generator.check_token(now, self.temp_key):  # used or outdated meanwhile
-                raise ImmediateHttpResponse(HttpResponseRedirect(context.request.path))  # which says so
+            if not default_token_generator.check_token(now, self.temp_key):  # used or expired meanwhile
+                # A page that tells it.
+                raise ImmediateHttpResponse(HttpResponseRedirect(context.request.path))
             now.password = self.user.password
             adapter.keep_password(now)
             removed = recovery.prove_by_reset(now)

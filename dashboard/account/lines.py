@@ -1,4 +1,4 @@
-"""The audit log's lines about accounts: of no organization, for the administrators of the site."""
+"""Lines of the audit log about accounts; they have no organization and are shown to superusers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from dashboard.models import User
 
-SELF: Final = object()
-HOW: Final = {
+SELF: Final = object()  # as actor: the account that the line is about
+HOW: Final = {  # ways to sign in, in words, by allauth's names for them
     "password": "password",
     "password_reset": "a link by e-mail",
     "socialaccount": "OpenID Connect",
@@ -37,7 +37,7 @@ def write(
     after: Mapping[str, Any] | None = None,
     by: str = "somebody",
 ) -> None:
-    """A line about this account; by its own person, or where `actor` is None by whom `by` names."""
+    """Write a line about this account; the actor is its own person, or `by` if `actor` is None."""
     audit.record(
         action,
         actor=user if actor is SELF else None,
@@ -51,12 +51,12 @@ def write(
 
 
 def connection(account: SocialAccount) -> dict[str, str]:
-    """What a connected sign-in is, as the log tells it."""
+    """The values of a connected sign-in for the audit log."""
     return {"provider": account.provider, "as": account.uid}
 
 
 def how(request: HttpRequest) -> str:
-    """By what the person of this session has shown to be that person, in order; empty: it was made."""
+    """The ways in which this session was authenticated, in words and order; "" for a new account's."""
     records = get_authentication_records(request, request.user)
     ways = (HOW.get(record.get("type") or record["method"], record["method"]) for record in records)
     return ", ".join(dict.fromkeys(ways))

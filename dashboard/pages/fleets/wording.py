@@ -17,7 +17,7 @@ VPN_USE: Final = {None: VPN_NOT_YET, True: "on", False: "off"}
 
 @dataclass(frozen=True)
 class About:
-    """What the form explains: the site's, the longest and the fleet's poll interval; whether the plan is free."""
+    """What the form explains: poll intervals (of the site, longest, chosen), and whether the plan is free."""
 
     site: Interval
     longest: Interval

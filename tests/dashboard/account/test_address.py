@@ -70,7 +70,7 @@ def test_a_link_is_good_for_its_own_account_and_an_hour(
     bob.force_login(make_member(make_organization(), username="bob"))
     bob.get(link)
     assert "belongs to another account" in text_of(bob.post(PROVE, follow=True)).replace("&#x27;", "'")
-    monkeypatch.setattr(address, "GOOD_FOR", -1)
+    monkeypatch.setattr(address, "VALID_FOR", -1)
     signed_in.get(link)
     signed_in.post(PROVE)
     assert addresses() == ("ida@example.org", "")
@@ -92,7 +92,7 @@ def test_a_link_that_is_too_old_or_signed_elsewhere_stores_nothing(
     link = ask(signed_in, "moe@example.org")
     stranger = Client()
     with monkeypatch.context() as patch:
-        patch.setattr(address, "GOOD_FOR", -1)
+        patch.setattr(address, "VALID_FOR", -1)
         stranger.get(link)
     settings.SECRET_KEY = "another site's secret, which signs other links" * 2
     stranger.get(link)
