@@ -14,7 +14,7 @@ NUMBERED: Final = 140  # characters of a name before a number is appended
 
 
 def canonical(username: str) -> str:
-    """The name case-folded in NFKC: equal for names that differ in case, width or Unicode form (UAX #31, R4)."""
+    """The case-folded name in NFKC: equal for names that differ in case, width or form (UAX #31, R4)."""
     return normalize("NFKC", normalize("NFKC", username).casefold())
 
 

@@ -85,7 +85,7 @@ def set_up(*, username: str, email: str, password: str, organization: str) -> tu
 
 @transaction.atomic
 def _set_up(account: dict[str, str], organization: str) -> tuple[User, Organization]:
-    """Create both under a lock of the table of accounts, so that of two people at once the second gets Over."""
+    """Create both under a lock on the table of accounts, so that only the first of two people does."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE dashboard_user IN SHARE ROW EXCLUSIVE MODE")
     if User.objects.exists():
