@@ -1,4 +1,4 @@
-"""Who owns what: organizations, their members and their fleets; and who did what to them."""
+"""Organizations, their members, invitations and fleets, and the audit log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLL_INTERVAL_MAX = 24 * 3600
 def poll_interval_field(
     help_text: str,
 ) -> models.PositiveIntegerField[int | None, int | None]:
-    """Seconds between two state polls; null: the next wider setting decides."""
+    """A field for the seconds between two state polls; null means that the next wider setting applies."""
     return models.PositiveIntegerField(
         null=True,
         blank=True,
@@ -41,7 +41,7 @@ def poll_interval_field(
 
 
 def poll_interval_in_range(name: str) -> models.CheckConstraint:
-    """The bounds of a poll interval, kept by the database too."""
+    """A constraint, of this name, by which the database enforces the bounds of a poll interval."""
     return models.CheckConstraint(
         name=name,
         condition=models.Q(poll_interval__isnull=True)
@@ -51,13 +51,13 @@ def poll_interval_in_range(name: str) -> models.CheckConstraint:
 
 class OrganizationQuerySet(models.QuerySet["Organization"]):
     def visible_to(self, user: Actor) -> OrganizationQuerySet:
-        """The organizations this person belongs to. The one place where access is scoped."""
+        """The organizations of which this person is a member: the one place where access is scoped."""
         if not user.is_authenticated:
             return self.none()
         return self.filter(pk__in=Membership.objects.filter(user=user.pk).values("organization"))
 
     def with_role_of(self, user: Person) -> models.QuerySet[Any]:
-        """Those this person belongs to, each with `role`: the person's role in it."""
+        """The organizations of which this person is a member, annotated with `role`, their role in each."""
         return self.filter(memberships__user=user.pk).annotate(role=models.F("memberships__role"))
 
 
@@ -72,12 +72,15 @@ class Organization(models.Model):
     name = models.CharField(max_length=100)
     slug = models.SlugField(max_length=100, unique=True)
     plan = models.CharField(max_length=4, choices=Plan, default=Plan.FREE)
-    # Active devices that may work at once; null: any number.
-    allowance = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: any number of devices.")
-    unpaid = models.BooleanField(default=False, help_text="Invoices are open: all its devices freeze.")
-    # A switch of its Owners; a site of one's own mostly has no use for any of these.
+    allowance = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Active devices that may work at once. Leave empty for no limit."
+    )
+    unpaid = models.BooleanField(
+        default=False, help_text="Whether invoices are unpaid. While they are, all its devices are frozen."
+    )
+    # Set by Owners; most sites that people run for themselves do not need plans.
     shows_plan = models.BooleanField(
-        default=False, help_text="Pages speak of the plan, the allowance and paid types."
+        default=False, help_text="Whether pages show the plan, the allowance and paid types."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -94,12 +97,12 @@ class Organization(models.Model):
 
     @property
     def has_plan(self) -> bool:
-        """Whether pages speak of plan, allowance and paid types; what is set may freeze and is not hidden."""
+        """Whether pages show plan, allowance and paid types; also if any is set, as it may freeze devices."""
         return self.shows_plan or self.plan == Plan.PAID or self.allowance is not None or self.unpaid
 
 
 class Role(models.TextChoices):
-    """What a member may do, each including the one before (product.md, People and safety)."""
+    """The role of a member; each includes what the one before may do (product.md, People and safety)."""
 
     OBSERVER = "observer"
     OPERATOR = "operator"
@@ -127,15 +130,17 @@ class Membership(models.Model):
 
 
 class Invitation(models.Model):
-    """A link by which one person becomes a member; only a digest of its secret is kept."""
+    """A link by which one person becomes a member; only a digest of its secret is stored."""
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=13, choices=Role, default=Role.OBSERVER)
     email = models.EmailField(
-        "e-mail address", blank=True, help_text="For whom; empty: for who has the link."
+        "e-mail address",
+        blank=True,
+        help_text="Only an account with this address can accept it. If empty, anyone with the link can.",
     )
     digest = models.BinaryField(unique=True, editable=False)
-    # Null: the console. The links of a person go with the account.
+    # Null for the console. Invitations are deleted with the account that created them.
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+"
     )
@@ -157,12 +162,12 @@ class Invitation(models.Model):
 
     @property
     def fingerprint(self) -> str:
-        """Names it in addresses without helping to guess its link."""
+        """The first 12 hexadecimal digits of the digest: its name in addresses, which reveals no secret."""
         return bytes(self.digest).hex()[:12]
 
 
 def audit_text() -> Concat:
-    """What a search in the audit log looks at; spelled with functions that an index may hold."""
+    """The text that a search in the audit log looks at, built of functions that an index may have."""
     return Concat(
         "actor_name",
         Value(" "),
@@ -178,9 +183,9 @@ def audit_text() -> Concat:
 
 
 class AuditEntry(models.Model):
-    """What a person or a key did, kept for ever: the database lets nobody change it (fleets/audit).
+    """An entry of the audit log: what a person or a key did. The database refuses to change or delete it.
 
-    Names are copied and nothing is a foreign key, so that it outlives what it speaks of.
+    Names are copied and nothing is a foreign key, so that it outlives its subject (fleets/audit).
     """
 
     at = models.DateTimeField()
@@ -189,31 +194,32 @@ class AuditEntry(models.Model):
     actor_id = models.BigIntegerField(null=True)  # null: the console, a key, or nobody known
     actor_name = models.CharField(max_length=255)
     address = models.GenericIPAddressField(null=True)  # null: the console
-    action = models.CharField(max_length=40)  # audit_words.Action
-    subject_kind = models.CharField(max_length=20)  # audit_words.Kind
+    action = models.CharField(max_length=40)  # fleets.audit.actions.Action
+    subject_kind = models.CharField(max_length=20)  # fleets.audit.actions.Kind
     subject_id = models.CharField(max_length=100)  # as in addresses: a UUID, a slug, a name
     subject_name = models.CharField(max_length=255, blank=True)
     before = models.JSONField(null=True, encoder=DjangoJSONEncoder)
     after = models.JSONField(null=True, encoder=DjangoJSONEncoder)
-    job = models.UUIDField(null=True)  # of which it is a part: the job has a line of its own
+    job = models.UUIDField(null=True)  # the job that it is a part of, which has an entry of its own
 
     class Meta:
+        verbose_name_plural = "audit entries"
         ordering = ["-at", "-pk"]
         indexes = [
             # The whole audit log of an organization, newest first.
             models.Index(fields=["organization_id", "-at", "-id"], name="audit_by_time"),
-            # The same of one who, whatever the case it is typed in (fleets/audit/search.py).
+            # The entries of one actor, in any case of letters (fleets/audit/search.py).
             models.Index(
                 "organization_id", Upper("actor_name"), F("at").desc(), F("id").desc(), name="audit_by_actor"
             ),
-            # Of one action.
+            # The entries with one action.
             models.Index(fields=["organization_id", "action", "-at", "-id"], name="audit_by_action"),
-            # About one device, key or member: the link of a Device Summary.
+            # The entries about one device, key or member, as a Device Summary links to.
             models.Index(
                 fields=["organization_id", "subject_kind", "subject_id", "-at", "-id"],
                 name="audit_by_subject",
             ),
-            # The audit log without the lines behind jobs, newest first; and those behind one job.
+            # The audit log without the parts of jobs, newest first; and the parts of one job.
             models.Index(
                 fields=["organization_id", "-at", "-id"],
                 name="audit_apart_by_time",
@@ -224,12 +230,12 @@ class AuditEntry(models.Model):
                 name="audit_by_job",
                 condition=models.Q(job__isnull=False),
             ),
-            # Holding certain words.
+            # The entries with certain words.
             GinIndex(WordVector(audit_text()), name="audit_by_words"),
         ]
         triggers = [
             pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
-            tell(),  # what people do is news, as a change of status is
+            tell(),  # notifies the listener, as a change of status does
         ]
 
     def __str__(self) -> str:
@@ -244,7 +250,7 @@ class FleetQuerySet(models.QuerySet["Fleet"]):
 
 class FleetType(models.TextChoices):
     STANDARD = "standard", "Standard"
-    PAID = "paid", "Paid"  # only for organizations with a paid plan: elsewhere its devices freeze
+    PAID = "paid", "Paid"  # needs a paid plan, otherwise its devices are frozen
 
 
 class Fleet(models.Model):
@@ -255,12 +261,13 @@ class Fleet(models.Model):
     slug = models.SlugField(max_length=100, unique=True)
     type = models.CharField(max_length=8, choices=FleetType, default=FleetType.STANDARD)
     device_type = models.CharField(max_length=100, blank=True)
-    poll_interval = poll_interval_field("Seconds; empty: the site's.")
-    # Null: not set, until a person sets it or a VPN server first connects a device of the fleet.
+    poll_interval = poll_interval_field("In seconds. Leave empty to use the site's interval.")
+    # Null until a person sets it or a VPN server first connects a device of the fleet.
     vpn_enabled = models.BooleanField(
+        "VPN used",
         null=True,
         blank=True,
-        help_text="Unknown: from the first connection on. No: its devices are not expected to use the VPN.",
+        help_text="Whether its devices should use the VPN. Unknown means from the first connection on.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

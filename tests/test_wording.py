@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Field, Model
 
 from devices.words import plural
 
@@ -90,6 +93,19 @@ def document_words(path: Path) -> Iterator[str]:
     yield re.sub(r"\s+", " ", text)
 
 
+def own_models() -> list[type[Model]]:
+    return [model for house in HOUSES for model in apps.get_app_config(house).get_models()]
+
+
+def labels() -> Iterator[tuple[str, str]]:
+    """What Django's admin says of our models and their fields, and of which."""
+    for model in own_models():
+        yield str(model), f"{model._meta.verbose_name}. {model._meta.verbose_name_plural}."
+        for field in model._meta.get_fields():
+            if isinstance(field, Field):
+                yield str(field), f"{field.verbose_name}. {field.help_text}"
+
+
 def texts() -> Iterator[tuple[str, str]]:
     """Every text that people read, and where it is."""
     modules = (path for house in HOUSES for path in (ROOT / house).rglob("*.py"))
@@ -103,6 +119,7 @@ def texts() -> Iterator[tuple[str, str]]:
         for path in sorted(paths):
             for text in reader(path):
                 yield str(path.relative_to(ROOT)), text
+    yield from labels()
 
 
 def allowed(text: str) -> str:
@@ -124,6 +141,22 @@ def found(pattern: str) -> list[str]:
 @pytest.mark.parametrize("pattern", NOT_SAID)
 def test_what_nobody_says_is_not_said(pattern: str) -> None:
     assert not (places := found(pattern)), f"say {NOT_SAID[pattern]}:\n" + "\n".join(places)
+
+
+def test_labels_of_models_write_abbreviations_as_people_do() -> None:
+    wrong = re.compile(r"\b(api|ip|mac|os|uuid|vpn)\b")
+    shown = [model for model in own_models() if admin.site.is_registered(model)]
+    names = [str(model._meta.verbose_name_plural) for model in shown]
+    names += [str(field.verbose_name) for model in shown for field in model._meta.concrete_fields]
+    assert "API keys" in names
+    assert [name for name in names if wrong.search(name)] == []
+
+
+def test_help_texts_of_models_are_sentences() -> None:
+    fields = (field for model in own_models() for field in model._meta.concrete_fields)
+    helped = [(str(field), str(field.help_text)) for field in fields if field.help_text]
+    assert helped
+    assert [item for item in helped if not re.fullmatch(r"[A-Z][^:;]*\.", item[1])] == []
 
 
 def test_plural_forms_are_right() -> None:

@@ -61,25 +61,31 @@ class Device(models.Model):
     )
     fleet = models.ForeignKey(Fleet, on_delete=models.PROTECT, related_name="devices", db_index=False)
     # Sorted by bytes, so that the one index of its constraint also finds beginnings.
-    uuid = models.TextField(db_collation="C", validators=[RegexValidator(UUID_PATTERN)])
+    uuid = models.TextField("UUID", db_collation="C", validators=[RegexValidator(UUID_PATTERN)])
     name = models.CharField(max_length=255, blank=True)
     device_type = models.CharField(max_length=255, blank=True)
     notes = models.TextField(blank=True)
     tags = models.JSONField(default=dict, blank=True)
-    poll_interval = poll_interval_field("Seconds; empty: the fleet's.")
-    vpn_setting = models.BooleanField("VPN", null=True, blank=True, help_text="Unknown: as the fleet says.")
+    poll_interval = poll_interval_field("In seconds. Leave empty to use the interval of the fleet.")
+    vpn_setting = models.BooleanField(
+        "VPN", null=True, blank=True, help_text="Whether it uses the VPN. Unknown means as set for the fleet."
+    )
     created_at = models.DateTimeField(db_default=DatabaseClock(), editable=False)
 
     # What the device says of itself.
     own_name = models.CharField(  # its name is this, or an operator's
         max_length=255, blank=True, default="", db_default="", editable=False
     )
-    os_version = models.CharField(max_length=255, blank=True)
+    os_version = models.CharField("OS version", max_length=255, blank=True)
     supervisor_version = models.CharField(max_length=255, blank=True)
     release = models.CharField(max_length=255, blank=True)
     target_release = models.CharField(max_length=255, blank=True)
-    ip_addresses = ArrayField(models.CharField(max_length=255), default=list, blank=True)
-    mac_addresses = ArrayField(models.CharField(max_length=255), default=list, blank=True)
+    ip_addresses = ArrayField(
+        models.CharField(max_length=255), verbose_name="IP addresses", default=list, blank=True
+    )
+    mac_addresses = ArrayField(
+        models.CharField(max_length=255), verbose_name="MAC addresses", default=list, blank=True
+    )
     update_status = models.CharField(max_length=20, blank=True)
     metrics = models.JSONField(default=dict, blank=True)
     metrics_at = models.DateTimeField(null=True, blank=True)
@@ -101,14 +107,15 @@ class Device(models.Model):
     provisioning_progress = models.PositiveSmallIntegerField(null=True, blank=True)
     update_progress = models.PositiveSmallIntegerField(null=True, blank=True)
     progress_changed_at = models.DateTimeField(null=True, blank=True)
-    vpn_enabled = models.BooleanField(default=True)  # resolved: device, else fleet; false while neither says
-    vpn_connected = models.BooleanField(default=False)
-    vpn_changed_at = models.DateTimeField(null=True, blank=True)
+    # Resolved: device, else fleet; false while neither says.
+    vpn_enabled = models.BooleanField("VPN used", default=True)
+    vpn_connected = models.BooleanField("VPN connected", default=False)
+    vpn_changed_at = models.DateTimeField("VPN changed at", null=True, blank=True)
     # The owner: stays when its lease ends, goes when it says the device disconnected.
     vpn_server = models.ForeignKey(
-        VpnServer, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+        VpnServer, verbose_name="VPN server", on_delete=models.SET_NULL, null=True, blank=True, db_index=False
     )
-    vpn_session = models.CharField(max_length=255, blank=True, default="")
+    vpn_session = models.CharField("VPN session", max_length=255, blank=True, default="")
     heartbeat_state = models.CharField(
         max_length=7,
         choices=HeartbeatState,

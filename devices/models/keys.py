@@ -51,6 +51,7 @@ class ApiKey(models.Model):
     registered_in_hour = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     class Meta:
+        verbose_name = "API key"
         constraints = [
             models.CheckConstraint(
                 name="api_key_owner",

@@ -41,6 +41,9 @@ class ListeningProcess(models.Model):
     pulse_at = models.DateTimeField()
     name = models.CharField(max_length=255)  # host:pid, for the log
 
+    class Meta:
+        verbose_name_plural = "listening processes"
+
     def __str__(self) -> str:
         return self.name
 

@@ -57,6 +57,7 @@ class FleetTally(models.Model):
     counts = ArrayField(models.IntegerField(), size=9)
 
     class Meta:
+        verbose_name = "fleet rollup"
         constraints = [
             # The charts over time, of a fleet and of organizations.
             models.UniqueConstraint(

@@ -31,6 +31,7 @@ class VpnServer(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)  # lease_until while its end is not recorded
 
     class Meta:
+        verbose_name = "VPN server"
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "name", "boot"], nulls_distinct=False, name="vpn_server_life_once"
