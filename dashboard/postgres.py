@@ -24,7 +24,7 @@ if __name__ == "__main__":  # before imports that take time
 from dashboard.environment.embedded import GivenUp, Server
 
 WATCH_INTERVAL = 1.0  # seconds between looks at the server
-START_PATIENCE = 90.0  # seconds
+START_TIMEOUT = 90.0  # seconds
 
 
 def private(path: str, flags: int) -> int:

@@ -22,8 +22,8 @@ from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.text import isolated
 
-MANY: Final = 300  # up to here devices that share something are counted
-LOST: Final = 1000  # up to here devices that were lost together are counted
+MANY: Final = 300  # devices that share something are counted up to here
+LOST: Final = 1000  # those that were lost with it up to here
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def totals(
 ) -> dict[str, int]:
     """How many devices share each thing, up to MANY + 1, by the id of the line.
 
-    Groups by tag are not counted, as a page has many of them with many devices each.
+    Of groups by tag nobody asks: a page has many of them, and each has many devices.
     """
     scope = str(compiled(devices.order_by().values("pk")))
     things = {line.id: (scope, line.kind, line.key) for line in groups if line.what and line.id in found}
@@ -73,7 +73,7 @@ def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetim
     """How many devices were lost with each group, where some of them may not have been looked at, up to
     LOST + 1; one query.
 
-    `oldest` is the time of the oldest change of status among the devices that were read; None: all were.
+    `oldest`: when the status of the oldest one changed that was; None: all were.
     """
     lines = [line for line in groups if oldest and _beyond(line, oldest)]
     if not lines:
@@ -85,7 +85,7 @@ def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetim
 
 
 def _beyond(line: Line, oldest: datetime) -> bool:
-    """Whether the group may have devices that were not read, as their status changed before `oldest`."""
+    """Whether devices that were lost with the group may be older: no status is older than the loss."""
     return bool(line.what) and (line.what == "progress" or line.last - grouping.TOGETHER <= oldest)
 
 
@@ -165,8 +165,7 @@ def _counted(groups: Sequence[QuerySet[Any]]) -> dict[str, int]:
     if not parts:
         return {}
     with connection.cursor() as cursor:
-        sql = " UNION ALL ".join(select for select, _ in selects)
-        cursor.execute(sql, [param for _, params in selects for param in params])
+        cursor.execute(" UNION ALL ".join(sql for sql, _ in parts), [item for _, of in parts for item in of])
         return {line: int(number or 0) for line, number in cursor.fetchall()}
 
 

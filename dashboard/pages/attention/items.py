@@ -116,7 +116,7 @@ def items(
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
-    of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
+    counts, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
     found = []
     for line in lines:
         if line.id in shares:

@@ -298,7 +298,7 @@ def test_whatever_it_shares_a_group_is_counted_beyond_what_is_looked_at(
         make_device(fleet, vpn_connected=True)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    plain = [item.said.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
+    plain = [item.sentence.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
     assert plain == [f"12 of 13 devices {place}"]
 
 
@@ -312,7 +312,7 @@ def test_a_group_that_makes_no_progress_is_counted_beyond_what_is_looked_at(
     lost_vpn(fleet, 3)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert "12 of 13 devices in kiosks" in [item.said.split(" stopped")[0] for item in shown]
+    assert "12 of 13 devices in kiosks" in [item.sentence.split(" stopped")[0] for item in shown]
 
 
 def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
