@@ -1,4 +1,4 @@
-"""The folded lines of the Attention page: devices in trouble for less than a minute, and flapping devices."""
+"""What the Attention page folds into one line each: what comes and goes too fast to be read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from devices.listing.incidents import Among
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from devices.status.reading import as_recorded, with_status
 
-NAMED: Final = 12  # devices that a folded line names
+NAMED: Final = 12  # devices of a folded line
 
 
 @dataclass(frozen=True)
 class Flapping:
-    """A flapping device: the link that changes often, its changes within the hour, and the present status."""
+    """A device with a link that changes often: which, how often within the hour, and how it is now."""
 
     id: int
     uuid: str
@@ -27,7 +27,7 @@ class Flapping:
     status: str
     link: str
     changes: int
-    attended: bool  # whether it is in trouble now, and so counted among those that need attention
+    attended: bool  # it is in trouble just now, so it is counted among those that need attention
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Young:
 
 @dataclass(frozen=True)
 class Folded:
-    """Both folded lines: the number of devices of each, and the first NAMED of them."""
+    """Both lines: how many devices each has, and the first of them."""
 
     young_number: int
     young: tuple[Young, ...]
     flapping_number: int
     flapping: tuple[Flapping, ...]
-    connected: int  # flapping devices that are in no trouble now
+    connected: int  # of the flapping ones: in no trouble just now
 
     @property
     def any(self) -> bool:
@@ -63,7 +63,7 @@ class Folded:
 
 
 def folded(young: Sequence[Lost], flapping: Sequence[Flapping]) -> Folded:
-    """The folded lines of these devices, in the order given."""
+    """The lines of these devices; those that change most often stand first."""
     return Folded(
         young_number=len(young),
         young=tuple(Young(device.uuid, name_of(device), device.status) for device in young[:NAMED]),
@@ -74,28 +74,24 @@ def folded(young: Sequence[Lost], flapping: Sequence[Flapping]) -> Folded:
 
 
 def flapping(among: Among, at: Moment, moved: Sequence[int]) -> list[Flapping]:
-    """The flapping devices among these, in trouble or not, those with the most changes first.
-
-    `moved` are the primary keys of devices with a deadline that passed unrecorded. One query if no device
-    flaps, else three.
-    """
+    """The devices whose links change often, in trouble or not. Three queries at most, mostly one."""
     ids = changing_often([organization.pk for organization in among.organizations], at.at)
     if not ids:
         return []
     annotated = with_status if moved else as_recorded
     devices = list(annotated(among.devices.filter(pk__in=ids), at))
-    changes = most_changing(devices, at.at)
+    often = most_changing(devices, at.at)
     found = [
         Flapping(
             id=device.pk,
             uuid=device.uuid,
             name=device.name or device.short_uuid,
             status=device.status,
-            link=changes[device.pk][1],
-            changes=changes[device.pk][0],
+            link=often[device.pk][1],
+            changes=often[device.pk][0],
             attended=device.rank <= LAST_ATTENTION_RANK,
         )
         for device in devices
-        if device.pk in changes
+        if device.pk in often
     ]
     return sorted(found, key=lambda device: (-device.changes, device.name, device.id))

@@ -1,4 +1,4 @@
-"""The lines of the Attention page as values: what happened, why, what comes next, where, to which devices."""
+"""What the Attention page says of each line: what happened and why, what comes next, where, which devices."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from devices.status.reading import as_recorded, with_status
 from devices.words import thousands
 from fleets.models import Fleet
 
-TICKED: Final = 100  # most devices of a line with a checkbox; more are selected in the list of devices
-TAGS: Final = 2  # most tags that a line shows
+TICKED: Final = 100  # devices of a line that has a tick; more are chosen in the list of devices
+TAGS: Final = 2  # that say where the devices of a line are
 
 
 @dataclass(frozen=True)
 class Named:
-    """A device that a line names."""
+    """A device of a line, by its name."""
 
     uuid: str
     name: str
@@ -38,9 +38,9 @@ class Named:
 
 @dataclass(frozen=True)
 class Next:
-    """What happens if no device reports: `number` of them get `status` at `at`.
+    """What the clock brings if nobody reports: a status at a time, to so many; else how long it stays so.
 
-    Without a status `words` is the whole sentence. `more`: other devices of the line have the status already.
+    `more`: others of the line have that status already.
     """
 
     words: str
@@ -52,50 +52,48 @@ class Next:
 
 @dataclass(frozen=True)
 class Item:
-    """A line as it is shown: an incident, that is devices lost together, or a single device, then `row`.
+    """A line as it is shown: devices lost together, or one device alone, which is `row`.
 
-    `what` is a sentence with a placeholder {devices}, and `place` a phrase with it that names what they
-    share. `fleet` (a slug, or "" for all fleets) and `query` are the address of the list of these devices.
-    `uuids` are those that the line's checkbox selects.
+    `place` names {devices} by what they share, `what` is the sentence about them, `fleet` and `query` say
+    where the list of them all is: of one fleet, or of all. `uuids`: of those that a tick means.
     """
 
     id: str
     number: int
     since: datetime
-    counts: tuple[tuple[str, int], ...]  # by status; by "" those that have stalled
+    counts: tuple[tuple[str, int], ...]  # by status; of none: stalled
     what: str
     next: Next
-    fleets: tuple[tuple[str, str], ...]  # slug and name of the first one
+    fleets: tuple[tuple[str, str], ...]  # slug and name, of those that are named
     fleet_number: int
-    tags: tuple[str, ...]  # the first tags that all its devices have, in words
+    tags: tuple[str, ...]  # that all its devices have
     uuids: tuple[str, ...] = ()
     row: Row | None = None
     because: str = ""
     named: tuple[Named, ...] = ()
-    # Devices that share the same thing, lost or not; None: more than MANY, or unknown.
-    total: int | None = None
+    of: int | None = None  # devices that share it; None: very many
     place: str = ""
     fleet: str = ""
     query: tuple[tuple[str, str], ...] = ()
 
     @property
-    def sentence(self) -> str:
-        """The sentence that tells what happened to its devices."""
+    def said(self) -> str:
+        """The sentence about its devices."""
         if self.row:
             return f"{self.row.name} {self.what}"
         devices = f"{thousands(self.number)} devices"
-        if self.total is not None:
-            devices = f"{thousands(self.number)} of {thousands(self.total)} devices"
+        if self.of is not None:
+            devices = f"{thousands(self.number)} of {thousands(self.of)} devices"
         return self.what.replace("{devices}", self.place.replace("{devices}", devices))
 
     @property
     def others(self) -> int:
-        """The number of devices besides the three whose names show without opening the line."""
+        """Devices besides the three that are named at once."""
         return self.number - 3
 
     @property
     def more(self) -> int:
-        """The number of devices whose names the line does not have."""
+        """Devices that are not named."""
         return self.number - len(self.named)
 
 
@@ -106,23 +104,22 @@ def items(
     moved: Sequence[int],
     oldest: datetime | None = None,
 ) -> list[Item]:
-    """The items of these lines; `devices` is the queryset of devices that the page is about.
+    """These lines with everything that is said of them; `devices` are those that the page is about.
 
-    `moved` are the primary keys of devices with a deadline that passed unrecorded. `oldest` is None if all
-    devices in trouble were read; else the time of the oldest change of status among those that were.
+    `oldest`: where more need attention than were looked at, when the status of the oldest of these changed.
     """
     groups = [line for line in lines if line.kind != ALONE]
     read = _read(lines, devices, at, moved)
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
-    counts, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
+    of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
     found = []
     for line in lines:
         if line.id in shares:
             number = max(line.number, numbers.get(line.id, 0))
-            upcoming = _next_of_many(line, number, explained)
-            found.append(_group(line, shares[line.id], number, counts.get(line.id, 0), upcoming, fleets))
+            comes = _next_of_many(line, number, explained)
+            found.append(_group(line, shares[line.id], number, of.get(line.id, 0), comes, fleets))
         elif line.kind == ALONE and (device := read.get(line.lost[0].id)) and device.pk in explained:
             found.append(_alone(line, device, explained[device.pk]))
     return found
@@ -131,16 +128,16 @@ def items(
 def _read(
     lines: Sequence[Line], devices: QuerySet[Device], at: Moment, moved: Sequence[int]
 ) -> dict[int, DeviceWithStatus]:
-    """The devices that are explained, by primary key: single ones, and of a group the last to go Offline."""
+    """The devices of which something is said by itself: those alone, and of a group the last to fall."""
     wanted = {line.lost[0].id for line in lines if line.kind == ALONE}
-    wanted |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_expire(line))}
+    wanted |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
     annotated = with_status if moved else as_recorded
     found = annotated(devices.filter(pk__in=wanted), at).select_related("fleet", "organization")
     return {device.pk: device for device in found} if wanted else {}
 
 
-def _last_to_expire(line: Line) -> Lost | None:
-    """Of the devices that have only the heartbeat, the one whose heartbeat will be lost last."""
+def _last_to_fall(line: Line) -> Lost | None:
+    """The one with only its heartbeat whose heartbeat is lost last."""
     waiting = [
         device for device in line.lost if RANKS[device.rank] == Status.HEARTBEAT_ONLY and device.lost_at
     ]
@@ -148,7 +145,7 @@ def _last_to_expire(line: Line) -> Lost | None:
 
 
 def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
-    """The fleets, by primary key, of the devices that lines name, and those that groups share."""
+    """The fleets of the devices that are named, and those that groups share."""
     ids = {device.fleet for line in groups for device in line.lost[:NAMED]}
     ids |= {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
     return Fleet.objects.in_bulk(ids) if ids else {}
@@ -183,19 +180,19 @@ def _next_of_one(why: Explanation, *, stalled: bool) -> Next:
 def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation]) -> Next:
     if line.what == "progress":
         return Next("Stay so until they make progress")
-    last = _last_to_expire(line)
+    last = _last_to_fall(line)
     why = explained.get(last.id) if last else None
     if why and why.next_status and why.next_at:
-        expiring = line.numbers[1]
-        unless = "unless it reports" if expiring == 1 else "unless they report"
-        return Next(unless, why.next_status, why.next_at, expiring, more=bool(line.numbers[0]))
+        falling = line.numbers[1]
+        unless = "unless it reports" if falling == 1 else "unless they report"
+        return Next(unless, why.next_status, why.next_at, falling, more=bool(line.numbers[0]))
     status = RANKS[line.rank]
     alike = line.numbers[line.rank] == number and status
     return Next(f"Stay {status.label} until they report" if alike and status else "Stay so until they report")
 
 
 def _group(
-    line: Line, share: Shared, number: int, total: int, upcoming: Next, fleets: Mapping[int, Fleet]
+    line: Line, share: Shared, number: int, total: int, comes: Next, fleets: Mapping[int, Fleet]
 ) -> Item:
     named = [device for device in line.lost[:NAMED] if device.fleet in fleets]
     own = {device.fleet for device in line.lost}
@@ -205,7 +202,7 @@ def _group(
         since=line.first,
         counts=tuple((status or "", n) for status, n in zip(RANKS, line.numbers, strict=False) if n),
         what=what_happened(line, number),
-        next=upcoming,
+        next=comes,
         fleets=tuple((fleets[item].slug, fleets[item].name) for item in own & fleets.keys())[:1],
         fleet_number=len(own),
         tags=tuple(_tag_words(line.lost)),
@@ -213,7 +210,7 @@ def _group(
         named=tuple(
             Named(device.uuid, name_of(device), device.status, fleets[device.fleet].name) for device in named
         ),
-        total=max(total, number) if line.what and total <= MANY else None,
+        of=max(total, number) if line.what and total <= MANY else None,
         place=share.place,
         fleet=share.fleet,
         query=(*share.query, *(("status", status.value) for status in _statuses(line, named))),
@@ -221,12 +218,12 @@ def _group(
 
 
 def name_of(lost: Lost) -> str:
-    """The device's name, or the first 7 characters of its UUID if it has none."""
+    """Its name; without one, the beginning of its UUID."""
     return lost.name or lost.uuid[:7]
 
 
 def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
-    """The first TAGS tags that all of these devices have, in words."""
+    """The first tags that all of these have, as they read."""
     common = dict.fromkeys(tags_of(lost[0].tags))
     for written in {device.tags for device in lost}:
         held = tags_of(written)
@@ -237,7 +234,7 @@ def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
 
 
 def _statuses(line: Line, named: Iterable[Lost]) -> list[Status]:
-    """The statuses of the line's devices, as filters of the list that shows them."""
+    """The statuses that its devices have, for the list that shows them."""
     known = {Status(status.status) for status in named}
     worst = {status for status, n in zip(RANKS, line.numbers, strict=False) if status and n}
     return [status for status in Status if status in known | worst]

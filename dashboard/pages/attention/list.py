@@ -1,4 +1,4 @@
-"""The Attention page: the incidents and devices in trouble of all fleets, the worst first."""
+"""The Attention page: across fleets, what is not right."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dashboard.live.response_cache import cached_response
 from dashboard.pages.attention.folded import Folded, flapping, folded
 from dashboard.pages.attention.items import Item, items
 from dashboard.pages.attention.own_side import OwnSide, own_side
-from dashboard.pages.attention.query import Asked, list_as_of, parse
+from dashboard.pages.attention.query import Asked, list_then, parse
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import requested_page
@@ -41,15 +41,15 @@ SORTS: Final = {
     "-since": "Longest first",
     "devices": "Most devices first",
 }
-TAGS: Final = 8  # most tag keys in the menu of groups
-KEPT: Final = ("org", "sort", "by")  # parameters that the form of the filters passes on
+TAGS: Final = 8  # in the menu
+KEPT: Final = ("org", "sort", "by")  # what the form of the filters passes on
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """The number of devices that need attention, and by status; by "" those that have stalled.
+    """How many devices need attention, of each status; without a status: stalled.
 
-    If it is not `exact`, there are more. `words` tells the kinds of trouble on sites with six statuses.
+    Not `exact`: there are more. `words` says it where six statuses are shown.
     """
 
     number: int
@@ -60,7 +60,7 @@ class Trouble:
 
 @dataclass(frozen=True)
 class LiveAttention(Live):
-    """The live region of the page; `moved`: a reload would show other lines or another order."""
+    """What the page shows of what needs attention; `moved`: a fresh one has other lines or another order."""
 
     asked: Asked
     filtered: bool
@@ -84,11 +84,11 @@ class LiveAttention(Live):
 @signed_in
 @cached_response(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
-    """The page; for a past minute (`?at=`) it leads to the list of devices as of that minute."""
+    """What needs attention, the worst and newest first, of the fleets and tags that the address names."""
     at, scope = clock.moment(), request_scope(request)
     minute = read_minute(request, at.at)
     if minute.canonical or minute.at:
-        return HttpResponseRedirect(list_as_of(request))
+        return HttpResponseRedirect(list_then(request))
     asked = parse(request, scope)
     asked.notices.extend(fault_words(minute.fault))
     live = _live(request, scope, asked, at)
@@ -131,10 +131,7 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
 def _looked_at(
     among: Among, at: Moment, moved: Sequence[int], read: partial[Attended]
 ) -> tuple[Trouble, Attended]:
-    """The number of devices that need attention, and their lines.
-
-    The number is read from counters; with filters that these do not know, from the devices that were read.
-    """
+    """How many need attention, and their lines; of filters that no counter knows from what was looked at."""
     if among.counted:
         counts, stalled = count_attended(among.devices, at, moved)
         total = always_attended(counts) + stalled
@@ -156,7 +153,7 @@ def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
 
 
 def _groups(request: HttpRequest, asked: Asked, found: Attended) -> list[Choice]:
-    """The menu of what lines are grouped by: by cause, or by the values of a tag that devices share."""
+    """By what was lost together, and by each tag that some share."""
     keys = list(dict.fromkeys([*filter(None, [asked.by]), *tag_keys(found.lost, TAGS)]))
     tags = [Choice(f"Tag {key}", address(request, by=key), key == asked.by) for key in keys]
     return [Choice("Cause", address(request, by=None), not asked.by), *tags]

@@ -1,4 +1,4 @@
-"""The query of the Attention page: its filters, its order and what lines are grouped by."""
+"""The address of the Attention page, read: whose devices, in which order, put together by what."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILTERS: Final = ("fleet", "tag", "no-tag")  # as the Devices page reads them
 
 @dataclass(frozen=True)
 class Asked:
-    """A parsed query; `by` is a tag key, each value of which is one line, or "" to group by cause."""
+    """The page as its address asks for it; `by`: a tag whose values have a line each, else what was lost."""
 
     filters: Filters
     sort: str
@@ -31,7 +31,7 @@ class Asked:
 
 
 def parse(request: HttpRequest, scope: Scope) -> Asked:
-    """Parse the query of a request; raises Http404 for a fleet that the person cannot see."""
+    """Read the address; Http404 where it names a fleet that is none of mine."""
     notices: list[str] = []
     asked = QueryDict(mutable=True)
     for name in FILTERS:
@@ -51,12 +51,12 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
     return "attention"
 
 
-def list_as_of(request: HttpRequest) -> str:
-    """The address of the list of devices that needed attention at the minute of this request's `?at=`.
+def list_then(request: HttpRequest) -> str:
+    """The address of the list of devices that needed attention at the minute that this one asks for.
 
-    Incidents of the past are not stored, so the page of a past minute is the list of these devices.
+    What was lost together then is not kept, so it is the list of these devices.
     """
-    preserved = ("org", *FILTERS, "at", "fold")
-    query = [(name, value) for name in preserved for value in request.GET.getlist(name) if value]
+    kept_of = ("org", *FILTERS, "at", "fold")
+    query = [(name, value) for name in kept_of for value in request.GET.getlist(name) if value]
     query += [("status", item.value) for item in WORST if shown(item) == item]
     return f"{reverse('devices:list')}?{urlencode(query)}"

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("devices", "0010_device_links"),
+        ("devices", "0011_incident_look_at"),
     ]
 
     operations = [
