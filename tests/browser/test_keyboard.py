@@ -5,7 +5,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from devices import connectivity
 from devices.models import Device
-from fleets.models import Fleet
+from fleets.models import Fleet, Role
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_fleet, make_member, make_organization
 
@@ -160,6 +160,20 @@ def test_on_paper_a_page_is_text_and_tables_black_on_white(page: Page, devices: 
     page.goto("/devices/")
     assert page.evaluate("getComputedStyle(document.querySelector('thead')).display") == "table-header-group"
     expect(page.locator("tbody tr").first).to_contain_text("Online (Heartbeat Only)")
+
+
+def test_on_paper_attention_and_the_audit_log_have_their_organization_filters_and_time(
+    page: Page, devices: list[Device]
+) -> None:
+    organization, fleet = devices[0].organization, devices[0].fleet
+    sign_in(page.context, make_member(organization, Role.ADMINISTRATOR))
+    page.emulate_media(media="print")
+    audit = f"/settings/{organization.slug}/audit/?who=ada&q=kiosk&action=device-moved&from=2026-03-02"
+    audited = ("matches “kiosk”", "by “ada”", "“Moved a device”", "From 2 Mar 2026")
+    for path, filters in ((f"/attention/?fleet={fleet.slug}", (fleet.name,)), (audit, audited)):
+        page.goto(path)
+        for said in (f"{organization.name} as of ", *filters):
+            assert page.evaluate(SAYS, said), (path, said)
 
 
 def test_nothing_moves_and_forced_colours_leave_their_edges(page: Page, devices: list[Device]) -> None:
