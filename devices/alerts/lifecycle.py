@@ -98,7 +98,6 @@ def describe(member: IncidentMember, lost: Lost) -> None:
 
 def lost_of(member: IncidentMember) -> Lost:
     """What `describe` has written."""
-    since = (member.since - EPOCH) // MICROSECOND
     return Lost(
         id=member.device_id,
         uuid=member.device_uuid,
@@ -106,15 +105,20 @@ def lost_of(member: IncidentMember) -> Lost:
         fleet=member.fleet_id,
         status=member.status,
         rank=member.rank,
-        since=since,
+        since=microseconds(member.since),
         what=member.what,
-        moment=(member.moment - EPOCH) // MICROSECOND,
+        moment=microseconds(member.moment),
         lost_at=None,
         address=member.address,
         server=member.server_id,
         release=member.release,
         tags=json.dumps(member.tags),
     )
+
+
+def microseconds(at: datetime) -> int:
+    """How many lie between 1970 and this moment."""
+    return (at - EPOCH) // MICROSECOND
 
 
 def gathered_at(member: IncidentMember, rule: AlertRule) -> datetime:

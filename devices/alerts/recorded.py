@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from devices.alerts.cases import Case
 from devices.alerts.gathering import Gathering
@@ -17,11 +18,25 @@ DUE = (State.FIRING, State.RECOVERING)
 OPEN = ~Q(state=Incident.State.RESOLVED)
 
 
+DELETED: Final = 0  # stands for the id of a rule that was deleted
+
+
 def rules() -> dict[int, AlertRule]:
-    """Those in force, by id."""
-    listening = Listener.objects.values("organization")
-    found = AlertRule.objects.filter(enabled=True, organization__in=listening).select_related("organization")
-    return {rule.pk: rule for rule in found}
+    """Those in force, and those that are not but hold devices, by id; 0 stands for deleted ones."""
+    holding = IncidentMember.objects.exclude(state=State.GONE).filter(rule=OuterRef("pk"))
+    wanted = Q(enabled=True) | Exists(holding)
+    found = {rule.pk: rule for rule in AlertRule.objects.filter(wanted).select_related("organization")}
+    return found | {DELETED: AlertRule(pk=DELETED, enabled=False, condition="", delay=0, hold=0, gather=0)}
+
+
+def of_deleted_rules() -> QuerySet[IncidentMember]:
+    """Members that are not gone, though their rule is."""
+    return IncidentMember.objects.filter(rule=None).exclude(state=State.GONE)
+
+
+def any_rule() -> bool:
+    """Whether any organization has a rule in force."""
+    return Listener.objects.exists()
 
 
 def away(since: datetime) -> Away:
@@ -40,7 +55,7 @@ def members(devices: Collection[int], until: datetime) -> list[IncidentMember]:
 
 
 def _members() -> QuerySet[IncidentMember]:
-    return IncidentMember.objects.select_related("incident", "rule__organization").exclude(rule=None)
+    return IncidentMember.objects.select_related("incident")
 
 
 class Known:

@@ -6,7 +6,7 @@ Pages say so, because "up since a minute ago" would hide that the link was lost 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,6 +52,32 @@ def flapping_changes(changes: Iterable[datetime], at: datetime) -> int:
 def _forget(moments: deque[datetime], at: datetime) -> None:
     while moments and moments[0] <= at - HOUR:
         moments.popleft()
+
+
+def marks(changes: Iterable[datetime], at: datetime) -> Iterator[tuple[datetime, datetime | None]]:
+    """When a link, whose changes these are, oldest first, was marked as flapping; None: still at `at`."""
+    last_hour, began = deque[datetime](), None
+    for change in changes:
+        if began and (calm := last_hour[-CALM] + HOUR) <= change:
+            yield began, calm
+            began = None
+        _forget(last_hour, change)
+        last_hour.append(change)
+        began = change if began is None and len(last_hour) > MANY else began
+    if began:
+        calm = last_hour[-CALM] + HOUR
+        yield began, calm if calm <= at else None
+
+
+def marks_of(devices: Sequence[int], at: datetime) -> Mapping[int, list[tuple[datetime, datetime | None]]]:
+    """When any link of these devices was marked within the last day, by device, in order. One query."""
+    found: dict[int, list[tuple[datetime, datetime | None]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(CHANGES, [list(devices), at - LOOKED_BACK, at, NEWEST, MANY])
+        for pk, _link, changes in cursor.fetchall():
+            if spans := list(marks(changes, at)):
+                found[pk] = sorted(found.get(pk, []) + spans)
+    return found
 
 
 def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:

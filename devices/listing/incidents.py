@@ -27,7 +27,8 @@ from devices.listing.kept_lines import KEPT, Lines
 from devices.models import Device, FleetCount
 from devices.rules.stalled import may_have_stalled, recorded_stalled
 from devices.rules.status_code import LINKS, VPN, codes
-from devices.rules.vocabulary import LAST_ATTENTION_RANK, WORST, HeartbeatState
+from devices.rules.vocabulary import LAST_ATTENTION_RANK, RANKS, WORST, HeartbeatState
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import moved_ids, with_status
 from fleets.models import Organization
 from fleets.postgres.fragment import Fragment, compiled
@@ -210,11 +211,23 @@ MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment"
 def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
     """The newest that need attention, at most LOOKED_AT. One query where counters know how many there are."""
     try:
-        sql, params = _trouble(among, at, moved)
+        return _lost(_trouble(among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT)
     except EmptyResultSet:  # nobody's devices
         return []
+
+
+def lost_of(devices: QuerySet[DeviceWithStatus]) -> list[Lost]:
+    """What these devices, annotated as by with_status, have lost, whatever their status. One query."""
+    try:
+        return _lost(compiled(devices.values_list(*FIELDS)), len(RANKS), None)
+    except EmptyResultSet:
+        return []
+
+
+def _lost(trouble: Fragment, last_rank: int, most: int | None) -> list[Lost]:
+    sql, params = trouble
     with connection.cursor() as cursor:
-        cursor.execute(READ.format(trouble=sql, **MOMENTS), [*params, LAST_ATTENTION_RANK, LOOKED_AT])
+        cursor.execute(READ.format(trouble=sql, **MOMENTS), [*params, last_rank, most])
         return [Lost(*row) for row in cursor.fetchall()]
 
 

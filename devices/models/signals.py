@@ -30,6 +30,7 @@ class Signal(models.Model):
 
         STATUS = "status", "status or fleet"  # a StatusChange
         LINK = "link", "link"  # a ConnectivityRecord
+        RULE = "rule", "rule"  # an AlertRule that became another one; of no device
 
     organization_id = models.BigIntegerField()
     kind = models.CharField(max_length=6)  # Kind

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+WARN_SHARE: Final = 90  # per cent of CPU, memory and storage
+WARN_TEMPERATURE: Final = 80  # degrees Celsius
 BYTES: Final = (0, 10**15)  # a petabyte; a supervisor's largest number stands for what it could not measure
 POSSIBLE: Final[dict[str, tuple[float, float]]] = {
     "cpu_percent": (0, 100),  # of all its processors together

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from devices.rules.metrics import known
+from devices.rules.metrics import WARN_SHARE, WARN_TEMPERATURE, known
 from devices.words import NO_BREAK
 
-WARN_SHARE = 90  # per cent of CPU, memory and storage
-WARN_TEMPERATURE = 80  # degrees Celsius
 UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 

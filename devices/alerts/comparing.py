@@ -1,0 +1,98 @@
+"""Members against devices: whatever was not signalled, or was lost, is found and becomes facts of the round.
+
+For conditions that reports and the clock change it is how a round learns of them at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Exists, OuterRef, QuerySet
+from msgspec.structs import replace
+
+from devices import clock
+from devices.alerts import levels
+from devices.alerts.changes import NO_MORE, scoped
+from devices.alerts.lifecycle import Away, Fact, Reason, State, microseconds
+from devices.listing.grouping import Lost
+from devices.listing.incidents import lost_of
+from devices.models import AlertRule, Condition, Device, IncidentMember
+from devices.status.annotated import DeviceWithStatus
+from devices.status.reading import as_recorded
+
+WHAT: Final = {Condition.SILENT: "contact", Condition.NEVER_CAME: "arrival", Condition.VITALS: "vitals"}
+
+
+def facts(rule: AlertRule, until: datetime, away: Away) -> Iterator[Fact]:
+    """What makes members of the rule of the devices that satisfy it at `until`, and of no others."""
+    if rule.enabled and rule.condition not in levels.CONDITIONS:
+        return
+    if not rule.enabled:
+        for member in held(rule):
+            yield Fact(until, rule.pk, member.device_id, None, Reason.CHANGED)
+        return
+    satisfying = levels.satisfying(rule, until)
+    yield from _new(rule, satisfying, until, away)
+    yield from _over(rule, satisfying, until)
+
+
+def held(rule: AlertRule) -> QuerySet[IncidentMember]:
+    """The members of a rule that are not gone."""
+    return IncidentMember.objects.filter(rule=rule).exclude(state=State.GONE)
+
+
+def _new(
+    rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime, away: Away
+) -> Iterator[Fact]:
+    """Of devices that satisfy it and are no members, or recover from it."""
+    known = held(rule).filter(device_id=OuterRef("pk")).exclude(state=State.RECOVERING)
+    found = {device.pk: device for device in satisfying.filter(~Exists(known))}
+    lost = {item.id: item for item in lost_of(satisfying.filter(pk__in=list(found)))} if found else {}
+    for pk, device in found.items():
+        since = levels.since(rule, device, away)
+        if since <= until and pk in lost:
+            yield Fact(since, rule.pk, pk, _as_lost(rule, lost[pk], since))
+
+
+def _as_lost(rule: AlertRule, lost: Lost, since: datetime) -> Lost:
+    """What a rule says that a device has lost, where it is not what its status says."""
+    what = WHAT.get(Condition(rule.condition))
+    return replace(lost, what=what, moment=microseconds(since)) if what else lost
+
+
+def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime) -> Iterator[Fact]:
+    """Of members that do not satisfy it, and do not recover yet."""
+    if rule.condition == Condition.TOGETHER:
+        satisfying = levels.of_status(rule, levels.covered(rule), until)
+    if rule.condition == Condition.VITALS:
+        satisfying = levels.nearly_critical(rule, until)
+    there = held(rule).exclude(state=State.RECOVERING)
+    still = set(satisfying.filter(pk__in=there.values("device_id")).values_list("pk", flat=True))
+    members = [member for member in there if member.device_id not in still]
+    ids = [member.device_id for member in members]
+    now = as_recorded(Device.objects.filter(pk__in=ids), clock.listened(until)) if ids else ()
+    devices = {device.pk: device for device in now}
+    within = scoped(rule, ids) if ids else set()
+    for member in members:
+        yield _end(rule, member, devices.get(member.device_id), within, until)
+
+
+def _end(
+    rule: AlertRule,
+    member: IncidentMember,
+    device: DeviceWithStatus | None,
+    within: set[int] | None,
+    until: datetime,
+) -> Fact:
+    at, reason = until, str(Reason.CHANGED)
+    if device is None:
+        reason = Reason.DELETED
+    elif within is not None and device.pk not in within:
+        reason = Reason.MOVED if device.fleet_id != member.fleet_id else Reason.CHANGED
+    elif device.status in NO_MORE:
+        at, reason = device.status_since, NO_MORE[device.status]
+    elif (ended := levels.ended(rule, device)) > member.since:
+        at, reason = ended, Reason.RECOVERED
+    return Fact(min(at, until), rule.pk, member.device_id, None, reason)
