@@ -53,11 +53,7 @@ class Case:
     path: str
     limit: float
     unchanged: bool = False  # a refresh of what has not changed
-    anew: bool = False  # whose answer is not remembered: the first of a while
-
-    def path_of(self, time: int) -> str:
-        """Where it is asked for the `time`-th time: a word that means nothing makes it another page."""
-        return f"{self.path}{'&' if '?' in self.path else '?'}time={time}" if self.anew else self.path
+    anew: bool = False  # of which nothing is remembered: there is news before each time
 
 
 def cases(devices: int, at: datetime) -> Iterable[Case]:
@@ -78,8 +74,9 @@ def others(devices: int, summary: str) -> Iterable[Case]:
     pages |= {"Attention": ("/attention/", 50 if few else 80), "Devices": ("/devices/", 50 if few else 80)}
     for name, (path, limit) in pages.items():
         yield Case(name, path, limit)
+        yield Case(f"{name}, after news", path, limit, anew=True)
         yield Case(f"{name}, unchanged refresh", path, UNCHANGED, unchanged=True)
-        yield Case(f"{name}, unchanged, made anew", path, limit, unchanged=True, anew=True)
+        yield Case(f"{name}, unchanged, after news", path, limit, unchanged=True, anew=True)
 
 
 def place(order: str, at: datetime) -> str:

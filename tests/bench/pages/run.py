@@ -10,7 +10,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +25,7 @@ from django.test.utils import CaptureQueriesContext
 from dashboard.live import event_stream
 from dashboard.models import User
 from devices.models import Device, Listening
-from fleets.postgres.listener import LISTENER
+from fleets.postgres.listener import CHANNEL, LISTENER
 from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
@@ -34,6 +34,7 @@ from tests.bench.processes import Postgres, Servers, serving
 SITE = "dashboard.asgi:pages"  # without the ingest, whose pulse would set the clock going
 SLOWEST = 3  # whose plans are shown
 GZIP = b"\x1f\x8b"  # begins what is compressed so
+HEARD = 0.05  # seconds until the server has heard the news
 COLUMNS = ("p50 ms", "limit", "CPU ms", "PostgreSQL", "queries", "kB", "kB gzip")
 
 
@@ -81,12 +82,13 @@ class Reader:
 
     def measure(self, case: Case, times: int, limit: float | None, asked: Asked) -> Line:
         self._connection.close()  # the server does not wait as long as a page that was counted may take
-        body, took = self.get(case.path_of(-1), asked.headers(-1), asked.status), []
-        headers = [asked.headers(number) for number in range(times)]
+        body, took = self.get(case.path, asked.headers, asked.status), []
         server, database = self._servers.cpu(), self._postgres.cpu()
-        for number in range(times):
+        for _ in range(times):
+            if case.anew:
+                tell_news()
             began = time.perf_counter()
-            self.get(case.path_of(number), headers[number], asked.status)
+            self.get(case.path, asked.headers, asked.status)
             took.append((time.perf_counter() - began) * 1000)
         after = self._postgres.cpu()
         spent = None if database is None or after is None else (after - database) * 1000 / times
@@ -94,6 +96,13 @@ class Reader:
         page = gzip.decompress(body) if body.startswith(GZIP) else body
         sizes = (len(page) / 1000, len(body) / 1000)
         return Line(case.name, case.path, limit, statistics.median(took), own, spent, asked.queries, *sizes)
+
+
+def tell_news() -> None:
+    """As a change of a status does: what is remembered of any organization counts no more."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, id::text) FROM fleets_organization", [CHANNEL])
+    time.sleep(HEARD)
 
 
 def run(devices: int, fleets: int, times: int, state: Path) -> None:
@@ -114,6 +123,7 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
         memory = servers.peak_memory()
     say(table([*ceilings, *lines]))
     say(conclusion(ceilings[-1], lines, memory))
+    say(beside(lines))
     large = [*export(cookie)] if chosen(FILE) else []
     large += action() if chosen(ACTION) else []
     for each in large:
@@ -153,26 +163,20 @@ def chosen(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """With what a page is asked for each time, how it is answered, and how many queries that takes."""
+    """With what a page is asked for, how it is answered, and how many queries that takes."""
 
-    headers: Callable[[int], dict[str, str]]
+    headers: dict[str, str]
     status: int
     queries: int
 
 
 def asked(client: Client, case: Case) -> Asked:
-    shown = as_shown(client, case.path) if case.unchanged else {}
-
-    def headers(number: int) -> dict[str, str]:
-        """What is made anew has links of its own address, so a tag of its own."""
-        return as_shown(client, case.path_of(number)) if case.anew else shown
-
+    headers = as_shown(client, case.path) if case.unchanged else {}
+    if case.anew:
+        tell_news()
     with CaptureQueriesContext(connection) as queries:
-        answer = client.get(case.path_of(-1), headers=shown)
-    number = len(queries)  # the next request forgets them
-    if case.anew:  # the tag is another address's, so that it was counted in full and answered whole
-        answer = client.get(case.path_of(-1), headers=headers(-1))
-    return Asked(headers, answer.status_code, number)
+        answer = client.get(case.path, headers=headers)
+    return Asked(headers, answer.status_code, len(queries))
 
 
 def as_shown(client: Client, path: str) -> dict[str, str]:
@@ -215,6 +219,22 @@ def conclusion(empty: Line, lines: list[Line], memory: float) -> str:
     return (
         f"\n{kept} of {len(lines)} pages within their limit; the median page takes"
         f" {p50 / empty.p50:.1f} times an empty list. The server process had {memory:,.0f} MB at most."
+    )
+
+
+def beside(lines: Iterable[Line]) -> str:
+    """What Attention takes beside Devices, the same way asked for: of the clock, and of all processors."""
+    named = {line.name: line for line in lines}
+    pairs = [
+        (own, named[name.replace("Attention", "Devices", 1)])
+        for name, own in named.items()
+        if name.startswith("Attention") and name.replace("Attention", "Devices", 1) in named
+    ]
+    return "\n".join(
+        f"{own.name.ljust(44)}{own.p50:>8,.1f} ms, Devices {other.p50:,.1f};"
+        f" processor {own.server + (own.database or 0):,.1f} ms, Devices"
+        f" {other.server + (other.database or 0):,.1f}"
+        for own, other in pairs
     )
 
 
