@@ -1,4 +1,4 @@
-"""Where the pages of the account stand: signed in, in the settings, with their side navigation."""
+"""What the pages of the account share: they require a signed-in person and are in the frame of settings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ PROVE_FIRST: Final = (
 
 
 def context(request: HttpRequest, tab: str) -> dict[str, Any]:
-    """What templates/account/settings.html expects; `tab` names the entry of the side navigation."""
+    """The context that templates/account/settings.html expects; `tab` is the entry of the side navigation."""
     return {"scope": request_scope(request), "nav": "settings", "tab": tab, "at": clock.now()}
 
 
 def placed(view: Callable[..., HttpResponseBase], tab: str) -> Callable[..., HttpResponseBase]:
-    """A page of allauth's, as one of ours: it still says what it says, in our frame."""
+    """A view of allauth as a settings page: for signed-in people, with the side navigation at `tab`."""
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -44,7 +44,7 @@ def placed(view: Callable[..., HttpResponseBase], tab: str) -> Callable[..., Htt
 
 
 def prove_first(request: HttpRequest) -> HttpResponseBase:
-    """Lead who must still show that the account's address is theirs to the page for that."""
+    """Redirect to the page on which the person confirms their address, with a message that tells why."""
     messages.error(request, PROVE_FIRST)
     return redirect("account_email_change")
 
@@ -66,9 +66,9 @@ def proven(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseB
 
 
 def in_turn(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """A form that adds what signs in: a person's requests one after the other, and whole or not at all.
+    """A view decorator that runs a person's POSTs one after another, each in a transaction.
 
-    So the second of two at once finds what the first has added.
+    So the second of two requests at once finds what the first has added.
     """
 
     @wraps(view)

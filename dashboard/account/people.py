@@ -1,4 +1,4 @@
-"""How accounts are made by people themselves: at the first run, and by an invitation."""
+"""Finding, creating and editing accounts; people create them at the first run and by an invitation."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def named(login: str) -> User | None:
 
 
 def proven(addresses: list[str]) -> User | None:
-    """Whose proven e-mail address one of these is; None: nobody's who is active."""
+    """The active account that has confirmed one of these e-mail addresses (in lower case); None if none."""
     return User.objects.filter(email__in=addresses, proven_email=F("email"), is_active=True).first()
 
 
 def hold(user: User) -> User:
-    """The account as it stands; until the end of the transaction others who hold it wait."""
+    """Lock the account until the end of the transaction, and read it again."""
     return User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 class Taken(Exception):
-    """An account has this user name or e-mail address. `field` says which."""
+    """Another account has this value; `field` is "username" or "email"."""
 
     def __init__(self, field: str) -> None:
         super().__init__(f"{field} is taken")
@@ -52,11 +52,11 @@ class Taken(Exception):
 
 @transaction.atomic
 def create(*, username: str, email: str, password_hash: str, superuser: bool = False) -> User:
-    """An account with values that are valid (an AccountForm's). Raises Taken.
+    """Create an account from values that an AccountForm has validated. Raises Taken.
 
-    The password comes hashed (make_password): that takes long, and should not happen in a transaction.
+    `password_hash` is from make_password, which takes long and so must be called outside of transactions.
     """
-    # Asked first, for the words; the unique indexes decide.
+    # Checked first to raise for the right field; in a race the unique indexes decide.
     if User.objects.filter(canonical_username=canonical(username)).exists():
         raise Taken("username")
     if User.objects.filter(email__iexact=email).exists():
@@ -65,9 +65,9 @@ def create(*, username: str, email: str, password_hash: str, superuser: bool = F
 
 
 def create_connected(*, username: str, email: str, first_name: str, last_name: str) -> User:
-    """An account without a password, for a person who signs in elsewhere; its address is proven.
+    """Create an account without a password, for a person who signs in elsewhere; its address is confirmed.
 
-    Its user name is this one, with a number behind it where another account has that. Raises Taken (email).
+    A number is appended to the user name if it is taken. Raises Taken if another account has the address.
     """
     for name in numbered(username):
         try:
@@ -76,11 +76,11 @@ def create_connected(*, username: str, email: str, first_name: str, last_name: s
         except Taken as error:
             if error.field != "username":
                 raise
-    raise AssertionError  # the numbers have no end
+    raise AssertionError  # never reached, as `numbered` has no end
 
 
 def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User:
-    """Raises Taken where a unique index says so."""
+    """Insert the row; raises Taken if a unique index refuses it."""
     with unique_violation(lambda index: Taken("email" if index == "user_email_unique" else "username")):
         user = User.objects.create(
             username=User.normalize_username(username),
@@ -92,18 +92,18 @@ def _insert(username: str, email: str, password_hash: str, **facts: Any) -> User
 
 
 def edit_profile(user: User, *, first_name: str, last_name: str, time_zone: str) -> None:
-    """How a person is called, and in which time zone times are shown; empty: the browser's."""
+    """Save a person's names, and the time zone in which times are shown ("": the browser's)."""
     user.first_name, user.last_name, user.time_zone = first_name, last_name, time_zone
     user.save(update_fields=["first_name", "last_name", "time_zone"])
 
 
 def choose_columns(*, user: User, columns: Sequence[str]) -> None:
-    """Keep which columns the person's lists have."""
+    """Save the names of the columns of the person's lists of devices."""
     User.objects.filter(pk=user.pk).update(list_columns=list(columns))
 
 
 class AccountForm(forms.Form):
-    """A new account: user name, e-mail address, password."""
+    """The form of a new account: user name, e-mail address and password."""
 
     username = UsernameField(
         label="User name",
@@ -140,7 +140,7 @@ class AccountForm(forms.Form):
         return cleaned
 
     def add_taken(self, error: Taken) -> None:
-        """Say which value another account has."""
+        """Show beside the field that another account has its value."""
         words = {
             "username": "This user name is taken. Choose another one.",
             "email": "An account with this address already exists. Sign in with it instead.",

@@ -1,4 +1,4 @@
-"""What is taken from an account: by the console, where its person has lost it, and by a reset by mail."""
+"""Removing second factors and connected sign-ins: from the console, and when a mail resets the password."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def forget_factors(user: User, *, by: str = "the console") -> int:
 
 @transaction.atomic
 def prove_by_reset(user: User) -> int:
-    """The person has opened a link that was mailed to the account's address: it is shown to be theirs.
+    """Mark the account's address as confirmed, as its person has opened a link that was mailed there.
 
-    Until now somebody else may have typed it and used the account: what was added to it goes, second factors
-    and connected sign-ins. Of an address that was proven before, all stays. Returns how many were removed.
+    If it was not confirmed before, somebody else may have typed it and used the account: second factors and
+    connected sign-ins are removed. Returns the number removed.
     """
     if user.email_is_proven:
         return 0

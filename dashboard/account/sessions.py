@@ -1,4 +1,4 @@
-"""The sessions of a person: which are open, and ending them. allauth keeps the list, Django the sessions."""
+"""The open sessions of a person, and ending them; allauth stores the list, Django the sessions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 
-NEW: Final = timedelta(hours=1)
+NEW: Final = timedelta(hours=1)  # for so long a listed session may not be stored yet
 
 
 @dataclass(frozen=True)
 class Open:
-    """An open session, as its person sees it."""
+    """An open session as the page of sessions shows it."""
 
     pk: int
     since: datetime
@@ -32,7 +32,7 @@ class Open:
 
 
 def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
-    """Those that have neither ended nor expired; the one at hand first, then the newest."""
+    """The sessions that are open at `at`: the one with the key `current` first, then the newest."""
     alive = Session.objects.filter(expire_date__gt=at).values("session_key")
     kept = UserSession.objects.filter(user=user, session_key__in=alive).order_by("-created_at", "-pk")
     found = [
@@ -50,27 +50,26 @@ def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
 
 @transaction.atomic
 def end(user: User, pk: int, *, but: str | None) -> int:
-    """End one session of this person, unless it is the one at hand. Returns how many ended: 0 or 1."""
+    """End the listed session `pk` of this person, unless its key is `but`; returns 1, or 0 if none ended."""
     return _end(user, but, pk=pk)
 
 
 @transaction.atomic
 def end_all(user: User, *, but: str | None) -> int:
-    """End every session of this person except the one at hand. Returns how many ended."""
+    """End every session of this person, except the one with the key `but`; returns their number."""
     return _end(user, but)
 
 
 def clear(at: datetime) -> int:
-    """Drop sessions that have expired, and what lists sessions that are gone. Returns how many there were."""
+    """Delete sessions that have expired, and listed ones that are gone; returns the number expired."""
     expired, _ = Session.objects.filter(expire_date__lte=at).delete()
-    # One that is only just listed may not be stored yet.
     listed = UserSession.objects.filter(created_at__lte=at - NEW)
     listed.filter(~Exists(Session.objects.filter(session_key=OuterRef("session_key")))).delete()
     return expired
 
 
 def forget(key: str | None) -> None:
-    """A session ended by itself: take it from the list."""
+    """Take the session with this key from the list, as it has been ended."""
     UserSession.objects.filter(session_key=key).delete()
 
 
@@ -82,7 +81,7 @@ def _end(user: User, but: str | None, **wanted: int) -> int:
     return ended
 
 
-# The first that a browser's own description holds; later ones name earlier ones for compatibility.
+# Marks in User-Agent headers. The first that matches counts, as browsers name others for compatibility.
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR", "Opera"),

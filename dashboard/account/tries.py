@@ -1,7 +1,7 @@
-"""Wrong passwords and codes from an address, whichever accounts they are for.
+"""The limit of wrong passwords and codes from one network address, for whatever accounts.
 
-Counted apart from those of an account: allauth forgets all that it counts as `login_failed` after a second
-factor that is right, so who has an account could guess other people's passwords without end.
+They are not counted as allauth's `login_failed`: it forgets these after a right second factor, so that anyone
+with an account could guess other people's passwords without end.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def count(request: HttpRequest) -> RateLimitUsage:
-    """Count this try for its address; who turns out to be right takes it back (`rollback`).
+    """Count an attempt of the request's address; call `rollback` on the result if it was right.
 
-    Raises ValidationError where the address has had too many.
+    Raises ValidationError if the address has had too many.
     """
     usage = ratelimit.consume(request, app="allauth.account", action="login_failed_from")
     if not usage:

@@ -1,6 +1,6 @@
-"""The addresses of signing in and of the account. The names are those by which allauth finds them.
+"""The addresses of signing in and of the account, under the names by which allauth finds them.
 
-Only what is offered stands here: no sign-up, and no page of allauth's that another one makes needless.
+There is no sign-up, and no page of allauth that another page replaces.
 """
 
 from allauth.account import views as allauth

@@ -1,4 +1,4 @@
-"""Pages of the account that allauth has none for: the profile, and the list of sessions."""
+"""Pages of the account that allauth does not have, such as the profile, or that differ from allauth's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST_TEXTS: Final = 4500  # characters: a page to come back to, with the long
 
 
 class ProfileForm(forms.Form):
-    """How a person is called, and in which time zone times are shown."""
+    """The form of a person's names and time zone."""
 
     first_name = Words(
         label="First name",
@@ -79,7 +79,7 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 
 def forgotten(request: HttpRequest) -> HttpResponseBase:
-    """Asks for the link to a new password; where no mail is set up the page says what else to do."""
+    """The page that mails a link for a new password; without mail it tells what else to do."""
     if request.method == "POST" and not settings.EMAIL_HOST:
         return redirect("account_reset_password")
     answer: HttpResponseBase = allauth.password_reset(request)
@@ -87,9 +87,9 @@ def forgotten(request: HttpRequest) -> HttpResponseBase:
 
 
 def add_app(request: HttpRequest) -> HttpResponseBase:
-    """Adds an authenticator app. Who has one, as where the form is sent twice, comes to the list of factors.
+    """Add an authenticator app; if there is one, as after a form sent twice, lead to the list of factors.
 
-    allauth would lead on to the page that removes it.
+    allauth would lead to the page that removes it.
     """
     answer: HttpResponseBase = app.activate_totp(request)
     has_one = isinstance(answer, HttpResponseRedirect) and answer.url == reverse("mfa_deactivate_totp")

@@ -1,7 +1,7 @@
-"""The days before the demo was started: what its virtual devices went through, written by the real services.
+"""The demo's history: what its virtual devices reported in the days before, written by the real services.
 
-The simulator finds them in its own ledger and drives them on, so that a first look at a device shows a past
-of days and not of minutes. Where any of it is there already, nothing is made.
+The simulator finds the devices in its ledger and continues them, so that a device has a history of days from
+the start. If any of the devices exists already, nothing is created.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from devices.simulator.keyfile import FleetKeys, Identity, KeyFile, Ledger
 from devices.simulator.run import share_out
 from fleets.models import Fleet, Organization
 
-DEVICES: Final = 60  # that the simulator drives, if nobody tells it otherwise
+DEVICES: Final = 60  # devices that the simulator has by default
 DAYS: Final = 8
 HOUR: Final = timedelta(hours=1)
-POLLS: Final = timedelta(hours=12)  # one stands for the thousands of a quiet time
-QUIET: Final = 24 * 3600  # seconds between two polls, so that such a poll carries over to the next one
-SOON: Final = 10  # the demo's own poll interval: without a poll the heartbeat is lost after 30 s
+POLLS: Final = timedelta(hours=12)  # between two recorded polls of a quiet time, in place of thousands
+QUIET: Final = 24 * 3600  # poll interval in seconds of quiet times, long enough to reach the next such poll
+SOON: Final = 10  # the demo's real poll interval in seconds: without a poll the heartbeat is lost after 30 s
 
 Act = Callable[[datetime], object]
 Event = tuple[datetime, Act]
 
 
 def make(account: KeyFile, state: Path, at: datetime | None = None) -> int:
-    """Register the devices that the simulator will drive, some days ago, and let them live until now.
+    """Register the simulator's devices DAYS before `at`, and record their history up to `at`.
 
-    `state` is where the simulator keeps who they are. Returns how many were made.
+    `state` is the simulator's file of the devices that it knows. Returns the number of devices created.
     """
     at, ledger = at or clock.now(), Ledger(state)
     organization = Organization.objects.get(slug=account.organization)
@@ -58,7 +58,7 @@ def make(account: KeyFile, state: Path, at: datetime | None = None) -> int:
 
 @dataclass(frozen=True)
 class Member:
-    """A device, and what it was made from."""
+    """A device of the demo, with the plan of its fleet and its own random numbers."""
 
     device: Device
     plan: FleetKeys
@@ -80,7 +80,7 @@ class DemoHistory:
     silent: set[int] = field(default_factory=set)
 
     def register(self, fleet: Fleet, plan: FleetKeys, name: str, number: int) -> Identity:
-        """One more, some minutes after the one before."""
+        """Register one more device, three minutes after the one before."""
         at = self.begun + timedelta(minutes=3 * len(self.members))
         device = lifecycle.register(fleet=fleet, name=name, device_type=plan.device_type, at=at)
         tags, notes = told(plan, name, number)
@@ -89,7 +89,7 @@ class DemoHistory:
         return Identity(device.uuid, keys.new_device_key(device, at=at), SOON)
 
     def live(self, until: datetime) -> None:
-        """Play everything that happened, in order."""
+        """Record all events until this moment, in order of time."""
         events = [*self._quiet(until), *self._rollout(until), *self._together(until)]
         for member in self.members:
             events += self._alone(member, until - HOUR)
@@ -101,10 +101,10 @@ class DemoHistory:
         slugs = dict.fromkeys(member.plan.slug for member in self.members)
         return [[member for member in self.members if member.plan.slug == slug] for slug in slugs]
 
-    # What happened to all or many
+    # Events of many devices
 
     def _quiet(self, until: datetime) -> Iterator[Event]:
-        """They come online, fleet by fleet, and then those that are well poll."""
+        """The first start of each fleet, and then polls of all devices that are not silent."""
         for number, members in enumerate(self._fleets()):
             yield self.begun + timedelta(hours=3, minutes=7 * number), self._first_start(members)
         moment = self.begun + 5 * HOUR
@@ -114,7 +114,7 @@ class DemoHistory:
         yield until - timedelta(seconds=5), self._poll
 
     def _rollout(self, until: datetime) -> Iterator[Event]:
-        """Each fleet was brought to the release that it runs, five days ago and an hour apart."""
+        """The update of each fleet to the release that it runs, five days before, an hour apart."""
         for number, chosen in enumerate(self._fleets()):
             start = until - timedelta(days=5) + number * HOUR
             target = chosen[0].plan.releases[0]
@@ -122,16 +122,16 @@ class DemoHistory:
                 yield start + timedelta(minutes=minutes), self._report(chosen, report)
 
     def _together(self, until: datetime) -> Iterator[Event]:
-        """A power cut at the harbour, and a VPN server that was restarted."""
+        """A power cut at the harbour, and a restart of a VPN server."""
         harbour = [member for member in self.members if member.plan.address_of(member.number) == HARBOUR]
         yield from self._off(harbour, until - timedelta(days=2, hours=3), timedelta(minutes=52))
         tunnelled = [member for member in self.members if member.vpn]
         yield from self._no_vpn(tunnelled[::3], until - timedelta(days=3, hours=9), timedelta(minutes=4))
 
-    # What happened to one
+    # Events of single devices
 
     def _alone(self, member: Member, until: datetime) -> Iterator[Event]:
-        """Now and then it lost its power, its VPN or the way to the API; not while something else happens."""
+        """Random losses of power, VPN or API of one device, none of them during events of many devices."""
         random, moment = member.random, self.begun + timedelta(hours=8)
         often = 30 if random.random() < 0.1 else 240  # hours
         while (moment := moment + timedelta(hours=random.uniform(0.3, 1.7) * often)) < until:
@@ -144,7 +144,7 @@ class DemoHistory:
 
     @staticmethod
     def _busy(moment: datetime, length: timedelta, until: datetime) -> bool:
-        """Whether it would overlap what happens to many."""
+        """Whether this time overlaps events of many devices."""
         spans = ((5.1, 4.6), (3.5, 3.3), (2.3, 2.0))  # days before
         return any(
             moment < until - timedelta(days=last) and moment + length > until - timedelta(days=first)
@@ -152,7 +152,7 @@ class DemoHistory:
         )
 
     def _off(self, members: list[Member], at: datetime, length: timedelta) -> Iterator[Event]:
-        """Power goes: no poll any more, and the VPN server misses them a minute later."""
+        """Loss of power: polls end, and the VPN server reports the disconnect a minute later."""
         yield at - timedelta(seconds=20), self._last_poll(members)
         if any(member.vpn for member in members):
             yield at + timedelta(seconds=65), self._vpn(connectivity.vpn_disconnected, members)
@@ -166,7 +166,7 @@ class DemoHistory:
         yield at - timedelta(seconds=20), self._last_poll(members)
         yield at + length, self._start(members)
 
-    # What the devices and the VPN server said
+    # Calls of devices and of the VPN server
 
     def _first_start(self, members: list[Member]) -> Act:
         def report(member: Member) -> dict[str, object]:
@@ -181,7 +181,7 @@ class DemoHistory:
         return act
 
     def _start(self, members: list[Member]) -> Act:
-        """Switched on: the VPN comes up, then the first poll, from which on all is quiet again."""
+        """The start of devices: the VPN connects, then the first poll, with the interval of quiet times."""
 
         def act(at: datetime) -> None:
             ids = [member.device.pk for member in members]
@@ -210,12 +210,12 @@ class DemoHistory:
 
     def _vpn(self, change: Callable[..., int], members: list[Member]) -> Act:
         uuids = [member.device.uuid for member in members if member.vpn]
-        server = f"vpn-0.{self.organization.slug}"  # of days gone by, as in dashboard/demo/site.py
+        server = f"vpn-0.{self.organization.slug}"  # a server of the past, as in dashboard/demo/site.py
         return lambda at: change(server, uuids, at, organization=self.organization) if uuids else 0
 
 
 def steps(target: str) -> tuple[tuple[int, dict[str, object]], ...]:
-    """What a device reports of an update, and after how many minutes."""
+    """The reports of a device during an update, each with the minutes after its start."""
     return (
         (0, {"target_release": target, "update_status": "downloading", "update_progress": 0}),
         (2, {"update_progress": 45}),

@@ -1,6 +1,6 @@
-"""The demo: an organization with fleets and keys, and what no virtual device can do by itself.
+"""The demo: an organization with fleets and keys, and devices in states that the simulator cannot reach.
 
-Making it again forgets nothing: what is there stays as it is, what is missing comes back.
+It can be created repeatedly: what exists stays as it is, what is missing is created again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POLL_INTERVAL = 10  # seconds: a device that falls silent is late after 15 s and
 ALLOWANCE = 63  # places: nearly full with the 60 devices that the simulator registers
 USER = "demo"
 EMAIL = "demo@halden-transit.example"
-KEYS = "demo"  # the name of the demo's keys
+KEYS = "demo"  # the name of the demo's keys in lists of keys
 
 
 class Occupied(Exception):
@@ -33,18 +33,18 @@ class Occupied(Exception):
 
 
 class Account(KeyFile, frozen=True, kw_only=True):
-    """The demo's key file: how to sign in, and the simulator's keys."""
+    """The demo's key file: user name and password, and the keys for the simulator."""
 
     user: str
     password: str
 
 
-# Where they are, by the public address of each place (RFC 5737: addresses for examples).
+# The public address of each place (from RFC 5737, addresses for documentation).
 CENTRAL, HARBOUR, AIRPORT, EAST = "203.0.113.10", "203.0.113.20", "203.0.113.30", "203.0.113.40"
 DEPOT, LAB = "203.0.113.50", "192.0.2.44"
 SITES = {CENTRAL: "central", HARBOUR: "harbour", AIRPORT: "airport", EAST: "east", DEPOT: "depot", LAB: "lab"}
 
-# What virtual devices are; the provisioning keys are made with the fleets.
+# The fleets of virtual devices; their provisioning keys are created with them.
 FLEETS = (
     FleetKeys(
         slug="station-kiosks",
@@ -68,7 +68,7 @@ FLEETS = (
         weight=12,
         names=("tram-{}",),
         first=101,
-        addresses=("198.51.100.{}",),  # each by its own SIM
+        addresses=("198.51.100.{}",),  # each device has its own SIM
     ),
     FleetKeys(
         slug="ticket-validators",
@@ -106,7 +106,7 @@ FLEETS = (
         device_type="Jetson Orin Nano",
         os_version="Ubuntu 22.04",
         releases=("0.7.9", "0.8.0"),
-        weight=0,  # a frozen fleet: nothing joins it
+        weight=0,  # a frozen fleet, which gets no further devices
     ),
 )
 FROZEN = ("vision-gate-north", "vision-gate-south", "vision-wash")
@@ -121,10 +121,10 @@ RETIRED_POLL_INTERVAL = timedelta(hours=6)
 
 @transaction.atomic
 def make(path: Path, at: datetime | None = None) -> Account:
-    """Make what is missing of the demo and write its key file at `path`.
+    """Create what is missing of the demo, and write its key file to `path`.
 
-    Keys and password in the file stay in force if they still are; else new ones take their place.
-    Raises msgspec.DecodeError where the file is there but not the demo's, and Occupied.
+    Keys and password in an existing file are kept if they are valid, else replaced. Raises
+    msgspec.DecodeError if the file exists but is not the demo's, Occupied if a name is taken.
     """
     at = at or clock.now()
     old = msgspec.json.decode(path.read_bytes(), type=Account) if path.exists() else None
@@ -154,7 +154,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
 
 
 def _user(organization: Organization, old: Account | None) -> tuple[User, str]:
-    """The person who signs in, owner of the organization, with the password of before."""
+    """The demo's user, an Owner of the organization, and their password, the one in the key file if any."""
     password = old.password if old else secrets.token_urlsafe(9)
     user = people.named(USER)
     if user is None:
@@ -220,7 +220,7 @@ def _device_key(device: Device, old: Account | None, at: datetime) -> str:
 
 
 def _frozen_fleet(at: datetime) -> None:
-    """Devices that had just begun to work when their fleet became a paid one, which this plan lacks."""
+    """Create frozen devices: their fleet became a paid one, which the plan does not include."""
     fleet, begun = Fleet.objects.get(slug="depot-vision"), at - timedelta(days=9)
     missing = [name for name in FROZEN if not Device.objects.filter(fleet=fleet, name=name).exists()]
     made = [_registered(fleet, name, begun) for name in missing]
@@ -236,14 +236,14 @@ def _frozen_fleet(at: datetime) -> None:
 
 
 def _known(name: str, old: Account | None, at: datetime) -> KnownDevice:
-    """A frozen device for the simulator: it polls on."""
+    """A frozen device with its key for the simulator, which keeps polling."""
     device = Device.objects.select_related("fleet").get(fleet__slug="depot-vision", name=name)
     key = _device_key(device, old, at)
     return KnownDevice(uuid=device.uuid, key=key, fleet=device.fleet.slug, name=name, address=DEPOT)
 
 
 def _awaited(user: User) -> None:
-    """Devices that an operator announced and that were never switched on."""
+    """Create preregistered devices that were never switched on."""
     for slug, name, note in AWAITED:
         fleet = Fleet.objects.get(slug=slug)
         if Device.objects.filter(fleet=fleet, name=name).exists():
@@ -253,7 +253,7 @@ def _awaited(user: User) -> None:
 
 
 def _retired(user: User, at: datetime) -> None:
-    """A device that worked for two days, was lost, and was taken out of service."""
+    """Create a device that worked for two days, was lost, and was deactivated."""
     fleet = Fleet.objects.get(slug="tram-gateways")
     if Device.objects.filter(fleet=fleet, name=RETIRED).exists():
         return
@@ -276,7 +276,7 @@ def _registered(fleet: Fleet, name: str, at: datetime) -> Device:
 
 
 def _worked(device: Device, at: datetime, **facts: str) -> None:
-    """It came online a moment later and told what it runs."""
+    """Record that the device came online a few seconds after `at` and reported these facts."""
     at, organization = at + timedelta(seconds=5), device.organization
     connectivity.vpn_connected(_server(device), [device.uuid], at, organization=organization)
     at += timedelta(seconds=1)
@@ -290,5 +290,5 @@ def _lost_its_vpn(device: Device, at: datetime) -> None:
 
 
 def _server(device: Device) -> str:
-    """A server of days gone by: its name is none of those that serve today."""
+    """The name of a VPN server of the past, which the simulator does not use."""
     return f"vpn-0.{device.organization.slug}"

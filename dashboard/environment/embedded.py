@@ -1,6 +1,6 @@
-"""The server of the embedded PostgreSQL: where programs and data are, how it is made, started and stopped.
+"""The server of the embedded PostgreSQL: its programs and data, and creating, starting and stopping it.
 
-Who runs it, and as long as whom: dashboard/postgres.py.
+dashboard/postgres.py decides which process runs it and for how long.
 """
 
 import importlib.util
@@ -58,19 +58,19 @@ log_min_error_statement = panic  # statements hold what devices sent
 
 
 def buffers() -> int:
-    """Megabytes that the server keeps of its tables: an eighth of the memory there is."""
+    """shared_buffers in megabytes: an eighth of the machine's memory, from 128 to 4096."""
     return max(128, min(4096, psutil.virtual_memory().total // 8_000_000))
 
 
 class GivenUp(Exception):
-    """The server was not started, since nobody needs it any more."""
+    """The server was not started, as it is no longer needed."""
 
 
 class Server:
     """One PostgreSQL server with its data below `state`/postgres."""
 
     def __init__(self, state: Path) -> None:
-        self.unneeded = threading.Event()  # nothing goes on that would start it
+        self.unneeded = threading.Event()  # set when the server must no longer be started
         self.user = system_user()
         self.home = home_of(state, self.user)
         self.data = self.home / "data"
@@ -86,9 +86,9 @@ class Server:
     def run(
         self, program: str, *arguments: str, give_up: Callable[[subprocess.Popen[str]], object] | None = None
     ) -> None:
-        """Runs one of PostgreSQL's programs as the server's user; RuntimeError says why not.
+        """Run one of PostgreSQL's programs as the server's user; raises RuntimeError if it fails.
 
-        `give_up` is what makes it end early, once the server is not needed any more: then GivenUp is raised.
+        `give_up` ends the program early once the server is no longer needed; then GivenUp is raised.
         """
         with subprocess.Popen(
             [str(self.binaries / program), *arguments],
@@ -132,18 +132,18 @@ class Server:
         (self.data / "lookout.conf").write_text(settings)
 
     def make_directory(self, directory: Path) -> None:
-        """For the server's user alone."""
+        """Create a directory that only the server's user may read."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.user is not None:
             shutil.chown(directory, self.user, self.user)
-        directory.chmod(0o700)  # fails where a stranger made it first
+        directory.chmod(0o700)  # raises an error if another user has created it
 
     def make_data(self) -> None:
-        """The data of an empty server: whole or not at all."""
+        """Create the data of an empty server, completely or not at all."""
         draft = self.home / "data.draft"
         shutil.rmtree(draft, ignore_errors=True)
         self.make_directory(draft)
-        # It ends what it has begun, so that no memory stays shared, and removes it.
+        # When terminated, initdb ends its server and removes what it created, so no shared memory is left.
         initdb = ("initdb", *INITDB, f"--username={SUPERUSER}", "--pgdata", str(draft))
         self.run(*initdb, give_up=subprocess.Popen.terminate)
         with (draft / "postgresql.conf").open("a") as file:
@@ -151,12 +151,12 @@ class Server:
         draft.rename(self.data)
 
     def start(self) -> None:
-        """Starts the server, after ending whatever a killed one left behind, and makes roles."""
+        """Start the server, after ending processes that a killed one left, and create roles and database."""
         self.prepare()
         for process in self.leftovers():
             process.kill()
             process.wait(5)
-        # Left by a killed postmaster, these stop the next as long as nobody has reaped the dead.
+        # Files of a killed postmaster, which prevent a start until its process has been reaped.
         for stale in (*self.data.glob("postmaster.pid"), *self.sockets.glob(".s.PGSQL.*")):
             stale.unlink()
         start = ("pg_ctl", "start", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log))
@@ -164,7 +164,7 @@ class Server:
         self.make_roles_and_database()
 
     def make_roles_and_database(self) -> None:
-        # In template1, so that databases made for tests carry the same rights.
+        # In template1, so that databases created for tests have the same privileges.
         roles = Path(__file__).parent.with_name("roles.sql").read_text()
         with psycopg.connect(url(self.state, SUPERUSER, "template1"), autocommit=True) as template:
             template.execute(roles)
@@ -178,19 +178,19 @@ class Server:
             self.run("pg_ctl", "stop", "-w", "-m", "fast", "-D", str(self.data))
 
     def interrupt(self) -> None:
-        """Makes the postmaster end, though it may still be starting."""
+        """End the postmaster, even while it is starting."""
         pid = self.pid()
         if pid is not None and self.running():
             os.kill(pid, signal.SIGINT)
 
     def pid(self) -> int | None:
-        """The postmaster's process id, as it wrote it down."""
+        """The process id in postmaster.pid; None if there is none."""
         with suppress(OSError, ValueError, IndexError):
             return int((self.data / "postmaster.pid").read_text().splitlines()[0])
         return None
 
     def running(self) -> bool:
-        """Whether the postmaster lives; one that is dead but not yet reaped does not."""
+        """Whether the postmaster runs; a process that has ended but was not reaped does not count."""
         if (pid := self.pid()) is not None:
             with suppress(psutil.Error):
                 process = psutil.Process(pid)
@@ -199,7 +199,7 @@ class Server:
         return False
 
     def leftovers(self) -> Iterator[psutil.Process]:
-        """Processes that outlived their postmaster: they work in the data directory."""
+        """The processes of PostgreSQL that still work in the data directory after their postmaster ended."""
         for process in psutil.process_iter(["name", "cwd"]):
             if process.info["name"] == "postgres" and process.info["cwd"] == str(self.data):
                 yield process
@@ -210,10 +210,10 @@ class Server:
 
 
 def home_of(state: Path, user: str | None) -> Path:
-    """The server's directory: in the state directory, unless the way there is closed to its user.
+    """The server's directory: in the state directory, unless the server's user cannot reach that.
 
-    Then it is one of its own, and the directories on the way stay as they are. Its name is kept in the state
-    directory: without that, another one begins afresh.
+    Then it is below FALLBACK, under a random name that is stored in the state directory: if that file is
+    lost, a new server is created.
     """
     home = state.resolve() / "postgres"
     if user is None or not closed(home / "data"):
@@ -222,7 +222,7 @@ def home_of(state: Path, user: str | None) -> Path:
 
 
 def find_package() -> Path:
-    """Where the package keeps PostgreSQL's programs; RuntimeError where it is not installed."""
+    """The directory of the package with PostgreSQL's programs; raises RuntimeError if it is not installed."""
     package = importlib.util.find_spec(PACKAGE)  # found, not imported: importing it has side effects
     if package is None or not package.submodule_search_locations:
         raise RuntimeError(MISSING)
@@ -242,7 +242,7 @@ def system_user() -> str | None:
 
 
 def copy_for_everybody(package: Path, to: Path) -> None:
-    """Copies the package and the libraries beside it so that every user can run it: whole or not at all."""
+    """Copy the package and its libraries so that every user can run it, completely or not at all."""
     draft = to.with_name(f".{to.name}")
     shutil.rmtree(draft, ignore_errors=True)
     for path in (package, package.with_name(f"{PACKAGE}.libs")):

@@ -1,7 +1,7 @@
-"""Somebody asks us to end, by Ctrl-C or a signal: that is noted, and whoever waits looks.
+"""Ending a program by Ctrl-C or a signal: the signal is stored, and code that waits checks for it.
 
-Nothing is broken off wherever it happens to be, so nothing that was started is forgotten, and no request to
-end is lost in code that catches what it does not expect.
+So nothing is interrupted at an arbitrary place, every started program is ended, and no signal is lost in code
+that catches all exceptions.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-TICK: Final = 0.1  # seconds between two looks
-PATIENCE: Final = 5.0  # seconds that a program has to end when asked
+TICK: Final = 0.1  # seconds between two checks
+PATIENCE: Final = 5.0  # seconds that a program has to end after SIGTERM
 
 _asked: list[int] = []
 _told, _tell = os.pipe()  # a byte for each signal: whoever waits sleeps until one comes
@@ -24,29 +24,29 @@ os.set_blocking(_tell, False)
 
 
 class Stopped(BaseException):
-    """Somebody asked us to end."""
+    """A signal has asked this program to end."""
 
 
 def heed() -> None:
-    """From now on a signal that asks us to end is noted, and does nothing else."""
+    """Handle the signals in ENDING: from now on they are stored and do nothing else."""
     signal.set_wakeup_fd(_tell, warn_on_full_buffer=False)
     for number in ENDING:
         signal.signal(number, lambda received, frame: _asked.append(received))
 
 
 def asked() -> int:
-    """The signal that asked us first; 0 while none did."""
+    """The number of the first signal that asked this program to end; 0 if none has."""
     return _asked[0] if _asked else 0
 
 
 def look() -> None:
-    """Raises Stopped once somebody asked us to end."""
+    """Raise Stopped if a signal has asked this program to end."""
     if _asked:
         raise Stopped
 
 
 def wait(seconds: float) -> None:
-    """Sleeps; raises Stopped as soon as somebody asks us to end."""
+    """Sleep for so many seconds; raises Stopped as soon as a signal asks this program to end."""
     until = time.monotonic() + seconds
     look()
     while (left := until - time.monotonic()) > 0:
@@ -78,7 +78,7 @@ def run(
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Ends it if it still runs."""
+    """End a process if it still runs: by SIGTERM, and by SIGKILL after PATIENCE."""
     if process.poll() is None:
         process.terminate()
         try:

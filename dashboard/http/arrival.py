@@ -1,4 +1,4 @@
-"""For administrators of the site: what was understood of a request through proxies, and what to fix."""
+"""The data of the admin's page "How requests arrive": what proxies told of a request, and what to fix."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_SCHEME = (
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request."""
+    """A request as it arrived: its caller, and its headers that proxies set."""
 
     title: str
     caller: Caller
@@ -35,13 +35,14 @@ class Arrival:
 
     @property
     def advice(self) -> list[str]:
+        """What to change in the configuration of proxies, as sentences; empty if nothing."""
         doubt = self.caller.doubt
         fixes = [proxy_check.fix(doubt, self.caller.address)] if doubt else []
         return fixes + [NO_SCHEME] * (self.caller.proxied and not self.caller.scheme)
 
 
 def seen(request: HttpRequest) -> dict[str, Any]:
-    """What the page shows: this request, the last call of a device, and what all requests have in common."""
+    """The context of the page: this request, the last call of a device, and findings of all requests."""
     headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
     shown = [Arrival("This request", caller_of(request), proxy_check.shown(headers), request.scheme or "")]
     if call := proxy_check.last("calls"):

@@ -1,4 +1,4 @@
-"""Compressed answers: pages as Django does it, streamed files by one compressor from beginning to end."""
+"""Compression of responses: pages by Django's middleware, streamed files as one gzip member."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class GZip(GZipMiddleware):
-    """Django's, except for asynchronous streams.
+    """Django's middleware, except for asynchronous streams.
 
-    Of those it makes each part a gzip member of its own. Browsers and curl decode the first member and drop
-    the rest without an error, so that a file ended after its first part.
+    Django makes each chunk of these a gzip member of its own. Browsers and curl decode the first member and
+    drop the rest without an error, so that a file would end after its first chunk.
     """
 
     def process_request(self, request: HttpRequest) -> None:
-        """For this middleware and the one of static files, which look for names and not at weights."""
+        """Remove refused encodings from the header, as WhiteNoise and this middleware ignore weights."""
         request.META["HTTP_ACCEPT_ENCODING"] = accepted(request.META.get("HTTP_ACCEPT_ENCODING", ""))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -42,15 +42,15 @@ class GZip(GZipMiddleware):
 
 
 def accepted(header: str) -> str:
-    """What this Accept-Encoding names, without what it refuses: `gzip;q=0` (RFC 9110, 12.5.3)."""
+    """The names in an Accept-Encoding header, without those it refuses by `;q=0` (RFC 9110, 12.5.3)."""
     entries = (entry.partition(";") for entry in header.lower().split(","))
     return ", ".join(name.strip() for name, _, weight in entries if not REFUSED.fullmatch(weight))
 
 
 async def compressed(chunks: AsyncIterator[bytes], most_random: int) -> AsyncIterator[bytes]:
-    """These parts as one gzip member, whose name has a random length below `most_random` (against BREACH).
+    """The chunks as one gzip member, whose file name has a random length below `most_random` (BREACH).
 
-    Where the parts end by an exception there is no trailer, so that the reader can tell that some is missing.
+    If the chunks end by an exception it has no trailer, so that the reader notices that some are missing.
     """
     buffer, name = BytesIO(), "a" * secrets.randbelow(most_random)
     with GzipFile(name, "wb", LEVEL, buffer, mtime=0) as file:
@@ -62,7 +62,7 @@ async def compressed(chunks: AsyncIterator[bytes], most_random: int) -> AsyncIte
 
 
 def _taken(buffer: BytesIO) -> bytes:
-    """What the buffer holds; it is empty afterwards."""
+    """Take everything out of the buffer."""
     held = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

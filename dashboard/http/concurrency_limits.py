@@ -1,7 +1,7 @@
-"""Bounds on what is expensive: so many at once in a process, whoever asks; more are refused at once.
+"""Concurrency limits: at most so many expensive requests at once in a process; others are refused at once.
 
-Rate limits count a caller; many callers together would still fill all threads, processors and connections to
-the database. A refusal is a page that says why and when to try again, and nothing was changed or counted.
+Rate limits are per caller, so many callers together could still use up all threads, processors and database
+connections. A refusal is a page that tells why and when to try again; nothing was changed or counted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ P = ParamSpec("P")
 
 
 class Full(Exception):
-    """As many as may are under way in this process."""
+    """All slots of a bound are taken in this process."""
 
     def __init__(self, bound: Bound) -> None:
         super().__init__(bound.heading)
@@ -33,16 +33,19 @@ class Full(Exception):
 
 
 class Bound:
-    """At most `most` at once; to others the heading and the words, and seconds until the next try."""
+    """A limit of `most` requests at once in this process.
+
+    Others get a page with `heading` and `words`, and with `again`, the seconds until the next attempt.
+    """
 
     def __init__(self, most: int, heading: str, words: str, *, again: int) -> None:
         self.most, self.heading, self.words, self.again = most, heading, words, again
         self._free = threading.BoundedSemaphore(most)
-        self._has_slot = ContextVar("has_slot", default=False)  # of a request, from the socket to its thread
+        self._has_slot = ContextVar("has_slot", default=False)  # whether the present request has a slot
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Holds a slot inside this block; a request that has one keeps it. Raises Full if none is free."""
+        """Hold a slot during this block, or the one that the request has. Raises Full if none is free."""
         if self._has_slot.get():
             yield
             return
@@ -58,7 +61,7 @@ class Bound:
     def around(
         self, view: Callable[Concatenate[HttpRequest, P], HttpResponseBase], method: str = "POST"
     ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-        """The view, with a slot for each request of this method: before it counts or changes anything."""
+        """Decorate a view: requests of this method need a slot before they count or change anything."""
 
         @wraps(view)
         def bounded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
@@ -70,7 +73,7 @@ class Bound:
         return bounded
 
     def refusal(self, request: HttpRequest) -> HttpResponse:
-        """The page that says so."""
+        """The page that tells that no slot is free, with status 503."""
         words = {"heading": self.heading, "words": self.words}
         response = render(request, "refused.html", words, status=503)
         response["Retry-After"] = str(self.again)
@@ -78,16 +81,16 @@ class Bound:
 
 
 def release_connection() -> None:
-    """Give the thread's connection to the database to others, before what takes long and needs none.
+    """Return the thread's database connection to the pool, before work that takes long and needs none.
 
-    The next query takes one again. Inside a transaction it stays.
+    The next query takes one again. Inside a transaction the connection is kept.
     """
     if not connection.in_atomic_block:
         connection.close()
 
 
 class Refusals:
-    """The middleware that tells those for whom no slot was free."""
+    """Django middleware that answers Full with the page of its bound."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response

@@ -22,9 +22,9 @@ from devices.operations.csv_cells import BOM, csv_lines
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-AT_ONCE: Final = 4  # files that a process sends, but never more than a quarter of its connections
-PER_PERSON: Final = 2  # of them to one person
-TRY_AGAIN: Final = 60  # seconds until it is worth another try
+AT_ONCE: Final = 4  # downloads at once in a process, but at most a quarter of its database connections
+PER_PERSON: Final = 2  # downloads at once of one person
+TRY_AGAIN: Final = 60  # seconds, as Retry-After
 
 P = ParamSpec("P")
 Row = Sequence[Any]  # the values of the columns
@@ -32,7 +32,7 @@ Batches = AsyncIterable[Sequence[Row]]  # may have a close(), for what it holds
 
 
 def csv_file(name: str, columns: Sequence[str], batches: Batches) -> File:
-    """The rows with these columns, the first line naming them."""
+    """A CSV file of these columns of the rows, with their names in the first line; `name` has no suffix."""
 
     async def text() -> AsyncIterator[str]:
         yield BOM + csv_lines([columns])
@@ -67,7 +67,7 @@ def json_file(name: str, columns: Sequence[str], batches: Batches, written: Iter
 
 
 class Text:
-    """The text of a file as it is sent. Whether or not somebody reads it to its end, its rows are closed."""
+    """The text of a file while it is sent; its batches are closed, even if the reader leaves early."""
 
     def __init__(self, chunks: AsyncIterator[str] | AsyncIterator[bytes], batches: Batches) -> None:
         self._chunks, self._batches = chunks, batches
@@ -76,13 +76,13 @@ class Text:
         return self._chunks
 
     def close(self) -> None:
-        """What Django calls once the answer is over, in the thread of the request."""
+        """Close the batches; Django calls it once the response is over, in the thread of the request."""
         if close := getattr(self._batches, "close", None):
             close()
 
 
 class File(StreamingHttpResponse):
-    """A file as it is sent; `leave` frees its place, whether it came to its end or not."""
+    """A file response; `leave` frees its download slot when it is closed, complete or not."""
 
     leave: Callable[[], object] | None = None
 
@@ -93,14 +93,14 @@ class File(StreamingHttpResponse):
 
 
 class DownloadSlots:
-    """Who is sent a file by this process, so that the connections to the database suffice for its pages."""
+    """The downloads of this process by person; limited, so that enough connections are left for pages."""
 
     def __init__(self) -> None:
         self._taken: Counter[int] = Counter()
         self._lock = threading.Lock()
 
     def take(self, person: int) -> int | None:
-        """A place for one more file; the status that says why there is none."""
+        """Take a slot for this person (primary key); returns the HTTP status of a refusal, None if taken."""
         most = max(1, min(AT_ONCE, settings.DATABASE_POOL // 4)) if settings.DATABASE_POOL else AT_ONCE
         with self._lock:
             if self._taken[person] >= PER_PERSON:
@@ -113,7 +113,7 @@ class DownloadSlots:
     def leave(self, person: int) -> None:
         with self._lock:
             self._taken[person] -= 1
-            self._taken += Counter()  # drops who has none
+            self._taken += Counter()  # removes people without downloads
 
 
 DOWNLOAD_SLOTS: Final = DownloadSlots()
@@ -122,11 +122,11 @@ DOWNLOAD_SLOTS: Final = DownloadSlots()
 def limited_downloads(
     view: Callable[Concatenate[HttpRequest, P], File],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """For a view that answers with a file: where too many are under way, a page says when to try again."""
+    """A decorator for views of files: if too many downloads run, a page tells when to try again."""
 
     @wraps(view)
     def limited(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        person = request.user.pk or 0  # @signed_in stands around this
+        person = request.user.pk or 0  # never 0, as @signed_in is around this
         if status := DOWNLOAD_SLOTS.take(person):
             return _full(request, status)
         try:
@@ -134,7 +134,7 @@ def limited_downloads(
         except BaseException:
             DOWNLOAD_SLOTS.leave(person)
             raise
-        # Also where its reader was gone before it began, so that nobody closes it.
+        # Also called if the reader left before the download began, when nothing closes the file.
         file.leave = weakref.finalize(file, DOWNLOAD_SLOTS.leave, person)
         return file
 

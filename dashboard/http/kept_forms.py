@@ -1,8 +1,7 @@
-"""Forms that outlive their session: what was typed is kept, to be sent once its person is signed in again.
+"""Forms that outlive their session: entered values are preserved, to be sent once the person is signed in.
 
-A page's script (static/forms.js) asks here whose session a form would be sent in before it sends it. Where
-there is no script, or the session ended just then, the answer carries on what was entered, with a token that
-is good: to a form with an old token, and to one that would lead to signing in.
+Before a form is sent, the page's script (static/forms.js) asks here whose session it is. Without the script,
+or if the session has just ended, the response has the form with the entered values and a valid CSRF token.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from django.views.csrf import csrf_failure
 from django.views.decorators.http import require_safe
 
 TOKEN: Final = "csrfmiddlewaretoken"  # noqa: S105 - the name of the field
-# Forms with what nobody else may read are filled in again.
+# Forms with a field whose name matches contain secrets: they are not preserved.
 SECRET: Final = re.compile("password|credential|code")
-# What a form says for the site's sake, not for its person's.
+# Fields that a person does not fill in, so that the page does not list them as entered.
 UNTYPED: Final = {"action", "from", "newest", "next", "preview", "query", "seen", "sel"}
 
 
 @require_safe
 def session(request: HttpRequest) -> HttpResponse:
-    """Whose session it is (empty: nobody's), and a token for the forms of a page that is theirs."""
+    """JSON with the person of the session ("" if nobody) and a CSRF token for the forms of their page."""
     user = request.user
     person = str(user.pk) if user.is_authenticated else ""
     return JsonResponse({"person": person, "name": user.get_username(), "token": get_token(request)})
@@ -42,7 +41,7 @@ def old_token(request: HttpRequest, reason: str = "") -> HttpResponse:
 def middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Answers with the form where a signed-out person's form would be lost on the way to signing in."""
+    """Django middleware: answers with the preserved form where it would be lost by a redirect to sign in."""
 
     def answer(request: HttpRequest) -> HttpResponseBase:
         signed_out = request.method == "POST" and not request.user.is_authenticated
@@ -69,7 +68,7 @@ def _again(request: HttpRequest) -> HttpResponse | None:
 
 
 def _is_same_origin(request: HttpRequest) -> bool:
-    """As the browser says: another site may not have its own words offered to be sent with a good token."""
+    """Whether the form is from this site: another site must not get its values sent with a valid token."""
     own_origin = f"{request.scheme}://{request.get_host()}"
     return (
         request.headers.get("Sec-Fetch-Site") == "same-origin" or request.headers.get("Origin") == own_origin

@@ -1,4 +1,4 @@
-"""Room to work in, static files as WhiteNoise finds them, headers of every answer, the viewer's time zone."""
+"""Django middleware: a large stack frame, static files, headers of every response, the viewer's time zone."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -13,17 +13,17 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 TIME_ZONE_COOKIE = "tz"
-SLOTS = 40_000  # of eight bytes; a page needs some thousands
+SLOTS = 40_000  # slots of eight bytes on the stack; a page needs some thousands
 
 
 def room(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Makes a page up to a third faster, on CPython 3.11 at least.
+    """Reserve stack space for a request, which makes pages up to a third faster on CPython 3.11.
 
-    That keeps the frames of calls in chunks of 16 kB. Where a chunk ends, each call maps a new one and frees
-    it on return; a template whose depth of calls lies there does so thousands of times. A frame that is large
-    gets a large chunk, in which all that it calls has room.
+    CPython allocates the frames of calls in chunks of 16 kB. Each call that crosses the end of a chunk maps a
+    new one and frees it on return, which a template at that depth does thousands of times. A large frame gets
+    a large chunk, in which all nested calls have room.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
@@ -34,7 +34,7 @@ def room(
 
 
 class StaticFiles(WhiteNoiseMiddleware):
-    """WhiteNoise answering with whole files: under ASGI its streams are slow and warned about."""
+    """WhiteNoise with whole files as responses: under ASGI its streams are slow and cause warnings."""
 
     @staticmethod
     def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponse:
@@ -49,7 +49,7 @@ class StaticFiles(WhiteNoiseMiddleware):
         return response
 
 
-# What pages do not use, nobody can make them use; publickey-credentials-* are left to passkeys.
+# Browser features that pages do not use, and so forbid; passkeys need publickey-credentials-*.
 UNUSED = (
     *("accelerometer", "browsing-topics", "camera", "display-capture", "geolocation"),
     *("gyroscope", "magnetometer", "microphone", "midi", "payment", "serial", "usb"),
@@ -57,7 +57,7 @@ UNUSED = (
 ALWAYS = {
     "Permissions-Policy": ", ".join(f"{name}=()" for name in UNUSED),
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Django's SecurityMiddleware gives these to what it lets through, not to what it refuses.
+    # Django's SecurityMiddleware sets these, but not on responses with which it refuses a request itself.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -83,7 +83,7 @@ def headers(
 def time_zone(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Shows times in the user's own zone, else the browser's (cookie `tz`), else the site's."""
+    """Activate the time zone of the account, else the browser's (cookie `tz`), else the site's."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         user: Any = request.user
@@ -95,7 +95,7 @@ def time_zone(
 
 
 def known_zone(name: str) -> zoneinfo.ZoneInfo | None:
-    """The zone of that name; None (the site's) where the name is empty or unknown."""
+    """The time zone of that name; None, for the site's, if the name is empty or unknown."""
     try:
         return zoneinfo.ZoneInfo(name) if name else None
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a directory's name

@@ -1,4 +1,4 @@
-"""Hashing passwords: slow on purpose, so few at once, and no connection to the database waits meanwhile."""
+"""Password hashing, which is slow on purpose: few at once, and without a database connection meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from dashboard.http.concurrency_limits import Bound, release_connection
 
-# Half of the machine's processors at most: the others answer devices.
+# At most half of the machine's processors, so that the others answer devices.
 AT_ONCE: Final = max(1, min(2, (os.cpu_count() or 1) // 2))
 PASSWORDS: Final = Bound(
     AT_ONCE,
@@ -21,7 +21,7 @@ PASSWORDS: Final = Bound(
 
 
 class Hasher(PBKDF2PasswordHasher):
-    """Django's, within the bound. Every hash and every comparison goes through `encode`. Raises Full."""
+    """Django's hasher within the limit; every hash and comparison calls `encode`, which may raise Full."""
 
     def encode(self, password: str, salt: str, iterations: int | None = None) -> str:
         with PASSWORDS.slot():

@@ -1,4 +1,4 @@
-"""Where a page is asked from: through the proxies we trust, by the same rule as the calls of devices."""
+"""The caller of a page behind trusted proxies, by the rule that also applies to calls of devices."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from fleets import audit
 
 
 class Proxied:
-    """ASGI middleware: the caller's address and scheme as our own proxies tell them, and nobody else.
+    """ASGI middleware: sets the caller's address and scheme as trusted proxies tell them.
 
-    Any: uvicorn, asgiref and Django each spell the types of ASGI their own way.
+    Its types are Any, as uvicorn, asgiref and Django have different types of ASGI.
     """
 
     def __init__(self, app: Any) -> None:
@@ -37,7 +37,7 @@ class Proxied:
 def coming_from(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Django middleware: what a page records comes from the caller's address."""
+    """Django middleware: lines of the audit log that a request writes have the caller's address."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         with audit.coming_from(canonical(request.META.get("REMOTE_ADDR", "")) or None):
@@ -47,7 +47,7 @@ def coming_from(
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Where this request comes from."""
+    """The caller of this request, also where no ASGI server set it, as in tests."""
     known: Caller | None = getattr(request, "scope", {}).get("caller")
     if known is not None:
         return known

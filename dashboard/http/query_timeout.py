@@ -30,7 +30,7 @@ CANCEL_WITHIN: Final = 5.0  # seconds to tell the server
 
 @dataclass(eq=False)
 class Statement:
-    """One that is under way. Its lock keeps a cancellation from meeting the next one of its connection."""
+    """A running statement; its lock keeps a cancellation from hitting the connection's next statement."""
 
     connection: psycopg.Connection[Any]
     ends_at: float
@@ -38,7 +38,7 @@ class Statement:
     over: bool = False
 
     def cancel(self) -> None:
-        with self.lock, suppress(psycopg.Error):  # a server that is gone: the statement fails by itself
+        with self.lock, suppress(psycopg.Error):  # if the server is gone, the statement fails by itself
             if not self.over:
                 self.connection.cancel_safe(timeout=CANCEL_WITHIN)
 

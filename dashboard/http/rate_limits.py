@@ -1,10 +1,9 @@
-"""Rate limits for all but the ingest: who asks too often is refused before it costs a look-up.
+"""Rate limits of pages and static files: too many requests are refused before they cost a query.
 
-A person signed in has a bucket of their own; everybody else shares the address's, which may be a whole
-company's. Who is signed in is remembered by session, so that no stranger at the same address, and no made-up
-session, stops a person at work. Static files, of which a first page needs many, have buckets by address. Each
-process has its own. A page's refreshes, in many tabs too, stay far below. Wrong passwords have limits of
-their own, at sign-in.
+A signed-in person has a token bucket of their own; all others share that of their network address, which may
+be a whole company's. The person of a session is remembered, so that neither strangers at the same address nor
+invented sessions stop a person at work. Static files have buckets by address. Each process counts for itself.
+The refreshes of pages in many tabs stay far below the limits. Wrong passwords have limits at sign-in.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ SESSIONS: Final = 50_000  # remembered at most
 
 
 class RateLimits:
-    """The buckets of one process, and whose sessions it has seen. Safe for threads."""
+    """The buckets of one process, and the persons of sessions that it has seen; thread-safe."""
 
     def __init__(self, visitors: Size = VISITORS, people: Size = PEOPLE, files: Size = FILES) -> None:
         self._visitors, self._people, self._files = Buckets(visitors), Buckets(people), Buckets(files)
@@ -41,7 +40,10 @@ class RateLimits:
         self._lock = Lock()
 
     def admit(self, session: str, address: str, now: float, *, file: bool = False) -> bool:
-        """Whether this request, perhaps for a static file, may go on; then it counts."""
+        """Whether a request may proceed, and if so count it.
+
+        `now` is in seconds of a monotonic clock, `file` whether it is for a static file.
+        """
         with self._lock:
             person = None if file else self._person.get(hash(session))
             if person is None and not address:  # on a socket: who is in front has limits of its own
@@ -54,7 +56,7 @@ class RateLimits:
             return True
 
     def note(self, session: str, person: Hashable | None) -> None:
-        """Whose session it turned out to be; None: nobody's (any more)."""
+        """Remember the person of a session; None: it is not, or no longer, signed in."""
         with self._lock:
             if person is None:
                 self._person.pop(hash(session), None)
@@ -68,7 +70,7 @@ RATE_LIMITS = RateLimits()
 
 
 class RateLimited:
-    """An ASGI app around those of pages and of the event stream, which say what is noted in the scope."""
+    """ASGI middleware of pages and the event stream; they answer the refusal that it sets in the scope."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -85,12 +87,12 @@ class RateLimited:
 def notes(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Django middleware around the session's: remembers whose it turned out to be."""
+    """Django middleware around that of sessions: notes the person of each request's session."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         session = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
         response = get_response(request)
-        if session and getattr(request, "session", None) is not None:  # None: the database did not say
+        if session and getattr(request, "session", None) is not None:  # None if the database was unavailable
             user = getattr(request, "user", None)
             RATE_LIMITS.note(session, user.pk if user is not None and user.is_authenticated else None)
         return response

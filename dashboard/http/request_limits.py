@@ -1,10 +1,8 @@
-"""How much, how long and how often a page may be asked for; what is over it is told in words.
+"""Limits of requests around Django: the size and pace of a body, and the number of requests in progress.
 
-Around Django: a body has a size and a pace, pages under way a number; and an answer is taken over whole, so
-that who reads it slowly holds no thread and no connection to the database. A refusal is noted in the scope,
-and Django says it (`refuse`), with the headers every page has; the answer is kept for the next one, so that a
-flood of refusals takes no threads, which would delay devices. What these call has limits of its own
-(devices.ingest).
+A response is taken from Django as a whole, so that a slow reader takes no thread and no database connection.
+A refusal is set in the scope and rendered by Django (`refuse`), with the headers of every page; it is cached,
+so that a flood of refusals takes no threads. The calls of devices have limits of their own (devices.ingest).
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ ANSWER_KEPT: Final = 1024 * 1024  # bytes; what is longer, as an export, goes at
 UNDER_WAY: Final = 40  # pages a process makes at once: more would only wait for the database
 
 THEMES: Final = ("light", "dark")
-# What strangers can make expensive, by method and path.
+# Requests that are expensive and open to strangers, by method and path.
 BOUNDED: Final = {("POST", "/sign-in/"): PASSWORDS}
 
 REFUSAL: Final = "lookout.refusal"  # a status of WORDS, or the Bound that is full
@@ -62,7 +60,7 @@ WORDS: Final = {
 
 
 class Limits:
-    """An ASGI app around Django's."""
+    """ASGI middleware that applies the limits to Django's application."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -107,7 +105,7 @@ def _looks(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
 
 
 class Body:
-    """Receives a request, and ends it where it is too large or too slow, or too many are under way."""
+    """Receives the body of a request, and refuses it if it is too large or slow, or too many run."""
 
     def __init__(self, limits: Limits, scope: Any, receive: ASGIReceiveCallable) -> None:
         self._limits, self._scope, self._receive = limits, scope, receive
@@ -115,7 +113,7 @@ class Body:
         self._at_hand: deque[Any] = deque()
         self._size = 0
         self._whole = self._large = False
-        self.slots = ExitStack()  # what this request counts for
+        self.slots = ExitStack()  # closed at the end of the request, to release what it counts for
 
     async def begin(self) -> None:
         """Receive it whole, or as much as is kept at hand: no thread waits for the rest."""
@@ -131,7 +129,7 @@ class Body:
         return await (self._departure() if self._whole else self._next())
 
     async def _next(self) -> Any:
-        if REFUSAL in self._scope:  # by the rate limits: what it brings is not read
+        if REFUSAL in self._scope:  # refused by the rate limits: its body is not read
             return self._refuse(self._scope[REFUSAL])
         if self._announced() > BODY_LIMIT:
             return self._refuse(413)
@@ -179,7 +177,7 @@ class Body:
         self._limits.large -= 1
 
     async def _departure(self) -> Any:
-        """The message that the caller went away; what else still comes is not looked at."""
+        """Wait for the message that the client has disconnected; further parts of the body are dropped."""
         while True:
             message: Any = await self._receive()
             if message["type"] != "http.request":
@@ -211,7 +209,7 @@ class Answer:
 
     @property
     def status(self) -> int:
-        """Of what is still kept; 0: of nothing."""
+        """The HTTP status of the response while it is buffered; 0 once it is being sent."""
         return self.messages[0]["status"] if self.messages else 0
 
     async def finish(self) -> None:
@@ -224,7 +222,7 @@ class Answer:
 def refuse(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Says what the limits around Django refused."""
+    """Django middleware: renders the refusal that the limits around Django have set in the scope."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         why = getattr(request, "scope", {}).get(REFUSAL)
@@ -236,7 +234,7 @@ def refuse(
 
 
 def refusal(request: HttpRequest, status: int) -> HttpResponse:
-    """The page that says why, and what to do; it ends the connection, as more may be on its way."""
+    """The page that tells why a request was refused; it closes the connection, as a body may follow."""
     heading, words = WORDS[status]
     response = render(request, "refused.html", {"heading": heading, "words": words}, status=status)
     response["Connection"] = "close"
@@ -246,13 +244,13 @@ def refusal(request: HttpRequest, status: int) -> HttpResponse:
 
 
 def too_many_tries(request: HttpRequest) -> HttpResponse:
-    """Of signing in and what belongs to it, where no form is there to say so."""
+    """The page for too many attempts to sign in, where no form can show that."""
     words = "Nothing was changed, and nobody is signed out. Wait a minute, then try again."
     return render(request, "refused.html", {"heading": "Too many tries", "words": words}, status=429)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's 400, except for a form that has too much in it."""
+    """Django's handler of 400, but 413 for a form with too much data, too many fields or files."""
     if isinstance(exception, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
         return refusal(request, 413)
     return defaults.bad_request(request, exception)

@@ -1,4 +1,4 @@
-"""What every page shares: who may see it, and whose devices it is about."""
+"""The scope of a page: its signed-in person, their organizations and roles; and the theme."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Scope:
-    """The organizations of the signed-in person, and the one the page is narrowed to, if any.
+    """The organizations of the signed-in person, and the one that the page is narrowed to, if any.
 
-    `roles` are the person's, by organization: for buttons. What may be done the services decide.
+    `roles` are the person's by primary key of the organization; pages use them for buttons only, as services
+    check permissions themselves.
     """
 
     organizations: list[Organization]
@@ -44,7 +45,7 @@ class Scope:
 
     @property
     def chosen(self) -> list[Organization]:
-        """What the page is about: the one organization, or all of mine."""
+        """The organizations that the page is about: the one it is narrowed to, or all of the person's."""
         return [self.organization] if self.organization else self.organizations
 
     def may(self, organization_id: int) -> May:
@@ -53,18 +54,18 @@ class Scope:
 
     @property
     def may_somewhere(self) -> May:
-        """What the person may do in one of the chosen ones at least."""
+        """What the person's role allows in at least one of the chosen organizations."""
         held = [self.roles[organization.pk] for organization in self.chosen]
         return allowed(max(held, key=list(Role).index, default=None))
 
     @property
     def administered(self) -> list[Organization]:
-        """Those of the chosen ones that the person administers."""
+        """The chosen organizations in which the person is Administrator or Owner."""
         return [organization for organization in self.chosen if self.may(organization.pk).administrator]
 
 
 def request_scope(request: HttpRequest) -> Scope:
-    """The scope of this page; Http404 where `?org=` names no organization of mine."""
+    """The scope of a request; raises Http404 if `?org=` names no organization of the person."""
     user = request.user
     mine = list(Organization.objects.with_role_of(user)) if user.is_authenticated else []
     roles = {membership.pk: Role(membership.role) for membership in mine}
@@ -80,9 +81,10 @@ def request_scope(request: HttpRequest) -> Scope:
 def signed_in(
     view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """Show a page to people who are signed in, and let nobody keep it.
+    """A view decorator: only for signed-in people, and the response must not be cached.
 
-    Strangers are led to the sign-in page; a refresh by header, so that no form lands in the live region.
+    Others are redirected to the sign-in page; a refresh of htmx by the header HX-Redirect, so that no form
+    is put into the live region.
     """
 
     @wraps(view)
@@ -100,13 +102,13 @@ def signed_in(
 
 
 def person(request: HttpRequest) -> User:
-    """Who asks for a page that is `signed_in`."""
+    """The account of a request to a view that is `signed_in`."""
     return cast("User", request.user)
 
 
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Keep the chosen theme in a cookie; anything but light or dark follows the system again."""
+    """Store the theme, light or dark, in a cookie; any other value deletes it, to follow the system."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
         back = reverse(settings.LOGIN_REDIRECT_URL)

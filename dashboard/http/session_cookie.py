@@ -1,4 +1,4 @@
-"""The session that a request names, read from its headers alone."""
+"""Reading the session key from the headers of a request, without Django's request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from django.http import parse_cookie
 
 
 def session_in(headers: Collection[tuple[bytes, bytes]]) -> str:
-    """The key of the session that the cookies of a request name, read as Django does, or nothing."""
+    """The session key in the cookies of ASGI headers, parsed as Django does; "" if there is none."""
     cookies = b"; ".join(value for name, value in headers if name == b"cookie")
     return parse_cookie(cookies.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")

@@ -1,4 +1,4 @@
-"""What a person sees where a page could not be made: that the database is away, or took too long."""
+"""The pages for errors of the server: the database is unavailable, or took too long."""
 
 import logging
 import sys
@@ -14,14 +14,13 @@ from fleets.postgres import availability
 logger = logging.getLogger("dashboard")
 
 AGAIN: Final = "10"  # seconds
-CANCELLED: Final = "57014"  # SQLSTATE of a statement that was stopped, as dashboard.http.query_timeout does
+CANCELLED: Final = "57014"  # SQLSTATE of a cancelled statement, as by dashboard.http.query_timeout
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's 500, whoever failed: a view, a template or a middleware; but 503 where the
-    database is away or took too long.
+    """Django's handler of 500, but 503 if the database is unavailable or took too long.
 
-    Asks the database nothing, so there is no account on the page either.
+    It makes no query, so that the page shows no account.
     """
     error = sys.exception()
     if error and availability.sqlstate(error) == CANCELLED:
@@ -30,7 +29,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if not availability.is_away(error):
         return defaults.server_error(request)
     availability.drop()
-    vars(request)["session"] = None  # else its middleware would ask for it, and wait, once more
+    vars(request)["session"] = None  # otherwise its middleware would query it, and wait, once more
     logger.warning("%s: the database does not answer: %s", request.path, str(error).partition("\n")[0])
     return _unavailable("503.html")
 
@@ -38,5 +37,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _unavailable(template: str, **context: str) -> HttpResponse:
     words = loader.render_to_string(template, context)
     response = HttpResponse(words, status=503, headers={"Retry-After": AGAIN})
-    vars(response)["_has_been_logged"] = True  # else Django logs it as a mistake of ours, with a traceback
+    vars(response)["_has_been_logged"] = True  # otherwise Django logs it as an error with a traceback
     return response

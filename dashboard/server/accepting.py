@@ -1,9 +1,9 @@
-"""Accepts connections, never more than the process has room for.
+"""Accepting connections, up to the limit of the process.
 
-uvicorn accepts all that come, until the process has no file descriptor left for anything. Here, where there
-is no room, the connection that has waited longest, for a request or for the rest of one, is closed for the
-one that comes: a caller that gets to the point is answered, however many others hold connections and say
-nothing. While all are being answered, the next wait in the kernel.
+uvicorn accepts all connections until the process has no file descriptor left. Here, at the limit, a new
+connection replaces the one that has waited longest for a request or for the rest of one. So a client that
+sends its request is answered, however many others keep idle connections. While all connections are being
+answered, new ones wait in the kernel.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ REST: Final = 1.0  # seconds until another attempt, where the system grants no d
 
 
 class Connection(Protocol):
-    """What speaks for a caller: a protocol of asyncio that can be told to end."""
+    """A protocol of asyncio for one connection, which can be asked to close it."""
 
     def let_go(self) -> None: ...
 
 
 class Accepting:
-    """The connections of one event loop, and the sockets that they come from."""
+    """The open connections of one event loop, at most `most`, and the sockets that accept them."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._open: set[Connection] = set()
-        self._waiting: dict[Connection, None] = {}  # those for which nothing is being done, the longest first
+        self._waiting: dict[Connection, None] = {}  # connections without a complete request, longest first
         self._listeners: Sequence[socket.socket] = ()
         self._paused = True
         self._attaching: set[asyncio.Task[None]] = set()
 
     def start(self, listeners: Sequence[socket.socket], connection: Callable[[], Connection]) -> None:
-        """Accept at these sockets; `connection` makes what speaks for each that comes."""
+        """Listen on these sockets; `connection` creates the protocol of each accepted connection."""
         self._connection, self._listeners = connection, listeners
         for listener in listeners:
             listener.setblocking(False)
@@ -47,26 +47,26 @@ class Accepting:
         self._resume()
 
     def stop(self) -> None:
-        """Accept who waits in the kernel already, and no more."""
+        """Accept the connections that wait in the kernel, and close the sockets."""
         self._pause()
         listeners, self._listeners = self._listeners, ()
         for listener in listeners:
             self._accept(listener)
             listener.close()
 
-    # What a connection tells
+    # Called by connections
 
     def waits(self, connection: Connection) -> None:
-        """It is idle, or its request is not whole."""
+        """Note that the connection is idle, or its request incomplete, so that it may be closed."""
         self._waiting[connection] = None
         self._resume()
 
     def works(self, connection: Connection) -> None:
-        """Its request is whole, and is being answered."""
+        """Note that the connection's request is complete and being answered."""
         self._waiting.pop(connection, None)
 
     def left(self, connection: Connection) -> None:
-        """It is closed."""
+        """Note that the connection is closed."""
         self._waiting.pop(connection, None)
         self._open.discard(connection)
         self._resume()
@@ -122,6 +122,6 @@ class Accepting:
         protocol = cast("asyncio.Protocol", connection)
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, accepted)
-        except OSError:  # it is gone already
+        except OSError:  # the client has closed it already
             accepted.close()
             self.left(connection)

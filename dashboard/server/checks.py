@@ -1,4 +1,4 @@
-"""What production needs beyond Django's own checks, each with an id and a hint."""
+"""Django system checks for what production requires, each with an id and a hint."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ OLDEST_POSTGRESQL = 150000
 def database_checks(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """The server's version and our role's rights: `check --database default`; migrate asks too."""
+    """Check the server's version and the role's privileges: `check --database default`, and `migrate`."""
     messages: list[CheckMessage] = []
     for alias in databases or []:
         connection = connections[alias]
@@ -82,7 +82,7 @@ def deploy_checks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
 def arrival_checks(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """What running processes found about the proxies in front: `check --deploy --database default`."""
+    """Report what running processes found about proxies: `check --deploy --database default`."""
     if DEFAULT_DB_ALIAS not in (databases or []):
         return []
     if (

@@ -1,7 +1,8 @@
-"""A process that is asked to end first says so: load balancers lead nobody here before its socket closes.
+"""Draining: a process that is about to end answers 503 to health checks before it closes its socket.
 
-It also ends each connection with the next answer. A caller that keeps its connection would send its next
-call just when that is closed, and could not know whether the call counted; nginx fails a POST so.
+So load balancers send nothing more. It also closes each connection after the next response: otherwise a
+client could send its next call just when the connection closes, and not know whether it was received, for
+which nginx fails a POST.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent
 
-SECONDS: Final = 2.0  # in which a load balancer that asks every second notices
-LAST: Final = 0.5  # seconds in which connections that were there before the socket closed send their call
+SECONDS: Final = 2.0  # of draining, so that a load balancer that checks every second notices
+LAST: Final = 0.5  # seconds after the socket is closed, in which accepted connections can send their call
 HEALTH: Final = "/healthz"
 BODY: Final = b"This process is about to end.\n"
 CLOSE: Final = (b"connection", b"close")
@@ -43,7 +44,7 @@ class Draining:
 
 
 def closing(send: ASGISendCallable) -> ASGISendCallable:
-    """The same, but the connection ends with the answer."""
+    """A `send` that adds the header which closes the connection after the response."""
 
     async def send_last(event: ASGISendEvent) -> None:
         if event["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Health of a process that serves pages alone; one that hears devices: devices/ingest/health.py."""
+"""Health checks of a process that serves pages alone; devices/ingest/health.py has those of the ingest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Health:
-    """An ASGI app around the pages, whose health asks the database, whatever the Host; it leaves no pulse."""
+    """ASGI middleware that answers health checks under any host by a query; it records no liveness."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

@@ -1,16 +1,16 @@
-"""Logging without secrets, and without a traceback where nothing of ours failed."""
+"""Log filters: no secrets in logs, and no traceback for requests that were refused."""
 
 import logging
 import re
 from typing import Any
 
 QUERY = re.compile(r"\?[^\s\"']*")
-# Links carry their secret until they are opened: an invitation's, a forgotten password's, an address's.
+# Addresses with a secret: of an invitation, of a password reset, and of confirming an e-mail address.
 LINK = re.compile(r"(/invitations/|/sign-in/new-password/|/account/email/)(?!done/)[^\s\"'/]+")
 
 
 class Refused(logging.Filter):
-    """Makes one line of a request that was refused, with the reason: that is no failure of ours."""
+    """Reduces the records of a refused request to one line with the reason, without a traceback."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith("django.") or getattr(record, "status_code", 500) >= 500:
@@ -26,7 +26,7 @@ class Refused(logging.Filter):
 
 
 class WithoutQuery(logging.Filter):
-    """Cuts the query string off every path in a record of an HTTP server, and the secret of a link out."""
+    """Removes query strings and secrets of links from records of HTTP servers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.name.startswith(("django.request", "django.security", "django.server", "uvicorn")):

@@ -1,4 +1,4 @@
-"""Runs several programs as one: they end together, and those that must live are started again."""
+"""Running a group of programs: they end together, and a program that ends before is restarted."""
 
 import math
 import signal
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 @dataclass
 class Program:
-    """One program of the group, and the process it runs in; several of one name run side by side."""
+    """A program of the group and its process; several programs may have one name."""
 
     name: str
     command: Sequence[str]
@@ -62,7 +62,7 @@ class Program:
             self.process.send_signal(self.ended_by)
 
     def wait_for_end(self, until: float) -> None:
-        """Waits for a program that was asked to end; one that does not within its time is killed."""
+        """Wait for the program to end, and kill it at `until`, in monotonic seconds."""
         if self.process is None:
             return
         try:
@@ -74,7 +74,7 @@ class Program:
 
 
 def end(programs: Sequence[Program]) -> None:
-    """All at once, the last started first."""
+    """End all programs at once, signalling the last started first."""
     for program in reversed(programs):
         program.ask_to_end()
     until = time.monotonic() + PATIENCE
@@ -90,9 +90,9 @@ def watch(programs: Sequence[Program]) -> NoReturn:
 
 
 def run_together(programs: Sequence[Program], started: Callable[[Program], None]) -> None:
-    """Runs the programs until we are asked to end, then ends them.
+    """Run the programs until a signal asks this process to end, then end them.
 
-    `started` is called after each start; it may wait until the program is ready for the next (`ending.wait`).
+    `started` is called after each start, and may wait until the program is ready (with `ending.wait`).
     """
     ending.heed()
     try:

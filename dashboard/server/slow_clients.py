@@ -1,9 +1,8 @@
-"""HTTP as uvicorn speaks it, for a caller that must get to the point.
+"""uvicorn's HTTP protocol with limits for slow clients.
 
-uvicorn waits for ever for the rest of a request's headers, of any length: a few thousand callers that send a
-byte now and then would take every connection there is. What a body may take, the apps know
-(dashboard.http.request_limits, devices.ingest.http). How many connections there are at once:
-dashboard.server.accepting.
+uvicorn waits without end for a request's headers, of any length, so that a few thousand clients that send a
+byte now and then would take all connections. Bodies are limited by the apps (dashboard.http.request_limits,
+devices.ingest.http), the number of connections by dashboard.server.accepting.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ ANSWER_PATIENCE: Final = 60.0  # seconds until an answer begins for a caller tha
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. Its deadline runs while a head is awaited or half there; whole ones cost nothing."""
+    """One connection; its deadline runs while a request's head, that is its headers, is incomplete."""
 
     _deadline: asyncio.TimerHandle | None = None
     _head_size = 0
@@ -46,9 +45,9 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def let_go(self) -> None:
-        """End it for lack of room, while nothing is being done for it."""
+        """Close the connection at the limit of connections, while it has no complete request."""
         self._head_is_there()
-        if self.transport.get_write_buffer_size():  # an answer that nobody reads
+        if self.transport.get_write_buffer_size():  # a response that the client does not read
             self.transport.abort()
         elif self._is_answering() and not self.cycle.response_started:
             self._end(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -60,22 +59,24 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing():
             self._head_is_there()
-        elif self._in_head or not (was_in_body or self._got_head):  # empty lines before a head are of it
+        elif self._in_head or not (
+            was_in_body or self._got_head
+        ):  # empty lines before a head count as part of it
             self._head_size += len(data)
             if self._head_size > HEAD_LIMIT:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             elif self._deadline is None:
                 self._wait_for_head()
-        elif self._in_body and not self._is_answering():  # the rest of a body that was refused: it is dropped
+        elif self._in_body and not self._is_answering():  # the rest of a refused body, which is dropped
             if self._deadline is None:
                 self._wait_for_head()
         elif self._deadline is not None:
             self._head_is_there()
 
     def eof_received(self) -> bool:  # type: ignore[override] # uvicorn leaves it to the transport, which closes
-        """Whether to stay open: a caller that closed its sending side gets the answer to a whole request.
+        """Whether to stay open after the client has closed its sending side: if a request is being answered.
 
-        One that is gone looks the same until something is written to it.
+        A client that has closed both sides looks the same until something is written to it.
         """
         if self._is_incomplete():
             self._refuse_incomplete()
@@ -114,7 +115,7 @@ class Protocol(HttpToolsProtocol):
             self._deadline = None
 
     def _too_slow(self) -> None:
-        # While an answer is under way, the head of the next request has time.
+        # While a request is being answered, the head of the next one may take longer.
         if self._is_answering():
             self._wait_for_head()
         elif self._head_size:
@@ -123,12 +124,12 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
 
     def _no_answer(self) -> None:
-        """Gives up on a caller that may have left. An answer that began finds that out by itself."""
+        """Close the connection of a client that may have left, unless its response has begun."""
         if not self.cycle.response_started:
             self.transport.close()
 
     def _is_incomplete(self) -> bool:
-        """Whether the end of what was sent lies within a request that nothing was answered to."""
+        """Whether the client has closed its sending side within a request that was not answered."""
         return self._in_body if self._is_answering() else self._in_head
 
     def _refuse_incomplete(self) -> None:
@@ -142,7 +143,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._head_is_there()
-        if self._is_answering():  # not in the middle of an answer to the request before
+        if self._is_answering():  # a status line would be in the middle of another response
             self.transport.close()
         else:
             self._end(status)
@@ -154,6 +155,6 @@ class Protocol(HttpToolsProtocol):
 
 
 def _wants_events(scope: HTTPScope) -> bool:
-    """A browser's event stream has no end to wait for: one that sends no more has left its page."""
+    """Whether it is a browser's event stream, which never ends: a half-closed one has left its page."""
     accepted = [value for name, value in scope["headers"] if name == b"accept"]
     return any(b"text/event-stream" in value for value in accepted)

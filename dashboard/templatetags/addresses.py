@@ -1,4 +1,4 @@
-"""Addresses of pages, which keep the organization that the viewer narrowed the site to."""
+"""Template tags for addresses of pages, which keep the organization that the page is narrowed to."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def to(context: Context, name: str, *args: str, **query: str | list[str]) -> str:
-    """The address of a page by name, with this query and the organization of the page it stands on."""
+    """The address of a page by its URL name, with this query and the organization of the present page."""
     scope = context.get("scope")
     if scope and scope.organization and "org" not in query:
         query["org"] = scope.organization.slug
@@ -24,7 +24,7 @@ def to(context: Context, name: str, *args: str, **query: str | list[str]) -> str
 
 @lru_cache(4096)
 def _reversed(name: str, args: tuple[str, ...]) -> str:
-    """A page has a hundred, and its refresh the same again."""
+    # Cached, as a page has a hundred addresses and each refresh has them again.
     return reverse(name, args=args)
 
 

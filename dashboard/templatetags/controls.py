@@ -1,4 +1,4 @@
-"""Fields of forms that are not ours, in our clothes."""
+"""A template tag for fields of allauth's forms, with the site's CSS class."""
 
 from typing import Any
 

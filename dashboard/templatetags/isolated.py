@@ -12,12 +12,12 @@ register = template.Library()
 
 @register.filter
 def bdi(text: Any) -> SafeString:
-    """A name, a tag, a note, or a sentence that holds one; nothing where it is empty."""
+    """A name, tag or note, or a sentence with one, in <bdi>; nothing if it is empty."""
     shown = conditional_escape(text)
     return SafeString(f"<bdi>{shown}</bdi>") if shown else SafeString("")
 
 
 @register.filter
 def bdi_each(texts: Iterable[Any]) -> SafeString:
-    """Several, with commas between them."""
+    """Several texts, each in <bdi>, with commas between them."""
     return SafeString(", ".join(map(bdi, texts)))

@@ -1,4 +1,4 @@
-"""Icons, badges, link indicators and bars. Each is drawn in one place and by one include."""
+"""Template tags and filters for icons, badges, link indicators and bars, each drawn in one place."""
 
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,15 +17,15 @@ from devices.status.annotated import DeviceWithStatus
 
 register = template.Library()
 
-NARROWEST = 0.8  # per cent of a bar: what is there can be seen
+NARROWEST = 0.8  # per cent of a bar that a status with devices gets at least
 
 
 @register.simple_tag
 @cache
 def icon(name: str, size: int = 16, classes: str = "") -> SafeString:
-    """A picture of the sprite, by its meaning; decoration, so it says nothing to a screen reader.
+    """A symbol of static/sprite.svg by its name, hidden from screen readers; `size` is in pixels.
 
-    A page has hundreds of the same few.
+    It is cached, as a page has hundreds of the same few.
     """
     return format_html(
         '<svg class="i{}" width="{}" height="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
@@ -45,33 +45,31 @@ def badge(device: DeviceWithStatus, size: str = "") -> SafeString:
 
 @register.simple_tag
 def status_badge(status: str, size: str = "") -> SafeString:
-    """The badge of a status by itself: in the legend, in a prediction."""
+    """The badge of a status, without a device."""
     return render_macro("parts/links.jinja", "badge", None, shown(status), size)
 
 
 @register.simple_tag(takes_context=True)
 def indicators(context: Context, both: Iterable[Indicator], form: str = "row") -> SafeString:
-    """Both link icons with their words, which `row` keeps for tooltip and reader, and `full` shows."""
+    """The icons of both links; the form `row` has their words as a tooltip, `full` shows them."""
     return render_macro("parts/links.jinja", "indicators", context["at"], list(both), form)
 
 
 @register.simple_tag
 def choices(offered: Iterable[Any], full: bool = False) -> SafeString:  # noqa: FBT001, FBT002  as tags are
-    """The links of a menu, each a dashboard.pages.parts.sort_links.Choice; `full`: no more of them can be
-    chosen.
-    """
+    """The links of a menu, each a sort_links.Choice; `full`: no other choice can be added."""
     return render_macro("parts/menus.jinja", "choices", None, offered, full)
 
 
 @register.simple_tag
 def ticks(options: Iterable[Any], name: str) -> SafeString:
-    """The ticks of a menu, each a dashboard.pages.parts.filter_form.Option of the filter `name`."""
+    """The checkboxes of a menu, each a filter_form.Option of the filter `name`."""
     return render_macro("parts/menus.jinja", "ticks", None, options, name)
 
 
 @register.simple_tag(takes_context=True)
 def quick(context: Context, template: str) -> SafeString:
-    """A template of the quick engine, with all the names of this one."""
+    """A Jinja template, rendered with the context of this one (dashboard/jinja.py)."""
     return rendered(template, cast("dict[str, Any]", context.flatten()))
 
 
@@ -89,7 +87,7 @@ def shown_as(status: str) -> str:
 
 @register.simple_tag
 def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> SafeString:
-    """The proportion bar of a count per status, in the order of the statuses.
+    """The bar of the proportions of statuses, in their order; `height` in pixels, `gap` in per cent.
 
     Every status that occurs gets at least NARROWEST per cent, taken from the others in proportion.
     """
@@ -97,7 +95,7 @@ def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> S
     total = sum(present.values())
     widths = {status: max(NARROWEST, 100 * n / total) for status, n in present.items()}
     scale = 100 / sum(widths.values()) if widths else 1
-    segments, x = "", 0.0  # of digits and words of ours; a page has hundreds
+    segments, x = "", 0.0  # not escaped for speed, as they have only numbers and words of the site
     for status, n in present.items():
         width = widths[status] * scale
         last = status == list(present)[-1]
@@ -114,6 +112,6 @@ def stack(counts: Mapping[Status, int], height: int = 6, gap: float = 0.35) -> S
 
 @register.filter
 def initials(user: Any) -> str:
-    """Up to two letters for a person without a picture."""
+    """The initials of an account, one or two letters."""
     names = [name for name in (user.first_name, user.last_name) if name] or [user.get_username()]
     return "".join(name[0] for name in names).upper()

@@ -13,7 +13,7 @@ register = template.Library()
 
 
 def _element(moment: datetime, text: str, tick: str = "") -> SafeString:
-    # A page has hundreds: they are not escaped, for all that is in them is digits and words of ours.
+    # Not escaped for speed, as a page has hundreds and they have only digits and words of the site.
     ticks = f' data-tick="{tick}"' if tick else ""
     return SafeString(
         f'<time datetime="{moment.isoformat()}" title="{words.full(moment)}"{ticks}>{text}</time>'
@@ -40,7 +40,7 @@ def ahead(context: Context, moment: datetime) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def clock(context: Context, moment: datetime) -> SafeString:
-    """The clock time of a moment, with its date where that is not today."""
+    """The time of day of a moment, with its date if that is not today, as a <time> element."""
     return _element(moment, words.clock(moment, context["at"]))
 
 
@@ -52,7 +52,7 @@ def clock_text(context: Context, moment: datetime) -> str:
 
 @register.filter
 def full(moment: datetime) -> str:
-    """A moment with its date, time and zone, as in the title of every time."""
+    """A moment with date, time and time zone, as in the title of every time."""
     return words.full(moment)
 
 
@@ -64,13 +64,13 @@ def between(start: datetime, end: datetime) -> str:
 
 @register.filter
 def span(time: timedelta) -> str:
-    """How long it is, whichever way it goes, to the second: "59 min 30 s"."""
+    """The absolute value of a duration, to the second: "59 min 30 s"."""
     return words.duration(abs(time), precise=True)
 
 
 @register.simple_tag(takes_context=True)
 def zone(context: Context) -> str:
-    """The zone that times are shown in: "Europe/Oslo (UTC+1)"."""
+    """The time zone in which times are shown: "Europe/Oslo (UTC+1)"."""
     name, distance = (
         timezone.get_current_timezone_name(),
         words.offset(timezone.localtime(context.get("at"))),
@@ -80,29 +80,29 @@ def zone(context: Context) -> str:
 
 @register.simple_tag
 def zone_name() -> str:
-    """The name of that zone, for the script that ticks."""
+    """The name of the time zone in which times are shown, for static/app.js."""
     return timezone.get_current_timezone_name()
 
 
 @register.filter
 def thousands(number: int | None) -> str:
-    """An exact number, thousands apart by thin spaces; a dash where it is not known."""
+    """A number with thin spaces between thousands; a dash for None."""
     return "–" if number is None else words.thousands(number)  # noqa: RUF001  as everywhere for no value
 
 
 @register.filter
 def plural(noun: str) -> str:
-    """More than one of a noun that the site chose."""
+    """The plural of a noun that the site's settings name."""
     return words.plural(noun)
 
 
 @register.filter
 def frozen_because(reason: str) -> str:
-    """What locks a device, by the slug of its reason."""
+    """The words for the slug of a reason to freeze."""
     return words.frozen_because(reason)
 
 
 @register.filter
 def milliseconds(moment: datetime) -> int:
-    """Since 1970, for the browser's clock."""
+    """Milliseconds since 1970, for the browser's clock."""
     return int(moment.timestamp() * 1000)

@@ -1,6 +1,6 @@
-"""How a device's two links are shown: the states of their icons, and what is said beside them.
+"""The indicators of a device's two links: the states of their icons, and their words.
 
-Reads what `status.with_status` annotates and decides no status.
+They show what `status.with_status` has annotated, and decide no status.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ HEARTBEAT_STATES = {
 
 @dataclass(frozen=True)
 class Indicator:
-    """One icon: its link and state as the sprite names them, its words, and the times it speaks of."""
+    """An indicator: its link and state, which name its icon, its words, and the times for its tooltip."""
 
     link: str
     state: str
@@ -52,19 +52,19 @@ class Indicator:
 
 
 def vpn(device: DeviceWithStatus) -> Indicator:
-    """The VPN of an annotated device."""
+    """The indicator of the VPN of an annotated device."""
     recorded = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since)
     return vpn_in(vpn_state(recorded, device), device.vpn_since)
 
 
 def vpn_state(recorded: str | None, device: Device | None) -> str:
-    """The state of a VPN by what the newest record says, and by the settings of its device at present."""
+    """The state of the VPN (a key of VPN_ICONS) from the last record and the device's present settings."""
     state = vpn_states.state_of(recorded, used=device is None or device.vpn_enabled)
     return "unset" if state == "off" and device and device.vpn_unset else state
 
 
 def vpn_in(state: str, since: datetime | None, note: str = "") -> Indicator:
-    """The VPN in a state of VPN_ICONS; a `note` is said for the times."""
+    """The indicator of a VPN in a state of VPN_ICONS; a `note` is shown instead of the times."""
     icon = VPN_ICONS[state]
     words = f"{settings.VPN_WORD} {VPN_NOT_YET if state == 'unset' else VPN_STATES[icon]}"
     if state in VPN_NOTES:
@@ -73,7 +73,7 @@ def vpn_in(state: str, since: datetime | None, note: str = "") -> Indicator:
 
 
 def heartbeat(device: DeviceWithStatus) -> Indicator:
-    """The API heartbeat of an annotated device."""
+    """The indicator of the API heartbeat of an annotated device."""
     state = "overdue" if device.overdue else device.heartbeat
     words = f"API {HEARTBEAT_STATES[state]}"
     poll = device.last_poll

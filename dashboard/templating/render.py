@@ -1,4 +1,4 @@
-"""Templates of the quick engine (dashboard/jinja.py), for Python and for tags of Django's."""
+"""Rendering Jinja templates (dashboard/jinja.py) from Python and from Django's template tags."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from jinja2 import Environment
 
 
 def rendered(template: str, context: dict[str, Any]) -> SafeString:
-    """A template of this engine with these values; it has escaped what it shows."""
+    """A Jinja template rendered with this context; its output is escaped."""
     return SafeString(_engine().get_template(template).render(context))
 
 
 def render_macro(template: str, macro: str, at: datetime | None, *values: Any) -> SafeString:
-    """A macro of a template of this engine; `at` is the page's clock, where it tells times."""
+    """A macro of a Jinja template, called with these values; `at` is needed if it shows relative times."""
     module = _engine().get_template(template).make_module({"at": at})
     return SafeString(getattr(module, macro)(*values))
 

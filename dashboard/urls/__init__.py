@@ -1,4 +1,4 @@
-"""Every page of the site."""
+"""The addresses of all pages, and the handlers of errors."""
 
 from django.contrib import admin
 from django.urls import include, path, register_converter

@@ -1,10 +1,10 @@
-"""What names a device, a key and a secret in addresses; dashboard/urls registers them."""
+"""Path converters for a device, a key and a secret; dashboard/urls registers them."""
 
 from devices.models import UUID_PATTERN
 
 
 class TextConverter:
-    """A text that an address holds as it is stored; anything that its pattern does not match is no page."""
+    """A text that is in the address as it is stored; other texts match no page."""
 
     regex = ""
 
@@ -28,6 +28,6 @@ class Fingerprint(TextConverter):
 
 
 class Secret(TextConverter):
-    """The secret of a link, no longer than the site makes any."""
+    """The secret of a link; none of the site's is longer."""
 
     regex = "[A-Za-z0-9_:-]{1,8000}"

@@ -1,4 +1,4 @@
-"""Pages about devices. Fleets are named by slug, devices by UUID."""
+"""The addresses of pages about devices, in which fleets are named by slug and devices by UUID."""
 
 from django.urls import path
 

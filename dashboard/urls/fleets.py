@@ -1,6 +1,6 @@
-"""The Fleets page, and the settings of organizations and fleets.
+"""The addresses of the Fleets page and of the settings of organizations and fleets.
 
-What people choose, as a name, never shares a level of an address with a word (tests/test_urls.py).
+A level of an address has either names that people choose or fixed words, never both (tests/test_urls.py).
 """
 
 from django.urls import path

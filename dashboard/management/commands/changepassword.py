@@ -1,4 +1,4 @@
-"""Django's command, for the same names as the sign-in page."""
+"""Django's `changepassword`, which also accepts an e-mail address or another spelling of the user name."""
 
 from typing import Any
 

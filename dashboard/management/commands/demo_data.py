@@ -1,4 +1,4 @@
-"""Make the demo organization."""
+"""The command `demo_data`: create the demo organization."""
 
 from __future__ import annotations
 

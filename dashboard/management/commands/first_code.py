@@ -1,4 +1,4 @@
-"""Say the code that the page /welcome/ asks for."""
+"""The command `first_code`: print the code that the page /welcome/ requires."""
 
 from typing import Any
 

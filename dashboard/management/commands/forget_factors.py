@@ -1,4 +1,4 @@
-"""Let a person who has lost every second factor sign in by password alone."""
+"""The command `forget_factors`: let a person who has lost every second factor sign in by password alone."""
 
 from typing import Any
 

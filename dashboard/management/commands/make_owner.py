@@ -1,4 +1,4 @@
-"""Make somebody Owner of an organization whose Owners cannot be reached any more."""
+"""The command `make_owner`: make a person Owner of an organization whose Owners cannot be reached."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Django's `migrate`, one at a time: of two that begin together the second waits, and finds nothing to do.
+"""Django's `migrate`, one at a time: a second one that is started meanwhile waits, and finds nothing to do.
 
-It asks again and again instead of waiting in the database: a query that waits would hold up the first one's
-indexes, which are built once no older query is under way.
+It polls for the lock: a query that waits in the database would delay CREATE INDEX CONCURRENTLY of the first
+one, which waits for older queries.
 
-Where a migration takes the place of older ones (`replaces`), a database that has all of these counts as
-migrated. One that has only some of them is refused: the others are no longer there to go on with.
+A database with all migrations that a squashed one replaces counts as migrated. One with only some of them is
+refused, as the others no longer exist.
 """
 
 import time
@@ -29,7 +29,7 @@ UNRELEASED: Final = (
 
 class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["check_unapplied"] or options["plan"]:  # they only read
+        if options["check_unapplied"] or options["plan"]:  # these only read
             refuse_unreleased(options["database"])
             super().handle(*args, **options)
             return
@@ -53,7 +53,7 @@ class Command(migrate.Command):
 
 
 def refuse_unreleased(database: str) -> None:
-    """Raises CommandError for a database with only some of the migrations that one of ours replaces."""
+    """Raise CommandError for a database with only some of the migrations that a squashed one replaces."""
     applied = MigrationRecorder(connections[database]).applied_migrations()
     for migration in MigrationLoader(None).replacements.values():
         there = [key in applied for key in migration.replaces]

@@ -1,4 +1,4 @@
-"""Do what was started in the background."""
+"""The command `work`: run background jobs."""
 
 import asyncio
 from argparse import ArgumentParser

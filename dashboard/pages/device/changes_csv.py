@@ -1,4 +1,4 @@
-"""The whole kept history of one device, as a file."""
+"""The whole stored history of one device as a CSV file."""
 
 from __future__ import annotations
 

@@ -28,9 +28,10 @@ WORDS: Final = {"name": "Name", "notes": "Notes", "tags": "Tags", "poll_interval
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
-    """Ask for one fact and save it, but not over what others saved meanwhile: then 409, with both values.
+    """The form of one field, and saving it; answered 409, with both values, if others saved it meanwhile.
 
-    To htmx the form, and after saving the fact, stand in its place on the Device Summary.
+    To htmx it answers with a fragment that replaces the field on the Device Summary: the form, or the saved
+    value.
     """
     target, meanwhile = find_target(request, uuid, Role.OPERATOR), None
     now: Any = getattr(target.device, field)
@@ -56,7 +57,7 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
 
 
 def _saved(request: HttpRequest, uuid: str, field: str, target: Target) -> HttpResponse:
-    """The fact as it is now, to htmx; else the Device Summary."""
+    """The response after saving: to htmx the field with its value, else a redirect to the Device Summary."""
     if not wants_fragment(request):
         messages.success(request, f"{WORDS[field]} saved.")
         return lead_to(target.scope, "devices:detail", uuid)
@@ -71,7 +72,7 @@ def _saved(request: HttpRequest, uuid: str, field: str, target: Target) -> HttpR
 
 
 def _meanwhile(device: Device, field: str, now: Any) -> dict[str, Any]:
-    """What stands `now`, in words, and the entry of who saved it."""
+    """The context of a conflict: the present value in words, and the audit entry that saved it, if known."""
     entries = AuditEntry.objects.filter(
         organization_id=device.organization_id,
         action="device-changed",

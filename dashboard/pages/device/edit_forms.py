@@ -1,4 +1,4 @@
-"""What an operator may say of a device, as forms: one fact each."""
+"""The forms for the fields of a device that operators edit; each has the valid value as `value`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ FORMS: Final[dict[str, type[Any]]] = {
 
 
 def initial(field: str, value: Any) -> dict[str, Any]:
-    """A value as its form shows it."""
+    """The initial values of the form of a field, from the field's value."""
     if field == "poll_interval":
         return as_initial(value)
     return {field: "\n".join(tag_words(value)) if field == "tags" else value}

@@ -1,7 +1,7 @@
-"""What happened to one device: changes of its status and of its links in one list, newest first.
+"""The events of one device: changes of its status and transitions of its links in one list, newest first.
 
-A link's edge that changed the status is one entry: the status, with the edge as its reason. What the clock
-has done since anything was recorded is in the list too, dated at its deadlines.
+A transition that changed the status is one event: the status, with the transition as its reason. Deadlines
+that have passed but are not recorded yet are in the list as well, dated at the deadline.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ Link = ConnectivityRecord.Link
 
 @dataclass(frozen=True)
 class Event:
-    """One entry: its kind ("status", "vpn", "heartbeat"), the state it led to, and words.
+    """An event: its kind ("status", "vpn" or "heartbeat"), the state it led to, and its words.
 
-    `before` is a status the words begin with; `until` the next change of the same kind, None while it lasts.
+    `before` is the status before, if the event shows it. `until` is the next change of the status, None while
+    it lasts and for links.
     """
 
     kind: str
@@ -41,18 +42,18 @@ class Event:
     reason: str
     at: datetime
     until: datetime | None = None
-    link: str = ""  # whose change it was, or what brought the status: vpn, heartbeat, or nothing
-    run: tuple[Event, ...] = ()  # what it stands for, newest first: many changes of one link within an hour
+    link: str = ""  # the link that changed, or whose transition changed the status: vpn, heartbeat, or ""
+    run: tuple[Event, ...] = ()  # events that it summarizes, newest first: changes of one link within an hour
 
     @property
     def first(self) -> datetime:
-        """When the oldest of what it stands for happened."""
+        """The moment of the event, or of the oldest one that it summarizes."""
         return self.run[-1].at if self.run else self.at
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some events, newest first; `older` is the `until` of the next page, None where there is none."""
+    """A page of events, newest first; `older` is the `until` of the next page, None if it is the last."""
 
     events: tuple[Event, ...]
     older: datetime | None
@@ -61,9 +62,10 @@ class Page:
 def history(
     device: DeviceWithStatus, recorded_history: DeviceHistory, limit: int, until: datetime | None = None
 ) -> Page:
-    """Some `limit` events of a device: the newest, or the newest before `until`.
+    """The newest events of a device, or the newest before `until`; about `limit` of them.
 
-    Of `past`, in which there must be one more than that. Events of one instant stay together.
+    `recorded_history` must have one row more than `limit` of each kind. Events of one instant are never
+    split between pages, so a page may have fewer or more.
     """
     changes, transitions = (
         _before(until, item)[: limit + 1] for item in (recorded_history.changes, recorded_history.transitions)
@@ -81,7 +83,7 @@ def history(
 
 
 def runs_as_one(page: Page, limit: int) -> Page:
-    """The same with each run of changes as one event, of these the newest `limit`."""
+    """The page with each run of changes of one link as one event; the newest `limit` events of it."""
     left, events = list(page.events), list[Event]()
     while left and len(events) < limit:
         newest = left[0]
@@ -92,7 +94,7 @@ def runs_as_one(page: Page, limit: int) -> Page:
         else:
             events.append(left.pop(0))
     while left and left[0].at >= min(event.first for event in events):
-        events.append(left.pop(0))  # within a run, or of the same instant
+        events.append(left.pop(0))  # lies within a run, or is of the same instant as the last event
     return Page(tuple(events), min(event.first for event in events) if left else page.older)
 
 
@@ -108,16 +110,15 @@ def _before(until: datetime | None, rows: list[Any]) -> list[Any]:
 
 
 def _first_from(device: Device, recorded_history: DeviceHistory, until: datetime) -> datetime | None:
-    """When the status first changed from `until` on: the end of the newest one before it."""
+    """The first change of status at or after `until`, at which the newest status before it ended."""
     later = StatusChange.objects.filter(device=device, at__gte=until).order_by("at", "id")
-    passed = [
-        change.at for change in recorded_history.changes if change.at >= until
-    ]  # where none is recorded
+    # Changes by deadlines that are not recorded yet.
+    passed = [change.at for change in recorded_history.changes if change.at >= until]
     return later.values_list("at", flat=True).first() or min(passed, default=None)
 
 
 def _statuses(changes: list[StatusChange], following: datetime | None) -> list[Event]:
-    """Changes, newest first, as events that know how long each status lasted."""
+    """The changes, newest first, as events with the end of each status; `following` ends the newest."""
     ends = [following, *(change.at for change in changes)]
     return [_status(change, end) for change, end in zip(changes, ends, strict=False)]
 
@@ -160,15 +161,16 @@ def _transition(transition: ConnectivityRecord) -> Event:
 
 
 COLUMNS: Final = ("at", "until", "what", "state", "before", "change", "reason")
-BATCH: Final = 1000  # entries in memory
+BATCH: Final = 1000  # events in memory
 
 
 async def batches(
     device: DeviceWithStatus, at: Moment, size: int = BATCH
 ) -> AsyncIterator[list[tuple[str, ...]]]:
-    """All that is kept of a device read by with_status: the entries of its list, one page after another.
+    """All stored events of a device, as rows with COLUMNS, in batches of about `size`.
 
-    Each is read by queries of its own: a slow reader holds no transaction open.
+    `device` was read by with_status. Each batch is read by its own queries, so that a slow reader keeps no
+    transaction open.
     """
     page: Page | None = None
     while page is None or page.older:

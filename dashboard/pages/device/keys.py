@@ -1,4 +1,4 @@
-"""The keys of one device: listed, rotated, revoked. A new key is shown once."""
+"""The page of the keys of one device, on which they are rotated and revoked. A new key is shown once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RotateForm(forms.Form):
 
     @property
     def overlap(self) -> timedelta | None:
-        """How long both keys live; None: until the older one is revoked."""
+        """How long both keys are valid; None: until the older one is revoked."""
         hours = self.cleaned_data["hours"]
         return timedelta(hours=int(hours)) if hours else None
 
@@ -49,9 +49,9 @@ class RotateForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def rotate(request: HttpRequest, uuid: str) -> HttpResponse:
-    """The keys of a device, and after a POST a new one: in that one answer, which nobody stores.
+    """The keys of a device; a POST creates a new one, which only its response shows, and nobody stores.
 
-    The form names the newest key it knows of, so that a reload of the answer makes no second one.
+    The form has the fingerprint of the newest key, so that a reload of the response creates no second key.
     """
     target, new, refused = find_target(request, uuid, Role.OPERATOR), "", ""
     form = RotateForm(request.POST or None)
@@ -77,7 +77,10 @@ def rotate(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 def _rotate(request: HttpRequest, device: Device, form: RotateForm) -> tuple[str, str]:
-    """The new key, or why there is none, in words. Raises Device.DoesNotExist."""
+    """The new key and "", or "" and the sentence that tells why there is none.
+
+    Raises Device.DoesNotExist if the device was deleted meanwhile.
+    """
     seen, actor = request.POST.get("newest", ""), person(request)
     try:
         return key_rotation.rotate(device=device, overlap=form.overlap, seen=seen, actor=actor), ""
@@ -96,7 +99,7 @@ AGAIN: Final = (
 @require_POST
 @signed_in
 def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
-    """Accept a key of this device no more."""
+    """Revoke a key of this device; 404 if the device has no such key."""
     target = find_target(request, uuid, Role.OPERATOR)
     found = keys.named(key)
     if found is None or found.device_id != target.device.pk:
@@ -111,7 +114,7 @@ def revoke(request: HttpRequest, uuid: str, key: str) -> HttpResponse:
 
 
 def _warning(live: list[KeyRow]) -> str:
-    """What revoking one of the keys ends."""
+    """The sentence that warns what revoking one of the valid keys would do."""
     if len(live) < keys.LIVE_DEVICE_KEYS:
         return "It is the only valid key. Without another one the device cannot report."
     if live[0].last_used_at is None:
@@ -120,6 +123,6 @@ def _warning(live: list[KeyRow]) -> str:
 
 
 def _rows(device: Device) -> list[KeyRow]:
-    """Its keys by age; names tell the newest from those before it."""
+    """The device's keys, newest first, named as the newest and the older ones."""
     rows = listed(ApiKey.objects.filter(device=device), clock.now())
     return [replace(row, name="older key" if index else "newest key") for index, row in enumerate(rows)]

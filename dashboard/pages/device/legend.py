@@ -20,7 +20,7 @@ from devices.words import of_site
 @require_safe
 @signed_in
 def statuses(request: HttpRequest) -> HttpResponse:
-    """All statuses as this site shows them, in their order, and the states of the two links."""
+    """The page, with the statuses that this site shows and the states of the two links."""
     legend = [(status, given_when(status), steps(status)) for status in vocabulary()]
     context = {
         "nav": "",
@@ -36,7 +36,7 @@ def statuses(request: HttpRequest) -> HttpResponse:
 
 
 def given_when(status: Status) -> list[tuple[int, str]]:
-    """The rules, by number, that give what is shown as this status."""
+    """The numbers and sentences of the rules whose status is shown as this one."""
     return [
         (number, of_site(rule.sentence))
         for number, rule in enumerate(RULES, 1)

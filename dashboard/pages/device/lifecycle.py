@@ -1,4 +1,4 @@
-"""What is done to one device: deactivate, move, delete. Each is a page that asks, and a POST that does."""
+"""The pages on which one device is deactivated, moved or deleted, each after a confirmation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fleets.text import Words, isolated
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Take the device out of service; 409 with the reason where a link is up at that instant."""
+    """Take the device out of service; answered 409, with the reason, if a link is up at that moment."""
     target, refused = find_target(request, uuid, Role.OPERATOR), False
     if request.method == "POST":
         try:
@@ -52,7 +52,10 @@ def deactivate(request: HttpRequest, uuid: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def move(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Choose a fleet of the same organization (`?to=`), see what changes, move; 409 where it moved since."""
+    """Choose a fleet of the organization (`?to=`), see the consequences, and move the device there.
+
+    Answered 409 if the device was moved or the fleet deleted meanwhile.
+    """
     target, refused = find_target(request, uuid, Role.OPERATOR), ""
     if request.method == "POST":
         answer = _move(request, target)
@@ -70,7 +73,7 @@ def move(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 def _move(request: HttpRequest, target: Target) -> HttpResponse | str:
-    """Move it and lead to it; or why it was not moved, in words."""
+    """Move the device and redirect to it; or the sentence that tells why it was not moved."""
     mine = Fleet.objects.filter(organization=target.device.organization_id)
     fleet = mine.filter(slug=request.POST.get("to", "")).first()
     if fleet is None:
@@ -96,7 +99,7 @@ NO_FLEET: Final = "The {fleet} you chose no longer exists."
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def delete(request: HttpRequest, uuid: str) -> HttpResponse:
-    """Delete the device after its name, or the beginning of its UUID, was typed."""
+    """Delete the device after its name, or the beginning of its UUID, was typed to confirm it."""
     target = find_target(request, uuid, Role.ADMINISTRATOR)
     form = DeleteForm(target.device, request.POST or None)
     if form.is_valid():
@@ -111,7 +114,7 @@ def delete(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 def _tell(request: HttpRequest, did: str, was: str, *, done: bool) -> None:
-    """Say what was done, or that there was nothing to do."""
+    """Show a message: `did` if something was changed, `was` if nothing had to be."""
     if done:
         messages.success(request, did)
     else:
@@ -119,7 +122,7 @@ def _tell(request: HttpRequest, did: str, was: str, *, done: bool) -> None:
 
 
 class DeleteForm(forms.Form):
-    """Deleting asks for the name, or the beginning of the UUID, to be typed."""
+    """The confirmation of deleting: the device's name, or the beginning of its UUID, must be typed."""
 
     confirm = Words(
         max_length=255,

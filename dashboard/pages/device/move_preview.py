@@ -1,4 +1,4 @@
-"""What moving a device to another fleet changes, told before it is done."""
+"""The consequences of moving a device to another fleet, for a preview."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fleets.models import Fleet
 
 @dataclass(frozen=True)
 class Consequence:
-    """One thing about the device: what it is, what it becomes, and when or why."""
+    """A property of the device in words, before and after the move, with a note about when or why."""
 
     name: str
     before: str

@@ -14,7 +14,7 @@ NEAR = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Window:
-    """The moments of the picture, drawn from `start` to `end`; `now` moves on in the browser."""
+    """The moments of the picture, which reaches from `start` to `end`; the browser advances `now`."""
 
     start: datetime
     expected: datetime
@@ -23,7 +23,7 @@ class Window:
     now: datetime = field(compare=False)
 
     def share(self, moment: datetime) -> str:
-        """Where a moment lies, as a per cent of the width for an SVG attribute."""
+        """The position of a moment in per cent of the width, as text for an SVG attribute."""
         share = (moment - self.start) / (self.end - self.start)
         return f"{100 * min(1.0, max(0.0, share)):.2f}%"
 
@@ -37,14 +37,14 @@ class Window:
 
     @property
     def ok_share(self) -> str:
-        """How far the part before the next poll was due is filled."""
+        """The position up to which the part before the expected poll is filled."""
         return self.share(min(self.now, self.expected))
 
 
 def window(
     device: Device, next_status: Status | None, next_at: datetime | None, at: datetime
 ) -> Window | None:
-    """The window whose end brings the next status; None where no such clock is running."""
+    """The window that ends with the next status; None if that does not depend on the heartbeat."""
     poll = device.last_poll
     if poll is None or next_status is None or next_at not in (poll.late_at, poll.lost_at):
         return None

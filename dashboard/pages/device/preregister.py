@@ -1,4 +1,4 @@
-"""A device that is made before it is switched on."""
+"""The page on which a device is preregistered: created before it is switched on."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PreregisterForm(forms.Form):
         help_text="32 or 62 hexadecimal characters. Leave empty to generate a UUID.",
         widget=forms.TextInput(EXACT),
     )
-    # Taken where none is given. It stands in the form, so that a reload of the answer meets its device.
+    # The UUID to use if none is entered; in the form, so that a reload of the response finds its device.
     made = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput)
 
     def clean_uuid(self) -> str:
@@ -49,7 +49,7 @@ class PreregisterForm(forms.Form):
 
     @property
     def wanted(self) -> str:
-        """The UUID that the device is to have."""
+        """The UUID of the new device: the one entered, else the generated one."""
         made = str(self.cleaned_data["made"])
         return self.cleaned_data["uuid"] or (made if re.fullmatch(UUID_PATTERN, made) else _new_uuid())
 
@@ -59,7 +59,7 @@ def _new_uuid() -> str:
 
 
 def _uuid(written: str) -> str:
-    """As it is stored, however it was written; ValidationError where it is none."""
+    """An entered UUID as it is stored; "" if empty. Raises ValidationError if it is none."""
     uuid = written.strip().replace("-", "").lower()
     if uuid and not re.fullmatch(UUID_PATTERN, uuid):
         raise forms.ValidationError("A UUID has 32 or 62 characters (0 to 9 and a to f).")
@@ -69,7 +69,11 @@ def _uuid(written: str) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def preregister(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make a device of this fleet; the answer shows its key, which nobody stores, and never again."""
+    """Create a device of this fleet; only the response shows its key, which nobody stores.
+
+    Answered 404 to strangers or if the fleet was deleted meanwhile, 403 below Operator, 409 if the UUID is
+    taken.
+    """
     at, scope = clock.now(), request_scope(request)
     mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
@@ -94,7 +98,7 @@ def preregister(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _taken(request: HttpRequest, form: PreregisterForm, context: dict[str, Any]) -> HttpResponse:
-    """Say whose UUID it is, as far as the viewer may know; what was entered stays."""
+    """The form again, with its values, and the device that has the UUID if the person may see it."""
     device = Device.objects.filter(organization__in=context["scope"].organizations, uuid=form.wanted).first()
     if form.cleaned_data["uuid"]:
         form.add_error("uuid", "Another device on this site already has this UUID. No device was created.")

@@ -34,8 +34,8 @@ from devices.status.reading import as_recorded, moved_ids, with_status
 from fleets.access.roles import May
 from fleets.postgres import moments
 
-EVENTS = 20
-READ = 120  # changes in which runs are looked for
+EVENTS = 20  # events on a page
+READ = 120  # changes that are read to find runs of them
 
 
 @dataclass(frozen=True)

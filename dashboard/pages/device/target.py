@@ -1,4 +1,4 @@
-"""The page of one action on one device: who may, what it shows of the device, how a refusal reads."""
+"""What pages of an action on one device share: finding the device, its context, and the page of a refusal."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from fleets.text import isolated
 
 @dataclass(frozen=True)
 class Target:
-    """The device that an address names, as it is at the clock `at`."""
+    """The device that an address names, with its status at `at`."""
 
     device: DeviceWithStatus
     at: datetime
     scope: Scope
 
     def context(self, **more: Any) -> dict[str, Any]:
-        """What templates/devices/action.html expects."""
+        """The context that templates/devices/action.html expects, with `more` added."""
         shown = {"nav": "fleets", "scope": self.scope, "at": self.at, "device": self.device}
         return shown | {"links": (indicators.vpn(self.device), indicators.heartbeat(self.device))} | more
 
 
 def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
-    """The device of this address: Http404 to strangers, PermissionDenied to members below `least`."""
+    """The device with this UUID; raises Http404 for strangers, PermissionDenied for roles below `least`."""
     at, scope = clock.moment(), request_scope(request)
     devices = with_status(in_organizations(scope.chosen), at).select_related("fleet", "organization")
     found = get_object_or_404(devices, uuid=uuid)
@@ -45,7 +45,7 @@ def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
 
 
 def gone(request: HttpRequest, device: Device) -> HttpResponse:
-    """The answer where the device was deleted between the reading and the lock."""
+    """The page, with status 404, for a device that was deleted after it was read."""
     words = f"{isolated(device)} was deleted meanwhile. Nothing else was changed."
     context = {"heading": "This device no longer exists", "words": words}
     return render(request, "refused.html", context, status=404)

@@ -1,7 +1,8 @@
 """The connectivity picture of a device: three lanes over a day, a week or a month, as values for an SVG.
 
-Height carries the state, colour repeats it; what we did not observe is hatched. A day shows every span; a
-longer time, or a day with too many, shows the worst of each of its buckets. Uptime comes from the spans.
+The height of a segment shows its state, and so does its colour; outages of ours are hatched. A day shows
+every span; a longer range, or a day with very many spans, shows the worst state of each bucket. Uptime is
+computed from the spans.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
 from devices.status.annotated import DeviceWithStatus
 
 HEIGHT: Final = 24
-SPANS_DRAWN: Final = 200  # in one lane, beyond which a day is drawn in buckets too
-# By state: how high it stands. What is in none of them is a line at the bottom.
+SPANS_DRAWN: Final = 200  # spans of a lane; with more, a day is drawn in buckets as longer ranges are
+# The heights of states; those in none of these are a line at the bottom.
 FULL: Final = {Status.ONLINE, "connected", HeartbeatState.RECENT}
 MOST: Final = {Status.UPDATING, Status.CONFIGURING}
 HALF: Final = {Status.VPN_ONLY, Status.HEARTBEAT_ONLY, Status.POST_PROVISIONING, HeartbeatState.LATE}
-# By lane, the worst first: what a bucket shows.
+# The states of each lane, the worst first, as a bucket shows its worst state.
 WORST: Final = {
     "status": [status.value for status in RANKS if status],
     "vpn": ["disconnected", "connected", "unknown"],
@@ -40,7 +41,10 @@ MEANS: Final = {"status": "reachable", "vpn": "connected", "heartbeat": "contact
 
 @dataclass(frozen=True)
 class Segment:
-    """A rectangle of a lane: where it stands, what it says, and the `until` of the changes that led to it."""
+    """A rectangle of a lane: position and width in per cent, `y` in pixels from the top, and its words.
+
+    `until` is the end of its span, at which a list of the events that led to it begins.
+    """
 
     state: str
     x: str
@@ -56,9 +60,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class SpanRow:
-    """One lane: its segments, its uptime in words, and what that means.
+    """A lane: its segments, and its uptime in words with what that means, as "connected".
 
-    `changes` is how often the link changed within the hour, where it is flapping.
+    `changes` is the number of changes within the hour if the link is flapping, else 0.
     """
 
     kind: str
@@ -71,7 +75,7 @@ class SpanRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The whole picture."""
+    """The picture: its range, lanes, marks of the axis and outages of ours."""
 
     range: Range
     rows: tuple[SpanRow, ...]
@@ -82,9 +86,10 @@ class Timeline:
 def timeline(
     device: DeviceWithStatus, recorded_history: DeviceHistory, period: Range, at: Moment
 ) -> Timeline:
-    """The picture of a device read by with_status, of what happened from the start of the range.
+    """The picture of a device for a range up to `at`.
 
-    It stays the same for a step of its range.
+    `device` was read by with_status; `recorded_history` begins at the start of the range. Without a change
+    the picture is the same for a whole step of the range.
     """
     scale = Scale(period.start(at.at), period.end(at.at), at.at)
     history = device_spans.spans_of(device, recorded_history, scale.start, at)
@@ -143,7 +148,7 @@ def _name(kind: str, state: str) -> str:
 
 
 def _worst(kind: str, spans: list[Span], period: Range, scale: Scale) -> list[Span]:
-    """The worst state of each bucket, equal neighbours as one span."""
+    """The worst state of each bucket as spans; equal neighbours are merged."""
     length = period.length / period.buckets
     states: list[str] = [""] * period.buckets
     rank = {state: number for number, state in enumerate(WORST[kind])}
@@ -165,7 +170,7 @@ def _worst(kind: str, spans: list[Span], period: Range, scale: Scale) -> list[Sp
 
 
 def _percent(share: float | None) -> str:
-    """One decimal, never rounded up: what was lost for a moment is not 100 %."""
+    """A share in per cent with one decimal, rounded down, so that a short loss is not shown as 100 %."""
     if share is None:
         return "no data"
     if 0 < share < 0.001:

@@ -1,4 +1,4 @@
-"""A device's vitals as meters; what it did not report, or cannot mean, is "no data", never nought."""
+"""A device's vitals as meters; a value that was not reported, or makes no sense, is "no data" and never 0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 @dataclass(frozen=True)
 class Vital:
-    """One meter: `share` in per cent fills it, None where nothing is known or nothing bounds the value."""
+    """A meter; `share` fills it in per cent, None if the value or its limit is unknown."""
 
     name: str
     words: str
@@ -83,7 +83,7 @@ def _percent(share: float) -> int:
 
 
 def size(number: float) -> str:
-    """A number of bytes, three digits or so: "12.6 GB"."""
+    """A number of bytes in words, with about three digits: "12.6 GB"."""
     unit = 0
     while number >= 999.5 and unit < len(UNITS) - 1:
         number, unit = number / 1000, unit + 1

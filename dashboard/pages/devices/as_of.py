@@ -1,4 +1,4 @@
-"""The Devices page, of all fleets or of one, as it was at a minute of the kept history."""
+"""The Devices page, or the page of a fleet, as of a past minute, with the difference to the present."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from devices.status.reading import moved_ids
 from fleets.models import Fleet
 from fleets.postgres.keyset import Page
 
-KEPT = ("org", "sort", "per_page", "range", "at", "view")
+KEPT = ("org", "sort", "per_page", "range", "at", "view")  # parameters that the form of the filters passes on
 ORDERS = {"attention": "Needs attention", "name": "Name"}
 
 
@@ -42,7 +42,7 @@ def devices_page_as_of(
     at: Moment,
     now: Moment,
 ) -> HttpResponse:
-    """The page as of `at`: it does not refresh, and nothing can be done in it."""
+    """The page as of `at`, which neither refreshes nor has actions."""
     instant = counts_as_of.instant(at, now)
     list_as_of_ = ListAsOf(scope.chosen, query.filters, instant)
     sort = _sort(query, list_as_of_)
@@ -68,7 +68,7 @@ def devices_page_as_of(
 
 
 def _sort(query: Query, list_as_of_: ListAsOf) -> str:
-    """By attention or by name; of a long list by name."""
+    """The order of the list: by attention or by name, and only by name if the list is long."""
     name = query.sort.removeprefix("-")
     if name == "name" or (name in ORDERS and list_as_of_.is_short):
         return query.sort
@@ -105,7 +105,7 @@ def _say_what_is_of_now(query: Query) -> None:
 
 
 def _facets(list_as_of_: ListAsOf, scope: Scope, now: Moment) -> Any:
-    """A count per status then, beside that of now where both can be had."""
+    """The counts by status as of the instant, beside the present ones; None if they cannot be counted."""
     counts = list_as_of_.counts()
     if counts is None:
         return None

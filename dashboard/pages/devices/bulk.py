@@ -32,9 +32,9 @@ SEVERAL = "These devices belong to several organizations. Choose one organizatio
 @require_POST
 @signed_in
 def select(request: HttpRequest) -> HttpResponse:
-    """Fix the devices that were ticked, or `all` that the `query` of the list names, and lead on.
+    """Store the selected devices, ticked ones or `all` of the list with this `query`, and lead to the action.
 
-    Http404 for an action that there is not, PermissionDenied to members below its role.
+    Raises Http404 for an unknown action, PermissionDenied for roles below the action's.
     """
     scope, action = request_scope(request), request.POST.get("action", "")
     if action not in bulk_actions.ACTIONS:
@@ -58,7 +58,7 @@ def select(request: HttpRequest) -> HttpResponse:
 
 
 def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
-    """Those of the ticked rows; a row of several devices names them all."""
+    """The devices of the ticked rows; a row may have several UUIDs, separated by commas."""
     uuids = {uuid for row in request.POST.getlist("sel") for uuid in row.split(",")}
     return in_organizations(scope.organizations).filter(uuid__in=uuids)
 
@@ -74,7 +74,7 @@ def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[De
 
 
 def _back(chosen: Selection) -> str:
-    """The list that the devices were chosen in: where they were ticked, or where it cannot be read, all."""
+    """The address of the list that the devices were selected from, or of all devices if it is not known."""
     try:
         query = address_of(read(chosen.kept)) if chosen.kept else ""
     except Unreadable:
@@ -85,9 +85,9 @@ def _back(chosen: Selection) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
-    """Ask for what the action needs (`?to=`), say whom it would change and whom it would skip, and start it.
+    """Ask for the action's parameters, preview which devices it would change or skip, and start its job.
 
-    Http404 to strangers, PermissionDenied to members below its role.
+    Raises Http404 for strangers, PermissionDenied for roles below the action's.
     """
     scope, chosen = _mine(request, selection, action)
     if chosen.job:
@@ -111,7 +111,7 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
 
 
 def title_of(action: str, chosen: Selection) -> str:
-    """What is about to be asked for."""
+    """The heading of the form that asks for the action's parameters."""
     return counted(chosen.total, *TITLES[action])
 
 

@@ -1,4 +1,4 @@
-"""What an action over many devices asks for before it can be previewed."""
+"""The forms for the parameters of actions on many devices; each has the action's `payload`."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class BulkIntervalForm(IntervalForm):
 
 
 class NoForm(forms.Form):
-    """For what needs no more than the devices."""
+    """The form of an action without parameters."""
 
     def __init__(self, selection: Selection, data: Any) -> None:
         super().__init__({} if data is None else data)
@@ -88,7 +88,7 @@ class NoForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """Deleting many asks for their number to be typed."""
+    """The confirmation of deleting many devices: their number must be typed."""
 
     confirm = forms.CharField(
         max_length=12, required=False, widget=forms.TextInput({**PLAIN, "inputmode": "numeric"})

@@ -1,4 +1,4 @@
-"""What an action over many devices would do, told before: how many, which, and who is skipped why."""
+"""The preview of an action on many devices: how many it would change, which it would skip, and why."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from devices.words import counted, of_site
 from fleets.models import Fleet
 from fleets.postgres.name_order import NameKey
 
-NAMED: Final = 10  # devices that are named
+NAMED: Final = 10  # most devices that a group names
 GONE: Final = "Deleted meanwhile"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Devices that meet the same: how many, and the first of them by name. `why` is empty: they change."""
+    """Devices that are skipped for one reason `why`, or changed if it is ""; the first by name are named."""
 
     why: str
     number: int
@@ -36,12 +36,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Preview:
+    """The devices that the action would change, and those that it would skip, by reason."""
+
     affected: Group
-    skipped: list[Group]  # those that occur
+    skipped: list[Group]  # without empty groups
 
 
 def preview(selection: Selection, action: str, payload: Mapping[str, Any], at: Moment) -> Preview:
-    """What the action would do now to the devices of the selection; a query more for each reason to skip."""
+    """What the action with this payload would do to the selection at `at`; a query for each group."""
     devices: QuerySet[Device] = devices_in(selection)
     definition = ACTIONS[action]
     if definition.fades:
@@ -65,13 +67,13 @@ def preview(selection: Selection, action: str, payload: Mapping[str, Any], at: M
 
 
 def title(action: str, number: int, payload: Mapping[str, Any]) -> str:
-    """What is done, in words: "Move 38 devices to Kiosks"."""
+    """The action in words: "Move 38 devices to Kiosks"."""
     value = VALUES[action](payload) if action in VALUES else ""
     return counted(number, *TITLES[action], value=value)
 
 
 def tag_words(payload: Mapping[str, Any]) -> str:
-    """What is put and dropped: "site = a, without spare"."""
+    """The tags that are added and removed, in words: "site = a, without spare"."""
     put = [f"{name} = {value}" if value else name for name, value in payload["put"].items()]
     return ", ".join([*put, *(f"without {name}" for name in payload["drop"])])
 

@@ -1,4 +1,4 @@
-"""The menu of columns of a list, and the person's own choice for all lists."""
+"""The menu of columns of a list, and storing a person's choice for all lists."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ from dashboard.pages.parts.sort_links import Choice
 
 @dataclass(frozen=True)
 class Columns:
-    """What the menu shows: each column with the address that puts it there or takes it away."""
+    """The shown columns, and the menu: each column with the address that adds or removes it."""
 
     shown: tuple[str, ...]
     choices: list[Choice]
-    full: bool  # no other fits
-    usual: str | None  # the address without a choice of its own, where it has one
-    own: bool  # the person has chosen these for all lists
+    full: bool  # no other column fits
+    usual: str | None  # the address without the parameter of columns; None if it has none
+    own: bool  # whether the person has chosen these columns for all lists
 
     @property
     def place(self) -> dict[str, str]:
-        """Which column leaves first where the window is narrow: the last one; the usual ones know better."""
+        """The CSS class of each column, by which the last ones are hidden first on narrow windows.
+
+        Default columns need none, as the stylesheet has rules for them.
+        """
         if self.tuned:
             return dict.fromkeys(self.shown, "")
         return {name: f"k{number}" for number, name in enumerate(self.shown, 1)}
 
     @property
     def span(self) -> int:
-        """The cells of a row behind its name."""
+        """The number of cells of a row after its name."""
         return 2 + len(self.shown)
 
     @property
     def tuned(self) -> bool:
-        """Whether they are the usual ones, whose widths are made for each other."""
+        """Whether they are the default columns, whose widths the stylesheet sets."""
         return self.shown in {DEFAULT, DEFAULT[1:]}
 
 
 def column_choices(request: HttpRequest, shown: tuple[str, ...], *, of_one_fleet: bool) -> Columns:
-    """The menu; a list of one fleet does not name it in each row."""
+    """The menu for these columns; a list of one fleet has no column of the fleet."""
     return Columns(
         shown=tuple(name for name in shown if not (of_one_fleet and name == "fleet")),
         choices=[
@@ -67,7 +70,7 @@ def _toggled(shown: tuple[str, ...], name: str) -> list[str]:
 @require_POST
 @signed_in
 def remember(request: HttpRequest) -> HttpResponse:
-    """Keep these columns for all lists of the person whose address names none."""
+    """Store these columns for all lists of the person whose address has no columns."""
     choose_columns(user=person(request), columns=list(chosen(request.POST.getlist("columns"))))
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):

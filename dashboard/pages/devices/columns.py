@@ -1,4 +1,4 @@
-"""The columns of the Devices page that a person chooses; name, status and both links are always there."""
+"""The columns of the Devices page that a person can choose; name, status and links are always shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from django.conf import settings
 
-# In the order they stand in; the words are those of the heads.
+# The words of the column heads, in the order of the columns.
 WORDS: Final = {
     "fleet": "{fleet}",
     "contact": "Last contact",
@@ -21,12 +21,12 @@ WORDS: Final = {
     "added": "Added",
 }
 DEFAULT: Final = ("fleet", "contact", "release", "os", "tags", "ip")
-MOST: Final = 6  # more would not leave a readable width to each
-ALWAYS: Final = "status"  # in an address: none but those that are always there
+MOST: Final = 6  # more would be too narrow to read
+ALWAYS: Final = "status"  # in an address: only the columns that are always shown
 
 
 def column_words() -> dict[str, str]:
-    """Every column that can be chosen, with the word that the site has for fleets."""
+    """The words of every column that can be chosen, by its name, with the site's word for fleets."""
     return {name: words.format(fleet=settings.FLEET_WORD) for name, words in WORDS.items()}
 
 

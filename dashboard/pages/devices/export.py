@@ -1,4 +1,4 @@
-"""The devices that an address means, as a file."""
+"""The list of devices as a file, with the filters and the order of the address."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The columns of a file that nobody here knows: a person says what each is, and the file is read again.
+"""The form that asks what unknown columns of an uploaded file are, so that the file can be read again.
 
-Nothing is stored meanwhile: the form carries the file, compressed.
+Nothing is stored meanwhile: the form has the compressed file in a field.
 """
 
 from __future__ import annotations
@@ -15,24 +15,27 @@ from typing import Final
 from dashboard.http.request_limits import BODY_LIMIT
 from devices.operations.device_file import COLUMNS, SKIPPED, DeviceFile
 
-MOST: Final = 50  # columns that are asked about
-LARGEST: Final = 900_000  # characters of a compressed file: a form's fields may have 1 MB
+MOST: Final = 50  # most unknown columns that the form asks about
+LARGEST: Final = 900_000  # characters of a compressed file, as the fields of a form may have 1 MB
 NAMED: Final = re.compile(r"column-([0-9]{1,6})")
 AS: Final = {SKIPPED: "Ignore it", **{name: name for name in COLUMNS}}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked about a file, and the file."""
+    """The form for a file: `content` is the compressed file in base 64."""
 
     file_name: str
     content: str
-    columns: list[tuple[int, str, str]]  # place in the header, its name there, what was said so far
+    columns: list[tuple[int, str, str]]  # index in the header, name there, and the present choice
     choices: Mapping[str, str]
 
 
 def ask(file_name: str, content: bytes, read: DeviceFile, chosen: Mapping[int, str]) -> Ask | None:
-    """The form for the unknown columns of this file; None where it has none, or too much to carry."""
+    """The form for the unknown columns of this file; None if it has none, too many, or is too large.
+
+    `chosen` are earlier choices, by the index of the column.
+    """
     if not 0 < len(read.unknown) <= MOST:
         return None
     packed = b64encode(zlib.compress(content)).decode()
@@ -43,13 +46,13 @@ def ask(file_name: str, content: bytes, read: DeviceFile, chosen: Mapping[int, s
 
 
 def chosen_in(posted: Mapping[str, str]) -> dict[int, str]:
-    """What a person says of each column, by its place in the header."""
+    """The choice for each column in a form's fields, by its index in the header."""
     named = ((NAMED.fullmatch(name), value) for name, value in posted.items())
     return {int(match[1]): value for match, value in named if match and value in AS}
 
 
 def unpacked(packed: str) -> bytes:
-    """The file in a form's field, which may hold anything; nothing where it is none, cut or too long."""
+    """The decompressed file of a form's field; b"" if the field has no complete file, or it is too long."""
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(b64decode(packed, validate=True), BODY_LIMIT)

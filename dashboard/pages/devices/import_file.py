@@ -29,7 +29,7 @@ from devices.operations import ceilings, device_file, key_handout
 from devices.operations.device_file import DeviceFile, Fault
 from fleets.models import Fleet, Role
 
-# A file of 5 MB takes seconds of a processor to read, and as many to make the keys of.
+# A file of 5 MB takes seconds of processor time to read, and as long to create its keys.
 FILES: Final = Bound(
     2,
     "The server is busy with other files",
@@ -43,14 +43,14 @@ SHOWN_LINES: Final = 10
 
 @dataclass(frozen=True)
 class Sent:
-    """A file as it arrived."""
+    """An uploaded file."""
 
     name: str
     content: bytes
 
 
 class UploadForm(forms.Form):
-    """A file, or one that comes once more in fields, with what its unknown columns are."""
+    """The upload of a file, or of a compressed one in fields, with the choices for its unknown columns."""
 
     sent: Sent | None = None
     file = forms.FileField(
@@ -76,7 +76,7 @@ class UploadForm(forms.Form):
 
 
 def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
-    """The fleet of this address: Http404 to strangers, PermissionDenied to members below Operator."""
+    """The fleet with this slug; raises Http404 for strangers, PermissionDenied below Operator."""
     scope = request_scope(request)
     mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
     fleet = get_object_or_404(mine, slug=slug)
@@ -88,9 +88,9 @@ def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
 @signed_in
 @FILES.around
 def upload(request: HttpRequest, slug: str) -> HttpResponse:
-    """Take a file; where it is good lead to its preview, else tell every fault. No device is made yet.
+    """Read a file; if it has no errors, store it and lead to its preview, else show them. Creates no device.
 
-    Columns that nobody here knows are asked about; with the answers the file comes once more.
+    For unknown columns the page asks what they are; with the choices the file is sent again.
     """
     fleet, scope = operated_fleet(request, slug)
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
@@ -110,7 +110,7 @@ def upload(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _around(fleet: Fleet, scope: Scope) -> dict[str, Any]:
-    """What the page says whatever was sent."""
+    """The context of the page, whatever was uploaded."""
     return {
         "nav": "fleets",
         "scope": scope,
@@ -139,7 +139,7 @@ def _kept(
 @require_safe
 @signed_in
 def template(request: HttpRequest, slug: str) -> File:
-    """An empty file with every column that is known, to be filled in."""
+    """An empty file with all known columns, to be filled in."""
     fleet, _ = operated_fleet(request, slug)
 
     async def nothing() -> AsyncIterator[list[Row]]:
@@ -151,7 +151,7 @@ def template(request: HttpRequest, slug: str) -> File:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def preview(request: HttpRequest, slug: str, listed: UUID) -> HttpResponse:
-    """What the file says, before it is done; confirming starts the job, and leads to it."""
+    """The preview of a stored file; confirming it starts the job and leads to it."""
     fleet, scope = operated_fleet(request, slug)
     lists = DeviceList.objects.select_related("job", "organization", "fleet")
     found = get_object_or_404(lists, uuid=listed, fleet=fleet)
@@ -164,7 +164,7 @@ def preview(request: HttpRequest, slug: str, listed: UUID) -> HttpResponse:
 
 
 def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
-    """What is told of a list: its beginning, and how many have what."""
+    """The context of a preview: the first lines, and how many lines have which values."""
     types = Counter(line["device_type"] or fleet.device_type for line in listed.lines)
     return {
         "lines": listed.lines[:SHOWN_LINES],
@@ -182,7 +182,7 @@ def counts(listed: DeviceList, fleet: Fleet) -> dict[str, Any]:
 @signed_in
 @FILES.around
 def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
-    """The keys of the devices that this job made, as a file: the same until somebody confirms to have it."""
+    """The keys of the devices that this job created, as a file, as often as needed until it is confirmed."""
     _, listed = _listed(request, job)
     try:
         keyed = key_handout.hand_out(listed=listed, actor=person(request))
@@ -201,7 +201,7 @@ def keys(request: HttpRequest, job: UUID) -> HttpResponseBase:
 @require_POST
 @signed_in
 def keys_confirmed(request: HttpRequest, job: UUID) -> HttpResponse:
-    """Somebody has the keys: they are offered no more."""
+    """Confirm that the keys were downloaded, so that they are deleted and no longer offered."""
     found, listed = _listed(request, job)
     if key_handout.confirm(listed=listed, actor=person(request)):
         messages.success(request, "The keys are no longer stored and cannot be downloaded.")
@@ -211,7 +211,7 @@ def keys_confirmed(request: HttpRequest, job: UUID) -> HttpResponse:
 
 
 def _listed(request: HttpRequest, job: UUID) -> tuple[Job, DeviceList]:
-    """The job of this address and its list: Http404 to strangers, PermissionDenied below Operator."""
+    """The job and its list; raises Http404 for strangers, PermissionDenied below Operator."""
     found, _ = operated(request, job)
     lists = DeviceList.objects.select_related("organization", "fleet").defer("lines", "encrypted_keys")
     return found, get_object_or_404(lists, job=found)

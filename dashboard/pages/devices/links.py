@@ -1,4 +1,4 @@
-"""The links of the lists: every filter, order and page is an address of its own."""
+"""The links of the Devices page to its orders, page sizes and neighbouring pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Links:
     heads: dict[str, Sort]
     previous: str | None
     next: str | None
-    count: str | None  # where the counts come from that the page is not made to wait for
+    count: str | None  # the address of the counts, if the page is shown before they are counted
 
     @property
     def sort(self) -> Choice:
@@ -35,7 +35,7 @@ class Links:
 
 
 def list_links(request: HttpRequest, query: Query, found: Listing) -> Links:
-    """All links of this page; each begins a list at its first page, but for those between pages."""
+    """All links of this page; those that change order or size lead to the first page."""
     previous, after = beside(request, found)
     return Links(
         sorts=sort_menu(request, SORT_NAMES, query.sort),

@@ -1,4 +1,4 @@
-"""The Devices page: of all fleets, and of one."""
+"""The Devices page, and the page of one fleet with its devices."""
 
 from __future__ import annotations
 
@@ -28,16 +28,23 @@ from devices.listing.filters import Filters
 from fleets.access.roles import May
 from fleets.models import Fleet
 
-KEPT = ("org", "sort", "per_page", "columns", "range", "view")  # what the form of the filters passes on
+KEPT = (
+    "org",
+    "sort",
+    "per_page",
+    "columns",
+    "range",
+    "view",
+)  # parameters that the form of the filters passes on
 
 
 @dataclass(frozen=True)
 class LiveDevices(Live):
-    """What the page shows of a list of devices, of one fleet or of all, and around it."""
+    """The live region of a list of devices, of one fleet or of all."""
 
     fleet: Fleet | None
-    may: May | None  # in the fleet
-    operated: list[Fleet]  # of those in the menu
+    may: May | None  # in the fleet's organization
+    operated: list[Fleet]  # fleets of the menu in which the person is at least Operator
     query: Query
     filtered: bool
     found: Listing
@@ -52,7 +59,7 @@ class LiveDevices(Live):
 @signed_in
 @cached_response(uuids_on_screen)
 def devices(request: HttpRequest) -> HttpResponse:
-    """Every device of the viewer's organizations."""
+    """The devices of all fleets of the person's organizations."""
     scope = request_scope(request)
     fleets = Fleet.objects.filter(organization__in=scope.chosen)
     return _page(request, scope, list(fleets[: MENU_FLEETS + 1]))
@@ -62,7 +69,7 @@ def devices(request: HttpRequest) -> HttpResponse:
 @signed_in
 @cached_response(lambda request, slug: uuids_on_screen(request))
 def fleet(request: HttpRequest, slug: str) -> HttpResponse:
-    """The devices of one fleet; 404 where it is not one of the viewer's."""
+    """The devices of one fleet; 404 to strangers."""
     scope = request_scope(request)
     found = get_object_or_404(
         Fleet.objects.select_related("organization").filter(organization__in=scope.chosen), slug=slug
@@ -91,7 +98,7 @@ def _page(
         "nav": "fleets" if fleet else "devices",
         "minute": minute_form(request, at.at),
         "may_bulk": live.may or scope.may_somewhere,
-        "views": partial(view_strip, request, scope),  # a refresh does not ask
+        "views": partial(view_strip, request, scope),  # called by the whole page only, not by a refresh
     }
     return live_page(request, "devices/list.html", live, at=at, **around)
 

@@ -1,4 +1,4 @@
-"""One page of the Devices list, or its rows pinned by UUID: as values, with the counts of its statuses."""
+"""A page of the Devices list as values: its rows, or those on screen, and its counts by status."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PAGE_SIZES = (25, 50, 100)
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a list as it is shown; `moved`: a fresh list would have other rows or another order.
+    """A page of a list; `moved`: a reload would show other rows or another order.
 
-    `counts` per status are None where counting takes longer than a page may.
+    `counts` by status are None if counting takes longer than a page may.
     """
 
     rows: list[Row]
     counts: dict[Status, int] | None
-    statuses: tuple[Status, ...]  # that the list is about; none: all
+    statuses: tuple[Status, ...]  # the statuses that the list is filtered by; none: all
     previous: str | None
     next: str | None
     past_end: bool
@@ -48,7 +48,7 @@ class Listing:
 
 
 def counted(found: Listing, organizations: Iterable[Organization], filters: Filters, at: Moment) -> Listing:
-    """The same with its counts, however long they take."""
+    """The page with its counts by status, however long counting takes."""
     ids = moved_ids(at)
     return replace(found, counts=facets(list(organizations), filters, at, ids, always=True))
 
@@ -64,9 +64,10 @@ def listing(
     before: str = "",
     on_screen: Sequence[str] = (),
 ) -> Listing:
-    """The page after or before a cursor; with the UUIDs `on_screen`, those rows in that order.
+    """The page of at most `size` rows after or before a cursor, else the first page.
 
-    `sort` is a key of ORDERS, a leading "-" turns it around. Raises keyset.UnreadableCursor.
+    `sort` is a key of ORDERS; a leading "-" reverses it. With the UUIDs `on_screen` the page has those rows
+    in that order, and `moved` tells if they differ. Raises keyset.UnreadableCursor.
     """
     reading = Reading(list(organizations), filters, sort, at)
     fresh = page_of(reading.take, reading.order, size, after=after, before=before)

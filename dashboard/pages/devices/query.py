@@ -1,4 +1,4 @@
-"""The address of a Devices page, read: what is unknown in it is left out, with a notice that says so."""
+"""The query of a Devices page; unknown parts of it are ignored, with a notice for each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fleets.text import short
 
 @dataclass
 class Query:
-    """A Devices page as its address asks for it."""
+    """A parsed query of a Devices page."""
 
     filters: Filters
     sort: str
@@ -35,7 +35,7 @@ class Query:
 
 
 def parse(request: HttpRequest, organizations: Sequence[Organization], fleet: Fleet | None = None) -> Query:
-    """Read the address of a list of these organizations or, on its own page, of one fleet."""
+    """Parse the query of a list of these organizations, or of one fleet on its own page."""
     notices: list[str] = []
     return Query(
         filters_in(request.GET, organizations, notices, fleet=fleet),
@@ -65,7 +65,7 @@ def _size(query: QueryDict, notices: list[str]) -> int:
 
 
 def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
-    """The columns that the address names; else those the person chose for good; else the usual ones."""
+    """The columns in the address, else those the person chose for all lists, else the default ones."""
     columns = [name for name in request.GET.getlist("columns") if name]
     if not columns:
         return chosen(person(request).list_columns) or DEFAULT
@@ -80,7 +80,7 @@ def _columns(request: HttpRequest, notices: list[str]) -> tuple[str, ...]:
 
 
 def uuids_on_screen(request: HttpRequest) -> list[str]:
-    """The UUIDs that a refresh says are on screen, in order; what is no UUID is dropped."""
+    """The UUIDs of the rows that the page shows, in order; anything that is no UUID is dropped."""
     return [uuid for uuid in on_screen(request) if re.fullmatch(UUID_PATTERN, uuid)]
 
 

@@ -1,4 +1,4 @@
-"""What a row of a list of then says: the status and both links of then, and what the device is now."""
+"""The rows of a list as of a past minute: status and links as of the minute, and the present status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from fleets.models import Fleet
 
 @dataclass(frozen=True)
 class RowAsOf:
-    """A device as it was. `now` is its status at present; None, as a `fleet` of None: that is gone."""
+    """A device as of the minute. `now` is its present status.
+
+    `now` is None if the device was deleted since, `fleet` is None if its fleet was.
+    """
 
     uuid: str
     name: str
@@ -24,7 +27,7 @@ class RowAsOf:
     since: datetime
     links: tuple[Indicator, ...]
     now: str | None
-    moved_to: Fleet | None  # where it is now, if elsewhere
+    moved_to: Fleet | None  # its present fleet, if it is another one
 
     @property
     def short_uuid(self) -> str:
@@ -32,7 +35,7 @@ class RowAsOf:
 
 
 def rows_as_of(found: Sequence[Was], instant: Instant) -> list[RowAsOf]:
-    """The rows of a page, in its order, in four queries at most."""
+    """The rows for these states of devices, in their order; takes four queries at most."""
     return [_row(state, instant.at.at) for state in devices_as_of(found, instant)]
 
 

@@ -1,4 +1,4 @@
-"""What of a list's address is kept under a name: filters, order and columns, but no place in the list."""
+"""The lists of saved views: the filters, order and columns of an address, without its cursor."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fleets.models import Organization
 
 
 def list_to_keep(query: QueryDict, organization: Organization | None = None) -> KeptList:
-    """The list that a view keeps of an address; all devices where it asks for none or for too much.
+    """The list to save from a query; all devices if it has no filters, or is longer than LONGEST.
 
-    `organization` narrows it: who shares it may belong to others, too.
+    `organization` narrows a shared view to it, as the person who shares it may be a member of others.
     """
     found = list_in(query, [])
     if organization:
@@ -24,13 +24,13 @@ def list_to_keep(query: QueryDict, organization: Organization | None = None) -> 
 
 
 def list_of(view: SavedView) -> KeptList | None:
-    """The list that opening the view shows; None where this version of the site cannot read it."""
+    """The list that opening the view shows; None if this version of the site cannot read it."""
     kept = _read(view)
     return list_in(QueryDict(kept.address), []) if isinstance(kept, FormerAddress) else kept
 
 
 def query_of(view: SavedView) -> str | None:
-    """The query of its address; None where this version of the site cannot read it."""
+    """The query of the address of the view's list; None if this version of the site cannot read it."""
     kept = _read(view)
     return None if kept is None else address_of(kept)
 

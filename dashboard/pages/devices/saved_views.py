@@ -1,4 +1,4 @@
-"""Views under a name: a list of them, and pages that save, change and delete one."""
+"""The pages of saved views: their list, and those that save, change and delete one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Organization, Role
 from fleets.text import Words, isolated
 
-MOST_SHOWN: Final = 8  # of the views above a list
+MOST_SHOWN: Final = 8  # most views above a list
 TAKEN: Final = "A view with this name already exists. Choose another name."
 GONE: Final = "It was deleted meanwhile, so nothing was saved."
 
@@ -36,7 +36,7 @@ GONE: Final = "It was deleted meanwhile, so nothing was saved."
 @require_safe
 @signed_in
 def listed(request: HttpRequest) -> HttpResponse:
-    """The person's own views, and those shared within the organizations of the page."""
+    """The list of the person's own views and of those shared in the organizations of the page."""
     scope = request_scope(request)
     views = SavedView.objects.visible_to(person(request), scope.chosen).select_related("organization")
     return render(request, "devices/views.html", _context(scope, views=with_rights(views, scope)))
@@ -44,7 +44,10 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Update:
-    """The view that a list was opened from, where the list is another one now and may be put into it."""
+    """The view that a list was opened from, if the list has been changed and may be saved into it.
+
+    `seen` is the version of the view, `query` the present list's.
+    """
 
     view: SavedView
     seen: str
@@ -53,16 +56,16 @@ class Update:
 
 @dataclass(frozen=True)
 class Strip:
-    """The views above a list: which one the address is, if any, and where this one is saved."""
+    """The views above a list: their menu, the address that saves the list, and the update it allows."""
 
     choices: list[Choice]
-    more: bool  # some are not among them
+    more: bool  # whether there are more views than the menu has
     new: str
     update: Update | None
 
 
 def view_strip(request: HttpRequest, scope: Scope) -> Strip:
-    """All devices, and the person's views, also the one that the list was opened from; in one query."""
+    """The strip for the list of the request, with the view that it was opened from; takes one query."""
     now, origin = list_to_keep(request.GET), _origin(request)
     visible = SavedView.objects.visible_to(person(request), scope.chosen)
     views = list(visible.first_ones(MOST_SHOWN + 1, also=origin))
@@ -71,7 +74,7 @@ def view_strip(request: HttpRequest, scope: Scope) -> Strip:
     widest = KeptList(organization=scope.organization.slug if scope.organization else None)
     choices = [Choice("All devices", _opened(address_of(widest)), now == widest)]
     choices += [Choice(view.name, opening(view), now == found) for view, found in lists.items()]
-    # What shows all devices needs no view.
+    # A list of all devices needs no view.
     opened = [] if now in (KeptList(), widest) else [view for view in listed if view.uuid == origin]
     changed = [view for view in opened if lists.get(view) != now and _may_change(view, scope)]
     updates = [Update(view, saved_views.version_of(view), address_of(now)) for view in changed]
@@ -80,7 +83,7 @@ def view_strip(request: HttpRequest, scope: Scope) -> Strip:
 
 
 def _origin(request: HttpRequest) -> UUID | None:
-    """The view that the address says the list was opened from; None where it names none."""
+    """The UUID of the view that the list was opened from, in the address; None if it has none."""
     try:
         return UUID(request.GET.get("view", ""))
     except ValueError:
@@ -88,7 +91,7 @@ def _origin(request: HttpRequest) -> UUID | None:
 
 
 def with_rights(views: Any, scope: Scope) -> list[tuple[SavedView, str | None, bool]]:
-    """Each view, the address of its list, None where it cannot be read, and whether it may be changed."""
+    """Each view, the address of its list (None if it cannot be read), and if the person may change it."""
     return [(view, opening(view) if list_of(view) else None, _may_change(view, scope)) for view in views]
 
 
@@ -99,7 +102,7 @@ def _may_change(view: SavedView, scope: Scope) -> bool:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
-    """Keep the list of this page's address under a name."""
+    """Save the list of this page's query as a view."""
     scope = request_scope(request)
     shareable = [organization for organization in scope.chosen if scope.may(organization.pk).operator]
     form = NewViewForm(shareable, request.POST if request.method == "POST" else None)
@@ -124,7 +127,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def change(request: HttpRequest, view: UUID) -> HttpResponse:
-    """Give a view another name, but not over what others saved meanwhile: then 409, with both names."""
+    """Rename a view; answered 409, with both names, if others renamed it meanwhile."""
     scope, found = _mine(request, view)
     form = ViewForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
     meanwhile = None
@@ -150,7 +153,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def update(request: HttpRequest, view: UUID) -> HttpResponse:
-    """Put a list into a view, but not over what others saved meanwhile: then 409, with both."""
+    """Save a list into a view; answered 409, with both lists, if others changed it meanwhile."""
     scope, found = _mine(request, view)
     listed = list_to_keep(QueryDict(request.POST.get("query", "")), found.organization)
     query, seen = address_of(listed), request.POST.get("seen", "")
@@ -171,7 +174,7 @@ def update(request: HttpRequest, view: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def delete(request: HttpRequest, view: UUID) -> HttpResponse:
-    """Forget a view; the devices are not touched."""
+    """Delete a view; no device is changed."""
     _, found = _mine(request, view)
     try:
         saved_views.delete(view=found, actor=person(request))
@@ -183,7 +186,7 @@ def delete(request: HttpRequest, view: UUID) -> HttpResponse:
 
 
 def opening(view: SavedView) -> str:
-    """The address of the list that the view keeps, which says that it was opened from it."""
+    """The address of the view's list, with the view as a parameter."""
     return _opened(query_of(view) or "", view)
 
 
@@ -193,7 +196,7 @@ def _opened(query: str, view: SavedView | None = None) -> str:
 
 
 def _mine(request: HttpRequest, uuid: UUID) -> tuple[Scope, SavedView]:
-    """A view that the person may change: Http404 to strangers, PermissionDenied to members below Operator."""
+    """A view that the person may change; raises Http404 for strangers, PermissionDenied below Operator."""
     scope = request_scope(request)
     visible = SavedView.objects.visible_to(person(request), scope.organizations)
     found = get_object_or_404(visible.select_related("organization"), uuid=uuid)

@@ -1,4 +1,4 @@
-"""What the fields of the filters by type and versions suggest: a fragment for the menu that is opened."""
+"""The suggestions for filters by type and version, as a fragment for the menu of filters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devices.listing.suggestions import suggestions
 @require_safe
 @signed_in
 def suggest(request: HttpRequest) -> HttpResponse:
-    """The values that occur in the organizations of the page."""
+    """The fragment with the values that occur in the organizations of the page."""
     return render(
         request, "devices/occurring.html", {"occurring": suggestions(request_scope(request).chosen)}
     )

@@ -1,4 +1,4 @@
-"""The audit log of an organization, for its administrators, and the same as a file."""
+"""The page of an organization's audit log, for its administrators, and its exports."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from fleets.postgres.name_order import NameKey
 
 # Newest first.
 ORDER: Final[Order] = (Key("at", datetime, descending=True), Key("id", int, descending=True))
-PAGE: Final = 50  # entries of a page
-BATCH: Final = 1000  # entries in memory of a file
+PAGE: Final = 50  # entries on a page
+BATCH: Final = 1000  # entries of a file in memory
 
 
 @require_safe
 @signed_in
 def log(request: HttpRequest, organization: str) -> HttpResponse:
-    """Who did what, newest first; 404 to strangers, 403 below Administrator."""
+    """The entries that match the query, newest first; 404 to strangers, 403 below Administrator."""
     own, audit_query = _own_and_query(request, organization)
     filters = audit_query.filters
     found = _page(request, entries(own.organization, filters, jobs_as_one=filters.jobs_as_one), audit_query)
@@ -63,7 +63,7 @@ def log(request: HttpRequest, organization: str) -> HttpResponse:
 @signed_in
 @limited_downloads
 def csv(request: HttpRequest, organization: str) -> File:
-    """The filtered log as a spreadsheet reads it, with every line behind a job."""
+    """The filtered log as CSV, with every single device of a job."""
     own, audit_query = _own_and_query(request, organization)
     batches = _batches(entries(own.organization, audit_query.filters))
     return csv_file(_name(own), COLUMNS, batches)
@@ -73,7 +73,7 @@ def csv(request: HttpRequest, organization: str) -> File:
 @signed_in
 @limited_downloads
 def json(request: HttpRequest, organization: str) -> File:
-    """The filtered log as programs read it."""
+    """The filtered log as JSON, with every single device of a job."""
     own, audit_query = _own_and_query(request, organization)
     return json_file(_name(own), COLUMNS, _batches(entries(own.organization, audit_query.filters)))
 
@@ -96,7 +96,7 @@ PAST: Final = "There is nothing after that place in the log. This is its last pa
 
 
 async def _batches(found: QuerySet[AuditEntry]) -> AsyncIterator[list[Row]]:
-    """All rows, a batch in memory at a time, each read by a query of its own: no long transaction."""
+    """All rows in batches, each read by its own query, so that no long transaction is open."""
     after: str | None = ""
     while after is not None:
         read = partial(page, found, ORDER, BATCH, after=after)

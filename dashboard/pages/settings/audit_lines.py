@@ -1,4 +1,4 @@
-"""The lines of the audit log as they are read: what was done, and each changed field, old and new."""
+"""The lines of the audit log in words: the action, and the old and new value of each changed field."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleets.audit.actions import Action, Kind
 from fleets.models import AuditEntry
 from fleets.postgres import moments
 
-# Fields whose name does not read well by itself.
+# The words of fields whose name is not readable by itself.
 FIELDS = {
     "vpn_enabled": "{vpn}",
     "poll_interval": "Poll interval (seconds)",
@@ -25,7 +25,7 @@ FIELDS = {
     "older_key_expires_at": "Older key expires",
 }
 
-NONE = {"vpn_enabled": VPN_NOT_YET}  # what nothing means there
+NONE = {"vpn_enabled": VPN_NOT_YET}  # the words for an empty value, by field; else "none"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Line:
     action: str
     kind: str
     changes: list[Change]
-    job: str  # whose devices have lines of their own behind this one; mostly empty
+    job: str  # UUID of the job that was started, whose devices have entries of their own; else ""
 
 
 def lines(entries: Iterable[AuditEntry]) -> list[Line]:
@@ -64,7 +64,7 @@ def lines(entries: Iterable[AuditEntry]) -> list[Line]:
 
 
 def _job(entry: AuditEntry) -> str:
-    """The job that this is the line of."""
+    """The UUID of the job that this entry started; "" if none."""
     if entry.action == Action.JOB_STARTED:
         return entry.subject_id
     is_list = entry.action == Action.DEVICES_PREREGISTERED
@@ -72,7 +72,7 @@ def _job(entry: AuditEntry) -> str:
 
 
 def action_words(slug: str) -> str:
-    """What was done; a slug that the vocabulary has no more is its own word."""
+    """An action in words; an action of an earlier version is shown as its slug."""
     return of_site(Action(slug).label) if slug in Action.values else slug
 
 
@@ -83,7 +83,7 @@ def kind_words(slug: str) -> str:
 
 
 def changes(entry: AuditEntry) -> list[Change]:
-    """The fields that differ, in the order they were told in."""
+    """The fields whose values differ, in the order in which they were recorded."""
     before, after = entry.before, entry.after
     names = dict.fromkeys([*(before or {}), *(after or {})])
     return [

@@ -1,4 +1,4 @@
-"""The address of an audit log, read: what is unknown in it is left out, with a notice that says so."""
+"""The query of an audit log; unknown parts of it are ignored, with a notice for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Choice = TypeVar("Choice", bound=TextChoices)
 
 @dataclass
 class AuditQuery:
-    """An audit log as its address asks for it; the days are those of the viewer's time zone."""
+    """A parsed query of an audit log; `first` and `last` are days in the viewer's time zone."""
 
     filters: Filters
     first: date | None
@@ -41,7 +41,7 @@ class Token:
 
 
 def parse(request: HttpRequest) -> AuditQuery:
-    """Read the address."""
+    """Parse the query of a request."""
     notices: list[str] = []
     first, last = _day(request, "from", notices), _day(request, "to", notices)
     filters = Filters(
@@ -58,7 +58,7 @@ def parse(request: HttpRequest) -> AuditQuery:
 
 
 def shown_filters(request: HttpRequest, audit_query: AuditQuery) -> list[Token]:
-    """The one thing, and the one job, that the log is narrowed to, if it is."""
+    """The filters by subject and by job that are in force, as tokens."""
     subject, found = audit_query.filters.subject, []
     if subject:
         kind = kind_words(audit_query.filters.kind or "")

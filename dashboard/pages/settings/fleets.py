@@ -1,4 +1,4 @@
-"""The fleets of an organization, under Settings; the side navigation loads many of them when it is opened."""
+"""The list of an organization's fleets under Settings, also as a fragment for the side navigation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fleets.models import Fleet
 @require_safe
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
-    """For all its members; to htmx as entries of the side navigation, `?tab=` being the page around it."""
+    """The list, for all members; to htmx the entries of the side navigation of the page in `?tab=`."""
     own = own_organization(request, organization)
     fleets = Fleet.objects.filter(organization=own.organization).only("name", "slug")
     if wants_fragment(request):

@@ -1,4 +1,4 @@
-"""The e-mail that takes an invitation's link to the address it is for, where the site sends mail."""
+"""Sending an invitation's link to its e-mail address, on sites that send mail."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ REFUSED: Final = "The mail server did not take it. Send this link yourself."
 
 
 def send(request: HttpRequest, invitation: Invitation, link: str) -> str | None:
-    """Send the link, which is committed, and is shown anyway. Returns why it was not sent; empty: it was.
+    """Send the link of an invitation, which is committed and also shown on the page.
 
-    None where nothing is to be sent: the invitation is for nobody in particular, or the site sends no mail.
+    Returns "" if it was sent, the sentence that tells why if not, and None if there is nothing to send: the
+    invitation is for no address, or the site sends no mail.
     """
     if not (invitation.email and settings.EMAIL_HOST):
         return None
@@ -37,7 +38,7 @@ def send(request: HttpRequest, invitation: Invitation, link: str) -> str | None:
             get_adapter().send_mail("invitations/email/invitation", invitation.email, context)
     except Full:
         return BUSY
-    except OSError:  # smtplib's too
+    except OSError:  # errors of smtplib are OSErrors
         logger.exception("An invitation was not sent by e-mail")
         return REFUSED
     return ""

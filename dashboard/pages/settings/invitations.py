@@ -1,4 +1,4 @@
-"""Invitations: the link, what it leads to, and its end."""
+"""The pages of an invitation: opening its link, accepting and revoking it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from fleets.text import isolated
 
 @require_safe
 def opened(request: HttpRequest, secret: str) -> HttpResponse:
-    """Keep in the session which invitation this is, so that its secret leaves the address bar."""
+    """Store the invitation in the session, so that its secret leaves the address bar."""
     request.session.pop(invitations.SESSION_KEY, None)
     if invitation := invitations.by_secret(secret):
         request.session[invitations.SESSION_KEY] = bytes(invitation.digest).hex()
@@ -42,7 +42,7 @@ def opened(request: HttpRequest, secret: str) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 def accept(request: HttpRequest) -> HttpResponse:
-    """Who is signed in joins here; anybody else signs in first, or makes an account in the same step."""
+    """Accept the invitation of the session; people who are not signed in can create an account as well."""
     invitation = invitations.of_session(request.session)
     wrong = (
         invitations.why_invalid(invitation, clock.now()) if invitation else "This invitation is not valid."
@@ -60,7 +60,7 @@ def accept(request: HttpRequest) -> HttpResponse:
 @require_POST
 @signed_in
 def revoke(request: HttpRequest, organization: str, invitation: str) -> HttpResponse:
-    """Owners make a link good for nothing."""
+    """Revoke an invitation by its fingerprint; for Owners."""
     own = own_organization(request, organization, Role.OWNER)
     if invitations.revoke(organization=own.organization, fingerprint=invitation, actor=person(request)):
         messages.success(request, "The invitation was revoked. Its link no longer works.")
@@ -111,7 +111,7 @@ def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
 
 
 def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:
-    """The account and its membership, or neither; no membership yet where the address must be proven."""
+    """Create the account and its membership together; None as membership if the address must be confirmed."""
     values = form.cleaned_data
     password_hash = make_password(values["password"])  # before the transaction: it takes long
     with transaction.atomic():
@@ -122,12 +122,12 @@ def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User,
 
 
 def _prove_first(request: HttpRequest, user: User) -> HttpResponse:
-    """Send the link that shows whose the account's address is; the invitation stays with the session."""
+    """Send the link that confirms the account's address; the session keeps the invitation."""
     return send_link(request, user, user.email) or redirect("fleets:invitation-accept")
 
 
 class AccountForm(people.AccountForm):
-    """A new account; its e-mail address is the invitation's, where that names one."""
+    """The form of a new account; its e-mail address is the invitation's, if that has one."""
 
     def __init__(self, invitation: Invitation, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

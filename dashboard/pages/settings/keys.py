@@ -1,4 +1,4 @@
-"""The keys of a fleet and of an organization: made, listed, revoked. A new key is shown once."""
+"""The pages of provisioning keys of a fleet and service keys of an organization. A new key is shown once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class KeyForm(forms.Form):
     )
 
     def said(self, at: datetime) -> dict[str, Any]:
-        """The name of the key and when it expires, where it is created at that moment."""
+        """The name of a key that is created at `at`, and when it expires (None: never)."""
         days = self.cleaned_data["days"]
         end = at + timedelta(days=int(days)) if days else None
         return {"name": self.cleaned_data["name"], "expires_at": end}
@@ -59,7 +59,7 @@ class KeyForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
-    """The keys with which devices of this fleet register; for its administrators."""
+    """The provisioning keys of a fleet; for its administrators."""
     fleet, own = administered(request, slug)
 
     def make(**values: Any) -> str:
@@ -75,7 +75,7 @@ def provisioning(request: HttpRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def service(request: HttpRequest, organization: str) -> HttpResponse:
-    """The keys of this organization's VPN servers; for its administrators."""
+    """The service keys of an organization's VPN servers; for its administrators."""
     own = own_organization(request, organization, Role.ADMINISTRATOR)
     owner = own.organization
 
@@ -107,10 +107,10 @@ def revoke_service(request: HttpRequest, organization: str, key: str) -> HttpRes
 def _page(
     request: HttpRequest, template: str, api_keys: QuerySet[ApiKey], make: Maker, context: dict[str, Any]
 ) -> HttpResponse:
-    """The list, and after a POST the new key: in that one answer, which nobody stores, and never again.
+    """The list of keys; a POST creates a key, which only its response shows, and nobody stores.
 
-    The form names the newest key it knows of. A second POST of the same form, as a reload sends it, names
-    an older one: it makes nothing and leads back to the list.
+    The form has the fingerprint of the newest key. A reload sends the fingerprint of an older one, so that
+    it creates no second key and leads back to the list.
     """
     at, new = clock.now(), ""
     rows = listed(api_keys, at)
@@ -134,7 +134,7 @@ TWICE: Final = (
 
 
 def _revoke(request: HttpRequest, fingerprint: str, api_keys: QuerySet[ApiKey]) -> None:
-    """Revoke the key of this fingerprint, and say so; Http404 where `of` has none."""
+    """Revoke the key with this fingerprint; raises Http404 if it is not among `api_keys`."""
     found = keys.named(fingerprint)
     if found is None or not api_keys.filter(pk=found.pk).exists():
         raise Http404("No such key")

@@ -1,4 +1,4 @@
-"""What Owners say about members and invitations."""
+"""The forms in which Owners invite members and change their roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleets.services import invitations
 CHOICE: Final = {"class": "form-check-input"}
 CONTROL: Final = {"class": "form-control"}
 DAYS: Final = {1: "After a day", 7: "After a week", 30: "After 30 days"}
-# What each role may do (product.md, People and safety), each including the one before.
+# What each role may do (product.md, People and safety); each includes the one before.
 MEANING: Final = {
     Role.OBSERVER: "Can see and export everything in the organization.",
     Role.OPERATOR: "Can also edit, tag, move, preregister and deactivate devices and rotate their keys.",

@@ -1,4 +1,4 @@
-"""Who belongs to an organization. Members see each other; Owners change it."""
+"""The pages of an organization's members, which all members see and Owners change."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ PER_PAGE = 50
 
 
 def _meanings() -> list[tuple[str, str]]:
-    """What each role may do, in the site's words."""
+    """Each role with what it may do, in the site's words."""
     return [(role.value, of_site(words)) for role, words in MEANING.items()]
 
 
 @require_safe
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
-    """The members with their roles; to Owners also when they signed in last, and the open invitations."""
+    """The members with their roles; to Owners also their last sign-in and the unused invitations."""
     own = own_organization(request, organization)
     found = Membership.objects.filter(organization=own.organization).select_related("user")
     page = Paginator(found.order_by(NameKey("user__username")), PER_PAGE).get_page(request.GET.get("page"))
@@ -42,10 +42,10 @@ def listed(request: HttpRequest, organization: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def invite(request: HttpRequest, organization: str) -> HttpResponse:
-    """Owners make a link here. It is shown in the answer to the POST, which nobody stores, and never again.
+    """Create an invitation, for Owners; only the response shows its link, which nobody stores.
 
-    Where it is for an e-mail address and the site sends mail, it is sent there too.
-    The form names the newest invitation it knows of, so that a reload of the answer makes no second one.
+    If it is for an e-mail address and the site sends mail, the link is also sent there. The form has the
+    fingerprint of the newest invitation, so that a reload of the response creates no second one.
     """
     own, link, unsent = own_organization(request, organization, Role.OWNER), "", None
     form = InvitationForm(request.POST or None)
@@ -78,7 +78,7 @@ TWICE = (
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def member(request: HttpRequest, organization: str, member: int) -> HttpResponse:
-    """Owners change the role of a member here, or remove them."""
+    """Change the role of a member, for Owners."""
     own, membership = _member(request, organization, member)
     user = membership.user
     form = RoleForm(request.POST or None, initial={"role": membership.role})
@@ -98,7 +98,7 @@ def member(request: HttpRequest, organization: str, member: int) -> HttpResponse
 @require_POST
 @signed_in
 def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse:
-    """End a membership."""
+    """Remove a member, for Owners; an Owner may remove themselves."""
     own, membership = _member(request, organization, member)
     user = membership.user
     try:
@@ -115,7 +115,7 @@ def remove(request: HttpRequest, organization: str, member: int) -> HttpResponse
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def leave(request: HttpRequest, organization: str) -> HttpResponse:
-    """Any member leaves here, but the last Owner."""
+    """Leave the organization; the last Owner cannot."""
     own = own_organization(request, organization)
     fault = ""
     if request.method == "POST":
@@ -130,7 +130,7 @@ def leave(request: HttpRequest, organization: str) -> HttpResponse:
 
 
 def _member(request: HttpRequest, organization: str, number: int) -> tuple[OwnOrganization, Membership]:
-    """The membership of this address, for Owners: Http404, PermissionDenied."""
+    """A membership by primary key; raises Http404 for strangers, PermissionDenied below Owner."""
     own = own_organization(request, organization, Role.OWNER)
     memberships = Membership.objects.filter(organization=own.organization).select_related("user")
     return own, get_object_or_404(memberships, pk=number)

@@ -1,4 +1,4 @@
-"""What people say about an organization."""
+"""The forms for an organization's name and plan, and for deleting it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django import forms
 from fleets.models import Organization, Plan
 from fleets.text import Words
 
-MOST = 2**31 - 1  # what the column holds
+MOST = 2**31 - 1  # the largest value of the database column
 PLAIN = {"class": "form-control", "autocomplete": "off"}
 
 
@@ -18,7 +18,7 @@ class NameForm(forms.Form):
 
 
 class PlanForm(forms.Form):
-    """What the organization pays for, as devices/freezing takes it."""
+    """The plan of an organization (devices/freezing)."""
 
     plan = forms.ChoiceField(
         choices=Plan.choices, widget=forms.RadioSelect({"class": "form-check-input"}), initial=Plan.FREE
@@ -38,12 +38,12 @@ class PlanForm(forms.Form):
 
     @property
     def plan_wanted(self) -> dict[str, Any]:
-        """The valid values as change_plan and forecast take them."""
+        """The valid values, as arguments of `change_plan` and `forecast`."""
         return {name: self.cleaned_data[name] for name in ("plan", "allowance", "unpaid")}
 
 
 class DeleteForm(forms.Form):
-    """Deletes only what was typed."""
+    """The confirmation of deleting: the organization's address must be typed."""
 
     confirm = forms.CharField(
         max_length=100,

@@ -1,4 +1,4 @@
-"""My organizations, and each one's own settings."""
+"""The list of a person's organizations, and pages that create, rename and delete one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fleets.text import isolated
 @require_safe
 @signed_in
 def mine(request: HttpRequest) -> HttpResponse:
-    """The organizations I belong to, with my role in each."""
+    """The organizations of the person, with their role in each."""
     scope = request_scope(request)
     rows = [(organization, scope.roles[organization.pk]) for organization in scope.organizations]
     context = {"nav": "settings", "scope": scope, "at": clock.now(), "rows": rows}
@@ -31,7 +31,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
-    """Anybody who is signed in makes an organization here, and becomes its Owner."""
+    """Create an organization, whose Owner is the person; for anyone who is signed in."""
     user, form = person(request), NameForm(request.POST or None)
     if form.is_valid():
         try:
@@ -50,7 +50,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def general(request: HttpRequest, organization: str) -> HttpResponse:
-    """Every member reads the name and their role here; Owners rename."""
+    """The name of the organization and the person's role in it; Owners rename it here."""
     least = Role.OWNER if request.method == "POST" else Role.OBSERVER
     own = own_organization(request, organization, least)
     form = NameForm(request.POST or None, initial={"name": own.organization.name})
@@ -65,7 +65,7 @@ def general(request: HttpRequest, organization: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def delete(request: HttpRequest, organization: str) -> HttpResponse:
-    """Owners delete an organization without devices after typing its address."""
+    """Delete an organization without devices after its address was typed, for Owners."""
     own = own_organization(request, organization, Role.OWNER)
     form = DeleteForm(own.organization, request.POST or None)
     if form.is_valid():

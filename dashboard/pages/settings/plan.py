@@ -1,4 +1,4 @@
-"""What an organization pays for: shown to its members, changed by its Owners once they saw what follows."""
+"""The pages of an organization's plan: shown to members, changed by Owners after a preview."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from fleets.services import organizations
 @require_safe
 @signed_in
 def shown(request: HttpRequest, organization: str) -> HttpResponse:
-    """Plan, allowance and whose turn is next, for every member; for Owners the form to change it."""
+    """The plan, the allowance and which devices freeze or thaw next; to Owners also the form to change it."""
     own = _planned(own_organization(request, organization))
     return render(request, "settings/plan.html", _context(own, PlanForm(initial=_now(own))))
 
@@ -36,7 +36,7 @@ def shown(request: HttpRequest, organization: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def change(request: HttpRequest, organization: str) -> HttpResponse:
-    """Say what this plan would freeze or thaw, and after a POST make it so; 409 where it changed since."""
+    """Preview what a plan would freeze or thaw, and set it by POST; 409 if it was changed meanwhile."""
     own, refused = _planned(own_organization(request, organization, Role.OWNER)), False
     form = PlanForm(request.POST or request.GET or _now(own))
     if not form.is_valid():
@@ -66,7 +66,7 @@ def change(request: HttpRequest, organization: str) -> HttpResponse:
 @require_POST
 @signed_in
 def switch(request: HttpRequest, organization: str) -> HttpResponse:
-    """Owners turn all that is about a plan on or off, for everybody in the organization."""
+    """Turn everything about the plan on or off for all members, for Owners."""
     own, shown = own_organization(request, organization, Role.OWNER), bool(request.POST.get("shown"))
     try:
         organizations.show_plan(organization=own.organization, shown=shown, actor=person(request))
@@ -84,14 +84,14 @@ IN_USE: Final = of_site(
 
 
 def _planned(own: OwnOrganization) -> OwnOrganization:
-    """The organization's page of its plan. Raises Http404 where it has none."""
+    """The organization itself; raises Http404 if it uses no plan."""
     if not own.organization.has_plan:
         raise Http404("No plan in use")
     return own
 
 
 def _made(request: HttpRequest, own: OwnOrganization, made: int | Job) -> HttpResponse:
-    """Lead to the plan, or to the job that changes it."""
+    """Redirect to the plan, or to the job that changes it."""
     if isinstance(made, Job):
         return redirect("devices:job", made.uuid)
     messages.success(request, done(own.organization, made))

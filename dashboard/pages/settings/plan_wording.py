@@ -1,4 +1,4 @@
-"""A plan, and what changes of it, in words."""
+"""Plans, and changes of them, in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fleets.text import isolated
 
 @dataclass(frozen=True)
 class Difference:
-    """One part of a plan: what it is, and what it becomes."""
+    """A part of a plan in words, before and after a change."""
 
     name: str
     before: str
@@ -24,7 +24,7 @@ class Difference:
 
 
 def differences(organization: Organization, wanted: dict[str, Any]) -> tuple[Difference, ...]:
-    """The plan as it is and as it would be, part by part."""
+    """The parts of the present plan beside those of the `wanted` one."""
     return (
         Difference("Plan", Plan(organization.plan).label, Plan(wanted["plan"]).label),
         Difference("Allowance", places(organization.allowance), places(wanted["allowance"])),
@@ -33,7 +33,7 @@ def differences(organization: Organization, wanted: dict[str, Any]) -> tuple[Dif
 
 
 def places(allowance: int | None) -> str:
-    """An allowance in words."""
+    """An allowance in words; None is "no limit"."""
     if allowance is None:
         return "no limit"
     return counted(allowance, "1 device", "{n} devices")
@@ -44,7 +44,7 @@ def _invoices(*, unpaid: bool) -> str:
 
 
 def done(organization: Organization, changed: int) -> str:
-    """What a change of the plan did, for who made it."""
+    """The sentence after a change of the plan; `changed` is the number of devices that it affected."""
     if not changed:
         return f"The plan of {isolated(organization)} is saved. No device froze or thawed."
     one = "The plan of {organization} is saved. 1 device froze, thawed or is frozen for another reason."

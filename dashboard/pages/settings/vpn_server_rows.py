@@ -1,4 +1,4 @@
-"""What the page of VPN servers shows: each with its life signs, its lease, its devices, its instances."""
+"""The rows of the page of VPN servers: life signs, lease, devices and boots of each server."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from devices.models import Device, VpnServer
 from devices.rules.live_links import links_at
 from fleets.models import Organization
 
-SHOWN: Final = 200  # servers of a page
+SHOWN: Final = 200  # servers on the page
 
 
 @dataclass(frozen=True)
 class ServerRow:
     name: str
-    of_site: bool  # the site's own, which serves several organizations
+    of_site: bool  # whether it is a server of the site, for several organizations
     last_sign_at: datetime | None
     last_event_at: datetime | None  # the newest connect or disconnect
-    lease_until: datetime | None  # None: it has sent no sign, so nothing ends
-    ended: bool  # its lease did
-    connected: int  # devices of the organization, at this moment
-    waiting: int  # that it owns, and that are connected again with its next sign
-    instances: int  # process lives that are kept
-    boot: str  # names the newest of them
+    lease_until: datetime | None  # None: it has sent no life sign, so its reports do not expire
+    ended: bool  # whether its lease has ended
+    connected: int  # devices of the organization that are connected to it now
+    waiting: int  # devices that it owns, and that its next life sign connects again
+    instances: int  # boots that are stored
+    boot: str  # the name of its newest boot
 
     @property
     def said_at(self) -> datetime | None:
@@ -37,9 +37,9 @@ class ServerRow:
 
 
 def listed(organization: Organization, at: Moment) -> tuple[list[ServerRow], int]:
-    """Its own servers, and the site's that hold devices of it, and how many there are in all.
+    """At most SHOWN servers, and their total number: the organization's, and the site's that own its devices.
 
-    Those that have devices come first, then those that said something last.
+    Servers with devices come first, then those that reported last.
     """
     devices = _devices(organization, at)
     shown = Q(organization=organization) | Q(organization=None, pk__in=list(devices))
@@ -53,7 +53,7 @@ def listed(organization: Organization, at: Moment) -> tuple[list[ServerRow], int
 
 
 def _devices(organization: Organization, at: Moment) -> dict[int, tuple[int, int]]:
-    """How many of its devices each server owns, and how many of these are connected at that moment."""
+    """The number of the organization's devices that each boot owns, and how many are connected at `at`."""
     owned = Device.objects.filter(organization=organization, vpn_server__isnull=False).order_by()
     linked = owned.annotate(vpn=links_at(Value(at.heard, DateTimeField()))["vpn"])
     counts = linked.values("vpn_server").annotate(

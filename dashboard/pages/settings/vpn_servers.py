@@ -1,4 +1,4 @@
-"""The VPN servers of an organization, under Settings."""
+"""The page of an organization's VPN servers under Settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from devices import clock
 @require_safe
 @signed_in
 def listed(request: HttpRequest, organization: str) -> HttpResponse:
-    """For all its members."""
+    """The list of VPN servers, for all members."""
     own = own_organization(request, organization)
     at = clock.moment()
     rows, number = vpn_server_rows.listed(own.organization, at)
