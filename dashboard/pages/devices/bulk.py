@@ -99,13 +99,13 @@ def act(request: HttpRequest, selection: UUID, action: str) -> HttpResponse:
     context |= {"selection": chosen, "action": action, "form": form}
     if not form.is_valid():
         return render(request, "devices/bulk_ask.html", context | {"heading": title_of(action, chosen)})
-    heading = title(action, chosen.total, form.said)
+    heading = title(action, chosen.total, form.payload)
     confirm = ConfirmForm(chosen.total, request.POST or None)
     if request.method == "POST" and (action != "delete" or confirm.is_valid()):
-        values = {"selection": chosen, "action": action, "payload": form.said, "title": heading}
+        values = {"selection": chosen, "action": action, "payload": form.payload, "title": heading}
         return redirect("devices:job", bulk_actions.start(actor=person(request), **values).uuid)
-    found = preview(chosen, action, form.said, at)
-    button = title(action, found.affected.number, form.said)
+    found = preview(chosen, action, form.payload, at)
+    button = title(action, found.affected.number, form.payload)
     context |= {"heading": heading, "found": found, "button": button, "confirm": confirm}
     return render(request, "devices/bulk.html", context)
 

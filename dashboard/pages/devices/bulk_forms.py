@@ -25,7 +25,7 @@ class MoveForm(forms.Form):
         self.fields["to"].choices = choices  # type: ignore[attr-defined]
 
     @property
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         return {"fleet": self._fleets[self.cleaned_data["to"]]}
 
 
@@ -63,7 +63,7 @@ class TagForm(forms.Form):
         return typed
 
     @property
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         return {"put": self.cleaned_data["put"], "drop": self.cleaned_data["drop"]}
 
 
@@ -72,7 +72,7 @@ class BulkIntervalForm(IntervalForm):
         super().__init__(data)
 
     @property
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         return {"poll_interval": self.cleaned_data["poll_interval"]}
 
 
@@ -83,7 +83,7 @@ class NoForm(forms.Form):
         super().__init__({} if data is None else data)
 
     @property
-    def said(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         return {}
 
 
