@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from dashboard.environment.database import APPLICATION, url
-from dashboard.environment.embedded import APART, BINARIES, PACKAGE, SYSTEM_USER, find_package, home_of
+from dashboard.environment.embedded import BINARIES, FALLBACK, PACKAGE, SYSTEM_USER, find_package, home_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE = 60.0  # seconds
@@ -44,7 +44,7 @@ def state(closed: Path) -> Iterator[Path]:
     state = closed / "var"
     yield state
     home = home_of(state, SYSTEM_USER)
-    assert home.parent == APART
+    assert home.parent == FALLBACK
     shutil.rmtree(home)
 
 
