@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from devices.rules.vocabulary import Status
-from tests.pictures import reach
+from tests.pictures import reach, signing_in
 from tests.pictures.reach import EMPTY, ORGANIZATION, Reach, at, clicked, sent
 
 
@@ -35,7 +35,7 @@ LIST: Final = "name,tags,notes\n" + "".join(f"ferry-{n:05},quay = {n % 7},\n" fo
 
 SIGNING_IN: Final = (
     out("sign-in", at("/sign-in/")),
-    out("sign-in-refused", reach.refused),
+    out("sign-in-refused", signing_in.refused),
     out("password-forgotten", at("/sign-in/forgotten/")),
     out("password-forgotten-sent", at("/sign-in/forgotten/sent/")),
     out("account-inactive", at("/sign-in/inactive/")),
@@ -143,8 +143,8 @@ ACCOUNT: Final = (
     State("account-connection", at("/account/connection/")),
     State("account-sessions", at("/account/sessions/")),
     State("account-confirm", at("/account/confirm/")),
-    State("account-app-add", reach.confirmed("/account/factors/app/add/")),
-    State("account-passkey-add", reach.confirmed("/account/passkeys/add/")),
+    State("account-app-add", signing_in.confirmed("/account/factors/app/add/")),
+    State("account-passkey-add", signing_in.confirmed("/account/passkeys/add/")),
 )
 
 ERRORS: Final = (
@@ -197,9 +197,9 @@ CHANGES: Final = (
     State("job-running", reach.given(LIST, confirmed=True)),
     State("import-done", reach.finished, only_in_a_demo=True),
     State("devices-many", at(f"/devices/?org={EMPTY}"), only_in_a_demo=True),
-    State("recovery-codes", reach.with_app),
+    State("recovery-codes", signing_in.with_app),
     State("account-factors-with-app", at("/account/factors/")),
-    out("second-factor", reach.second_factor),
+    out("second-factor", signing_in.second_factor),
 )
 
 STATES: Final = (*SIGNING_IN, *FLEETS, *DEVICES, *SUMMARY, *OURS, *ACCOUNT, *ERRORS, *CHANGES)

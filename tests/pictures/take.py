@@ -12,7 +12,8 @@ from typing import Final, Literal
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, find_chromium
-from tests.pictures.reach import Visit, signed
+from tests.pictures.reach import Visit
+from tests.pictures.signing_in import signed
 from tests.pictures.states import State
 
 THEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")

@@ -13,7 +13,7 @@ from django.db import connection
 from dashboard.management.commands import run_background
 from devices import clock, connectivity
 from devices.models import Device, Job
-from tests.devices.jobs.test_jobs import make_job
+from tests.devices.jobs.made import make_job
 from tests.factories import make_device, make_fleet, seconds
 from tests.worker import PATIENCE, a_worker, wait_until
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -13,10 +12,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
-from pytest_django import Settings
 
 from dashboard.models import User
-from devices import keys
 from devices.background import preregistration
 from devices.jobs.runner import run
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult, StatusChange
@@ -25,6 +22,7 @@ from devices.operations.csv_cells import cell
 from devices.operations.device_file import Fault, Line
 from devices.worker.registry import KINDS
 from fleets.models import AuditEntry, Fleet, FleetType, Role
+from tests.devices.background.made import keep, make
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization, make_uuid, seconds
 from tests.pages import fetch, rows_of, text_of
 from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
@@ -32,7 +30,6 @@ from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 UUID = "4c5bd1a0f3de4d0e9f2b6a7c8d9e0f11"
-LAST = key_handout.OFFERED - seconds(1)  # while keys are offered
 
 
 @pytest.fixture
@@ -45,17 +42,6 @@ def fleet() -> Fleet:
 @pytest.fixture
 def operator(fleet: Fleet) -> User:
     return make_member(fleet.organization, Role.OPERATOR, "olga")
-
-
-def keep(fleet: Fleet, operator: User, *lines: Line) -> DeviceList:
-    return preregistration.keep(fleet=fleet, lines=lines, file_name="pumps.csv", actor=operator, at=T0)
-
-
-def make(fleet: Fleet, operator: User, *lines: Line) -> Job:
-    job = preregistration.confirm(listed=keep(fleet, operator, *lines), actor=operator)
-    run(job.uuid, kinds=KINDS)
-    job.refresh_from_db()
-    return job
 
 
 def test_devices_are_made_as_the_lines_and_the_fleet_say(fleet: Fleet, operator: User) -> None:
@@ -202,118 +188,6 @@ def test_lists_that_nobody_confirms_are_forgotten_after_a_day(fleet: Fleet, oper
     assert preregistration.forget_unconfirmed(T0 + preregistration.KEPT - seconds(1)) == 0
     assert preregistration.forget_unconfirmed(T0 + preregistration.KEPT) == 1
     assert DeviceList.objects.get().job is not None
-
-
-# Keys
-
-
-def test_keys_are_handed_out_and_work(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2, name="pump-1"), Line(3))
-    listed, device = DeviceList.objects.get(), Device.objects.earliest("pk")
-    keyed = key_handout.hand_out(listed=listed, actor=operator, at=T0)
-    assert [(each.uuid, each.name, each.remark) for each in keyed] == [
-        (each.uuid, each.name, "") for each in Device.objects.order_by("pk")
-    ]
-    found = keys.find(keyed[0].key, ApiKey.Kind.DEVICE, T0)
-    assert found is not None
-    assert (found.device, found.organization) == (device, fleet.organization)
-    listed.refresh_from_db()
-    assert (listed.keys_at, listed.keys_by_name) == (T0, "olga")
-    assert ApiKey.objects.count() == 2
-    entry = AuditEntry.objects.get(action="keys-handed-out")
-    assert (entry.subject_id, entry.after) == (
-        "pumps.csv",
-        {"keys": 2, "job": str(listed.job and listed.job.uuid)},
-    )
-
-
-def test_the_same_keys_are_offered_for_a_day(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2, name="pump-1"), Line(3))
-    listed = DeviceList.objects.get()
-    first = key_handout.hand_out(listed=listed, actor=operator, at=T0)
-    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == first
-    assert ApiKey.objects.count() == 2
-    again = AuditEntry.objects.filter(action="keys-handed-out").latest("pk")
-    assert again.after == {"keys": 2, "job": str(listed.job and listed.job.uuid), "again": "yes"}
-    listed.refresh_from_db()
-    assert key_handout.offered_until(listed, T0 + LAST) == T0 + key_handout.OFFERED
-    assert key_handout.offered_until(listed, T0 + key_handout.OFFERED) is None
-    with pytest.raises(key_handout.NotOffered, match="no longer stored"):
-        key_handout.hand_out(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
-    assert not key_handout.confirm(listed=listed, actor=operator, at=T0 + key_handout.OFFERED)
-
-
-def test_keys_that_somebody_has_are_offered_no_more_and_not_stored(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2))
-    listed = DeviceList.objects.get()
-    assert not key_handout.confirm(listed=listed, actor=operator, at=T0)
-    key_handout.hand_out(listed=listed, actor=operator, at=T0)
-    assert key_handout.confirm(listed=listed, actor=operator, at=T0 + LAST)
-    assert not key_handout.confirm(listed=listed, actor=operator, at=T0 + LAST)
-    with pytest.raises(key_handout.NotOffered):
-        key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST)
-    listed.refresh_from_db()
-    assert (listed.encrypted_keys, listed.keys_confirmed_at) == ("", T0 + LAST)
-    assert AuditEntry.objects.filter(action="keys-confirmed", actor_name="olga").count() == 1
-
-
-def test_offered_keys_cannot_be_read_from_the_database_alone(
-    fleet: Fleet, operator: User, settings: Settings
-) -> None:
-    make(fleet, operator, Line(2, name="pump-1"))
-    listed = DeviceList.objects.get()
-    (first,) = key_handout.hand_out(listed=listed, actor=operator, at=T0)
-    listed.refresh_from_db()
-    assert listed.encrypted_keys
-    assert first.key not in listed.encrypted_keys
-    assert first.uuid not in listed.encrypted_keys
-    former, settings.SECRET_KEY = settings.SECRET_KEY, "another-secret" * 5
-    with pytest.raises(key_handout.NotOffered, match="SECRET_KEY of the site was changed"):
-        key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST)
-    settings.SECRET_KEY_FALLBACKS = [former]
-    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [first]
-
-
-def test_files_of_keys_are_forgotten_when_their_day_is_over(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2))
-    key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator, at=T0)
-    assert key_handout.forget(T0 + LAST) == 0
-    assert key_handout.forget(T0 + key_handout.OFFERED) == 1
-    assert DeviceList.objects.get().encrypted_keys == ""
-
-
-def test_a_key_that_was_revoked_since_is_not_in_the_file_again(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2), Line(3))
-    listed = DeviceList.objects.get()
-    first, second = key_handout.hand_out(listed=listed, actor=operator, at=T0)
-    found = keys.named(first.key)
-    assert found
-    keys.revoke(found, T0 + LAST)
-    assert key_handout.hand_out(listed=listed, actor=operator, at=T0 + LAST) == [
-        replace(first, key="", remark="revoked since the first download"),
-        second,
-    ]
-
-
-def test_a_device_that_has_a_key_already_keeps_it(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2), Line(3))
-    first = Device.objects.earliest("pk")
-    keys.new_device_key(first)
-    keyed = key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)
-    assert [(bool(each.key), each.remark) for each in keyed] == [(False, "already has a key"), (True, "")]
-
-
-def test_a_device_that_was_deleted_gets_none(fleet: Fleet, operator: User) -> None:
-    make(fleet, operator, Line(2), Line(3))
-    lifecycle.delete(device=Device.objects.earliest("pk"), actor=None)
-    assert len(key_handout.hand_out(listed=DeviceList.objects.get(), actor=operator)) == 1
-
-
-def test_there_are_no_keys_before_there_are_devices(fleet: Fleet, operator: User) -> None:
-    listed = keep(fleet, operator, Line(2))
-    preregistration.confirm(listed=listed, actor=operator)
-    with pytest.raises(key_handout.NotOffered):
-        key_handout.hand_out(listed=listed, actor=operator)
 
 
 # A worker that is killed

@@ -30,7 +30,7 @@ from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.examples import examples
 from tests.factories import make_fleet, make_member, make_organization
-from tests.fleets.services.test_fleets import counts_in
+from tests.fleets.services.fleets_page import counts_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

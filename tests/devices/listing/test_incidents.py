@@ -10,50 +10,18 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from dashboard.pages.attention import items as attention
-from dashboard.pages.attention.items import Item, items
+from dashboard.pages.attention.items import Item
 from devices import clock, connectivity
-from devices.listing import incidents
-from devices.listing import line_shares as shares
-from devices.listing.grouping import Line
-from devices.listing.incidents import Among, attended
-from devices.models import Device, VpnServer
-from devices.status.reading import moved_ids
-from fleets.models import Fleet, Organization
+from devices.listing.incidents import attended
+from devices.models import VpnServer
+from tests.devices.listing.incident import AT, NEW, OLD, SITE, A, everybody, found, lost_vpn, shown_of
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
 
-AT = T0 + seconds(3600)
-
-
-def lost_vpn(fleet: Fleet, after: float, **fields: Any) -> Device:
-    """A device that lost its VPN so many seconds after T0 and kept the heartbeat."""
-    return make_device(
-        fleet,
-        vpn_changed_at=T0 + seconds(after),
-        recorded_status_at=T0 + seconds(after),
-        heartbeat_state="recent",
-        heartbeat_changed_at=T0,
-        **fields,
-    )
-
-
-def everybody() -> Among:
-    return Among(list(Organization.objects.all()))
-
-
-def found(size: int = 50) -> list[Line]:
-    return list(attended(everybody(), clock.moment(AT)).page("attention", size).rows)
-
 
 def said(at: datetime = AT) -> list[Item]:
     return shown_of(attended(everybody(), clock.moment(at)).page("attention", 50).rows, at)
-
-
-def shown_of(some: list[Line], at: datetime = AT, oldest: datetime | None = None) -> list[Item]:
-    known = clock.moment(at)
-    return items(some, Device.objects.all(), known, moved_ids(known), oldest)
 
 
 def what(shown: list[Item]) -> list[str]:
@@ -82,10 +50,7 @@ class Case:
 
 
 NOTHING: dict[str, Any] = {}
-A: dict[str, Any] = {"public_address": "203.0.113.7"}
 B: dict[str, Any] = {"public_address": "203.0.113.8"}
-SITE: dict[str, Any] = {"tags": {"site": "harbour"}}
-NEW, OLD = {"release": "2.0"}, {"release": "1.0"}
 
 
 def several(
@@ -256,73 +221,6 @@ def test_the_worst_and_newest_come_first() -> None:
 
 def test_there_are_no_lines_where_nobody_is_in_trouble_any_more() -> None:
     assert found() == []
-
-
-def test_pages_lead_through_all_lines() -> None:
-    fleet = make_fleet()
-    for number in range(7):
-        lost_vpn(fleet, 400 * number, name=f"device-{number}")
-    pages, after = [], ""
-    while True:
-        page = attended(everybody(), clock.moment(AT)).page("attention", 3, after=after)
-        pages.append([line.devices for line in page.rows])
-        if page.next is None:
-            break
-        after = page.next
-    assert [len(page) for page in pages] == [3, 3, 1]
-    assert [ids for page in pages for ids in page] == [line.devices for line in found()]
-
-
-def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    fleet = make_fleet(name="kiosks")
-    for number in range(12):
-        lost_vpn(fleet, number)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
-
-
-@pytest.mark.parametrize(
-    ("has", "place"),
-    [(A, "at 203.0.113.7"), (SITE, "tagged site = harbour"), (NEW, "with release 2.0 in kiosks")],
-)
-def test_whatever_it_shares_a_group_is_counted_beyond_what_is_looked_at(
-    monkeypatch: pytest.MonkeyPatch, has: dict[str, Any], place: str
-) -> None:
-    fleet = make_fleet(name="kiosks")
-    for number in range(12):
-        lost_vpn(fleet, number, **has)
-    lost_vpn(fleet, 3, public_address="203.0.113.8")
-    lost_vpn(fleet, -3600, **has)
-    for _ in range(20):
-        make_device(fleet, vpn_connected=True)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    plain = [item.said.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
-    assert plain == [f"12 of 13 devices {place}"]
-
-
-def test_a_group_that_makes_no_progress_is_counted_beyond_what_is_looked_at(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fleet = make_fleet(name="kiosks")
-    stopped = {"vpn_connected": True, "heartbeat_state": "recent", "update_progress": 40}
-    for number in range(12):
-        make_device(fleet, **stopped, progress_changed_at=T0 + seconds(number))
-    lost_vpn(fleet, 3)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert "12 of 13 devices in kiosks" in [item.said.split(" stopped")[0] for item in shown]
-
-
-def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lost ones are, however many others there are at their address."""
-    monkeypatch.setattr(attention, "MANY", 8)
-    monkeypatch.setattr(shares, "MANY", 8)
-    for number in range(10):
-        lost_vpn(make_fleet(), number, public_address="203.0.113.7")
-    shown = shown_of(found())
-    assert [item.said.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
 
 
 def test_the_words_of_the_site_are_used(settings: Settings) -> None:

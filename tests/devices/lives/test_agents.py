@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from devices.models import Device
 from devices.status.reading import with_status
-from tests.devices.lives.test_lives import UUIDS, Event, check, make, tell
+from tests.devices.lives.events import UUIDS, Event, make, tell
+from tests.devices.lives.test_lives import check
 from tests.examples import examples
 from tests.factories import T0, seconds
 

@@ -31,7 +31,7 @@ from devices.operations import reports
 from devices.rules.vocabulary import Status
 from devices.status.reading import with_status
 from fleets.models import Fleet, Organization
-from tests.devices.lives.test_lives import STEPS, UUIDS, Event, devices, events, make, tell
+from tests.devices.lives.events import STEPS, UUIDS, Event, devices, events, make, tell
 from tests.examples import examples
 from tests.factories import T0, make_device, seconds
 

@@ -7,7 +7,6 @@ In half of the lives the ingest leaves its pulse, and falls silent now and then.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
@@ -19,8 +18,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from devices import clock, connectivity
-from devices.background import vpn_following
-from devices.connectivity import outages
 from devices.history import counts_as_of, device_history, rollups
 from devices.history.spans import Span, spans_of
 from devices.integrity.checks import disagreements
@@ -29,139 +26,29 @@ from devices.listing.filters import Filters
 from devices.listing.fleets import SORTS
 from devices.listing.fleets_as_of import summaries_as_of
 from devices.listing.list_as_of import ListAsOf
-from devices.models import ConnectivityRecord, Device, Job, StatusChange
+from devices.models import ConnectivityRecord, Device, StatusChange
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_by_status
 from devices.status.explanation import explain
 from devices.status.reading import filter_by_status, with_status
 from fleets.models import Organization
-from tests.devices.lives.model import Model, ModelDevice
+from tests.devices.lives.events import (
+    STEPS,
+    UUIDS,
+    Event,
+    devices,
+    events,
+    fleets_vpn,
+    listen,
+    make,
+    pulse,
+    tell,
+)
+from tests.devices.lives.model import Model
 from tests.examples import examples
-from tests.factories import T0, make_fleet, seconds
-from tests.still import stand_still
+from tests.factories import T0, seconds
 
 pytestmark = pytest.mark.django_db(transaction=False)
-
-UUIDS = [f"{number:032x}" for number in range(1, 5)]
-# Instants on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
-STEPS = st.sampled_from([0, 0, 1, 5, 10, 14.999999, 15, 15.000001, 29.999999, 30, 59.999999, 60, 61, 90])
-
-
-@dataclass(frozen=True)
-class Event:
-    kind: str
-    device: int
-    server: str
-    word: str  # session, or boot
-    listed: tuple[int, ...] | None
-    step: float
-    pulse: bool  # left where the ingest did not fall silent
-
-
-events = st.builds(
-    Event,
-    kind=st.sampled_from(
-        ["poll"] * 3
-        + ["connect"] * 3
-        + ["stale", "disconnect", "alive", "alive", "settle", "pulse", "follow"]
-    ),
-    device=st.integers(0, 3),
-    server=st.sampled_from(["vpn-1", "vpn-2"]),
-    word=st.sampled_from(["", "", "a", "b"]),
-    listed=st.one_of(st.none(), st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
-    step=STEPS,
-    pulse=st.booleans(),
-)
-devices: st.SearchStrategy[dict[str, Any]] = st.builds(
-    dict,
-    frozen=st.sampled_from([False, False, False, False, True]),
-    active=st.sampled_from([True, True, True, False]),
-    provisioned=st.booleans(),
-    state=st.sampled_from(["", "", "", "", "Post-Provisioning"]),
-    provisioning=st.sampled_from([None, None, None, None, 0, 40]),
-    update=st.sampled_from([None, None, None, 0, 70]),
-    own_vpn=st.sampled_from([None, None, None, True, False]),
-)
-fleets_vpn: st.SearchStrategy[bool | None] = st.sampled_from([True, None, None, False])
-
-
-def tell(model: Model, event: Event, at: datetime) -> None:
-    """The same event to the model and to the product."""
-    uuid = UUIDS[event.device]
-    listed = None if event.listed is None else [UUIDS[number] for number in event.listed]
-    match event.kind:
-        case "poll":
-            model.poll(uuid, at)
-            device = Device.objects.only("pk").get(uuid=uuid)
-            connectivity.record_heartbeats([device.pk], at)
-        case "stale":  # a poll that overtook another: older than the stored one, or as old
-            if model.devices[uuid].last_poll:
-                device = Device.objects.only("pk").get(uuid=uuid)
-                assert connectivity.record_heartbeats([device.pk], model.devices[uuid].last_poll) == 0
-        case "connect":
-            model.connect(event.server, uuid, event.word, at)
-            connectivity.vpn_connected(event.server, [uuid], at, sessions={uuid: event.word})
-        case "disconnect":
-            model.disconnect(event.server, uuid, event.word, at)
-            connectivity.vpn_disconnected(event.server, [uuid], at, sessions={uuid: event.word})
-        case "alive":
-            model.alive(event.server, event.word, listed, at)
-            connectivity.vpn_alive(event.server, listed, at, boot=event.word)
-        case "settle":  # changes nothing that is shown
-            connectivity.settle(at)
-        case "pulse":
-            pulse(model, at)
-        case "follow":
-            model.follow(at)
-            follow(at)
-
-
-def follow(at: datetime) -> None:
-    """What a worker does with the jobs of fleets that began to use the VPN, at this clock."""
-    with pytest.MonkeyPatch.context() as context:
-        stand_still(context, at)
-        for job in Job.objects.filter(state=Job.State.WAITING):
-            while vpn_following.follow_next(job):
-                pass
-            Job.objects.filter(pk=job.pk).update(state=Job.State.DONE, finished_at=at)
-
-
-def pulse(model: Model, at: datetime) -> None:
-    model.pulse(at)
-    outages.record_liveness(at)
-
-
-def listen(model: Model, since: datetime, at: datetime) -> None:
-    """A pulse every few seconds, as long as nobody is away."""
-    while since < at:
-        since = min(at, since + seconds(5))
-        pulse(model, since)
-
-
-def make(fields: list[dict[str, Any]], *, vpn: bool | None = True) -> Model:
-    """Devices of two fleets, of which somebody has said that about the VPN, or nobody anything."""
-    fleet = make_fleet(poll_interval=10, vpn_enabled=vpn)
-    paid = make_fleet(fleet.organization, poll_interval=10, type="paid", vpn_enabled=vpn)  # freezes
-    made = [ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)]
-    for device in made:
-        device.fleet = "paid" if device.frozen else ""
-        device.vpn_wanted = bool(vpn if device.own_vpn is None else device.own_vpn)
-    model = Model(made, {"": vpn, "paid": vpn})
-    for device in made:
-        Device.objects.create(
-            fleet=paid if device.frozen else fleet,
-            uuid=device.uuid,
-            created_at=T0,
-            frozen_reason="fleet-type" if device.frozen else "",
-            is_active=device.active,
-            provisioned_at=T0 if device.provisioned else None,
-            provisioning_state=device.state,
-            provisioning_progress=device.provisioning,
-            update_progress=device.update,
-            vpn_setting=device.own_vpn,
-            vpn_enabled=device.vpn_wanted,
-        )
-    return model
 
 
 def check(model: Model, at: datetime) -> None:

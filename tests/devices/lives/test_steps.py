@@ -22,19 +22,15 @@ from devices.history import rollups
 from devices.integrity.checks import disagreements
 from devices.models import Device
 from devices.status.reading import with_status
+from tests.devices.lives.events import Event, devices, events, make, tell
 from tests.devices.lives.model import Model
 from tests.devices.lives.test_lives import (
-    Event,
     Seen,
     check,
     check_history,
     check_replay,
     check_then,
-    devices,
-    events,
-    make,
     remember,
-    tell,
 )
 from tests.examples import examples
 from tests.factories import T0, seconds

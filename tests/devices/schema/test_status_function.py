@@ -19,7 +19,7 @@ from devices.status import explanation
 from devices.status.expressions import definition, status_over
 from devices.status.reading import with_status
 from devices.transitions.write import LAPSED
-from tests.devices.lives.model import ModelDevice
+from tests.devices.lives.model_device import ModelDevice
 from tests.factories import T0
 
 pytestmark = pytest.mark.django_db

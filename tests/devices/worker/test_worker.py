@@ -11,7 +11,7 @@ from django.db import connection
 
 from devices import jobs
 from devices.models import Device, Job
-from tests.devices.jobs.test_jobs import make_job
+from tests.devices.jobs.made import make_job
 from tests.factories import make_fleet
 from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 

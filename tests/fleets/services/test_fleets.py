@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from dashboard.models import User
 from devices import clock, connectivity
@@ -21,6 +21,7 @@ from tests.pages import make_every_status, names_in, refresh, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
+from tests.fleets.services.fleets_page import counts_in, row_of
 
 pytestmark = pytest.mark.django_db
 
@@ -49,16 +50,6 @@ def reader(client: Client, user: User) -> Client:
 @pytest.fixture
 def fleet(organization: Organization) -> Fleet:
     return make_fleet(organization, name="kiosks", slug="kiosks", device_type="Raspberry Pi 4")
-
-
-def counts_in(html: str) -> dict[str, int]:
-    """The numbers of a piece of a page that link to devices of a status, by status; thin spaces left out."""
-    found = re.findall(r'status=([a-z-]+)"[^>]*>.*?<b>([^<]+)</b>', html, re.DOTALL)
-    return {slug: int(number.replace("\u2009", "")) for slug, number in found}
-
-
-def row_of(html: str, slug: str) -> str:
-    return html.split(f'id="fleet-{slug}"')[1].split("</tr>", maxsplit=1)[0]
 
 
 def test_the_numbers_sum_up_and_link_to_exactly_those_devices(
@@ -280,55 +271,3 @@ def test_a_refresh_keeps_the_order_and_offers_to_sort_again(
     assert names_in(fresh) == ["kiosks", "trams"]
     assert "Sort again" in text_of(fresh)
     assert names_in(reader.get("/")) == ["trams", "kiosks"]
-
-
-def test_the_simple_vocabulary_folds_the_counts(reader: Client, fleet: Fleet, settings: Settings) -> None:
-    make_every_status(fleet)
-    settings.SIMPLE_STATUSES = True
-    html = reader.get("/").content.decode()
-    folded = {
-        "online": 3,
-        "offline": 1,
-        "configuring": 1,
-        "updating": 1,
-        "post-provisioning": 1,
-        "inactive": 2,
-    }
-    assert counts_in(row_of(html, "kiosks")) == folded
-    assert counts_in(html.split("</section>")[0]) == folded
-    words = text_of(reader.get("/"))
-    assert "3 need attention: 1 Offline, 2 with one link" in words
-    assert words.count("1 Offline, 2 with one link") == 2  # the fleet's row says it too
-
-
-def test_the_nine_statuses_say_themselves_what_needs_attention(reader: Client, fleet: Fleet) -> None:
-    make_every_status(fleet)
-    assert "with one link" not in text_of(reader.get("/"))
-
-
-def test_the_words_of_the_site_are_used(reader: Client, fleet: Fleet, settings: Settings) -> None:
-    settings.FLEET_WORD = "Application"
-    make_device(fleet)
-    words = text_of(reader.get("/"))
-    assert "Applications" in words
-    assert "in 1 application" in words
-    assert "Fleet" not in words
-
-
-def test_empty_states_say_what_to_do(client: Client, organization: Organization) -> None:
-    client.force_login(make_member(organization))
-    words = text_of(client.get("/"))
-    assert "No fleets yet" in words
-    assert "curl -X POST http://testserver/api/v1/register" in words
-    make_fleet(organization)
-    assert "No devices" in text_of(client.get("/"))
-    client.force_login(User.objects.create_user("alone"))
-    assert "You belong to no organization yet" in text_of(client.get("/"))
-
-
-def test_nothing_is_inline(reader: Client, fleet: Fleet) -> None:
-    make_every_status(fleet)
-    html = reader.get("/").content.decode()
-    assert " style=" not in html
-    assert "<style" not in html
-    assert re.findall(r"<script(?![^>]* src=)", html) == []

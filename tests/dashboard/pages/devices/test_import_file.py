@@ -14,49 +14,29 @@ from pytest_django import DjangoAssertNumQueries
 
 from dashboard.http.request_limits import BODY_LIMIT
 from dashboard.models import User
-from devices import keys
 from devices.background import preregistration
-from devices.models import ApiKey, Device, DeviceList, Job, JobResult
+from devices.models import ApiKey, Device, DeviceList, Job
 from devices.operations import ceilings
 from devices.operations.csv_cells import BOM
-from devices.operations.device_file import COLUMNS, Line
+from devices.operations.device_file import COLUMNS
 from fleets.models import Fleet, Role
 from tests.factories import T0, make_device, make_member, make_organization, make_uuid
-from tests.pages import refresh, rows_of, streamed, text_of
+from tests.pages import streamed, text_of
 
 if TYPE_CHECKING:
     from django.test.client import _MonkeyPatchedWSGIResponse as Response
+from tests.dashboard.pages.devices.imported import make_done, make_list
 
 pytestmark = pytest.mark.django_db
 
 PATH = "/fleets/kiosks/preregister/file/"
 # session, person, my organizations, fleet, list; the clock
 QUERIES = 6
-# and what a job's page asks (tests/dashboard/pages/jobs/test_page.py): its list
-QUERIES_JOB = 8
 
 
 def send(client: Client, text: str | bytes) -> Response:
     content = text if isinstance(text, bytes) else text.encode()
     return client.post(PATH, {"file": SimpleUploadedFile("kiosks.csv", content)})
-
-
-def make_list(fleet: Fleet, user: User, lines: int = 1) -> DeviceList:
-    said = [Line(number, name=f"kiosk-{number}") for number in range(2, 2 + lines)]
-    return preregistration.keep(fleet=fleet, lines=said, file_name="kiosks.csv", actor=user)
-
-
-def make_done(fleet: Fleet, user: User, *names: str) -> tuple[Job, DeviceList]:
-    """A list whose job has made its devices."""
-    listed = make_list(fleet, user, len(names))
-    job = preregistration.confirm(listed=listed, actor=user)
-    for name in names:
-        device = make_device(fleet, name=name, is_active=False)
-        result = {"device_id": device.pk, "device_uuid": device.uuid, "device_name": name}
-        JobResult.objects.create(job=job, organization=fleet.organization, outcome="done", **result)
-    Job.objects.update(state=Job.State.DONE, finished_at=T0)
-    listed.refresh_from_db()
-    return job, listed
 
 
 def test_the_form_says_what_a_file_looks_like(reader: Client, fleet: Fleet) -> None:
@@ -249,66 +229,3 @@ def test_a_list_is_found_under_its_own_fleet_only(reader: Client, fleet: Fleet, 
         organization=fleet.organization, name="other", slug="other", vpn_enabled=True
     )
     assert reader.get(f"/fleets/{other.slug}/preregister/file/{listed.uuid}/").status_code == 404
-
-
-# Keys
-
-
-def test_the_keys_are_downloaded(reader: Client, fleet: Fleet, user: User) -> None:
-    job, _ = make_done(fleet, user, "kiosk-1", "=1+1")
-    assert "The devices have no keys yet." in text_of(reader.get(f"/jobs/{job.uuid}/"))
-    answer = reader.post(f"/jobs/{job.uuid}/keys/")
-    assert answer["Content-Disposition"].startswith('attachment; filename="keys-kiosks-')
-    assert "no-store" in answer["Cache-Control"]
-    first, second = rows_of(streamed(answer))
-    found = keys.find(first["key"], ApiKey.Kind.DEVICE, T0)
-    assert found is not None
-    assert found.device is not None
-    assert (found.device.uuid, found.device.name) == (first["uuid"], "kiosk-1")
-    assert second["name"] == "'=1+1"
-    assert ApiKey.objects.count() == 2
-
-
-def test_the_keys_can_be_downloaded_again_until_somebody_has_them(
-    reader: Client, fleet: Fleet, user: User
-) -> None:
-    job, _ = make_done(fleet, user, "kiosk-1")
-    path = f"/jobs/{job.uuid}/"
-    assert "Nothing was changed" in text_of(reader.post(f"{path}keys/confirm/", follow=True))
-    first = streamed(reader.post(f"{path}keys/"))
-    words = text_of(reader.get(path))
-    assert f"{user.username} downloaded them at" in words
-    assert "I have the keys" in words
-    assert streamed(reader.post(f"{path}keys/")) == first
-    words = text_of(reader.post(f"{path}keys/confirm/", follow=True))
-    assert "They are no longer stored and cannot be downloaded again." in words
-    again = reader.post(f"{path}keys/")
-    assert again.status_code == 409
-    assert "These keys cannot be downloaded again" in text_of(again)
-    assert f"{user.username} downloaded them at" in text_of(again)
-    assert ApiKey.objects.count() == 1
-
-
-def test_there_is_nothing_to_download_before_the_devices_are_made(
-    reader: Client, fleet: Fleet, user: User
-) -> None:
-    job = preregistration.confirm(listed=make_list(fleet, user), actor=user)
-    assert "Their keys" not in text_of(reader.get(f"/jobs/{job.uuid}/"))
-    refused = reader.post(f"/jobs/{job.uuid}/keys/")
-    assert (refused.status_code, "There are no devices yet" in text_of(refused)) == (409, True)
-    assert not ApiKey.objects.exists()
-
-
-def test_a_refresh_says_that_the_keys_were_handed_out(
-    reader: Client, fleet: Fleet, user: User, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    job, _ = make_done(fleet, user, "kiosk-1")
-    path = f"/jobs/{job.uuid}/"
-    with django_assert_num_queries(QUERIES_JOB):
-        tag = refresh(reader, path)["HX-PTag"]
-    assert refresh(reader, path, tag).status_code == 304
-    reader.post(f"{path}keys/")
-    answer = refresh(reader, path, tag)
-    assert "Download them again" in text_of(answer)
-    reader.post(f"{path}keys/confirm/")
-    assert "cannot be downloaded again" in text_of(refresh(reader, path, answer["HX-PTag"]))

@@ -8,26 +8,16 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
 
 from devices import freezing
 from devices.models import Device
-from devices.operations import lifecycle
 from fleets.models import AuditEntry, Fleet, FleetType, Organization, Plan, Role
-from fleets.services.fleets import settings_of, version
 from tests.at_once import WAIT, held_open, in_background
+from tests.dashboard.pages.settings.plan import CHANGE, PATH, preview, register, wanted
 from tests.factories import make_fleet, make_member, make_organization
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
-PATH = "/settings/halden/plan/"
-CHANGE = f"{PATH}change/"
-
-# session, person, organizations, clock, counts, whose turn is next, the reasons of the frozen; clock and
-# fleets of the side
-QUERIES = 9
-# session, person, organizations; clock and fleets of the side; paid fleets, the border, counts, names
-PREVIEW = 9
 
 
 @pytest.fixture
@@ -44,20 +34,6 @@ def fleet(organization: Organization) -> Fleet:
 def owner(client: Client, organization: Organization) -> Client:
     client.force_login(make_member(organization, Role.OWNER))
     return client
-
-
-def register(fleet: Fleet, *names: str) -> list[Device]:
-    return [lifecycle.register(fleet=fleet, name=name) for name in names]
-
-
-def wanted(**plan: Any) -> dict[str, str]:
-    """What the form says."""
-    said = {"plan": "free", "allowance": "3"} | plan
-    return {name: str(value) for name, value in said.items() if value is not None}
-
-
-def preview(client: Client, **plan: Any) -> str:
-    return text_of(client.get(f"{CHANGE}?{urlencode(wanted(**plan))}"))
 
 
 def confirm(client: Client, **plan: Any) -> Any:
@@ -234,97 +210,8 @@ def test_a_registration_that_is_under_way_is_counted_in(organization: Organizati
     assert Device.objects.get(name="two").frozen_reason == "allowance"
 
 
-# On and off
-
-SWITCH = f"{PATH}shown/"
-
-
 @pytest.fixture
 def free(owner: Client, organization: Organization) -> Client:
     """The Owner of an organization that never spoke of a plan."""
     Organization.objects.update(allowance=None, shows_plan=False)
     return owner
-
-
-def test_without_a_plan_no_page_speaks_of_it(free: Client, fleet: Fleet) -> None:
-    (device,) = register(fleet, "one")
-    assert free.get(PATH).status_code == free.get(CHANGE).status_code == 404
-    assert free.post(CHANGE, wanted(allowance=1)).status_code == 404
-    make_fleet(fleet.organization, slug="other")
-    for path in (
-        "/",
-        f"/devices/{device.uuid}/",
-        f"/devices/{device.uuid}/move/?to=other",
-        "/fleets/kiosks/settings/",
-        "/fleets/kiosks/preregister/",
-        "/settings/halden/fleets/new/",
-        "/settings/halden/members/invite/",
-        "/settings/halden/members/",
-    ):
-        words = text_of(free.get(path)).lower()
-        assert not [word for word in ("allowance", "paid", "plan", "locked") if word in words], path
-    assert f'href="{PATH}"' not in free.get("/settings/halden/").content.decode()
-
-
-def test_its_owner_turns_it_on_and_off(free: Client, fleet: Fleet) -> None:
-    assert "Turn on" in text_of(free.get("/settings/halden/"))
-    answer = free.post(SWITCH, {"shown": "on"}, follow=True)
-    assert answer.redirect_chain == [("/settings/halden/", 302)]
-    assert "Plan and allowance are on." in text_of(answer)
-    assert "2 devices" not in text_of(free.get(PATH))
-    assert "Requires the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
-    assert "Turn off" in text_of(free.get("/settings/halden/"))
-    assert "Plan and allowance are off." in text_of(free.post(SWITCH, follow=True))
-    assert free.get(PATH).status_code == 404
-    entries = AuditEntry.objects.filter(action="plan-shown").order_by("pk")
-    assert [entry.after for entry in entries] == [{"shown": True}, {"shown": False}]
-
-
-@pytest.mark.parametrize("of", [{"allowance": 5}, {"unpaid": True}, {"plan": "paid"}, {}])
-def test_what_is_set_is_not_hidden(free: Client, fleet: Fleet, of: dict[str, Any]) -> None:
-    Organization.objects.update(shows_plan=not of, **of)
-    if not of:
-        Fleet.objects.update(type=FleetType.PAID)
-    assert "Nothing was changed: plan and allowance are turned off once" in text_of(
-        free.post(SWITCH, follow=True)
-    )
-    assert free.get(PATH).status_code == 200
-
-
-def test_a_form_without_types_keeps_the_type(free: Client, fleet: Fleet) -> None:
-    form = {"name": "kiosks", "type": "paid", "every": "", "unit": "min", "vpn_enabled": "off"}
-    free.post("/fleets/kiosks/settings/", form | {"seen": version(settings_of(fleet))})
-    fleet.refresh_from_db()
-    assert (fleet.type, fleet.vpn_enabled) == (FleetType.STANDARD, False)
-    Fleet.objects.update(type=FleetType.PAID)
-    assert "Requires the paid plan" in text_of(free.get("/fleets/kiosks/settings/"))
-
-
-# Who may
-
-
-@pytest.mark.parametrize("role", [Role.OBSERVER, Role.OPERATOR, Role.ADMINISTRATOR])
-def test_only_owners_change_it(client: Client, organization: Organization, role: Role) -> None:
-    client.force_login(make_member(organization, role))
-    assert client.get(CHANGE).status_code == 403
-    assert client.post(CHANGE, wanted(allowance=1)).status_code == 403
-    assert client.post(SWITCH, {"shown": "on"}).status_code == 403
-    assert "Turn off" not in text_of(client.get("/settings/halden/"))
-    organization.refresh_from_db()
-    assert organization.allowance == 3
-
-
-def test_strangers_get_404(client: Client, organization: Organization) -> None:
-    client.force_login(make_member(make_organization(), Role.OWNER))
-    for path in (PATH, CHANGE):
-        assert client.get(path).status_code == 404
-    assert client.post(CHANGE, wanted(allowance=1)).status_code == 404
-
-
-def test_query_counts(owner: Client, fleet: Fleet, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    for more in (1, 29):
-        register(fleet, *("kiosk" for _ in range(more)))
-        with django_assert_num_queries(QUERIES):
-            owner.get(PATH)
-        with django_assert_num_queries(PREVIEW):
-            preview(owner, allowance=1)
