@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from dashboard.management.commands import settle
+from dashboard.management.commands import settle, tell
 from devices.worker.worker import asked_to_end, keep_working
 from fleets.postgres.checks import at_start
 
@@ -17,13 +17,15 @@ Watch = Callable[[threading.Event], None]  # works until this is set, in a threa
 
 
 class Command(BaseCommand):
-    help = "Runs `settle --watch` and `work` in one process, for a small site. Ctrl-C stops it."
+    help = (
+        "Runs `settle --watch`, `tell --watch` and `work` in one process, for a small site. Ctrl-C stops it."
+    )
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
         at_start()
-        settling = settle.Command()
-        settling.quiet = verbosity == 0
-        asyncio.run(run_together([settling.watch]))
+        settling, telling = settle.Command(), tell.Command()
+        settling.quiet = telling.quiet = verbosity == 0
+        asyncio.run(run_together([settling.watch, telling.watch]))
 
 
 async def run_together(watches: Sequence[Watch]) -> None:

@@ -1,0 +1,96 @@
+"""Record which devices rules hold and in which incidents they stand, and write what is to be told of them."""
+
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand
+from django.db import Error, OperationalError
+
+from devices import clock
+from devices.alerts import rules
+from devices.alerts.rounds import run_round
+from fleets.postgres import availability
+from fleets.postgres.checks import at_start
+from fleets.postgres.leader import TELLING, Leader
+from fleets.postgres.listener import LISTENER
+
+PAUSE = 1.0  # seconds between two rounds: liveness signs come every two
+LONGEST_PAUSE = 5.0  # seconds, where nothing is known to happen earlier
+LOOKS_TO_END = 0.5  # seconds between two looks whether to end
+SHIPPING = 60.0  # seconds between two looks for organizations without the rules of the product
+
+
+class Command(BaseCommand):
+    help = "Writes what alert rules have to tell. Pages and devices do not need it."
+    quiet = False  # with --verbosity 0
+    ship_at = 0.0  # of the monotonic clock
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--watch", action="store_true", help="keep running until stopped (if several run, one works)"
+        )
+
+    def handle(self, *, watch: bool, verbosity: int, **options: Any) -> None:
+        if not watch:
+            run_round(whole=True)
+            return
+        at_start()
+        self.quiet = verbosity == 0
+        stopped = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        self.watch(stopped)
+
+    def watch(self, stopped: threading.Event) -> None:
+        """Hold rounds until `stopped` is set. Of several processes one leads, the others wait."""
+        leader, led, news = Leader(TELLING), False, threading.Event()
+        LISTENER.subscribe(lambda _: news.set())
+        LISTENER.start()
+        while not stopped.is_set():
+            news.clear()
+            pause = self.look(leader, new=not led)
+            led = pause is not None
+            _wait(stopped, news, PAUSE if pause is None else pause)
+        leader.resign()
+
+    def look(self, leader: Leader, *, new: bool) -> float | None:
+        """One round, where this process leads, `new`: from now on; gives the seconds until the next one.
+
+        None: it does not lead, or the database is away, which is waited for.
+        """
+        try:
+            if not leader.leads():
+                return None
+            if new and not self.quiet:
+                self.stdout.write("this process now tells of incidents")
+            if time.monotonic() >= self.ship_at:
+                rules.ship_missing()
+                self.ship_at = time.monotonic() + SHIPPING
+            return pause(run_round(whole=new), clock.now())
+        except (Error, psycopg.Error) as error:
+            if not (availability.is_away(error) or isinstance(error, OperationalError)):
+                raise
+            leader.resign()
+            availability.drop()
+            self.stderr.write(f"waiting for the database: {error}")
+            return None
+
+
+def pause(due: datetime | None, now: datetime) -> float:
+    """Seconds until the next round, if there is something to do at `due` and no news come earlier."""
+    if due is None:
+        return LONGEST_PAUSE
+    return min(LONGEST_PAUSE, max(PAUSE, (due - now).total_seconds()))
+
+
+def _wait(stopped: threading.Event, news: threading.Event, longest: float) -> None:
+    """Until there are news, but not for less than a second, nor for longer."""
+    stopped.wait(PAUSE)
+    until = time.monotonic() + longest - PAUSE
+    while not (stopped.is_set() or news.is_set()) and (left := until - time.monotonic()) > 0:
+        news.wait(min(LOOKS_TO_END, left))
