@@ -101,7 +101,7 @@ SYSTEMS = (
 
 
 def browser_of(description: str) -> str:
-    """What a browser calls itself, in two words; the beginning of it where it is none that we know."""
+    """Browser and system of a User-Agent header, as "Firefox on Linux"; the header's beginning if unknown."""
     browser = next((name for mark, name in BROWSERS if mark in description), "")
     system = next((name for mark, name in SYSTEMS if mark in description), "")
     if browser and system:

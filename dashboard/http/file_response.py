@@ -1,4 +1,4 @@
-"""Lists as files: CSV that a spreadsheet may open, and JSON; streamed, a batch in memory at a time.
+"""Streamed files of rows, as CSV that is safe for spreadsheets or as JSON, a batch in memory at a time.
 
 A file holds a connection to the database for as long as its reader takes, so there are few at once.
 """

@@ -67,7 +67,7 @@ ALWAYS = {
 def headers(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Stands around all that refuses or fails; a page that does not say otherwise is kept by nobody."""
+    """Set headers on every response, also refusals and errors; by default it must not be cached."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         response = get_response(request)

@@ -48,7 +48,7 @@ class Statement:
 
 
 class Watch:
-    """The statements that the pages of this process have under way, and the thread that ends the longest."""
+    """The running statements of this process's pages, and the thread that cancels late ones."""
 
     def __init__(self, longest: float = LONGEST) -> None:
         self.longest = longest
