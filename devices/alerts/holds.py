@@ -14,7 +14,7 @@ from devices.alerts import hours, windows
 from devices.alerts.hours import Hours
 from devices.alerts.windows import Cover
 from devices.clock import Moment
-from devices.listing.filters import matching_of
+from devices.listing.filters import matching_among
 from devices.listing.kept_list import Unreadable, read_for_work, resolved
 from devices.models import AlertMessage, AlertRule, AlertTarget, Device, Held, Incident, Mute, QuietHours
 from devices.models import IncidentMember as Member
@@ -209,7 +209,7 @@ def _muted(mute: Mute, organization: Organization, at: Moment) -> Collection[int
     if notices:  # a fleet of it is gone: never all devices
         return ()
     devices = Device.objects.filter(organization=organization)
-    return set(matching_of(devices, filters, at).order_by().values_list("pk", flat=True))
+    return set(matching_among(devices, filters, at).order_by().values_list("pk", flat=True))
 
 
 def _firsts(targets: Collection[AlertTarget], at: datetime) -> dict[int, list[datetime]]:

@@ -1,7 +1,8 @@
-"""The filters of a list over what is recorded: branches of it that an index can find, and that never overlap.
+"""The filters of a list over recorded columns, as branches: sets of devices that one index can find each.
 
-What is recorded is what is, but for the few devices that the clock has moved since (devices/status): a
-reading takes the branches without those, and those by what they are.
+Branches of a list never overlap. Recorded columns are right but for the few devices that moved, to which the
+clock has done something since (devices/status): a reading takes the branches without those, and adds those by
+what they are at that moment.
 """
 
 from __future__ import annotations
@@ -25,54 +26,55 @@ from fleets.models import Organization
 from fleets.postgres.fragment import Fragment
 
 DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"
-FEW = 20_000  # rows that are read and sorted sooner than they are looked for in order
+FEW = 20_000  # up to so many rows a sorted scan is faster than an index scan in order
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Devices of these status codes that meet conditions on columns of other tables, each by its name."""
+    """Devices with one of these status codes that meet all of the conditions; None: no such condition."""
 
     codes: list[int]
-    quiet_before: datetime | None = None  # of devices that do not poll: no contact since
-    poll: Fragment | None = None  # on HEARTBEATS
-    words: Fragment | None = None  # on DESCRIPTIONS
-    device: Fragment | None = None  # on the device `d` itself
+    quiet_before: datetime | None = None  # devices that do not poll, without any contact since then
+    poll: Fragment | None = None  # a condition on columns of HEARTBEATS
+    words: Fragment | None = None  # a condition on columns of DESCRIPTIONS
+    device: Fragment | None = None  # a condition on the device, aliased `d`
 
     @property
     def elsewhere(self) -> list[tuple[str, Fragment]]:
-        """Its conditions on other tables than the device's, each with its table."""
+        """The conditions on other tables than the device's, as (table, condition)."""
         both = ((DESCRIPTIONS, self.words), (HEARTBEATS, self.poll))
         return [(table, condition) for table, condition in both if condition]
 
     def narrowed(self, codes: list[int], device: Fragment | None = None) -> Branch:
-        """Those of it with these status codes that meet another condition."""
+        """The part of the branch with these status codes that meets the condition `device`."""
         return replace(self, codes=codes, device=device)
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a list asks for: whole fleets or organizations, branches of them, and who is left out of these."""
+    """A list over recorded columns: its scope, the branches that match its filters, and devices left out."""
 
-    organizations: list[int]
-    fleets: list[int]
+    organizations: list[int]  # ids
+    fleets: list[int]  # ids; empty: all fleets of the organizations
     at: datetime
     branches: list[Branch]
-    moved: list[int] = field(default_factory=list)
+    moved: list[int] = field(default_factory=list)  # ids of devices that moved, which no branch includes
 
     @property
     def column(self) -> str:
-        """The column that the scope is about."""
+        """The column of Device that the ids of `scope` are in."""
         return "fleet_id" if self.fleets else "organization_id"
 
     @property
     def scope(self) -> list[int]:
+        """The ids of the fleets, or else of the organizations."""
         return self.fleets or self.organizations
 
 
 def recorded(
     organizations: Iterable[Organization], filters: Filters, at: Moment, moved: Sequence[int] = ()
 ) -> Recorded:
-    """What the filters mean at `at` for all devices but `moved`, over what is recorded."""
+    """The list of these filters at `at` over recorded columns, without the devices `moved` (ids)."""
     owned = [organization.pk for organization in organizations]
     fleets = [fleet.pk for fleet in filters.fleets if fleet.organization_id in owned]
     if filters.fleets and not fleets:
@@ -102,7 +104,7 @@ def _branches(filters: Filters, at: datetime) -> Iterable[Branch]:
 
 
 def _kind(state: str, silent: datetime | None, overdue: Fragment | None) -> str:
-    """Which of a heartbeat's states are asked the same besides their codes."""
+    """The group of a heartbeat state: the states of a group share their conditions besides the codes."""
     if overdue and state == HeartbeatState.RECENT:
         return "recent"
     if silent is None:
@@ -111,7 +113,7 @@ def _kind(state: str, silent: datetime | None, overdue: Fragment | None) -> str:
 
 
 def _overdue(states: Sequence[str], at: datetime) -> Fragment | None:
-    """Whether those that poll must be overdue, or must not; None: either."""
+    """The condition that devices that poll are overdue, or that they are not; None: either."""
     if ("recent" in states) == ("overdue" in states):
         return None
     due = (
@@ -120,7 +122,7 @@ def _overdue(states: Sequence[str], at: datetime) -> Fragment | None:
     )
     if "recent" in states:
         return f"NOT ({due[0]})", due[1]
-    # Whoever polls often is overdue near its deadline only: half an interval before, less the jitter.
+    # A device that polls often is overdue only near its deadline: half an interval before, less the jitter.
     near = at + timedelta(seconds=OFTEN / 2 + 1) - OVERDUE_AFTER
     bounds = "(devices_heartbeat.due_at <= %s OR devices_heartbeat.poll_interval > %s)"
     return f"devices_heartbeat.due_at > %s AND {bounds} AND {due[0]}", [at, near, OFTEN, *due[1]]
@@ -134,7 +136,7 @@ def _contact(silent: datetime | None) -> Fragment | None:
 
 
 def _all(fragments: Sequence[Fragment]) -> Fragment | None:
-    """All of these conditions in one."""
+    """The conjunction of these conditions; None: there are none."""
     if not fragments:
         return None
     return " AND ".join(f"({sql})" for sql, _ in fragments), [
@@ -143,7 +145,7 @@ def _all(fragments: Sequence[Fragment]) -> Fragment | None:
 
 
 def _compiled(model: type[Model], condition: Q) -> Fragment | None:
-    """A condition as SQL that names the columns by their table."""
+    """A condition on `model` as SQL with qualified column names; None: it is empty."""
     if not condition:
         return None
     query = QuerySet(model).filter(condition).query
@@ -155,16 +157,17 @@ def _compiled(model: type[Model], condition: Q) -> Fragment | None:
 
 
 def from_rows(branch: Branch) -> str:
-    """Devices `d` with the tables of the branch's conditions."""
+    """SQL of devices, aliased `d`, joined with the tables of the branch's conditions."""
     joins = (f" JOIN {table} ON {table}.device_id = d.id" for table, _ in branch.elsewhere)
     return f"devices_device d{''.join(joins)}"
 
 
 def conditions(recorded: Recorded, branch: Branch, *, there: Sequence[str] = (), first: str = "") -> Fragment:
-    """What a device `d` of the branch must meet besides its status code and scope; begins with AND.
+    """The conditions on a device `d` of the branch besides status code and scope, beginning with AND; or "".
 
-    Conditions on other tables are looked up for one device at a time, but on those that are `there` by a
-    join; `first`: of this table, few rows meet the condition, and these are found before any device.
+    Conditions on other tables are subqueries for one device at a time; but on tables in `there`, which are
+    joined, they are plain. `first`: a table of which few rows meet the condition, so that they are found
+    before any device.
     """
     fragments: list[Fragment] = []
     if recorded.moved:
@@ -187,13 +190,16 @@ def _looked_up(table: str, condition: Fragment) -> Fragment:
 
 
 def _among(recorded: Recorded, table: str, condition: Fragment) -> Fragment:
-    """That a device is one of those that meet a condition; as an array, which the planner takes for short."""
+    """The condition that a device is among the rows of `table` that meet a condition.
+
+    As an array, which the planner takes to be short.
+    """
     found = f"SELECT device_id FROM {table} WHERE organization_id = ANY(%s) AND ({condition[0]})"
     return f"d.id = ANY(ARRAY({found}))", [recorded.organizations, *condition[1]]
 
 
 def sorted_scan_by(recorded: Recorded, branch: Branch) -> str:
-    """The table whose condition so few devices meet that all of them can be read and sorted; else nothing."""
+    """The table whose condition so few devices meet that a sorted scan suits; else an empty text."""
     if branch.words and estimated(recorded, branch.words) <= FEW:
         return DESCRIPTIONS
     return HEARTBEATS if branch.poll and _suits_few_polls(recorded, branch.poll) else ""
@@ -212,7 +218,7 @@ def _suits_few_polls(recorded: Recorded, poll: Fragment) -> bool:
 
 
 def suits_sorted_scan(recorded: Recorded, codes: Sequence[int], most: int) -> bool:
-    """Whether so few devices are recorded with these status codes."""
+    """Whether at most `most` devices of the scope have one of these status codes. One query."""
     sql = f"""
     SELECT count(*) FROM (
         SELECT 1 FROM devices_device d
@@ -225,7 +231,7 @@ def suits_sorted_scan(recorded: Recorded, codes: Sequence[int], most: int) -> bo
 
 
 def estimated(recorded: Recorded, words: Fragment) -> int:
-    """How many devices the planner expects to be described so."""
+    """How many devices the planner expects to meet this condition on DESCRIPTIONS. One EXPLAIN."""
     sql = f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {DESCRIPTIONS} WHERE organization_id = ANY(%s) AND {words[0]}"
     with connection.cursor() as cursor:
         cursor.execute(sql, [recorded.organizations, *words[1]])

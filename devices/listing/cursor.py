@@ -1,4 +1,4 @@
-"""The orders of a list, and where in one of them rows are taken."""
+"""The orders of a list, and cursors: positions in them from which rows are taken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import Key, Order, after_sql, order_sql, reverse
 
-# The orders by name. A leading "-" in the address turns one around.
+# The orders by name. A leading "-" in the address reverses one.
 ORDERS: dict[str, Order] = {
     "attention": (Key("rank", int), Key("status_since", datetime, True), Key("pk", int, True)),
     "name": (Key("sort_name", str), Key("pk", int)),
@@ -21,7 +21,7 @@ ORDERS: dict[str, Order] = {
 
 @dataclass(frozen=True)
 class Moved:
-    """A device that is not as it is recorded, where a list by attention has it."""
+    """A device that moved: its id, and its rank and since when it has it, by which attention sorts it."""
 
     pk: int
     rank: int
@@ -30,34 +30,35 @@ class Moved:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where rows are taken: an order, perhaps reverse around, and the values of the row before; how many."""
+    """A position in an order from which a number of rows is taken."""
 
-    name: str
-    backwards: bool
-    values: Sequence[Any] | None
-    size: int
+    name: str  # of ORDERS
+    backwards: bool  # whether the order is reversed
+    values: Sequence[Any] | None  # the sort keys of the row before; None: from the beginning
+    size: int  # the number of rows
 
     @property
     def falls(self) -> bool:
-        """Whether the last keys, the id and the one it stands by, fall."""
+        """Whether the last two keys, the id among them, are in descending order."""
         return ORDERS[self.name][-1].descending != self.backwards
 
     @property
     def way(self) -> str:
+        """SQL of the direction of the last two keys: DESC or ASC."""
         return "DESC" if self.falls else "ASC"
 
     @property
     def beyond(self) -> str:
-        """The comparison of a row's last keys with those of the row before."""
+        """The operator by which the last two keys of a row behind the cursor differ from those before it."""
         return "<" if self.falls else ">"
 
     @property
     def order(self) -> str:
-        """The order of rows that are given as id, by attention rank, and key."""
+        """SQL of the order of rows with the columns `id`, `key` and, by attention, `rank`."""
         return order_sql(self._order, self._given)
 
     def after(self, *columns: str) -> Fragment:
-        """The condition for rows behind the place, which have their keys in these columns."""
+        """The condition for rows behind the cursor, whose sort keys are `columns` (or those of `order`)."""
         return after_sql(self._order, self.values, columns or self._given)
 
     @property
@@ -70,7 +71,7 @@ class Cursor:
 
 
 def order_named(name: str) -> Order:
-    """The order of that name, reverse around by a leading "-"; raises KeyError."""
+    """The order of that name, reversed by a leading "-". Raises KeyError."""
     if name.startswith("-"):
         return reverse(ORDERS[name[1:]])
     return ORDERS[name]

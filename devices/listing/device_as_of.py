@@ -1,7 +1,7 @@
-"""A device as it was at an instant of the kept history: what its newest records until then say.
+"""Devices as of an instant of the kept history, by their newest records until then.
 
-To the devices of `Instant.passed` the clock had done something by then that nobody had recorded: they were
-what the rules say of then.
+For the devices in `Instant.passed`, with deadlines that had passed and were not recorded, the rules are
+evaluated as of the instant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fleets.models import Fleet
 from fleets.postgres import name_order
 from fleets.postgres.fragment import Fragment, compiled
 
-RANKED: Final = [status.value if status else "" for status in RANKS]  # what had stalled nobody knows any more
+RANKED: Final = [status.value if status else "" for status in RANKS]  # the past of "stalled" is not kept
 
 ROWS: Final = """
 WITH unrecorded (id, status, since, vpn, vpn_since, heartbeat) AS MATERIALIZED ({unrecorded}),
@@ -46,7 +46,7 @@ was AS (
         WHERE c.device_id = candidate.id AND c.at <= %s ORDER BY c.at DESC, c.id DESC LIMIT 1
     ) AS s
     LEFT JOIN unrecorded ON unrecorded.id = candidate.id
-    WHERE s.after IS NOT NULL {asked}
+    WHERE s.after IS NOT NULL {condition}
 ),
 ranked AS (
     SELECT *, array_position(%s::text[], status::text) - 1 AS rank, {sort_name} AS sort_name FROM was
@@ -55,7 +55,7 @@ ranked AS (
 NOBODY: Final = """SELECT NULL::bigint, NULL::text, NULL::timestamptz,
     NULL::bool, NULL::timestamptz, NULL::text WHERE false"""
 
-# What a link of a device was: its newest record until then.
+# The state of a link as of an instant: its newest record until then.
 RECORD: Final = """
     SELECT {columns} FROM devices_connectivityrecord r
     WHERE r.device_id = {device} AND r.link = {link} AND r.at <= %s
@@ -70,12 +70,15 @@ FROM unnest(%s::bigint[]) AS named(id), (VALUES ('vpn'), ('heartbeat')) AS kind(
 
 
 def _link(link: str, unrecorded: str) -> str:
-    """SQL of the state of a link of a candidate; null: never seen. Its parameter is the instant."""
+    """SQL of the state of a link of a candidate, `unrecorded` (SQL) first; null: never seen.
+
+    Its parameter is the instant.
+    """
     record = RECORD.format(columns="r.after", device="candidate.id", link=f"'{link}'")
     return f"COALESCE({unrecorded}, ({record}))"
 
 
-# What is asked of a candidate's links, as icons show them; each with the instant as its parameter.
+# SQL of the states of a candidate's links, as icons show them; the parameter of each is the instant.
 VPN_STATE: Final = vpn_states.state_sql(
     _link(
         "vpn",
@@ -89,7 +92,7 @@ HEARTBEAT: Final = f"COALESCE({_link('heartbeat', 'unrecorded.heartbeat')}, 'unk
 
 @dataclass(frozen=True)
 class Was:
-    """What a device was; `pk` may be gone by now."""
+    """A device's status as of an instant; the device may be deleted by now. `rank` is an index of RANKS."""
 
     pk: int
     uuid: str
@@ -101,28 +104,29 @@ class Was:
     sort_name: str
 
 
-# The columns of `ranked` that are those of Was.
+# The columns of `ranked` that make a Was.
 COLUMNS: Final = "pk, uuid, name, fleet_id, status, status_since, rank, sort_name"
 
 
 def ranked(
-    candidates: Sequence[Fragment], asked: Fragment, instant: Instant, within: QuerySet[Device]
+    candidates: Sequence[Fragment], condition: Fragment, instant: Instant, within: QuerySet[Device]
 ) -> Fragment:
-    """The CTE `ranked`: what each of the candidates (id, uuid, name, vpn_enabled) was that was there then.
+    """SQL of a WITH clause that ends with `ranked`: each candidate that existed as of the instant.
 
-    `asked` is what else is asked of its status `s`, of `unrecorded` and of its links; it begins with AND.
-    All candidates that are still there are `within` these.
+    `candidates` are queries of (id, uuid, name, vpn_enabled). `condition` begins with AND, or is empty; it
+    may name the newest change `s`, `unrecorded`, VPN_STATE and HEARTBEAT. `within` has all candidates that
+    are not deleted.
     """
     passed = instant.passed
     moved, params = _unrecorded(within.filter(pk__in=passed), instant.at) if passed else (NOBODY, [])
     sql = ROWS.format(
         unrecorded=moved,
         candidates=" UNION ".join(sql for sql, _ in candidates),
-        asked=asked[0],
+        condition=condition[0],
         sort_name=name_order.sql("name"),
     )
     among = [param for _, params in candidates for param in params]
-    return sql, [*params, *among, instant.at.at, instant.at.at, *asked[1], RANKED]
+    return sql, [*params, *among, instant.at.at, instant.at.at, *condition[1], RANKED]
 
 
 def _unrecorded(devices: QuerySet[Device], at: Moment) -> Fragment:
@@ -132,7 +136,7 @@ def _unrecorded(devices: QuerySet[Device], at: Moment) -> Fragment:
 
 @dataclass(frozen=True)
 class Link:
-    """What a link was, and since when; None: never seen."""
+    """The state of a link, and since when; both None: it was never seen."""
 
     state: str | None = None
     since: datetime | None = None
@@ -140,7 +144,10 @@ class Link:
 
 @dataclass(frozen=True)
 class DeviceAsOf:
-    """A device as it was, and as it is: `device` at present and the `fleet` of then, each None where gone."""
+    """A device as of an instant, and at present.
+
+    `fleet` is the one that it was in, `device` the device at present; each is None if deleted.
+    """
 
     was: Was
     fleet: Fleet | None
@@ -150,7 +157,7 @@ class DeviceAsOf:
 
 
 def devices_as_of(found: Sequence[Was], instant: Instant) -> list[DeviceAsOf]:
-    """All that is known of these, in their order, in four queries at most."""
+    """The devices of `found` as of the instant and at present, in that order. Five queries at most."""
     ids = [device.pk for device in found]
     there = with_status(Device.objects.filter(pk__in=ids), instant.now).select_related("fleet")
     present = {device.pk: device for device in there}
@@ -169,7 +176,7 @@ def devices_as_of(found: Sequence[Was], instant: Instant) -> list[DeviceAsOf]:
 
 
 def _links(ids: Sequence[int], instant: Instant) -> tuple[dict[int, Link], dict[int, Link]]:
-    """The VPN and the heartbeat of these devices then; without those never seen."""
+    """The VPNs and the heartbeats of these devices (by id) as of the instant; without those never seen."""
     states: dict[str, dict[int, Link]] = {"vpn": {}, "heartbeat": {}}
     with connection.cursor() as cursor:
         cursor.execute(LINKS, [list(ids), instant.at.at])

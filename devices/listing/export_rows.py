@@ -1,4 +1,4 @@
-"""Devices as rows of a file: every fact of the list and of the facts of a Device Summary, by plain names.
+"""The rows of an export: every fact of a device that the list and the Device Summary show, by plain names.
 
 PostgreSQL writes times and structures as the file has them: reading a row takes a tenth of the time then.
 """
@@ -22,7 +22,7 @@ BATCH: Final = 2000  # rows in memory: some 700 kB of a file
 TIME: Final = "replace(to_char({%s} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), '.000Z', 'Z')"
 JSON: Final = "to_jsonb({%s})::text"
 LATER: Final = Sql("NULL::text", TextField())  # filled where the rows are made
-# What is read, by the names of the columns that it fills.
+# The field of an annotated device that each column has.
 READ: Final[dict[str, str | Sql]] = {
     "uuid": "uuid",
     "name": "name",
@@ -59,10 +59,11 @@ STRUCTURES: Final = ("ip_addresses", "mac_addresses", "tags")  # columns whose v
 
 
 class Batches:
-    """All of `devices`, read by with_status, in their order and as they are at one instant.
+    """The rows of `devices`, which with_status annotated, in batches; all of one snapshot.
 
-    A row has the values of COLUMNS. Read through a cursor of the server, so that neither side holds them all.
-    Outside a transaction the server keeps the answer and no snapshot: a slow reader is in nobody's way.
+    A row has the values of COLUMNS. They are read through a server-side cursor, so that neither side holds
+    all rows in memory. Outside a transaction the server materializes the result and keeps no snapshot, so a
+    slow reader blocks nothing.
     """
 
     def __init__(self, devices: QuerySet[Device]) -> None:
@@ -78,7 +79,8 @@ class Batches:
             yield batch
 
     def close(self) -> None:
-        self._rows.close()  # who goes away early leaves a cursor
+        """Close the cursor, which is open as long as not all rows were read."""
+        self._rows.close()
 
 
 STATUS, LABEL, ATTENDED = map(COLUMNS.index, ("status", "status_label", "needs_attention"))

@@ -1,7 +1,7 @@
-"""How many devices have each status under the other filters of a list: the counts of its facets.
+"""Facet counts: how many devices of a list have each status, under its other filters.
 
-Of whole fleets and organizations from their counters, else over the branches that the list itself is made of:
-the counts and the list behind them are one.
+Of whole fleets and organizations they come from the counters, else from the branches that the list is made
+of, so that a count and the list behind it agree.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from django.db.models import Count
 
 from devices.clock import Moment
 from devices.listing.branches import Branch, Recorded, conditions, from_rows, recorded, sorted_scan_by
-from devices.listing.filters import Filters, in_organizations, matching_of, unchanging
+from devices.listing.filters import Filters, in_organizations, matching_among, unchanging
 from devices.rules.status_code import status_of
 from devices.rules.vocabulary import Status, behind, vocabulary
 from devices.status.counts import count_by_status
 from fleets.models import Organization
 from fleets.postgres.fragment import Fragment
 
-MANY = 100_000  # devices that a page still counts; more are counted when it is there
+MANY = 100_000  # devices that a page counts itself, at most; more are counted by a second request
 
 
 def facets(
@@ -33,10 +33,10 @@ def facets(
     always: bool = False,
     counts: Counter[str] | None = None,
 ) -> dict[Status, int] | None:
-    """A count per status as shown, under all the filters but that for the status.
+    """The number of devices per shown status, under all the filters but that for the status.
 
-    `moved` are the devices that the clock has moved; `counts` those of what is recorded of the others,
-    where the list has counted them. None where counting takes long, unless `always`.
+    `moved` are the ids of all devices that moved; `counts` the recorded counts of the others, if the list has
+    counted them. None where counting takes long, unless `always`.
     """
     filters = filters.without_statuses()
     if filters == Filters(fleets=filters.fleets):
@@ -46,20 +46,20 @@ def facets(
     if counts is None:
         return None
     if moved:
-        found = matching_of(in_organizations(organizations).filter(pk__in=moved), filters, at)
+        found = matching_among(in_organizations(organizations).filter(pk__in=moved), filters, at)
         counts.update(dict(found.order_by().values_list("status").annotate(n=Count("*"))))
     return as_shown(counts)
 
 
 def as_shown(counts: dict[str, int]) -> dict[Status, int]:
-    """Counts per status folded into the statuses that are shown, in their order."""
+    """Counts by status (slug), folded into the statuses that are shown, in their order."""
     return {status: sum(counts[part] for part in behind(status)) for status in vocabulary()}
 
 
 def _recorded_counts(recorded: Recorded, moved: Sequence[int], most: int | None) -> Counter[str] | None:
-    """How many devices but `moved` are recorded with each status; None where counting takes long.
+    """How many devices have each recorded status, without `moved`; None where counting takes long.
 
-    That is where many have to be looked up one by one, or are more than `most`.
+    It does where many devices would be looked up one by one, or where they are more than `most`.
     """
     first = [sorted_scan_by(recorded, branch) for branch in recorded.branches]
     if most and any(
@@ -75,11 +75,12 @@ def _recorded_counts(recorded: Recorded, moved: Sequence[int], most: int | None)
 def _counted(
     recorded: Recorded, first: Sequence[str], *, among: Sequence[int] | None = None, most: int | None = None
 ) -> Counter[str] | None:
-    """The same of all, or `among` some; None where a branch that has to be counted has more than `most`.
+    """How many devices have each recorded status, of all or of those in `among` (ids).
 
-    `first`: of each branch the table whose condition few meet.
+    `first` has for each branch the table whose condition few devices meet, or an empty text. None where a
+    branch that is counted row by row has more than `most` devices.
     """
-    counts, of_branches = Counter[str](), Counter[int]()
+    counts, by_branch = Counter[str](), Counter[int]()
     if not recorded.branches or not recorded.scope:
         return counts
     branches = zip(recorded.branches, first, strict=True)
@@ -89,14 +90,14 @@ def _counted(
         cursor.execute(" UNION ALL ".join(numbered), [param for _, params in queries for param in params])
         for branch, code, number in cursor.fetchall():
             counts[status_of(code)] += number
-            of_branches[branch] += 0 if recorded.branches[branch].quiet_before else number
-    return None if most and max(of_branches.values(), default=0) > most else counts
+            by_branch[branch] += 0 if recorded.branches[branch].quiet_before else number
+    return None if most and max(by_branch.values(), default=0) > most else counts
 
 
 def _count(
     recorded: Recorded, branch: Branch, first: str, among: Sequence[int] | None, most: int | None
 ) -> Fragment:
-    """Cells and how many are recorded in each; not many more than `most` altogether."""
+    """SQL of rows (status code, number of devices) of a branch, counting up to one more than `most`."""
     if branch.quiet_before is not None and among is None and not branch.words:
         return _count_quiet(recorded, branch)
     joined = [] if first else [table for table, _ in branch.elsewhere]
@@ -113,11 +114,11 @@ def _count(
 
 
 def _count_quiet(recorded: Recorded, branch: Branch) -> Fragment:
-    """Code by code, the end of an index that is sorted by silence."""
+    """SQL of rows (status code, number of devices) by an index that is sorted by last contact, per code."""
     sql = f"""
-    SELECT c.cell, (
+    SELECT c.code, (
         SELECT count(*) FROM devices_device d
-        WHERE d.{recorded.column} = scope.id AND d.recorded_cell = c.cell AND d.recorded_quiet_at < %s
-    ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell)
+        WHERE d.{recorded.column} = scope.id AND d.recorded_cell = c.code AND d.recorded_quiet_at < %s
+    ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code)
     """
     return sql, [branch.quiet_before, recorded.scope, branch.codes]

@@ -1,7 +1,7 @@
-"""How fleets stand: their counts, what needs attention and when something changed, sorted and found in SQL.
+"""Fleet summaries: counts, what needs attention, and the last change of fleets, searched and sorted in SQL.
 
-One statement over the counters and the few devices that stand apart from them, so that every number of a
-row is of the same moment.
+One statement over the counters and the few devices that are not in them rightly, so that all numbers of a
+row are of one snapshot.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from fleets.postgres import name_order
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, after_sql, order_sql, page_of
 
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "nothing changed yet"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)  # the last change of a fleet in which nothing changed yet
 
-# What STANDING reads of a fleet.
+# SQL of columns in SUMMARY.
 READ = {
     "by_name": name_order.sql("fleet.name"),
     "counts": ", ".join(
-        f"COALESCE(sum(number) FILTER (WHERE status = '{slug}'), 0) AS n{place}"
-        for place, slug in enumerate(Status.values)
+        f"COALESCE(sum(number) FILTER (WHERE status = '{slug}'), 0) AS n{index}"
+        for index, slug in enumerate(Status.values)
     ),
 }
 SUMMARIES = """
 WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
-tally (fleet_id, status, number, stalled, changed_at) AS (
+summand (fleet_id, status, number, stalled, changed_at) AS (
     SELECT fleet_id, status, number, 0, changed_at FROM devices_fleetcount WHERE organization_id = ANY(%s)
     UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
     UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
@@ -43,22 +43,22 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
 ),
 """
 SUMMARY = """
-standing AS (
+summary AS (
     SELECT fleet.id, fleet.slug, fleet.name, fleet.type, fleet.device_type, {by_name} AS by_name,
            {counts},
            COALESCE(sum(number), 0)::bigint AS devices,
            (COALESCE(sum(number) FILTER (WHERE status = ANY(%s)), 0) + COALESCE(sum(stalled), 0))::bigint
                AS attention,
            COALESCE(max(changed_at), %s) AS changed_at
-    FROM fleets_fleet fleet LEFT JOIN tally ON tally.fleet_id = fleet.id
+    FROM fleets_fleet fleet LEFT JOIN summand ON summand.fleet_id = fleet.id
     WHERE fleet.organization_id = ANY(%s)
       AND concat_ws(' ', fleet.name, fleet.slug, fleet.device_type, fleet.type) ILIKE ALL(%s::text[])
     GROUP BY fleet.id
 )
-SELECT * FROM standing WHERE {where} ORDER BY {order} LIMIT %s
+SELECT * FROM summary WHERE {where} ORDER BY {order} LIMIT %s
 """
 
-# The orders of the table by name; a leading "-" turns one around. Equal fleets stand by name.
+# The orders of the table by name; a leading "-" reverses the first column. Equal fleets are in order of name.
 _LAST = (Key("by_name", str), Key("id", int))
 SORTS: dict[str, Order] = {
     "attention": (Key("attention", int, descending=True), *_LAST),
@@ -72,39 +72,41 @@ NOBODY = "SELECT NULL::bigint, NULL::text, NULL::text, NULL::timestamptz WHERE f
 
 
 @dataclass(frozen=True)
-class Apart:
-    """Of some organizations what no counter knows: the ids of all devices that the clock has moved since,
-    and the fleet of each device that has stalled."""
+class Uncounted:
+    """What the counters of some organizations lack at a moment."""
 
-    moved: list[int]
-    stalled: list[int]
+    moved: list[int]  # the ids of all devices that moved
+    stalled: list[int]  # the fleet id of each device that has stalled, one entry per device
 
 
-def apart(organizations: Sequence[Organization], at: Moment) -> Apart:
-    """Read once for a page; both are few, by index."""
+def uncounted(organizations: Sequence[Organization], at: Moment) -> Uncounted:
+    """What the counters of these organizations lack at `at`; a page reads it once.
+
+    Two queries, by indexes.
+    """
     moved = reading.moved_ids(at)
     stalled = reading.stalled(in_organizations(organizations), at, moved).order_by()
-    return Apart(moved, list(stalled.values_list("fleet_id", flat=True)))
+    return Uncounted(moved, list(stalled.values_list("fleet_id", flat=True)))
 
 
 @dataclass(frozen=True)
 class FleetSummary:
-    """How one fleet stands; the names of its fields are those of the columns, the counts are as recorded."""
+    """A row of the Fleets page; `id` to `changed_at` are columns of SUMMARY, by which it is sorted."""
 
     id: int
     slug: str
     name: str
     type: str
     device_type: str
-    by_name: str
-    counts: dict[str, int]
+    by_name: str  # the sort key of the name
+    counts: dict[str, int]  # by status (slug), all nine
     devices: int
-    attention: int
-    changed_at: datetime
+    attention: int  # how many devices need attention
+    changed_at: datetime  # the last change; NEVER: none yet
 
 
 def order_named(name: str) -> Order:
-    """The order of that name, its first column turned around by a leading "-"; raises KeyError."""
+    """The order of that name, with its first column reversed by a leading "-". Raises KeyError."""
     first, *others = SORTS[name.removeprefix("-")]
     return (first.reversed() if name.startswith("-") else first, *others)
 
@@ -115,23 +117,25 @@ def summaries(
     order: Order,
     size: int,
     at: Moment,
-    apart: Apart,
+    uncounted: Uncounted,
     *,
     after: str = "",
     before: str = "",
 ) -> Page[Any]:
-    """A page of the fleets of these organizations in which every word of `text` is in name or types.
+    """A page of `size` summaries of fleets whose name, slug or types contain all words of `text`.
 
-    Raises keyset.UnreadableCursor.
+    `after` and `before` are cursors. Raises keyset.UnreadableCursor.
     """
-    return page_of(partial(_take, organizations, text, at, apart), order, size, after=after, before=before)
+    return page_of(
+        partial(_take, organizations, text, at, uncounted), order, size, after=after, before=before
+    )
 
 
 def summaries_of(
-    organizations: Sequence[Organization], slugs: Sequence[str], at: Moment, apart: Apart
+    organizations: Sequence[Organization], slugs: Sequence[str], at: Moment, uncounted: Uncounted
 ) -> list[FleetSummary]:
-    """The fleets that a page already shows, in its order; without those that are gone."""
-    found = _read(organizations, "", at, apart, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
+    """The summaries of the fleets with these slugs, in that order, without deleted ones: for a refresh."""
+    found = _read(organizations, "", at, uncounted, ("slug = ANY(%s)", [list(slugs)]), "id", len(slugs))
     by_slug = {fleet.slug: fleet for fleet in found}
     return [by_slug[slug] for slug in slugs if slug in by_slug]
 
@@ -140,20 +144,20 @@ def _take(
     organizations: Sequence[Organization],
     text: str,
     at: Moment,
-    apart: Apart,
+    uncounted: Uncounted,
     order: Order,
     size: int,
     values: list[Any] | None,
 ) -> list[FleetSummary]:
     by = order_sql(order)
-    return _read(organizations, text, at, apart, after_sql(order, values), by, size)
+    return _read(organizations, text, at, uncounted, after_sql(order, values), by, size)
 
 
 def _read(
     organizations: Sequence[Organization],
     text: str,
     at: Moment,
-    apart: Apart,
+    uncounted: Uncounted,
     where: Fragment,
     order: str,
     limit: int,
@@ -161,19 +165,20 @@ def _read(
     if not organizations:
         return []
     ids = [organization.pk for organization in organizations]
-    moved, moved_params = moves(organizations, at, apart.moved) if apart.moved else (NOBODY, [])
+    moved, moved_params = moves(organizations, at, uncounted.moved) if uncounted.moved else (NOBODY, [])
     sql = SUMMARIES.format(moved=moved) + SUMMARY.format(**READ, where=where[0], order=order)
-    params = [*moved_params, ids, apart.stalled, *summary_params(ids, text), *where[1], limit]
+    params = [*moved_params, ids, uncounted.stalled, *summary_params(ids, text), *where[1], limit]
     return read(sql, params)
 
 
 def summary_params(organizations: list[int], text: str) -> list[Any]:
-    """What STANDING wants before the parameters of its condition and its limit."""
+    """The parameters of SUMMARY before those of its condition and its limit."""
     words = [f"%{_escaped(word)}%" for word in text.split()]
     return [[status.value for status in WORST], NEVER, organizations, words]
 
 
 def read(sql: str, params: list[Any]) -> list[FleetSummary]:
+    """Run a statement that ends with SUMMARY; a FleetSummary for each row."""
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [_summary(row) for row in cursor.fetchall()]
@@ -187,11 +192,11 @@ def _summary(row: tuple[Any, ...]) -> FleetSummary:
 
 
 def moves(organizations: Sequence[Organization], at: Moment, moved: list[int]) -> Fragment:
-    """The query for those of the moved devices whose status is another now, with its parameters."""
+    """SQL of (fleet id, recorded status, status, since) of those `moved` devices whose status differs."""
     moves = reading.unrecorded(in_organizations(organizations), at, moved)
     return compiled(moves.values_list("fleet_id", "recorded_status", "status", "status_since"))
 
 
 def _escaped(word: str) -> str:
-    """A word as it stands in a pattern of LIKE."""
+    """A word, escaped for a pattern of LIKE."""
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

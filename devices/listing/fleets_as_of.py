@@ -1,4 +1,4 @@
-"""How fleets stood at an instant of the kept history, sorted and found as those of the present are."""
+"""Fleet summaries as of an instant of the kept history, searched and sorted as those of the present."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fleets.models import Organization
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import Order, Page, after_sql, order_sql, page_of
 
-# When something changed last is asked of each fleet; whether an update had stalled nobody knows any more.
+# The last change is looked up for each fleet. Which devices had stalled is not kept.
 AS_OF = """
 WITH moved (fleet_id, before, after, since) AS MATERIALIZED ({moved}),
 counted (organization_id, fleet_id, status, number) AS ({counted}),
-tally (fleet_id, status, number, stalled, changed_at) AS (
+summand (fleet_id, status, number, stalled, changed_at) AS (
     SELECT fleet_id, status, number, 0, NULL::timestamptz FROM counted
     UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
     UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
@@ -29,7 +29,7 @@ tally (fleet_id, status, number, stalled, changed_at) AS (
     WHERE fleet.organization_id = ANY(%s)
 ),
 """
-# A fleet that was made later was not there, unless devices say otherwise.
+# A fleet that was created later did not exist, unless it had devices (when it was moved, say).
 THERE = "(devices > 0 OR id IN (SELECT id FROM fleets_fleet WHERE created_at <= %s))"
 
 
@@ -43,7 +43,10 @@ def summaries_as_of(
     after: str = "",
     before: str = "",
 ) -> Page[Any]:
-    """A page of the fleets as they were then; otherwise as standings. Raises keyset.UnreadableCursor."""
+    """A page of `size` summaries as of the instant, of fleets whose name, slug or types contain all words.
+
+    `after` and `before` are cursors. Raises keyset.UnreadableCursor.
+    """
     counted = counts_as_of.counted([organization.pk for organization in organizations], instant)
     take = partial(_take, organizations, text, instant, counted)
     return page_of(take, order, size, after=after, before=before)

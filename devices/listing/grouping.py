@@ -1,7 +1,7 @@
-"""Which devices in trouble are one line: those that were lost together and share something.
+"""Grouping devices that need attention into incidents: those that were lost together and share something.
 
-Together means within five minutes; shared may be a VPN server, a public address, a release, a tag, a fleet.
-Over the few devices that a page looks at, so that the cost of an outage has a bound.
+Together means within five minutes; shared may be a VPN server, a public address, a release, a tag or a fleet.
+It works on the limited number of devices that a page reads, so that an outage has a bounded cost.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from msgspec import Struct
 
 TOGETHER: Final = timedelta(minutes=5)
 SPAN: Final = TOGETHER // timedelta(microseconds=1)
-MANY: Final = 5  # devices are a group, fewer are lines of their own
+MANY: Final = 5  # the least number of devices of a group; fewer are lines of their own
 NAMED: Final = 8  # devices of a group that are named
-RANKS: Final = 4  # of what needs attention
+RANKS: Final = 4  # the number of ranks that need attention
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-# What devices of a group share, the first that explains most of its devices is said. One of the last three
-# only where none of the first three does: too many devices share a tag or a release that were not lost.
+# What the devices of a group may share, in order of preference among explanations of most of its devices. The
+# last three count only where none of the first three does, since many devices that were not lost share them.
 ALONE: Final = 0
 SERVER, ADDRESS, WHOLE_FLEET, TAG, RELEASE, FLEET = range(1, 7)
-MOST: Final = 0.8  # of the devices that another explanation has
+MOST: Final = 0.8  # the share of another explanation's devices that a preferred one must have
 
-Key = tuple[int, str, str]  # kind, key, what
-Sizes = Callable[[Collection[int]], Mapping[int, int]]  # how many devices fleets have
+Key = tuple[int, str, str]  # the kind of what is shared (ALONE to FLEET), its key, and what was lost
+Sizes = Callable[[Collection[int]], Mapping[int, int]]  # the number of devices by fleet id, given fleet ids
 
 
 class Lost(Struct, frozen=True, gc=False):
-    """A device that needs attention, as it is read: what it lost and when, and what it may share with others.
+    """A device that needs attention: what it lost and when, and what it may share with others.
 
-    Moments are microseconds since 1970: a page reads thousands, and a number costs a tenth of a datetime.
+    Moments are microseconds since 1970: a page reads thousands, and an int costs a tenth of a datetime.
     """
 
     id: int
@@ -49,85 +49,87 @@ class Lost(Struct, frozen=True, gc=False):
     status: str
     rank: int
     since: int
-    what: str  # vpn, heartbeat, progress, or never: was not connected yet
-    moment: int  # when it was lost
-    lost_at: int | None  # when its heartbeat is, or was, lost
-    address: str | None
-    server: int | None
+    what: str  # what was lost: vpn, heartbeat, progress, or never (was not connected yet)
+    moment: int  # when that was lost
+    lost_at: int | None  # when its heartbeat was or will be lost
+    address: str | None  # public
+    server: int | None  # the id of its VPN server
     release: str
     tags: str  # JSON
 
     @property
     def began(self) -> int:
-        """Since when it has been in trouble of any kind."""
+        """Since when the device has needed attention for any reason."""
         return min(self.moment, self.since)
 
 
 class Line(Struct, frozen=True, gc=False):
-    """Devices that were lost together, the latest first, or one alone."""
+    """A line of the Attention page: devices that were lost together, or one device alone."""
 
-    id: str
-    kind: int
-    key: str
-    what: str  # as of its devices; of a group by tag: nothing
-    rank: int  # of the worst
-    newest: datetime  # change of status
-    first: datetime  # when the first and the last of them was lost
-    last: datetime
-    numbers: tuple[int, ...]  # by rank
-    lost: tuple[Lost, ...]
+    id: str  # stays as long as the line means the same incident
+    kind: int  # of what they share: ALONE to FLEET
+    key: str  # of what they share: an id, an address, a tag …
+    what: str  # what they lost, as Lost.what; empty for a group by tag
+    rank: int  # of the worst device
+    newest: datetime  # the newest change of status
+    first: datetime  # when the first device was lost
+    last: datetime  # when the last device was lost
+    numbers: tuple[int, ...]  # of devices by rank
+    lost: tuple[Lost, ...]  # the latest first
 
     @property
     def number(self) -> int:
+        """The number of devices."""
         return len(self.lost)
 
     def began_after(self, at: datetime) -> bool:
-        """Whether all of them have been in trouble only since then."""
+        """Whether all of the devices have needed attention only since a moment after `at`."""
         moment = (at - EPOCH) // timedelta(microseconds=1)
         return all(item.began > moment for item in self.lost)
 
     @property
     def devices(self) -> tuple[int, ...]:
-        """The ids of those that are named."""
+        """The ids of the devices that are named, NAMED at most."""
         return tuple(item.id for item in self.lost[:NAMED])
 
 
 @dataclass(frozen=True, eq=False)
 class Incident:
-    """Devices that share something and lost the same within five minutes."""
+    """Devices that share something (`kind`, `key`) and lost one thing (`what`) within five minutes."""
 
     kind: int
     key: str
     what: str
-    members: list[Lost]  # the first one lost stands first
+    members: list[Lost]  # the first lost first
 
     @cached_property
     def number(self) -> int:
+        """The number of devices."""
         return len(self.members)
 
 
 def grouped(lost: Sequence[Lost], sizes: Sizes) -> list[Line]:
-    """Every device in a line, in no order."""
-    found = [incident for key, some in _shared(lost).items() for incident in _incidents(key, some)]
+    """The devices as lines: groups by what explains their loss best, and single devices. In no order."""
+    found = [incident for key, members in _sharing(lost).items() for incident in _incidents(key, members)]
     lines = [_line(item) for item in _explaining(found, sizes)]
     within = {item.id for line in lines for item in line.lost}
     return lines + [_alone(item) for item in lost if item.id not in within]
 
 
 def by_tag(lost: Sequence[Lost], key: str) -> list[Line]:
-    """A line for each value of this tag that several have, whenever they were lost."""
+    """The devices as lines, grouped by the values of the tag `key`, whenever they were lost. In no order."""
     valued: dict[str, list[Lost]] = defaultdict(list)
     for item in sorted(lost, key=_in_time):
         for tag in tags_of(item.tags):
             if tag.partition("=")[0] == key:
                 valued[tag].append(item)
-    lines = [_line(Incident(TAG, tag, "", some)) for tag, some in valued.items() if len(some) > 1]
+    lines = [_line(Incident(TAG, tag, "", members)) for tag, members in valued.items() if len(members) > 1]
     within = {item.id for line in lines for item in line.lost}
     return lines + [_alone(item) for item in lost if item.id not in within]
 
 
 def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
-    """The tags by which some of these can be put together, those of most devices first."""
+    """The keys of tags that some of these devices share, at most `most`, the most frequent first."""
     written = Counter(item.tags for item in lost)
     tags: Counter[str] = Counter()
     for text, number in written.items():
@@ -139,17 +141,17 @@ def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
     return [key for key, _ in sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:most]]
 
 
-def _shared(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
-    """The devices that share each thing, where they are many, the first one lost first."""
+def _sharing(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
+    """The devices that share something, by what they share, where they are MANY; the first lost first."""
     found: dict[Key, list[Lost]] = defaultdict(list)
     for lost in sorted(members, key=_in_time):
         for key in causes(lost):
             found[key].append(lost)
-    return {key: some for key, some in found.items() if len(some) >= MANY}
+    return {key: sharing for key, sharing in found.items() if len(sharing) >= MANY}
 
 
 def causes(lost: Lost) -> list[Key]:
-    """All that a device may share with others that lost the same."""
+    """The keys of everything that a device may share with others that lost the same thing."""
     what = lost.what
     found = [(FLEET, str(lost.fleet), what)]
     if lost.server is not None and what == "vpn":
@@ -163,7 +165,10 @@ def causes(lost: Lost) -> list[Key]:
 
 @lru_cache(4096)
 def tags_of(written: str) -> tuple[str, ...]:
-    """Tags as an address names them: "site=central". Many devices have the same."""
+    """The tags of a JSON object as addresses have them ("site=central").
+
+    Cached, as many devices share tags.
+    """
     held = json.loads(written, parse_int=str, parse_float=str)
     return tuple(f"{key}={_text(value)}" for key, value in held.items()) if isinstance(held, dict) else ()
 
@@ -175,8 +180,10 @@ def _text(value: object) -> str:
 
 
 def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
-    """Who was lost close to each other is of one session; it is cut into spans of five minutes around its
-    densest one.
+    """The incidents among devices that share `key`.
+
+    Devices that were lost close to each other are a session, which is cut into spans of five minutes, one of
+    them its densest. A span of MANY devices is an incident.
     """
     for session in _sessions(members):
         if len(session) < MANY:
@@ -186,8 +193,8 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
             continue
         anchor = _densest(session)
         for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
-            if len(some := list(span)) >= MANY:
-                yield Incident(*key, some)
+            if len(together := list(span)) >= MANY:
+                yield Incident(*key, together)
 
 
 def _in_time(lost: Lost) -> tuple[int, int]:
@@ -196,48 +203,48 @@ def _in_time(lost: Lost) -> tuple[int, int]:
 
 def _sessions(members: list[Lost]) -> Iterator[list[Lost]]:
     begins = 0
-    for place, (before, after) in enumerate(pairwise(members), start=1):
+    for index, (before, after) in enumerate(pairwise(members), start=1):
         if after.moment - before.moment > SPAN:
-            yield members[begins:place]
-            begins = place
+            yield members[begins:index]
+            begins = index
     yield members[begins:]
 
 
 def _densest(session: list[Lost]) -> int:
-    """The moment after which most were lost within five minutes."""
+    """The moment after which the most devices of a session were lost within five minutes."""
     moments = [item.moment for item in session]
     ahead = (bisect_right(moments, moment + SPAN) - bisect_left(moments, moment) for moment in moments)
     return min(zip(ahead, moments, strict=True), key=lambda item: (-item[0], item[1]))[1]
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
-    """Those that explain best why so many devices were lost."""
+    """Those of the incidents that explain the loss of MANY devices best."""
     fleets = {int(item.key) for item in incidents if item.kind == FLEET}
     known = sizes(fleets) if fleets else {}
-    of_device: dict[int, list[Incident]] = defaultdict(list)
+    by_device: dict[int, list[Incident]] = defaultdict(list)
     for incident in incidents:
         for member in incident.members:
-            of_device[member.id].append(incident)
-    alike = Counter(tuple(some) for some in of_device.values())  # many devices share the same things
+            by_device[member.id].append(incident)
+    alike = Counter(tuple(explanations) for explanations in by_device.values())  # many devices share all
     assigned: Counter[Incident] = Counter()
-    for some, number in alike.items():
-        assigned[_best(some, known)] += number
+    for explanations, number in alike.items():
+        assigned[_best(explanations, known)] += number
     return [incident for incident, number in assigned.items() if number >= MANY]
 
 
 def _best(incidents: Sequence[Incident], sizes: Mapping[int, int]) -> Incident:
-    """What explains one device best: a cause of most of those that were lost with it."""
+    """The incident that explains the loss of one device best: it has most of the devices lost with it."""
     if len(incidents) == 1:
         return incidents[0]
-    placed = [(_explanation_rank(incident, sizes), incident.number, incident) for incident in incidents]
-    most = MOST * max(number for _, number, _ in placed)
-    better = MOST * max((number for place, number, _ in placed if place <= WHOLE_FLEET), default=0)
-    fit = [item for item in placed if item[1] >= most or (item[0] <= WHOLE_FLEET and item[1] >= better)]
+    ranked = [(_explanation_rank(incident, sizes), incident.number, incident) for incident in incidents]
+    most = MOST * max(number for _, number, _ in ranked)
+    better = MOST * max((number for rank, number, _ in ranked if rank <= WHOLE_FLEET), default=0)
+    fit = [item for item in ranked if item[1] >= most or (item[0] <= WHOLE_FLEET and item[1] >= better)]
     return min(fit, key=lambda item: (item[0], -item[1], item[2].key))[2]
 
 
 def _explanation_rank(incident: Incident, sizes: Mapping[int, int]) -> int:
-    """Which explanation it is: a fleet that was lost as a whole goes before its tags."""
+    """The rank of an incident as an explanation: its kind, or WHOLE_FLEET if most of a fleet was lost."""
     whole = incident.kind == FLEET and incident.number >= MOST * sizes.get(int(incident.key), 0)
     return WHOLE_FLEET if whole else incident.kind
 
@@ -273,5 +280,5 @@ def _alone(device: Lost) -> Line:
 
 
 def moment_of(microseconds: int) -> datetime:
-    """The moment so many microseconds after 1970 began."""
+    """The datetime, in UTC, of a number of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=microseconds)

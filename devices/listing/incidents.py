@@ -1,7 +1,7 @@
-"""What needs attention, as lines: the newest devices in trouble, those lost together as one line.
+"""The lines of the Attention page: the newest devices that need attention, those lost together as one line.
 
-How they are grouped: devices/listing/grouping.py. Devices whose links change often are told apart, and so is
-what has not lasted for a minute yet: a list in which these come and go cannot be read.
+devices/listing/grouping.py groups them. Devices that are flapping, and those that have needed attention for
+less than a minute, are listed separately: a list in which these come and go cannot be read.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from fleets.models import Organization
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 
-LOOKED_AT: Final = 1_000  # devices in trouble, the newest: the rest is told as a number
-YOUNG: Final = timedelta(minutes=1)  # in trouble for less than that: just now
-# The orders by name. A leading "-" in the address turns one around.
+LOOKED_AT: Final = 1_000  # newest devices that need attention that are read; the others are counted
+YOUNG: Final = timedelta(minutes=1)  # a device that has needed attention for less is listed separately
+# The orders by name. A leading "-" in the address reverses one.
 ORDERS: Final[dict[str, Order]] = {
     "attention": (Key("rank", int), Key("newest", datetime, descending=True), Key("id", str)),
     "since": (Key("first", datetime, descending=True), Key("id", str)),
@@ -53,42 +53,43 @@ EVERYTHING: Final = Filters()
 
 @dataclass(frozen=True)
 class Among:
-    """Whose devices are looked at: those of organizations, of which filters name fleets and tags alone."""
+    """The scope of a reading: the devices of organizations that match filters by fleet and tag alone."""
 
     organizations: Sequence[Organization]
     filters: Filters = EVERYTHING
 
     @property
     def devices(self) -> QuerySet[Device]:
+        """The devices in scope, in any status."""
         return unchanging(in_organizations(self.organizations), self.filters)
 
     @property
     def counted(self) -> bool:
-        """Whether counters know how many need attention: of whole organizations and fleets."""
+        """Whether the scope is whole organizations or fleets, whose counters tell how many need attention."""
         return self.filters == Filters(fleets=self.filters.fleets)
 
 
 @dataclass(frozen=True)
 class Attended:
-    """What was looked at: all of it, and as lines, but for what has not lasted for a minute."""
+    """The devices that need attention, as they were read, and their lines."""
 
-    lost: Sequence[Lost] = ()
-    lines: Sequence[Line] = ()
-    young: Sequence[Lost] = ()
+    lost: Sequence[Lost] = ()  # all of them, LOOKED_AT at most, the newest first
+    lines: Sequence[Line] = ()  # without those of `young`
+    young: Sequence[Lost] = ()  # those that have needed attention for less than YOUNG
 
     @property
     def oldest(self) -> datetime | None:
-        """When the status of the oldest one changed that was looked at, where there are more."""
+        """When the status of the oldest device that was read changed; None: all devices were read."""
         return moment_of(min(item.since for item in self.lost)) if len(self.lost) >= LOOKED_AT else None
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
-        """A page of lines in one of the orders. Raises keyset.UnreadableCursor."""
+        """A page of `size` lines in the order `sort`; `after`, `before`: cursors. Raises UnreadableCursor."""
         order = ORDERS[sort.removeprefix("-")]
         order = reverse(order) if sort.startswith("-") else order
         return page_of(self._take, order, size, after=after, before=before)
 
     def named(self, ids: Sequence[str]) -> list[Line]:
-        """The lines that a page already shows, in its order; without those that are no more."""
+        """The lines with these ids, in that order, without those that no longer exist: for a refresh."""
         return [self._by_id[pk] for pk in ids if pk in self._by_id]
 
     @cached_property
@@ -112,23 +113,24 @@ def attended(
     by: str = "",
     without: Collection[int] = (),
 ) -> Attended:
-    """What needs attention, but for the devices `without`; `by`: in lines by this tag, not by what was lost.
+    """The devices in the scope `among` that need attention at `at`, as lines, but for the ids `without`.
 
-    `moved`: as status.moved_ids, where they have been read.
+    `by`: lines are grouped by the tag with this key, else by what was lost together. `moved`: the ids of all
+    devices that moved, if the caller has read them.
     """
     moved = moved_ids(at) if moved is None else moved
 
-    def lines_of_now() -> Lines:
+    def read_lines() -> Lines:
         read = _read(among, at, moved)
         lost = [item for item in read if item.id not in without]
         return read, by_tag(lost, by) if by else grouped(lost, fleet_sizes)
 
     if moved:
-        read, lines = lines_of_now()
+        read, lines = read_lines()
     else:
         owners = tuple(organization.pk for organization in among.organizations)
         key = (owners, among.filters, by, frozenset(without), at.heard if at.in_outage else None)
-        read, lines = KEPT.lines(key, owners, at.at, lines_of_now)
+        read, lines = KEPT.lines(key, owners, at.at, read_lines)
     young = [line for line in lines if line.began_after(at.at - YOUNG)]
     recent = {line.id for line in young}
     return Attended(
@@ -139,7 +141,10 @@ def attended(
 
 
 def _newest_recorded(among: Among) -> Fragment:
-    """Their ids, by the indexes of the lists by attention, code by code: what is older is not read."""
+    """SQL of (id, since) of the newest devices of whole fleets or organizations that need attention.
+
+    By the indexes of lists by attention, per status code: older devices are not read.
+    """
     fleets = [fleet.pk for fleet in among.filters.fleets]
     organizations = [organization.pk for organization in among.organizations]
     sql = NEWEST.format(column="fleet" if fleets else "organization")
@@ -147,30 +152,30 @@ def _newest_recorded(among: Among) -> Fragment:
 
 
 def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int]:
-    """Their ids as lists find them: the newest of each status."""
-    asked, found = recorded(among.organizations, among.filters, at, moved), list[int]()
+    """Ids of the newest devices of each status that needs attention, by index scans of the list."""
+    listed, found = recorded(among.organizations, among.filters, at, moved), list[int]()
     for status in WORST:
-        mine = set(codes([status], VPN, HeartbeatState.values))
+        of_status = set(codes([status], VPN, HeartbeatState.values))
         branches = [
-            replace(branch, codes=[cell for cell in branch.codes if cell in mine])
-            for branch in asked.branches
+            replace(branch, codes=[code for code in branch.codes if code in of_status])
+            for branch in listed.branches
         ]
         cursor = Cursor("attention", backwards=False, values=None, size=LOOKED_AT)
-        found += index_scan.ids(replace(asked, branches=branches), [], cursor)[0]
+        found += index_scan.ids(replace(listed, branches=branches), [], cursor)[0]
     return found
 
 
 TROUBLE: Final = codes(WORST, VPN, HeartbeatState.values)
 NEWEST: Final = """
 SELECT near.id, near.recorded_since
-FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(cell), LATERAL (
+FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code), LATERAL (
     SELECT d.id, d.recorded_since FROM devices_device d
-    WHERE d.{column}_id = scope.id AND d.recorded_cell = c.cell
+    WHERE d.{column}_id = scope.id AND d.recorded_cell = c.code
     ORDER BY d.recorded_since DESC, d.id DESC LIMIT %s
 ) AS near
 """
 THESE: Final = "SELECT id, recorded_since FROM devices_device WHERE id = ANY(%s)"
-# What READ is of, of devices that are as they are recorded.
+# The rows that READ takes, of devices that did not move.
 RECORDED: Final = f"""
 SELECT d.id, d.uuid, d.name, d.fleet_id, d.recorded_status,
     CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END,
@@ -182,13 +187,13 @@ WHERE d.id = ANY(ARRAY(
     WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
 ))
 """
-# Its columns, of the others.
+# The fields of those rows, of devices that moved.
 FIELDS: Final = (
     *("pk", "uuid", "name", "fleet_id", "status", "rank", "status_since", "vpn_since", "poll__last_poll_at"),
     *("poll__lost_at", "progress_changed_at", "public_address", "vpn_server_id", "release", "tags"),
 )
-# The columns of Lost. What was lost: the VPN of a device that was never heard of after it was lost, though
-# the deadline of its heartbeat came later; so a site without power is one incident, however its devices poll.
+# The columns of Lost. `what` is vpn for a device without contact after its VPN was lost, though its heartbeat
+# was lost later: so a site without power is one incident, however its devices poll.
 READ: Final = """
 SELECT id, uuid, name, fleet, status, rank, {since}, what, {moment}, {lost_at}, address, server, release, tags
 FROM (
@@ -209,15 +214,18 @@ MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment"
 
 
 def _read(among: Among, at: Moment, moved: Sequence[int]) -> list[Lost]:
-    """The newest that need attention, at most LOOKED_AT. One query where counters know how many there are."""
+    """The newest devices in scope that need attention at `at`, LOOKED_AT at most; `moved` as in `attended`.
+
+    One query where the scope is `counted`.
+    """
     try:
         return _lost(_trouble(among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT)
-    except EmptyResultSet:  # nobody's devices
+    except EmptyResultSet:  # the scope has no devices
         return []
 
 
 def lost_of(devices: QuerySet[DeviceWithStatus]) -> list[Lost]:
-    """What these devices, annotated as by with_status, have lost, whatever their status. One query."""
+    """What these devices, which with_status annotated, have lost, whatever their status. One query."""
     try:
         return _lost(compiled(devices.values_list(*FIELDS)), len(RANKS), None)
     except EmptyResultSet:
@@ -239,9 +247,11 @@ def _trouble(among: Among, at: Moment, moved: Sequence[int]) -> Fragment:
         newest, found = THESE, [_newest_filtered(among, at, moved)]
     stalled, stopped_by = recorded_stalled(at.heard)
     long_ago = may_have_stalled(at.heard) & Q(progress_changed_at__lte=stopped_by[0])
-    stopped, asked = compiled(among.devices.order_by().filter(long_ago).values_list("pk", "recorded_since"))
+    stopped, stopped_params = compiled(
+        among.devices.order_by().filter(long_ago).values_list("pk", "recorded_since")
+    )
     sql = RECORDED.format(stalled=stalled, newest=newest, stopped=stopped)
-    params = [*stopped_by, *found, *asked, list(moved), LOOKED_AT]
+    params = [*stopped_by, *found, *stopped_params, list(moved), LOOKED_AT]
     if not moved:
         return sql, params
     moves = with_status(among.devices.order_by().filter(pk__in=moved), at)
@@ -256,7 +266,7 @@ def fleet_sizes(fleets: Collection[int]) -> Mapping[int, int]:
 
 
 def _behind(line: Line, order: Order, values: Sequence[Any]) -> bool:
-    """Whether a line stands behind the one with these values."""
+    """Whether a line is behind the line with these sort keys, in this order."""
     for key, value in zip(order, values, strict=True):
         own = getattr(line, key.name)
         if own != value:

@@ -1,10 +1,11 @@
-"""The ids of one page in any order of a list, by index: no row before the page is read, and few beyond it.
+"""The index scan: the ids of one page of a list in any order, reading no row before it and few beyond it.
 
-Each branch (devices/listing/branches.py) is a query of its own that gives the first rows of the order after a
-place; the first of them all are the page. Rows that share a key stand by id, in the direction of the key.
+Each branch (devices/listing/branches.py) is a query of its own for the first rows behind a cursor; the first
+of all of them are the page. Rows with equal keys are in order of their id, in the direction of the key.
 
-A device's words are looked up as it is met. Those that have them may all stand at the end of an order, so
-only so many are met; where that is not enough, all that have the words are sorted instead.
+Where words are searched for, each device that the scan meets is looked up. Matching devices may all be at the
+end of an order, so only a limited number is looked up; where that is not enough, a sorted scan of all
+matching devices replaces it.
 """
 
 from __future__ import annotations
@@ -35,16 +36,14 @@ from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, Heartbeat
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import BIGGEST
 
-LOOKED_AT = (
-    80  # rows for each that is wanted, in each scope or status code; then all that have the words are sorted
-)
-SELDOM = 4_000  # devices that poll: so few are sorted sooner than they are met among all that poll
+LOOKED_AT = 80  # devices that are looked up for each wanted row, per scope or status code
+SELDOM = 4_000  # up to so many devices that poll are sorted faster than found by an index of all that poll
 
 
 def ids(recorded: Recorded, moved: Sequence[Moved], cursor: Cursor) -> tuple[list[int], Counter[str] | None]:
-    """The ids of the next rows after a place, in order; of `moved` those that the list has.
+    """The ids of the next rows behind a cursor, in order; `moved` are devices of the list that moved.
 
-    Where all rows had to be looked at, also how many are recorded in each status.
+    Also the number of recorded devices of the whole list by status, if all rows had to be read; else None.
     """
     branches = [branch for branch in recorded.branches if branch.codes]
     if not recorded.scope:
@@ -68,7 +67,10 @@ def _read(
     moved: Sequence[Moved],
     cursor: Cursor,
 ) -> tuple[list[int], bool]:
-    """The ids of the next rows, and whether enough were looked at; `firsts`: each branch's table, if any."""
+    """The ids of the next rows, and whether they are certain: enough devices were looked up.
+
+    `firsts` has for each branch the table of a sorted scan, or an empty text for an index scan.
+    """
     queries: list[Fragment] = []
     for branch, first in zip(branches, firsts, strict=True):
         if first:
@@ -87,9 +89,10 @@ def _read(
 
 
 def _in_order(branch: Branch, key: str, where: Fragment, condition: Fragment, cursor: Cursor) -> Fragment:
-    """The first devices `d` by a key in SQL: id, key, and whether that is the last one that was looked at.
+    """SQL of the first devices `d` in order of a key (SQL): rows (id, key, ends).
 
-    Behind that last one, which may not meet the condition, nobody knows.
+    `where` is a condition by the index, `condition` one by lookup. `ends` marks the last device that was
+    looked up, which may not meet the condition: what is behind it is unknown.
     """
     order = f"ORDER BY {key} {cursor.way}, d.id {cursor.way} LIMIT %s"
     if not branch.words:
@@ -121,7 +124,7 @@ def _by_attention(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterabl
     others = [code for code in branch.codes if status_of(code) not in PROGRESSING]
     stalled, stopped_by = recorded_stalled(recorded.at)
     moves = (f"({stalled}) IS NOT TRUE", stopped_by)
-    rank = f"c.cell / {LINKS} AS rank, "
+    rank = f"c.code / {LINKS} AS rank, "
     for codes, condition in ((others, None), (progressing, moves)):
         if bounds := _bounds(codes, cursor):
             yield _code_by_code(
@@ -132,7 +135,7 @@ def _by_attention(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterabl
 
 
 def _stalled(recorded: Recorded, branch: Branch, cursor: Cursor, bound: tuple[Any, int]) -> Fragment:
-    """Those long without progress, by the index of these; few, or a site has other worries than this list."""
+    """SQL of the stalled devices of a branch, by the index of those long without progress; as a rule few."""
     condition, params = conditions(recorded, branch, there=[table for table, _ in branch.elsewhere])
     stalled, stopped_by = recorded_stalled(recorded.at)
     return (
@@ -158,19 +161,19 @@ def _stalled(recorded: Recorded, branch: Branch, cursor: Cursor, bound: tuple[An
 
 
 def _bound(rank: int, cursor: Cursor) -> tuple[Any, int] | None:
-    """After which time and id the rows of a rank begin that are behind the place; None: there are none."""
+    """The time and id after which the rows of a rank are behind the cursor; None: none are behind it."""
     if not cursor.values or ((rank < cursor.values[0]) is cursor.backwards and rank != cursor.values[0]):
         return ("infinity", BIGGEST) if cursor.falls else ("-infinity", 0)
     return (cursor.values[1], cursor.values[2]) if rank == cursor.values[0] else None
 
 
 def _bounds(codes: Sequence[int], cursor: Cursor) -> list[tuple[int, Any, int]]:
-    """The same for each code that has any."""
+    """(code, time, id) for each status code with rows behind the cursor: after which they are."""
     found = [(code, _bound(rank_of(code), cursor)) for code in codes]
     return [(code, *bound) for code, bound in found if bound]
 
 
-CODES = "unnest(%s::smallint[], %s::timestamptz[], %s::bigint[]) AS c(cell, key, id)"
+CODES = "unnest(%s::smallint[], %s::timestamptz[], %s::bigint[]) AS c(code, key, id)"
 
 
 def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[list[Any]]:
@@ -186,8 +189,8 @@ def _code_by_code(
     bounds: list[tuple[int, Any, int]],
     rank: str = "",
 ) -> Fragment:
-    """The first rows of each code, each by the index that begins with scope and status code."""
-    where = f"""d.{recorded.column} = scope.id AND d.recorded_cell = c.cell
+    """SQL of the first rows of each status code, by an index that begins with scope and status code."""
+    where = f"""d.{recorded.column} = scope.id AND d.recorded_cell = c.code
         AND (d.{key}, d.id) {cursor.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
     near, params = _in_order(branch, f"d.{key}", (where, []), conditions(recorded, branch), cursor)
     return (

@@ -1,8 +1,8 @@
-"""The lines of what needs attention, kept for a moment: several pages are made of the same ones.
+"""A short-lived cache of the lines of what needs attention, since several pages are made of them.
 
-They are taken again as long as no status and no link in these organizations changed, nobody did anything
-there, and no deadline passed unrecorded; and not for long, as what stalls does so by the clock alone. They
-are this process's own, and there only while it hears the news.
+Lines are valid as long as no status, link or setting in their organizations changed and no deadline passed
+unrecorded, and for KEPT_FOR at most, since devices stall by the clock alone. The cache belongs to one
+process, and is used only while that listens to the database's notifications.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from devices.listing.grouping import Line, Lost
 from fleets.postgres.listener import LISTENER
 
 KEPT_FOR: Final = timedelta(seconds=10)
-MOST: Final = 32
+MOST: Final = 32  # entries
 
-Lines = tuple[Sequence[Lost], Sequence[Line]]  # the devices that were looked at, and their lines
+Lines = tuple[Sequence[Lost], Sequence[Line]]  # the devices that were read, and their lines
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Lines as they were at `at`, and how things stood just before."""
+    """Lines as they were at `at`, and the listener's state of their organizations just before."""
 
     state: tuple[int, ...]
     at: datetime
@@ -32,7 +32,7 @@ class Kept:
 
 
 class KeptLines:
-    """The latest, by what was asked for."""
+    """The newest lines by key: by what was read."""
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, Kept] = {}
@@ -41,7 +41,10 @@ class KeptLines:
     def lines(
         self, key: Hashable, organizations: Sequence[int], at: datetime, read: Callable[[], Lines]
     ) -> Lines:
-        """Those kept of these organizations, where they are still right; else they are read."""
+        """The cached lines of this key, if still valid at `at`, else those that `read` returns.
+
+        `organizations` are the ids that the lines depend on.
+        """
         state = LISTENER.state(organizations) if LISTENER.listens else None
         if state is None:
             return read()

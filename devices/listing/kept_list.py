@@ -1,7 +1,7 @@
-"""A list of devices as jobs and saved views keep it: typed, and as versioned JSON.
+"""A list of devices as selections and saved views store it: typed, and as versioned JSON.
 
-Fleets and organizations are in it by their slugs, for they may be deleted meanwhile. What is unknown in the
-JSON is refused, never passed over: without one of its filters a list would name other devices.
+It names fleets and organizations by their slugs, since they may be deleted meanwhile. Anything unknown in the
+JSON is an error: without one of its filters a list would match other devices.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fleets.text import short
 
 
 class Unreadable(ValueError):
-    """What is kept cannot be read by this version of the site; it says why."""
+    """A stored list cannot be read by this version of the site; the text says why."""
 
 
 class KeptFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Filters, before their fleets are looked up and their statuses folded as the site shows them."""
+    """Filters as stored: fleets by slug, and statuses before they are folded as the site shows them."""
 
     fleets: tuple[str, ...] = ()
     statuses: tuple[Status, ...] = ()
@@ -45,9 +45,9 @@ class KeptFilters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class KeptList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="v", tag=1):
-    """A list: whose devices, which of them, and how they are shown. None and empty: as usual.
+    """A list: its organization, its filters, and how it is shown. None or empty: the default.
 
-    What only shows them (order, page size, columns) is looked at when the list is opened.
+    Order, page size and columns are validated when the list is opened.
     """
 
     organization: str | None = None
@@ -58,22 +58,22 @@ class KeptList(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 
 
 class FormerAddress(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="v", tag=0):
-    """The address of a list, kept before lists were typed, in which something was unknown then.
+    """The address of a list that was stored by an earlier version and could not be converted to a KeptList.
 
-    Opening it tells what that is. No job takes it.
+    Opening it shows what was unknown. A bulk action refuses it.
     """
 
     address: str
 
 
 def stored(kept: KeptList) -> dict[str, Any]:
-    """As JSON has it."""
+    """The list as JSON values."""
     builtins: dict[str, Any] = msgspec.to_builtins(kept)
     return builtins
 
 
 def read(json: object) -> KeptList | FormerAddress:
-    """The other way round. Raises Unreadable for another version, or where anything in it is unknown."""
+    """The list of JSON values. Raises Unreadable for another version, or where anything in it is unknown."""
     try:
         return msgspec.convert(json, type=KeptList | FormerAddress)
     except msgspec.ValidationError as error:
@@ -81,7 +81,7 @@ def read(json: object) -> KeptList | FormerAddress:
 
 
 def read_for_work(json: object) -> KeptList:
-    """The same for what is done to its devices. Raises Unreadable for a former address, too."""
+    """The list of JSON values, for an action on its devices. Raises Unreadable, also for a FormerAddress."""
     kept = read(json)
     if isinstance(kept, FormerAddress):
         raise Unreadable(f"Something in “{kept.address}” is no longer known.")
@@ -95,9 +95,9 @@ def resolved(
     *,
     fleet: Fleet | None = None,
 ) -> Filters:
-    """What they mean within these organizations or, on its own page, within one fleet.
+    """The filters with their fleets looked up in these organizations; `fleet`: on the page of one fleet.
 
-    A fleet that is not there is left out and told in `notices`.
+    An unknown fleet is left out, with a sentence added to `notices`.
     """
     wanted = {shown(status) for status in kept.statuses}
     return Filters(

@@ -1,7 +1,7 @@
-"""The Devices pages as they were at an instant of the kept history: which rows, with the status of then.
+"""A list of devices as of an instant of the kept history: which devices it had, with their status as of then.
 
-A list of few devices is found and sorted in one
-statement; of many, by name, a portion after the other is looked at until a page is full, or has taken long.
+A list of few devices is found and sorted by one statement. Of a long list, which is in order of name,
+portions are read one after another until a page is full, or the last portion is read.
 """
 
 from __future__ import annotations
@@ -28,15 +28,8 @@ from fleets.postgres.fragment import Fragment, compiled
 from fleets.postgres.keyset import Order, Page, after_sql, encode, order_sql, page_of
 from fleets.postgres.name_order import NameKey
 
-SORTED: Final = 20_000  # devices of a list that are all looked at, and sorted
-PORTIONS: Final = (
-    500,
-    1000,
-    2000,
-    4000,
-    8000,
-    16_000,
-)  # devices of a long list that are looked at for a page
+SORTED: Final = 20_000  # devices of a short list, at most, which are all read and sorted
+PORTIONS: Final = (500, 1000, 2000, 4000, 8000, 16_000)  # devices of a long list that are read for a page
 PAGE: Final = f"SELECT {COLUMNS} FROM ranked WHERE {{where}}"
 DELETED: Final = """
 SELECT c.device_id, COALESCE(c.reason ->> 'uuid', ''), COALESCE(c.reason ->> 'name', ''), true
@@ -44,14 +37,14 @@ FROM devices_statuschange c WHERE c.organization_id = ANY(%s) AND c.after IS NUL
 """
 
 
-BROKEN_OFF: Final = ""  # the status of no device: the place where the look at a long list ends
+BROKEN_OFF: Final = ""  # the status of a row that stands for the end of the last portion, and is no device
 
 
 class ListAsOf:
-    """The devices that the filters name, as they were at an instant.
+    """The devices of these organizations that match the filters as of an instant.
 
-    What the histories do not know (tags, types, versions, notes) is asked of the present; how long a device
-    had been silent is not asked.
+    Filters by what histories do not have (tags, types, versions, words) are applied to the present devices;
+    that by last contact is not applied.
     """
 
     def __init__(self, organizations: Iterable[Organization], filters: Filters, instant: Instant) -> None:
@@ -64,9 +57,9 @@ class ListAsOf:
         )
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
-        """A page of Was, by attention or by name. Raises keyset.UnreadableCursor.
+        """A page of `size` Was, in the order `sort`; `after`, `before`: cursors. Raises UnreadableCursor.
 
-        Of a long list of which few devices are asked for it may have fewer rows than are there, and leads on.
+        Of a long list of which few devices match, a page may have fewer rows, with a cursor to the next.
         """
         order = order_named(sort)
         if self.is_short:
@@ -82,7 +75,10 @@ class ListAsOf:
         return replace(found, rows=rows)
 
     def counts(self) -> dict[Status, int] | None:
-        """How many were of each status, under all filters but that; None where counting takes long."""
+        """The number of devices per shown status, under all filters but that.
+
+        None where counting takes long.
+        """
         if self.filters.without_statuses() == Filters(fleets=self.filters.fleets):
             owned, fleets = (
                 [organization.pk for organization in self.organizations],
@@ -102,7 +98,7 @@ class ListAsOf:
         return self._rows([self._present(), *self._others()], order, size, values)
 
     def _look(self, order: Order, size: int, values: list[Any] | None) -> list[Any]:
-        """The same of a long list in the order of names: of those here now a portion after the other."""
+        """The rows of a long list behind the name and id `values`, by portions of present devices."""
         found, cursor, broken_off = list[Any](), values, list[Any]()
         for portion in PORTIONS:
             ids, _ = index_scan.ids(self.recorded, [], Cursor("name", order[0].descending, cursor, portion))
@@ -140,18 +136,21 @@ class ListAsOf:
 
     def _ranked(self, candidates: Sequence[Fragment], filters: Filters) -> Fragment:
         within = in_organizations(self.organizations)
-        return device_as_of.ranked(candidates, self._asked(filters), self.instant, within)
+        return device_as_of.ranked(candidates, self._condition(filters), self.instant, within)
 
-    def _asked(self, filters: Filters) -> Fragment:
-        """What the filters ask of the status, the fleet and the links of then; begins with AND."""
+    def _condition(self, filters: Filters) -> Fragment:
+        """The condition of the filters on status, fleet and links as of then, beginning with AND.
+
+        Or empty.
+        """
         fragments: list[Fragment] = []
         if filters.fleets:
             fragments.append(("s.fleet_id = ANY(%s)", [[fleet.pk for fleet in filters.fleets]]))
-        if meant := [status.value for shown in filters.statuses for status in behind(shown)]:
-            fragments.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [meant]))
+        if statuses := [status.value for shown in filters.statuses for status in behind(shown)]:
+            fragments.append(("COALESCE(unrecorded.status, s.after) = ANY(%s)", [statuses]))
         if filters.vpn:
             fragments.append((f"{VPN_STATE} = ANY(%s)", [self.at, list(filters.vpn)]))
-        # Whether a poll was overdue is forgotten.
+        # Whether a poll was overdue is not kept: such heartbeats were recent.
         if states := sorted({"recent" if state == "overdue" else state for state in filters.heartbeat}):
             fragments.append((f"{HEARTBEAT} = ANY(%s)", [self.at, states]))
         return (
@@ -159,7 +158,7 @@ class ListAsOf:
             [param for _, params in fragments for param in params],
         )
 
-    # Where devices are looked for: among those that are here now, those that moved away, those that are gone
+    # The candidates: present devices, those that moved to another fleet since, and those deleted since
 
     def _present(self) -> Fragment:
         return _candidates(unchanging(in_organizations(self.organizations), self.lasting))

@@ -1,4 +1,4 @@
-"""Devices that are not as they are recorded, as rows of a list: of each order those behind a place."""
+"""Devices that moved, whose recorded columns are outdated, as rows of a list behind a cursor."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from fleets.postgres.fragment import Fragment
 
 
 def moved_rows(moved: Sequence[Moved], cursor: Cursor) -> list[Fragment]:
-    """The queries for those of `moved` behind the place."""
+    """SQL of rows (id, key, ends.
+
+    By attention with rank) of those of `moved` behind the cursor; or no query.
+    """
     return MOVED[cursor.name](moved, cursor) if moved else []
 
 
 def _by_attention(moved: Sequence[Moved], cursor: Cursor) -> list[Fragment]:
-    """Those behind the place; all are given by values."""
+    """SQL of the rows by attention, whose keys are parameters, since they are not in the database."""
     after, values = cursor.after()
     columns = [[row.pk for row in moved], [row.rank for row in moved], [row.since for row in moved]]
     return [

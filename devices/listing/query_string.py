@@ -1,4 +1,4 @@
-"""The address of a list, read and written: what is unknown is left out, with a notice that says so."""
+"""Parsing and writing the address of a list: what is unknown is left out, with a notice."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days
 LONGEST_SILENCE = timedelta(days=3660)
 SIZE = re.compile(r"\d{1,4}", re.ASCII)
 
-# The names of all filters in an address; whoever clears or keeps the filters takes these.
+# The names of all filters in an address, for code that clears or keeps the filters.
 NAMES = ("fleet", "status", "vpn", "heartbeat", "tag", "no-tag", "type", "os", "release", "silent", "q")
 
 
 def filters_in(
     query: QueryDict, organizations: Sequence[Organization], notices: list[str], *, fleet: Fleet | None = None
 ) -> Filters:
-    """The filters of an address, about these organizations or, on its own page, about one fleet.
+    """The filters of an address, with fleets looked up in these organizations; `fleet`: on its own page.
 
-    What is unknown is left out and told in `notices`.
+    What is unknown is left out, with a sentence added to `notices`.
     """
     unknown: list[str] = []
     named = _filters_named(query, unknown)
@@ -43,9 +43,9 @@ def filters_in(
 
 
 def list_in(query: QueryDict, notices: list[str]) -> KeptList:
-    """The list that an address means, to be kept: without its place in the list, always in the same order.
+    """The list of an address, to be stored: without its cursor, its values sorted, so that equal lists agree.
 
-    What is unknown among the filters is left out and told in `notices`.
+    What is unknown among the filters is left out, with a sentence added to `notices`.
     """
     filters = _filters_named(query, notices)
     ordered = {name: tuple(sorted(getattr(filters, name))) for name in ORDERED}
@@ -64,7 +64,7 @@ ORDERED = ("fleets", "statuses", "vpn", "heartbeat", "types", "os_versions", "re
 
 
 def address_of(source: KeptList | FormerAddress) -> str:
-    """The query of the address of a list, without its "?"."""
+    """The query string of the address of a list, without the "?"."""
     if isinstance(source, FormerAddress):
         return source.address
     filters = source.filters
@@ -97,7 +97,7 @@ def _single(query: QueryDict, name: str) -> str | None:
 
 
 def _span(seconds: int) -> str:
-    """In the largest unit that divides it: "7d"."""
+    """A number of seconds as an address has it, in the largest unit that divides it: "7d"."""
     span = timedelta(seconds=seconds)
     unit = next(unit for unit in "dhm" if span % UNITS[unit] == timedelta())
     return f"{span // UNITS[unit]}{unit}"
@@ -119,7 +119,7 @@ def _filters_named(query: QueryDict, notices: list[str]) -> KeptFilters:
 
 
 def _values(query: QueryDict, name: str, notices: list[str]) -> tuple[str, ...]:
-    """The values of one filter, each once; as many as a list can be asked for."""
+    """The distinct values of one filter, MOST at most; a notice where there are more."""
     values = tuple(dict.fromkeys(filter(None, (kept(value).strip() for value in query.getlist(name)))))
     if len(values) > MOST:
         notices.append(f"Only the first {MOST} values of “{name}” are used. The others were ignored.")
@@ -137,7 +137,7 @@ def _statuses(slugs: Sequence[str], notices: list[str]) -> Iterable[Status]:
 def _known(
     query: QueryDict, name: str, known: Iterable[str], what: str, notices: list[str]
 ) -> tuple[str, ...]:
-    """The values that are among `known`, in that order."""
+    """The values of a filter that are among `known`, in that order; a notice for each unknown one."""
     values = _values(query, name, notices)
     notices += [
         f"There is no {what} “{short(value)}”. It was ignored." for value in values if value not in known
@@ -155,7 +155,7 @@ def _tags(query: QueryDict, name: str, notices: list[str], *, has: bool) -> Iter
 
 
 def _silent(query: QueryDict, notices: list[str]) -> int | None:
-    """In seconds."""
+    """The filter by last contact, in seconds; None: there is none. A notice where it is unreadable."""
     value = query.get("silent", "").strip()
     if not value:
         return None

@@ -1,4 +1,4 @@
-"""A list of devices, read: its rows after a cursor, those pinned by UUID, or all of them in order."""
+"""Reading a list of devices: the rows behind a cursor, those pinned by UUID, or all rows in order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devices.clock import Moment
 from devices.listing import index_scan
 from devices.listing.branches import recorded
 from devices.listing.cursor import Cursor, Moved, order_named
-from devices.listing.filters import Filters, in_organizations, matching, matching_of, unchanging
+from devices.listing.filters import Filters, in_organizations, matching, matching_among, unchanging
 from devices.models import Device
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded, moved_ids, with_status
@@ -22,13 +22,13 @@ from fleets.models import Organization
 from fleets.postgres.keyset import Order, ordered
 from fleets.postgres.name_order import NameKey
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # stands for "no contact yet" where an order needs a time
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the sort key of a device without any contact
 
 
 def whole(
     organizations: Iterable[Organization], filters: Filters, order: Order, at: Moment
 ) -> QuerySet[DeviceWithStatus]:
-    """The list that the pages show piece by piece, in one: for files and actions."""
+    """All devices of a list in order, with the sort keys of all orders: for exports and bulk actions."""
     return ordered(_with_sort_keys(matching(organizations, filters, at)), order)
 
 
@@ -41,7 +41,10 @@ def _with_sort_keys(devices: QuerySet[DeviceWithStatus]) -> QuerySet[DeviceWithS
 
 
 class Reading:
-    """A list at one moment: what is recorded, and the few devices that are not as they are recorded."""
+    """A list at one moment: its recorded rows, and the few devices that moved.
+
+    `sort` is a name of ORDERS, with a leading "-" if reversed.
+    """
 
     def __init__(self, organizations: list[Organization], filters: Filters, sort: str, at: Moment) -> None:
         self.organizations, self.filters, self.at = organizations, filters, at
@@ -49,17 +52,20 @@ class Reading:
         self.order = order_named(sort)
         self.moved = moved_ids(at)
         self.recorded = recorded(organizations, filters, at, self.moved)
-        self.counts: Counter[str] | None = None  # of what is recorded in the whole list, where it is known
+        self.counts: Counter[str] | None = None  # recorded devices of the whole list by status, where known
         self.corrections = list(self._corrections()) if self.moved else []
 
     def _corrections(self) -> Iterable[Moved]:
-        """Those of the moved devices that the list has."""
+        """Those of the devices that moved that match the list's filters."""
         among = in_organizations(self.organizations).filter(pk__in=self.moved)
-        rows = matching_of(among, self.filters, self.at).order_by()
+        rows = matching_among(among, self.filters, self.at).order_by()
         return (Moved(*row) for row in rows.values_list("pk", "rank", "status_since"))
 
     def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[DeviceWithStatus]:
-        """The next rows behind these values, annotated as by with_status, with the keys of all orders."""
+        """The next `size` rows behind these sort keys, annotated as by with_status, with keys of all orders.
+
+        `order` is the list's order, or its reverse; `values` None: from the beginning.
+        """
         backwards = self.turned != (order != self.order)
         cursor = Cursor(self.name, backwards, values, size)
         ids, counts = index_scan.ids(self.recorded, self.corrections, cursor)
@@ -68,7 +74,7 @@ class Reading:
         return [found[pk] for pk in ids if pk in found]
 
     def read(self, devices: QuerySet[Device]) -> list[DeviceWithStatus]:
-        """A few devices annotated as by with_status, with the keys of all orders; in no order."""
+        """A few devices, annotated as by with_status, with the sort keys of all orders; in no order."""
         moved = devices.filter(pk__in=self.moved)
         querysets = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
         querysets += [with_status(moved, self.at)] if self.moved else []
@@ -76,7 +82,10 @@ class Reading:
 
 
 def pinned(reading: Reading, uuids: Sequence[str]) -> list[DeviceWithStatus | str]:
-    """The rows that a page already shows, in its order, fresh; a bare UUID where its device is gone."""
+    """The devices with these UUIDs, which a page shows, in that order; the UUID itself where one is gone.
+
+    A device is gone if it was deleted, or left the list's organizations and fleets.
+    """
     fleets = Filters(fleets=reading.filters.fleets)
     within = unchanging(in_organizations(reading.organizations), fleets)
     found = {device.uuid: device for device in reading.read(within.filter(uuid__in=uuids))}

@@ -1,4 +1,4 @@
-"""Which versions of their rows devices have: whether anything at all was written about them meanwhile."""
+"""The versions of devices' rows, which tell whether anything about them was written meanwhile."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from devices.clock import Moment
 from devices.models import Device
 from devices.status.reading import moved_ids
 
-# The transaction that wrote a row names its version; those of a device and of its heartbeat.
+# A row's version is the id of the transaction that wrote it (xmin): of a device and of its heartbeat.
 VERSIONS = """
 SELECT array_agg((d.xmin, h.xmin)::text ORDER BY d.id)
 FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id WHERE d.uuid = ANY(%s)
@@ -18,7 +18,7 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id WHERE 
 
 
 def versions(uuids: Sequence[str]) -> tuple[str, ...]:
-    """Another value once a fact of one of these devices was written."""
+    """A value that changes once a row of one of these devices (by UUID) is written. One query."""
     if not uuids:
         return ()
     with connection.cursor() as cursor:
@@ -27,6 +27,6 @@ def versions(uuids: Sequence[str]) -> tuple[str, ...]:
 
 
 def any_moved(organizations: Sequence[int], at: Moment) -> bool:
-    """Whether the clock alone has changed a device of these organizations, and nobody has recorded it yet."""
+    """Whether any device of these organizations (by id) moved: changed by the clock and not recorded yet."""
     moved = moved_ids(at)
     return bool(moved) and Device.objects.filter(pk__in=moved, organization__in=organizations).exists()

@@ -1,4 +1,4 @@
-"""Text search over devices: beginnings of words in name, addresses, tags and notes, and of the UUID."""
+"""Text search for devices, by beginnings of words in name, addresses, tags and notes, or of the UUID."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UUID_BEGINNING = re.compile(r"[0-9a-f]{3,62}")
 
 
 class UuidBeginning(SearchQueryCombinable, Func):  # type: ignore[misc]  # as django's own SearchQuery
-    """Matches the devices whose UUID begins so."""
+    """A search query that matches the devices whose UUID begins with `beginning`."""
 
     template = "%(expressions)s::tsquery"
     output_field = SearchQueryField()
@@ -23,10 +23,10 @@ class UuidBeginning(SearchQueryCombinable, Func):  # type: ignore[misc]  # as dj
         super().__init__(Value(f"'{UUID}{beginning}':*"))
 
 
-def query_of(text: str) -> SearchQueryCombinable | None:
-    """Matches what has every word of `text` as the beginning of a word, or of its UUID.
+def search_query(text: str) -> SearchQueryCombinable | None:
+    """A query for devices in which each word of `text` begins a word, or the UUID.
 
-    None: there is no text. A text without any word (`%`) matches nothing.
+    None: the text is empty. The query of a text without any word (`%`) matches nothing.
     """
     query: SearchQueryCombinable | None = None
     for word in words_of(text):

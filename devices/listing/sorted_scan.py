@@ -1,7 +1,7 @@
-"""The sorted scan: all devices that meet the conditions are looked up first, then sorted and counted.
+"""The sorted scan: all devices that meet the conditions are read first, then sorted and counted.
 
-It serves lists of few devices (branches.sorted_scan_by), where no index of an order finds them sooner. The
-planner does not know how few they are, so it is not left to choose.
+It serves lists of few devices (branches.sorted_scan_by), which no index of an order finds faster. The planner
+cannot know how few they are, so the choice is not left to it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ KEYS = {
 
 
 def rows(recorded: Recorded, branch: Branch, first: str, cursor: Cursor) -> Fragment:
-    """The next rows of a branch after a place: id, by attention the rank, and key.
+    """SQL of the next rows of a branch behind a cursor: id, rank (by attention), key, ends (false).
 
-    `first`: the table whose condition few devices meet.
+    `first` is the table whose condition few devices meet.
     """
     sql, params = _found(recorded, branch, first, cursor)
     after, values = cursor.after()
@@ -48,9 +48,9 @@ def rows(recorded: Recorded, branch: Branch, first: str, cursor: Cursor) -> Frag
 def page(
     recorded: Recorded, branch: Branch, first: str, cursor: Cursor, moved: Sequence[Fragment]
 ) -> tuple[list[int], Counter[str]]:
-    """The ids of the next rows of a list that is one branch, and how many of it are recorded in each status.
+    """The ids of the next rows of a list of one branch, and the number of its recorded devices by status.
 
-    `moved`: queries like `rows` for the devices that are not as they are recorded.
+    `moved` are queries of rows as `rows` has them, for the devices that moved.
     """
     sql, params = _found(recorded, branch, first, cursor)
     after, values = cursor.after()
@@ -64,7 +64,7 @@ def page(
                 ORDER BY {cursor.order} LIMIT %s
             )
             SELECT 0, row_number() OVER (ORDER BY {cursor.order}), id FROM page
-            UNION ALL SELECT 1, cell, count(*) FROM found GROUP BY cell
+            UNION ALL SELECT 1, code, count(*) FROM found GROUP BY code
             """,
             [*params, *values, *(value for _, values in moved for value in values), cursor.size],
         )
@@ -77,13 +77,13 @@ def page(
 
 
 def _found(recorded: Recorded, branch: Branch, first: str, cursor: Cursor) -> Fragment:
-    """All devices of a branch: id, code, rank and key."""
+    """SQL of all devices of a branch: id, code, rank and key."""
     condition, params = conditions(recorded, branch, first=first)
     stalled, stopped_by = recorded_stalled(recorded.at)
     beside = "LEFT JOIN devices_heartbeat ON devices_heartbeat.device_id = d.id"
     return (
         f"""
-        SELECT d.id, d.recorded_cell AS cell, {KEYS[cursor.name]} AS key,
+        SELECT d.id, d.recorded_cell AS code, {KEYS[cursor.name]} AS key,
             CASE WHEN {stalled} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END AS rank
         FROM devices_device d {beside if cursor.name == "contact" else ""}
         WHERE d.{recorded.column} = ANY(%s) AND d.recorded_cell = ANY(%s::smallint[]) {condition}

@@ -1,4 +1,4 @@
-"""What there is to choose from in the filters by type and versions: the values that occur."""
+"""Suggestions for the filters by type and versions: the values that occur."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.db import connection
 from fleets.models import Organization
 from fleets.postgres import name_order
 
-MOST: Final = 200  # values of one filter; others are written out
+MOST: Final = 200  # values of one filter; others can be typed
 COLUMNS: Final = {"type": "recorded_type", "os": "recorded_os_version", "release": "recorded_release"}
 
 
 def suggestions(organizations: Sequence[Organization]) -> dict[str, list[str]]:
-    """The first values that devices of these organizations have, in order, by the name of their filter."""
+    """The values that devices of these organizations have, by name of the filter, sorted; MOST of each."""
     ids = [organization.pk for organization in organizations]
     return {name: sorted(_values(column, ids), key=name_order.key) for name, column in COLUMNS.items()}
 
 
 def _values(column: str, organizations: list[int]) -> list[str]:
-    """From each value to the next one by an index: a step for each, however many devices there are."""
+    """The first distinct values of a column, by a loose index scan: one step per value, not per device."""
     sql = f"""
     WITH RECURSIVE found(value) AS (
         SELECT ''::varchar

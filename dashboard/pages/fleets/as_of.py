@@ -23,7 +23,7 @@ from devices.history.changes import Change
 from devices.history.counts_as_of import Instant
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
-from devices.listing.fleets import FleetSummary, apart, order_named, summaries_of
+from devices.listing.fleets import FleetSummary, order_named, summaries_of, uncounted
 from devices.listing.fleets_as_of import summaries_as_of
 from devices.rules.vocabulary import always_attended
 from devices.status.counts import count_by_status
@@ -54,15 +54,15 @@ def fleets_page_as_of(
 
     Notices are appended to `notices`.
     """
-    instant, aside = counts_as_of.instant(at, now), apart(scope.chosen, now)
+    instant, lacking = counts_as_of.instant(at, now), uncounted(scope.chosen, now)
     order = order_named(sort)
     fresh = requested_page(
         request, notices, partial(summaries_as_of, scope.chosen, instant, text, order, PER_PAGE)
     )
-    summaries = summaries_of(scope.chosen, [row.slug for row in fresh.rows], now, aside)
+    summaries = summaries_of(scope.chosen, [row.slug for row in fresh.rows], now, lacking)
     last = changes.last_of_fleets([row.id for row in fresh.rows], at, instant.passed)
     previous, after = beside(request, fresh)
-    context = as_of(request, at, now) | _counts(scope, instant, now, aside.moved)
+    context = as_of(request, at, now) | _counts(scope, instant, now, lacking.moved)
     context |= {
         "nav": "fleets",
         "scope": scope,

@@ -21,7 +21,7 @@ from dashboard.pages.parts.over_time_links import Picture, picture
 from dashboard.pages.parts.sort_links import Choice, Sort
 from devices import clock
 from devices.clock import Moment
-from devices.listing.fleets import SORTS, apart, order_named, summaries, summaries_of
+from devices.listing.fleets import SORTS, order_named, summaries, summaries_of, uncounted
 from devices.words import of_site
 from fleets.models import Organization
 from fleets.postgres.text_search import LONGEST
@@ -69,19 +69,19 @@ def fleets(request: HttpRequest) -> HttpResponse:
 def _live(
     request: HttpRequest, scope: Scope, text: str, sort: str, notices: list[str], at: Moment
 ) -> LiveFleets:
-    aside = apart(scope.chosen, at)
-    read = partial(summaries, scope.chosen, text, order_named(sort), PER_PAGE, at, aside)
+    lacking = uncounted(scope.chosen, at)
+    read = partial(summaries, scope.chosen, text, order_named(sort), PER_PAGE, at, lacking)
     fresh, wanted = requested_page(request, notices, read), on_screen(request)
     moved = bool(wanted) and wanted != [row.slug for row in fresh.rows]
-    pinned = summaries_of(scope.chosen, wanted, at, aside) if moved else fresh.rows
-    found = overview(scope.chosen, at, aside)
+    pinned = summaries_of(scope.chosen, wanted, at, lacking) if moved else fresh.rows
+    found = overview(scope.chosen, at, lacking)
     previous, after = beside(request, fresh)
     return LiveFleets(
         scope=scope,
         found=found,
         picture=picture(request, scope.chosen, at),
         trouble=found.attention > 0,
-        rows=rows(pinned, at, aside),
+        rows=rows(pinned, at, lacking),
         moved=moved,
         text=text,
         heads=fleet_heads(request, sort),

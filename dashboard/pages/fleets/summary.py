@@ -13,7 +13,7 @@ from devices.history import changes
 from devices.history.changes import Change
 from devices.listing.facet_counts import as_shown
 from devices.listing.filters import in_organizations
-from devices.listing.fleets import Apart, FleetSummary
+from devices.listing.fleets import FleetSummary, Uncounted
 from devices.rules.vocabulary import Status, always_attended, vocabulary
 from devices.status.counts import count_by_organization
 from fleets.models import Fleet, FleetType, Organization
@@ -54,27 +54,27 @@ class Overview:
         return sum(self.counts.values())
 
 
-def overview(organizations: Sequence[Organization], at: Moment, apart: Apart) -> Overview:
+def overview(organizations: Sequence[Organization], at: Moment, uncounted: Uncounted) -> Overview:
     """Read what the Fleets page shows above and below its table, at `at`."""
-    counts = count_by_organization(in_organizations(organizations), at, apart.moved)
+    counts = count_by_organization(in_organizations(organizations), at, uncounted.moved)
     shown = {
         organization.pk: as_shown(counts.get(organization.pk, NOTHING)) for organization in organizations
     }
     summed = {status: sum(count[status] for count in counts.values()) for status in Status.values}
-    attention = always_attended(summed) + len(apart.stalled)
+    attention = always_attended(summed) + len(uncounted.stalled)
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
         counts=_sum(shown.values()),
         attention=attention,
         attended=attended_words(summed, attention),
-        latest=_with_names(changes.latest(organizations, at, LATEST, apart.moved)),
+        latest=_with_names(changes.latest(organizations, at, LATEST, uncounted.moved)),
         allowances=_allowances(organizations, shown),
     )
 
 
-def rows(summaries: Sequence[FleetSummary], at: Moment, apart: Apart) -> list[FleetRow]:
+def rows(summaries: Sequence[FleetSummary], at: Moment, uncounted: Uncounted) -> list[FleetRow]:
     """The rows for these summaries of fleets, each with its last change and its picture of the day."""
-    last = changes.last_of_fleets([summary.id for summary in summaries], at, apart.moved)
+    last = changes.last_of_fleets([summary.id for summary in summaries], at, uncounted.moved)
     days = small_pictures([summary.id for summary in summaries], at.at)
     return [
         FleetRow(
