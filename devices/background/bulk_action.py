@@ -19,7 +19,7 @@ from devices.listing.filters import Filters, still_matching
 from devices.models import Device, JobResult, Selection
 from devices.operations import batch as batch_actions
 from devices.operations import bulk_actions, lifecycle
-from devices.operations.batch import Batch, Found
+from devices.operations.batch import Batch, Outcomes
 from devices.transitions.write import settle_devices
 from devices.words import of_site
 from fleets.access import locks
@@ -89,7 +89,7 @@ class _Work:
         found = still_matching(ids, [self._organization], self._filters, at)
         return set(found.order_by().values_list("pk", flat=True))
 
-    def _done(self, ids: list[int], at: Moment) -> Found:
+    def _done(self, ids: list[int], at: Moment) -> Outcomes:
         try:
             return self._action.do(Batch(ids, self._organization, self._actor, at), self._payload)
         except lifecycle.FleetGone as gone:

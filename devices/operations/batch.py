@@ -1,10 +1,10 @@
-"""What people do to devices, to any number of one organization at once: a few statements for all of them.
+"""What people do to devices, for any number of devices of one organization, by a few statements for all.
 
-Who calls has asked for the role, opened the transaction and found the devices there, held the organization
-and settled them (retag and edit: locked them), in this order: devices/operations/lifecycle.py and
-devices/operations/editing.py for
-one, devices/background/bulk_action.py for many. Each function says of every device why it left it alone, or
-nothing where it changed it; what changed stands in the history and in the audit log, device by device.
+The caller has checked the role, opened the transaction, found the devices, locked the organization and
+settled the devices (for retag and edit: locked them), in this order: devices/operations/lifecycle.py and
+devices/operations/editing.py for one device, devices/background/bulk_action.py for many. Each function
+returns for every device whether it was changed, or why not. History and audit log get a line for each changed
+device.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ CHANGED: Final = ""
 UNCHANGED: Final = "Nothing to change"
 BEATING: Final = [HeartbeatState.RECENT, HeartbeatState.LATE]
 
-Found = dict[int, str]  # by primary key: CHANGED, UNCHANGED, or why not
+Outcomes = dict[int, str]  # by primary key: CHANGED, UNCHANGED, or why the device was left alone
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Devices of one organization, by primary key, who acts, and when."""
+    """Devices of one organization, by primary key, with who acts (None: the console) and when."""
 
     ids: Sequence[int]
     organization: Organization
@@ -46,12 +46,12 @@ class Batch:
     at: Moment
 
     def reason(self, slug: str) -> Jsonb:
-        """Why their facts change, as the history keeps it."""
+        """The reason of a change for the history: its slug and who acts."""
         return Jsonb({"slug": slug} | ({"by": self.actor.get_username()} if self.actor else {}))
 
 
 def links_up(*, vpn: bool, heartbeat: str) -> str:
-    """Which link keeps a device with such links from being deactivated; nothing where both are down."""
+    """The sentence on which link keeps such a device from being deactivated; empty: both links are down."""
     return of_site(LINKS_UP.get((vpn, heartbeat if heartbeat in BEATING else ""), ""))
 
 
@@ -64,8 +64,8 @@ LINKS_UP: Final = {
 }
 
 
-def move(batch: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Found:
-    """Move them to this fleet, which says that of its devices' VPN."""
+def move(batch: Batch, *, fleet: Fleet, vpn_enabled: bool) -> Outcomes:
+    """Move the devices to `fleet`, whose setting of the VPN is `vpn_enabled`."""
     moved = _rows(MOVE, batch, fleet=fleet.pk, vpn=vpn_enabled, reason=batch.reason("moved"))
     after = {"fleet": fleet.slug}
     _record("device-moved", batch, [(uuid, name, {"fleet": left}, after) for _, uuid, name, left in moved])
@@ -82,8 +82,8 @@ RETURNING d.id, d.uuid, d.name, was.slug
 """
 
 
-def deactivate(batch: Batch) -> Found:
-    """Take them out of service; those with a link up at that instant are left alone, with the reason."""
+def deactivate(batch: Batch) -> Outcomes:
+    """Deactivate the devices; those with a link up at that moment are left alone, with the reason."""
     now = with_status(Device.objects.filter(pk__in=batch.ids), batch.at)
     refused = {
         device.pk: f"{device.name or device.uuid[:7]} cannot be deactivated. {up}"
@@ -105,8 +105,8 @@ RETURNING d.id, d.uuid, d.name
 """
 
 
-def delete(batch: Batch) -> Found:
-    """Delete them, their facts and keys; hashes of the keys stay, and so does their history."""
+def delete(batch: Batch) -> Outcomes:
+    """Delete the devices with their facts and keys; digests of the keys and the history are kept."""
     keys = ApiKey.objects.filter(device__in=batch.ids).values_list("digest", "device__uuid")
     FormerKey.objects.bulk_create(
         FormerKey(digest=digest, organization=batch.organization, device_uuid=uuid, deleted_at=batch.at.at)
@@ -124,8 +124,8 @@ WHERE d.id = ANY(%(ids)s) AND was.id = d.fleet_id RETURNING d.id, d.uuid, d.name
 """
 
 
-def retag(batch: Batch, *, put: Mapping[str, str], drop: Collection[str]) -> Found:
-    """Add or overwrite the tags `put`, take those named in `drop` away, keep all others."""
+def retag(batch: Batch, *, put: Mapping[str, str], drop: Collection[str]) -> Outcomes:
+    """Set the tags in `put`, remove those whose names are in `drop`, and keep all others."""
     return _change(batch, "tags", RETAGGED, put=Jsonb(dict(put)), drop=list(drop))
 
 
@@ -134,17 +134,17 @@ CASE WHEN jsonb_typeof(d.tags) = 'object' THEN d.tags - %(drop)s::text[] ELSE '{
 """
 
 
-def edit(batch: Batch, *, field: str, value: Any) -> Found:
-    """Set a field of devices/operations/editing.py to this value."""
+def edit(batch: Batch, *, field: str, value: Any) -> Outcomes:
+    """Set a field, one of editing.EDITABLE, to a valid value."""
     column: Any = Device._meta.get_field(field)  # noqa: SLF001 - Django's documented name for it
     return _change(batch, field, "%(value)s", value=column.get_db_prep_save(value, connection))
 
 
-def _change(batch: Batch, field: str, after: str, **params: Any) -> Found:
+def _change(batch: Batch, field: str, after: str, **params: Any) -> Outcomes:
     rows = _rows(CHANGE.format(field=field, after=after), batch, **params)
     lines = [(uuid, name, *map(json.loads, values)) for _, uuid, name, *values in rows]
     _record("device-changed", batch, lines)
-    return _found(batch, [row[0] for row in rows])
+    return _outcomes(batch, [row[0] for row in rows])
 
 
 CHANGE: Final = """
@@ -156,14 +156,14 @@ RETURNING d.id, d.uuid, d.name, jsonb_build_object('{field}', was.{field})::text
 """
 
 
-def _refrozen(batch: Batch, changed: Sequence[int]) -> Found:
-    """What came of them, once their organization's places in line are given anew."""
+def _refrozen(batch: Batch, changed: Sequence[int]) -> Outcomes:
+    """The outcomes, after devices were frozen and thawed as the line for the allowance changed."""
     if changed:
         freezing.refreeze(batch.organization.pk, batch.at, changed)
-    return _found(batch, changed)
+    return _outcomes(batch, changed)
 
 
-def _found(batch: Batch, changed: Iterable[int]) -> Found:
+def _outcomes(batch: Batch, changed: Iterable[int]) -> Outcomes:
     return dict.fromkeys(batch.ids, UNCHANGED) | dict.fromkeys(changed, CHANGED)
 
 

@@ -1,8 +1,8 @@
-"""Actions over many devices: what each needs, whom it skips and why, and what it does to one of them.
+"""Bulk actions: the role that each needs, which devices it skips and why, and what it does to a batch.
 
-The devices are those of a Selection. A job does them some hundreds at a time
-(devices/background/bulk_action.py), by the
-functions that one device's page uses too, so that nothing may be done to many that may not be done to one.
+An action applies to the devices of a Selection. A job applies it to some hundreds at a time
+(devices/background/bulk_action.py), by the functions that the page of a single device uses as well, so that
+the rules are the same for one and for many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from devices.listing.kept_list import KeptList
 from devices.models import Device, Job, SelectedDevice, Selection
 from devices.operations import batch as batch_actions
 from devices.operations import ceilings, lifecycle
-from devices.operations.batch import Batch, Found
+from devices.operations.batch import Batch, Outcomes
 from fleets import audit
 from fleets.access import roles
 from fleets.models import Fleet, Organization, Role
@@ -30,46 +30,47 @@ from fleets.text import isolated
 if TYPE_CHECKING:
     from fleets.actor import Actor
 
-KEPT: Final = timedelta(days=7)  # how long a selection is there at most
-NEEDED: Final = timedelta(days=1)  # how long without an action, or after it has ended
+KEPT: Final = timedelta(days=7)  # how long a selection is kept at most
+NEEDED: Final = timedelta(days=1)  # how long a selection is kept without an action, or after that has ended
 
-# What an action is told: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, {}.
+# The payload of an action: {"fleet": Fleet}, {"put": {...}, "drop": [...]}, {"poll_interval": 300}, or {}.
 Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Action:
-    """`skips` are the devices that it leaves alone, each reason with its condition, the first one counts;
-    `do` changes those of a batch that it finds different."""
+    """A bulk action."""
 
-    least: Role
-    skips: Callable[[Payload], list[tuple[str, Q]]]
-    do: Callable[[Batch, Payload], Found]
-    unchanged: Callable[[Payload], str]  # why it left a device alone that is UNCHANGED
-    # Whether a status or a place in line follows from what it touches: then the organization is held.
+    least: Role  # the role that it needs
+    skips: Callable[
+        [Payload], list[tuple[str, Q]]
+    ]  # reasons to skip a device, with conditions; the first counts
+    do: Callable[[Batch, Payload], Outcomes]  # applies it to a batch
+    unchanged: Callable[[Payload], str]  # the reason given for a device that is UNCHANGED
+    # Whether it may change a status or the line for the allowance: then the organization is locked.
     holds: bool = True
-    # Whether `skips` ask for what fades with the clock: then over devices annotated by with_status.
+    # Whether the conditions of `skips` depend on the clock: then the devices are annotated by with_status.
     fades: bool = False
 
 
-def _move(batch: Batch, payload: Payload) -> Found:
+def _move(batch: Batch, payload: Payload) -> Outcomes:
     fleet: Fleet = payload["fleet"]
-    return batch_actions.move(batch, fleet=fleet, vpn_enabled=lifecycle.says(fleet)[0])
+    return batch_actions.move(batch, fleet=fleet, vpn_enabled=lifecycle.defaults(fleet)[0])
 
 
-def _retag(batch: Batch, payload: Payload) -> Found:
+def _retag(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.retag(batch, put=payload["put"], drop=payload["drop"])
 
 
-def _set_interval(batch: Batch, payload: Payload) -> Found:
+def _set_interval(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.edit(batch, field="poll_interval", value=payload["poll_interval"])
 
 
-def _deactivate(batch: Batch, payload: Payload) -> Found:
+def _deactivate(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.deactivate(batch)
 
 
-def _delete(batch: Batch, payload: Payload) -> Found:
+def _delete(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.delete(batch)
 
 
@@ -123,12 +124,12 @@ def _held(interval: int | None) -> dict[str, Any]:
 
 
 def as_parameters(payload: Payload) -> dict[str, Any]:
-    """What an action is told, as a job keeps it."""
+    """The payload as JSON values, for the parameters of a job."""
     return {name: value.slug if isinstance(value, Fleet) else value for name, value in payload.items()}
 
 
 def from_parameters(kept: Mapping[str, Any], organization: Organization) -> dict[str, Any]:
-    """The other way round. Raises Fleet.DoesNotExist where the fleet was deleted meanwhile."""
+    """The payload of a job's parameters. Raises Fleet.DoesNotExist where its fleet was deleted."""
     if "fleet" not in kept:
         return dict(kept)
     return {**kept, "fleet": Fleet.objects.get(organization=organization, slug=kept["fleet"])}
@@ -142,9 +143,10 @@ def select(
     listed: KeptList | None,
     at: datetime | None = None,
 ) -> Selection:
-    """Fix which devices of the organization an action will be about: those of a list, None: those ticked.
+    """Create a selection of those of `devices` that are the organization's.
 
-    Also forgets selections that nobody needs any more. Raises ceilings.Reached.
+    `listed` is the list that they were taken from, whose filters each must still match when the action comes
+    to it; None: they were ticked. Deletes old selections of the organization. Raises ceilings.Reached.
     """
     at = at or clock.now()
     _needless(at).filter(organization=organization).delete()
@@ -161,7 +163,7 @@ def select(
 
 
 def forget(at: datetime | None = None) -> int:
-    """Drop the selections that nobody needs any more, of all organizations; returns how many rows."""
+    """Delete old selections of all organizations; returns how many rows."""
     return _needless(at or clock.now()).delete()[0]
 
 
@@ -178,7 +180,7 @@ FROM ({devices}) AS chosen (organization_id, id, uuid)
 
 
 def devices_in(selection: Selection) -> QuerySet[Device]:
-    """Those of its devices that are still there."""
+    """The devices of the selection that are still in its organization."""
     ids = SelectedDevice.objects.filter(selection=selection).values("device_id")
     return Device.objects.filter(organization=selection.organization_id, pk__in=ids)
 
@@ -193,13 +195,13 @@ def start(
     actor: Actor,
     at: datetime | None = None,
 ) -> Job:
-    """Have the action done by a worker; the same job again where it was started with this selection before.
+    """Start the job that applies `action`, a key of ACTIONS, to the selection; `title` says what it does.
 
-    Raises PermissionDenied.
+    Returns the job of the selection if one was started with it before. Raises PermissionDenied.
     """
     definition = ACTIONS[action]
     roles.require(actor, definition.least, selection.organization)
-    # Its job is read after the wait: a join would give the row that it led to before.
+    # The job is read after the wait for the lock: a join would give the one before the wait.
     held = Selection.objects.select_for_update(no_key=True).get(pk=selection.pk)
     if held.job is not None:
         return held.job
@@ -220,13 +222,13 @@ def start(
 
 
 def _record(job: Job, actor: Actor) -> None:
-    """The job's own line, behind which stands one for each device that it changes."""
-    said: dict[str, Any] = {"actor": actor, "organization": job.organization, "at": job.created_at}
+    """Write the line of the job into the audit log; the lines of the devices that it changes refer to it."""
+    context: dict[str, Any] = {"actor": actor, "organization": job.organization, "at": job.created_at}
     subject = ("job", str(job.uuid), job.title)
-    audit.record("job-started", subject=subject, after={"devices": job.total}, **said)
+    audit.record("job-started", subject=subject, after={"devices": job.total}, **context)
 
 
 def rest(selection: Selection, after: int, most: int) -> Sequence[tuple[int, str]]:
-    """The next devices of a selection, by their ids: (id, UUID)."""
+    """The next devices of a selection with ids above `after`, `most` at most, as (id, UUID)."""
     behind = SelectedDevice.objects.filter(selection=selection, device_id__gt=after).order_by("device_id")
     return list(behind.values_list("device_id", "device_uuid")[:most])

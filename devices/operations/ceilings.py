@@ -1,7 +1,7 @@
-"""How much there may be of what people and keys can add at will: far above what a site needs, but an end.
+"""Ceilings: the most that people and keys can add, far above what a site needs.
 
-Registrations with a key are counted in the key's row, so that all processes count the same. The two numbers
-of a key are settings; the others are fixed.
+Registrations with a key are counted in the key's row, for all processes together. The two ceilings of a key
+are settings; the others are fixed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,15 @@ if TYPE_CHECKING:
     from devices.models import ApiKey
     from fleets.models import Organization
 
-LISTS: Final = 50  # of devices, of an organization, that wait to be confirmed or done
-SELECTIONS: Final = (
-    1_000  # of an organization, that are kept (devices/operations/bulk_actions.py says how long)
-)
-SELECTED: Final = 20_000_000  # devices in all of them together
+LISTS: Final = 50  # lists of devices per organization that wait to be confirmed or applied
+SELECTIONS: Final = 1_000  # selections per organization (how long they are kept: bulk_actions.py)
+SELECTED: Final = 20_000_000  # devices in all selections of an organization
 HOUR: Final = timedelta(hours=1)
-SELECTING: Final = 0x73656C65  # the advisory lock of who adds a selection, with the organization's number
+SELECTING: Final = 0x73656C65  # the advisory lock for adding a selection, beside the organization's id
 
 
 class Reached(Exception):
-    """There is as much as there may be. The text says of what, how much, and what helps."""
+    """A ceiling is reached. The text says which, how high it is, and what helps."""
 
 
 class KeyPaused(Reached):
@@ -41,21 +39,22 @@ class KeySpent(Reached):
     """The key has registered as many devices as it ever may."""
 
 
-def hour_of(at: datetime) -> datetime:
+def full_hour(at: datetime) -> datetime:
+    """The beginning of the hour of the clock that `at` is in."""
     return at.replace(minute=0, second=0, microsecond=0)
 
 
 def in_hour(key: ApiKey, at: datetime) -> int:
-    """How many devices have registered with the key in the present hour."""
-    return key.registered_in_hour if key.registered_hour == hour_of(at) else 0
+    """How many devices have registered with the key in the hour of the clock that `at` is in."""
+    return key.registered_in_hour if key.registered_hour == full_hour(at) else 0
 
 
 def count_registration(key: ApiKey, at: datetime) -> bool:
-    """Count a device that is about to register with this key, whose organization is held.
+    """Count a registration with this key; its organization is locked.
 
-    False where the key was deleted meanwhile. Raises KeyPaused, KeySpent: let it undo the transaction.
+    False: the key was deleted meanwhile. Raises KeyPaused, KeySpent, which must roll back the transaction.
     """
-    hour = hour_of(at)
+    hour = full_hour(at)
     with connection.cursor() as cursor:
         cursor.execute(COUNT, {"key": key.pk, "hour": hour})
         counted = cursor.fetchone()
@@ -75,7 +74,7 @@ def count_registration(key: ApiKey, at: datetime) -> bool:
     return True
 
 
-# The first of another hour begins anew.
+# The first registration of an hour sets the number of that hour back to 1.
 COUNT: Final = """
 UPDATE devices_apikey SET
     registered = registered + 1,
@@ -86,7 +85,7 @@ WHERE id = %(key)s RETURNING registered, registered_in_hour
 
 
 def require_room_for_list(organization: Organization) -> None:
-    """Raises Reached. The organization is held."""
+    """Raises Reached where the organization, which is locked, may have no further list of devices."""
     waits = Q(job=None) | Q(job__state__in=[Job.State.WAITING, Job.State.RUNNING])
     if DeviceList.objects.filter(waits, organization=organization).count() >= LISTS:
         raise Reached(
@@ -96,7 +95,10 @@ def require_room_for_list(organization: Organization) -> None:
 
 
 def require_room_for_selection(organization: Organization) -> None:
-    """Raises Reached. Until the end of the transaction nobody else selects in this organization."""
+    """Raises Reached where the organization may have no further selection.
+
+    Until the end of the transaction no other selection of the organization can be added.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [SELECTING, organization.pk % 2**31])
     kept = Selection.objects.filter(organization=organization)

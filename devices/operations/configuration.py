@@ -1,4 +1,4 @@
-"""What a device decides about itself: its name at first, whether it is to use the VPN, how often it polls."""
+"""What a device configures about itself: its first name, whether it uses the VPN, and its poll interval."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def configure(
     poll_interval: int | None = None,
     at: datetime | Moment | None = None,
 ) -> None:
-    """Take over what is given. A name counts until an operator has named the device.
+    """Set what is given (None: unchanged) for the device with this id, if it exists.
 
-    `poll_interval` is in seconds, from 10 s to 24 h; it is in force from the next poll on.
+    A name counts until an operator has named the device. `poll_interval` is in seconds, from 10 s to 24 h,
+    and is in force from the next poll on.
     """
     at = clock.moment(at)
     device = Device.objects.filter(pk=device_id)
-    if vpn_enabled is not None:  # first: it takes the locks in their order
+    if vpn_enabled is not None:  # first, as settling takes the locks in their order
         settle_devices([device_id], at)
         device.update(vpn_setting=vpn_enabled)
         device.exclude(vpn_enabled=vpn_enabled).update(

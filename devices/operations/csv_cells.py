@@ -1,4 +1,4 @@
-"""The cells of a CSV file that a spreadsheet may open, written and read back: none is run as a formula."""
+"""Writing and reading the cells of CSV files, so that no spreadsheet runs one as a formula."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Any, Final
 
 from django.core.serializers.json import DjangoJSONEncoder
 
-# A spreadsheet takes a cell that begins with one of these for a formula and runs it; some take the
-# full-width signs too. Where it separates cells by something else than we do, a cell may begin after any of
-# the separators, and it drops spaces and quotes.
+# A spreadsheet runs a cell that begins with one of these signs as a formula; some do so with the full-width
+# signs. If it separates cells by another character than we do, a cell may begin after any separator, and
+# spaces and quotes are dropped.
 SIGNS: Final = "-=+@\uff1d\uff0b\uff0d\uff20"
 
 
-# An apostrophe before it makes it a text. Apostrophes that stand there already count: one more is put before
-# them, so that taking one away always gives what it was.
+# The beginning of a formula. An apostrophe before the sign makes it a text. One is added to apostrophes that
+# are there already, so that removing one always restores the text.
 FORMULA: Final = re.compile(rf"""((?:^|[,;|\t\r\n])[\s",;|]*+)('*+[{SIGNS}])?""")
 
 
-BREAK: Final = re.compile(r"'*+[\t\r]")  # the same at the very beginning, by itself
+BREAK: Final = re.compile(r"'*+[\t\r]")  # a tab or a carriage return at the beginning, after apostrophes
 
 
 RUN: Final = re.compile(rf"""[,;|\t\r\n][\s",;|]*+'*+[{SIGNS}]""")  # FORMULA with a sign, behind a line break
@@ -31,8 +31,7 @@ BOM: Final = "\ufeff"  # without it Excel reads UTF-8 as something else
 
 
 def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
-    """These rows in CSV. A structure is written as JSON; what a spreadsheet would run is
-    quoted by an apostrophe, whichever separator it uses."""
+    """The rows as CSV lines, each value by `cell`."""
     written = [[value if value.__class__ is str else _words(value) for value in row] for row in rows]
     text = _csv(written)
     if _may_run(text):
@@ -74,7 +73,7 @@ def _not_run(words: str) -> str:
 
 
 def plain(words: str) -> str:
-    """The text that `cell` has written so, or a person behind an apostrophe into a spreadsheet."""
+    """The text of a cell that `cell` wrote, or that a person wrote after an apostrophe in a spreadsheet."""
     if words.startswith("'") and BREAK.match(words):
         words = words[1:]
     return FORMULA.sub(_unquoted, words)
@@ -89,6 +88,7 @@ def _unquoted(begins: re.Match[str]) -> str:
 
 
 def as_json(value: Any) -> str:
+    """The value as JSON, with dates and times in ISO format."""
     return ENCODER.encode(value)
 
 

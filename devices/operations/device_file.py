@@ -1,6 +1,6 @@
-"""A list of devices as a file: CSV with a header, as a spreadsheet, a program or our own export writes it.
+"""Reading a list of devices from a CSV file with a header, as spreadsheets, programs and our export write it.
 
-Reading it changes nothing. Every fault is found, not only the first, and named by line and column.
+Reading changes nothing. It finds every fault, not only the first, and names its line and column.
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN
 from fleets.text import checked
 
 COLUMNS: Final = ("uuid", "name", "device_type", "tags", "notes", "poll_interval")
-ALSO_CALLED: Final = {"type": "device_type"}  # as an export calls it
+ALSO_CALLED: Final = {"type": "device_type"}  # names that exports have for COLUMNS
 KNOWN: Final = frozenset({*COLUMNS, *EXPORTED})
-UNKNOWN, SKIPPED = "?", "-"  # of a column: nobody said yet what it is; a person said to leave it out
-MOST: Final = 20_000  # devices of a file
+UNKNOWN, SKIPPED = (
+    "?",
+    "-",
+)  # in place of a column's name: it is not known yet; a person chose to leave it out
+MOST: Final = 20_000  # devices per file
 LONGEST: Final = {"name": 255, "device_type": 255, "notes": 20_000}  # characters
 SEPARATORS: Final = (",", ";", "\t")
-# A first line that tells a spreadsheet the separator; one that took it for a row adds separators of its own.
+# A first line that names the separator for spreadsheets; a program that took it for a row may have added its
+# own.
 ANNOUNCED: Final = re.compile(r"""\s*"?sep=([^\w\s"]|\t)"?([,;\t]*+)\s*+""", re.IGNORECASE)
-BLANK: Final = "".join(SEPARATORS) + '" \r\n'  # what a line without a word consists of
+BLANK: Final = "".join(SEPARATORS) + '" \r\n'  # the characters of a line without a word
 UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class Line:
-    """A device as the file says it, and the line of the file it begins on."""
+    """A device as the file describes it."""
 
-    number: int
+    number: int  # of the line of the file that it begins on
     uuid: str = ""
     name: str = ""
     device_type: str = ""
@@ -51,11 +55,11 @@ class Line:
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """What is wrong, and where: line 0 is the file as a whole, no column a whole line."""
+    """What is wrong with a file, and where."""
 
-    line: int
-    column: str
-    words: str
+    line: int  # from 1; 0: the file as a whole
+    column: str  # empty: the line as a whole
+    words: str  # a sentence
 
     def __str__(self) -> str:
         where = [f"Line {self.line}"] * bool(self.line) + [f"column {self.column}"] * bool(self.column)
@@ -64,10 +68,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class DeviceFile:
-    """What a file says: good if it has no faults. `ignored`: columns of an export that no import sets.
+    """The content of a file; valid if it has no faults.
 
-    `unknown`: where its header has faults, the columns that nobody here knows, as it calls them, by their
-    places in the header. A person may say what they are (`read`).
+    `ignored` are columns of an export that cannot be imported. `unknown` are, where the header has faults,
+    the names of its unknown columns by their positions from 0; a person may choose what they are (see
+    `read`).
     """
 
     lines: list[Line]
@@ -77,7 +82,7 @@ class DeviceFile:
 
     @property
     def remark(self) -> str:
-        """What a person should know of a good file; empty if nothing."""
+        """A sentence on what of a valid file is not imported; empty: all is."""
         return (
             f"These columns of the export are not imported: {', '.join(self.ignored)}."
             if self.ignored
@@ -86,7 +91,7 @@ class DeviceFile:
 
 
 class _Unreadable(Exception):
-    """Nothing more can be read: the fault says why."""
+    """The rest of the file cannot be read; `fault` says why."""
 
     def __init__(self, line: int, column: str, words: str) -> None:
         super().__init__(words)
@@ -94,9 +99,9 @@ class _Unreadable(Exception):
 
 
 def read(content: bytes, chosen: Mapping[int, str] | None = None) -> DeviceFile:
-    """The devices of a file, with all that is wrong with it in itself.
+    """The devices of a file and all of its faults, apart from UUIDs that exist already (see `taken`).
 
-    `chosen`: which of COLUMNS the unknown columns are, by their places; SKIPPED: none, it is left out.
+    `chosen` has for unknown columns, by their positions from 0, which of COLUMNS they are, or SKIPPED.
     """
     found = DeviceFile([], [])
     try:
@@ -110,7 +115,7 @@ def read(content: bytes, chosen: Mapping[int, str] | None = None) -> DeviceFile:
 
 
 def taken(lines: Iterable[Line]) -> list[Fault]:
-    """The UUIDs that devices of this site have already."""
+    """A fault for each line whose UUID a device of this site already has. One query."""
     numbers = {line.uuid: line.number for line in lines if line.uuid}
     there = Device.objects.filter(uuid__in=list(numbers)).values_list("uuid", flat=True)
     return sorted(
@@ -122,19 +127,19 @@ def _read(content: bytes, chosen: Mapping[int, str], found: DeviceFile) -> None:
     rows = _rows(_text(content))
     number, names = next(rows, (1, []))
     header = [_column(name) for name in names]
-    unknown = {place: names[place] for place, column in enumerate(header) if column and column not in KNOWN}
-    for place in unknown:
-        header[place] = chosen.get(place, UNKNOWN)
+    unknown = {index: names[index] for index, column in enumerate(header) if column and column not in KNOWN}
+    for index in unknown:
+        header[index] = chosen.get(index, UNKNOWN)
     found.faults.extend(_faults(number, header, unknown))
     if found.faults:
-        found.unknown.update((place, name.strip()[:40]) for place, name in unknown.items())
+        found.unknown.update((index, name.strip()[:40]) for index, name in unknown.items())
         return
     found.ignored.extend(column for column in header if column in EXPORTED and column not in COLUMNS)
     first: dict[str, int] = {}  # the line of each UUID
     for number, cells in rows:
         if len(found.lines) == MOST:
             raise _Unreadable(number, "", f"The file has more than {MOST} devices. Split it.")
-        # Spreadsheets leave out the separators behind the last cell that is filled, or add some.
+        # Spreadsheets omit the separators behind the last filled cell, or add some.
         row = list(zip_longest(header, cells, fillvalue=""))
         if beyond := [cell for column, cell in row if not column and cell.strip()]:
             found.faults.append(Fault(number, "", UNNAMED.format(beyond[0].strip()[:40])))
@@ -155,14 +160,14 @@ def _text(content: bytes) -> str:
     if content.startswith(UTF_16) or b"\0" in content[:2]:
         raise _Unreadable(0, "", "The file is in UTF-16. Save it as “CSV UTF-8”.")
     try:
-        return content.decode().lstrip(BOM)  # a program that knows of none puts another before it
+        return content.decode().lstrip(BOM)  # programs that do not know the mark may have added a second
     except UnicodeDecodeError as error:
         line = len(content[: error.start + 1].splitlines())
         raise _Unreadable(line, "", "The file is not in UTF-8. Save it as “CSV UTF-8”.") from error
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row that says something, and the line it begins on; a quoted cell may go over several."""
+    """Each row that is not blank, as the number of the line that it begins on and its cells."""
     separator, before = _separator(text)
     lines = islice(io.StringIO(text, newline=""), before, None)
     reader = csv.reader(lines, delimiter=separator, strict=True)
@@ -180,9 +185,9 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _separator(text: str) -> tuple[str, int]:
-    """What separates the cells: as a line above the header says, else as the header does.
+    """The separator of the cells, and how many lines are above the header.
 
-    And how many lines are above the header.
+    The separator is named by a line above the header, or else is the one that fits the header best.
     """
     for before, line in enumerate(io.StringIO(text, newline="")):
         if announced := ANNOUNCED.fullmatch(line):
@@ -202,12 +207,12 @@ UNBALANCED: Final = "The quotes do not match. Write a quote within a quoted cell
 
 
 def _faults(number: int, header: Sequence[str], unknown: Mapping[int, str]) -> Iterator[Fault]:
-    """All that is wrong with the names of the columns; empty: it has none."""
+    """All faults of a header on line `number`."""
     if not set(header) & set(COLUMNS):
         yield Fault(number, "", f"The first line must name the columns. Known columns: {', '.join(COLUMNS)}.")
         return
-    for place, name in unknown.items():
-        if header[place] == UNKNOWN:
+    for index, name in unknown.items():
+        if header[index] == UNKNOWN:
             yield Fault(number, name.strip()[:40], UNKNOWN_COLUMN)
     for column, times in Counter(header).items():
         if column in KNOWN and times > 1:
@@ -223,7 +228,7 @@ def _column(name: str) -> str:
 
 
 def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
-    """The device of these cells; what is wrong with them goes to the faults."""
+    """The device of these cells (by column); their faults are appended to `faults`."""
 
     def fault(column: str, words: str) -> None:
         faults.append(Fault(number, column, words))
@@ -237,7 +242,7 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
         except ValidationError as error:
             fault(column, error.messages[0])
             entered[column] = ""
-        length = len(entered[column])  # as it is kept: some characters are several in NFC, others become one
+        length = len(entered[column])  # in NFC, as it is stored, which may be longer or shorter
         if length > LONGEST.get(column, length):
             fault(column, f"It has {length} characters. At most {LONGEST[column]} are allowed.")
     uuid = entered["uuid"].replace("-", "").lower()
@@ -255,7 +260,7 @@ def _line(number: int, cells: dict[str, str], faults: list[Fault]) -> Line:
 
 
 def _tags(cell: str) -> dict[str, str]:
-    """As an export writes them, or as people do."""
+    """The tags of a cell, in JSON as exports write them, or separated by ";" or line breaks."""
     return tags_of_json(cell) if cell.startswith("{") else tags_of(re.split(r"[;\r\n]", cell))
 
 

@@ -1,6 +1,6 @@
-"""What people say of a device: its name, notes, tags and poll interval.
+"""Editing what people set for a device: its name, notes, tags and poll interval.
 
-None of it is a fact that a status is computed from: a poll interval counts from the device's next poll on.
+No status is computed from these. A poll interval is in force from the device's next poll on.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def edit(
     seen: str | None = None,
     at: datetime | Moment | None = None,
 ) -> bool:
-    """Set one of EDITABLE to a valid value (a form's). False: it was so already.
+    """Set a field, one of EDITABLE, to a valid value. False: it had this value already.
 
-    `seen` is the `version` that the value was made up from. Raises PermissionDenied, ChangedMeanwhile, and
-    Device.DoesNotExist where it was deleted meanwhile.
+    `seen` is the `version` of the value that the person saw. Raises PermissionDenied, ChangedMeanwhile, and
+    Device.DoesNotExist where the device was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     before = _held(device, field)
@@ -57,9 +57,9 @@ def retag(
     drop: Collection[str] = (),
     at: datetime | Moment | None = None,
 ) -> bool:
-    """Add or overwrite the tags `put`, take those named in `drop` away, keep all others. False: no change.
+    """Set the tags in `put`, remove those whose names are in `drop`, keep all others. False: no change.
 
-    Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
+    Raises PermissionDenied, and Device.DoesNotExist where the device was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
     _held(device, "tags")
@@ -68,6 +68,6 @@ def retag(
 
 
 def _held(device: Device, field: str) -> Any:
-    """The value as it is, which nobody changes until the transaction ends."""
+    """The present value of a field, with the device locked."""
     held = Device.objects.select_for_update(no_key=True).filter(pk=device.pk)
     return held.values_list(field, flat=True).get()

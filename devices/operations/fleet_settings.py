@@ -1,4 +1,4 @@
-"""What a fleet says about its devices, and how a change reaches them in the same transaction."""
+"""Changing a fleet's settings, and applying them to its devices in one transaction."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ def change_fleet(
     tell: freezing.Tell | None = None,
     **settings: Any,
 ) -> None:
-    """Set those of `CHANGEABLE` that are named; the values are valid (a form's).
+    """Set those of the fleet's settings (fleets.services.fleets.CHANGEABLE) that are given, to valid values.
 
-    A type freezes or thaws its devices; VPN on or off reaches those that do not say so themselves; a poll
-    interval counts from each device's next poll. `seen` is the `version` that the values were made up from.
-    Raises PermissionDenied, and ChangedMeanwhile where others were saved since that version.
+    A type freezes or thaws devices. The VPN's setting reaches the devices without a setting of their own. A
+    poll interval is in force from each device's next poll on. `seen` is the `version` of the settings that
+    the person saw; `tell` is called with the progress of freezing. Raises PermissionDenied, and
+    ChangedMeanwhile where the settings differ from that version.
     """
     at = clock.moment(at)
     locks.hold([fleet.organization_id])

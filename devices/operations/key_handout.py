@@ -1,10 +1,9 @@
-"""The keys of devices that were made from a list: created with the first download of the file of them.
+"""Handing out the keys of devices that were created from a list, as a file.
 
-A transfer may break, so the same file is offered again until somebody confirms to have it, or a day has
-passed. Until then it is kept encrypted. Afterwards a key that got lost is replaced on its device's page.
-
-Creating new keys for each download instead would need nothing kept, but a device that was given a key of an
-earlier file would be refused without anybody noticing.
+The keys are created with the first download. A transfer may break, so the file can be downloaded again until
+a person confirms to have it, or for a day; until then it is stored encrypted. Later a lost key is replaced on
+its device's page. Creating new keys for each download would need no storage, but a device that was given a
+key of an earlier file would be refused without anybody noticing.
 """
 
 from __future__ import annotations
@@ -31,29 +30,32 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
     from fleets.models import Organization
 
-OFFERED: Final = timedelta(hours=24)  # how long after the first download
-KIND: Final = "lookout.keys-of-a-list"  # what is encrypted
+OFFERED: Final = timedelta(hours=24)  # how long the file can be downloaded again
+KIND: Final = "lookout.keys-of-a-list"  # the purpose of the encryption
 COLUMNS: Final = ("uuid", "name", "key", "remark")
 HAS_ONE: Final = "already has a key"
 REVOKED: Final = "revoked since the first download"
 
 
 class NotOffered(Exception):
-    """The keys of this list cannot be downloaded, yet or any more. Its text says why, as a sentence."""
+    """The keys of the list cannot be downloaded, not yet or no longer.
+
+    The text is a sentence that says why.
+    """
 
 
 @dataclass(frozen=True)
 class Keyed:
-    """A device and its new key; none where it has one already."""
+    """A row of the file: a device and its new key."""
 
     uuid: str
     name: str
-    key: str
-    remark: str
+    key: str  # empty: the device has a key already, or the key was revoked
+    remark: str  # why the key is empty
 
 
 def offered_until(listed: DeviceList, at: datetime) -> datetime | None:
-    """Until when the file can be downloaded again; None where it never was, or cannot be any more."""
+    """Until when the file can be downloaded again; None: it was never downloaded, or cannot be any more."""
     if listed.keys_at is None or listed.keys_confirmed_at is not None:
         return None
     end = listed.keys_at + OFFERED
@@ -62,7 +64,7 @@ def offered_until(listed: DeviceList, at: datetime) -> datetime | None:
 
 @transaction.atomic
 def hand_out(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> list[Keyed]:
-    """The keys of the list's devices: created now, or those of the first download while they are offered.
+    """The keys of the list's devices: created now, or those of the first download while that is offered.
 
     Raises PermissionDenied, NotOffered.
     """
@@ -72,7 +74,7 @@ def hand_out(*, listed: DeviceList, actor: Actor, at: datetime | None = None) ->
     if now.job is None or now.job.state != Job.State.DONE:
         raise NotOffered("The job that creates the devices has not ended.")
     again = now.keys_at is not None
-    keyed = _same(now, at) if again else _first(now, actor, at)
+    keyed = _stored(now, at) if again else _first(now, actor, at)
     more = {"job": str(now.job.uuid)} | ({"again": "yes"} if again else {})
     record(listed.organization, now.file_name, keyed, actor, at, **more)
     return keyed
@@ -80,7 +82,7 @@ def hand_out(*, listed: DeviceList, actor: Actor, at: datetime | None = None) ->
 
 @transaction.atomic
 def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> bool:
-    """Somebody has the keys: the file is offered no more. False where it was not offered.
+    """Confirm that somebody has the keys, and delete the file. False: the file was not offered.
 
     Raises PermissionDenied.
     """
@@ -95,7 +97,7 @@ def confirm(*, listed: DeviceList, actor: Actor, at: datetime | None = None) -> 
 
 
 def forget(at: datetime | None = None) -> int:
-    """Drop the files that are not offered any more; returns how many."""
+    """Delete the files that are not offered any more; returns how many."""
     old = DeviceList.objects.filter(keys_at__lte=(at or clock.now()) - OFFERED)
     return old.exclude(encrypted_keys="").update(encrypted_keys="")
 
@@ -111,8 +113,8 @@ def _first(now: DeviceList, actor: Actor, at: datetime) -> list[Keyed]:
     return keyed
 
 
-def _same(now: DeviceList, at: datetime) -> list[Keyed]:
-    """The keys of the first download, without those that are accepted no more. Raises NotOffered."""
+def _stored(now: DeviceList, at: datetime) -> list[Keyed]:
+    """The stored keys of the first download, without those that are not live any more. Raises NotOffered."""
     if not offered_until(now, at):
         raise NotOffered("They are no longer stored.")
     try:
@@ -129,9 +131,9 @@ def _same(now: DeviceList, at: datetime) -> list[Keyed]:
 
 @transaction.atomic
 def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
-    """A key for each of these devices of one organization that has none.
+    """Create a key for each of these devices, of one organization, that has no live key; a row per device.
 
-    The caller holds them, and writes the audit log.
+    The caller has locked the devices, and writes the audit log.
     """
     ids = [device.pk for device in devices]
     has = set(keys.live_keys(ApiKey.Kind.DEVICE, at).filter(device__in=ids).values_list("device", flat=True))
@@ -155,7 +157,7 @@ def record(
     at: datetime,
     **more: str,
 ) -> None:
-    """One line for the whole list."""
+    """Write one line into the audit log for a whole list, named `name`; `more` is added to it."""
     after = {"keys": sum(bool(entry.key) for entry in keyed)} | more
     subject = ("list", name, name)
     audit.record(

@@ -1,7 +1,7 @@
-"""How devices come, move and go (domain.md, Lifecycle): the one place for page, API, command and admin.
+"""The lifecycle of devices (domain.md, Lifecycle): how they are registered, moved, deactivated and deleted.
 
-A person's action names its `actor`, whose role in the device's organization must allow it; None: the site
-itself, from the console. Everything is atomic and leaves its line in the history.
+Used by pages, calls, commands and the admin. `actor` is the person who acts, whose role in the organization
+is checked; None: the console. Every function is atomic, and writes the history and the audit log.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class InvalidUuid(ValueError):
 
 
 class UuidTaken(Exception):
-    """A device of that UUID exists."""
+    """A device with this UUID exists on the site."""
 
 
 class StillConnected(Exception):
-    """The device has a link at this instant, so it cannot be deactivated. Its text says which."""
+    """The device has a link up, so it cannot be deactivated; the text says which."""
 
 
 class OtherOrganization(Exception):
@@ -66,12 +66,12 @@ def register(
 ) -> Device:
     """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
 
-    `said` is what else it says of itself, named as in its reports. Raises InvalidUuid, UuidTaken, FleetGone,
-    ceilings.KeyPaused, ceilings.KeySpent.
+    `uuid` None: it is given one. `reported` is what else it reports, as the payload of a report. Raises
+    InvalidUuid, UuidTaken, FleetGone, ceilings.KeyPaused, ceilings.KeySpent.
     """
     at = clock.moment(at)
     if provisioning_key:
-        locks.hold([fleet.organization_id])  # before the key, as who deletes the fleet or the organization
+        locks.hold([fleet.organization_id])  # before the key's row, in the order of a deletion of the fleet
         if not ceilings.count_registration(provisioning_key, at.at):
             raise FleetGone(f"{fleet} was deleted meanwhile.")
     facts = {
@@ -103,9 +103,9 @@ def preregister(
     device_type: str = "",
     at: datetime | Moment | None = None,
 ) -> tuple[Device, str]:
-    """An operator creates a device before it is switched on: Inactive. Returns it with its key, shown once.
+    """An operator creates a device before it is switched on: Inactive. Returns the device and its key's text.
 
-    Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
+    `uuid` None: it is given one. Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
     """
     roles.require(actor, Role.OPERATOR, fleet.organization)
     at = clock.moment(at)
@@ -116,17 +116,16 @@ def preregister(
 
 @transaction.atomic
 def deactivate(*, device: Device, actor: Actor | None, at: datetime | Moment | None = None) -> bool:
-    """Take a device out of service; only while both its links are down at that instant.
+    """Take a device out of service, while both its links are down. Returns whether it was active.
 
-    Returns whether it was active. Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it
-    was deleted meanwhile.
+    Raises PermissionDenied, StillConnected, and Device.DoesNotExist where it was deleted meanwhile.
     """
     batch = _held(device, actor, Role.OPERATOR, at)
     Device.objects.only("pk").get(pk=device.pk)
-    came = batch_actions.deactivate(batch)[device.pk]
-    if came not in {batch_actions.CHANGED, batch_actions.UNCHANGED}:
-        raise StillConnected(came)
-    return came == batch_actions.CHANGED
+    outcome = batch_actions.deactivate(batch)[device.pk]
+    if outcome not in {batch_actions.CHANGED, batch_actions.UNCHANGED}:
+        raise StillConnected(outcome)
+    return outcome == batch_actions.CHANGED
 
 
 @transaction.atomic
@@ -138,16 +137,16 @@ def move(
     seen: str | None = None,
     at: datetime | Moment | None = None,
 ) -> bool:
-    """Move a device to another fleet of its organization; it keeps its history. False: it was there.
+    """Move a device to another fleet of its organization; it keeps its history. False: it was there already.
 
-    `seen` is the slug of the fleet that it is to leave. Raises PermissionDenied, OtherOrganization,
-    FleetGone, ChangedMeanwhile, and Device.DoesNotExist where it was deleted meanwhile.
+    `seen` is the slug of the fleet that the person saw it in. Raises PermissionDenied, OtherOrganization,
+    FleetGone, ChangedMeanwhile, and Device.DoesNotExist where the device was deleted meanwhile.
     """
     batch = _held(device, actor, Role.OPERATOR, at)
     if fleet.organization_id != device.organization_id:
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}.")
     was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
-    vpn_enabled, _ = says(fleet)
+    vpn_enabled, _ = defaults(fleet)
     if was.fleet_id == fleet.pk:
         return False
     if seen is not None and was.fleet.slug != seen:
@@ -157,7 +156,7 @@ def move(
 
 @transaction.atomic
 def delete(*, device: Device, actor: Actor | None, at: datetime | Moment | None = None) -> None:
-    """Delete a device, its facts and keys; hashes of its keys stay 90 days, its history until retention.
+    """Delete a device with facts and keys; digests of its keys are kept 90 days, its history until retention.
 
     Raises PermissionDenied, and Device.DoesNotExist where it was deleted meanwhile.
     """
@@ -169,10 +168,10 @@ def delete(*, device: Device, actor: Actor | None, at: datetime | Moment | None 
 def _held(
     device: Device, actor: Actor | None, least: Role, at: datetime | Moment | None
 ) -> batch_actions.Batch:
-    """The device alone, its organization held, its facts settled. Raises PermissionDenied."""
+    """A batch of this device, with its organization locked and its facts settled. Raises PermissionDenied."""
     at = clock.moment(at)
     locks.hold([device.organization_id])
-    roles.require(actor, least, device.organization)  # roles change with the organization held
+    roles.require(actor, least, device.organization)  # roles change with the organization locked
     settle_devices([device.pk], at)
     return batch_actions.Batch([device.pk], device.organization, actor, at)
 
@@ -190,7 +189,7 @@ def _create(
     if not re.fullmatch(UUID_PATTERN, uuid):
         raise InvalidUuid("A UUID has 32 or 62 lower-case hexadecimal characters.")
     locks.hold([fleet.organization_id])
-    vpn_enabled, fleets_type = says(fleet)
+    vpn_enabled, fleets_type = defaults(fleet)
     with unique_violation(lambda _: UuidTaken(f"There is already a device {uuid}.")):
         device = Device.objects.create(
             organization_id=fleet.organization_id,
@@ -210,12 +209,15 @@ def _create(
 
 
 def _label(text: str) -> str:
-    """A name or a type as it is kept: as a form would take it, so that a file of it is read back the same."""
+    """A name or a type as it is stored, normalized as by a form, so that an export of it imports equally."""
     return kept(text)[:LONGEST].strip()
 
 
-def says(fleet: Fleet) -> tuple[bool, str]:
-    """What the fleet says of its devices' VPN and type, its organization being held. Raises FleetGone."""
+def defaults(fleet: Fleet) -> tuple[bool, str]:
+    """The fleet's present VPN setting (unset: False) and device type; its organization is locked.
+
+    Raises FleetGone.
+    """
     row = Fleet.objects.filter(pk=fleet.pk).values_list("vpn_enabled", "device_type").first()
     if row is None:
         raise FleetGone(f"{fleet} was deleted meanwhile.")

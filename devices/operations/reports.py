@@ -1,4 +1,4 @@
-"""What devices say of themselves, written to their rows."""
+"""Recording reports: what devices report about themselves, written to their rows."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from fleets.text import kept
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# A change of nothing but metrics is stored at most this often (protocol.md, Timing of real agents).
+# How often metrics are stored at most, where nothing else changed (protocol.md, Timing of real agents).
 METRICS_EVERY: Final = timedelta(minutes=1)
-LONGEST: Final = 255  # characters of a text that are kept: some characters are several in NFC
+LONGEST: Final = 255  # characters of a text that are stored, in NFC
 
 REPORTED: Final = (
     "os_version",
@@ -38,14 +38,14 @@ REPORTED: Final = (
 PROGRESS: Final = ("provisioning_progress", "update_progress")
 WRITTEN: Final = (*REPORTED, "metrics", "metrics_at", "progress_changed_at")
 
-# One statement for any number of devices: the history trigger runs once per statement.
+# One statement for any number of devices, as the history trigger runs once per statement.
 UPDATE: Final = f"""
     UPDATE devices_device d
     SET {", ".join(f"{column} = moves.{column}" for column in WRITTEN)},
         {transitions.CONTACT}, facts_at = moves.at, facts_reason = '{{"slug": "report"}}'
     FROM (
-        SELECT said.*, %(at)s AS at
-        FROM jsonb_populate_recordset(NULL::devices_device, %(rows)s) AS said
+        SELECT reported.*, %(at)s AS at
+        FROM jsonb_populate_recordset(NULL::devices_device, %(rows)s) AS reported
     ) AS moves
     WHERE d.id = moves.id
 """  # noqa: S608  names of this project
@@ -55,17 +55,19 @@ UPDATE: Final = f"""
 def apply_reports(
     reports: Iterable[tuple[int, Mapping[str, Any]]], at: datetime | Moment | None = None
 ) -> int:
-    """Record these reports, each a device's id and the fields it names.
+    """Record reports, each as (device id, payload); returns how many devices reported.
 
-    Fields are those of `REPORTED`, and `metrics`, whose named values are merged into the stored
-    ones (None takes one away, as does what no sensor can mean). Every report is contact, so it
-    activates; the caller leaves out frozen devices. Returns how many devices spoke.
+    A payload has fields of REPORTED, and `metrics`, whose values are merged into the stored ones; None and
+    impossible values remove one. Several reports of a device apply in order. A report is contact, so it
+    activates the device; the caller leaves out frozen devices.
     """
     at = clock.moment(at)
     merged = _merged(reports)
     freezing.hold_for_contact(merged)
     settle_devices(list(merged), at)
-    before = list(Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN))  # locked by now
+    before = list(
+        Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN)
+    )  # locked by settling
     rows = [{"id": row["id"]} | _after(row, merged[row["id"]], at.at) for row in before]
     with connection.cursor() as cursor:
         cursor.execute(UPDATE, {"at": at.at, "rows": _json(rows)})
@@ -78,7 +80,7 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 
 def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[str, Any]]:
-    """One report per device: what it said later counts."""
+    """The payloads merged by device id; a later value replaces an earlier one."""
     merged: dict[int, dict[str, Any]] = {}
     for device_id, changes in reports:
         device_report = merged.setdefault(device_id, {})
@@ -90,7 +92,7 @@ def _merged(reports: Iterable[tuple[int, Mapping[str, Any]]]) -> dict[int, dict[
 
 
 def as_kept(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """These fields, their texts as they are kept (fleets/text.py)."""
+    """A payload with its texts normalized as they are stored (fleets/text.py), LONGEST characters at most."""
     return {name: _kept(value) for name, value in changes.items()}
 
 
@@ -101,7 +103,7 @@ def _kept(value: Any) -> Any:
 
 
 def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    """The written columns of a device's row once it said this."""
+    """A device's row (WRITTEN columns and id) after a report with this payload at `at`."""
     reported = {name: changes[name] for name in REPORTED if name in changes}
     metrics = _metrics(row, reported, changes.get("metrics"), at)
     return row | reported | metrics | _progress(row, reported, at)
@@ -110,7 +112,7 @@ def _after(row: dict[str, Any], changes: Mapping[str, Any], at: datetime) -> dic
 def _metrics(
     row: dict[str, Any], reported: dict[str, Any], metrics: Mapping[str, Any] | None, at: datetime
 ) -> dict[str, Any]:
-    """The metrics merged in, unless they alone have changed and did so a moment ago."""
+    """The columns of metrics after a report; empty: only metrics changed, less than METRICS_EVERY ago."""
     if metrics is None:
         return {}
     alone = all(row[name] == value for name, value in reported.items())
@@ -130,5 +132,5 @@ def _progress(row: dict[str, Any], reported: dict[str, Any], at: datetime) -> di
 
 
 def _later(before: datetime | None, at: datetime) -> datetime:
-    """Times never go back."""
+    """The later of the two, since a stored time never goes back."""
     return at if before is None else max(before, at)

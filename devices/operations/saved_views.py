@@ -1,4 +1,4 @@
-"""Views that are kept: saved, changed, deleted. A shared one is its organization's, and audited."""
+"""Saving, changing and deleting saved views. A shared view belongs to its organization, and is audited."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from fleets.postgres.unique import unique_violation
 if TYPE_CHECKING:
     from fleets.actor import Person
 
-MOST: Final = 100  # of a person, and of an organization
+MOST: Final = 100  # views of a person, and of an organization
 LONGEST: Final = 4000  # characters of a list's address
 
 
 class NameTaken(Exception):
-    """The person, or the organization, has a view of that name."""
+    """The person, or the organization, already has a view with this name."""
 
 
 class TooMany(Exception):
-    """The person, or the organization, has as many views as there may be."""
+    """The person, or the organization, already has MOST views."""
 
 
 def version_of(view: SavedView) -> str:
-    """Names what the view is, so that a change can tell whether it was made up from it."""
+    """A text that is equal as long as the view's name and list are, for `seen`."""
     return version([view.name, view.kept])
 
 
@@ -48,7 +48,7 @@ def save(
     organization: Organization | None = None,
     at: datetime | None = None,
 ) -> SavedView:
-    """Keep a list under a name, as the person's own or shared within `organization`.
+    """Save a list under a name, as the person's own view or shared within `organization`.
 
     Raises PermissionDenied, NameTaken, TooMany.
     """
@@ -62,7 +62,7 @@ def save(
         raise TooMany
     view = SavedView(name=name, kept=kept_list.stored(kept), **whose)
     _store(view)
-    _audit("view-saved", view, actor, at, after=_told(view))
+    _audit("view-saved", view, actor, at, after=_payload(view))
     return view
 
 
@@ -76,12 +76,13 @@ def change(
     kept: KeptList | None = None,
     at: datetime | None = None,
 ) -> SavedView:
-    """Give it another name or another list, made up from its version `seen`.
+    """Give a view another name or list (None: unchanged); returns the view as it is then.
 
-    Raises PermissionDenied, NameTaken, ChangedMeanwhile, and SavedView.DoesNotExist where it was deleted.
+    `seen` is the `version_of` the view that the person saw. Raises PermissionDenied, NameTaken,
+    ChangedMeanwhile, and SavedView.DoesNotExist where it was deleted.
     """
     now = _held(view, actor)
-    known, before = version_of(now), _told(now)
+    known, before = version_of(now), _payload(now)
     now.name = now.name if name is None else name
     now.kept = now.kept if kept is None else kept_list.stored(kept)
     if version_of(now) == known:
@@ -90,23 +91,23 @@ def change(
         now.refresh_from_db()
         raise ChangedMeanwhile(now, now)
     _store(now)
-    after = _told(now)
+    after = _payload(now)
     differ = [name for name in after if after[name] != before[name]]
-    was, became = ({name: told[name] for name in differ} for told in (before, after))
+    was, became = ({name: payload[name] for name in differ} for payload in (before, after))
     _audit("view-changed", now, actor, at, before=was, after=became)
     return now
 
 
 @transaction.atomic
 def delete(*, view: SavedView, actor: Person, at: datetime | None = None) -> None:
-    """Forget it. Raises PermissionDenied, and SavedView.DoesNotExist where it was deleted meanwhile."""
+    """Delete a view. Raises PermissionDenied, and SavedView.DoesNotExist where it was deleted meanwhile."""
     now = _held(view, actor)
-    _audit("view-deleted", now, actor, at, before=_told(now))
+    _audit("view-deleted", now, actor, at, before=_payload(now))
     now.delete()
 
 
 def _held(view: SavedView, actor: Person) -> SavedView:
-    """The view as it is, for who may change it."""
+    """The present view, locked. Raises PermissionDenied, and SavedView.DoesNotExist for another person's."""
     now = SavedView.objects.select_for_update(no_key=True).get(pk=view.pk)
     if now.organization:
         roles.require(actor, Role.OPERATOR, now.organization)
@@ -115,8 +116,8 @@ def _held(view: SavedView, actor: Person) -> SavedView:
     return now
 
 
-def _told(view: SavedView) -> dict[str, str]:
-    """The view as the audit log tells it: its list by its address."""
+def _payload(view: SavedView) -> dict[str, str]:
+    """The view as the audit log has it: its name, and its list as a query string."""
     try:
         query = address_of(kept_list.read(view.kept))
     except kept_list.Unreadable:
@@ -138,7 +139,7 @@ def _audit(
     before: dict[str, str] | None = None,
     after: dict[str, str] | None = None,
 ) -> None:
-    """Of what is the person's own, nobody else is told."""
+    """Write a line into the audit log of the organization; none for a person's own view."""
     if view.organization is None:
         return
     audit.record(

@@ -1,0 +1,90 @@
+"""What works now on a device, over its present links (help.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from devices import words
+from devices.rules.vocabulary import HeartbeatState, Status
+from devices.status.annotated import DeviceWithStatus
+
+KEEP_ALIVE = timedelta(minutes=2)  # until a VPN server notices that a device was unplugged
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Something that a person may want of a device, whether it works now (None: unknown), and why."""
+
+    name: str
+    works: bool | None
+    why: str
+
+
+def works_now(device: DeviceWithStatus, at: datetime) -> tuple[Ability, ...]:
+    """What works on a device over its links, which with_status annotated at `at`."""
+    locked = device.status in (Status.FROZEN, Status.INACTIVE, Status.POST_PROVISIONING)
+    recent = device.heartbeat == HeartbeatState.RECENT
+    return (
+        Ability(
+            "SSH and terminal",
+            device.vpn,
+            _connected() if device.vpn else words.of_site("It requires the {vpn}, which is not connected."),
+        ),
+        Ability(
+            "Reboot, restart, shutdown",
+            device.vpn and recent,
+            _connected() if device.vpn and recent else _no_restart(device),
+        ),
+        Ability("New releases and settings", recent and not locked, _releases(device, at, locked=locked)),
+        _application(device),
+    )
+
+
+def _connected() -> str:
+    return words.of_site("The {vpn} is connected.")
+
+
+def _no_restart(device: DeviceWithStatus) -> str:
+    if not device.vpn:
+        return words.of_site("It requires the {vpn}. Actions sent now are lost, not queued.")
+    return "It requires the agent, which does not report."
+
+
+def _releases(device: DeviceWithStatus, at: datetime, *, locked: bool) -> str:
+    if locked:
+        return f"The device is {Status(device.status).label}."
+    if device.heartbeat == HeartbeatState.RECENT and device.last_contact:
+        poll = device.last_poll
+        interval = timedelta(seconds=poll.poll_interval) if poll else timedelta()
+        return f"They arrive at the next poll, at about {words.clock(device.last_contact + interval, at)}."
+    return "They wait until the device contacts the API."
+
+
+def _needs_start(device: DeviceWithStatus) -> bool:
+    return Status(device.status) == Status.POST_PROVISIONING
+
+
+def _application(device: DeviceWithStatus) -> Ability:
+    name = "The application"
+    if _needs_start(device):
+        return Ability(name, works=False, why="It starts once the device runs from its own storage.")
+    if not device.vpn and device.heartbeat in (HeartbeatState.LOST, HeartbeatState.UNKNOWN):
+        return Ability(name, works=None, why="It may be running; Lookout cannot tell.")
+    return Ability(name, works=True, why="It keeps running by itself.")
+
+
+def doubt(device: DeviceWithStatus, at: datetime) -> str:
+    """A sentence on since when the device may be off without anybody noticing; empty: there is no doubt."""
+    if not device.vpn and device.heartbeat not in (HeartbeatState.RECENT, HeartbeatState.LATE):
+        return ""
+    contact = device.last_contact
+    if contact is None:
+        return ""
+    if device.vpn:
+        return words.of_site(
+            "The last contact was at {time}. If it loses power, the {vpn} shows it within {span}.",
+            time=words.clock(contact, at),
+            span=words.duration(KEEP_ALIVE),
+        )
+    return f"The last contact was at {words.clock(contact, at)}. It may have been off since then."
