@@ -1,4 +1,7 @@
-"""The admin: for looking and for what no page does yet. Link facts and history are read only."""
+"""Devices, servers, histories, keys and verifications in the admin.
+
+Link facts and histories are read only.
+"""
 
 from typing import Any
 

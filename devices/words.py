@@ -1,4 +1,7 @@
-"""How times, durations and numbers read on a page (the browser ticks with the same words, static/app.js)."""
+"""Times, durations, numbers and the site's own nouns as texts for pages.
+
+Static/app.js has the texts that tick.
+"""
 
 from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -57,7 +60,7 @@ def clock(moment: datetime, at: datetime) -> str:
 
 @lru_cache(64)
 def _day(at: datetime, zone: tzinfo) -> date:
-    """The day of a page's clock, which hundreds of its times are compared with."""
+    """The date of `at` in a zone; cached, since a page compares hundreds of times with it."""
     return at.astimezone(zone).date()
 
 
@@ -67,7 +70,7 @@ def twice(local: datetime) -> bool:
 
 
 def told_apart(local: datetime) -> str:
-    """What follows a clock time so that it is one moment: mostly nothing."""
+    """The text after a clock time that makes it unambiguous: its offset if needed, else empty."""
     return f" {offset(local)}" if twice(local) else ""
 
 
@@ -92,23 +95,23 @@ def thousands(number: int) -> str:
 
 
 def of_site(sentence: str, **values: object) -> str:
-    """A sentence of ours with the site's own words for {vpn}, {fleet} and {fleets}, {Fleet} and {Fleets}."""
+    """A sentence with the site's words for {vpn}, {fleet}, {fleets}, {Fleet}, {Fleets}, and with `values`."""
     words = {"vpn": settings.VPN_WORD, "fleet": settings.FLEET_WORD.lower(), "Fleet": settings.FLEET_WORD}
     return sentence.format(**words, fleets=plural(words["fleet"]), Fleets=plural(words["Fleet"]), **values)
 
 
 def counted(number: int, one: str, many: str, **values: object) -> str:
-    """The sentence for one, or the one for {n} of them, with the site's own words."""
+    """The sentence `one` for a number of 1, else `many` with {n}; both with the site's words and `values`."""
     return of_site(one if number == 1 else many, n=thousands(number), **values)
 
 
 def frozen_because(reason: str) -> str:
-    """What locks a device, in the words of the site."""
+    """What freezes a device, given its FrozenReason, in the words of the site."""
     return of_site(FROZEN.get(reason, "locked"))
 
 
 def plural(noun: str) -> str:
-    """More than one of them, for nouns that a site may choose itself: "Fleets", "Factories", "Boxes"."""
+    """The plural of a noun that a site may choose itself: "Fleets", "Factories", "Boxes"."""
     if noun[-1:].lower() == "y" and noun[-2:-1].lower() not in "aeiou":
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.lower().endswith(("s", "x", "ch", "sh")) else f"{noun}s"

@@ -1,4 +1,4 @@
-"""What commands about devices share: finding them, and telling of each what was done."""
+"""What commands about devices share: finding devices and fleets, and acting on one device after another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fleets.models import Fleet
 
 
 def found(uuids: Sequence[str]) -> list[Device]:
-    """The devices of these UUIDs, in their order. CommandError names what is not there; nothing is done."""
+    """The devices with these UUIDs, in that order. Raises CommandError that names the unknown ones."""
     there = {
         device.uuid: device
         for device in Device.objects.filter(uuid__in=uuids).select_related("organization", "fleet")
@@ -22,6 +22,7 @@ def found(uuids: Sequence[str]) -> list[Device]:
 
 
 def fleet_of(slug: str) -> Fleet:
+    """The fleet with this slug. Raises CommandError where there is none."""
     fleet = Fleet.objects.select_related("organization").filter(slug=slug).first()
     if fleet is None:
         raise CommandError(f"No fleet has the address {slug}. Nothing was done.")
@@ -31,12 +32,15 @@ def fleet_of(slug: str) -> Fleet:
 def act_on_each(
     devices: Sequence[Device], act: Callable[[Device], str], refusals: tuple[type[Exception], ...]
 ) -> tuple[list[str], int]:
-    """Do it to one device after another; a sentence for each, and how many refused."""
-    told, refused = [], 0
+    """Act on one device after another; returns a line for each, and how many were refused.
+
+    `act` returns the line, or raises one of `refusals`.
+    """
+    lines, refused = [], 0
     for device in devices:
         try:
-            told.append(act(device))
+            lines.append(act(device))
         except refusals as refusal:
             refused += 1
-            told.append(f"{device.uuid}: not done. {refusal}")
-    return told, refused
+            lines.append(f"{device.uuid}: not done. {refusal}")
+    return lines, refused

@@ -1,4 +1,4 @@
-"""The native protocol as its callers see it: one pool of connections, counted and timed."""
+"""A client of the native protocol: one pool of connections, with counts and latencies of its calls."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SAMPLES = 5000  # latencies kept for the percentiles
 
 
 class SiteDown(Exception):
-    """No answer, or one that asks for patience (5xx, 429): to be tried again later."""
+    """No answer, or a 5xx or 429: the call should be retried later."""
 
 
 class Refused(Exception):
-    """An answer that trying again will not change (any other 4xx)."""
+    """Another 4xx, which a retry would not change; `body` is the answer."""
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         super().__init__(f"{status} {body.get('error', '')}".strip())
@@ -32,14 +32,14 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Stats:
-    """What was called and how it went, since the start."""
+    """The calls of a run, their errors and latencies."""
 
     calls: Counter[str] = field(default_factory=Counter)  # answered, by kind of call
     errors: Counter[str] = field(default_factory=Counter)  # by status, or by what went wrong
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=SAMPLES))  # seconds
 
     def percentile(self, share: float) -> float:
-        """Latency in seconds below which this part (0-1) of the latest calls stayed; 0 if none."""
+        """The latency in seconds that `share` (0 to 1) of the latest calls did not exceed; 0: no calls."""
         if not self.latencies:
             return 0.0
         ordered = sorted(self.latencies)
@@ -50,7 +50,7 @@ class Site:
     """A running site. Use it as an async context manager; leaving closes the connections."""
 
     def __init__(self, url: str, *, proxy: str = "", stats: Stats | None = None) -> None:
-        """`proxy`: an address of this machine that the site believes; calls go out from it."""
+        """`proxy`: an address of this machine that the site trusts as a proxy, from which calls are made."""
         self.url = url.rstrip("/")
         self.stats = stats or Stats()
         self._proxy = proxy
@@ -75,7 +75,10 @@ class Site:
         await self._session.close()
 
     async def register(self, key: str, body: dict[str, Any], address: str = "") -> dict[str, Any]:
-        """Returns at least the device's uuid and key; raises SiteDown where they are missing."""
+        """Register a device, from `address`; returns the answer with its uuid and key.
+
+        Raises SiteDown, Refused.
+        """
         answer = await self.call("register", "POST", "/api/v1/register", key, body, address)
         if not answer.keys() >= {"uuid", "key"}:
             self.stats.errors["not a site"] += 1
@@ -83,9 +86,11 @@ class Site:
         return answer
 
     async def poll(self, key: str, body: dict[str, Any] | None = None, address: str = "") -> dict[str, Any]:
+        """Send a state poll, with a report if there is a body. Raises SiteDown, Refused."""
         return await self.call("poll", "POST", "/api/v1/heartbeat", key, body, address)
 
     async def report(self, key: str, body: dict[str, Any], address: str = "") -> None:
+        """Send a report. Raises SiteDown, Refused."""
         await self.call("report", "PATCH", "/api/v1/report", key, body, address)
 
     async def vpn(self, event: str, key: str, body: dict[str, Any]) -> dict[str, Any]:

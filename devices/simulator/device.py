@@ -1,4 +1,4 @@
-"""One virtual device: an agent that registers, polls and reports while its life goes on."""
+"""A virtual device: an agent that registers, polls and reports, while a scenario happens to the device."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REGISTERING = 32  # devices that register at once
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What all devices of a run share, but for their public addresses."""
+    """What the devices of a run share; each has a copy with its own public address."""
 
     site: Site
     doing: Counter[str] = field(default_factory=Counter)  # how many devices are at what
@@ -52,7 +52,7 @@ class Device:
         identity: Identity | None = None,
         keep: Callable[[Identity], None] | None = None,
     ) -> None:
-        """`keep` is told each identity it registers; without it the device never registers."""
+        """`keep` is called with each identity that the device registers; None: it never registers."""
         self.name = name
         self.identity = identity or Identity("", "")
         self._around = around
@@ -63,7 +63,7 @@ class Device:
         self._keep = keep
         self._doing = ""
         self._power = self._api = self._vpn = True
-        self._interval = around.poll_interval or self.identity.poll_interval  # 0: not yet told
+        self._interval = around.poll_interval or self.identity.poll_interval  # seconds; 0: not known yet
         self._failures = 0
         self._accepted = False  # has the site answered a poll of this identity?
         self._next_poll = self._next_report = self._next_metrics = 0.0
@@ -108,7 +108,7 @@ class Device:
                 self._link(step.notice)
 
     def _boot(self, now: float, *, within: float) -> None:
-        """Start up: the first poll comes within so many seconds and tells everything anew."""
+        """Start up: the first poll comes within so many seconds, and reports all facts."""
         self._pending = dict(self._facts)
         self._next_metrics = now
         self._next_poll = self._next_report = now + self._random.uniform(0, within)
@@ -137,7 +137,7 @@ class Device:
         return min(self._next_poll, self._next_report) if self._pending else self._next_poll
 
     async def _speak(self, now: float) -> None:
-        """Poll, if it is time to, or report; what cannot be delivered now is kept for later."""
+        """Poll if it is time, else report; what cannot be delivered is kept for the next call."""
         body, self._pending = self._pending, {}
         try:
             if now < self._next_poll:
@@ -171,9 +171,9 @@ class Device:
 
     def _obey(self, answer: dict[str, object]) -> None:
         """Take over the poll interval that the site answers."""
-        told = answer.get("poll_interval")
-        if self._around.poll_interval is None and isinstance(told, (int, float)) and told > 0:
-            self._interval = float(told)
+        interval = answer.get("poll_interval")
+        if self._around.poll_interval is None and isinstance(interval, (int, float)) and interval > 0:
+            self._interval = float(interval)
 
     def _backoff(self) -> float:
         """Seconds to wait after an error: longer each time, but never longer than an interval."""
@@ -184,7 +184,7 @@ class Device:
     # Who the device is.
 
     async def _register(self) -> None:
-        """Register, for as long as it takes; a taken uuid is changed."""
+        """Register, retrying until it succeeds, with another UUID if one is taken."""
         body = {
             "uuid": uuid.uuid4().hex,
             "name": self.name,
@@ -210,7 +210,7 @@ class Device:
             self._keep(self.identity)
 
     async def _disowned(self) -> None:
-        """The key is refused. One remembered from another run: register anew; else give up."""
+        """The key is refused: register again if it is from an earlier run, else end the device."""
         if self._server is not None:
             self._server.leave(self.identity.uuid)
         if self._accepted or self._keep is None:

@@ -1,4 +1,4 @@
-"""What a virtual device tells about itself."""
+"""The facts and metrics that a virtual device reports."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def facts(fleet: FleetKeys, random: Random) -> dict[str, object]:
 
 
 def metrics(random: Random) -> dict[str, object]:
-    """Vitals, now and then beyond what is healthy; memory and storage in bytes."""
+    """Random metrics, some of them beyond what is healthy; memory and storage in bytes."""
     return {
         "cpu_percent": round(random.uniform(3, 70), 1),
         "memory_used": random.randint(700, 3800) * MIB,

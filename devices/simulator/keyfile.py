@@ -1,4 +1,4 @@
-"""What the simulator is given (the key file) and what it remembers (the state file)."""
+"""The key file that the simulator reads, and the state file in which it keeps identities of devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FleetKeys(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1  # this fleet's part of the devices asked for
     names: tuple[str, ...] = ()  # patterns for str.format, taken in turn; "" means SLUG-001
     first: int = 1  # the number that the first name carries
-    addresses: tuple[str, ...] = ()  # public ones, taken in turn; patterns as those of names
+    addresses: tuple[str, ...] = ()  # public addresses, taken in turn; patterns for str.format
 
     def name_of(self, number: int) -> str:
         """Name of the fleet's device with this number, counted from 0."""
@@ -32,7 +32,7 @@ class FleetKeys(msgspec.Struct, frozen=True, kw_only=True):
         return self.names[pattern].format(turn + self.first)
 
     def address_of(self, number: int) -> str:
-        """The public address behind which this device is; empty: the one from which it calls."""
+        """The public address of the fleet's device with this number, from 0; empty: the one it calls from."""
         return (
             self.addresses[number % len(self.addresses)].format(number + self.first) if self.addresses else ""
         )
@@ -59,11 +59,11 @@ class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who a virtual device is to the site: what registering answered."""
+    """The identity of a virtual device, as the site answered its registration."""
 
     uuid: str
     key: str
-    poll_interval: float = 0.0  # seconds, as last told; 0: not yet
+    poll_interval: float = 0.0  # seconds, of the last answer; 0: not known yet
 
 
 def read_keys(path: Path) -> KeyFile:
@@ -72,10 +72,10 @@ def read_keys(path: Path) -> KeyFile:
 
 
 class Ledger:
-    """Who the registered devices are, kept in a file so that a second run is the same devices.
+    """The identities of registered devices, kept in a file so that another run has these devices again.
 
-    They are filed under the provisioning key they registered with: a new site, or a remade demo
-    with new keys, finds none of them, while a site that moved to another port finds all.
+    They are stored under the provisioning key that they registered with: a new site, or a demo made anew with
+    new keys, finds none of them, while a site that moved to another port finds all.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the run is going, in one line."""
+"""Showing the progress of a run, in one line."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ async def follow(around: Surroundings, show: Show, *, tick: float | None = None,
 
 
 def lives(around: Surroundings) -> str:
-    """How many devices there are, and what they are at."""
+    """A line with the number of devices, and how many are in each state of their scenarios."""
     doing = sorted((name, n) for name, n in around.doing.items() if n)
     item = ", ".join(f"{n} {name}" for name, n in doing)
     return f"  {sum(n for _, n in doing)} virtual devices: {item}"
 
 
 def line(around: Surroundings, before: Counter[str], seconds: float) -> str:
-    """Devices, rates since `before`, errors so far, latencies, and what the devices are at."""
+    """A line with devices, rates since `before` (`seconds` ago), errors, latencies, and scenarios' states."""
     stats = around.site.stats
     doing = sorted((name, n) for name, n in around.doing.items() if n)
     errors = ", ".join(f"{n} {name}" for name, n in stats.errors.most_common())

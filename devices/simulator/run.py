@@ -1,4 +1,4 @@
-"""A whole simulated organization in one process: who is in it, and its running until stopped."""
+"""Running a simulated organization in one process: its devices and VPN servers, until stopped."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ SAVE_EVERY = 2.0  # seconds between two looks for new identities
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
+    """The options of a run."""
+
     url: str
     keys: Path
     state: Path
@@ -58,7 +60,7 @@ def run(options: Options, show: progress.Show) -> Stats:
 async def simulate(options: Options, show: progress.Show, stop: asyncio.Event) -> Stats:
     """Let the organization live until `stop` is set or the duration is over.
 
-    It ends as if its plug were pulled: nobody says goodbye, every device decays by the clock.
+    It ends without a disconnect or a last report, so the site sees all devices go by the clock.
     """
     keys = read_keys(options.keys)
     fleets = choose(keys, options.fleets)
@@ -152,7 +154,7 @@ def members(
 
 
 def _lives(seed: str, dark: str, fleets: list[FleetKeys], counts: list[int]) -> Iterator[Iterator[Step]]:
-    """Of all devices, in their order: those where it gets dark share one fate, the others are dealt roles."""
+    """The lives of all devices, in order: those at the address `dark` share blackouts, others get roles."""
     crowd = [(fleet, number) for count, fleet in zip(counts, fleets, strict=True) for number in range(count)]
     lit = Counter(fleet.vpn for fleet, number in crowd if not _is_dark(dark, fleet, number))
     hands = {vpn: deal(lit[vpn], seed=seed, vpn=vpn) for vpn in (True, False)}
@@ -175,7 +177,7 @@ def known(
     fleets: list[FleetKeys],
     servers: list[VpnServer],
 ) -> Iterator[Device]:
-    """The devices that the site already knows; they lead quiet lives."""
+    """The devices of the key file that the site already knows; nothing happens to them."""
     by_slug = {fleet.slug: fleet for fleet in fleets}
     quiet = Role(SCENARIOS[0], 0)
     for device in keys.devices:
@@ -199,7 +201,7 @@ def _server(servers: list[VpnServer], random: Random) -> VpnServer:
 
 
 def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one: it drives half as many devices again."""
+    """The event loop of uvloop, where it is installed: it runs half as many devices again; else None."""
     try:
         import uvloop  # noqa: PLC0415  not made for every platform
     except ImportError:  # Windows

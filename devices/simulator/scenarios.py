@@ -1,4 +1,4 @@
-"""The lives that virtual devices lead, as data: what happens, how often, for how long.
+"""The scenarios of virtual devices and VPN servers, as data: what happens, how often, for how long.
 
 A life is an endless sequence of steps that follows from the seed alone; it knows neither clock nor
 network. Times are seconds and are laid out for devices that poll every 10 s: any of them can be
@@ -23,7 +23,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happens `after` so many seconds: switches thrown, facts to report. None: as before."""
+    """What happens `after` seconds: power, API and VPN switched, facts to report. None: unchanged."""
 
     after: float
     doing: str = ""  # what the device is about from here on, for the progress line
@@ -36,7 +36,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one episode is played with."""
+    """The parameters of one episode of a scenario."""
 
     random: Random
     length: float  # seconds, about
@@ -142,7 +142,7 @@ def _nothing(scene: Scene) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of life: its share of all devices, and how its calm and its episodes alternate."""
+    """A scenario: its share of all devices, and how calm and episodes alternate in it."""
 
     kind: str
     share: int  # of 100 devices
@@ -168,7 +168,7 @@ SCENARIOS = (
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A device's part: which life, and how many others lead the same one before it."""
+    """The scenario of a device, and its rank among the devices with this scenario, from 0."""
 
     scenario: Scenario
     rank: int
@@ -211,9 +211,10 @@ def life(role: Role, releases: tuple[str, str], *, seed: str) -> Iterator[Step]:
 
 
 def blackouts(*, seed: str, own: str) -> Iterator[Step]:
-    """The endless steps of each device of a site that loses its power: all at the same moments.
+    """The endless steps of a device at a place that loses its power: at one moment for all with this seed.
 
-    For the first time when who has just started looks around, and back while they still do.
+    The first blackout begins a minute after the start and ends some minutes later, so that whoever starts a
+    demo sees both. `own` is the seed of what differs between the devices.
     """
     random = Random(f"{seed}/blackouts")
     notices = Random(own)  # when a VPN server misses a device is no common fate
@@ -226,16 +227,16 @@ def blackouts(*, seed: str, own: str) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """A VPN server's trouble: `after` seconds it dies, or falls silent, for `length` seconds."""
+    """An outage of a VPN server, which dies or falls silent `after` seconds, for `length` seconds."""
 
     after: float
     length: float
-    dies: bool  # True: a new process life follows; False: the same one comes back
+    dies: bool  # True: a new process life follows; False: the process falls silent, and reports again
 
 
 @dataclass(frozen=True, slots=True)
 class ServerScenario:
-    """A VPN server: its share of the devices, and its trouble if it has any."""
+    """A VPN server: its share of the devices, and its outages if it has any."""
 
     name: str
     share: int
@@ -253,7 +254,7 @@ SERVERS = (
 
 
 def outages(scenario: ServerScenario, *, seed: str) -> Iterator[Outage]:
-    """The endless troubles of one VPN server; none for a steady one."""
+    """The endless outages of one VPN server; none for one without outages."""
     random = Random(seed)
     while scenario.dies is not None:
         yield Outage(random.uniform(*scenario.calm), random.uniform(*scenario.length), scenario.dies)

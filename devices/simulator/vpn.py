@@ -1,4 +1,4 @@
-"""Virtual VPN servers: sessions, signs of life, and the ways in which they fail."""
+"""Virtual VPN servers: sessions, life signs, and outages."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ RECONNECT = 8.0  # seconds over which devices find back to a restarted server
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A tunnel that came up or went; the session tells it from an earlier one of the device."""
+    """A tunnel that came up or went; `session` identifies one tunnel of the device."""
 
     connected: bool
     session: str
 
 
 class VpnServer:
-    """One server and the tunnels to it.
+    """A VPN server and the tunnels to it.
 
-    Devices call `join` and `leave`; `run` tells the site. What the site could not be told stays in
-    an outbox that keeps the last event per device.
+    Devices call `join` and `leave`; `run` reports to the site. Events that could not be sent stay in an
+    outbox, which keeps the last event per device.
     """
 
     def __init__(
@@ -160,13 +160,13 @@ class VpnServer:
                 await self._sign(list(self.sessions))
 
     def _die(self) -> None:
-        """Without a word to anybody: its tunnels are gone, and what it had still to say."""
+        """End the process without notice: its tunnels and its outbox are lost."""
         self.up = False
         self.sessions.clear()
         self._outbox.clear()
 
     async def _start_again(self, within: float) -> None:
-        """A new process life, to which the devices find back within so many seconds."""
+        """Start a new process life, to which the devices reconnect within so many seconds."""
         self.boot = self._new_id()
         self.up = True
         await self._sign([])

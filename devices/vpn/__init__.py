@@ -1,5 +1,5 @@
-"""What runs beside OpenVPN and WireGuard and tells the site which devices are connected.
+"""Watchers of OpenVPN and WireGuard servers, which report to the site which devices are connected.
 
-It runs on the VPN servers' hosts: the standard library alone, no Django, and `devices/__init__.py` with
-this directory is all there is to copy (docs/openvpn.md, docs/wireguard.md).
+They run on the VPN servers' hosts and need only the standard library: `devices/__init__.py` and this
+directory are all there is to copy (docs/openvpn.md, docs/wireguard.md).
 """

@@ -1,4 +1,4 @@
-"""What a person reads in the journal: what is so, when it becomes so."""
+"""Logging to the journal when a state changes, not each time that it is observed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _last: dict[str, str] = {}
 
 
 def once(subject: str, message: str) -> None:
-    """Log what became of the subject, unless it is what was said of it last."""
+    """Log the message, unless it is the last one that was logged about this subject."""
     if _last.get(subject) != message:
         _last[subject] = message
         _logger.info("%s", message)

@@ -1,4 +1,4 @@
-"""OpenVPN's management interface: which life of the server this is, and who is connected."""
+"""A client of OpenVPN's management interface: the server's process life, and its connected clients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import socket
 from typing import TextIO
 
 ANSWER_WITHIN = 5.0  # seconds
-PROMPT = "ENTER PASSWORD:"  # answered unseen; no line of its own
+PROMPT = "ENTER PASSWORD:"  # precedes the first line of an answer, without a line break
 
 
 class Management:
-    """Connected when first asked, and again after it broke. Raises OSError while it does not answer."""
+    """A connection to the management interface, opened by the first command, and again after an error.
+
+    Its methods raise OSError while the server does not answer.
+    """
 
     def __init__(self, address: str, password: str = "") -> None:
         """`address` is the path of a unix socket, or HOST:PORT."""
@@ -21,7 +24,7 @@ class Management:
         self._lines: TextIO | None = None
 
     def boot(self) -> str:
-        """Names the life of the server: its process, and when that began to serve.
+        """The name of the server's process life: its process id, and when it began to serve.
 
         A restart from within (SIGHUP, SIGUSR1) drops all tunnels as well, so it begins another life.
         """
@@ -32,7 +35,7 @@ class Management:
         return f"{pid}-{began}"
 
     def clients(self) -> set[str]:
-        """The common names of all who are connected."""
+        """The common names of all connected clients."""
         return clients(self._ask("status 3", "END"))
 
     def close(self) -> None:
@@ -62,7 +65,7 @@ class Management:
             line = prompted.removeprefix(PROMPT)
             if line.startswith("ERROR:"):
                 raise ConnectionError(line.strip())
-            if not line.startswith(">"):  # what it says unasked
+            if not line.startswith(">"):  # a notification
                 lines.append(line.rstrip())
             if line.startswith(last):
                 return lines
@@ -70,7 +73,7 @@ class Management:
 
 
 def clients(status: list[str]) -> set[str]:
-    """The common names in an answer to `status 3`; who is still shaking hands has none yet."""
+    """The common names in an answer to `status 3`; a client that is still connecting has none yet."""
     rows = (line.split("\t") for line in status)
     return {row[1] for row in rows if row[0] == "CLIENT_LIST" and len(row) > 1} - {"", "UNDEF"}
 

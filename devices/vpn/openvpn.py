@@ -1,4 +1,4 @@
-"""Watches an OpenVPN server: sends what the hook noted, and every 10 s the whole list of clients."""
+"""Watches an OpenVPN server: sends the events that the hook noted, and every 10 s the list of all clients."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ PAUSE = 0.25  # seconds between two looks into the spool
 
 
 class OpenVpn:
+    """The watcher of one OpenVPN server."""
+
     def __init__(self, site: Site, spool: Spool, management: Management, names: Names) -> None:
         self._site = site
         self._spool = spool
         self._management = management
         self._names = names
-        self._told_boot = spool.boot
+        self._sent_boot = spool.boot
         self._sign_at = 0.0
         self._failed = False  # the spool's disk: what it holds may no longer be so
 
     def look(self, now: float) -> None:
-        """Tell the site what is due; `now` in seconds of any clock. Raises NotHeard.
+        """Report to the site what is due; `now` in seconds of a monotonic clock. Raises NotHeard.
 
-        What happened comes before the list, so that the history gives the right reasons; but a new life
-        of the server is made known first: its clients' sessions are to belong to it. A disk that fails costs
-        notes, never a sign.
+        Events are sent before the list, so that the history has the right reasons. But a new process life is
+        reported first, since its clients' sessions belong to it. If the disk fails, notes are lost, but signs
+        are sent.
         """
         notes, due = self._pending(), now >= self._sign_at
         if not notes and not due:
             return
         boot = self._boot(now)
-        if boot and boot != self._told_boot:
+        if boot and boot != self._sent_boot:
             self._sign(boot, now)
             due = False
         self._send(notes)
@@ -42,7 +44,10 @@ class OpenVpn:
             self._sign(boot, now)
 
     def _pending(self) -> dict[str, Note]:
-        """None while the disk fails, nor those of before: the hook could not write what came after them."""
+        """The notes to send, by common name.
+
+        None while the disk fails. After that, notes from before are dropped, as later ones are missing.
+        """
         try:
             notes = self._spool.pending()
             if self._failed:
@@ -63,7 +68,10 @@ class OpenVpn:
         )
 
     def _boot(self, now: float) -> str:
-        """Empty while OpenVPN does not answer: no sign then, so that the lease of a dead server ends."""
+        """The server's process life.
+
+        Empty while OpenVPN does not answer: then no sign is sent, and its lease ends.
+        """
         try:
             boot = self._management.boot()
         except OSError as error:
@@ -79,7 +87,7 @@ class OpenVpn:
         except OSError:
             return  # the next look asks again
         self._site.alive(self._names.uuids(clients).values(), boot=boot)
-        self._told_boot = boot
+        self._sent_boot = boot
         self._sign_at = now + watch.SIGN_EVERY
         try:
             self._spool.boot = boot

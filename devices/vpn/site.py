@@ -1,4 +1,4 @@
-"""The site that is told, and the names by which it knows the devices."""
+"""A client of the site's calls for VPN servers, and the UUIDs of devices by their names at the server."""
 
 from __future__ import annotations
 
@@ -23,21 +23,23 @@ Device = dict[str, str] | str
 
 
 class NotHeard(Exception):
-    """The site did not take it: say it again later."""
+    """The site did not accept a call, which should be retried later."""
 
 
 class WrongSettings(Exception):
-    """What a person has to put right, in words."""
+    """A setting or a file is wrong; the text says what a person has to correct."""
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirected POST becomes a GET, whose 200 would say nothing."""
+    """Follows no redirect: a redirected POST becomes a GET, whose 200 would mean nothing."""
 
     def redirect_request(self, *args: Any) -> None:
         return None
 
 
 class Site:
+    """The site, called as the VPN server `server` with the service key in `key_file`."""
+
     def __init__(self, url: str, server: str, key_file: Path) -> None:
         if not re.match(r"https?://", url):
             raise WrongSettings(f"{url} is not an http:// or https:// address.")
@@ -47,13 +49,15 @@ class Site:
         self._opener = build_opener(_NoRedirect)
 
     def connect(self, devices: Sequence[Device]) -> None:
+        """Report that devices connected. Raises NotHeard."""
         self._links("connect", devices)
 
     def disconnect(self, devices: Sequence[Device]) -> None:
+        """Report that devices disconnected. Raises NotHeard."""
         self._links("disconnect", devices)
 
     def alive(self, connected: Iterable[str], **more: str) -> None:
-        """A sign of life with the whole list of connected devices."""
+        """Send a life sign with the UUIDs of all connected devices. Raises NotHeard."""
         self._call("alive", connected=sorted(set(connected)), **more)
 
     def _links(self, call: str, devices: Sequence[Device]) -> None:
@@ -63,7 +67,7 @@ class Site:
                 journal.once(unknown, f"The site knows no device {unknown}")
 
     def _call(self, call: str, **body: Any) -> dict[str, Any]:
-        """What the site replied. Raises NotHeard unless it is a reply of success."""
+        """The site's reply to a call. Raises NotHeard where it is not one of success."""
         request = Request(  # noqa: S310  the scheme is checked above
             f"{self._url}/api/v1/vpn/{call}",
             json.dumps({"server": self._server} | body).encode(),
@@ -84,7 +88,7 @@ class Site:
 
 
 def read_key(path: Path) -> str:
-    """The key in this file. Raises WrongSettings, also where others may read it."""
+    """The key in this file. Raises WrongSettings, also where other users may read the file."""
     try:
         if path.stat().st_mode & 0o077:
             raise WrongSettings(f"{path} can be read by others. Run chmod 600 {path}")
@@ -97,10 +101,10 @@ def read_key(path: Path) -> str:
 
 
 class Names:
-    """Which device has which common name or public key: a file of lines `NAME UUID`, read when it changes.
+    """The UUIDs of devices by common name or public key: a file of lines `NAME UUID`, read when it changes.
 
-    What follows a # behind the UUID, and a line that begins with #, is for people. Without a file a name
-    is a device's UUID itself.
+    A # behind the UUID, or at the beginning of a line, starts a comment. Without a file each name is the
+    device's UUID.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -111,7 +115,7 @@ class Names:
             self._read(path)
 
     def uuids(self, names: Iterable[str]) -> dict[str, str]:
-        """The UUIDs of those names that are a device's."""
+        """The UUIDs by name, of those names that are a device's."""
         if self._path is None:
             return {name: name for name in names if UUID.fullmatch(name)}
         try:
@@ -135,7 +139,7 @@ class Names:
 
 
 def read_names(text: str, path: Path) -> dict[str, str]:
-    """Raises WrongSettings with the line that is none."""
+    """The UUIDs by name. Raises WrongSettings that names the first wrong line."""
     uuids = {}
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
         if not line or line.startswith("#"):

@@ -1,11 +1,11 @@
-"""What the site has yet to hear of each client, on disk: the last wanted state, not every event.
+"""The spool: notes on disk of what is to be sent to the site about each client, its last event only.
 
-    wanted/NAME   written by the hook
-    taken/NAME    on its way from there to
-    sending/NAME  what is sent until the site has it; only the watcher writes here
-    boot          the life of the server that the site was last told of
+    wanted/NAME   a note that the hook wrote
+    taken/NAME    a note that is being moved from wanted/ to sending/
+    sending/NAME  a note that is sent until the site accepts it; only the watcher writes here
+    boot          the process life of the server that was last reported to the site
 
-Everything moves by renaming. The watcher may be killed anywhere and goes on from what it finds; the
+Files are moved by renaming. The watcher may be killed at any moment, and continues from what it finds; the
 hook never waits for it.
 """
 
@@ -22,13 +22,13 @@ NOTE = re.compile(r"(connect|disconnect) ([0-9]+-[0-9]+|any)\n")
 
 @dataclass(frozen=True)
 class Note:
-    """A client's tunnel came up, or went."""
+    """An event of a client: its tunnel came up, or went."""
 
     connected: bool
-    session: str  # START-PORT as of the connect, both numbers; "" for a disconnect: whichever it is
+    session: str  # START-PORT of the connect, two numbers; empty for a disconnect: of any session
 
     def merged_with(self, newer: Note) -> Note:
-        """This note and what happened after it as one: what the site has to hear to end up right.
+        """One note that has the effect of this note and then `newer`.
 
         >>> Note(True, "7-1194").merged_with(Note(False, "5-1194"))  # a late disconnect of another session
         Note(connected=True, session='7-1194')
@@ -46,7 +46,7 @@ class Note:
 
     @classmethod
     def parse(cls, text: str) -> Note | None:
-        """None: nothing that the hook writes."""
+        """The note of a file's text; None: the text is not a note."""
         match = NOTE.fullmatch(text)
         return Note(match[1] == "connect", match[2].replace("any", "")) if match else None
 
@@ -55,7 +55,7 @@ class Note:
 
 
 class Spool:
-    """Every method but the constructor and reading `boot` raises OSError where the disk does not do it."""
+    """The notes in a directory. Its methods, but not the constructor, raise OSError where the disk fails."""
 
     def __init__(self, directory: Path) -> None:
         self._wanted, self._taken, self._sending = (
@@ -67,7 +67,7 @@ class Spool:
 
     @property
     def boot(self) -> str:
-        """Empty where none can be read."""
+        """The process life that was last reported to the site; empty where none can be read."""
         try:
             return self._boot.read_text()
         except (OSError, UnicodeError):
@@ -79,7 +79,7 @@ class Spool:
             self._boot.write_text(boot)
 
     def pending(self) -> dict[str, Note]:
-        """What the site has yet to hear, by common name."""
+        """The notes that the site has not accepted yet, by common name."""
         self._create()
         for name in [*_names(self._taken), *_names(self._wanted)]:
             self._take(name)
@@ -87,7 +87,7 @@ class Spool:
         return {name: note for name, note in notes.items() if note}
 
     def sent(self, names: Iterable[str]) -> None:
-        """The site has heard these."""
+        """Delete the notes of these clients, which the site has accepted."""
         for name in names:
             (self._sending / name).unlink()
 
@@ -96,7 +96,7 @@ class Spool:
             folder.mkdir(parents=True, exist_ok=True)
 
     def _take(self, name: str) -> None:
-        """Bring what the hook noted to what is being sent. Doing it twice is as good as once."""
+        """Merge the hook's note of a client into the one that is being sent. Idempotent."""
         taken, sending = self._taken / name, self._sending / name
         if not taken.exists():
             (self._wanted / name).rename(taken)
@@ -109,7 +109,7 @@ class Spool:
 
 
 def _names(directory: Path) -> list[str]:
-    """The notes in it, but not those half written."""
+    """The names of the notes in a directory, without those half written."""
     return [path.name for path in directory.iterdir() if not path.name.startswith(".")]
 
 

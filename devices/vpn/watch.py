@@ -1,4 +1,4 @@
-"""What both watchers share: where to tell what, and going on whatever happens."""
+"""What both watchers share: the options of the site, and the loop that retries after errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from devices.vpn import journal
 from devices.vpn.site import NotHeard, Site
 
-SIGN_EVERY = 10.0  # seconds: the site takes a server for silent 60 s after its last sign
-RETRY = 1.0  # seconds until the site is told again
+SIGN_EVERY = 10.0  # seconds between two life signs; a lease ends 60 s after the last
+RETRY = 1.0  # seconds until a call is retried
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -21,12 +21,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def site(options: Namespace) -> Site:
-    """Raises WrongSettings."""
+    """The site of the options. Raises WrongSettings."""
     return Site(options.site, options.server, options.key_file)
 
 
 def forever(look: Callable[[float], None], pause: float) -> None:
-    """Call `look` with a clock that never jumps; what the site did not hear is said again."""
+    """Call `look` with a monotonic clock every `pause` seconds, or after RETRY where it raises NotHeard."""
     while True:
         try:
             look(time.monotonic())

@@ -1,6 +1,6 @@
 """Watches WireGuard: a peer whose latest handshake is younger than 180 s is connected.
 
-WireGuard has no sessions and tells no one who comes or goes, so this looks every few seconds.
+WireGuard has no sessions and no events, so its peers are read every few seconds.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ PEER_FIELDS = 9  # interface, public key, preshared key, endpoint, allowed IPs, 
 
 
 class WireGuard:
+    """The watcher of the WireGuard interfaces of this host; `dump` gives what `wg show all dump` prints."""
+
     def __init__(self, site: Site, names: Names, dump: Callable[[], str]) -> None:
         self._site = site
         self._names = names
         self._dump = dump
-        self._told: dict[str, int] | None = None  # the handshakes of who is connected, as the site knows it
+        self._sent: dict[str, int] | None = None  # the handshakes last reported, by UUID
         self._sign_at = 0.0
 
     def look(self, now: float, clock: float | None = None) -> None:
-        """Tell the site what changed and what is due. Raises NotHeard.
+        """Report to the site what changed and what is due. Raises NotHeard.
 
-        `now` is any clock's, `clock` the one of the handshakes (seconds since 1970).
+        `now` is in seconds of a monotonic clock, `clock` in seconds since 1970, as handshakes are (None:
+        now).
         """
         try:
             dump = self._dump()
@@ -39,14 +42,14 @@ class WireGuard:
             return  # no sign without it: the lease of a dead server shall end
         shaken = handshakes(dump, time.time() if clock is None else clock)
         connected = {uuid: shaken[key] for key, uuid in self._names.uuids(shaken).items()}
-        if self._told is not None:
-            self._site.disconnect(sorted(self._told.keys() - connected))
-            # Each handshake is a connect: it says where a device is that went elsewhere and came back.
-            self._site.connect(sorted(dict(connected.items() - self._told.items())))
-        if self._told is None or now >= self._sign_at:
+        if self._sent is not None:
+            self._site.disconnect(sorted(self._sent.keys() - connected))
+            # Each handshake is sent as a connect: the device may have been at another server meanwhile.
+            self._site.connect(sorted(dict(connected.items() - self._sent.items())))
+        if self._sent is None or now >= self._sign_at:
             self._site.alive(connected)
             self._sign_at = now + watch.SIGN_EVERY
-        self._told = connected
+        self._sent = connected
         journal.once("VPN", "WireGuard answers")
 
 
@@ -58,7 +61,10 @@ def handshakes(dump: str, clock: float) -> dict[str, int]:
 
 
 def wg_dump() -> str:
-    """Raises OSError or SubprocessError; never shown, since it holds the private keys."""
+    """What `wg show all dump` prints; never logged, since it holds private keys.
+
+    Raises OSError, SubprocessError.
+    """
     return subprocess.run(
         ["wg", "show", "all", "dump"], check=True, capture_output=True, text=True, timeout=10
     ).stdout

@@ -1,4 +1,4 @@
-"""Make a key and print it, this once."""
+"""Create a key and print it, the only time that it is shown."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
 
 def create_key(kind: str, *, days: float | None = None, **options: Any) -> str:
-    """The new key. Raises CommandError where what it is for does not exist, or has keys enough."""
+    """The text of a new key. Raises CommandError where its holder does not exist, or has too many keys."""
     end = None if days is None else clock.now() + timedelta(days=days)
     try:
         if kind == "device":

@@ -19,13 +19,13 @@ class Command(BaseCommand):
         parser.add_argument("uuid", nargs="+")
 
     def handle(self, *, uuid: list[str], **options: Any) -> None:
-        told, refused = act_on_each(found(uuid), deactivate, (lifecycle.StillConnected, Device.DoesNotExist))
-        self.stdout.write("\n".join(told))
+        lines, refused = act_on_each(found(uuid), deactivate, (lifecycle.StillConnected, Device.DoesNotExist))
+        self.stdout.write("\n".join(lines))
         if refused:
-            raise CommandError(f"{refused} of {len(told)} were not deactivated.")
+            raise CommandError(f"{refused} of {len(lines)} were not deactivated.")
 
 
 def deactivate(device: Device) -> str:
-    """What was done. Raises StillConnected, Device.DoesNotExist."""
+    """Deactivate one device; returns the line that says so. Raises StillConnected, Device.DoesNotExist."""
     done = lifecycle.deactivate(device=device, actor=None)
     return f"{device.uuid}: deactivated" if done else f"{device.uuid}: already inactive"

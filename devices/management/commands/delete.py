@@ -25,19 +25,20 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(map(foreseen, devices)))
             self.stdout.write("Nothing was deleted. Add --yes to delete them. This cannot be undone.")
             return
-        told, refused = act_on_each(devices, delete, (Device.DoesNotExist,))
-        self.stdout.write("\n".join(told))
+        lines, refused = act_on_each(devices, delete, (Device.DoesNotExist,))
+        self.stdout.write("\n".join(lines))
         if refused:
-            raise CommandError(f"{refused} of {len(told)} were already gone.")
+            raise CommandError(f"{refused} of {len(lines)} were already gone.")
 
 
 def foreseen(device: Device) -> str:
+    """The line that says what would be deleted."""
     contact = f"last contact {device.last_contact_at:%Y-%m-%d %H:%M} UTC" if device.last_contact_at else ""
     facts = [str(device), f"fleet {device.fleet.slug}", f"organization {device.organization.slug}", contact]
     return f"{device.uuid}: would be deleted: {', '.join(filter(None, facts))}"
 
 
 def delete(device: Device) -> str:
-    """What was done. Raises Device.DoesNotExist."""
+    """Delete one device; returns the line that says so. Raises Device.DoesNotExist."""
     lifecycle.delete(device=device, actor=None)
     return f"{device.uuid}: deleted"

@@ -1,4 +1,4 @@
-"""Drop the hashes of deleted devices' keys that nobody needs any more; `settle --watch` does it daily."""
+"""Delete the former keys of devices that were deleted long ago; `settle --watch` does it daily."""
 
 from __future__ import annotations
 

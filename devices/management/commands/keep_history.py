@@ -1,4 +1,4 @@
-"""Make the next months of the histories, and drop those that are too old."""
+"""Create the next partitions of the histories, and drop those that are too old."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -23,13 +23,13 @@ class Command(BaseCommand):
     def handle(self, *, fleet: str, uuid: list[str], **options: Any) -> None:
         to = fleet_of(fleet)
         refusals = (lifecycle.OtherOrganization, lifecycle.FleetGone, Device.DoesNotExist)
-        told, refused = act_on_each(found(uuid), lambda device: move(device, to), refusals)
-        self.stdout.write("\n".join(told))
+        lines, refused = act_on_each(found(uuid), lambda device: move(device, to), refusals)
+        self.stdout.write("\n".join(lines))
         if refused:
-            raise CommandError(f"{refused} of {len(told)} were not moved.")
+            raise CommandError(f"{refused} of {len(lines)} were not moved.")
 
 
 def move(device: Device, to: Fleet) -> str:
-    """What was done. Raises OtherOrganization, FleetGone, Device.DoesNotExist."""
+    """Move one device; returns the line that says so. Raises OtherOrganization, FleetGone, DoesNotExist."""
     done = lifecycle.move(device=device, fleet=to, actor=None)
     return f"{device.uuid}: moved to {to.slug}" if done else f"{device.uuid}: already in {to.slug}"

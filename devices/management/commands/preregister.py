@@ -1,4 +1,4 @@
-"""Make devices before they are switched on: one, or all of a list."""
+"""Preregister devices: one, or all of a list."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 
 def preregister(fleet: Fleet, **facts: Any) -> str:
-    """The UUID and the key of the device. Raises CommandError where there is none."""
+    """Preregister one device; returns its UUID and its key. Raises CommandError where that is refused."""
     try:
         device, key = lifecycle.preregister(fleet=fleet, actor=None, **facts)
     except (lifecycle.InvalidUuid, lifecycle.UuidTaken, lifecycle.FleetGone) as problem:
@@ -62,17 +62,21 @@ def preregister(fleet: Fleet, **facts: Any) -> str:
 
 
 def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, int], None]) -> int:
-    """How many devices were made. Raises CommandError where none was; then there is no file of keys."""
+    """Preregister the devices of a list and write their keys to a new file; returns how many.
+
+    `tell` is called with how many are done, and of how many. Raises CommandError where none was created; then
+    there is no file of keys.
+    """
     lines, at = lines_of(file), clock.moment()
     try:
         out = os.open(keys, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise CommandError(f"{keys} cannot be created: {error.strerror}. Nothing was done.") from error
     try:
-        # The keys are on the disk before the devices are there for good.
+        # The keys are on the disk before the transaction commits.
         with os.fdopen(out, "w", newline="") as written, transaction.atomic():
-            say = {"progress": lambda done: tell(done, len(lines))}
-            made = preregistration.make(fleet=fleet, lines=lines, actor=None, at=at, **say)
+            report = {"progress": lambda done: tell(done, len(lines))}
+            made = preregistration.make(fleet=fleet, lines=lines, actor=None, at=at, **report)
             devices = list(Device.objects.filter(pk__in=made).order_by("pk"))
             preregistration.record(fleet, made, None, at.at, file=file.name)
             keyed = key_handout.make(devices, at.at)
@@ -89,7 +93,7 @@ def preregister_file(fleet: Fleet, file: Path, keys: Path, tell: Callable[[int, 
 
 
 def lines_of(file: Path) -> Sequence[Line]:
-    """The devices of the file. Raises CommandError that tells every fault."""
+    """The devices of the file. Raises CommandError that names every fault."""
     try:
         read = device_file.read(file.read_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Bring recorded statuses to the rules after an update that changed these."""
+"""Recompute recorded statuses after an update that changed the rules."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Accept a key no more."""
+"""Revoke a key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
 
 def revoke_key(text: str) -> str:
-    """What was done, in words. Raises CommandError where there is no such key."""
+    """Revoke the key that `text` is or whose fingerprint it is; returns a sentence. Raises CommandError."""
     key = keys.named(text)
     if key is None:
         raise CommandError("There is no such key.")

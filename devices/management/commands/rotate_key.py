@@ -1,4 +1,4 @@
-"""Give a device a new key, and later take the old one away."""
+"""Rotate a device's key: create a second one, and later revoke the first."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
 
 
 def rotate_key(uuid: str, *, overlap: float | None, finish: bool, unused: bool, **options: Any) -> str:
-    """The new key, or what was done. Raises CommandError where it cannot be."""
+    """The text of the new key, or with `finish` a sentence. Raises CommandError where that is refused."""
     try:
         device = Device.objects.get(uuid=uuid)
         if not finish:

@@ -1,4 +1,4 @@
-"""Write the hourly counts of every fleet that are not there yet, or all of them anew."""
+"""Write the rollups of every fleet that are missing, or all of them again."""
 
 from argparse import ArgumentParser
 from typing import Any
