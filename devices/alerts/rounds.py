@@ -11,7 +11,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from devices import clock, connectivity
-from devices.alerts import learning, recorded
+from devices.alerts import learning, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
 from devices.alerts.replay import Replay
@@ -44,10 +44,11 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
         teller.compared_at = span.until if span.looks else teller.compared_at
         teller.save()
         Signal.objects.filter(pk__in=[signal.pk for signal in span.signals]).delete()
+        asked = telling.tell(changed, known)
         if changed:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify('told', '')")
-        return _next(teller)
+        return min((moment for moment in (asked, _next(teller)) if moment), default=None)
 
 
 def _span(teller: Teller, known: Moment, *, whole: bool) -> Span:
