@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 
 from devices import clock
+from devices.clock import alert_steps
 
 PORTION: Final = 5000  # devices per transaction
 ENDLESS: Final = 2**63 - 1  # the end of the last range of ids
@@ -91,6 +92,16 @@ OF_THE_SITE: Final = (
     Dated("devices_selection", ("created_at",)),
     Dated("devices_formerkey", ("deleted_at",), key="digest"),
     Dated("devices_verification", ("began_at", "ended_at")),
+    Dated("devices_teller", ("concluded_at", "ended_at", "compared_at")),
+    Dated("devices_signal", ("at",)),
+    Dated("devices_incident", ("first", "last", "opened_at", "resolved_at", "acknowledged_at")),
+    Dated("devices_incidentmember", ("since", "moment", "recovered_at", "gone_at")),
+    Dated("devices_alertmessage", ("as_of", "created_at", "accepted_at")),
+    Dated("devices_alerttarget", ("confirmed_at", "state_since", "accepted_at")),
+    Dated("devices_told", ("at",)),
+    Dated("devices_held", ("since",)),
+    Dated("devices_maintenancewindow", ("created_at", "ended_at", "cancelled_at")),
+    Dated("devices_mute", ("created_at",)),
     Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead worker would be taken for alive
 )
 # Heartbeats dated ahead, with their new dates. The order is kept: the poll at least 1.5 intervals before
@@ -171,7 +182,7 @@ def bring(after: int, at: datetime) -> int | None:
         (last,) = cursor.fetchone()
         steps = [BRING_HEARTBEATS, *_brought(OF_DEVICES)]
         if last is None:
-            steps = [BRING_LEASES, *steps, *_brought(OF_THE_SITE)]
+            steps = [BRING_LEASES, *steps, *_brought(OF_THE_SITE), *alert_steps.BRING]
         for sql in steps:
             cursor.execute(sql, params(at) | {"after": after, "last": last or ENDLESS})
     return last  # type: ignore[no-any-return]  # or null

@@ -19,11 +19,14 @@ from devices.history import retention, rollups
 from devices.integrity.checks import AHEAD, disagreements
 from devices.keys import usage as key_usage
 from devices.models import (
+    AlertRule,
     ApiKey,
     Device,
     DeviceList,
     FleetTally,
     FormerKey,
+    Incident,
+    IncidentMember,
     Listening,
     Outage,
     StatusChange,
@@ -56,6 +59,21 @@ OTHERWISE = {
     "devices_apikey.expires_at": "it is meant to",
     "devices_apikey.registered_hour": "another hour than this counts as none",
     "devices_fleettally.at": "devices.history.rollups deletes hours that have not come",
+    "devices_mute.until": "it is meant to",
+    "devices_incident.acknowledged_until": "it is meant to",
+    "devices_held.until": "telling asks again, at the latest when the incident is looked at",
+    **dict.fromkeys(
+        (
+            "devices_incident.tell_at",
+            "devices_incident.apart_at",
+            "devices_incident.look_at",
+            "devices_incidentmember.due_at",
+            "devices_incidentmember.next_at",
+            "devices_alertmessage.next_at",
+            "devices_alerttarget.leased_until",
+        ),
+        "devices.clock.alert_steps has statements of their own, as they may lie ahead for a while",
+    ),
     **dict.fromkeys(
         (
             "devices_heartbeat.last_poll_at",
@@ -116,6 +134,50 @@ def test_what_is_kept_for_a_while_is_not_kept_for_longer_once_the_clock_is_right
     assert dated_ahead(1) == []
     listing.refresh_from_db()
     assert (listing.created_at, listing.keys_at) == (at(1), at(1))
+
+
+def test_what_alerts_wait_for_comes_no_later_than_from_now_on() -> None:
+    """An incident and a message that were written while the clock was a day ahead."""
+    organization = make_fleet().organization
+    rule = AlertRule.objects.create(
+        organization=organization, name="Offline", condition="status", delay=120, hold=120
+    )
+    incident = Incident.objects.create(
+        organization=organization,
+        kind=0,
+        what="vpn",
+        first=at(DAY),
+        last=at(DAY),
+        rank=0,
+        state="gathering",
+        severity="warning",
+        opened_at=at(DAY),
+        tell_at=at(DAY + 60),
+        look_at=at(DAY + 60),
+    )
+    member = IncidentMember.objects.create(
+        organization=organization,
+        rule=rule,
+        device_id=1,
+        device_uuid="0",
+        device_name="",
+        state="pending",
+        since=at(DAY),
+        due_at=at(DAY + 120),
+        next_at=at(DAY + 120),
+        status="offline",
+        rank=0,
+        what="vpn",
+        moment=at(DAY),
+        fleet_id=1,
+    )
+    outages.set_right(at(1))
+    incident.refresh_from_db()
+    member.refresh_from_db()
+    assert (incident.opened_at, incident.look_at) == (at(1), at(1))
+    assert incident.tell_at == at(1 + 15 * 60)
+    assert (member.since, member.due_at, member.next_at) == (at(1), at(121), at(121))
+    assert dated_ahead(1) == []
 
 
 def test_keys_say_when_they_were_used_since_the_clock_is_right() -> None:
