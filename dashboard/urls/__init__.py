@@ -14,6 +14,7 @@ register_converter(converters.Secret, "secret")
 urlpatterns = [
     path("", include("dashboard.urls.fleets")),
     path("", include("dashboard.urls.devices")),
+    path("", include("dashboard.urls.incidents")),
     path("", include("dashboard.account.urls")),
     path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", scope.theme, name="theme"),

@@ -14,15 +14,13 @@ from django.db.models import Count
 from devices import advice
 from devices.alerts.cause import Cause
 from devices.alerts.decision import Known
+from devices.alerts.sentences import many_sentence, one_sentence
 from devices.clock import Moment
 from devices.listing import grouping
-from devices.listing.line_sentences import ALONE as HAPPENED
-from devices.listing.line_sentences import SENTENCES, sentence
 from devices.models import AlertRule, Device, Incident
 from devices.models import IncidentMember as Member
 from devices.rules.vocabulary import RANKS, Status
 from devices.status.reading import with_status
-from devices.words import of_site, thousands
 
 NAMED: Final = 100  # devices of a message
 INSIDE: Final = (Member.State.FIRING, Member.State.RECOVERING)
@@ -34,14 +32,6 @@ KINDS: Final = {
     grouping.TAG: "tag",
     grouping.RELEASE: "release",
     grouping.FLEET: "fleet",
-}
-# What is said of one device, behind its name, and of {devices}, where nothing was lost.
-ELSE: Final = {
-    "flapping": ("changes a link often", "{devices} change a link often"),
-    "silent": ("has not been in contact", "{devices} have not been in contact"),
-    "never-came": ("was registered and never came", "{devices} were registered and never came"),
-    "vitals": ("reports a critical value", "{devices} report a critical value"),
-    "share": ("needs attention", "{devices} need attention"),
 }
 
 
@@ -61,7 +51,7 @@ def taken(
     acknowledged: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The snapshot of an incident for a message about it. `known`: what the target was told before."""
-    counts = _by_rank(incident)
+    counts = by_rank(incident)
     devices = _devices(incident)
     return {
         "incident": str(incident.uuid),
@@ -69,7 +59,7 @@ def taken(
         "as_of": _time(at.at),
         "severity": incident.severity,
         "rules": [{"name": rule.name, "severity": rule.severity} for rule in rules],
-        "summary": summary(incident, counts, devices, at.at),
+        "summary": sentence_of(incident, counts, at.at, devices),
         "cause": {
             "kind": KINDS[incident.kind],
             "key": incident.key,
@@ -102,32 +92,19 @@ def over(incident: Incident) -> dict[str, Any]:
     return {"incident": str(incident.uuid), "resolved_at": resolved_at, "url": path(incident)}
 
 
-def summary(incident: Incident, counts: Mapping[int, int], members: Sequence[Member], at: datetime) -> str:
-    """What befell its devices, as one sentence without a full stop."""
-    number = incident.now or incident.at_most
-    if number == 1 and members:
-        name = members[0].device_name or members[0].device_uuid[:7]
-        return f"{name} {_of_one(incident, members[0])}"
+def sentence_of(
+    incident: Incident, counts: Mapping[int, int], at: datetime, members: Sequence[Member] | None = None
+) -> str:
+    """What befell its devices, as one sentence without a full stop. `members`: the worst ones, once read."""
+    if (incident.now or incident.at_most) == 1:
+        for member in _devices(incident) if members is None else members:
+            return one_sentence(incident, member)
     cause = Cause(incident)
-    place, of = cause.place, cause.of(at)
-    devices = (
-        f"{thousands(number)} devices" if of is None else f"{thousands(number)} of {thousands(of)} devices"
-    )
-    if incident.what in SENTENCES:
-        numbers = [counts.get(rank, 0) for rank in range(grouping.RANKS)]
-        said = sentence(incident.what, numbers, incident.last - incident.first)
-    else:
-        said = ELSE[incident.what][1]
-    return said.replace("{devices}", place.replace("{devices}", devices))
+    return many_sentence(incident, cause.place, cause.of(at), counts)
 
 
-def _of_one(incident: Incident, member: Member) -> str:
-    if member.rank == RANKS.index(Status.OFFLINE):
-        return "is Offline"
-    return of_site(HAPPENED[incident.what]) if incident.what in HAPPENED else ELSE[incident.what][0]
-
-
-def _by_rank(incident: Incident) -> dict[int, int]:
+def by_rank(incident: Incident) -> dict[int, int]:
+    """How many devices are in it, by the rank of what they are; of one that is over, those that were."""
     members = _members(incident).order_by().values_list("rank")
     return dict(members.annotate(number=Count("device_id", distinct=True)))
 

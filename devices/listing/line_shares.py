@@ -59,6 +59,8 @@ def totals(
 
     Of groups by tag nobody asks: a page has many of them, and each has many devices.
     """
+    if not groups:  # of devices that nobody may have, either
+        return {}
     scope = str(compiled(devices.order_by().values("pk")))
     things = {line.id: (scope, line.kind, line.key) for line in groups if line.what and line.id in found}
     known = {line: MANY + 1 for line, thing in things.items() if VERY_MANY.knows(thing, at)}

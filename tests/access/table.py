@@ -19,6 +19,7 @@ ACCOUNT: Final = {
     "password": "a-long-password-77",
 }
 PLAN: Final = {"plan": "paid", "allowance": "5", "seen": "{plan}"}
+INCIDENT: Final = {"uuid": "{incident}"}
 INVITED: Final = {"invitation": "{invitation_digest}"}
 
 
@@ -49,6 +50,15 @@ PAGES: Final[dict[str, Page]] = {
         NO, members(OPERATOR, 302), {"query": "status=frozen", "seen": "{seen_view}"}
     ),
     "devices:view-delete": Page(NO, members(OPERATOR, 302)),
+    # Incidents: the world has one that is open, and a mute for all of it.
+    "incidents:list": Page(signed_in(200)),
+    "incidents:one": Page(members(OBSERVER, 200), named=INCIDENT),
+    "incidents:acknowledge": Page(NO, members(OPERATOR, 302), {"acknowledge-note": "Mine"}, named=INCIDENT),
+    "incidents:withdraw": Page(NO, members(OPERATOR, 302), named=INCIDENT),
+    "incidents:mute": Page(
+        NO, members(OBSERVER, 302), {"mute-until": "1h", "mute-whom": "me"}, named=INCIDENT
+    ),
+    "incidents:unmute": Page(NO, members(OPERATOR, 302), named=INCIDENT),
     # Several at once. Whoever is no member names no device, and is led back to the list.
     "devices:select": Page(
         NO,

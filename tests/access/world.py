@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from django.test import Client
 from dashboard.models import User
 from devices import freezing, jobs, keys
 from devices.background import preregistration
-from devices.models import Device, Job
+from devices.models import Device, Job, Mute
 from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
 from fleets import meanwhile
@@ -23,6 +24,7 @@ from fleets.services.fleets import settings_of, version
 from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
+from tests.incidents import make_incident, make_rule, put_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +103,15 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     )
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
+    incident = make_incident(organization, T0)
+    put_in(incident, [device], make_rule(organization))
+    mute = Mute.objects.create(
+        organization=organization,
+        incident=incident,
+        until=T0 + timedelta(days=36500),
+        by_name="operator",
+        created_at=T0,
+    )
     member = make_member(organization, Role.OBSERVER, "colleague", email="colleague@people.example")
     invitation, secret = invitations.invite(
         organization=organization, role=Role.OBSERVER, actor=people[Who.OWNER]
@@ -138,6 +149,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_device_link": device_links.version_of(link),
         "selection": str(selection.uuid),
         "action": "deactivate",
+        "incident": str(incident.uuid),
+        "mute": str(mute.uuid),
         "member": str(Membership.objects.get(user=member).pk),
         "invitation": invitation.fingerprint,
         "invitation_digest": bytes(invitation.digest).hex(),

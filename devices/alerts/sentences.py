@@ -1,0 +1,114 @@
+"""What befell the devices of incidents, as one sentence each, without a full stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+
+from devices.alerts.cause import OF_A_FLEET, Cause
+from devices.listing import grouping
+from devices.listing.line_sentences import ALONE as HAPPENED
+from devices.listing.line_sentences import SENTENCES, sentence
+from devices.listing.line_shares import MANY, shared, totals
+from devices.models import Device, Incident
+from devices.models import IncidentMember as Member
+from devices.rules.vocabulary import RANKS, Status
+from devices.words import counted, of_site, thousands
+from fleets.models import Fleet
+
+# What is said of one device, behind its name, and of {devices}, where nothing was lost.
+ELSE: Final = {
+    "flapping": ("changes a link often", "{devices} change a link often"),
+    "silent": ("has not been in contact", "{devices} have not been in contact"),
+    "never-came": ("was registered and never came", "{devices} were registered and never came"),
+    "vitals": ("reports a critical value", "{devices} report a critical value"),
+    "share": ("needs attention", "{devices} need attention"),
+}
+# What is said of one device when it is over, where that reads differently.
+OVER: Final = {
+    "progress": "made no progress",
+    "flapping": "changed a link often",
+    "silent": "had not been in contact",
+    "vitals": "reported a critical value",
+    "share": "needed attention",
+}
+
+
+def sentences(incidents: Iterable[Incident], at: datetime) -> dict[int, str]:
+    """The sentence of each incident, by primary key, without how the devices of several are now.
+
+    As many queries for one incident as for many of an organization.
+    """
+    found = list(incidents)
+    of_one = _only_members(found)
+    by_organization = groupby(sorted(found, key=_organization), key=_organization)
+    said = {
+        pk: text for organization, some in by_organization for pk, text in _of_many(organization, some, at)
+    }
+    return said | {one.pk: one_sentence(one, of_one[one.pk]) for one in found if one.pk in of_one}
+
+
+def many_sentence(
+    incident: Incident, place: str, of: int | None, counts: Mapping[int, int] | None = None
+) -> str:
+    """Of several devices. `place`: {devices} with what they share; `of`: how many share it; `counts`: how
+    many have which rank now (None: not said).
+    """
+    number = incident.now or incident.at_most
+    devices = counted(number, "1 device", "{n} devices")
+    if of is not None:
+        devices = f"{thousands(number)} of {thousands(of)} devices"
+    over = incident.state == Incident.State.RESOLVED
+    if incident.what in SENTENCES:
+        numbers = [0 if over else (counts or {}).get(rank, 0) for rank in range(grouping.RANKS)]
+        said = sentence(incident.what, numbers, incident.last - incident.first)
+    else:
+        said = ELSE[incident.what][1]
+    return said.replace("{devices}", place.replace("{devices}", devices))
+
+
+def one_sentence(incident: Incident, member: Member) -> str:
+    """Of one device, by its name."""
+    name = member.device_name or member.device_uuid[:7]
+    over = incident.state == Incident.State.RESOLVED
+    if member.rank == RANKS.index(Status.OFFLINE):
+        return f"{name} {'was' if over else 'is'} Offline"
+    if over and incident.what in OVER:
+        return f"{name} {OVER[incident.what]}"
+    return (
+        f"{name} {of_site(HAPPENED[incident.what]) if incident.what in HAPPENED else ELSE[incident.what][0]}"
+    )
+
+
+def _organization(incident: Incident) -> int:
+    return incident.organization_id
+
+
+def _only_members(incidents: Sequence[Incident]) -> dict[int, Member]:
+    """Of those of one device, by incident: its member."""
+    alone = [one.pk for one in incidents if (one.now or one.at_most) == 1]
+    members = Member.objects.filter(incident__in=alone).order_by("incident_id", "rank", "due_at", "pk")
+    return {member.incident_id: member for member in members.distinct("incident_id") if member.incident_id}
+
+
+def _of_many(organization: int, incidents: Iterable[Incident], at: datetime) -> Iterable[tuple[int, str]]:
+    found = {str(one.uuid): one for one in incidents}
+    shares = [one for one in found.values() if one.kind != grouping.ALONE]
+    keys = {int(one.key.split()[0]) for one in shares if one.kind in OF_A_FLEET}
+    devices = Device.objects.filter(organization=organization)
+    lines = [Cause(one).line for one in shares]
+    places = shared(lines, devices, Fleet.objects.in_bulk(keys) if keys else {})
+    numbers = totals(lines, devices, places, at)
+    for name, one in found.items():
+        if name in places:
+            of = total(one, numbers.get(name, 0))
+            yield one.pk, many_sentence(one, places[name].place, of)
+        else:
+            yield one.pk, many_sentence(one, "{devices}", None)
+
+
+def total(incident: Incident, number: int) -> int | None:
+    """How many devices share the cause, if so many do now; None: very many."""
+    return max(number, incident.now, incident.at_most) if number <= MANY else None
