@@ -43,12 +43,12 @@ def main() -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    environment = local_environment()
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
+    address = f"http://[{near}]:{options.port}" if ":" in near else f"http://{near}:{options.port}"
+    environment = {"SITE_ADDRESS": address} | local_environment()
     if options.demo and options.host in {"127.0.0.1", "0.0.0.0", "localhost"} and can_call_from(DEMO_PROXY):  # noqa: S104
         environment = {"TRUSTED_PROXIES": DEMO_PROXY} | environment
     prepare(environment, demo=options.demo)
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(options.host, options.host)  # noqa: S104
-    address = f"http://[{near}]:{options.port}" if ":" in near else f"http://{near}:{options.port}"
 
     def started(program: Program) -> None:
         if program.name == "site":

@@ -245,6 +245,15 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
     "EMAIL_FROM", f"Lookout <{EMAIL_HOST_USER or 'lookout@localhost'}>"
 )
 
+# Alerts: the address of this site in messages, and where messages may go (devices/alerts/outbound.py).
+
+SITE_ADDRESS = hosts.site_address(
+    env.str("SITE_ADDRESS", "http://localhost:8000" if LOCAL else hosts.usual_address(_hosts))
+)
+TARGETS_PLAIN = env.bool("TARGETS_PLAIN", False)
+TARGETS_PRIVATE = hosts.read_networks("TARGETS_PRIVATE", env.list("TARGETS_PRIVATE", []))
+WATCHDOG_URL = env.str("WATCHDOG_URL", "", validate=validate.Regexp(r"^(https?://.+)?$"))
+
 # Logs go to standard error, with paths but without query strings, which may have keys in them.
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"]))

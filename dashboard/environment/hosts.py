@@ -14,6 +14,8 @@ from django.conf import settings
 from django.core.exceptions import DisallowedHost, ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,12 +31,31 @@ def name_and_port(host: str) -> tuple[str, str]:
 
 def checked_networks(networks: list[str]) -> list[str]:
     """The networks of TRUSTED_PROXIES, unchanged. Raises ImproperlyConfigured if one cannot be read."""
-    for network in networks:
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+    read_networks("TRUSTED_PROXIES", networks)
     return networks
+
+
+def read_networks(setting: str, networks: list[str]) -> list[Network]:
+    """The networks that a setting names. Raises ImproperlyConfigured if one cannot be read."""
+    try:
+        return [ipaddress.ip_network(network) for network in networks]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{setting}: {error}") from error
+
+
+def site_address(address: str) -> str:
+    """How links in messages begin, without a slash at the end.
+
+    Raises ImproperlyConfigured if it is no address.
+    """
+    if not re.fullmatch(r"https?://[^\s/?#@*]+/?", address):
+        raise ImproperlyConfigured("SITE_ADDRESS must be an address such as https://lookout.example")
+    return address.rstrip("/")
+
+
+def usual_address(allowed: list[str]) -> str:
+    """The address of the first of ALLOWED_HOSTS that names a host."""
+    return f"https://{next((host for host in allowed if '*' not in host), 'localhost').lstrip('.')}"
 
 
 def trusted(

@@ -129,6 +129,7 @@ class AlertMessage(models.Model):
     accepted_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
     error = models.CharField(max_length=500, blank=True)  # what the last attempt met
+    received_by = models.JSONField(default=list)  # people of a role, by primary key, whose mail was accepted
     superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
 
     class Meta:

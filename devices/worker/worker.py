@@ -1,6 +1,7 @@
-"""The worker: runs jobs, and starts those again whose worker died.
+"""The worker: runs jobs and delivers messages, and starts again what a worker that died has left.
 
-It waits for jobs by LISTEN, past any PgBouncer, and records a life sign every few seconds. A worker without a
+Jobs and deliveries have workers of their own in this process, so that neither waits for the other. Each waits
+by LISTEN, past any PgBouncer, and records a life sign every few seconds. A worker without a
 recent sign is taken for dead, and its job is enqueued again by the worker that notices first.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -16,13 +18,18 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError
-from procrastinate import App, JobContext, PsycopgConnector
+from django.db import connection as database
+from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
 from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 
-from devices import jobs
+from devices import clock, jobs
+from devices.alerts import delivery, handing, transports, unreachable
+from devices.alerts.transports.envelope import Envelope
+from devices.alerts.transports.envelope import Result as Delivered
 from devices.integrity import nightly
 from devices.jobs import runner
 from devices.models import Job
@@ -38,6 +45,10 @@ LOOK: Final = 5.0  # seconds between two searches for jobs whose worker died
 GRACE: Final = 4.0  # seconds that a running job has to end by itself when the worker is asked to end
 PAUSE: Final = 2.0  # seconds until another attempt to reach the database
 LONGEST_WAIT: Final = 60.0  # seconds of sleep until the database sends something
+DELIVERIES: Final = 16  # targets that are sent messages at once
+SPARE_THREADS: Final = 6  # for what else this process does in threads
+JOBS_QUEUE: Final = "default"  # procrastinate's name for the queue of what names no other
+TELLING_OWNERS: Final = RetryStrategy(max_attempts=10, exponential_wait=5)  # 5 s, 25 s, 2 min, ...
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
 VERIFY_JOB: Final = "devices.verify"
 AWAY: Final = (ConnectorException, DatabaseError)
@@ -71,23 +82,17 @@ async def keep_working(ended: asyncio.Event, *, side_by_side: int = 2) -> None:
 
 
 async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
-    """Run jobs, `side_by_side` at once, until `ended` is set.
+    """Run jobs, `side_by_side` at once, and deliver messages, until `ended` is set.
 
     Raises one of AWAY where the database goes away.
     """
     app = an_app()
+    threads = ThreadPoolExecutor(side_by_side + DELIVERIES + SPARE_THREADS)
+    asyncio.get_running_loop().set_default_executor(threads)
     async with app.open_async():
         workers = [
-            asyncio.create_task(
-                app.run_worker_async(
-                    concurrency=side_by_side,
-                    delete_jobs="always",  # our own row is the record
-                    shutdown_graceful_timeout=GRACE,
-                    update_heartbeat_interval=SIGN,
-                    stalled_worker_timeout=DEAD,
-                    install_signal_handlers=False,
-                )
-            ),
+            asyncio.create_task(take_from(app, JOBS_QUEUE, side_by_side)),
+            asyncio.create_task(take_from(app, handing.QUEUE, DELIVERIES)),
             asyncio.create_task(rescue(app)),
             asyncio.create_task(ended.wait()),
         ]
@@ -99,15 +104,31 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
                 raise result
 
 
+async def take_from(app: App, queue: str, at_once: int) -> None:
+    """Run what is in this queue, so many at once, until cancelled."""
+    await app.run_worker_async(
+        queues=[queue],
+        name=queue,
+        concurrency=at_once,
+        delete_jobs="always",  # our own rows are the record
+        shutdown_graceful_timeout=GRACE,
+        update_heartbeat_interval=SIGN,
+        stalled_worker_timeout=DEAD,
+        install_signal_handlers=False,
+    )
+
+
 def an_app() -> App:
-    """The procrastinate app with its two tasks: running a job, and the nightly integrity checks."""
+    """The procrastinate app with its tasks: jobs, the nightly integrity checks, and deliveries."""
     conninfo = settings.DATABASE_DIRECT_URL
     app = DjangoApp(
         connector=PsycopgConnector(
-            conninfo=conninfo, min_size=1, max_size=4, connection_class=Connection, configure=by_itself
+            conninfo=conninfo, min_size=1, max_size=6, connection_class=Connection, configure=by_itself
         )
     )
     app.task(name=jobs.TASK, pass_context=True)(do)
+    app.task(name=handing.TASK, pass_context=True)(deliver)
+    app.task(name=unreachable.TASK, retry=TELLING_OWNERS)(tell_owners)
     app.periodic(cron=NIGHTLY)(app.task(name=VERIFY_JOB, lock=VERIFY_JOB)(verify))
     return app
 
@@ -138,6 +159,26 @@ def do(context: JobContext, job: str) -> None:
         runner.run(UUID(job), kinds=KINDS, stopping=context.should_abort)
 
 
+def deliver(context: JobContext, target: int) -> None:
+    """Send what is due to the target with this primary key, and have it looked at again when more is."""
+    with availability.connected():
+        again_at = delivery.deliver(target, send=send, stopping=context.should_abort)
+        if again_at is not None:
+            handing.wake([target], again_at)
+
+
+def send(envelope: Envelope) -> Delivered:
+    """Send a message; no connection to the database waits for the receiver meanwhile."""
+    database.close()
+    return transports.send(envelope)
+
+
+def tell_owners(target: int) -> None:
+    """Tell the owners of its organization that the target with this primary key cannot be reached."""
+    with availability.connected():
+        unreachable.tell(target)
+
+
 def verify(timestamp: int) -> None:
     """Run the integrity checks; of several workers one is given the task of that time."""
     with availability.connected():
@@ -156,23 +197,31 @@ async def rescue_once(app: App) -> None:
     """Enqueue the jobs again whose worker is dead, or that the queue has lost."""
     await app.job_manager.prune_stalled_workers(DEAD)
     for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD):
+        if stalled.task_name == handing.TASK:  # its messages say whether there is anything left to do
+            await app.job_manager.finish_job(stalled, Status.FAILED, delete_job=True)
+            continue
         logger.warning("job %s: its worker died, so it is started again", stalled.task_kwargs.get("job"))
         await app.job_manager.retry_job(stalled)
     await sync_to_async(hand_over_lost, thread_sensitive=False)()
 
 
 def hand_over_lost() -> None:
-    """Enqueue the jobs again that have not ended and are not in the queue: a worker broke before it could."""
+    """Enqueue the jobs again that have not ended and are not in the queue: a worker broke before it could.
+
+    So with the targets that have something to be sent.
+    """
     with availability.connected():
         for job in Job.objects.raw(LOST):
             jobs.hand_over(job)
+        handing.hand_over_lost(clock.now())
 
 
 # Whether there is anything to rescue, as a rule not: jobs under way, or several workers.
 UNDER_WAY: Final = """
 SELECT EXISTS (SELECT FROM procrastinate_jobs)
     OR (SELECT count(*) > 1 FROM procrastinate_workers)
-    OR EXISTS (SELECT FROM devices_job WHERE state IN ('waiting', 'running')) AS "any"
+    OR EXISTS (SELECT FROM devices_job WHERE state IN ('waiting', 'running'))
+    OR EXISTS (SELECT FROM devices_alertmessage WHERE outcome = '') AS "any"
 """
 LOST: Final = """
 SELECT * FROM devices_job j WHERE j.state IN ('waiting', 'running')

@@ -14,6 +14,7 @@ from django.db import Error, OperationalError
 from devices import clock
 from devices.alerts import rules
 from devices.alerts.rounds import run_round
+from devices.alerts.watchdog import Watchdog
 from fleets.postgres import availability
 from fleets.postgres.checks import at_start
 from fleets.postgres.leader import TELLING, Leader
@@ -29,6 +30,10 @@ class Command(BaseCommand):
     help = "Writes what alert rules have to tell. Pages and devices do not need it."
     quiet = False  # with --verbosity 0
     ship_at = 0.0  # of the monotonic clock
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.watchdog = Watchdog()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -71,7 +76,9 @@ class Command(BaseCommand):
             if time.monotonic() >= self.ship_at:
                 rules.ship_missing()
                 self.ship_at = time.monotonic() + SHIPPING
-            return pause(run_round(whole=new), clock.now())
+            due = run_round(whole=new)
+            self.watchdog.look(clock.now())
+            return pause(due, clock.now())
         except (Error, psycopg.Error) as error:
             if not (availability.is_away(error) or isinstance(error, OperationalError)):
                 raise

@@ -1,0 +1,63 @@
+"""How each kind of target is sent to: one small module per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Final
+
+from devices.alerts.transports import (
+    alertmanager,
+    email,
+    gotify,
+    ntfy,
+    pagerduty,
+    pushover,
+    role,
+    slack,
+    teams,
+    telegram,
+    webhook,
+)
+from devices.alerts.transports.envelope import Envelope, Field, Result, by_http
+from devices.models import AlertTarget
+
+Kind = AlertTarget.Kind
+
+
+@dataclass(frozen=True)
+class Transport:
+    """What a kind of target needs to be set up, and how it is sent a message, once.
+
+    `most_in_hour`: how many messages it takes in an hour, beyond which they are bundled; None: any number.
+    """
+
+    fields: Sequence[Field]
+    send: Callable[[Envelope], Result]
+    most_in_hour: int | None = 60
+
+
+def _http(module: ModuleType, most_in_hour: int | None = 60) -> Transport:
+    return Transport(module.FIELDS, partial(by_http, module.request), most_in_hour)
+
+
+TRANSPORTS: Final = {
+    Kind.EMAIL: Transport(email.FIELDS, email.send),
+    Kind.ROLE: Transport(role.FIELDS, role.send),
+    Kind.WEBHOOK: _http(webhook, None),
+    Kind.SLACK: _http(slack),
+    Kind.TEAMS: _http(teams),
+    Kind.NTFY: _http(ntfy),
+    Kind.GOTIFY: _http(gotify),
+    Kind.PUSHOVER: _http(pushover),
+    Kind.TELEGRAM: _http(telegram),
+    Kind.PAGERDUTY: _http(pagerduty, None),
+    Kind.ALERTMANAGER: _http(alertmanager, None),
+}
+
+
+def send(envelope: Envelope) -> Result:
+    """Send a message to its target, once."""
+    return TRANSPORTS[Kind(envelope.target.kind)].send(envelope)
