@@ -14,11 +14,21 @@ from functools import partial
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, QuerySet
 from django.db.models.functions import Greatest
 
 from devices import clock
-from devices.alerts import attempts, lane, looking, secrets, superseding, told, transports, unreachable
+from devices.alerts import (
+    attempts,
+    lane,
+    looking,
+    reposting,
+    secrets,
+    superseding,
+    told,
+    transports,
+    unreachable,
+)
 from devices.alerts.lane import Lane
 from devices.alerts.pacing import pace_of
 from devices.alerts.transports.envelope import Envelope, Outcome, Result
@@ -56,10 +66,10 @@ def deliver(
             return lane.free_at(target)
         lane.release(mine)
         # Whoever wrote a message meanwhile found the lane taken, and left it to us.
-        again_at = _next_at(target)
+        again_at = _next_at(target, now())
         if again_at is None or again_at > now():
             return again_at
-    return _next_at(target)
+    return _next_at(target, now())
 
 
 def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
@@ -72,7 +82,7 @@ def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
     superseding.supersede(target)
     due = list(_unsent(target).filter(next_at__lte=at).select_related("incident"))
     if not due:
-        return False
+        return _post_again(mine, target, send, at)
     pace = pace_of(target, at)
     if pace.sends_from > at:
         _put_off(target, pace.sends_from)
@@ -89,6 +99,27 @@ def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
     )
     _record(mine, batch, _attempt(send, envelope), now())
     return True
+
+
+def _post_again(mine: Lane, target: AlertTarget, send: Send, at: datetime) -> bool:
+    """Post to an Alertmanager what it should still know; returns whether to look again, which is never."""
+    due_at = reposting.next_at(target)
+    if due_at is not None and due_at <= at:
+        lane.keep(mine, at)
+        firing = reposting.messages(target)
+        result = _attempt(send, Envelope(target, firing, at, secrets.read(target, at)))
+        _posted_again(mine, result, at)
+    return False
+
+
+@transaction.atomic
+def _posted_again(mine: Lane, result: Result, at: datetime) -> None:
+    target = lane.hold(mine)
+    if result.outcome == Outcome.ACCEPTED:
+        target.accepted_at = at
+        _be(target, State.WORKS, "", at)
+    else:
+        _be(target, State.FAILING, result.text, at)
 
 
 def _attempt(send: Send, envelope: Envelope) -> Result:
@@ -193,17 +224,19 @@ def _takes_messages(target: AlertTarget) -> bool:
     return target.enabled and target.state != State.PAUSED
 
 
-def _next_at(target: int) -> datetime | None:
-    """When something is to be done for the target: its next attempt, or, while it is paused, giving up."""
+def _next_at(target: int, at: datetime) -> datetime | None:
+    """When something is to be done for the target: the next attempt; while it is paused, giving up."""
     one = AlertTarget.objects.filter(pk=target).first()
-    first = (
-        _unsent(one).order_by("created_at" if not _takes_messages(one) else "next_at").first()
-        if one
-        else None
-    )
-    if one is None or first is None:
+    if one is None:
         return None
-    return first.next_at if _takes_messages(one) else first.created_at + attempts.GIVE_UP
+    if not _takes_messages(one):
+        oldest = _unsent(one).first()
+        return oldest.created_at + attempts.GIVE_UP if oldest else None
+    again_at = reposting.next_at(one)
+    if again_at is not None and again_at <= at:  # it has just failed
+        again_at = at + reposting.AFTER_FAILURE
+    next_attempt = _unsent(one).aggregate(at=Min("next_at"))["at"]
+    return min((moment for moment in (again_at, next_attempt) if moment), default=None)
 
 
 def _unsent(target: AlertTarget) -> QuerySet[AlertMessage]:

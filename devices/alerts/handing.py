@@ -12,6 +12,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from devices.alerts import told
 from devices.alerts.attempts import GIVE_UP
+from devices.alerts.reposting import EACH
 from devices.models import AlertMessage, AlertTarget
 
 TASK: Final = "alerts.deliver"  # what procrastinate knows it by
@@ -58,6 +59,8 @@ def hand_over_lost(at: datetime) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(LOST, {"at": at, "old": at - GIVE_UP, "task": TASK})
         targets = [target for (target,) in cursor.fetchall()]
+        cursor.execute(LOST_REPOSTS, {"at": at, "old": at - 2 * EACH, "task": TASK})
+        targets += [target for (target,) in cursor.fetchall()]
     wake(targets)
     return targets
 
@@ -77,5 +80,21 @@ AND NOT EXISTS (
     SELECT FROM procrastinate_jobs job
     WHERE job.task_name = %(task)s AND (job.args ->> 'target')::bigint = message.target_id
     AND (job.status = 'doing' OR (job.status = 'todo' AND coalesce(job.scheduled_at <= %(at)s, true)))
+)
+"""
+# An Alertmanager that has not been posted for too long what fires.
+LOST_REPOSTS: Final = """
+SELECT target.id FROM devices_alerttarget target
+WHERE target.kind = 'alertmanager' AND target.enabled AND target.state <> 'paused'
+AND target.accepted_at <= %(old)s
+AND (target.leased_until IS NULL OR target.leased_until <= %(at)s)
+AND EXISTS (
+    SELECT FROM devices_told told JOIN devices_incident incident ON incident.id = told.incident_id
+    WHERE told.target_id = target.id AND told.state <> 'resolved' AND incident.state <> 'resolved'
+)
+AND NOT EXISTS (
+    SELECT FROM procrastinate_jobs job
+    WHERE job.task_name = %(task)s AND (job.args ->> 'target')::bigint = target.id
+    AND job.status IN ('doing', 'todo')
 )
 """

@@ -221,7 +221,8 @@ UNDER_WAY: Final = """
 SELECT EXISTS (SELECT FROM procrastinate_jobs)
     OR (SELECT count(*) > 1 FROM procrastinate_workers)
     OR EXISTS (SELECT FROM devices_job WHERE state IN ('waiting', 'running'))
-    OR EXISTS (SELECT FROM devices_alertmessage WHERE outcome = '') AS "any"
+    OR EXISTS (SELECT FROM devices_alertmessage WHERE outcome = '')
+    OR EXISTS (SELECT FROM devices_alerttarget WHERE kind = 'alertmanager') AS "any"
 """
 LOST: Final = """
 SELECT * FROM devices_job j WHERE j.state IN ('waiting', 'running')

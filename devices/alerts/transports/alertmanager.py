@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from devices.alerts import rendering
@@ -15,24 +15,22 @@ FIELDS: Final = (
     Field("url", "Server", "Its address without /api/v2/alerts.", address=True),
     Field("token", "Bearer token", "Where a proxy in front asks for one.", secret=True, required=False),
 )
+FIRES_FOR: Final = timedelta(hours=1)  # where we cannot post it again
+A_WHILE: Final = timedelta(minutes=5)  # of a test or a notice
 
 
 def request(envelope: Envelope) -> Request:
-    """The alerts of these messages; an end is told by `endsAt`, so Alertmanager waits for no timeout."""
+    """An alert for each of the messages. `endsAt` is its end, or lies ahead, so none ends by itself soon."""
     token = envelope.value("token")
     return json_request(
         f"{envelope.value('url').rstrip('/')}/api/v2/alerts",
-        alerts(envelope.messages, envelope.target.organization.slug),
+        [_alert(message, envelope.target.organization.slug, envelope.at) for message in envelope.messages],
         {"Authorization": f"Bearer {token}"} if token else None,
     )
 
 
-def alerts(messages: Sequence[AlertMessage], organization: str) -> list[dict[str, Any]]:
-    """One alert for each message. Its labels are its identity: with another severity it is another alert."""
-    return [_alert(message, organization) for message in messages]
-
-
-def _alert(message: AlertMessage, organization: str) -> dict[str, Any]:
+def _alert(message: AlertMessage, organization: str, at: datetime) -> dict[str, Any]:
+    """Its labels are its identity: with another severity it is another alert."""
     snapshot, text = message.snapshot, rendering.rendered(message)
     labels = {
         "alertname": "Lookout",
@@ -48,6 +46,6 @@ def _alert(message: AlertMessage, organization: str) -> dict[str, Any]:
         "startsAt": snapshot.get("opened_at") or message.as_of.isoformat(),
         "generatorURL": text.url,
     }
-    if snapshot.get("resolved_at"):
-        alert["endsAt"] = snapshot["resolved_at"]
+    lasts = FIRES_FOR if message.incident_id else A_WHILE
+    alert["endsAt"] = snapshot.get("resolved_at") or (at + lasts).isoformat()
     return alert

@@ -326,3 +326,29 @@ def test_of_several_incidents_one_target_knows_each(target: AlertTarget) -> None
     Receiver().deliver(target)
     assert outcome(other) == "accepted"
     assert Told.objects.count() == 2
+
+
+def test_an_alertmanager_is_posted_what_fires_each_two_minutes() -> None:
+    """It forgets alerts when it starts again; nothing more is posted once an incident is over."""
+    target, receiver = make_target("alertmanager"), Receiver()
+    first, second = make_message(target), make_message(target)
+    assert receiver.deliver(target) == T + 2 * MINUTE
+    assert receiver.deliver(target, T + 2 * MINUTE) == T + 4 * MINUTE
+    assert set(receiver.sent[-1].messages) == {first, second}
+    receiver.answers = AWAY
+    assert receiver.deliver(target, T + 4 * MINUTE) == T + 4.5 * MINUTE
+    assert state(target)[0] == "failing"
+    receiver.answers = ACCEPTED
+    assert receiver.deliver(target, T + 4.5 * MINUTE) == T + 6.5 * MINUTE
+    for message in (first, second):
+        make_message(target, message.incident, 2, "resolved", at=T + 5 * MINUTE)
+    assert receiver.deliver(target, T + 5 * MINUTE) is None
+
+
+def test_an_alertmanager_that_the_queue_has_lost_is_found() -> None:
+    target = make_target("alertmanager")
+    make_message(target)
+    Receiver().deliver(target)
+    assert handing.hand_over_lost(T + 3 * MINUTE) == []
+    assert handing.hand_over_lost(T + 4 * MINUTE) == [target.pk]
+    assert handing.hand_over_lost(T + 4 * MINUTE) == []

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from dashboard.models import User
 from devices.alerts import transports, unreachable, unsubscribing
 from devices.alerts.transports import email
-from devices.alerts.transports.envelope import Envelope
+from devices.alerts.transports.envelope import Envelope, Result
 from devices.models import AlertMessage, AlertTarget
 from fleets.models import Membership, Role
 from tests.devices.alerts.mail_server import MailServer, certificate, mail_server
@@ -44,7 +44,7 @@ def target() -> AlertTarget:
 class Site(Receiver):
     """Delivers by the transports themselves."""
 
-    def send(self, envelope: Envelope) -> transports.Result:
+    def send(self, envelope: Envelope) -> Result:
         return transports.send(envelope)
 
 
