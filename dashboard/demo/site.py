@@ -15,6 +15,7 @@ from django.db import transaction
 from dashboard.account import people
 from dashboard.models import User
 from devices import clock, connectivity, keys
+from devices.alerts import rules
 from devices.models import ApiKey, Device, DeviceLink
 from devices.operations import device_links, lifecycle, reports
 from devices.operations.fleet_settings import change_fleet
@@ -134,6 +135,7 @@ def make(path: Path, at: datetime | None = None) -> Account:
     user, password = _user(organization, old)
     fleets = [_fleet(organization, plan) for plan in FLEETS]
     _device_links(organization)
+    rules.ship(organization)
     _frozen_fleet(at)
     _awaited(user)
     _retired(user, at)

@@ -10,6 +10,7 @@ from dashboard.pages.fleets import new as fleet_new
 from dashboard.pages.fleets import settings as fleet_settings
 from dashboard.pages.jobs import page as jobs
 from dashboard.pages.settings import (
+    alert_rules,
     audit,
     device_links,
     fleets,
@@ -56,6 +57,14 @@ urlpatterns = [
         "settings/<slug:organization>/device-links/<uuid:link>/delete/",
         device_links.delete,
         name="device-link-delete",
+    ),
+    path("settings/<slug:organization>/alert-rules/", alert_rules.listed, name="alert-rules"),
+    path("settings/<slug:organization>/alert-rules/new/", alert_rules.new, name="alert-rule-new"),
+    path("settings/<slug:organization>/alert-rules/<uuid:rule>/", alert_rules.change, name="alert-rule"),
+    path(
+        "settings/<slug:organization>/alert-rules/<uuid:rule>/delete/",
+        alert_rules.delete,
+        name="alert-rule-delete",
     ),
     path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
     path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),

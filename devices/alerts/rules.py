@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 
 from devices import clock
-from devices.alerts import parameters, scopes
+from devices.alerts import hours, parameters, scopes
 from devices.alerts.hours import Hours
 from devices.alerts.refusals import Invalid, NameTaken, TooMany
 from devices.listing.kept_list import KeptFilters
@@ -33,6 +33,7 @@ MOST_TIMES: Final = 5  # of a rule
 LONGEST_DELAY: Final = timedelta(days=30)
 LONGEST_GATHERING: Final = timedelta(minutes=15)
 SOONEST_REPEAT: Final = timedelta(hours=1)
+UNCHANGED: Final = ("tell_recovery", "critical_ignores_hours", "runbook", "note", "enabled")  # as columns
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,23 @@ def steps_of(rule: AlertRule) -> list[Step]:
     for step in rule.steps.select_related("target"):
         found.setdefault(step.after, []).append(step.target)
     return [Step(timedelta(seconds=after), targets) for after, targets in found.items()]
+
+
+def wanted_of(rule: AlertRule) -> Wanted:
+    """What the rule is now, for a form that changes it. Raises Invalid, devices.alerts.scopes.Broken."""
+    stored: dict[str, Any] = {name: getattr(rule, name) for name in UNCHANGED}
+    times = {name: timedelta(seconds=getattr(rule, name)) for name in ("delay", "hold", "gather")}
+    return Wanted(
+        name=rule.name,
+        condition=Condition(rule.condition),
+        parameters=parameters.read(rule.condition, rule.parameters),
+        severity=Severity(rule.severity),
+        scope=scopes.kept_filters(rule.scope),
+        hours=hours.read(rule.hours) if rule.hours else None,
+        repeat=None if rule.repeat is None else timedelta(seconds=rule.repeat),
+        steps=steps_of(rule),
+        **stored | times,
+    )
 
 
 def _held(rule: AlertRule, actor: Actor | None) -> AlertRule:

@@ -18,6 +18,19 @@ ACCOUNT: Final = {
     "email": "newcomer@people.example",
     "password": "a-long-password-77",
 }
+RULE: Final = {
+    "condition": "status",
+    "name": "Kiosks",
+    "severity": "info",
+    "of-statuses": "offline",
+    "delay_0": "2",
+    "delay_1": "min",
+    "hold_0": "2",
+    "hold_1": "min",
+    "gather_0": "60",
+    "gather_1": "s",
+    "hours-zone": "UTC",
+}
 PLAN: Final = {"plan": "paid", "allowance": "5", "seen": "{plan}"}
 INCIDENT: Final = {"uuid": "{incident}"}
 INVITED: Final = {"invitation": "{invitation_digest}"}
@@ -152,6 +165,13 @@ PAGES: Final[dict[str, Page]] = {
         named={"link": "{device_link}"},
     ),
     "fleets:device-link-delete": Page(NO, members(ADMINISTRATOR, 302), named={"link": "{device_link}"}),
+    # Alerts
+    "fleets:alert-rules": Page(members(OPERATOR, 200)),
+    "fleets:alert-rule-new": Page(members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 302), RULE),
+    "fleets:alert-rule": Page(
+        members(OPERATOR, 200), members(ADMINISTRATOR, 302), RULE | {"seen": "{seen_rule}"}
+    ),
+    "fleets:alert-rule-delete": Page(NO, members(ADMINISTRATOR, 302)),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),

@@ -13,8 +13,9 @@ from django.test import Client
 
 from dashboard.models import User
 from devices import freezing, jobs, keys
+from devices.alerts import rules
 from devices.background import preregistration
-from devices.models import Device, Job, Mute
+from devices.models import AlertRule, Device, Job, Mute
 from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
 from fleets import meanwhile
@@ -24,7 +25,7 @@ from fleets.services.fleets import settings_of, version
 from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
-from tests.incidents import make_incident, make_rule, put_in
+from tests.incidents import make_incident, put_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,10 +102,12 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     link = device_links.add(
         organization=organization, name="Terminal", template="ssh root@{ip}", actor=people[Who.OWNER]
     )
+    rules.ship(organization)
+    rule = AlertRule.objects.get(organization=organization, shipped="offline")
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     incident = make_incident(organization, T0)
-    put_in(incident, [device], make_rule(organization))
+    put_in(incident, [device], rule)
     mute = Mute.objects.create(
         organization=organization,
         incident=incident,
@@ -147,6 +150,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_view": saved_views.version_of(view),
         "device_link": str(link.uuid),
         "seen_device_link": device_links.version_of(link),
+        "rule": str(rule.uuid),
+        "seen_rule": rules.version_of(rule),
         "selection": str(selection.uuid),
         "action": "deactivate",
         "incident": str(incident.uuid),

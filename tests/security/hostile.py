@@ -8,7 +8,18 @@ from django.db.models import Model
 
 from dashboard.models import User
 from devices import clock, connectivity
-from devices.models import ApiKey, Device, DeviceLink, DeviceList, Job, JobResult, SavedView, VpnServer
+from devices.models import (
+    AlertRule,
+    AlertTarget,
+    ApiKey,
+    Device,
+    DeviceLink,
+    DeviceList,
+    Job,
+    JobResult,
+    SavedView,
+    VpnServer,
+)
 from devices.operations import reports
 from fleets.models import AuditEntry, Fleet, Organization
 from tests.security.scan import HOSTILE
@@ -17,8 +28,10 @@ from tests.security.scan import HOSTILE
 def make_hostile(text: str = HOSTILE) -> None:
     """Whatever the pages of a world show of what others wrote: this text, cut to what a field may hold."""
     at = clock.now()
-    for model in (Organization, Fleet, Device, ApiKey, SavedView, DeviceLink):
+    for model in (Organization, Fleet, Device, ApiKey, SavedView, DeviceLink, AlertTarget):
         write(model, text, "name")
+    AlertRule.objects.filter(shipped="offline").update(name=text[:60])
+    AlertRule.objects.update(note=text, broken=text[:255], scope={"tags": [{"key": text[:100]}]})
     write(Fleet, text, "device_type")
     write(Device, text, "device_type")
     Device.objects.update(notes=text, tags={text[:100]: text[:100]})

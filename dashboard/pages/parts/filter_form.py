@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from dashboard.pages.parts.address import address
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_STATES
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag
+from devices.listing.kept_list import KeptFilters
 from devices.listing.query_string import UNITS
 from devices.words import NO_BREAK
 from fleets.models import Fleet
@@ -106,17 +107,24 @@ def _tokens(request: HttpRequest, filters: Filters, fleets: Sequence[Fleet]) -> 
         ("fleet", [(f"{settings.FLEET_WORD}: {isolated(fleet.name)}", fleet.slug) for fleet in fleets]),
         ("vpn", [(f"{settings.VPN_WORD} {VPN_WORDS[state]}", state) for state in filters.vpn]),
         ("heartbeat", [(f"API {HEARTBEAT_STATES[state]}", state) for state in filters.heartbeat]),
-        ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),
-        ("no-tag", [(f"not {_tag_words(tag)}", tag.words) for tag in filters.tags if not tag.has]),
-        ("type", [(f"Type {name}", name) for name in filters.types]),
-        ("os", [(f"OS {version}", version) for version in filters.os_versions]),
-        ("release", [(f"Release {release}", release) for release in filters.releases]),
+        *described_words(filters),
         ("silent", _silence(request, filters)),
     ]
     for name, values in groups:
         for words, value in values:
             others = [other for _, other in values if other != value]
             yield Token(words, address(request, **{name: others}), name, value)
+
+
+def described_words(filters: Filters | KeptFilters) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What they ask of a device's description: for each parameter the words and value of each filter."""
+    return [
+        ("tag", [(_tag_words(tag), tag.words) for tag in filters.tags if tag.has]),
+        ("no-tag", [(f"not {_tag_words(tag)}", tag.words) for tag in filters.tags if not tag.has]),
+        ("type", [(f"Type {name}", name) for name in filters.types]),
+        ("os", [(f"OS {version}", version) for version in filters.os_versions]),
+        ("release", [(f"Release {release}", release) for release in filters.releases]),
+    ]
 
 
 def _silence(request: HttpRequest, filters: Filters) -> list[tuple[str, str]]:
