@@ -41,6 +41,7 @@ class Gathering:
         self._loose: dict[int, dict[tuple[int, int], IncidentMember]] = defaultdict(dict)  # by organization
         self._at: dict[Place, list[Case]] = defaultdict(list)
         self._asked: set[int] = set()
+        self._known: set[tuple[int, int]] = set()  # whatever became of them since they were read
 
     def know(self, case: Case) -> None:
         """Of an open incident."""
@@ -50,6 +51,7 @@ class Gathering:
     def hold(self, member: IncidentMember, case: Case | None = None) -> None:
         """Of a device that a rule holds; `case`: the incident that it stands in."""
         key = key_of(member)
+        self._known.add(key)
         self._of[member.device_id][key[0]] = member
         if case is not None:
             self._case[key] = case
@@ -126,11 +128,12 @@ class Gathering:
             self.alone(member, at)
             yield member
 
-    def alone(self, member: IncidentMember, at: datetime) -> None:
+    def alone(self, member: IncidentMember, at: datetime) -> Case:
         """Let it be an incident of its own."""
         case = opened([member], (ALONE, str(member.device_id), member.what), self.rules, at)
         self.know(case)
         self.join(member, case)
+        return case
 
     def _line(self, member: IncidentMember) -> Line | None:
         """The devices that were lost together with this one, among those that stand in no larger incident."""
@@ -153,7 +156,7 @@ class Gathering:
         here = self._loose[organization].values()
         since = min(member.moment for member in here) - 2 * TOGETHER
         for member, case in self._waiting(organization, since):
-            if self.held(*key_of(member)) is None:
+            if key_of(member) not in self._known:
                 if case and id(case.row) not in self.cases:
                     self.know(case)
                 self.hold(member, case)
@@ -232,7 +235,7 @@ class Gathering:
         `others`: those that stand in it as far as is recorded.
         """
         for member in others:
-            if self.held(*key_of(member)) is None:
+            if key_of(member) not in self._known:
                 self.hold(member, case)
         inside = [self._of[device][rule] for (rule, device), its in self._case.items() if its is case]
         for member in sorted(inside, key=_in_time):
@@ -242,7 +245,7 @@ class Gathering:
             member.state, member.gone_at, member.reason, member.next_at = State.GONE, at, Reason.APART, None
             yield member
             self.hold(other)
-            self.alone(other, at)
+            self.alone(other, at).row.parted_from = case.row
             yield other
         self.close(case, at)
 

@@ -104,7 +104,23 @@ def known_of(incidents: Sequence[Incident]) -> tuple[dict[Pair, Known], dict[Pai
             at=message.created_at,
             delivered=message.outcome not in FAILED or pair in accepted,
         )
-    return known, numbers
+    return _of_the_whole(incidents, known) | known, numbers
+
+
+def _of_the_whole(incidents: Sequence[Incident], known: Mapping[Pair, Known]) -> dict[Pair, Known]:
+    """What targets know of incidents of one device that was left of a larger one, which they were told of."""
+    parted = {one.pk: one for one in incidents if one.parted_from_id}
+    told = AlertMessage.objects.filter(incident__in={one.parted_from_id for one in parted.values()})
+    last: dict[Pair, AlertMessage] = {
+        (message.incident_id or 0, message.target_id): message
+        for message in told.order_by("number").only("incident", "target", "snapshot", "created_at")
+    }
+    return {
+        (pk, target): Known(Told.State.FIRING, 1, message.snapshot["rank"], message.created_at)
+        for pk, one in parted.items()
+        for (whole, target), message in last.items()
+        if whole == one.parted_from_id
+    }
 
 
 def _state(message: AlertMessage, accepted: Told.State | None) -> Told.State:

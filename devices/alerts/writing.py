@@ -51,10 +51,17 @@ def write(replay: Replay, *, missed: bool) -> list[Incident]:
     incidents = list(replay.incidents.values())
     there = [incident for incident in incidents if incident.pk]
     new = [incident for incident in incidents if not incident.pk]
-    for incident in new:
+    links = [(incident, incident.merged_into, incident.parted_from) for incident in new]
+    for incident in new:  # what it refers to may be as new
+        incident.merged_into = incident.parted_from = None
         incident.missed = missed and incident.resolved_at is not None
-    Incident.objects.bulk_create(incident for incident in new if incident.merged_into is None)
-    Incident.objects.bulk_create(incident for incident in new if incident.merged_into is not None)
+    Incident.objects.bulk_create(new)
+    linked = [link for link in links if link[1] or link[2]]
+    for incident, merged_into, parted_from in linked:
+        incident.merged_into, incident.parted_from = merged_into, parted_from
+    Incident.objects.bulk_update(
+        [incident for incident, *_ in linked], ("merged_into", "parted_from"), batch_size=500
+    )
     Incident.objects.bulk_update(there, OF_INCIDENT, batch_size=500)
     forgotten = [member.pk for member in replay.forgotten if member.pk]
     IncidentMember.objects.filter(pk__in=forgotten).delete()

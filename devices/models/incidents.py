@@ -43,6 +43,9 @@ class Incident(models.Model):
     ever = models.PositiveIntegerField(default=0)
     rank = models.PositiveSmallIntegerField()  # of the worst status now (devices.rules.vocabulary)
     merged_into = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="merged")
+    parted_from = models.ForeignKey(  # it holds a device that was left of that one
+        "self", on_delete=models.SET_NULL, null=True, related_name="parted"
+    )
     missed = models.BooleanField(default=False)  # began and ended while alerting was away
     # The overlay of a person who takes it on.
     acknowledged_at = models.DateTimeField(null=True)

@@ -1,0 +1,101 @@
+"""Which incident a device stands in: late ones join, singles merge, stragglers go on alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from devices.alerts import rules
+from devices.alerts.rounds import run_round
+from devices.models import AlertMessage, AlertStep, AlertTarget, Incident
+from fleets.models import Fleet
+from tests.devices.alerts.test_rounds import keep_polling, make_devices, make_rule, poll
+from tests.factories import T0, make_fleet, seconds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return make_fleet(vpn_enabled=False, poll_interval=60)
+
+
+def test_a_late_device_joins(fleet: Fleet) -> None:
+    """Devices of an address that poll seldom are lost later than the others, though at the same moment."""
+    make_rule(fleet)
+    address = {"public_address": "203.0.113.7"}
+    soon = make_devices(fleet, 5, **address)
+    seldom = make_devices(fleet, 1, poll_interval=600, **address)
+    poll([*soon, *seldom], 0)
+    for at in range(100, 1200, 20):
+        run_round(T0 + seconds(at))
+    incident = Incident.objects.get()
+    assert (incident.now, incident.last) == (6, T0 + seconds(915))
+
+
+def test_stragglers_go_on_alone(fleet: Fleet) -> None:
+    """Who was told of the whole is told no first message of what is left."""
+    rule = make_rule(fleet)
+    rules.ship(fleet.organization)
+    fleet.organization.alert_rules.exclude(pk=rule.pk).delete()
+    page = AlertTarget.objects.get(organization=fleet.organization)
+    AlertStep.objects.create(rule=rule, target=page)
+    devices = make_devices(fleet, 5)
+    poll(devices, 0)
+    for at in range(100, 300, 20):
+        run_round(T0 + seconds(at))
+    keep_polling(devices[:4], 300, 2000)
+    for at in range(300, 1100, 50):
+        run_round(T0 + seconds(at))
+    first, other = Incident.objects.order_by("pk")
+    assert (first.state, first.at_most, first.resolved_at) == ("resolved", 5, T0 + seconds(420 + 600))
+    reasons = first.members.order_by("reason").values_list("reason", flat=True)
+    assert list(reasons) == ["apart", *["recovered"] * 4]
+    assert (other.state, other.now, other.key) == ("firing", 1, str(devices[4].pk))
+    assert other.parted_from == first
+    assert [message.kind for message in AlertMessage.objects.order_by("pk")] == ["first", "resolved"]
+
+
+def test_singles_that_share_a_cause_become_one(fleet: Fleet) -> None:
+    make_rule(fleet, delay=timedelta(seconds=10))
+    devices = make_devices(fleet, 5)
+    for number, device in enumerate(devices):
+        poll([device], 60 * number)
+        run_round(T0 + seconds(60 * number + 1))
+    for at in range(300, 500, 20):
+        run_round(T0 + seconds(at))
+    oldest, *others = Incident.objects.order_by("opened_at")
+    assert (oldest.state, oldest.now, oldest.kind) == ("firing", 5, 6)
+    assert {other.merged_into for other in others} == {oldest}
+    assert {other.state for other in others} == {"resolved"}
+
+
+def queries(number: int) -> list[int]:
+    """How many each round needs while so many devices are lost, are due, return and are gone."""
+    fleet, counts = make_fleet(vpn_enabled=False, poll_interval=60), []
+    make_rule(fleet)
+    devices = make_devices(fleet, number)
+    run_round(T0)
+    poll(devices, 0)
+    for at in (150, 230, 300):
+        with CaptureQueriesContext(connection) as caught:
+            run_round(T0 + seconds(at))
+        counts.append(len(caught))
+    keep_polling(devices, 310, 500)
+    for at in (320, 440):
+        with CaptureQueriesContext(connection) as caught:
+            run_round(T0 + seconds(at))
+        counts.append(len(caught))
+    transaction.set_rollback(True)
+    return counts
+
+
+def test_a_round_needs_as_many_queries_for_6_as_for_30_devices() -> None:
+    counts = []
+    for number in (6, 6, 30):  # what is read once is read the first time
+        with transaction.atomic():
+            counts.append(queries(number))
+    assert counts[1] == counts[2]
