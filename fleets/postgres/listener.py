@@ -11,13 +11,15 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg.abc import PQGen
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 CHANNEL: Final = "status_changed"
 PROBE_INTERVAL: Final = 5.0  # seconds without a notification, after which the connection is probed
@@ -25,6 +27,18 @@ RETRY_DELAY: Final = 1.0  # seconds until the next attempt to reach the database
 # Called with the primary key of an organization that changed, or None when listening began or ended, so that
 # notifications may have been missed.
 Callback = Callable[[int | None], None]
+
+
+class Connection(psycopg.Connection[Any]):
+    """A connection that sleeps until the database sends something.
+
+    By itself psycopg wakes up ten times a second to notice Ctrl-C, which reaches the main thread only.
+    """
+
+    def wait(
+        self, gen: PQGen[Result], interval: float = PROBE_INTERVAL, timeout: float | None = None
+    ) -> Result:
+        return super().wait(gen, interval, timeout)
 
 
 class Listener:
@@ -80,7 +94,7 @@ class Listener:
 
     def _listen(self) -> None:
         name = connection.settings_dict["NAME"]
-        with psycopg.connect(
+        with Connection.connect(
             settings.DATABASE_DIRECT_URL, dbname=name, application_name="listener", autocommit=True
         ) as opened:
             opened.execute(f"LISTEN {CHANNEL}")
