@@ -38,6 +38,14 @@ class Look:
     newest: datetime | None = None  # the newest moment that this process has read of the database's clock
 
 
+@dataclass(frozen=True)
+class Before:
+    """The own clock just before the database's is read, and the newest reading of that until then."""
+
+    passed: float  # seconds
+    newest: datetime | None
+
+
 class OwnClock:
     """A clock of this process, and the readings of the database's clock that it is compared with.
 
@@ -51,18 +59,28 @@ class OwnClock:
         self._kept: tuple[datetime | None, float] = (None, 0.0)
 
     def look(self, at: datetime | None = None) -> Look:
-        """Read both clocks, and compare them with the kept reading; `at` stands for the database's clock.
+        """Read both clocks, and compare them with the kept reading; `at` stands for the database's clock."""
+        before = self.before(at)
+        return self.compare(before, at or clock.read())
+
+    def before(self, at: datetime | None = None) -> Before:
+        """What is to be known before the database's clock is read, for `compare`.
+
+        `at` stands for the database's clock.
+        """
+        return Before(self._read(), None if at else clock.NEWEST.at)
+
+    def compare(self, before: Before, at: datetime) -> Look:
+        """Compare `at`, a reading of the database's clock after `before`, with the kept reading.
 
         The time that passed is taken at its longest, so that an answer that came late is not taken for a
         step.
         """
-        before, newest = self._read(), None if at else clock.NEWEST.at
-        at = at or clock.read()
-        (since, monotonic), self._looked = self._kept, (at, before)
+        (since, monotonic), self._looked = self._kept, (at, before.passed)
         if since is None:
-            return Look(at, newest=newest)
+            return Look(at, newest=before.newest)
         passed = timedelta(seconds=(self._read() - monotonic) * (1 + SLEWED))
-        return Look(at, since, passed, at - since - passed, newest)
+        return Look(at, since, passed, at - since - passed, before.newest)
 
     def keep(self) -> None:
         """Compare with the newest reading from now on, because what it showed has been dealt with."""

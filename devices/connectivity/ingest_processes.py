@@ -12,6 +12,7 @@ import os
 import random
 import socket
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -30,18 +31,24 @@ SET tcp_user_timeout = 10000
 """
 TAKE: Final = "SELECT pg_try_advisory_lock(%s, %s)"
 FORGET: Final = "DELETE FROM devices_listeningprocess WHERE id = %s"
-# With every liveness sign: record ours, delete those of ended sessions, find the oldest of the others.
-HEARD: Final = """
+# With every liveness sign: record ours, delete those of ended sessions, find the newest of all as they were
+# before, and the oldest of the others.
+AT: Final = "COALESCE(%(at)s::timestamptz, STATEMENT_TIMESTAMP())"
+SIGN: Final = f"""
 WITH own AS (
     INSERT INTO devices_listeningprocess (id, pulse_at, name)
-    SELECT %(id)s, %(at)s, %(name)s WHERE %(id)s <> 0
+    SELECT %(id)s, {AT}, %(name)s WHERE %(id)s <> 0
     ON CONFLICT (id) DO UPDATE SET pulse_at = EXCLUDED.pulse_at, name = EXCLUDED.name
 ), gone AS (
     DELETE FROM devices_listeningprocess
-    WHERE pulse_at < %(silent)s AND id <> %(id)s AND pg_try_advisory_xact_lock(%(lock)s, id) RETURNING id
+    WHERE pulse_at < {AT} - %(silent)s AND id <> %(id)s
+      AND pg_try_advisory_xact_lock(%(lock)s, id) RETURNING id
 )
-SELECT pulse_at, name FROM devices_listeningprocess
-WHERE id <> %(id)s AND id NOT IN (SELECT id FROM gone) ORDER BY pulse_at LIMIT 1
+SELECT {AT}, (SELECT max(pulse_at) FROM devices_listeningprocess), oldest.pulse_at, oldest.name
+FROM (VALUES (true)) AS one LEFT JOIN (
+    SELECT pulse_at, name FROM devices_listeningprocess
+    WHERE id <> %(id)s AND id NOT IN (SELECT id FROM gone) ORDER BY pulse_at LIMIT 1
+) AS oldest ON true
 """
 NEWEST: Final = "SELECT max(pulse_at) FROM devices_listeningprocess"
 
@@ -90,20 +97,33 @@ class Presence:
         return session
 
 
-def heard_by_all(process: int, at: datetime) -> datetime:
-    """Record a liveness sign of the process with this number (0: no sign) at `at`.
+@dataclass(frozen=True)
+class Sign:
+    """A liveness sign that was recorded at `at`.
 
-    Returns up to when all processes listened.
+    `newest` is the newest sign of any process before it, None without one; `reached` is up to when all
+    processes listened.
+    """
+
+    at: datetime
+    newest: datetime | None
+    reached: datetime
+
+
+def record_sign(process: int, at: datetime | None) -> Sign:
+    """Record a liveness sign of the process with this number at `at` (None: the database's clock).
+
+    0 records no sign.
     """
     own: dict[str, Any] = {"id": process, "at": at, "name": f"{socket.gethostname()}:{os.getpid()}"}
     with connection.cursor() as cursor:
-        cursor.execute(HEARD, own | {"silent": at - SILENT, "lock": LOCK})
-        oldest, name = cursor.fetchone() or (at, "")
-    if oldest >= at:
-        return at
+        cursor.execute(SIGN, own | {"silent": SILENT, "lock": LOCK})
+        at, newest_before, oldest, name = cursor.fetchone()
+    if oldest is None or oldest >= at:
+        return Sign(at, newest_before, at)
     if at - oldest > SILENT:
         logger.warning("the ingest process %s has recorded no liveness since %s", name, oldest)
-    return oldest
+    return Sign(at, newest_before, oldest)
 
 
 def newest() -> datetime | None:
