@@ -78,7 +78,7 @@ FROM unnest(%(ids)s::bigint[], %(addresses)s::inet[]) AS seen(id, address) WHERE
 """
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def record_heartbeats(
     device_ids: Iterable[int],
     at: datetime | Moment | None = None,
@@ -154,8 +154,9 @@ def _look(ids: list[int], addresses: Mapping[int, str], at: Moment) -> Look:
 
 def _newer(ids: set[int], at: datetime) -> list[int]:
     """Those of these device ids whose stored poll is older than `at`; their heartbeats are locked."""
-    older = Heartbeat.objects.filter(pk__in=ids, last_poll_at__lt=at)
-    return list(older.values_list("pk", flat=True)) if ids else []
+    if not ids:
+        return []
+    return list(Heartbeat.objects.filter(pk__in=ids, last_poll_at__lt=at).values_list("pk", flat=True))
 
 
 def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:

@@ -56,7 +56,7 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
-    if polls and reported:  # takes the locks of both in the order of all
+    if reported:  # takes the locks of both in the order of all
         both = {*polls, *(device_id for device_id, _ in reported)}
         freezing.hold_for_contact(both)
         settle_devices(both, at)
@@ -65,7 +65,7 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
         supervisors = {device.device_id for device, contact in known if contact.supervisor}
         connectivity.record_heartbeats(polls, at, addresses=addresses, supervisors=supervisors)
     if reported:
-        reports.apply_reports(reported, at)
+        reports.write_reports(reported, at)
     return holders
 
 

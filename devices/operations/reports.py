@@ -61,10 +61,20 @@ def apply_reports(
     impossible values remove one. Several reports of a device apply in order. A report is contact, so it
     activates the device; the caller leaves out frozen devices.
     """
-    at = clock.moment(at)
+    at, reports = clock.moment(at), list(reports)
+    ids = {device_id for device_id, _ in reports}
+    freezing.hold_for_contact(ids)
+    settle_devices(ids, at)
+    return write_reports(reports, at)
+
+
+def write_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: Moment) -> int:
+    """Write these reports, as `apply_reports` takes them; returns how many devices spoke.
+
+    In a transaction that has settled their devices by `at`, and before that called
+    `freezing.hold_for_contact` for them.
+    """
     merged = _merged(reports)
-    freezing.hold_for_contact(merged)
-    settle_devices(list(merged), at)
     before = list(
         Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN)
     )  # locked by settling

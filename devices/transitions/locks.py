@@ -24,7 +24,15 @@ WITH locked AS MATERIALIZED (
 )
 SELECT device_id FROM locked WHERE due_at <= %(at)s
 """
-DEVICES: Final = "SELECT 1 FROM devices_device WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE"
+# How many of the devices, as they are once locked, are connected to a server whose lease ended.
+DEVICES: Final = """
+WITH locked AS MATERIALIZED (
+    SELECT vpn_server_id, vpn_connected FROM devices_device
+    WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE
+)
+SELECT count(s.id) FROM locked
+LEFT JOIN devices_vpnserver s ON s.id = vpn_server_id AND vpn_connected AND s.due_at <= %(at)s
+"""
 
 
 def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
@@ -37,15 +45,16 @@ def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
     return [device for (device,) in _rows(HEARTBEATS, ids, at)]
 
 
-def lock_devices(ids: Iterable[int], at: datetime) -> list[int]:
+def lock_devices(ids: Iterable[int], at: datetime) -> tuple[list[int], int]:
     """Lock these devices with their VPN servers and heartbeats.
 
-    Returns the ids of those whose heartbeat has a deadline due at `at`.
+    Returns the ids of those whose heartbeat has a deadline due at `at`, and how many are connected to a VPN
+    server whose lease ended by then.
     """
     lock_ended_servers(ids, at)
     due = lock_heartbeats(ids, at)
-    _rows(DEVICES, ids, at)
-    return due
+    ((ended,),) = _rows(DEVICES, ids, at)
+    return due, ended
 
 
 def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:

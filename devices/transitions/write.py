@@ -204,7 +204,9 @@ def settle_devices(ids: Iterable[int], at: Moment) -> int:
     transaction: it takes all locks that writing them needs. Returns the number of transitions.
     """
     ids, heard = sorted(ids), at.heard
-    due = lock_devices(ids, heard)
+    due, ended = lock_devices(ids, heard)
+    if not due and not ended:
+        return 0
     lapsed = write_lapsed(due, heard) if due else []
     recorded, others = 2 * len(lapsed), sorted({*due} - {*lapsed})
     while moved := write_passed(others, heard) + write_vpn(ENDED, ids=ids, at=heard):

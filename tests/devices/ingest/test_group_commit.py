@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from devices import keys
+from devices.ingest import contacts
 from devices.ingest.app import CALLS_UNDER_WAY, Ingest
+from devices.ingest.contacts import Contact
 from devices.ingest.group_commit import BATCH_ITEMS, QUEUE_WEIGHT, GroupCommit
 from devices.ingest.http import Refused
 from devices.models import Device, Heartbeat, VpnServer
@@ -127,6 +131,19 @@ def test_a_broken_connection_costs_its_batch_only(world: World, client: Client) 
             assert "retry-after" not in broken.headers
             assert everything() == before
             assert client.call(method, path, key, body).status < 300
+
+
+def test_a_poll_with_a_report_locks_and_settles_its_device_once(world: World) -> None:
+    poll = Contact(world.device_key, is_poll=True, report={"release": "1"}, address="192.0.2.1")
+    first, second = [poll], [replace(poll, report={"release": "2"})]
+    assert contacts.commit(first) == contacts.commit(first)
+    with CaptureQueriesContext(connection) as asked:
+        (holder,) = contacts.commit(second)
+    assert isinstance(holder, keys.KeyHolder)
+    assert Device.objects.get(pk=holder.device_id).release == "2"
+    work = [each["sql"] for each in asked if each["sql"] not in {"BEGIN", "COMMIT"}]
+    assert len(work) == 11
+    assert sum("FOR NO KEY UPDATE" in sql and "devices_device" in sql for sql in work) == 1
 
 
 def test_the_next_batch_gathers_while_one_commits() -> None:
