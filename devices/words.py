@@ -1,6 +1,6 @@
 """Times, durations, numbers and the site's own nouns as texts for pages.
 
-Static/app.js has the texts that tick.
+The browser makes the texts that tick itself (static/app.js).
 """
 
 from datetime import date, datetime, timedelta, tzinfo
