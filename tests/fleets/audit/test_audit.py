@@ -157,6 +157,8 @@ def actions_in(path: Path) -> Iterator[str]:
                 "audit.record",
                 "key_audit.record",
                 "lines.write",
+                "record",
+                "targets.record",
                 "_audit",
                 "_record",
             }:
