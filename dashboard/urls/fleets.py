@@ -11,6 +11,7 @@ from dashboard.pages.fleets import settings as fleet_settings
 from dashboard.pages.jobs import page as jobs
 from dashboard.pages.settings import (
     alert_rules,
+    alert_targets,
     audit,
     device_links,
     fleets,
@@ -21,6 +22,8 @@ from dashboard.pages.settings import (
     plan,
     vpn_servers,
 )
+
+TARGET = "settings/<slug:organization>/alert-targets/<uuid:target>"
 
 app_name = "fleets"
 urlpatterns = [
@@ -66,6 +69,16 @@ urlpatterns = [
         alert_rules.delete,
         name="alert-rule-delete",
     ),
+    path("settings/<slug:organization>/alert-targets/", alert_targets.listed, name="alert-targets"),
+    path("settings/<slug:organization>/alert-targets/new/", alert_targets.new, name="alert-target-new"),
+    path(f"{TARGET}/", alert_targets.change, name="alert-target"),
+    path(f"{TARGET}/test/", alert_targets.test, name="alert-target-test"),
+    path(f"{TARGET}/rotate/", alert_targets.rotate, name="alert-target-rotate"),
+    path(f"{TARGET}/pause/", alert_targets.pause, name="alert-target-pause"),
+    path(f"{TARGET}/resume/", alert_targets.resume, name="alert-target-resume"),
+    path(f"{TARGET}/confirm/", alert_targets.confirm, name="alert-target-confirm"),
+    path(f"{TARGET}/delete/", alert_targets.delete, name="alert-target-delete"),
+    path(f"{TARGET}/messages/<uuid:message>/again/", alert_targets.send_again, name="alert-message-again"),
     path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
     path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),
     path("fleets/<slug:slug>/settings/", fleet_settings.change, name="fleet-settings"),

@@ -172,6 +172,24 @@ PAGES: Final[dict[str, Page]] = {
         members(OPERATOR, 200), members(ADMINISTRATOR, 302), RULE | {"seen": "{seen_rule}"}
     ),
     "fleets:alert-rule-delete": Page(NO, members(ADMINISTRATOR, 302)),
+    "fleets:alert-targets": Page(members(OPERATOR, 200)),
+    "fleets:alert-target-new": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 302),
+        {"kind": "role", "name": "All", "role": "owner"},
+    ),
+    "fleets:alert-target": Page(
+        members(OPERATOR, 200),
+        members(ADMINISTRATOR, 302),
+        {"name": "Owners", "role": "owner", "seen": "{seen_target}"},
+    ),
+    "fleets:alert-target-test": Page(NO, members(ADMINISTRATOR, 200)),
+    "fleets:alert-target-rotate": Page(NO, members(ADMINISTRATOR, 302), {"seen": "{seen_target}"}),
+    "fleets:alert-target-pause": Page(NO, members(ADMINISTRATOR, 302)),
+    "fleets:alert-target-resume": Page(NO, members(ADMINISTRATOR, 302)),
+    "fleets:alert-target-confirm": Page(NO, members(ADMINISTRATOR, 302)),
+    "fleets:alert-target-delete": Page(NO, members(ADMINISTRATOR, 302)),
+    "fleets:alert-message-again": Page(NO, members(ADMINISTRATOR, 302), named={"message": "{message}"}),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),

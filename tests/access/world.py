@@ -13,9 +13,10 @@ from django.test import Client
 
 from dashboard.models import User
 from devices import freezing, jobs, keys
-from devices.alerts import rules
+from devices.alerts import rules, targets
+from devices.alerts.target_values import Wanted
 from devices.background import preregistration
-from devices.models import AlertRule, Device, Job, Mute
+from devices.models import AlertMessage, AlertRule, AlertTarget, Device, Job, Mute
 from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
 from fleets import meanwhile
@@ -25,7 +26,7 @@ from fleets.services.fleets import settings_of, version
 from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
-from tests.incidents import make_incident, put_in
+from tests.incidents import make_incident, put_in, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,10 +105,16 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     )
     rules.ship(organization)
     rule = AlertRule.objects.get(organization=organization, shipped="offline")
+    target, _ = targets.create(
+        organization=organization,
+        wanted=Wanted(kind=AlertTarget.Kind.ROLE, name="Owners", role=Role.OWNER),
+        actor=people[Who.OWNER],
+    )
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     incident = make_incident(organization, T0)
     put_in(incident, [device], rule)
+    message = tell(incident, target, T0, outcome=AlertMessage.Outcome.DEAD)
     mute = Mute.objects.create(
         organization=organization,
         incident=incident,
@@ -151,6 +158,9 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "device_link": str(link.uuid),
         "seen_device_link": device_links.version_of(link),
         "rule": str(rule.uuid),
+        "target": str(target.uuid),
+        "seen_target": targets.version_of(target),
+        "message": str(message.uuid),
         "seen_rule": rules.version_of(rule),
         "selection": str(selection.uuid),
         "action": "deactivate",

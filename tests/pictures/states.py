@@ -126,6 +126,12 @@ OURS: Final = (
     State("alert-rule", clicked(f"{SETTINGS}/alert-rules/", ".own-list a")),
     State("alert-rule-new", at(f"{SETTINGS}/alert-rules/new/")),
     State("alert-rule-faulty", sent(f"{SETTINGS}/alert-rules/new/?condition=share", {}, "Create the rule")),
+    State("alert-targets", at(f"{SETTINGS}/alert-targets/")),
+    State("alert-target", clicked(f"{SETTINGS}/alert-targets/", ".own-list a")),
+    State("alert-target-new", at(f"{SETTINGS}/alert-targets/new/")),
+    State(
+        "alert-target-faulty", sent(f"{SETTINGS}/alert-targets/new/?kind=telegram", {}, "Create the target")
+    ),
     State("vpn-servers", at(f"{SETTINGS}/vpn-servers/")),
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),
@@ -180,6 +186,14 @@ CHANGES: Final = (
         ),
     ),
     State("members-invited", at(f"{SETTINGS}/members/")),
+    State(
+        "alert-target-secret",
+        sent(
+            f"{SETTINGS}/alert-targets/new/?kind=webhook",
+            {"Name": "Ops", "Address": "https://hooks.halden-transit.example/"},
+            "Create the target",
+        ),
+    ),
     State("plan-preview", sent(f"{SETTINGS}/plan/", {"[name=allowance]": "20"}, "Show what changes")),
     State(
         "organization-empty", sent("/organizations/new/", {"Name": "Aker Ferries"}, "Create the organization")

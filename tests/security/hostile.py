@@ -30,6 +30,7 @@ def make_hostile(text: str = HOSTILE) -> None:
     at = clock.now()
     for model in (Organization, Fleet, Device, ApiKey, SavedView, DeviceLink, AlertTarget):
         write(model, text, "name")
+    AlertTarget.objects.update(last_error=text[:300])
     AlertRule.objects.filter(shipped="offline").update(name=text[:60])
     AlertRule.objects.update(note=text, broken=text[:255], scope={"tags": [{"key": text[:100]}]})
     write(Fleet, text, "device_type")
