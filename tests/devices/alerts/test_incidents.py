@@ -82,12 +82,12 @@ def queries(number: int) -> list[int]:
     poll(devices, 0)
     for at in (150, 230, 300):
         with CaptureQueriesContext(connection) as caught:
-            run_round(T0 + seconds(at))
+            run_round(T0 + seconds(at), whole=True)
         counts.append(len(caught))
     keep_polling(devices, 310, 500)
     for at in (320, 440):
         with CaptureQueriesContext(connection) as caught:
-            run_round(T0 + seconds(at))
+            run_round(T0 + seconds(at), whole=True)
         counts.append(len(caught))
     transaction.set_rollback(True)
     return counts
@@ -95,7 +95,7 @@ def queries(number: int) -> list[int]:
 
 def test_a_round_needs_as_many_queries_for_6_as_for_30_devices() -> None:
     counts = []
-    for number in (6, 6, 30):  # what is read once is read the first time
+    for number in (6, 30):
         with transaction.atomic():
             counts.append(queries(number))
-    assert counts[1] == counts[2]
+    assert counts[0] == counts[1]
