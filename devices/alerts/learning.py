@@ -40,7 +40,7 @@ def facts(span: Span, rules: Mapping[int, AlertRule]) -> Iterator[Fact]:
     for rule in enabled:
         if span.looks and rule.condition == Condition.SHARE:
             yield from shares.facts(rule, span.until)
-    if span.looks:
+    if span.looks or any(signal.kind == Signal.Kind.RULE for signal in span.signals):
         for member in recorded.of_deleted_rules():
             yield Fact(span.until, DELETED, member.device_id, None, Reason.CHANGED)
     if compared := _compared(span, rules):

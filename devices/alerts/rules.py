@@ -15,7 +15,7 @@ from devices.alerts import hours, parameters, scopes
 from devices.alerts.hours import Hours
 from devices.alerts.refusals import Invalid, NameTaken, TooMany
 from devices.listing.kept_list import KeptFilters
-from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Listener, Severity
+from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Listener, Severity, Signal
 from fleets import audit
 from fleets.access import locks, roles
 from fleets.meanwhile import ChangedMeanwhile, version
@@ -99,6 +99,7 @@ def create(
         raise TooMany
     rule = AlertRule(organization=organization, **_values(wanted))
     _store(rule, wanted.steps)
+    _signal(rule, at)
     _audit("alert-rule-created", rule, actor, at, after=_told(rule))
     return rule
 
@@ -119,6 +120,7 @@ def change(
         setattr(now, name, value)
     now.broken = ""
     _store(now, wanted.steps)
+    _signal(now, at)
     if (after := _told(now)) != before:
         differ = [name for name in after if after[name] != before[name]]
         was, became = ({name: told[name] for name in differ} for told in (before, after))
@@ -131,6 +133,7 @@ def delete(*, rule: AlertRule, actor: Actor | None, at: datetime | None = None) 
     """Forget the rule; what it told stays. Raises PermissionDenied, AlertRule.DoesNotExist."""
     now = _held(rule, actor)
     _audit("alert-rule-deleted", now, actor, at, before=_told(now))
+    _signal(now, at)
     now.delete()
     listen(now.organization_id)
 
@@ -266,6 +269,17 @@ def _store(rule: AlertRule, steps: Iterable[Step]) -> None:
         for target in dict.fromkeys(step.targets)
     )
     listen(rule.organization_id)
+
+
+def _signal(rule: AlertRule, at: datetime | None) -> None:
+    """Have the next round compare the members of a rule with devices."""
+    Signal.objects.create(
+        organization_id=rule.organization_id,
+        kind=Signal.Kind.RULE,
+        device_id=0,
+        change_id=rule.pk,
+        at=at or clock.now(),
+    )
 
 
 def _own(target: AlertTarget, rule: AlertRule) -> AlertTarget:

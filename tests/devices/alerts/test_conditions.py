@@ -11,7 +11,7 @@ from devices import connectivity
 from devices.alerts import rules
 from devices.alerts.parameters import LongerThan, OfStatus, Share, Vitals
 from devices.alerts.rounds import run_round
-from devices.models import AlertRule, Condition, Device, Incident, IncidentMember, Outage, Signal
+from devices.models import Condition, Device, Incident, IncidentMember, Outage, Severity, Signal
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet
 from tests.devices.alerts.test_rounds import keep_polling, make_devices, make_rule, poll
@@ -221,9 +221,11 @@ def test_members_of_a_rule_that_is_off_are_gone(fleet: Fleet, delete: bool) -> N
     rounds(106, 300)
     assert Incident.objects.get().now == 6
     if delete:
-        rules.delete(rule=rule, actor=None, at=T0)
+        rules.delete(rule=rule, actor=None, at=T0 + seconds(301))
     else:
-        AlertRule.objects.filter(pk=rule.pk).update(enabled=False)
-    run_round(T0 + seconds(400), whole=True)
+        wanted = rules.usual("off", Condition.STATUS, Severity.INFO, enabled=False)
+        seen = rules.version_of(rule)
+        rules.change(rule=rule, wanted=wanted, seen=seen, actor=None, at=T0 + seconds(301))
+    rounds(301)
     assert {row[1:] for row in states()} == {("gone", T0 + seconds(105), "changed")}
     assert Incident.objects.get().state == "resolved"

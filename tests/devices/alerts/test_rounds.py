@@ -12,6 +12,7 @@ from devices.alerts import rules
 from devices.alerts.rounds import run_round
 from devices.models import AlertRule, Condition, Device, Incident, IncidentMember, Severity, Signal
 from fleets.models import Fleet
+from tests.at_once import at_once
 from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
@@ -133,3 +134,15 @@ def test_two_rules_hold_devices_in_one_incident(fleet: Fleet) -> None:
     run_round(T0 + seconds(700))
     incident.refresh_from_db()
     assert (incident.now, incident.at_most) == (5, 6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tellers_write_once(fleet: Fleet) -> None:
+    """Whoever believes to lead waits for the round that goes on, and finds nothing left to do."""
+    make_rule(fleet, delay=timedelta(seconds=10))
+    poll(make_devices(fleet, 6), 0)
+    run_round(T0 + seconds(1))
+    connectivity.settle(T0 + seconds(300))
+    results = at_once(*[lambda: run_round(T0 + seconds(300))] * 3)
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert (Incident.objects.count(), IncidentMember.objects.count()) == (1, 6)
