@@ -5,8 +5,11 @@ import re
 from typing import Any
 
 QUERY = re.compile(r"\?[^\s\"']*")
-# Addresses with a secret: of an invitation, of a password reset, and of confirming an e-mail address.
-LINK = re.compile(r"(/invitations/|/sign-in/new-password/|/account/email/)(?!done/)[^\s\"'/]+")
+# Addresses with a secret: of an invitation, of a password reset, of confirming an e-mail address, and of a
+# link in a mail about alerts.
+LINK = re.compile(
+    r"(/invitations/|/sign-in/new-password/|/account/email/|/confirm-target/|/unsubscribe/)(?!done/)[^\s\"'/]+"
+)
 
 
 class Refused(logging.Filter):

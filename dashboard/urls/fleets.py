@@ -10,6 +10,7 @@ from dashboard.pages.fleets import new as fleet_new
 from dashboard.pages.fleets import settings as fleet_settings
 from dashboard.pages.jobs import page as jobs
 from dashboard.pages.settings import (
+    alert_mail_links,
     alert_rules,
     alert_targets,
     audit,
@@ -47,6 +48,8 @@ urlpatterns = [
     ),
     path("join/", invitations.accept, name="invitation-accept"),
     path("invitations/<secret:secret>/", invitations.opened, name="invitation"),
+    path("confirm-target/<token>/", alert_mail_links.confirm, name="target-confirm"),
+    path("unsubscribe/<token>/", alert_mail_links.unsubscribe, name="unsubscribe"),
     path("settings/<slug:organization>/fleets/", fleets.listed, name="fleets"),
     path("settings/<slug:organization>/fleets/new/", fleet_new.new, name="fleet-new"),
     path("settings/<slug:organization>/audit/", audit.log, name="audit"),

@@ -23,7 +23,6 @@ from devices.alerts import (
     lane,
     looking,
     reposting,
-    secrets,
     superseding,
     told,
     transports,
@@ -89,14 +88,8 @@ def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
         return False
     batch = due if pace.bundles else due[:1]
     lane.keep(mine, at)
-    envelope = Envelope(
-        target,
-        batch,
-        at,
-        secrets.read(target, at),
-        fresh=_is_fresh(batch[-1]),
-        took=partial(_took, mine, batch),
-    )
+    took = partial(_took, mine, batch)
+    envelope = Envelope(target, batch, at, fresh=_is_fresh(batch[-1]), took=took)
     _record(mine, batch, _attempt(send, envelope), now())
     return True
 
@@ -107,7 +100,7 @@ def _post_again(mine: Lane, target: AlertTarget, send: Send, at: datetime) -> bo
     if due_at is not None and due_at <= at:
         lane.keep(mine, at)
         firing = reposting.messages(target)
-        result = _attempt(send, Envelope(target, firing, at, secrets.read(target, at)))
+        result = _attempt(send, Envelope(target, firing, at))
         _posted_again(mine, result, at)
     return False
 

@@ -187,6 +187,8 @@ def _said(error: BaseException) -> str:
         return "Its name is not known."
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "It closed the connection without an answer."
+    if isinstance(error, aiohttp.InvalidURL):  # its text would be the address, which may be a secret
+        return "This is not an address."
     cause = getattr(error, "os_error", None) or error
     if isinstance(cause, ConnectionRefusedError):
         return "It refused the connection."

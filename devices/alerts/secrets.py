@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from cryptography.fernet import InvalidToken
+
 from devices.models import AlertTarget
 from fleets.access.encryption import fernet
 
@@ -15,8 +17,15 @@ SHOWN: Final = 4  # characters of the newest, by which people tell it
 UNTIL: Final = "former_until"  # when the former secret of a rotation ends, in ISO form
 
 
+class Unreadable(Exception):
+    """They were encrypted with another SECRET_KEY, and must be entered again."""
+
+    def __init__(self) -> None:
+        super().__init__("Its secrets cannot be read, since SECRET_KEY has changed. Enter them again.")
+
+
 def read(target: AlertTarget, at: datetime) -> dict[str, str]:
-    """The secrets of a target by name, without a former one whose time is over."""
+    """The secrets of a target by name, without a former one whose time is over. Raises Unreadable."""
     found = stored(target)
     until = found.pop(UNTIL, "")
     if until and datetime.fromisoformat(until) <= at:
@@ -25,10 +34,13 @@ def read(target: AlertTarget, at: datetime) -> dict[str, str]:
 
 
 def stored(target: AlertTarget) -> dict[str, str]:
-    """All that is kept of a target encrypted, for a change of a part of it."""
-    found: dict[str, str] = (
-        json.loads(fernet(KIND).decrypt(target.secrets.encode())) if target.secrets else {}
-    )
+    """All that is kept of a target encrypted, for a change of a part of it. Raises Unreadable."""
+    if not target.secrets:
+        return {}
+    try:
+        found: dict[str, str] = json.loads(fernet(KIND).decrypt(target.secrets.encode()))
+    except InvalidToken as error:
+        raise Unreadable from error
     return found
 
 

@@ -72,7 +72,7 @@ def change(
     if version_of(now) != seen:
         raise ChangedMeanwhile(now.name, now)
     before = _told(now)
-    target_values.put(now, wanted, secrets.stored(now))
+    target_values.put(now, wanted, _kept(now))
     if now.kind == Kind.EMAIL and now.configuration != before["configuration"]:
         now.confirmed_at = None
     now.save()
@@ -129,7 +129,7 @@ def rotate_secret(*, target: AlertTarget, actor: Actor | None, at: datetime | No
     at, now = at or clock.now(), held(target, actor)
     if now.kind != Kind.WEBHOOK:
         raise Invalid("target", "Only a webhook has a secret that signs.")
-    secret, former = webhook.new_secret(), secrets.read(now, at).get("secret", "")
+    secret, former = webhook.new_secret(), _kept(now).get("secret", "")
     until = (at + ROTATION).isoformat()
     secrets.write(now, {"secret": secret, "former": former, secrets.UNTIL: until})
     now.save(update_fields=["secrets", "secret_end"])
@@ -142,6 +142,14 @@ def held(target: AlertTarget, actor: Actor | None) -> AlertTarget:
     locks.hold([target.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, target.organization)
     return AlertTarget.objects.select_for_update(no_key=True).get(pk=target.pk)
+
+
+def _kept(target: AlertTarget) -> dict[str, str]:
+    """The secrets of a target as they are stored; none where they must be entered again."""
+    try:
+        return secrets.stored(target)
+    except secrets.Unreadable:
+        return {}
 
 
 def _told(target: AlertTarget) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from devices import clock
-from devices.alerts import handing, secrets, targets, transports
+from devices.alerts import handing, targets, transports
 from devices.alerts.refusals import Invalid
 from devices.alerts.transports.envelope import Envelope, Outcome, Result
 from devices.models import AlertMessage, AlertTarget
@@ -46,7 +46,7 @@ def send_test(
         created_at=at,
         attempts=1,
     )
-    result = send(Envelope(target, [message], at, secrets.read(target, at)))
+    result = send(Envelope(target, [message], at))
     _tested(message, result, actor, at)
     return result
 

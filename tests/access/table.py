@@ -33,6 +33,7 @@ RULE: Final = {
 }
 PLAN: Final = {"plan": "paid", "allowance": "5", "seen": "{plan}"}
 INCIDENT: Final = {"uuid": "{incident}"}
+LINK: Final = {"token": "made-up"}  # which this site did not sign
 INVITED: Final = {"invitation": "{invitation_digest}"}
 
 
@@ -126,6 +127,8 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:member-remove": Page(NO, members(OWNER, 302)),
     "fleets:invitation-revoke": Page(NO, members(OWNER, 302)),
     # Whoever has the link; it leads on to the page that accepts.
+    "fleets:target-confirm": Page(everybody(404), everybody(404), named=LINK),
+    "fleets:unsubscribe": Page(everybody(404), everybody(404), named=LINK),
     "fleets:invitation": Page(everybody(302)),
     "fleets:invitation-accept": Page(everybody(200), everybody(302), ACCOUNT, session=INVITED),
     # Fleets' settings and keys

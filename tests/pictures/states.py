@@ -40,6 +40,7 @@ SIGNING_IN: Final = (
     out("password-forgotten-sent", at("/sign-in/forgotten/sent/")),
     out("account-inactive", at("/sign-in/inactive/")),
     out("invitation-not-good", at("/invitations/made-up/")),
+    out("alert-link-not-good", at("/confirm-target/made-up/")),
     out("not-found-signed-out", at("/nowhere/")),
 )
 

@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 from typing import Final
 
+from devices.alerts import secrets
 from devices.alerts.transports import (
     alertmanager,
     email,
@@ -21,7 +22,7 @@ from devices.alerts.transports import (
     telegram,
     webhook,
 )
-from devices.alerts.transports.envelope import Envelope, Field, Result, by_http
+from devices.alerts.transports.envelope import Envelope, Field, Outcome, Result, by_http
 from devices.models import AlertTarget
 
 Kind = AlertTarget.Kind
@@ -60,4 +61,7 @@ TRANSPORTS: Final = {
 
 def send(envelope: Envelope) -> Result:
     """Send a message to its target, once."""
-    return TRANSPORTS[Kind(envelope.target.kind)].send(envelope)
+    try:
+        return TRANSPORTS[Kind(envelope.target.kind)].send(envelope)
+    except secrets.Unreadable as error:
+        return Result(Outcome.FAILED, str(error), away=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from devices.alerts import outbound, rendering
+from devices.alerts import outbound, rendering, secrets
 from devices.alerts.outbound import Answer, Request
 from devices.alerts.rendering import Text
 from devices.models import AlertMessage, AlertTarget
@@ -69,7 +69,6 @@ class Envelope:
     target: AlertTarget
     messages: Sequence[AlertMessage]
     at: datetime
-    secrets: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
     took: Callable[[int], None] = lambda person: None
 
@@ -77,6 +76,11 @@ class Envelope:
     def message(self) -> AlertMessage:
         """The newest of its messages."""
         return self.messages[-1]
+
+    @cached_property
+    def secrets(self) -> Mapping[str, str]:
+        """The secrets of the target by name. Raises secrets.Unreadable."""
+        return secrets.read(self.target, self.at)
 
     @cached_property
     def text(self) -> Text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Callable
 
@@ -14,7 +15,7 @@ from devices.alerts import handing, targets
 from devices.alerts.target_values import Wanted
 from devices.models import AlertMessage, AlertTarget, Told
 from tests.devices.alerts.receivers import Call, Reply, WebReceiver
-from tests.devices.alerts.sending import make_message
+from tests.devices.alerts.sending import make_message, make_target, outcome
 from tests.factories import make_organization
 from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
 
@@ -92,6 +93,26 @@ def test_one_killed_between_acceptance_and_record(web: WebReceiver, target: Aler
 
 def ended(process: subprocess.Popen[bytes]) -> Callable[[], bool]:
     return lambda: process.poll() is not None
+
+
+def test_a_receiver_that_does_not_answer_keeps_no_other_waiting(
+    web: WebReceiver, target: AlertTarget
+) -> None:
+    other = make_target("slack", target.organization, {"url": f"{web.url}/other"})
+    released = threading.Event()
+
+    def answer(call: Call) -> Reply:
+        if call.path != "/other":
+            released.wait(PATIENCE)
+        return Reply()
+
+    web.answer = answer
+    (slow,), (quick,) = write(target, 1), write(other, 1)
+    with a_worker("-c", WORK):
+        wait_until(lambda: outcome(quick) == "accepted")
+        assert outcome(slow) == ""
+        released.set()
+        wait_until(lambda: outcome(slow) == "accepted")
 
 
 def test_what_was_never_handed_over_is_found(web: WebReceiver, target: AlertTarget) -> None:

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from devices import clock
-from devices.alerts import secrets, targets, transports
+from devices.alerts import targets, transports
 from devices.alerts.target_values import Wanted
 from devices.alerts.transports.envelope import Envelope
 from devices.models import AlertTarget
@@ -31,7 +31,7 @@ def sent(web: WebReceiver, target: AlertTarget, at: datetime | None = None) -> C
     """What the receiver gets of a message that is sent at this moment."""
     target.refresh_from_db()
     at = at or clock.now()
-    transports.send(Envelope(target, [make_message(target)], at, secrets.read(target, at)))
+    transports.send(Envelope(target, [make_message(target)], at))
     return web.calls[-1]
 
 

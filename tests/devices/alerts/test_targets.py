@@ -238,3 +238,14 @@ def test_a_link_of_a_former_address_does_not_work(
     assert changed.confirmed_at is None
     assert confirming.confirm(token=token(), at=T) is None
     assert confirming.confirm(token="made-up", at=T) is None
+
+
+def test_after_a_change_of_the_secret_key_secrets_must_be_entered_again(
+    organization: Organization, admin: User, settings: Settings
+) -> None:
+    target = create(organization, admin)
+    settings.SECRET_KEY = "another" * 10
+    result = trying.send_test(target=target, actor=admin, at=T)
+    assert result.text == "Its secrets cannot be read, since SECRET_KEY has changed. Enter them again."
+    changed = change(target, admin, values={"topic": "ops", "token": "tk_new"})
+    assert secrets.read(changed, T) == {"token": "tk_new"}

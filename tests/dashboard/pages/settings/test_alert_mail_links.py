@@ -1,0 +1,64 @@
+"""Links in mails about alerts: opening one changes nothing, its button does."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail, signing
+from django.test import Client
+from pytest_django import Settings
+
+from dashboard.models import User
+from devices.alerts import confirming, unsubscribing
+from devices.models import AlertTarget
+from fleets.models import Role
+from tests.devices.alerts.sending import make_target
+from tests.factories import make_member, make_organization
+from tests.pages import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def target() -> AlertTarget:
+    return make_target("email", configuration={"address": "ops@halden.example"})
+
+
+@pytest.fixture
+def person(target: AlertTarget) -> User:
+    return make_member(target.organization, Role.OBSERVER)
+
+
+def path_of(link: str) -> str:
+    return "/" + link.split("/", 3)[3]
+
+
+def test_an_address_is_confirmed(client: Client, target: AlertTarget, settings: Settings) -> None:
+    settings.EMAIL_HOST = "mail.example"
+    admin = make_member(target.organization, Role.ADMINISTRATOR)
+    confirming.send_link(target=target, actor=admin)
+    path = path_of(next(line for line in mail.outbox[0].body.splitlines() if line.startswith("http")))
+    assert "will be sent to" in text_of(client.get(path))
+    target.refresh_from_db()
+    assert target.confirmed_at is None
+    assert "from now on" in text_of(client.post(path))
+    target.refresh_from_db()
+    assert target.confirmed_at
+
+
+def test_a_person_receives_no_more(target: AlertTarget, person: User) -> None:
+    """Also as mail programs post it: with no cookie and no token of a form."""
+    client = Client(enforce_csrf_checks=True)
+    path = path_of(unsubscribing.link(person.pk, target.organization_id))
+    assert "are sent to you by e-mail" in text_of(client.get(path))
+    assert not unsubscribing.wants_no_mail(person.pk, target.organization_id)
+    assert "You receive no more" in text_of(client.post(path, {"List-Unsubscribe": "One-Click"}))
+    assert unsubscribing.wants_no_mail(person.pk, target.organization_id)
+    assert not unsubscribing.wants_no_mail(person.pk, make_organization().pk)
+
+
+@pytest.mark.parametrize("path", ["/confirm-target/", "/unsubscribe/"])
+def test_a_link_that_this_site_did_not_sign(client: Client, path: str, target: AlertTarget) -> None:
+    other = signing.dumps([str(target.uuid), "ops@halden.example"], salt="another")
+    for token in ("made-up", other):
+        assert client.get(f"{path}{token}/").status_code == 404
+        assert client.post(f"{path}{token}/").status_code == 404
