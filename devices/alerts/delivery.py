@@ -74,8 +74,10 @@ def deliver(
 def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
     """Send one message, or a bundle, if one is due and may be sent now; returns whether to look again."""
     at = now()
-    target = AlertTarget.objects.select_related("organization", "person").get(pk=mine.target)
     _give_up(mine, at)
+    target = AlertTarget.objects.select_related("organization", "person").filter(pk=mine.target).first()
+    if target is None:  # deleted meanwhile
+        raise lane.Lost
     if not _takes_messages(target):
         return False
     superseding.supersede(target)
