@@ -188,7 +188,7 @@ def verify(timestamp: int) -> None:
 async def rescue(app: App) -> None:
     """Enqueue jobs again that no worker runs any more, every LOOK seconds until cancelled."""
     while True:
-        if (await app.connector.execute_query_one_async(UNDER_WAY))["any"]:
+        if (await app.connector.execute_query_one_async(UNDER_WAY, dead=DEAD))["any"]:
             await rescue_once(app)
         await asyncio.sleep(LOOK)
 
@@ -216,10 +216,11 @@ def hand_over_lost() -> None:
         handing.hand_over_lost(clock.now())
 
 
-# Whether there is anything to rescue, as a rule not: jobs under way, or several workers.
+# Whether there is anything to rescue, as a rule not: jobs under way, or a worker that died.
 UNDER_WAY: Final = """
 SELECT EXISTS (SELECT FROM procrastinate_jobs)
-    OR (SELECT count(*) > 1 FROM procrastinate_workers)
+    OR EXISTS (SELECT FROM procrastinate_workers
+               WHERE last_heartbeat < now() - make_interval(secs => %(dead)s))
     OR EXISTS (SELECT FROM devices_job WHERE state IN ('waiting', 'running'))
     OR EXISTS (SELECT FROM devices_alertmessage WHERE outcome = '')
     OR EXISTS (SELECT FROM devices_alerttarget WHERE kind = 'alertmanager') AS "any"
