@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from devices.alerts.cases import Case
 from devices.alerts.gathering import Gathering
 from devices.alerts.lifecycle import Away, State
 from devices.listing.grouping import ALONE
-from devices.models import AlertRule, Incident, IncidentMember, Listener, Outage
+from devices.models import AlertRule, Incident, IncidentMember, Outage
 
 DUE = (State.FIRING, State.RECOVERING)
 OPEN = ~Q(state=Incident.State.RESOLVED)
@@ -32,11 +32,6 @@ def rules() -> dict[int, AlertRule]:
 def of_deleted_rules() -> QuerySet[IncidentMember]:
     """Members that are not gone, though their rule is."""
     return IncidentMember.objects.filter(rule=None).exclude(state=State.GONE)
-
-
-def any_rule() -> bool:
-    """Whether any organization has a rule in force."""
-    return Listener.objects.exists()
 
 
 def away(since: datetime) -> Away:
@@ -108,11 +103,3 @@ class Known:
 def members_of(incident: Incident) -> Iterable[IncidentMember]:
     """The members that stand in an incident."""
     return _members().filter(incident=incident.pk, state__in=DUE) if incident.pk else ()
-
-
-def next_at() -> datetime | None:
-    """When the clock alone next changes what is recorded."""
-    member = IncidentMember.objects.aggregate(at=Min("next_at"))["at"]
-    gathering = Incident.objects.filter(state=Incident.State.GATHERING).aggregate(at=Min("tell_at"))["at"]
-    apart = Incident.objects.filter(OPEN, apart_at__isnull=False).aggregate(at=Min("apart_at"))["at"]
-    return min((moment for moment in (member, gathering, apart) if moment), default=None)

@@ -11,7 +11,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from devices import clock, connectivity
-from devices.alerts import learning, recorded, telling
+from devices.alerts import due, learning, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
 from devices.alerts.replay import Replay
@@ -28,13 +28,15 @@ SIGNALS: Final = 100_000  # of one round
 def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> datetime | None:
     """Record what happened up to `at`, and write what is to be told of it.
 
-    It first settles, so that what is recorded is what was until then. `whole`: it compares the members of all
-    rules with devices, as a new leader does. Returns when there is something to do again; None: nothing is
-    known.
+    It first settles, so that what is recorded is what was until then. Where then nothing is due, and the last
+    round is not long ago, it does nothing more. `whole`: it compares the members of all rules with devices,
+    as a new leader does. Returns when there is something to do again; None: nothing is known.
     """
     known = clock.moment(at)
     if deadlines.backlog(known).behind is not None:
         connectivity.settle(known)
+    if not whole and (following := due.read()).waits(known.at):
+        return following.at
     with transaction.atomic():
         Teller.objects.get_or_create(pk=1)
         teller = Teller.objects.select_for_update().get(pk=1)
@@ -44,11 +46,11 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
         teller.compared_at = span.until if span.looks else teller.compared_at
         teller.save()
         Signal.objects.filter(pk__in=[signal.pk for signal in span.signals]).delete()
-        asked = telling.tell(changed, known)
+        telling.tell(changed, known)
         if changed:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify('told', '')")
-        return min((moment for moment in (asked, _next(teller)) if moment), default=None)
+        return due.read().at
 
 
 def _span(teller: Teller, known: Moment, *, whole: bool) -> Span:
@@ -84,10 +86,3 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     clocks = [member for member in members if member.next_at and member.next_at <= span.until]
     replay.play(facts, clocks, list(known.cases.values()), span.until)
     return write(replay, missed=missed)
-
-
-def _next(teller: Teller) -> datetime | None:
-    """When the clock changes something, when no signal tells of something, and at once where one is left."""
-    left = Signal.objects.order_by("pk").values_list("at", flat=True).first()
-    looks = teller.compared_at + LOOK if teller.compared_at and recorded.any_rule() else None
-    return min((moment for moment in (left, looks, recorded.next_at()) if moment), default=None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from devices.alerts import forecast, handing, holds, notices, snapshot, told
 from devices.alerts.decision import Known, decide
@@ -36,16 +36,15 @@ OWN_LISTS: Final = (AlertTarget.Kind.PAGERDUTY, AlertTarget.Kind.ALERTMANAGER)
 UNKNOWN: Final = timedelta(seconds=10)  # until another look where nobody knows how long a hold lasts
 
 
-def tell(incidents: Iterable[Incident], at: Moment) -> datetime | None:
+def tell(incidents: Iterable[Incident], at: Moment) -> None:
     """Write what targets should know of these incidents, and of those that are due to be looked at again.
 
-    In the transaction of a round. Returns when the next one is due; None: when something changes.
+    In the transaction of a round.
     """
     due = Incident.objects.filter(Q(pk__in=[one.pk for one in incidents]) | Q(look_at__lte=at.at))
     found = list(due.select_related("organization").select_for_update(of=("self",)).order_by("pk"))
     if found:
         _tell(found, at)
-    return Incident.objects.aggregate(next=Min("look_at"))["next"]  # type: ignore[no-any-return]
 
 
 def _tell(incidents: Sequence[Incident], at: Moment) -> None:

@@ -76,9 +76,9 @@ class Command(BaseCommand):
             if time.monotonic() >= self.ship_at:
                 rules.ship_missing()
                 self.ship_at = time.monotonic() + SHIPPING
-            due = run_round(whole=new)
-            self.watchdog.look(clock.now())
-            return pause(due, clock.now())
+            due, now = run_round(whole=new), clock.now()
+            self.watchdog.look(now)
+            return pause(due, now)
         except (Error, psycopg.Error) as error:
             if not (availability.is_away(error) or isinstance(error, OperationalError)):
                 raise
