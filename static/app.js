@@ -64,6 +64,33 @@
   // ---- announcements for screen readers ------------------------------------------------------------------------------
   const say = (text) => { const place = $("#announce"); if (place) place.textContent = text; };
 
+  // ---- unread messages ---------------------------------------------------------------------------------------------
+  // Asked for once a page is there, when something on it changed, and now and then; opening the list marks it as read.
+  const unread = (() => {
+    const place = $("#unread"), EVERY = 60000, APART = 2000;
+    let timer = 0, askedAt = -APART, known = Infinity;
+    const ask = () => {
+      clearTimeout(timer);
+      timer = setTimeout(ask, EVERY);
+      if (!place || document.hidden) return;
+      askedAt = performance.now();
+      htmx.trigger(place, "news");
+    };
+    const askSoon = () => { clearTimeout(timer); timer = setTimeout(ask, Math.max(0, askedAt + APART - performance.now())); };
+    place?.addEventListener("htmx:after:swap", () => {
+      const { unread: number, say: words } = $("details", place)?.dataset ?? {};
+      if (Number(number) > known) say(words);
+      known = Number(number ?? Infinity);
+    });
+    place?.addEventListener("toggle", ({ target }) => {
+      if (!target.open || !$(".unread-n", target)) return;
+      htmx.trigger($("form", target), "opened");
+      $(".unread-n", target).remove();
+      known = 0;
+    }, true);
+    return { ask, askSoon };
+  })();
+
   // ---- live refresh ------------------------------------------------------------------------------------------------
   const live = region && (() => {
     const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
@@ -146,7 +173,7 @@
       if (answered(ctx.response)) succeed(); else fail();
     }));
     region.addEventListener("htmx:error", own(fail));
-    region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); }));
+    region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); unread.askSoon(); }));
     region.addEventListener("htmx:finally:request", own(() => {
       const missedSome = again;
       asking = again = false;
@@ -187,7 +214,7 @@
         if (source || !window.EventSource) return;
         source = new EventSource(region.dataset.stream);
         source.addEventListener("listening", () => { lastEventAt = performance.now(); });
-        source.addEventListener("changed", askSoon);
+        source.addEventListener("changed", () => { askSoon(); unread.askSoon(); });
         source.addEventListener("deaf", lose);
         source.addEventListener("error", () => {
           lose();
@@ -303,5 +330,6 @@
   ticked();
   const second = () => { tick(); if (live) { live.beat(); live.draw(); } };
   second();
+  unread.ask();
   setInterval(second, 1000);
 })();

@@ -69,7 +69,11 @@ def tell(incident: Incident, target: AlertTarget, at: datetime, **fields: Any) -
         "reason": "fired",
         "severity": incident.severity,
     }
-    snapshot |= {"incident": str(incident.uuid), "members": {"now": incident.now}}
+    snapshot |= {
+        "incident": str(incident.uuid),
+        "members": {"now": incident.now},
+        "url": f"/incidents/{incident.uuid}/",
+    }
     values: dict[str, Any] = {"kind": "first", "outcome": "accepted", "accepted_at": at, "snapshot": snapshot}
     values |= {"as_of": at, "created_at": at, "number": number}
     return AlertMessage.objects.create(

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from dashboard.pages.incidents import acting, one
+from dashboard.pages.incidents import acting, bell, one
 from dashboard.pages.incidents import list as listing
 
 app_name = "incidents"
 urlpatterns = [
     path("incidents/", listing.incidents, name="list"),
+    path("incidents/bell/", bell.bell, name="bell"),
+    path("incidents/read/", bell.read, name="read"),
     path("incidents/<uuid:uuid>/", one.incident, name="one"),
     path("incidents/<uuid:uuid>/acknowledge/", acting.acknowledge, name="acknowledge"),
     path("incidents/<uuid:uuid>/withdraw/", acting.withdraw, name="withdraw"),

@@ -14,6 +14,7 @@ from devices.alerts import told
 from devices.alerts.attempts import GIVE_UP
 from devices.alerts.reposting import EACH
 from devices.models import AlertMessage, AlertTarget
+from fleets.postgres.listener import CHANNEL
 
 TASK: Final = "alerts.deliver"  # what procrastinate knows it by
 QUEUE: Final = "deliveries"
@@ -26,7 +27,15 @@ def hand_over(messages: Sequence[AlertMessage], at: datetime) -> None:
         outcome=AlertMessage.Outcome.ACCEPTED, accepted_at=at, next_at=None, attempts=1
     )
     told.record(page, at)
+    _ring({message.organization_id for message in page})
     wake({message.target_id for message in messages} - {message.target_id for message in page})
+
+
+def _ring(organizations: Iterable[int]) -> None:
+    """Let the open pages of these organizations hear of it, as of a change of a status, on commit."""
+    with connection.cursor() as cursor:
+        for organization in sorted(organizations):
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(organization)])
 
 
 def wake(targets: Iterable[int], at: datetime | None = None) -> None:

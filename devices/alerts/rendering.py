@@ -67,6 +67,14 @@ def rendered(message: AlertMessage, *, fresh: bool = False, zone: tzinfo | None 
         return _about_incident(message, fresh=fresh)
 
 
+def subject(message: AlertMessage, *, zone: tzinfo | None = None) -> str:
+    """The line of a message that stands for all of it, as in `rendered`."""
+    if message.kind in (Kind.TEST, Kind.NOTICE):
+        return rendered(message, zone=zone).subject
+    with timezone.override(zone or ZoneInfo(settings.TIME_ZONE)):
+        return _subject(message, message.snapshot, fresh=False)
+
+
 def bundled(messages: Sequence[AlertMessage], *, zone: tzinfo | None = None) -> Text:
     """One text for several messages, of which there are too many to send each."""
     texts = [rendered(message, zone=zone) for message in messages]

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from devices.alerts.cause import OF_A_FLEET, Cause
+from devices.alerts.shares import NO_DEVICE
 from devices.listing import grouping
 from devices.listing.line_sentences import ALONE as HAPPENED
 from devices.listing.line_sentences import SENTENCES, sentence
@@ -18,22 +19,25 @@ from devices.rules.vocabulary import RANKS, Status
 from devices.words import counted, of_site, thousands
 from fleets.models import Fleet
 
-# What is said of one device, behind its name, and of {devices}, where nothing was lost.
+# What is said of one device, behind its name, and of {devices}, where nothing was lost: by what a rule found
+# (Lost.what of devices/alerts: unstable.py, comparing.py).
 ELSE: Final = {
-    "flapping": ("changes a link often", "{devices} change a link often"),
-    "silent": ("has not been in contact", "{devices} have not been in contact"),
-    "never-came": ("was registered and never came", "{devices} were registered and never came"),
+    "changes": ("changes a link often", "{devices} change a link often"),
+    "contact": ("has not been in contact", "{devices} have not been in contact"),
+    "arrival": ("was registered and never came", "{devices} were registered and never came"),
     "vitals": ("reports a critical value", "{devices} report a critical value"),
-    "share": ("needs attention", "{devices} need attention"),
 }
+ANYTHING: Final = ("needs attention", "{devices} need attention")
 # What is said of one device when it is over, where that reads differently.
 OVER: Final = {
     "progress": "made no progress",
-    "flapping": "changed a link often",
-    "silent": "had not been in contact",
+    "changes": "changed a link often",
+    "contact": "had not been in contact",
     "vitals": "reported a critical value",
-    "share": "needed attention",
 }
+# Of a rule about a share of devices, which holds none of them.
+SHARE: Final = "The share of devices with the statuses of a rule is above its limit"
+SHARE_OVER: Final = "The share of devices with the statuses of a rule was above its limit"
 
 
 def sentences(incidents: Iterable[Incident], at: datetime) -> dict[int, str]:
@@ -65,21 +69,26 @@ def many_sentence(
         numbers = [0 if over else (counts or {}).get(rank, 0) for rank in range(grouping.RANKS)]
         said = sentence(incident.what, numbers, incident.last - incident.first)
     else:
-        said = ELSE[incident.what][1]
+        said = ELSE.get(incident.what, ANYTHING)[1]
     return said.replace("{devices}", place.replace("{devices}", devices))
 
 
 def one_sentence(incident: Incident, member: Member) -> str:
     """Of one device, by its name."""
-    name = member.device_name or member.device_uuid[:7]
     over = incident.state == Incident.State.RESOLVED
-    if member.rank == RANKS.index(Status.OFFLINE):
-        return f"{name} {'was' if over else 'is'} Offline"
+    if member.device_id == NO_DEVICE:
+        return SHARE_OVER if over else SHARE
+    return f"{member.device_name or member.device_uuid[:7]} {_of_one(incident, member, over=over)}"
+
+
+def _of_one(incident: Incident, member: Member, *, over: bool) -> str:
+    if member.rank == RANKS.index(Status.OFFLINE) and incident.what not in ELSE:
+        return "was Offline" if over else "is Offline"
     if over and incident.what in OVER:
-        return f"{name} {OVER[incident.what]}"
-    return (
-        f"{name} {of_site(HAPPENED[incident.what]) if incident.what in HAPPENED else ELSE[incident.what][0]}"
-    )
+        return OVER[incident.what]
+    if incident.what in HAPPENED:
+        return of_site(HAPPENED[incident.what])
+    return ELSE.get(incident.what, ANYTHING)[0]
 
 
 def _organization(incident: Incident) -> int:

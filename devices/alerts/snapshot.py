@@ -75,7 +75,7 @@ def taken(
         },
         "forecast": dict(forecast) if forecast else None,
         **_advice(devices, at),
-        "devices": [_device(member) for member in devices],
+        "devices": [_device(member) for member in devices if member.device_uuid],
         "more_devices": max(0, incident.now - len(devices)),
         "told_before": {"members": known.members, "at": _time(known.at)} if known else None,
         "acknowledged": dict(acknowledged) if acknowledged else None,

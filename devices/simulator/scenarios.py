@@ -16,7 +16,7 @@ HEALTHY = "healthy"
 STALL = (1900.0, 2500.0)  # longer than the 30 min after which progress counts as stalled
 FIRST = 12.0  # seconds from registering to the first trouble of each kind's first device
 FIRST_BLACKOUT = (60.0, 90.0)  # seconds from the start; until it is seen another half a minute passes
-BLACKOUT = (150.0, 210.0)
+BLACKOUT = (210.0, 270.0)  # an alert is told before it ends: lost for 2 min, gathered for 1 min
 LIT = (900.0, 1500.0)
 GOLDEN = (math.sqrt(5) - 1) / 2
 

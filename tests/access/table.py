@@ -66,6 +66,8 @@ PAGES: Final[dict[str, Page]] = {
     "devices:view-delete": Page(NO, members(OPERATOR, 302)),
     # Incidents: the world has one that is open, and a mute for all of it.
     "incidents:list": Page(signed_in(200)),
+    "incidents:bell": Page(signed_in(200)),
+    "incidents:read": Page(NO, signed_in(204), {"message": "{to_page}"}),
     "incidents:one": Page(members(OBSERVER, 200), named=INCIDENT),
     "incidents:acknowledge": Page(NO, members(OPERATOR, 302), {"acknowledge-note": "Mine"}, named=INCIDENT),
     "incidents:withdraw": Page(NO, members(OPERATOR, 302), named=INCIDENT),

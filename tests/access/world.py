@@ -26,7 +26,7 @@ from fleets.services.fleets import settings_of, version
 from tests import lists
 from tests.access.rules import ADMIN_SIGN_IN, MEMBERS, SIGN_IN, Outcome, Who
 from tests.factories import T0, make_device, make_fleet, make_member, make_organization
-from tests.incidents import make_incident, put_in, tell
+from tests.incidents import make_incident, page_of, put_in, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +115,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     incident = make_incident(organization, T0)
     put_in(incident, [device], rule)
     message = tell(incident, target, T0, outcome=AlertMessage.Outcome.DEAD)
+    to_page = tell(incident, page_of(organization), T0)
     mute = Mute.objects.create(
         organization=organization,
         incident=incident,
@@ -161,6 +162,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "target": str(target.uuid),
         "seen_target": targets.version_of(target),
         "message": str(message.uuid),
+        "to_page": str(to_page.uuid),
         "seen_rule": rules.version_of(rule),
         "selection": str(selection.uuid),
         "action": "deactivate",

@@ -13,11 +13,12 @@ from playwright.sync_api import BrowserContext, Page, ViewportSize
 from dashboard.demo import site as demo
 from dashboard.models import User
 from devices import clock, connectivity
-from devices.models import Device
+from devices.models import AlertRule, Device
 from fleets.models import Fleet, Organization
 from tests.browser.axe import source, violations
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_member
+from tests.incidents import make_incident, page_of, put_in, tell
 from tests.pages import make_every_status
 from tests.pictures import states
 from tests.pictures.reach import Visit
@@ -73,6 +74,11 @@ def account(tmp_path: Path) -> demo.Account:
     server = "a-server-with-quite-a-long-name-" * 3
     connectivity.vpn_alive(server, at=at, boot="b" * 60, organization=fleet.organization)
     Device.objects.filter(fleet=fleet, is_active=True).update(**BUSY)
+    incident = make_incident(fleet.organization, at, key="2001:db8:85a3:8d3:1319:8a2e:370:7348")
+    put_in(incident, lost, AlertRule.objects.filter(organization=fleet.organization).earliest("pk"))
+    tell(incident, page_of(fleet.organization), at)
+    over = {"state": "resolved", "resolved_at": at, "now": 0}
+    make_incident(fleet.organization, at - timedelta(hours=1), **over)
     return account
 
 

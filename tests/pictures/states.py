@@ -56,6 +56,11 @@ FLEETS: Final = (
     State("attention-opened", reach.incident_opened),
     State("attention-of-a-fleet", at("/attention/?fleet=station-kiosks")),
     State("attention-nothing", at("/attention/?fleet=depot-vision")),
+    State("incidents", at("/incidents/")),
+    State("incidents-over", at("/incidents/?state=over")),
+    State("incidents-none-match", at("/incidents/?state=held&severity=info")),
+    State("incident", reach.incident),
+    State("bell-open", clicked("/incidents/", "#unread summary")),
     State("statuses", at("/statuses/")),
 )
 

@@ -24,10 +24,12 @@ from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
+from dashboard.pages.parts.standing import Standing, standing
 from devices import clock
+from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.listing.filters import Filters
-from devices.listing.grouping import tag_keys
+from devices.listing.grouping import Line, tag_keys
 from devices.listing.incidents import LOOKED_AT, Among, Attended, attended
 from devices.rules.vocabulary import RANKS, WORST, always_attended
 from devices.status.counts import count_attended
@@ -66,9 +68,11 @@ class LiveAttention(Live):
     filtered: bool
     form: FilterForm
     found: Trouble
+    maintained: int  # of those that are Offline, in maintenance
     trouble: bool
     causes: int
     items: list[Item]
+    standing: dict[str, Standing]  # the incidents of lines, by the id of the line
     folded: Folded
     own_side: OwnSide
     moved: bool
@@ -114,9 +118,11 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         filtered=asked.filters != Filters(),
         form=filter_form(request, asked.filters, fleets, KEPT, None),
         found=trouble,
+        maintained=0 if asked.filters != Filters() else offline_in_maintenance(scope.chosen, at, aside),
         trouble=trouble.number > 0,
         causes=len(all_lines.lines),
         items=items(lines, among.devices, at, aside, all_lines.oldest),
+        standing=_standing(lines),
         folded=folded(all_lines.young, unstable),
         own_side=own_side(scope.chosen, at),
         moved=moved,
@@ -126,6 +132,13 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         heads={name: sort_head(request, name, asked.sort) for name in ("attention", "since")},
         groups=_groups(request, asked, all_lines),
     )
+
+
+def _standing(lines: Sequence[Line]) -> dict[str, Standing]:
+    """The incident of each line: the one in which most of its named devices stand."""
+    found = standing([device for line in lines for device in line.devices]) if lines else {}
+    of_lines = {line.id: Counter(found[one] for one in line.devices if one in found) for line in lines}
+    return {line: incidents.most_common(1)[0][0] for line, incidents in of_lines.items() if incidents}
 
 
 def _looked_at(

@@ -20,6 +20,7 @@ from dashboard.pages.device.vitals import Vital, vitals
 from dashboard.pages.parts.chart import RANGES, Range
 from dashboard.pages.parts.device_row import doing, tags
 from dashboard.pages.parts.poll_interval import OwnInterval, interval_of
+from dashboard.pages.parts.standing import Standing, standing
 from dashboard.templating import indicators
 from dashboard.templating.indicators import Indicator
 from devices import advice, clock
@@ -46,6 +47,7 @@ class LiveDevice(Live):
     may: May
     up: str
     links: tuple[Indicator, Indicator]
+    standing: Standing | None  # in an open incident
     why: Explanation
     doing: str
     stalled: bool
@@ -90,6 +92,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         may=scope.may(found.organization_id),
         up=links_up(vpn=found.vpn, heartbeat=found.heartbeat),
         links=(indicators.vpn(found), indicators.heartbeat(found)),
+        standing=standing([found.pk]).get(found.pk),
         why=why,
         doing=doing(found),
         stalled=found.stalled,

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.sort_links import Choice
+from devices.alerts.shares import NO_DEVICE
 from devices.clock import Moment
 from devices.models import Device, Incident, IncidentMember
 from devices.status.annotated import DeviceWithStatus
@@ -26,14 +27,18 @@ INSIDE: Final = (State.FIRING, State.RECOVERING)
 
 @dataclass(frozen=True)
 class Held:
-    """A device that a rule holds, or held, in the incident; `device` None: it is gone."""
+    """A device that a rule holds, or held, in the incident; `device` None: it is gone, or none is meant."""
 
     member: IncidentMember
     device: DeviceWithStatus | None
 
     @property
     def name(self) -> str:
-        return self.member.device_name or self.member.device_uuid[:7]
+        return self.member.device_name or self.member.device_uuid[:7] or "Devices of the rule"
+
+    @property
+    def deleted(self) -> bool:
+        return self.device is None and self.member.device_id != NO_DEVICE
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def test_a_site_gets_dark_within_three_minutes_and_comes_back_all_at_once() -> N
     assert [power for _, power in moments[:3]] == [False, True, False]
     (off, _), (on, _), (again, _) = moments[:3]
     assert off + 60 < 3 * MINUTE  # lost after 30 s without a poll, the VPN sooner
-    assert on - off > 2 * MINUTE
+    assert on - off > 3 * MINUTE  # an alert gathers for a minute after two
     assert again - on > 10 * MINUTE
     notices = [[step.notice for _, step in life if step.power is False] for life in lives]
     assert notices[0] != notices[1]

@@ -21,8 +21,9 @@ from tests.pages import make_every_status, refresh, text_of
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock, moved, device, why; the changes; the links; device links; silences
-QUERIES = 11
+# session, person, organizations, clock, moved, device, why; its incident; the changes; the links; device
+# links; silences
+QUERIES = 12
 
 
 @pytest.fixture

@@ -1,0 +1,54 @@
+"""What befell the devices of incidents has words, whatever a rule found."""
+
+from __future__ import annotations
+
+import pytest
+
+from devices.alerts import comparing, shares, snapshot, unstable
+from devices.alerts.sentences import sentences
+from devices.listing import grouping
+from devices.listing.line_sentences import ALONE
+from fleets.models import Fleet
+from tests.factories import T0, make_device, make_fleet
+from tests.incidents import make_incident, make_rule, put_in
+
+pytestmark = pytest.mark.django_db
+
+FOUND = [*ALONE, unstable.WHAT, *comparing.WHAT.values()]
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return make_fleet()
+
+
+@pytest.mark.parametrize("what", FOUND)
+@pytest.mark.parametrize("over", [{}, {"state": "resolved", "resolved_at": T0, "now": 0}])
+def test_one_device_and_several_have_a_sentence(fleet: Fleet, what: str, over: dict[str, object]) -> None:
+    alone = {"kind": grouping.ALONE, "key": "", "what": what, "now": 1, "at_most": 1, "rank": 2}
+    one = make_incident(fleet.organization, T0, **alone | over)
+    put_in(one, [make_device(fleet, name="kiosk-1")], make_rule(fleet.organization), rank=2)
+    many = make_incident(fleet.organization, T0, what=what, **over)
+    said = sentences([one, many], T0)
+    assert said[one.pk].startswith("kiosk-1 ")
+    assert "203.0.113.7" in said[many.pk]
+    assert snapshot.sentence_of(one, {}, T0) == said[one.pk]
+    assert "needs attention" not in said[one.pk]
+
+
+def test_a_share_names_no_device(fleet: Fleet) -> None:
+    alone = {"kind": grouping.ALONE, "key": "", "what": shares.WHAT, "now": 1, "at_most": 1}
+    one = make_incident(fleet.organization, T0, **alone)
+    nobody = make_device(fleet)
+    nobody.pk, nobody.uuid, nobody.name = shares.NO_DEVICE, "", ""
+    put_in(one, [nobody], make_rule(fleet.organization))
+    assert sentences([one], T0)[one.pk] == (
+        "The share of devices with the statuses of a rule is above its limit"
+    )
+
+
+def test_an_end_reads_as_the_past(fleet: Fleet) -> None:
+    alone = {"kind": grouping.ALONE, "key": "", "what": "heartbeat", "at_most": 1, "now": 0}
+    one = make_incident(fleet.organization, T0, state="resolved", resolved_at=T0, **alone)
+    put_in(one, [make_device(fleet, name="tram-1")], make_rule(fleet.organization))
+    assert sentences([one], T0)[one.pk] == "tram-1 was Offline"
