@@ -15,10 +15,12 @@ from pathlib import Path
 
 COUNT = re.compile(r'id="count-([a-z-]+)".*?<b>([^<]+)</b>', re.DOTALL)
 PATIENCE = 120.0  # seconds for the demo to start and its devices to show
+TOLD = 420.0  # and until the loss of devices at one place is told: it begins in the second minute
 
 
 def main(address: str, keyfile: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    started = time.monotonic()
+    deadline = started + PATIENCE
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
     until(deadline, "the site answers", lambda: get(browser, f"{address}/healthz") == "OK\n")
     account = json.loads(keyfile.read_text())
@@ -40,14 +42,16 @@ def main(address: str, keyfile: Path) -> None:
     until(deadline, "all nine statuses occur", lambda: occurring(counts(browser, address)) == 9)
     before = counts(browser, address)
     until(deadline, "the counts change", lambda: counts(browser, address) != before)
+    deadline = started + TOLD
+    until(deadline, "an incident is told at the bell", lambda: told(browser, address), TOLD)
     sys.stdout.write(f"The demo lives: {counts(browser, address)}\n")
 
 
-def until(deadline: float, what: str, condition: Callable[[], bool]) -> None:
+def until(deadline: float, what: str, condition: Callable[[], bool], patience: float = PATIENCE) -> None:
     """Asks every second; ends with what did not happen."""
     while not condition():
         if time.monotonic() > deadline:
-            raise SystemExit(f"In {PATIENCE:.0f} s it did not happen that {what}.")
+            raise SystemExit(f"In {patience:.0f} s it did not happen that {what}.")
         time.sleep(1)
 
 
@@ -59,6 +63,11 @@ def counts(browser: urllib.request.OpenerDirector, address: str) -> dict[str, in
 
 def occurring(numbers: dict[str, int]) -> int:
     return sum(1 for number in numbers.values() if number)
+
+
+def told(browser: urllib.request.OpenerDirector, address: str) -> bool:
+    """Whether the bell has a message about several devices that were lost together."""
+    return bool(re.search(r"\[critical\] \d+ of \d+ devices at", get(browser, f"{address}/incidents/bell/")))
 
 
 def get(browser: urllib.request.OpenerDirector, address: str) -> str:
