@@ -8,7 +8,7 @@ from datetime import datetime
 from devices import clock
 from devices.alerts import parameters
 from devices.alerts.levels import NOT_HELD, covered
-from devices.alerts.lifecycle import Fact, State, microseconds
+from devices.alerts.lifecycle import Fact, Reason, State, microseconds
 from devices.listing.grouping import Lost
 from devices.models import AlertRule, IncidentMember
 from devices.rules.vocabulary import RANKS, Status
@@ -30,9 +30,12 @@ def facts(rule: AlertRule, until: datetime) -> Iterator[Fact]:
     member = IncidentMember.objects.filter(rule=rule, device_id=NO_DEVICE).exclude(state=State.GONE).first()
     percent = asked.percent - (CALMER if member else 0)
     reached = number >= asked.least and number * 100 >= percent * active
-    if reached and (member or _in_incidents(rule, there) < TOLD * number):
-        if member is None or member.state == State.RECOVERING:
-            yield Fact(until, rule.pk, NO_DEVICE, _lost(there, until))
+    waits = member is None or member.state == State.PENDING
+    if reached and waits and _in_incidents(rule, there) >= TOLD * number:
+        if member:
+            yield Fact(until, rule.pk, NO_DEVICE, None, Reason.CHANGED)
+    elif reached and (member is None or member.state == State.RECOVERING):
+        yield Fact(until, rule.pk, NO_DEVICE, _lost(there, until))
     elif member and not reached:
         yield Fact(until, rule.pk, NO_DEVICE, None)
 

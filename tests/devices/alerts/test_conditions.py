@@ -150,6 +150,17 @@ def test_a_share(fleet: Fleet) -> None:
     assert rule.delay == 300
 
 
+def test_a_share_that_an_incident_tells_is_not_told_again(fleet: Fleet) -> None:
+    make_rule(fleet)
+    make_rule(fleet, Condition.SHARE, parameters=Share(20, 3, (Status.OFFLINE,)))
+    poll(make_devices(fleet, 10), 0)
+    rounds(1, 110)
+    assert (0, "pending") in [row[:2] for row in states()]
+    rounds(230, 300, 500)
+    assert [incident.at_most for incident in Incident.objects.all()] == [10]
+    assert 0 not in [row[0] for row in states()]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
