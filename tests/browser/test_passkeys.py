@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from dashboard.models import User
 from fleets.models import AuditEntry
+from tests.browser.conftest import sign_in
 from tests.factories import make_member, make_organization
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +41,7 @@ def authenticator(context: BrowserContext, page: Page) -> tuple[CDPSession, str]
     return devtools, made["authenticatorId"]
 
 
-def sign_in(page: Page) -> None:
+def sign_in_by_password(page: Page) -> None:
     page.goto("/sign-in/?next=/account/passkeys/")
     page.get_by_label("User name or e-mail").fill("ida")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
@@ -66,7 +67,7 @@ def sign_out(page: Page) -> None:
 
 
 def test_a_passkey_signs_in_alone(page: Page, user: User, authenticator: tuple[CDPSession, str]) -> None:
-    sign_in(page)
+    sign_in_by_password(page)
     expect(page.get_by_text("No passkey yet")).to_be_visible()
     add(page, alone=True)
     page.goto("/account/passkeys/")
@@ -81,10 +82,10 @@ def test_a_passkey_signs_in_alone(page: Page, user: User, authenticator: tuple[C
 
 
 def test_a_key_is_the_second_factor(page: Page, user: User, authenticator: tuple[CDPSession, str]) -> None:
-    sign_in(page)
+    sign_in(page.context, user)
     add(page, alone=False)
     sign_out(page)
-    sign_in(page)
+    sign_in_by_password(page)
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
     page.goto("/account/passkeys/")
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
@@ -96,7 +97,7 @@ def test_what_the_browser_will_not_do_is_said(
     page: Page, user: User, authenticator: tuple[CDPSession, str]
 ) -> None:
     devtools, name = authenticator
-    sign_in(page)
+    sign_in(page.context, user)
     add(page, alone=True)
     sign_out(page)
     devtools.send("WebAuthn.setUserVerified", {"authenticatorId": name, "isUserVerified": False})
@@ -109,7 +110,7 @@ def test_what_the_browser_will_not_do_is_said(
 def test_a_removed_passkey_opens_nothing(
     page: Page, user: User, authenticator: tuple[CDPSession, str]
 ) -> None:
-    sign_in(page)
+    sign_in(page.context, user)
     add(page, alone=True)
     Authenticator.objects.filter(type="webauthn").delete()
     sign_out(page)
@@ -121,7 +122,7 @@ def test_a_passkey_added_before_the_address_was_proven_does_not_outlive_a_reset_
     page: Page, user: User, authenticator: tuple[CDPSession, str], settings: Any
 ) -> None:
     User.objects.update(email="ida@example.org")
-    sign_in(page)
+    sign_in(page.context, user)
     add(page, alone=True)
     sign_out(page)
     settings.EMAIL_HOST = "mail.example"

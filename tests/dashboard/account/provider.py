@@ -11,12 +11,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin
 
 import pytest
 import requests
-from django.test import Client
+from django.test import Client, override_settings
 
 from dashboard.account.openid import provider_id
 
@@ -52,29 +51,30 @@ def node() -> str:
 
 
 @contextmanager
-def running(settings: Any, site: str = SITE) -> Iterator[str]:
-    """A provider, named in the settings of a site at this address. Gives its issuer."""
+def running() -> Iterator[str]:
+    """A provider, named in the settings in this block. Gives its issuer."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         issuer = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    settings.OIDC_ISSUER, settings.OIDC_NAME = issuer, "Halden ID"
-    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = "lookout", "a secret that both sides know"
-    client = {
-        "client_id": settings.OIDC_CLIENT_ID,
-        "client_secret": settings.OIDC_CLIENT_SECRET,
-        "redirect_uris": [f"{site}/sign-in/with/{provider_id()}/back/"],
-    }
-    told = json.dumps({"issuer": issuer, "client": client, "people": PEOPLE})
-    process = subprocess.Popen(
-        [node(), str(PEER / "provider.js"), told],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    with process:
-        assert "ready\n" in iter(process.stdout.readline, "")
-        yield issuer
-        process.terminate()
+    secret = "a secret that both sides know"
+    named = {"OIDC_ISSUER": issuer, "OIDC_CLIENT_ID": "lookout", "OIDC_CLIENT_SECRET": secret}
+    with override_settings(OIDC_NAME="Halden ID", **named):
+        client = {
+            "client_id": "lookout",
+            "client_secret": secret,
+            "redirect_uris": [f"{SITE}/sign-in/with/{provider_id()}/back/"],
+        }
+        told = json.dumps({"issuer": issuer, "client": client, "people": PEOPLE})
+        process = subprocess.Popen(
+            [node(), str(PEER / "provider.js"), told],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        with process:
+            assert "ready\n" in iter(process.stdout.readline, "")
+            yield issuer
+            process.terminate()
 
 
 def leave(client: Client, **asked: str) -> str:

@@ -88,8 +88,8 @@ def test_the_database_refuses_an_address_in_another_store(user: User) -> None:
 
 
 @pytest.fixture
-def provider(settings: Any) -> Iterator[str]:
-    with running(settings) as issuer:
+def provider() -> Iterator[str]:
+    with running() as issuer:
         yield issuer
 
 

@@ -21,9 +21,10 @@ pytestmark = pytest.mark.django_db
 CONNECTION = "/account/connection/"
 
 
-@pytest.fixture(autouse=True)
-def issuer(settings: Any) -> Iterator[str]:
-    with running(settings) as issuer:
+@pytest.fixture(scope="module", autouse=True)
+def issuer() -> Iterator[str]:
+    """One provider for all, which remembers nobody who comes with another browser."""
+    with running() as issuer:
         yield issuer
 
 

@@ -29,20 +29,26 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOW = T0 + timedelta(days=40, minutes=20)
 
 
-def counted(whose: Fleet | Organization, at: datetime, **counts: int) -> None:
-    """A tally as it would have been written."""
+def tally(whose: Fleet | Organization, at: datetime, **counts: int) -> FleetTally:
+    """As it would have been written; not saved."""
     fleet, owner = (whose, whose.organization) if isinstance(whose, Fleet) else (None, whose)
     numbers = [counts.get(slug.replace("-", "_"), 0) for slug in Status.values]
-    FleetTally.objects.create(organization=owner, fleet=fleet, at=at, counts=numbers)
+    return FleetTally(organization=owner, fleet=fleet, at=at, counts=numbers)
+
+
+def counted(whose: Fleet | Organization, at: datetime, **counts: int) -> None:
+    tally(whose, at, **counts).save()
 
 
 @pytest.fixture
 def month(fleet: Fleet) -> Moment:
     """Forty days of a fleet: ten devices, of which two were offline in every third hour. Returns now."""
-    for hours in range(40 * 24 + 1):
-        offline = 2 if hours % 3 == 0 else 0
-        for whose in (fleet, fleet.organization):
-            counted(whose, T0 + hours * HOUR, online=10 - offline, offline=offline)
+    FleetTally.objects.bulk_create(
+        tally(whose, T0 + hours * HOUR, online=10 - offline, offline=offline)
+        for hours in range(40 * 24 + 1)
+        for offline in [2 if hours % 3 == 0 else 0]
+        for whose in (fleet, fleet.organization)
+    )
     return clock.moment(NOW)
 
 
