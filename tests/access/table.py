@@ -31,6 +31,12 @@ RULE: Final = {
     "gather_1": "s",
     "hours-zone": "UTC",
 }
+WINDOW: Final = {
+    "title": "Rewiring",
+    "starts": "2036-03-02T22:00",
+    "ends": "2036-03-03T02:00",
+    "zone": "UTC",
+}
 PLAN: Final = {"plan": "paid", "allowance": "5", "seen": "{plan}"}
 INCIDENT: Final = {"uuid": "{incident}"}
 LINK: Final = {"token": "made-up"}  # which this site did not sign
@@ -195,6 +201,13 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:alert-target-confirm": Page(NO, members(ADMINISTRATOR, 302)),
     "fleets:alert-target-delete": Page(NO, members(ADMINISTRATOR, 302)),
     "fleets:alert-message-again": Page(NO, members(ADMINISTRATOR, 302), named={"message": "{message}"}),
+    "fleets:windows": Page(members(OPERATOR, 200)),
+    "fleets:window-new": Page(members(OPERATOR, 200), members(OPERATOR, 302), WINDOW),
+    "fleets:window": Page(members(OPERATOR, 200), members(OPERATOR, 302), WINDOW | {"seen": "{seen_window}"}),
+    "fleets:window-end": Page(NO, members(OPERATOR, 302)),
+    "fleets:window-cancel": Page(NO, members(OPERATOR, 302)),
+    "fleets:mutes": Page(members(OBSERVER, 200)),
+    "fleets:mute-end": Page(NO, members(OPERATOR, 302)),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),

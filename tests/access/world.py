@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,11 @@ from django.test import Client
 
 from dashboard.models import User
 from devices import freezing, jobs, keys
-from devices.alerts import rules, targets
+from devices.alerts import rules, targets, windows
 from devices.alerts.target_values import Wanted
+from devices.alerts.windows import Plan
 from devices.background import preregistration
+from devices.listing.kept_list import KeptFilters
 from devices.models import AlertMessage, AlertRule, AlertTarget, Device, Job, Mute
 from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
@@ -110,6 +112,17 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         wanted=Wanted(kind=AlertTarget.Kind.ROLE, name="Owners", role=Role.OWNER),
         actor=people[Who.OWNER],
     )
+    window = windows.plan(
+        organization=organization,
+        plan=Plan(
+            title="Cabling",
+            scope=KeptFilters(),
+            starts=datetime(2036, 3, 2),  # noqa: DTZ001  wall time
+            ends=datetime(2036, 3, 3),  # noqa: DTZ001
+            zone="UTC",
+        ),
+        actor=people[Who.OPERATOR],
+    )
     chosen = Device.objects.filter(pk=device.pk)
     selection = bulk_actions.select(organization=organization, devices=chosen, listed=None)
     incident = make_incident(organization, T0)
@@ -158,6 +171,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "seen_view": saved_views.version_of(view),
         "device_link": str(link.uuid),
         "seen_device_link": device_links.version_of(link),
+        "window": str(window.uuid),
+        "seen_window": windows.version_of(window),
         "rule": str(rule.uuid),
         "target": str(target.uuid),
         "seen_target": targets.version_of(target),

@@ -138,6 +138,10 @@ OURS: Final = (
     State(
         "alert-target-faulty", sent(f"{SETTINGS}/alert-targets/new/?kind=telegram", {}, "Create the target")
     ),
+    State("maintenance", at(f"{SETTINGS}/maintenance/")),
+    State("window-new", at(f"{SETTINGS}/maintenance/new/")),
+    State("window-faulty", sent(f"{SETTINGS}/maintenance/new/", {"Title": "Rewiring"}, "Plan the window")),
+    State("mutes", at(f"{SETTINGS}/mutes/")),
     State("vpn-servers", at(f"{SETTINGS}/vpn-servers/")),
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),
@@ -198,6 +202,14 @@ CHANGES: Final = (
             f"{SETTINGS}/alert-targets/new/?kind=webhook",
             {"Name": "Ops", "Address": "https://hooks.halden-transit.example/"},
             "Create the target",
+        ),
+    ),
+    State(
+        "maintenance-planned",
+        sent(
+            f"{SETTINGS}/maintenance/new/",
+            {"Title": "Rewiring", "Starts": "2036-03-02T22:00", "Ends": "2036-03-03T02:00"},
+            "Plan the window",
         ),
     ),
     State("plan-preview", sent(f"{SETTINGS}/plan/", {"[name=allowance]": "20"}, "Show what changes")),

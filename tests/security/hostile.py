@@ -17,6 +17,7 @@ from devices.models import (
     DeviceList,
     Job,
     JobResult,
+    MaintenanceWindow,
     SavedView,
     VpnServer,
 )
@@ -30,6 +31,7 @@ def make_hostile(text: str = HOSTILE) -> None:
     at = clock.now()
     for model in (Organization, Fleet, Device, ApiKey, SavedView, DeviceLink, AlertTarget):
         write(model, text, "name")
+    MaintenanceWindow.objects.update(title=text[:60], note=text, by_name=text[:255])
     AlertTarget.objects.update(last_error=text[:300])
     AlertRule.objects.filter(shipped="offline").update(name=text[:60])
     AlertRule.objects.update(note=text, broken=text[:255], scope={"tags": [{"key": text[:100]}]})

@@ -35,7 +35,8 @@ class OwnOrganization:
         """The context that templates/settings/base.html expects, with `more` added.
 
         `tab` is the entry of the side navigation: general, members, plan, keys, device-links, alert-rules,
-        alert-targets, vpn-servers, jobs, audit, fleets, fleet-new, or `fleet:` and the slug of a fleet.
+        alert-targets, maintenance, mutes, vpn-servers, jobs, audit, fleets, fleet-new, or `fleet:` and the
+        slug of a fleet.
         """
         fleets, more_fleets = self._side_fleets(tab)
         return {
