@@ -72,6 +72,8 @@ def asked_to_end() -> asyncio.Event:
 
 async def keep_working(ended: asyncio.Event, *, side_by_side: int = 2) -> None:
     """Run jobs, `side_by_side` at once, until `ended` is set. Waits for a database that is away."""
+    threads = ThreadPoolExecutor(side_by_side + DELIVERIES + SPARE_THREADS)
+    asyncio.get_running_loop().set_default_executor(threads)
     while not ended.is_set():
         try:
             await work_until(ended, side_by_side)
@@ -87,8 +89,6 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
     Raises one of AWAY where the database goes away.
     """
     app = an_app()
-    threads = ThreadPoolExecutor(side_by_side + DELIVERIES + SPARE_THREADS)
-    asyncio.get_running_loop().set_default_executor(threads)
     async with app.open_async():
         workers = [
             asyncio.create_task(take_from(app, JOBS_QUEUE, side_by_side)),

@@ -32,7 +32,7 @@ def request(envelope: Envelope) -> Request:
     body: dict[str, Any] = {
         "routing_key": envelope.value("routing_key"),
         "event_action": ACTIONS.get(Kind(message.kind), "trigger"),
-        "dedup_key": str(message.snapshot.get("incident") or message.uuid),
+        "dedup_key": _key(message),
         "client": "Lookout",
         "client_url": text.url,
         "links": [{"href": text.url, "text": "Open in Lookout"}],
@@ -45,3 +45,9 @@ def request(envelope: Envelope) -> Request:
         },
     }
     return json_request(envelope.value("url", FIELDS[1].usual), body)
+
+
+def _key(message: AlertMessage) -> str:
+    """What is about no incident is one there for each reason, since nothing of ours resolves it."""
+    about = message.snapshot.get("incident")
+    return str(about or f"lookout-{message.organization.slug}-{message.snapshot['reason']}")

@@ -208,9 +208,9 @@ def test_a_change_is_told_by_mail(signed_in: Client, mailing: None) -> None:
     assert "If this was not you" in notice.body
 
 
-def test_the_secret_of_a_link_is_in_no_log() -> None:
-    entry = logging.LogRecord(
-        "uvicorn.access", logging.INFO, "", 0, '"GET /sign-in/new-password/5-abc-def/ HTTP/1.1"', None, None
-    )
+@pytest.mark.parametrize("page", ["sign-in/new-password", "confirm-target", "unsubscribe"])
+def test_the_secret_of_a_link_is_in_no_log(page: str) -> None:
+    said = f'"GET /{page}/5-abc-def/ HTTP/1.1"'
+    entry = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, said, None, None)
     WithoutQuery().filter(entry)
-    assert entry.getMessage() == '"GET /sign-in/new-password/…/ HTTP/1.1"'
+    assert entry.getMessage() == f'"GET /{page}/…/ HTTP/1.1"'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -19,14 +19,18 @@ pytestmark = pytest.mark.django_db
 
 FAILED = Result(Outcome.FAILED, "It answered 500: oh", 500)
 REFUSED = Result(Outcome.REFUSED, "It answered 400: no", 400)
-INCIDENTS = 3
+INCIDENTS = 2
 WRITE = st.tuples(st.just("write"), st.integers(0, INCIDENTS - 1))
 DELIVER = st.tuples(st.just("deliver"), st.sampled_from([ACCEPTED, ACCEPTED, AWAY, FAILED, REFUSED]))
 WAIT = st.tuples(st.just("wait"), st.integers(1, 4000))
 
 
-@given(steps=st.lists(WRITE | DELIVER | WAIT, max_size=40))
-@hypothesis_settings(max_examples=examples(100))
+@example(steps=[("write", 0), ("deliver", FAILED), ("write", 0), ("deliver", ACCEPTED)])
+@example(
+    steps=[("write", 0), ("write", 1), ("deliver", AWAY), ("write", 1), ("wait", 30), ("deliver", ACCEPTED)]
+)
+@given(steps=st.lists(WRITE | DELIVER | WAIT, min_size=4, max_size=40))
+@hypothesis_settings(max_examples=examples(200))
 def test_order_and_superseding(steps: Sequence[tuple[str, object]]) -> None:
     target = make_target("webhook")
     incidents = [make_incident(target.organization) for _ in range(INCIDENTS)]

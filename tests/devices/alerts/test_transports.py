@@ -113,6 +113,22 @@ def test_pagerduty(web: WebReceiver, kind: str, action: str) -> None:
     assert (payload["source"], payload["severity"]) == ("https://lookout.example", "critical")
 
 
+def test_pagerduty_has_one_incident_for_all_notices_of_a_reason(web: WebReceiver) -> None:
+    target = make_target("pagerduty", configuration={"url": web.url}, hidden={"routing_key": "r"})
+    for number in (2, 23):
+        notice = AlertMessage(
+            organization=target.organization,
+            target=target,
+            kind="notice",
+            snapshot={"reason": "storm", "incidents": number, "url": "/incidents/"},
+            as_of=T,
+        )
+        assert transports.send(envelope(target, notice)).outcome == Outcome.ACCEPTED
+    first, second = web.calls
+    assert first.json["dedup_key"] == second.json["dedup_key"]
+    assert second.json["payload"]["summary"] == "and 23 more incidents"
+
+
 def test_alertmanager(web: WebReceiver) -> None:
     call, message = sent(web, "alertmanager", {"url": web.url}, {}, of="resolved")
     assert call.path == "/api/v2/alerts"
