@@ -65,7 +65,7 @@
   const say = (text) => { const place = $("#announce"); if (place) place.textContent = text; };
 
   // ---- unread messages ---------------------------------------------------------------------------------------------
-  // Asked for once a page is there, when something on it changed, and now and then; opening the list marks it as read.
+  // Asked for by htmx once a page is there, and here when something on it changed, and now and then; opening the list marks it as read.
   const unread = (() => {
     const place = $("#unread"), EVERY = 60000, APART = 2000;
     let timer = 0, askedAt = -APART, known = Infinity;
@@ -88,7 +88,8 @@
       $(".unread-n", target).remove();
       known = 0;
     }, true);
-    return { ask, askSoon };
+    timer = setTimeout(ask, EVERY);
+    return { askSoon };
   })();
 
   // ---- live refresh ------------------------------------------------------------------------------------------------
@@ -330,6 +331,5 @@
   ticked();
   const second = () => { tick(); if (live) { live.beat(); live.draw(); } };
   second();
-  unread.ask();
   setInterval(second, 1000);
 })();
