@@ -18,9 +18,10 @@ from dashboard.http.scope import Scope, person, request_scope, signed_in
 from dashboard.pages.devices.saved_query import list_of, list_to_keep, query_of
 from dashboard.pages.parts.access import require
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
+from dashboard.pages.parts.scope_form import unchanging
 from dashboard.pages.parts.sort_links import Choice
 from devices import clock
-from devices.listing.kept_list import KeptList
+from devices.listing.kept_list import KeptFilters, KeptList
 from devices.listing.query_string import address_of
 from devices.models import SavedView
 from devices.operations import saved_views
@@ -62,6 +63,7 @@ class Strip:
     more: bool  # whether there are more views than the menu has
     new: str
     update: Update | None
+    rule: str  # where an alert rule about these devices is created; "": nowhere
 
 
 def view_strip(request: HttpRequest, scope: Scope) -> Strip:
@@ -79,7 +81,16 @@ def view_strip(request: HttpRequest, scope: Scope) -> Strip:
     changed = [view for view in opened if lists.get(view) != now and _may_change(view, scope)]
     updates = [Update(view, saved_views.version_of(view), address_of(now)) for view in changed]
     new = f"{reverse('devices:view-new')}?{address_of(now)}"
-    return Strip(choices, len(views) > len(listed), new, next(iter(updates), None))
+    more, rule = len(views) > len(listed), _rule_address(scope, now)
+    return Strip(choices, more, new, next(iter(updates), None), rule)
+
+
+def _rule_address(scope: Scope, now: KeptList) -> str:
+    """For Administrators of one organization, where the filters name devices and not only their status."""
+    own = [organization for organization in scope.chosen if scope.may(organization.pk).administrator]
+    if len(own) != 1 or unchanging(now.filters) == KeptFilters():
+        return ""
+    return f"{reverse('fleets:alert-rule-new', args=[own[0].slug])}?{address_of(now)}"
 
 
 def _origin(request: HttpRequest) -> UUID | None:

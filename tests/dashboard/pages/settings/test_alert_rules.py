@@ -300,3 +300,12 @@ def test_query_count(
                 administrator.get(address)
             with django_assert_num_queries(FORM_QUERIES):
                 administrator.get(own)
+
+
+def test_a_filtered_list_leads_to_a_new_rule_about_its_devices(
+    administrator: Client, organization: Organization, address: str
+) -> None:
+    make_fleet(organization, slug="sheds")
+    rule = f"{address}new/?fleet=sheds&amp;status=offline"
+    assert rule in administrator.get("/devices/?fleet=sheds&status=offline").content.decode()
+    assert "alert-rules/new/" not in administrator.get("/devices/?status=offline").content.decode()

@@ -1,0 +1,48 @@
+"""Account, Notifications: a person's own quiet hours, and mail of alerts by organization."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from devices.alerts import unsubscribing
+from devices.models import QuietHours
+from fleets.models import Membership, Role
+from tests.factories import make_member, make_organization
+from tests.pages import text_of
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/account/notifications/"
+
+
+def test_quiet_hours_and_mail_are_kept_and_taken_back(client: Client) -> None:
+    ours, theirs = make_organization("Ours", slug="ours"), make_organization("Theirs", slug="theirs")
+    mia = make_member(ours, Role.OBSERVER)
+    Membership.objects.create(organization=theirs, user=mia, role=Role.OBSERVER)
+    client.force_login(mia)
+    assert client.get(PATH).context["form"]["email"].value() == ["ours", "theirs"]
+    sent = {"email": ["theirs"], "hours-zone": "Europe/Oslo", "hours-day0": "22:00-24:00"}
+    assert "Your notifications are saved." in text_of(client.post(PATH, sent, follow=True))
+    quiet = QuietHours.objects.get(person=mia)
+    assert (quiet.zone, quiet.weekly, quiet.critical_passes) == ("Europe/Oslo", [[0, 1320, 1440]], False)
+    assert unsubscribing.wants_no_mail(mia.pk, ours.pk)
+    assert not unsubscribing.wants_no_mail(mia.pk, theirs.pk)
+    page = client.get(PATH)
+    assert page.context["hours"]["day0"].value() == "22:00-24:00"
+    assert page.context["form"]["email"].value() == ["theirs"]
+    client.post(PATH, {"email": ["ours", "theirs"], "hours-zone": "Europe/Oslo"})
+    assert not QuietHours.objects.exists()
+    assert not unsubscribing.wants_no_mail(mia.pk, ours.pk)
+
+
+def test_what_is_refused_changes_nothing(client: Client) -> None:
+    ours = make_organization("Ours", slug="ours")
+    client.force_login(make_member(ours, Role.OBSERVER))
+    assert "Write each as 08:00-18:00" in text_of(
+        client.post(PATH, {"hours-zone": "UTC", "hours-day0": "night"})
+    )
+    make_organization("Far", slug="far")
+    page = client.post(PATH, {"email": ["far"], "hours-zone": "UTC", "hours-day0": "22:00-24:00"})
+    assert "far is not one of the available choices." in text_of(page)
+    assert not QuietHours.objects.exists()
