@@ -38,7 +38,7 @@ class InOneThread(ASGIHandler):
 
 
 limits = Limits(InOneThread())
-event_stream.EVENT_STREAM.requests_in_progress = lambda: limits.under_way
+event_stream.EVENT_STREAM.requests_in_progress = lambda: limits.in_progress
 
 
 async def pages_or_events(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 8000
 TICK = 1.0  # seconds between two looks at the clock, for the head `Date`
-UNREAD = 30_000  # milliseconds in which a caller takes nothing of its answer, and is let go
+UNREAD = 30_000  # milliseconds after which a connection is closed if the client reads nothing of the response
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def running_server(state: Path) -> Iterator[None]:
 def wait_until(ready: threading.Event, server: Server) -> None:
     until = time.monotonic() + START_TIMEOUT
     while not ready.wait(ending.TICK):
-        ending.look()
+        ending.check()
         if time.monotonic() > until:
             raise RuntimeError(f"The embedded PostgreSQL did not start:\n{server.log_tail()}")
 
@@ -108,7 +108,7 @@ def main(command: list[str]) -> int:
         os.execvp(command[0], command)  # noqa: S606 - it is the user's own command
     state = os.environ.get("STATE_DIRECTORY") or Path(__file__).resolve().parent.parent / "var"
     with running_server(Path(state)):
-        ending.look()
+        ending.check()
         child = subprocess.Popen(command)
         for number in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C reaches the command as well
             signal.signal(number, lambda received, _frame: child.send_signal(received))

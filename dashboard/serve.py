@@ -102,7 +102,7 @@ def beside(address: str, environment: dict[str, str], *, demo: bool) -> list[Pro
     """The programs that run beside the site at `address`."""
     quiet = ("--verbosity", "0")
     group = [Program("background", manage("run_background", *quiet), environment)]
-    if demo:  # not started again: its end shows how devices decay
+    if demo:  # the simulator is not restarted, so that stopping it shows how statuses change
         proxy = ("--proxy", DEMO_PROXY) if environment.get("TRUSTED_PROXIES") == DEMO_PROXY else ()
         simulate = manage("simulate", "--url", address, *proxy, *quiet)
         group.append(Program("simulator", simulate, environment, restart=False))

@@ -50,17 +50,17 @@ def prove_first(request: HttpRequest) -> HttpResponseBase:
 
 
 def proven(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """A page that adds what signs in: not while the account has an address that somebody only typed.
+    """A view decorator for pages that add a way to sign in: the account's address must be confirmed.
 
-    Whoever typed it would keep a way in after the address's own person has reset the password.
+    Otherwise a person who only typed the address would keep access after its owner resets the password.
     """
-    one_by_one = in_turn(view)
+    serialized = in_turn(view)
 
     @wraps(view)
     def wrapper(request: HttpRequest, /, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if must_prove(person(request)):
             return prove_first(request)
-        return one_by_one(request, *args, **kwargs)
+        return serialized(request, *args, **kwargs)
 
     return wrapper
 

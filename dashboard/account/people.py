@@ -23,12 +23,14 @@ PLAIN: Final = {"class": "form-control", "autocapitalize": "none", "spellcheck":
 
 
 def named(login: str) -> User | None:
-    """Whose e-mail address or, else, user name this is, whatever its case and width; None: nobody's."""
+    """The account with this e-mail address or, if there is none, this user name, in any case and width."""
     login = login.strip()
     form = canonical(login)
-    having = {user.email: user for user in User.objects.filter(email__in={login.lower(), form} - {""})}
+    by_email = {user.email: user for user in User.objects.filter(email__in={login.lower(), form} - {""})}
     return (
-        having.get(login.lower()) or having.get(form) or User.objects.filter(canonical_username=form).first()
+        by_email.get(login.lower())
+        or by_email.get(form)
+        or User.objects.filter(canonical_username=form).first()
     )
 
 

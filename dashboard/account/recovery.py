@@ -18,13 +18,13 @@ RESET: Final = "a password reset by e-mail"
 
 @transaction.atomic
 def forget_factors(user: User, *, by: str = "the console") -> int:
-    """Remove every second factor of this person; `by` stands in the log. Returns how many there were."""
-    found = list(Authenticator.objects.select_for_update().filter(user=user))
-    for record in found:
+    """Remove every second factor of this person, and return their number; `by` is the actor in the log."""
+    records = list(Authenticator.objects.select_for_update().filter(user=user))
+    for record in records:
         words = {"factor": factors.words_of(record)}
         lines.write("factor-removed", user, actor=None, before=words, by=by)
         record.delete()
-    return len(found)
+    return len(records)
 
 
 @transaction.atomic
@@ -42,9 +42,9 @@ def prove_by_reset(user: User) -> int:
 
 
 def _forget_connections(user: User) -> int:
-    found = list(SocialAccount.objects.select_for_update().filter(user=user))
-    for record in found:
+    records = list(SocialAccount.objects.select_for_update().filter(user=user))
+    for record in records:
         connection = lines.connection(record)
         lines.write("sign-in-disconnected", user, actor=None, before=connection, by=RESET)
         record.delete()
-    return len(found)
+    return len(records)

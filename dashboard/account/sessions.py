@@ -35,7 +35,7 @@ def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
     """The sessions that are open at `at`: the one with the key `current` first, then the newest."""
     alive = Session.objects.filter(expire_date__gt=at).values("session_key")
     kept = UserSession.objects.filter(user=user, session_key__in=alive).order_by("-created_at", "-pk")
-    found = [
+    sessions = [
         Open(
             session.pk,
             session.created_at,
@@ -45,7 +45,7 @@ def open_ones(user: User, current: str | None, at: datetime) -> list[Open]:
         )
         for session in kept
     ]
-    return sorted(found, key=lambda session: not session.is_current)
+    return sorted(sessions, key=lambda session: not session.is_current)
 
 
 @transaction.atomic
@@ -73,8 +73,8 @@ def forget(key: str | None) -> None:
     UserSession.objects.filter(session_key=key).delete()
 
 
-def _end(user: User, but: str | None, **wanted: int) -> int:
-    ending = UserSession.objects.filter(user=user, **wanted).exclude(session_key=but)
+def _end(user: User, but: str | None, **lookups: int) -> int:
+    ending = UserSession.objects.filter(user=user, **lookups).exclude(session_key=but)
     keys = list(ending.values_list("session_key", flat=True))
     ended, _ = Session.objects.filter(session_key__in=keys).delete()
     ending.filter(session_key__in=keys).delete()

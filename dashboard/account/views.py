@@ -24,7 +24,7 @@ from dashboard.http.scope import person, signed_in
 from fleets.text import Words
 
 CONTROL: Final = {"class": "form-control"}
-LONGEST_TEXTS: Final = 4500  # characters: a page to come back to, with the longest query that is kept
+LONGEST_VALUE: Final = 4500  # characters: enough for a page to return to, with the longest stored query
 
 
 class ProfileForm(forms.Form):
@@ -61,8 +61,8 @@ class ProfileForm(forms.Form):
 @signed_in
 def profile(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    now = {name: getattr(user, name) for name in ("first_name", "last_name", "time_zone")}
-    form = ProfileForm(request.POST or None, initial=now)
+    initial = {name: getattr(user, name) for name in ("first_name", "last_name", "time_zone")}
+    form = ProfileForm(request.POST or None, initial=initial)
     if form.is_valid():
         people.edit_profile(user, **form.cleaned_data)
         messages.success(request, "Your profile is saved.")
@@ -98,13 +98,13 @@ def add_app(request: HttpRequest) -> HttpResponseBase:
 
 @require_POST
 def leave(request: HttpRequest, provider_id: str) -> HttpResponseBase:
-    """Leads to the OpenID Connect provider, by a page and not by a redirection.
+    """Lead to the OpenID Connect provider, by a page and not by a redirect.
 
-    A form's redirection to another site would have to be allowed in the content policy of every page. What
-    it says is kept in a session until the person comes back, so it is no longer than our own pages say.
+    A form that redirects to another site would have to be allowed in the content security policy of every
+    page. The request's values are stored in a session until the person returns, so their length is limited.
     """
-    texts = [*request.POST.values(), *request.GET.values()]
-    if any(len(str(value)) > LONGEST_TEXTS for value in texts):
+    values = [*request.POST.values(), *request.GET.values()]
+    if any(len(str(value)) > LONGEST_VALUE for value in values):
         return render(request, "400.html", status=400)
     try:
         answer: HttpResponseBase = openid.login(request, provider_id)

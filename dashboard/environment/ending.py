@@ -19,8 +19,8 @@ TICK: Final = 0.1  # seconds between two checks
 PATIENCE: Final = 5.0  # seconds that a program has to end after SIGTERM
 
 _asked: list[int] = []
-_told, _tell = os.pipe()  # a byte for each signal: whoever waits sleeps until one comes
-os.set_blocking(_tell, False)
+_wake_read, _wake_write = os.pipe()  # a byte for each signal: `wait` sleeps until one comes
+os.set_blocking(_wake_write, False)
 
 
 class Stopped(BaseException):
@@ -29,7 +29,7 @@ class Stopped(BaseException):
 
 def heed() -> None:
     """Handle the signals in ENDING: from now on they are stored and do nothing else."""
-    signal.set_wakeup_fd(_tell, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(_wake_write, warn_on_full_buffer=False)
     for number in ENDING:
         signal.signal(number, lambda received, frame: _asked.append(received))
 
@@ -39,7 +39,7 @@ def asked() -> int:
     return _asked[0] if _asked else 0
 
 
-def look() -> None:
+def check() -> None:
     """Raise Stopped if a signal has asked this program to end."""
     if _asked:
         raise Stopped
@@ -48,24 +48,24 @@ def look() -> None:
 def wait(seconds: float) -> None:
     """Sleep for so many seconds; raises Stopped as soon as a signal asks this program to end."""
     until = time.monotonic() + seconds
-    look()
+    check()
     while (left := until - time.monotonic()) > 0:
-        if select.select([_told], [], [], left)[0]:
-            os.read(_told, 64)
-        look()
+        if select.select([_wake_read], [], [], left)[0]:
+            os.read(_wake_read, 64)
+        check()
 
 
 def run(
     command: Sequence[str], environment: Mapping[str, str], *, read: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a program to its end, and returns what it printed if we `read` that, which is not much.
+    """Run a program to its end; `read` returns its output, which must be short.
 
-    Raises Stopped as soon as somebody asks us to end, once the program has ended too. It has a session of its
-    own: Ctrl-C reaches us alone.
+    If a signal asks this program to end, it ends the other one and raises Stopped. The other one has a
+    session of its own, so that Ctrl-C reaches this program alone.
     """
-    where = subprocess.PIPE if read else subprocess.DEVNULL
+    stdout = subprocess.PIPE if read else subprocess.DEVNULL
     with subprocess.Popen(
-        command, env=environment, stdout=where, text=True, start_new_session=True
+        command, env=environment, stdout=stdout, text=True, start_new_session=True
     ) as process:
         try:
             while process.poll() is None:

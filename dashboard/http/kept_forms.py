@@ -34,8 +34,8 @@ def session(request: HttpRequest) -> HttpResponse:
 
 
 def old_token(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's refusal of a form whose token is not of this session, which signing in begins anew."""
-    return _again(request) or csrf_failure(request, reason)
+    """The response to a form whose CSRF token is of an earlier session; Django's refusal if not preserved."""
+    return _preserved(request) or csrf_failure(request, reason)
 
 
 def middleware(
@@ -46,7 +46,7 @@ def middleware(
     def answer(request: HttpRequest) -> HttpResponseBase:
         signed_out = request.method == "POST" and not request.user.is_authenticated
         response = get_response(request)
-        return _again(request) or response if signed_out and _leads_to_sign_in(response) else response
+        return _preserved(request) or response if signed_out and _leads_to_sign_in(response) else response
 
     return answer
 
@@ -56,8 +56,8 @@ def _leads_to_sign_in(response: HttpResponseBase) -> bool:
     return response.status_code == 302 and path in {reverse("account_login"), reverse("admin:login")}
 
 
-def _again(request: HttpRequest) -> HttpResponse | None:
-    """The form with what was entered, to be sent again; None where that is not to be kept."""
+def _preserved(request: HttpRequest) -> HttpResponse | None:
+    """A page with the form's entered values, to send again; None if they must not be preserved."""
     fields = [(name, value) for name, values in request.POST.lists() for value in values if name != TOKEN]
     if not fields or request.FILES or any(SECRET.search(name) for name, _ in fields):
         return None

@@ -26,11 +26,11 @@ class Proxied:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            scope["caller"] = told = client_address.caller(scope)
-            PAGES.note(told, scope["headers"], session_in(scope["headers"]))
-            if told.address:
-                port = scope["client"][1] if told.address == told.peer else 0
-                scope |= {"client": (told.address, port), "scheme": told.scheme or scope["scheme"]}
+            scope["caller"] = caller = client_address.caller(scope)
+            PAGES.note(caller, scope["headers"], session_in(scope["headers"]))
+            if caller.address:
+                port = scope["client"][1] if caller.address == caller.peer else 0
+                scope |= {"client": (caller.address, port), "scheme": caller.scheme or scope["scheme"]}
         await self._app(scope, receive, send)
 
 

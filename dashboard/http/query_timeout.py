@@ -1,9 +1,8 @@
-"""What a page asks the database ends after a while: its reader has given up, and others wait.
+"""The timeout of database statements of pages, whose reader has given up by then while others wait.
 
-As PostgreSQL's statement_timeout, but kept here and sent as a cancellation: a setting of the session would
-stay with the server's connection behind a PgBouncer in transaction mode, for jobs and devices too. What a
-page sends after its answer has begun, as an export does, goes at its reader's pace; jobs and what devices
-call do not come through here.
+It cancels statements from here, as a statement_timeout of the session would stay with the server's
+connection behind a PgBouncer in transaction mode, and so apply to jobs and devices. Statements after a
+response has begun, as in exports, have no timeout, nor have jobs and the calls of devices.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-LONGEST: Final = 30.0  # seconds of one statement
-LOOK: Final = 0.5  # seconds between two looks at what is under way
-CANCEL_WITHIN: Final = 5.0  # seconds to tell the server
+LONGEST: Final = 30.0  # seconds that a statement may take
+CHECK_INTERVAL: Final = 0.5  # seconds between two checks of running statements
+CANCEL_WITHIN: Final = 5.0  # seconds that sending a cancellation may take
 
 
 @dataclass(eq=False)
@@ -52,37 +51,37 @@ class Watch:
 
     def __init__(self, longest: float = LONGEST) -> None:
         self.longest = longest
-        self._under_way: set[Statement] = set()
+        self._running: set[Statement] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @contextmanager
     def over(self, used: psycopg.Connection[Any]) -> Iterator[None]:
-        """A statement on this connection; it raises QueryCanceled where it took too long."""
+        """Watch the statement that the block runs on this connection; it raises QueryCanceled when late."""
         statement = Statement(used, time.monotonic() + self.longest)
         with self._lock:
-            self._under_way.add(statement)
+            self._running.add(statement)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="patience", daemon=True)
+                self._thread = threading.Thread(target=self._watch, name="query-timeout", daemon=True)
                 self._thread.start()
         try:
             yield
         finally:
             with self._lock:
-                self._under_way.discard(statement)
+                self._running.discard(statement)
             statement.end()
 
-    def look(self, now: float) -> None:
-        """Cancel what has run too long at `now`, seconds of time.monotonic()."""
+    def cancel_late(self, now: float) -> None:
+        """Cancel the statements that have run too long at `now`, in seconds of time.monotonic()."""
         with self._lock:
-            late = [query for query in self._under_way if query.ends_at <= now]
+            late = [statement for statement in self._running if statement.ends_at <= now]
         for statement in late:
             statement.cancel()
 
     def _watch(self) -> None:
         while True:
-            time.sleep(LOOK)
-            self.look(time.monotonic())
+            time.sleep(CHECK_INTERVAL)
+            self.cancel_late(time.monotonic())
 
 
 WATCH: Final = Watch()
@@ -91,13 +90,13 @@ WATCH: Final = Watch()
 def middleware(
     get_response: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Stands before everything that asks the database for a page."""
+    """Django middleware: applies the timeout to all statements of a request."""
 
-    def patient(request: HttpRequest) -> HttpResponseBase:
+    def with_timeout(request: HttpRequest) -> HttpResponseBase:
         with connection.execute_wrapper(_limited):
             return get_response(request)
 
-    return patient
+    return with_timeout
 
 
 def _limited(

@@ -46,13 +46,13 @@ class RateLimits:
         """
         with self._lock:
             person = None if file else self._person.get(hash(session))
-            if person is None and not address:  # on a socket: who is in front has limits of its own
+            if person is None and not address:  # on a Unix socket, where the proxy in front limits addresses
                 return True
-            strangers = self._files if file else self._visitors
-            buckets, who = (strangers, origin(address)) if person is None else (self._people, person)
-            if buckets.is_empty(who, now):
+            by_address = self._files if file else self._visitors
+            buckets, key = (by_address, origin(address)) if person is None else (self._people, person)
+            if buckets.is_empty(key, now):
                 return False
-            buckets.take(who, now)
+            buckets.take(key, now)
             return True
 
     def note(self, session: str, person: Hashable | None) -> None:

@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 BODY_LIMIT: Final = 5 * 1024 * 1024  # bytes: some 50,000 lines of a list of devices
-# A body has this many seconds, and one more for each so many bytes that came.
-BODY_PATIENCE: Final = 20.0
+# A body may take this many seconds, and one more for each BODY_PACE bytes that have arrived.
+BODY_TIMEOUT: Final = 20.0
 BODY_PACE: Final = 8 * 1024
-AT_HAND: Final = 64 * 1024  # bytes of a body that are there before a thread begins with it
-# A body that is larger than this takes memory, then a file and its descriptor, until it was read: few do so.
+READ_AHEAD: Final = 64 * 1024  # bytes of a body that are received before a thread begins with it
+# A larger body takes memory, then a file and its descriptor, until it is read, so few are received at once.
 LARGE: Final = 256 * 1024  # bytes
 LARGE_AT_ONCE: Final = 20
-ANSWER_PATIENCE: Final = 60.0  # seconds to take an answer
-ANSWER_KEPT: Final = 1024 * 1024  # bytes; what is longer, as an export, goes at the reader's pace
-UNDER_WAY: Final = 40  # pages a process makes at once: more would only wait for the database
+RESPONSE_TIMEOUT: Final = 60.0  # seconds in which a client must read a response
+RESPONSE_BUFFER: Final = 1024 * 1024  # bytes; longer responses, as exports, are sent at the client's pace
+IN_PROGRESS: Final = 40  # requests at once in a process: more would only wait for the database
 
 THEMES: Final = ("light", "dark")
 # Requests that are expensive and open to strangers, by method and path.
@@ -64,13 +64,13 @@ class Limits:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._made: dict[Any, list[Any]] = {}  # the answers of refusals, by all that they depend on
-        self._making: dict[Any, asyncio.Event] = {}
-        self.under_way = 0
-        self.large = 0  # bodies of this size that are here
+        self._refusals: dict[Any, list[Any]] = {}  # messages of rendered refusals, by all that they depend on
+        self._rendering: dict[Any, asyncio.Event] = {}
+        self.in_progress = 0  # requests
+        self.large = 0  # requests with a body larger than LARGE
 
     async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        body, answer = Body(self, scope, receive), Answer(send)
+        body, answer = Body(self, scope, receive), Response(send)
         with body.slots:
             await body.begin()
             if REFUSAL in scope:
@@ -79,29 +79,29 @@ class Limits:
                 await self._app(scope, body, answer)
         await answer.finish()
 
-    async def _refuse(self, scope: Any, body: Body, answer: Answer) -> None:
-        """With the page that Django made for one like this, which others wait for."""
-        kind = (scope[REFUSAL], scope["scheme"], *_looks(scope["headers"]))
-        if making := self._making.get(kind):
-            await making.wait()
-        if kind in self._made:
-            for message in self._made[kind]:
+    async def _refuse(self, scope: Any, body: Body, answer: Response) -> None:
+        """Answer with the refusal that Django rendered for an equal request, or render it once."""
+        kind = (scope[REFUSAL], scope["scheme"], *_appearance(scope["headers"]))
+        if rendering := self._rendering.get(kind):
+            await rendering.wait()
+        if kind in self._refusals:
+            for message in self._refusals[kind]:
                 await answer(message)
             return
-        self._making[kind] = asyncio.Event()
+        self._rendering[kind] = asyncio.Event()
         try:
             await self._app(scope, body, answer)
-            if answer.status in WORDS:  # not where it leads to HTTPS
-                self._made[kind] = answer.messages
+            if answer.status in WORDS:  # not a redirect to HTTPS
+                self._refusals[kind] = answer.messages
         finally:
-            self._making.pop(kind).set()
+            self._rendering.pop(kind).set()
 
 
-def _looks(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
-    """The theme of the page and whether it may be compressed."""
-    told = dict(headers)
-    theme = parse_cookie(told.get(b"cookie", b"").decode("latin-1")).get("theme", "")
-    return theme if theme in THEMES else "", b"gzip" in told.get(b"accept-encoding", b"")
+def _appearance(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bool]:
+    """The theme of the page, and whether it may be compressed."""
+    values = dict(headers)
+    theme = parse_cookie(values.get(b"cookie", b"").decode("latin-1")).get("theme", "")
+    return theme if theme in THEMES else "", b"gzip" in values.get(b"accept-encoding", b"")
 
 
 class Body:
@@ -109,23 +109,23 @@ class Body:
 
     def __init__(self, limits: Limits, scope: Any, receive: ASGIReceiveCallable) -> None:
         self._limits, self._scope, self._receive = limits, scope, receive
-        self._pace = Pace(BODY_PATIENCE, BODY_PACE)
-        self._at_hand: deque[Any] = deque()
+        self._pace = Pace(BODY_TIMEOUT, BODY_PACE)
+        self._received: deque[Any] = deque()
         self._size = 0
         self._whole = self._large = False
         self.slots = ExitStack()  # closed at the end of the request, to release what it counts for
 
     async def begin(self) -> None:
-        """Receive it whole, or as much as is kept at hand: no thread waits for the rest."""
-        while not self._whole and max(self._size, self._announced()) <= AT_HAND:
+        """Receive the whole body if it is not longer than READ_AHEAD, so that no thread waits for it."""
+        while not self._whole and max(self._size, self._announced()) <= READ_AHEAD:
             message = await self._next()
-            self._at_hand.append(message)
+            self._received.append(message)
             if message["type"] != "http.request":
                 return
 
     async def __call__(self) -> Any:
-        if self._at_hand:
-            return self._at_hand.popleft()
+        if self._received:
+            return self._received.popleft()
         return await (self._departure() if self._whole else self._next())
 
     async def _next(self) -> Any:
@@ -137,9 +137,9 @@ class Body:
             message = await self._pace.chunk(self._receive)
         except TimeoutError:
             return self._refuse(408)
-        return self._look_at(message)
+        return self._checked(message)
 
-    def _look_at(self, message: Any) -> Any:
+    def _checked(self, message: Any) -> Any:
         if message["type"] != "http.request":
             return message
         self._size += len(message.get("body", b""))
@@ -157,8 +157,8 @@ class Body:
         return message
 
     def _admitted(self, message: Any) -> Any:
-        """The end of the body, if the page may be made now."""
-        if self._limits.under_way >= UNDER_WAY:
+        """The last message of the body, or a refusal if too many requests are in progress."""
+        if self._limits.in_progress >= IN_PROGRESS:
             return self._refuse(503)
         bound = BOUNDED.get((self._scope["method"], self._scope["path"]))
         try:
@@ -166,12 +166,12 @@ class Body:
                 self.slots.enter_context(bound.slot())
         except Full as full:
             return self._refuse(full.bound)
-        self._limits.under_way += 1
+        self._limits.in_progress += 1
         self.slots.callback(self._ended)
         return message
 
     def _ended(self) -> None:
-        self._limits.under_way -= 1
+        self._limits.in_progress -= 1
 
     def _large_ended(self) -> None:
         self._limits.large -= 1
@@ -193,8 +193,8 @@ class Body:
         return {"type": "http.request", "body": b"", "more_body": False}
 
 
-class Answer:
-    """Takes an answer over until it is whole, or so long that its reader must set the pace."""
+class Response:
+    """Buffers a response until it is complete or longer than RESPONSE_BUFFER, then sends it."""
 
     def __init__(self, send: ASGISendCallable) -> None:
         self._send = send
@@ -204,7 +204,7 @@ class Answer:
     async def __call__(self, message: Any) -> None:
         self.messages.append(message)
         self._size += len(message.get("body", b""))
-        if self._size > ANSWER_KEPT:
+        if self._size > RESPONSE_BUFFER:
             await self.finish()
 
     @property
@@ -214,7 +214,7 @@ class Answer:
 
     async def finish(self) -> None:
         messages, self.messages, self._size = self.messages, [], 0
-        async with asyncio.timeout(ANSWER_PATIENCE):
+        async with asyncio.timeout(RESPONSE_TIMEOUT):
             for message in messages:
                 await self._send(message)
 

@@ -17,8 +17,8 @@ from typing import Final, Protocol, cast
 logger = logging.getLogger(__name__)
 
 BACKLOG: Final = 2048  # connections that wait in the kernel
-TURN: Final = 32  # connections accepted before others are served again
-REST: Final = 1.0  # seconds until another attempt, where the system grants no descriptor
+TURN: Final = 32  # connections that are accepted before the event loop serves others
+RETRY_DELAY: Final = 1.0  # seconds until the next attempt if the system grants no file descriptor
 
 
 class Connection(Protocol):
@@ -98,7 +98,7 @@ class Accepting:
             except OSError as error:
                 logger.warning("no connection is accepted for a second: %s", error)
                 self._pause()
-                asyncio.get_running_loop().call_later(REST, self._resume)
+                asyncio.get_running_loop().call_later(RETRY_DELAY, self._resume)
                 return
             if full:
                 self._let_one_go()

@@ -26,8 +26,7 @@ HEADERS: Final = [
 
 
 class Draining:
-    """An ASGI app around any other: once `begun`, its health is 503; all else is answered as before, once
-    for each connection."""
+    """ASGI middleware: once `begun`, health checks get 503 and each response closes its connection."""
 
     def __init__(self, app: Any) -> None:
         self._app = app

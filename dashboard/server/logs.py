@@ -22,10 +22,10 @@ class Refused(logging.Filter):
             record.msg, record.args = f"{record.getMessage()}: {reason}", None
         record.exc_info = record.exc_text = None
         request: Any = getattr(record, "request", None)
-        told = getattr(request, "refusal_told", False)  # then django.request says it again
+        was_logged = getattr(request, "refusal_logged", False)  # django.request logs it once more
         if request is not None:
-            request.refusal_told = True
-        return not told
+            request.refusal_logged = True
+        return not was_logged
 
 
 class WithoutQuery(logging.Filter):

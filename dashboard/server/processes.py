@@ -11,10 +11,10 @@ from typing import NoReturn
 
 from dashboard.environment import ending
 
-LOOK_INTERVAL = 0.5  # seconds between looks at the programs
-LONGEST_DELAY = 30.0  # seconds before a program that keeps ending is started again; the first time 1
-STEADY = 60.0  # seconds a program runs before its next end counts as the first
-PATIENCE = 10.0  # seconds a program has to end when asked
+CHECK_INTERVAL = 0.5  # seconds between two checks of the programs
+LONGEST_DELAY = 30.0  # seconds before a program that keeps ending is restarted; it doubles from 1
+STEADY = 60.0  # seconds after which the delay of a running program is reset
+PATIENCE = 10.0  # seconds that a program has to end after its signal
 
 
 def say(text: str) -> None:
@@ -37,14 +37,14 @@ class Program:
     delay: float = field(default=0.5, init=False)
 
     def start(self) -> None:
-        # A session of its own: Ctrl-C reaches us alone, and we end the programs in order.
+        # In a session of its own, so that Ctrl-C reaches this process alone, which ends programs in order.
         self.process = subprocess.Popen(
             self.command, env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
         )
         self.started_at, self.again_at = time.monotonic(), None
 
-    def look(self, now: float) -> None:
-        """Notices that the program ended, says so, and starts it again a moment later."""
+    def check(self, now: float) -> None:
+        """Report if the program has ended, and restart it after a delay; `now` is monotonic seconds."""
         if self.process is None or self.process.poll() is None:
             return
         if self.again_at is None:
@@ -84,9 +84,9 @@ def end(programs: Sequence[Program]) -> None:
 
 def watch(programs: Sequence[Program]) -> NoReturn:
     while True:
-        ending.wait(LOOK_INTERVAL)
+        ending.wait(CHECK_INTERVAL)
         for program in programs:
-            program.look(time.monotonic())
+            program.check(time.monotonic())
 
 
 def run_together(programs: Sequence[Program], started: Callable[[Program], None]) -> None:
@@ -97,7 +97,7 @@ def run_together(programs: Sequence[Program], started: Callable[[Program], None]
     ending.heed()
     try:
         for program in programs:
-            ending.look()
+            ending.check()
             program.start()
             started(program)
         watch(programs)

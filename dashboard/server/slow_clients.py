@@ -16,9 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from dashboard.server.accepting import Accepting
 
-HEAD_PATIENCE: Final = 10.0  # seconds from a connection, or a request's first byte, to the end of its headers
-HEAD_LIMIT: Final = 64 * 1024  # bytes of a request line and its headers, give or take one read
-ANSWER_PATIENCE: Final = 60.0  # seconds until an answer begins for a caller that sends no more
+HEAD_TIMEOUT: Final = 10.0  # seconds from connecting, or a request's first byte, to the end of its headers
+HEAD_LIMIT: Final = 64 * 1024  # bytes of a request line and its headers, checked after each read
+RESPONSE_TIMEOUT: Final = 60.0  # seconds until a response must begin for a client that has half-closed
 
 
 class Protocol(HttpToolsProtocol):
@@ -82,8 +82,8 @@ class Protocol(HttpToolsProtocol):
             self._refuse_incomplete()
         elif self._is_answering() and not _wants_events(self.cycle.scope):
             self._head_is_there()
-            self._deadline = self.loop.call_later(ANSWER_PATIENCE, self._no_answer)
-            self.cycle.keep_alive = False  # the connection ends with this answer
+            self._deadline = self.loop.call_later(RESPONSE_TIMEOUT, self._no_answer)
+            self.cycle.keep_alive = False  # the connection is closed after this response
             return True
         return False
 
@@ -107,7 +107,7 @@ class Protocol(HttpToolsProtocol):
             self._accepting.waits(self)
 
     def _wait_for_head(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_PATIENCE, self._too_slow)
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self._too_slow)
 
     def _head_is_there(self) -> None:
         if self._deadline is not None:

@@ -30,7 +30,7 @@ def _reversed(name: str, args: tuple[str, ...]) -> str:
 
 @register.simple_tag(takes_context=True)
 def to_devices(context: Context, fleet: str, query: Iterable[tuple[str, str]]) -> str:
-    """The address of the list of devices that these filters name, of one fleet or, without one, of all."""
+    """The address of a list of devices with these filters: of the fleet with this slug, or of all for ""."""
     values: dict[str, list[str]] = {}
     for name, value in query:
         values.setdefault(name, []).append(value)

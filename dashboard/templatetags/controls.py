@@ -11,6 +11,6 @@ register = template.Library()
 
 @register.simple_tag
 def control(field: BoundField, **attributes: Any) -> SafeString:
-    """The field itself, with our class; underscores in the names of attributes are hyphens."""
-    dressed = {name.replace("_", "-"): value for name, value in attributes.items()}
-    return field.as_widget(attrs={"class": "form-control", "placeholder": ""} | dressed)
+    """The widget of a field; underscores in the names of attributes stand for hyphens."""
+    html = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return field.as_widget(attrs={"class": "form-control", "placeholder": ""} | html)

@@ -1,4 +1,4 @@
-"""What people and devices wrote, apart from the text around it: its direction of writing turns no other."""
+"""Template filters that isolate texts of people and devices, so that their direction affects no other."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Times, numbers and nouns in templates. Relative times need the page's clock `at` in the context."""
+"""Template tags and filters for times, numbers and nouns; relative times need `at` in the context."""
 
 from datetime import datetime, timedelta
 
@@ -46,7 +46,7 @@ def clock(context: Context, moment: datetime) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def clock_text(context: Context, moment: datetime) -> str:
-    """The same as plain text, where no element may stand: inside a picture."""
+    """The time of a moment, with its date if that is not today, as plain text for attributes and SVG."""
     return words.clock(moment, context["at"])
 
 

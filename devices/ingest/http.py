@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 BODY_LIMIT: Final = 512 * 1024  # bytes
-# A body has BODY_PATIENCE seconds to arrive, and one more for each BODY_PACE bytes that came.
-BODY_PATIENCE: Final = 20.0
+# A body has BODY_TIMEOUT seconds to arrive, and one more for each BODY_PACE bytes that came.
+BODY_TIMEOUT: Final = 20.0
 BODY_PACE: Final = 8 * 1024
 ARRIVING: Final = 64 * 1024 * 1024  # bytes of all bodies of the process together, while they arrive
 
@@ -157,7 +157,7 @@ async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
         raise too_large()
     body = bytearray()
     try:
-        await _arrive(body, Pace(BODY_PATIENCE, BODY_PACE), receive)
+        await _arrive(body, Pace(BODY_TIMEOUT, BODY_PACE), receive)
     except TimeoutError:
         raise too_slow() from None
     finally:

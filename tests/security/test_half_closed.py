@@ -114,7 +114,7 @@ def test_one_that_sends_nothing_is_let_go_at_once() -> None:
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slow_clients, "ANSWER_PATIENCE", 0.2)
+    monkeypatch.setattr(slow_clients, "RESPONSE_TIMEOUT", 0.2)
     app = App()
     with serving(app) as port:
         assert half_closed(port, head("GET", "/never")) == b""

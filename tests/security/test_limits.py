@@ -74,14 +74,14 @@ def test_a_form_that_cannot_be_read(port: int) -> None:
 
 
 def test_a_body_that_does_not_arrive(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(request_limits, "BODY_TIMEOUT", 0.5)
     with calling(port) as caller:
         caller.sendall(head("POST", "/theme/", Content_Length="1000"))
         is_refused(answer(caller), 408, "This took too long to arrive")
 
 
 def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(request_limits, "BODY_TIMEOUT", 0.5)
     with calling(port) as caller:
         caller.sendall(head("POST", "/theme/", Content_Length="1000"))
         for _ in range(4):
@@ -92,7 +92,7 @@ def test_a_body_that_trickles(port: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_slow_line_is_given_time(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes at the least pace is waited for."""
-    monkeypatch.setattr(request_limits, "BODY_PATIENCE", 0.3)
+    monkeypatch.setattr(request_limits, "BODY_TIMEOUT", 0.3)
     monkeypatch.setattr(request_limits, "BODY_PACE", 1000)
     with calling(port) as caller:
         caller.sendall(head("POST", "/theme/", Content_Length="1000", Content_Type=FORM))
@@ -103,7 +103,7 @@ def test_a_slow_line_is_given_time(port: int, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limits, "UNDER_WAY", 2)
+    monkeypatch.setattr(request_limits, "IN_PROGRESS", 2)
     with ExitStack() as slow:
         for _ in range(10):
             caller = slow.enter_context(calling(port))
@@ -112,7 +112,7 @@ def test_half_sent_bodies_keep_no_page_from_others(port: int, monkeypatch: pytes
 
 
 def test_more_pages_than_can_be_made_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limits, "UNDER_WAY", 0)
+    monkeypatch.setattr(request_limits, "IN_PROGRESS", 0)
     said = ask(port, head("GET", "/sign-in/"))
     is_refused(said, 503, "The server is too busy")
     assert said.headers["Retry-After"] == "10"
@@ -150,7 +150,7 @@ def test_a_body_at_sign_in_that_does_not_arrive_takes_no_place(port: int) -> Non
 
 
 def test_the_count_of_pages_under_way_ends_with_them(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_limits, "UNDER_WAY", 1)
+    monkeypatch.setattr(request_limits, "IN_PROGRESS", 1)
     for _ in range(3):
         assert ask(port, head("GET", "/static/app.js")).status == 200
         with calling(port) as caller:

@@ -35,7 +35,7 @@ async def app(scope: Any, receive: Callable[[], Any], send: Callable[[Any], Any]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slow_clients, "HEAD_PATIENCE", 0.6)
+    monkeypatch.setattr(slow_clients, "HEAD_TIMEOUT", 0.6)
     monkeypatch.setattr(listen, "UNREAD", 1000)
 
 
@@ -134,7 +134,7 @@ def test_what_comes_after_a_refusal_comes_soon(caller: socket.socket) -> None:
 
 
 def test_bodies_of_calls_have_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(http, "BODY_TIMEOUT", 0.5)
     with serving(Ingest(CALLS)) as port, calling(port) as caller:
         caller.sendall(b"POST /api/v1/heartbeat HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer k\r\n")
         caller.sendall(b"Content-Length: 100\r\n\r\n{")

@@ -20,7 +20,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from fleets.postgres.leader import MIGRATING, Leader
 
-PAUSE: Final = 0.5  # seconds between two looks
+POLL_INTERVAL: Final = 0.5  # seconds between two attempts to get the lock
 UNRELEASED: Final = (
     "This database was created by an unreleased version of Lookout, which had other migrations."
     " Update to version 0.1.0 first and run migrate there, then update to this version."
@@ -39,13 +39,13 @@ class Command(migrate.Command):
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Inside this block nobody else migrates this database."""
-        leader, told = Leader(MIGRATING), False
+        """Hold the lock during this block, so that no other process migrates this database."""
+        leader, announced = Leader(MIGRATING), False
         while not leader.leads():
-            if not told:
+            if not announced:
                 self.stderr.write("Another migrate is running. Waiting until it ends.")
-            told = True
-            time.sleep(PAUSE)
+            announced = True
+            time.sleep(POLL_INTERVAL)
         try:
             yield
         finally:
@@ -56,6 +56,6 @@ def refuse_unreleased(database: str) -> None:
     """Raise CommandError for a database with only some of the migrations that a squashed one replaces."""
     applied = MigrationRecorder(connections[database]).applied_migrations()
     for migration in MigrationLoader(None).replacements.values():
-        there = [key in applied for key in migration.replaces]
-        if any(there) and not all(there):
+        have_run = [key in applied for key in migration.replaces]
+        if any(have_run) and not all(have_run):
             raise CommandError(UNRELEASED)

@@ -1,4 +1,4 @@
-"""What people say of one device: name, notes, tags, poll interval; in its place or on a page of its own."""
+"""Editing a device's name, notes, tags or poll interval, on its Device Summary or a page of its own."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
     form = FORMS[field](request.POST if request.method == "POST" else None, initial=initial(field, now))
     if form.is_valid():
         seen = request.POST.get("seen", "")
-        said = {"field": field, "value": form.value, "seen": seen, "actor": person(request)}
+        values = {"field": field, "value": form.value, "seen": seen, "actor": person(request)}
         try:
-            editing.edit(device=target.device, **said)
+            editing.edit(device=target.device, **values)
         except ChangedMeanwhile as changed:
             now, meanwhile = changed.now, _meanwhile(target.device, field, changed.now)
         except Device.DoesNotExist:

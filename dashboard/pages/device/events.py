@@ -70,10 +70,10 @@ def history(
     changes, transitions = (
         _before(until, item)[: limit + 1] for item in (recorded_history.changes, recorded_history.transitions)
     )
-    told = {change.at for change in changes}
+    status_moments = {change.at for change in changes}
     following = None if until is None else _first_from(device, recorded_history, until)
     events = _statuses(changes, following) + [
-        _transition(transition) for transition in transitions if transition.at not in told
+        _transition(transition) for transition in transitions if transition.at not in status_moments
     ]
     events.sort(key=lambda event: event.at, reverse=True)
     if len(events) <= limit:

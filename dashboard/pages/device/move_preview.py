@@ -29,10 +29,13 @@ class Consequence:
 
 
 def consequences(device: Device, to: Fleet) -> tuple[Consequence, ...]:
-    """What becomes of a device, read with its fleet and organization, when it moves to `to`."""
+    """The consequences of moving a device to the fleet `to`.
+
+    `device` was read with its fleet and organization. Freezing is left out where no plan is used.
+    """
     locked = _freezing(device, to)
-    told = device.organization.has_plan or locked.before != locked.after or device.frozen_reason
-    return (_interval(device, to), _vpn(device, to), *([locked] if told else []))
+    relevant = device.organization.has_plan or locked.before != locked.after or device.frozen_reason
+    return (_interval(device, to), _vpn(device, to), *([locked] if relevant else []))
 
 
 def _interval(device: Device, to: Fleet) -> Consequence:
@@ -46,8 +49,8 @@ def _interval(device: Device, to: Fleet) -> Consequence:
 
 def _vpn(device: Device, to: Fleet) -> Consequence:
     own = device.vpn_setting
-    says = to.vpn_enabled if own is None else own
-    after = bool(says)
+    setting = to.vpn_enabled if own is None else own
+    after = bool(setting)
     note = ""
     if own is not None:
         note = "Set for this device."
@@ -56,7 +59,7 @@ def _vpn(device: Device, to: Fleet) -> Consequence:
     elif after != device.vpn_enabled:
         note = "A recent heartbeat alone makes it Online."
     before = None if device.vpn_unset else device.vpn_enabled
-    return Consequence(settings.VPN_WORD, USED[before], USED[says], note)
+    return Consequence(settings.VPN_WORD, USED[before], USED[setting], note)
 
 
 USED: Final = {True: "Used", False: "Not used", None: "Not used yet"}

@@ -113,13 +113,13 @@ def _read(device: Device) -> DeviceWithStatus:
 
 
 def config(request: HttpRequest, device: Device, key: str) -> str:
-    """What goes into config.json for a balena supervisor, which then does not register itself."""
+    """The content of config.json for a balena supervisor, which then does not register itself."""
     registered = int(device.created_at.timestamp())
-    written = {
+    values = {
         "apiEndpoint": f"{request.scheme}://{request.get_host()}",
         "uuid": device.uuid,
         "deviceId": device.pk,
         "deviceApiKey": key,
         "registered_at": registered,
     }
-    return json.dumps(written, indent=2)
+    return json.dumps(values, indent=2)

@@ -23,8 +23,8 @@ class Vital:
 
 
 def vitals(metrics: dict[str, Any]) -> list[Vital]:
-    """The meters of a device from what it last reported (protocol.md, report)."""
-    means = known(metrics)
+    """The meters for the metrics that a device last reported (protocol.md, report)."""
+    valid = known(metrics)
     makers: tuple[Callable[[dict[str, Any]], Vital], ...] = (
         _cpu,
         _memory,
@@ -32,7 +32,7 @@ def vitals(metrics: dict[str, Any]) -> list[Vital]:
         _temperature,
         _power,
     )
-    return [maker(means) for maker in makers]
+    return [maker(valid) for maker in makers]
 
 
 def _cpu(metrics: dict[str, Any]) -> Vital:

@@ -48,7 +48,7 @@ def devices_page_as_of(
     sort = _sort(query, list_as_of_)
     found = _page(request, list_as_of_, query, sort)
     rows = rows_as_of(found.rows, instant)
-    _say_what_is_of_now(query)
+    _note_filters_without_history(query)
     previous, after = beside(request, found)
     context = as_of(request, at, now) | {
         "nav": "fleets" if fleet else "devices",
@@ -80,10 +80,10 @@ def _sort(query: Query, list_as_of_: ListAsOf) -> str:
 
 
 def _page(request: HttpRequest, list_as_of_: ListAsOf, query: Query, sort: str) -> Page[Any]:
-    """The page that is asked for, which says where it had to break off."""
+    """The requested page; a notice tells if the search for its rows ended before the page was full."""
     found = requested_page(request, query.notices, partial(list_as_of_.page, sort, query.size))
-    goes_on = found.previous if query.before else found.next
-    if goes_on and not found.past_end and len(found.rows) < query.size:
+    continues = found.previous if query.before else found.next
+    if continues and not found.past_end and len(found.rows) < query.size:
         query.notices.append(
             f"A page searches {words.thousands(sum(PORTIONS))} devices, and few of them match."
             " Go to the next page, or choose fewer devices."
@@ -91,8 +91,8 @@ def _page(request: HttpRequest, list_as_of_: ListAsOf, query: Query, sort: str) 
     return found
 
 
-def _say_what_is_of_now(query: Query) -> None:
-    """What of the filters the histories do not know."""
+def _note_filters_without_history(query: Query) -> None:
+    """Add notices about filters whose past values are not stored."""
     if described(query.filters):
         query.notices.append(
             "Tags, types, versions, releases and search words have no history. Their present values are used,"

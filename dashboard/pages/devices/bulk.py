@@ -1,4 +1,4 @@
-"""Actions over many devices: what is ticked is fixed, then asked for and previewed, then done by a job."""
+"""Actions on many devices: a selection is stored, the action previewed and confirmed, and a job does it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,10 @@ def _ticked(request: HttpRequest, scope: Scope) -> QuerySet[Device]:
 
 
 def _matching(scope: Scope, listed: KeptList, unclear: list[str]) -> QuerySet[Device]:
-    """All that the list shows; what of it is unknown is told, for nobody meant more devices."""
+    """All devices of a list.
+
+    Sentences about unknown filters are appended to `unclear`, since without these filters more devices match.
+    """
     chosen = [
         organization
         for organization in scope.organizations

@@ -84,7 +84,7 @@ def interval_words(payload: Mapping[str, Any]) -> str:
 
 
 VALUES: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
-    "move": lambda said: str(said["fleet"]),
+    "move": lambda payload: str(payload["fleet"]),
     "tag": tag_words,
     "poll-interval": interval_words,
 }

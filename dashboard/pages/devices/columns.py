@@ -31,6 +31,6 @@ def column_words() -> dict[str, str]:
 
 
 def chosen(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of `names` that are columns, in their order, as many as fit."""
-    wanted = set(names)
-    return tuple(name for name in WORDS if name in wanted)[:MOST]
+    """The columns among `names`, in the order of columns, at most MOST."""
+    known = set(names)
+    return tuple(name for name in WORDS if name in known)[:MOST]

@@ -21,8 +21,8 @@ from devices.status.annotated import DeviceWithStatus
 @signed_in
 @limited_downloads
 def csv(request: HttpRequest) -> File:
-    """The filtered list as a spreadsheet reads it."""
-    name, devices = _meant(request)
+    """The filtered list as CSV."""
+    name, devices = _listed(request)
     return csv_file(name, COLUMNS, Batches(devices))
 
 
@@ -30,13 +30,13 @@ def csv(request: HttpRequest) -> File:
 @signed_in
 @limited_downloads
 def json(request: HttpRequest) -> File:
-    """The filtered list as programs read it."""
-    name, devices = _meant(request)
+    """The filtered list as JSON."""
+    name, devices = _listed(request)
     return json_file(name, COLUMNS, Batches(devices), STRUCTURES)
 
 
-def _meant(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:
-    """The name of the file, and the devices of the list with this address, in its order."""
+def _listed(request: HttpRequest) -> tuple[str, QuerySet[DeviceWithStatus]]:
+    """The name of the file without suffix, and the devices of the list, in its order."""
     at, scope = clock.moment(), request_scope(request)
     query = parse(request, scope.chosen)
     slugs = [fleet.slug for fleet in query.filters.fleets] or [

@@ -41,7 +41,7 @@ def ask(file_name: str, content: bytes, read: DeviceFile, chosen: Mapping[int, s
     packed = b64encode(zlib.compress(content)).decode()
     if len(packed) > LARGEST:
         return None
-    columns = [(place, name, chosen.get(place, SKIPPED)) for place, name in read.unknown.items()]
+    columns = [(index, name, chosen.get(index, SKIPPED)) for index, name in read.unknown.items()]
     return Ask(file_name[:255], packed, columns, AS)
 
 

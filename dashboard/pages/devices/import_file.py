@@ -1,4 +1,4 @@
-"""Many devices from a file: uploaded and read, looked at, confirmed; and the file of their keys."""
+"""The pages that create many devices from a file: upload, preview, confirmation, and the file of keys."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _around(fleet: Fleet, scope: Scope) -> dict[str, Any]:
 def _kept(
     request: HttpRequest, fleet: Fleet, form: UploadForm, name: str, read: DeviceFile
 ) -> DeviceList | None:
-    """The list that a good file makes; None where there are too many lists, which the form then says."""
+    """Store the list of a file without errors; None, and an error in the form, if there are too many."""
     try:
         listed = preregistration.keep(fleet=fleet, lines=read.lines, file_name=name, actor=person(request))
     except ceilings.Reached as reached:

@@ -16,7 +16,7 @@ from dashboard.pages.devices.as_of import devices_page_as_of
 from dashboard.pages.devices.column_menu import Columns, column_choices
 from dashboard.pages.devices.links import Links, list_links
 from dashboard.pages.devices.page import Listing, counted, listing
-from dashboard.pages.devices.query import Query, meant, parse, uuids_on_screen
+from dashboard.pages.devices.query import Query, list_query, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
@@ -50,7 +50,7 @@ class LiveDevices(Live):
     found: Listing
     picture: Picture | None
     links: Links
-    meant: str
+    list_query: str
     columns: Columns
     form: FilterForm
 
@@ -119,7 +119,7 @@ def _live(
         found=found,
         picture=picture(request, scope.chosen, at, fleet) if fleet else None,
         links=list_links(request, query, found),
-        meant=meant(request, fleet),
+        list_query=list_query(request, fleet),
         columns=column_choices(request, query.columns, of_one_fleet=bool(fleet)),
         form=filter_form(request, query.filters, fleets, KEPT, fleet),
     )

@@ -84,7 +84,7 @@ def uuids_on_screen(request: HttpRequest) -> list[str]:
     return [uuid for uuid in on_screen(request) if re.fullmatch(UUID_PATTERN, uuid)]
 
 
-def meant(request: HttpRequest, fleet: Fleet | None = None) -> str:
-    """The query by which the list of all devices, its files and its actions mean what this page lists."""
+def list_query(request: HttpRequest, fleet: Fleet | None = None) -> str:
+    """The query with which the list of all devices, its exports and its actions have this page's devices."""
     query = address(request, **({"fleet": fleet.slug} if fleet else {}))
     return query.removeprefix(request.path)

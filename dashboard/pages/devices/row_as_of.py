@@ -39,17 +39,20 @@ def rows_as_of(found: Sequence[Was], instant: Instant) -> list[RowAsOf]:
     return [_row(state, instant.at.at) for state in devices_as_of(found, instant)]
 
 
-def _row(of: DeviceAsOf, at: datetime) -> RowAsOf:
-    was, device = of.was, of.device
-    # Whether the VPN is used at all is a setting, of which only the present one is known.
-    state = vpn_state(of.vpn.state, device)
+def _row(state: DeviceAsOf, at: datetime) -> RowAsOf:
+    was, device = state.was, state.device
+    # Whether the VPN is used is a setting, whose past values are not stored.
+    vpn = vpn_state(state.vpn.state, device)
     return RowAsOf(
         uuid=was.uuid,
         name=was.name or was.uuid[:7],
-        fleet=of.fleet,
+        fleet=state.fleet,
         status=was.status,
         since=was.status_since,
-        links=(vpn_in(state, of.vpn.since, _since(of.vpn.since, at)), _heartbeat(of.heartbeat, at)),
+        links=(
+            vpn_in(vpn, state.vpn.since, _since(state.vpn.since, at)),
+            _heartbeat(state.heartbeat, at),
+        ),
         now=device.status if device else None,
         moved_to=device.fleet if device and device.fleet_id != was.fleet_id else None,
     )

@@ -225,7 +225,7 @@ class ViewForm(forms.Form):
 
 
 class NewViewForm(ViewForm):
-    """`within` is one of the organizations that may be shared in; empty: for the person alone."""
+    """The form of a new view; `within` is the organization that shares it, or empty if it is private."""
 
     within = forms.ChoiceField(required=False, label="For whom", widget=forms.Select(CONTROL))
 

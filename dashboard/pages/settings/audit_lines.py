@@ -38,7 +38,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Change:
-    """A field by its name, and what it held: one of both is None where it came or went as a whole."""
+    """A changed field with its values; `before` is None if it was created, `after` if it was deleted."""
 
     field: str
     before: Value | None

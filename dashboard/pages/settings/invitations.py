@@ -44,11 +44,11 @@ def opened(request: HttpRequest, secret: str) -> HttpResponse:
 def accept(request: HttpRequest) -> HttpResponse:
     """Accept the invitation of the session; people who are not signed in can create an account as well."""
     invitation = invitations.of_session(request.session)
-    wrong = (
+    reason = (
         invitations.why_invalid(invitation, clock.now()) if invitation else "This invitation is not valid."
     )
-    if invitation is None or wrong:
-        response = _not_good(request, wrong, 410 if invitation else 404)
+    if invitation is None or reason:
+        response = _invalid(request, reason, 410 if invitation else 404)
     elif request.user.is_authenticated:
         response = _join(request, invitation)
     else:
@@ -77,7 +77,7 @@ def _join(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         except members.UnprovenAddress:
             return _prove_first(request, user)
         except (invitations.InvalidInvitation, members.OtherAddress) as error:
-            return _not_good(request, str(error), 410)
+            return _invalid(request, str(error), 410)
     role, own = Role(invitation.role), role_in(user, invitation.organization)
     context = {
         "invitation": invitation,
@@ -98,7 +98,7 @@ def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         except people.Taken as error:
             form.add_taken(error)
         except invitations.InvalidInvitation as error:
-            return _not_good(request, str(error), 410)
+            return _invalid(request, str(error), 410)
         else:
             perform_login(request, user)
             return _joined(request, joined) if joined else _prove_first(request, user)
@@ -106,8 +106,8 @@ def _register(request: HttpRequest, invitation: Invitation) -> HttpResponse:
     return render(request, "invitations/register.html", context)
 
 
-def _not_good(request: HttpRequest, wrong: str, status: int) -> HttpResponse:
-    return render(request, "invitations/not_good.html", {"wrong": wrong}, status=status)
+def _invalid(request: HttpRequest, reason: str, status: int) -> HttpResponse:
+    return render(request, "invitations/invalid.html", {"reason": reason}, status=status)
 
 
 def _new_member(form: people.AccountForm, invitation: Invitation) -> tuple[User, members.Joined | None]:

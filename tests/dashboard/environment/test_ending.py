@@ -75,7 +75,7 @@ def test_a_signal_that_comes_while_somebody_waits_ends_the_wait(nobody_asked: No
     before = [signal.getsignal(number) for number in ending.ENDING]
     try:
         ending.heed()
-        ending.look()
+        ending.check()
         assert ending.asked() == 0
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(ending.Stopped):

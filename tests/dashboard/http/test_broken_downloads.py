@@ -41,7 +41,7 @@ urlpatterns = [path("devices.csv", broken)]
 # Django leaves the body of a request open whose answer breaks off.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("compressed", [True, False])
-@pytest.mark.parametrize(("kept", "status"), [(request_limits.ANSWER_KEPT, REFUSED), (0, PARTIAL)])
+@pytest.mark.parametrize(("kept", "status"), [(request_limits.RESPONSE_BUFFER, REFUSED), (0, PARTIAL)])
 def test_curl_fails_where_the_rows_break_off(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
@@ -55,7 +55,7 @@ def test_curl_fails_where_the_rows_break_off(
     if shutil.which("curl") is None:
         missing = "no curl in PATH: downloads by curl not tested"
         pytest.fail(missing) if os.environ.get("REQUIRE_PEERS") == "1" else pytest.skip(missing)
-    monkeypatch.setattr(request_limits, "ANSWER_KEPT", kept)
+    monkeypatch.setattr(request_limits, "RESPONSE_BUFFER", kept)
     # What is logged keeps that body, and is kept itself until the test is over.
     monkeypatch.setattr(logging.getLogger("uvicorn.error"), "disabled", True)
     settings.ROOT_URLCONF, settings.MIDDLEWARE = __name__, ["dashboard.http.compression.GZip"]

@@ -54,7 +54,7 @@ def test_a_statement_that_is_over_is_not_cancelled() -> None:
     with connection.cursor() as cursor:
         with query_timeout.WATCH.over(connection.connection):
             cursor.execute("SELECT 1")
-        query_timeout.WATCH.look(math.inf)
+        query_timeout.WATCH.cancel_late(math.inf)
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
 

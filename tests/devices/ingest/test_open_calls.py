@@ -107,7 +107,7 @@ def test_a_key_has_so_many_calls_open_and_no_other_key_feels_it(
 def test_whoever_sends_a_byte_now_and_then_is_not_waited_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "BODY_PATIENCE", 0.5)
+    monkeypatch.setattr(http, "BODY_TIMEOUT", 0.5)
     before = everything()
 
     async def work(app: Ingest) -> None:
@@ -124,7 +124,7 @@ def test_whoever_sends_a_byte_now_and_then_is_not_waited_for(
 
 
 def test_a_body_that_keeps_the_pace_has_more_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "BODY_PATIENCE", 0.3)
+    monkeypatch.setattr(http, "BODY_TIMEOUT", 0.3)
     monkeypatch.setattr(http, "BODY_PACE", 10)
 
     async def work(app: Ingest) -> None:
