@@ -1,4 +1,4 @@
-"""What the Attention page says of each line: what happened and why, what comes next, where, which devices."""
+"""The lines of the Attention page: what happened and why, what follows, where, and to which devices."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from devices.status.reading import as_recorded, with_status
 from devices.words import thousands
 from fleets.models import Fleet
 
-TICKED: Final = 100  # devices of a line that has a tick; more are chosen in the list of devices
-TAGS: Final = 2  # that say where the devices of a line are
+TICKED: Final = 100  # a line with more devices has no checkbox: they are selected in the list of devices
+TAGS: Final = 2  # tags of a line that are shown as its place
 
 
 @dataclass(frozen=True)
 class Named:
-    """A device of a line, by its name."""
+    """A device that a line names."""
 
     uuid: str
     name: str
@@ -38,9 +38,11 @@ class Named:
 
 @dataclass(frozen=True)
 class Next:
-    """What the clock brings if nobody reports: a status at a time, to so many; else how long it stays so.
+    """What follows if the devices of a line report nothing.
 
-    `more`: others of the line have that status already.
+    With `status` and `at`: `number` devices get this status, the last of them at this moment, and `words` is
+    the condition; `more` if other devices of the line have it already. Else `words` tells how long nothing
+    changes.
     """
 
     words: str
@@ -52,48 +54,50 @@ class Next:
 
 @dataclass(frozen=True)
 class Item:
-    """A line as it is shown: devices lost together, or one device alone, which is `row`.
+    """A line as it is shown: a group of devices that were lost together, or one device, whose `row` is set.
 
-    `place` names {devices} by what they share, `what` is the sentence about them, `fleet` and `query` say
-    where the list of them all is: of one fleet, or of all. `uuids`: of those that a tick means.
+    `what` is the sentence about a group, with the placeholder {devices}, or what follows a device's name.
+    `place` words the devices of a group by what they share, with the same placeholder for their number.
+    `fleet` (a slug, or "" for all fleets) and `query` are the address of the list of all its devices.
+    `uuids` are those that its checkbox selects.
     """
 
     id: str
     number: int
     since: datetime
-    counts: tuple[tuple[str, int], ...]  # by status; of none: stalled
+    counts: tuple[tuple[str, int], ...]  # status, or "" for stalled, and the number of its devices
     what: str
     next: Next
-    fleets: tuple[tuple[str, str], ...]  # slug and name, of those that are named
+    fleets: tuple[tuple[str, str], ...]  # slug and name of at most one of its fleets
     fleet_number: int
-    tags: tuple[str, ...]  # that all its devices have
+    tags: tuple[str, ...]  # tags that all its devices have, at most TAGS
     uuids: tuple[str, ...] = ()
     row: Row | None = None
     because: str = ""
     named: tuple[Named, ...] = ()
-    of: int | None = None  # devices that share it; None: very many
+    total: int | None = None  # devices that share it, lost or not; None: not shown
     place: str = ""
     fleet: str = ""
     query: tuple[tuple[str, str], ...] = ()
 
     @property
-    def said(self) -> str:
-        """The sentence about its devices."""
+    def sentence(self) -> str:
+        """The sentence about what happened to its devices, without markup."""
         if self.row:
             return f"{self.row.name} {self.what}"
         devices = f"{thousands(self.number)} devices"
-        if self.of is not None:
-            devices = f"{thousands(self.number)} of {thousands(self.of)} devices"
+        if self.total is not None:
+            devices = f"{thousands(self.number)} of {thousands(self.total)} devices"
         return self.what.replace("{devices}", self.place.replace("{devices}", devices))
 
     @property
     def others(self) -> int:
-        """Devices besides the three that are named at once."""
+        """The number of devices besides the three that are named without opening the line."""
         return self.number - 3
 
     @property
     def more(self) -> int:
-        """Devices that are not named."""
+        """The number of devices that are not named at all."""
         return self.number - len(self.named)
 
 
@@ -104,22 +108,24 @@ def items(
     moved: Sequence[int],
     oldest: datetime | None = None,
 ) -> list[Item]:
-    """These lines with everything that is said of them; `devices` are those that the page is about.
+    """The lines in the order of `lines`, with all that the page shows; devices that are gone are left out.
 
-    `oldest`: where more need attention than were looked at, when the status of the oldest of these changed.
+    `devices`: all devices that the page is about. `moved`: primary keys of devices whose recorded
+    links are out of date (`moved_ids`). `oldest`: if more devices need attention than were read, the moment
+    at which the status of the oldest of those read changed.
     """
     groups = [line for line in lines if line.kind != ALONE]
     read = _read(lines, devices, at, moved)
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
-    of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
+    all_of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
     found = []
     for line in lines:
         if line.id in shares:
             number = max(line.number, numbers.get(line.id, 0))
-            comes = _next_of_many(line, number, explained)
-            found.append(_group(line, shares[line.id], number, of.get(line.id, 0), comes, fleets))
+            follows = _next_of_many(line, number, explained)
+            found.append(_group(line, shares[line.id], number, all_of.get(line.id, 0), follows, fleets))
         elif line.kind == ALONE and (device := read.get(line.lost[0].id)) and device.pk in explained:
             found.append(_alone(line, device, explained[device.pk]))
     return found
@@ -128,16 +134,16 @@ def items(
 def _read(
     lines: Sequence[Line], devices: QuerySet[Device], at: Moment, moved: Sequence[int]
 ) -> dict[int, DeviceWithStatus]:
-    """The devices of which something is said by itself: those alone, and of a group the last to fall."""
-    wanted = {line.lost[0].id for line in lines if line.kind == ALONE}
-    wanted |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
+    """By primary key, the devices to explain: single ones, and of each group the last to fall."""
+    ids = {line.lost[0].id for line in lines if line.kind == ALONE}
+    ids |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
     annotated = with_status if moved else as_recorded
-    found = annotated(devices.filter(pk__in=wanted), at).select_related("fleet", "organization")
-    return {device.pk: device for device in found} if wanted else {}
+    found = annotated(devices.filter(pk__in=ids), at).select_related("fleet", "organization")
+    return {device.pk: device for device in found} if ids else {}
 
 
 def _last_to_fall(line: Line) -> Lost | None:
-    """The one with only its heartbeat whose heartbeat is lost last."""
+    """The device of a line that has only its heartbeat and will lose it last; None if there is none."""
     waiting = [
         device for device in line.lost if RANKS[device.rank] == Status.HEARTBEAT_ONLY and device.lost_at
     ]
@@ -145,7 +151,7 @@ def _last_to_fall(line: Line) -> Lost | None:
 
 
 def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
-    """The fleets of the devices that are named, and those that groups share."""
+    """By primary key, the fleets of the devices that are named, and the fleets that groups share."""
     ids = {device.fleet for line in groups for device in line.lost[:NAMED]}
     ids |= {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
     return Fleet.objects.in_bulk(ids) if ids else {}
@@ -192,7 +198,7 @@ def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation])
 
 
 def _group(
-    line: Line, share: Shared, number: int, total: int, comes: Next, fleets: Mapping[int, Fleet]
+    line: Line, share: Shared, number: int, total: int, follows: Next, fleets: Mapping[int, Fleet]
 ) -> Item:
     named = [device for device in line.lost[:NAMED] if device.fleet in fleets]
     own = {device.fleet for device in line.lost}
@@ -202,7 +208,7 @@ def _group(
         since=line.first,
         counts=tuple((status or "", n) for status, n in zip(RANKS, line.numbers, strict=False) if n),
         what=what_happened(line, number),
-        next=comes,
+        next=follows,
         fleets=tuple((fleets[item].slug, fleets[item].name) for item in own & fleets.keys())[:1],
         fleet_number=len(own),
         tags=tuple(_tag_words(line.lost)),
@@ -210,7 +216,7 @@ def _group(
         named=tuple(
             Named(device.uuid, name_of(device), device.status, fleets[device.fleet].name) for device in named
         ),
-        of=max(total, number) if line.what and total <= MANY else None,
+        total=max(total, number) if line.what and total <= MANY else None,
         place=share.place,
         fleet=share.fleet,
         query=(*share.query, *(("status", status.value) for status in _statuses(line, named))),
@@ -218,12 +224,12 @@ def _group(
 
 
 def name_of(lost: Lost) -> str:
-    """Its name; without one, the beginning of its UUID."""
+    """The name of a device, or the first seven characters of its UUID if it has none."""
     return lost.name or lost.uuid[:7]
 
 
 def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
-    """The first tags that all of these have, as they read."""
+    """The first TAGS tags that all of these devices have, as "key = value" or "key"."""
     common = dict.fromkeys(tags_of(lost[0].tags))
     for written in {device.tags for device in lost}:
         held = tags_of(written)
@@ -234,7 +240,7 @@ def _tag_words(lost: Sequence[Lost]) -> Iterable[str]:
 
 
 def _statuses(line: Line, named: Iterable[Lost]) -> list[Status]:
-    """The statuses that its devices have, for the list that shows them."""
-    known = {Status(status.status) for status in named}
+    """The statuses that the devices of a line have, in the order of Status."""
+    known = {Status(device.status) for device in named}
     worst = {status for status, n in zip(RANKS, line.numbers, strict=False) if status and n}
     return [status for status in Status if status in known | worst]

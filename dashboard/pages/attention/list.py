@@ -1,4 +1,4 @@
-"""The Attention page: across fleets, what is not right."""
+"""The page "Attention": the devices of all fleets that need attention, grouped by what was lost together."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ SORTS: Final = {
     "-since": "Longest first",
     "devices": "Most devices first",
 }
-TAGS: Final = 8  # in the menu
-KEPT: Final = ("org", "sort", "by")  # what the form of the filters passes on
+TAGS: Final = 8  # tags in the menu "Group by"
+KEPT: Final = ("org", "sort", "by")  # parameters that the form of the filters passes on
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """How many devices need attention, of each status; without a status: stalled.
+    """The number of devices that need attention, and of each status, with "" for stalled ones.
 
-    Not `exact`: there are more. `words` says it where six statuses are shown.
+    If it is not `exact`, there are more. `words` are the numbers in words, or "" where `counts` is shown.
     """
 
     number: int
@@ -62,7 +62,10 @@ class Trouble:
 
 @dataclass(frozen=True)
 class LiveAttention(Live):
-    """What the page shows of what needs attention; `moved`: a fresh one has other lines or another order."""
+    """The live region of the page; `moved` if the lines or their order are no longer those on screen.
+
+    `trouble`, `causes` and `found` are of all pages, `items` of this one.
+    """
 
     asked: Asked
     filtered: bool
@@ -88,7 +91,7 @@ class LiveAttention(Live):
 @signed_in
 @cached_response(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
-    """What needs attention, the worst and newest first, of the fleets and tags that the address names."""
+    """The page; an address with a past minute leads to the list of devices, which can show the past."""
     at, scope = clock.moment(), request_scope(request)
     minute = read_minute(request, at.at)
     if minute.canonical or minute.at:
@@ -96,16 +99,17 @@ def attention(request: HttpRequest) -> HttpResponse:
     asked = parse(request, scope)
     asked.notices.extend(fault_words(minute.fault))
     live = _live(request, scope, asked, at)
-    around = {"nav": "attention", "notices": asked.notices, "minute": minute_form(request, at.at)}
-    return live_page(request, "attention/list.html", live, at=at, may_bulk=scope.may_somewhere, **around)
+    context = {"nav": "attention", "notices": asked.notices, "minute": minute_form(request, at.at)}
+    return live_page(request, "attention/list.html", live, at=at, may_bulk=scope.may_somewhere, **context)
 
 
 def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveAttention:
-    among, aside = Among(scope.chosen, asked.filters), moved_ids(at)
-    unstable = flapping(among, at, aside)
-    apart = {item.id for item in unstable}
-    read = partial(attended, among, at, aside, by=asked.by, without=apart)
-    trouble, all_lines = _looked_at(among, at, aside, read)
+    among, moved_devices = Among(scope.chosen, asked.filters), moved_ids(at)
+    unstable = flapping(among, at, moved_devices)
+    read = partial(
+        attended, among, at, moved_devices, by=asked.by, without={device.id for device in unstable}
+    )
+    trouble, all_lines = _counted(among, at, moved_devices, read)
     fresh = requested_page(request, asked.notices, partial(all_lines.page, asked.sort, PER_PAGE))
     wanted = on_screen(request)
     moved = bool(wanted) and wanted != [line.id for line in fresh.rows]
@@ -118,10 +122,12 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         filtered=asked.filters != Filters(),
         form=filter_form(request, asked.filters, fleets, KEPT, None),
         found=trouble,
-        maintained=0 if asked.filters != Filters() else offline_in_maintenance(scope.chosen, at, aside),
+        maintained=0
+        if asked.filters != Filters()
+        else offline_in_maintenance(scope.chosen, at, moved_devices),
         trouble=trouble.number > 0,
         causes=len(all_lines.lines),
-        items=items(lines, among.devices, at, aside, all_lines.oldest),
+        items=items(lines, among.devices, at, moved_devices, all_lines.oldest),
         standing=_standing(lines),
         folded=folded(all_lines.young, unstable),
         own_side=own_side(scope.chosen, at),
@@ -141,10 +147,10 @@ def _standing(lines: Sequence[Line]) -> dict[str, Standing]:
     return {line: incidents.most_common(1)[0][0] for line, incidents in of_lines.items() if incidents}
 
 
-def _looked_at(
+def _counted(
     among: Among, at: Moment, moved: Sequence[int], read: partial[Attended]
 ) -> tuple[Trouble, Attended]:
-    """How many need attention, and their lines; of filters that no counter knows from what was looked at."""
+    """The numbers of devices that need attention, and all lines; counted from these where filters are set."""
     if among.counted:
         counts, stalled = count_attended(among.devices, at, moved)
         total = always_attended(counts) + stalled
@@ -166,7 +172,7 @@ def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
 
 
 def _groups(request: HttpRequest, asked: Asked, found: Attended) -> list[Choice]:
-    """By what was lost together, and by each tag that some share."""
+    """The menu "Group by": what was lost together, or a tag that devices share, the most frequent first."""
     keys = list(dict.fromkeys([*filter(None, [asked.by]), *tag_keys(found.lost, TAGS)]))
     tags = [Choice(f"Tag {key}", address(request, by=key), key == asked.by) for key in keys]
     return [Choice("Cause", address(request, by=None), not asked.by), *tags]

@@ -1,4 +1,4 @@
-"""Whether what the Attention page shows may be our own fault: whether we and the VPN servers report."""
+"""Whether the VPN servers report: if not, what the Attention page shows may not be the devices' fault."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from devices.clock import Moment
 from devices.models import VpnServer
 from fleets.models import Organization
 
-LOOKED_BACK: Final = timedelta(days=1)  # a server that has said nothing for longer is none any more
+FORGOTTEN_AFTER: Final = timedelta(days=1)  # a server silent for longer counts as removed
 
 
 @dataclass(frozen=True)
 class OwnSide:
-    """How many VPN servers report, and which stopped: name and when; those without a lease are not told."""
+    """The number of VPN servers that report, and name and moment of those that stopped reporting."""
 
     reporting: int
     silent: tuple[tuple[str, datetime], ...]
 
 
 def own_side(organizations: Sequence[Organization], at: Moment) -> OwnSide:
-    """The VPN servers of these organizations and of the site, the newest process life of each. One query."""
+    """The VPN servers of these organizations and of the site, of each its newest process; one query.
+
+    Servers that never sent a life sign are left out.
+    """
     heard = at.heard
     mine = Q(organization__in=organizations) | Q(organization=None)
-    lives = VpnServer.objects.filter(mine, lease_until__gt=heard - LOOKED_BACK)
+    lives = VpnServer.objects.filter(mine, lease_until__gt=heard - FORGOTTEN_AFTER)
     newest = lives.order_by("organization_id", "name", "-lease_until").distinct("organization_id", "name")
     leases = list(newest.values_list("name", "lease_until"))
     silent = sorted((name, until) for name, until in leases if until and until <= heard)

@@ -1,4 +1,4 @@
-"""The address of the Attention page, read: whose devices, in which order, put together by what."""
+"""Reading the address of the Attention page: its filters, sort order and grouping."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from devices.rules.tags import LONGEST_TAG
 from devices.rules.vocabulary import WORST, shown
 from fleets.text import kept, short
 
-FILTERS: Final = ("fleet", "tag", "no-tag")  # as the Devices page reads them
+FILTERS: Final = ("fleet", "tag", "no-tag")  # parameters that are read as by the Devices page
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The page as its address asks for it; `by`: a tag whose values have a line each, else what was lost."""
+    """The parsed address.
+
+    `by`: the key of a tag whose values have a line each; "" groups by what was lost together. `notices`:
+    sentences about what in the address was not understood.
+    """
 
     filters: Filters
     sort: str
@@ -31,7 +35,7 @@ class Asked:
 
 
 def parse(request: HttpRequest, scope: Scope) -> Asked:
-    """Read the address; Http404 where it names a fleet that is none of mine."""
+    """Parse the address; raises Http404 if it names fleets, but none that the person may see."""
     notices: list[str] = []
     asked = QueryDict(mutable=True)
     for name in FILTERS:
@@ -52,11 +56,11 @@ def _sort(request: HttpRequest, notices: list[str]) -> str:
 
 
 def list_then(request: HttpRequest) -> str:
-    """The address of the list of devices that needed attention at the minute that this one asks for.
+    """The address of the list of devices that needed attention at the past minute of this address.
 
-    What was lost together then is not kept, so it is the list of these devices.
+    The groups of the past are not stored, so the list is without them.
     """
-    kept_of = ("org", *FILTERS, "at", "fold")
-    query = [(name, value) for name in kept_of for value in request.GET.getlist(name) if value]
+    passed_on = ("org", *FILTERS, "at", "fold")
+    query = [(name, value) for name in passed_on for value in request.GET.getlist(name) if value]
     query += [("status", item.value) for item in WORST if shown(item) == item]
     return f"{reverse('devices:list')}?{urlencode(query)}"

@@ -30,7 +30,7 @@ def what(shown: list[Item]) -> list[str]:
 
 def places(shown: list[Item]) -> list[str]:
     return [
-        item.place.replace("{devices}", f"{item.number} of {item.of}")
+        item.place.replace("{devices}", f"{item.number} of {item.total}")
         if item.place
         else item.row.name
         if item.row

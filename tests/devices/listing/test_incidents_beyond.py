@@ -38,7 +38,7 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
         lost_vpn(fleet, number)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert [item.said.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
+    assert [item.sentence.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_whatever_it_shares_a_group_is_counted_beyond_what_is_looked_at(
         make_device(fleet, vpn_connected=True)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    plain = [item.said.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
+    plain = [item.sentence.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
     assert plain == [f"12 of 13 devices {place}"]
 
 
@@ -71,7 +71,7 @@ def test_a_group_that_makes_no_progress_is_counted_beyond_what_is_looked_at(
     lost_vpn(fleet, 3)
     monkeypatch.setattr(incidents, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
-    assert "12 of 13 devices in kiosks" in [item.said.split(" stopped")[0] for item in shown]
+    assert "12 of 13 devices in kiosks" in [item.sentence.split(" stopped")[0] for item in shown]
 
 
 def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,4 +81,4 @@ def test_very_many_that_share_a_thing_are_not_counted(monkeypatch: pytest.Monkey
     for number in range(10):
         lost_vpn(make_fleet(), number, public_address="203.0.113.7")
     shown = shown_of(found())
-    assert [item.said.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
+    assert [item.sentence.split(" lost")[0] for item in shown] == ["10 devices at 203.0.113.7"]
