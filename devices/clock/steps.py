@@ -155,7 +155,7 @@ FOUND_OF_DEVICES: Final = (
 FOUND_OF_THE_SITE: Final = (
     f"SELECT 'the VPN server ' || name, COALESCE(until, event) FROM ({LEASES}) AS ahead",
     "SELECT 'an outage', ended_at FROM devices_outage WHERE ended_at > %(at)s",
-    "SELECT 'the pulse', pulse_at FROM devices_listening WHERE pulse_at > %(at)s",
+    "SELECT 'the liveness sign', pulse_at FROM devices_listening WHERE pulse_at > %(at)s",
     *(dated.found for dated in OF_THE_SITE),
 )
 

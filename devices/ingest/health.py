@@ -21,7 +21,7 @@ PATHS: Final = ("/healthz", "/livez")
 async def healthz(request: Request, ingest: Ingest) -> Reply:
     """200 while this process receives contacts of devices, else 503 with a reason that tells no secret."""
     if ingest.liveness.age() >= YOUNG:
-        return say(503, "No pulse has reached the database recently.\n")
+        return say(503, "No liveness sign has reached the database recently.\n")
     if ingest.waiting.longest() >= YOUNG:
         return say(503, "Devices wait too long for an answer.\n")
     return say(200, "OK\n")

@@ -132,7 +132,7 @@ def disagreements(at: datetime | None = None, since: datetime | None = None) -> 
     for fleet, slug, kept, counted in counters.wrong():
         yield Disagreement("the counter of a fleet", f"{fleet}, {slug}", str(kept), str(counted))
     for where, rolled_up, made in rollups.wrong(since):
-        yield Disagreement("the tally of an hour", where, str(rolled_up), str(made))
+        yield Disagreement("the rollup of an hour", where, str(rolled_up), str(made))
     known = clock.moment(at)
     for organization in Organization.objects.order_by("pk"):
         yield from _counts(organization, known)

@@ -59,7 +59,7 @@ def test_a_load_balancer_may_ask_by_address() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_pages_alone_are_healthy_while_the_database_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And leave no pulse that would hide that nobody hears the devices."""
+    """And leave no liveness sign that would hide that nobody hears the devices."""
     for path in ("/healthz", "/livez"):
         assert ask(path, "192.0.2.1:9", pages) == (200, "text/plain", b"OK\n")
     assert not Listening.objects.exists()

@@ -48,7 +48,7 @@ LOST_IN_TIME: Final = """
 SELECT count(*) FROM devices_statuschange c JOIN devices_heartbeat h USING (device_id)
 WHERE c.after = 'offline' AND c.at = h.last_poll_at + interval '30 s'
 """
-# A process can tell a step forward from an outage once it has left a pulse.
+# A process can tell a step forward from an outage once it has left a liveness sign.
 LISTENING: Final = "SELECT count(*) FROM devices_listeningprocess"
 LOST: Final = "SELECT count(*) FROM devices_statuschange WHERE after = 'offline'"
 
@@ -166,7 +166,7 @@ def test_a_clock_that_is_set_forward_by_an_hour_makes_no_device_offline(world: W
     world.dead_devices_are_lost_in_time()
 
 
-def test_a_clock_that_is_set_back_by_ten_minutes_makes_no_poll_and_no_pulse_wait(world: World) -> None:
+def test_a_clock_that_is_set_back_by_ten_minutes_makes_no_poll_and_no_sign_wait(world: World) -> None:
     with world.site.devices():
         world.set_clock(-600)
         world.hears_of(-600)

@@ -37,7 +37,7 @@ class Command(BaseCommand):
     quiet = False  # with --verbosity 0
     pause = PAUSE  # until the next look
     clean_at = 0.0  # of the monotonic clock
-    rolled_up: datetime | None = None  # the hour up to which the tallies are known to be there
+    rolled_up: datetime | None = None  # the hour up to which rollups are written
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

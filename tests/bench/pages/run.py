@@ -31,7 +31,7 @@ from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
 from tests.bench.processes import Postgres, Servers, serving
 
-SITE = "dashboard.asgi:pages"  # without the ingest, whose pulse would set the clock going
+SITE = "dashboard.asgi:pages"  # without the ingest, whose liveness signs would set the clock going
 SLOWEST = 3  # whose plans are shown
 GZIP = b"\x1f\x8b"  # begins what is compressed so
 HEARD = 0.05  # seconds until the server has heard the news

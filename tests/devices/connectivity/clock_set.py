@@ -8,9 +8,7 @@ from devices import connectivity
 from devices.clock.own import OwnClock
 from devices.connectivity import outages
 from devices.integrity.checks import AHEAD, disagreements
-from devices.models import (
-    Device,
-)
+from devices.models import Device
 from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, seconds
 
@@ -24,8 +22,8 @@ class Process:
         self.passed = 0.0
         self.own = OwnClock(lambda: self.passed)
 
-    def pulse(self, passed: float, clock_ahead: float = 0) -> None:
-        """After so many seconds, with the database's clock so far ahead."""
+    def leave_sign(self, passed: float, clock_ahead: float = 0) -> None:
+        """Leave a liveness sign so many seconds after T0, with the database's clock so far ahead."""
         self.passed = passed
         outages.record_liveness(at(passed + clock_ahead), self.own)
 

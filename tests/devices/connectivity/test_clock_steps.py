@@ -52,13 +52,13 @@ def life() -> tuple[Device, Device]:
     connectivity.vpn_alive("vpn-1", at=at(0))
     connectivity.vpn_connected("vpn-1", [dies.uuid], at(0))
     ingest = Process()
-    ingest.pulse(0)
+    ingest.leave_sign(0)
     for passed in (4, 6, 8, 10, 12, 14, 16, 18, 20):
-        ingest.pulse(passed, DAY)
+        ingest.leave_sign(passed, DAY)
     connectivity.record_heartbeats([lives.pk], at(DAY + 11))
     connectivity.vpn_alive("vpn-1", at=at(DAY + 12))
-    ingest.pulse(22, DAY)
-    ingest.pulse(24)
+    ingest.leave_sign(22, DAY)
+    ingest.leave_sign(24)
     return lives, dies
 
 
@@ -96,10 +96,10 @@ def test_no_device_goes_offline_by_it_and_one_that_died_does_when_its_window_is_
 def test_it_is_said_in_the_log_and_by_a_moment(caplog: pytest.LogCaptureFixture) -> None:
     ingest = Process()
     for passed, clock_ahead in [(0, 0), (2, DAY), (4, DAY)]:
-        ingest.pulse(passed, clock_ahead)
+        ingest.leave_sign(passed, clock_ahead)
     assert announced_at(DAY + 4)[:2] == ("forward", at(DAY + 2))
     caplog.clear()
-    ingest.pulse(6)
+    ingest.leave_sign(6)
     *told, step = announced_at(7)
     assert told == ["back", at(6)]
     assert step / DAY == pytest.approx(-1, abs=0.001)
@@ -137,8 +137,8 @@ def test_what_was_recorded_ahead_keeps_its_order_and_its_months() -> None:
         assert cursor.fetchone() == (0,)
 
 
-def test_a_pulse_that_did_not_see_it_is_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock was ahead between two pulses, while a poll came: this process has read it."""
+def test_a_sign_that_did_not_see_it_is_no_excuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock was ahead between two liveness signs, while a poll came: this process has read it."""
     device = polled()
     monkeypatch.setattr(database, "NEWEST", database.Newest())
     outages.record_liveness()
@@ -203,7 +203,7 @@ def test_an_outage_that_was_being_closed_ahead_does_not_end_there(
     assert {status(device, 5) for device in devices} == {Status.HEARTBEAT_ONLY}
 
 
-def test_it_is_brought_to_the_present_in_portions_while_the_pulse_goes_on(
+def test_it_is_brought_to_the_present_in_portions_while_signs_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(steps, "PORTION", 2)

@@ -1,4 +1,4 @@
-"""What else goes by the database's clock: leases, retention, keys, tallies, months, and checks by hand."""
+"""What else goes by the database's clock: leases, retention, keys, rollups, months, and checks by hand."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_keys_say_when_they_were_used_since_the_clock_is_right() -> None:
     assert usage.write(at(3600)) == 1
 
 
-def test_tallies_of_hours_that_have_not_come_go() -> None:
+def test_rollups_of_hours_that_have_not_come_go() -> None:
     polled(0)
     outages.record_liveness(at(DAY))
     connectivity.settle(at(DAY))
@@ -243,7 +243,12 @@ def test_verify_status_says_what_is_dated_ahead_and_repairs_it() -> None:
         CommandError, match="--repair brings records that are dated in the future to the present"
     ):
         call_command("verify_status", stdout=said)
-    for where in ("the pulse", "an outage", f"devices_heartbeat {device.pk}", f"devices_device {device.pk}"):
+    for where in (
+        "the liveness sign",
+        "an outage",
+        f"devices_heartbeat {device.pk}",
+        f"devices_device {device.pk}",
+    ):
         assert f"{AHEAD}: {where} has {now.year}" in said.getvalue()
     said = StringIO()
     call_command("verify_status", "--repair", stdout=said)

@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db
 # A clock that is set back for good, and forward
 
 
-def test_of_a_clock_that_is_set_back_ten_minutes_no_poll_and_no_pulse_waits_for_them() -> None:
+def test_of_a_clock_that_is_set_back_ten_minutes_no_poll_and_no_sign_waits_for_them() -> None:
     polls, dies = polled(600), polled(600)
     ingest = Process()
-    ingest.pulse(602)
-    ingest.pulse(604, -600)
+    ingest.leave_sign(602)
+    ingest.leave_sign(604, -600)
     connectivity.record_heartbeats([polls.pk], at(10))
     assert Heartbeat.objects.get(pk=polls.pk).late_at == at(25)
-    ingest.pulse(606, -600)
+    ingest.leave_sign(606, -600)
     assert Listening.objects.get().pulse_at == at(6)
     assert not Outage.objects.exists()
     for moment in range(8, 36, 2):
@@ -44,10 +44,10 @@ def test_of_a_clock_that_is_set_back_ten_minutes_no_poll_and_no_pulse_waits_for_
 
 
 @pytest.mark.parametrize("back", [0.1, 2])
-def test_a_clock_that_is_set_back_by_no_more_than_a_pulse_is_waited_for(back: float) -> None:
+def test_a_clock_that_is_set_back_by_no_more_than_a_sign_is_waited_for(back: float) -> None:
     ingest = Process()
-    ingest.pulse(100)
-    ingest.pulse(100, -back)
+    ingest.leave_sign(100)
+    ingest.leave_sign(100, -back)
     assert Listening.objects.get().stepped_at is None
     assert Listening.objects.get().pulse_at == at(100)
 
@@ -57,8 +57,8 @@ def test_a_clock_that_is_set_forward_makes_nobody_late(by: float) -> None:
     device = polled(0)
     connectivity.vpn_alive("vpn-1", at=at(0))
     ingest = Process()
-    ingest.pulse(0)
-    ingest.pulse(2, by)
+    ingest.leave_sign(0)
+    ingest.leave_sign(2, by)
     assert Heartbeat.objects.get().late_at == at(by + 2 + 15)
     assert VpnServer.objects.get().due_at == at(by + 2 + 60)
     assert status(device, by + 2) == Status.HEARTBEAT_ONLY
@@ -72,10 +72,10 @@ def test_a_clock_that_is_set_forward_makes_nobody_late(by: float) -> None:
 def test_several_processes_see_a_step_once() -> None:
     polled(0)
     one, two, new = Process(), Process(), Process()
-    one.pulse(0)
-    two.pulse(1)
+    one.leave_sign(0)
+    two.leave_sign(1)
     for process, passed in [(one, 2), (two, 3), (one, 4), (new, 4.5), (two, 5)]:
-        process.pulse(passed, 5)
+        process.leave_sign(passed, 5)
     outage = Outage.objects.get()
     assert (outage.began_at, outage.ended_at) == (at(1), at(7))
 
@@ -83,8 +83,8 @@ def test_several_processes_see_a_step_once() -> None:
 def test_a_machine_that_was_suspended_is_an_outage_and_no_step() -> None:
     device = polled(0)
     ingest = Process()
-    ingest.pulse(0)
-    ingest.pulse(3600)
+    ingest.leave_sign(0)
+    ingest.leave_sign(3600)
     assert Outage.objects.get().ended_at == at(3600)
     assert Listening.objects.get().stepped_at is None
     assert status(device, 3600) == Status.HEARTBEAT_ONLY

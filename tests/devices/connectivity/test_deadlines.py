@@ -42,7 +42,7 @@ def test_counters_that_wait_to_be_folded_are_something_to_do() -> None:
     assert deadlines.backlog(clock.listened(at(0))).behind is None
 
 
-def test_what_no_pulse_made_certain_is_not_behind() -> None:
+def test_what_no_sign_made_certain_is_not_behind() -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], T0)
     connectivity.settle(at(0))

@@ -1,4 +1,4 @@
-"""Of several ingest processes none hides behind another's pulse (domain.md, Our own outages)."""
+"""Of several ingest processes none hides behind another's signs (domain.md, Our own outages)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def other() -> Iterator[Presence]:
     presence.end()
 
 
-def pulse(presence: Presence, moment: float) -> None:
+def leave_sign(presence: Presence, moment: float) -> None:
     while not listening.beat(at(moment), presence.number()):
         pass
 
@@ -45,16 +45,16 @@ def outages() -> list[tuple[datetime, datetime]]:
     return list(Outage.objects.order_by("began_at").values_list("began_at", "ended_at"))
 
 
-def test_what_one_stuck_process_does_not_hear_is_an_outage_though_the_other_pulses(
+def test_what_one_stuck_process_does_not_hear_is_an_outage_though_the_other_leaves_signs(
     one: Presence, other: Presence
 ) -> None:
     device = make_device(make_fleet(poll_interval=10))
     connectivity.record_heartbeats([device.pk], at(0))
-    pulse(other, 0)
+    leave_sign(other, 0)
     for moment in range(0, 60, 2):  # the device's polls go to the other
-        pulse(one, moment)
+        leave_sign(one, moment)
     assert clock.moment(at(60)).outage == clock.Interruption(at(0), None)
-    pulse(other, 60)
+    leave_sign(other, 60)
     assert outages() == [(at(0), at(60))]
     connectivity.settle(at(60))
     shown = with_status(Device.objects.all(), at(89)).get()
@@ -62,11 +62,11 @@ def test_what_one_stuck_process_does_not_hear_is_an_outage_though_the_other_puls
 
 
 def test_one_that_comes_back_ends_the_outage_that_pages_spoke_of(one: Presence, other: Presence) -> None:
-    pulse(other, 0)
+    leave_sign(other, 0)
     for moment in (0, 2, 4, 6, 8):
-        pulse(one, moment)
+        leave_sign(one, moment)
     assert clock.moment(at(10.1)).outage == clock.Interruption(at(0), None)
-    pulse(other, 10.1)
+    leave_sign(other, 10.1)
     assert outages() == [(at(0), at(10.1))]
     assert Listening.objects.get().pulse_at == at(10.1)
 
@@ -74,56 +74,56 @@ def test_one_that_comes_back_ends_the_outage_that_pages_spoke_of(one: Presence, 
 def test_the_log_names_the_one_that_is_stuck(
     one: Presence, other: Presence, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pulse(other, 0)
-    pulse(one, 5)
+    leave_sign(other, 0)
+    leave_sign(one, 5)
     assert not caplog.records
-    pulse(one, 6)
+    leave_sign(one, 6)
     name = ListeningProcess.objects.get(pk=other.number()).name
     assert f"the ingest process {name} has recorded no liveness since" in caplog.text
 
 
 def test_processes_that_take_turns_make_no_outage(one: Presence, other: Presence) -> None:
     for moment in range(0, 60, 9):
-        pulse(one, moment)
-        pulse(other, moment + 8)
+        leave_sign(one, moment)
+        leave_sign(other, moment + 8)
     assert Listening.objects.get().pulse_at == at(54)
     assert outages() == []
 
 
 def test_nobody_waits_for_one_that_ended_or_was_killed(one: Presence, other: Presence) -> None:
-    pulse(other, 0)
+    leave_sign(other, 0)
     other.end()
     assert not ListeningProcess.objects.exists()
     killed = Presence()
-    pulse(killed, 0)
+    leave_sign(killed, 0)
     assert killed._session
     killed._session.close()
     for moment in range(0, 20, 2):
-        pulse(one, moment)
+        leave_sign(one, moment)
     assert ListeningProcess.objects.get().pk == one.number()
     assert (Listening.objects.get().pulse_at, outages()) == (at(18), [])
 
 
 def test_the_last_one_that_was_killed_is_followed_by_its_successor(one: Presence) -> None:
     killed = Presence()
-    pulse(killed, 0)
+    leave_sign(killed, 0)
     assert killed._session
     killed._session.close()
-    pulse(one, 100)
+    leave_sign(one, 100)
     assert outages() == [(at(0), at(100))]
-    pulse(one, 102)
+    leave_sign(one, 102)
     assert Listening.objects.get().pulse_at == at(102)
 
 
 def test_one_whose_session_broke_goes_on_with_another(one: Presence, other: Presence) -> None:
-    pulse(one, 0)
-    pulse(other, 0)
+    leave_sign(one, 0)
+    leave_sign(other, 0)
     assert other._session  # of the same role, which may do this
     ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s"
     assert other._session.execute(ended, [one.number()]).fetchall() == [(True,)]
     for moment in range(2, 20, 2):
-        pulse(one, moment)
-        pulse(other, moment)
+        leave_sign(one, moment)
+        leave_sign(other, moment)
     assert ListeningProcess.objects.count() == 2
     assert (Listening.objects.get().pulse_at, outages()) == (at(18), [])
 
@@ -131,10 +131,10 @@ def test_one_whose_session_broke_goes_on_with_another(one: Presence, other: Pres
 def test_one_whose_old_session_the_server_still_holds_for_alive_goes_on_under_another_number(
     one: Presence,
 ) -> None:
-    pulse(one, 0)
+    leave_sign(one, 0)
     before, held = one.number(), one._session
     one._session = None
-    pulse(one, 2)
+    leave_sign(one, 2)
     assert one.number() != before
     assert ListeningProcess.objects.get().pk == one.number()
     assert Listening.objects.get().pulse_at == at(2)

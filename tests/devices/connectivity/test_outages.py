@@ -38,7 +38,7 @@ def polled(moment: float = 0, interval: int = 10) -> Device:
 
 
 def listen(start: float, end: float) -> None:
-    """A pulse every two seconds."""
+    """A liveness sign every two seconds."""
     for number in range(int((end - start) // 2) + 1):
         outages.record_liveness(at(start + 2 * number))
     outages.record_liveness(at(end))
@@ -47,7 +47,7 @@ def listen(start: float, end: float) -> None:
 # The ledger
 
 
-def test_without_any_pulse_there_is_no_outage() -> None:
+def test_without_any_sign_there_is_no_outage() -> None:
     device = polled()
     assert clock.moment(at(HOUR)).outage is None
     assert status(device, at(30)) == Status.OFFLINE
@@ -63,7 +63,7 @@ def test_an_outage_is_a_gap_of_more_than_ten_seconds(gap: float, heard: float) -
     assert clock.moment(at(gap - 0.000001)).heard == (at(0) if gap > 10 else at(gap - 0.000001))
 
 
-def test_pulses_of_several_processes_are_one_ledger_and_old_ones_change_nothing() -> None:
+def test_signs_of_several_processes_are_one_ledger_and_old_ones_change_nothing() -> None:
     for moment in (0, 4, 3, 4, 8):
         outages.record_liveness(at(moment))
     assert Listening.objects.get().pulse_at == at(8)
@@ -129,7 +129,7 @@ def test_after_it_what_had_not_passed_begins_anew() -> None:
 def test_what_an_event_recorded_during_it_begins_anew_too() -> None:
     device = polled(0)
     outages.record_liveness(at(0))
-    connectivity.record_heartbeats([device.pk], at(50))  # heard by a process that died before its pulse
+    connectivity.record_heartbeats([device.pk], at(50))  # by a process that died before its liveness sign
     assert status(device, at(49)) == status(device, at(90)) == Status.HEARTBEAT_ONLY
     outages.record_liveness(at(100))
     assert Heartbeat.objects.get().late_at == at(115)
@@ -275,7 +275,7 @@ def test_an_hour_of_ours_under_many_devices_changes_no_status(devices: int, *, s
     ]
 
 
-def test_settle_waits_for_the_pulse_that_makes_a_deadline_certain() -> None:
+def test_settle_waits_for_the_sign_that_makes_a_deadline_certain() -> None:
     device = polled(0)
     listen(0, 14)
     assert status(device, at(15)) == Status.HEARTBEAT_ONLY

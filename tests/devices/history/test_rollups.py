@@ -27,7 +27,7 @@ HOUR = timedelta(hours=1)
 
 
 def counts_at(at: datetime, whose: Fleet | None = None) -> dict[str, int]:
-    """What a fleet's tally says, without zeros; of no fleet, an organization's."""
+    """The counts by status of a fleet's rollup, without zeros; of the organization if no fleet is given."""
     counts = FleetTally.objects.get(at=at, fleet=whose).counts
     return {status: n for status, n in zip(Status.values, counts, strict=True) if n}
 
@@ -99,7 +99,7 @@ def test_they_can_be_made_anew_at_any_time(fleet: Fleet, device: Device) -> None
         rollups.keep(T0 + hours * HOUR + rollups.MARGIN)
     kept = list(FleetTally.objects.order_by("at", "fleet").values_list("at", "fleet", "counts"))
     FleetTally.objects.filter(at__gt=T0 + 5 * HOUR).update(counts=[7] * 9)
-    assert {each.what for each in disagreements(T0 + 60 * HOUR)} == {"the tally of an hour"}
+    assert {each.what for each in disagreements(T0 + 60 * HOUR)} == {"the rollup of an hour"}
     assert rollups.rebuild(T0 + 58 * HOUR + rollups.MARGIN) == 59
     assert kept == list(FleetTally.objects.order_by("at", "fleet").values_list("at", "fleet", "counts"))
 
@@ -140,7 +140,7 @@ def test_damage_is_found_and_named(device: Device, damage: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(damage, {"hour": T0 + 2 * HOUR})
     found: list[Any] = list(disagreements(T0 + 3 * HOUR))
-    assert [each.what for each in found] == ["the tally of an hour"]
+    assert [each.what for each in found] == ["the rollup of an hour"]
     assert str(T0 + 2 * HOUR) in found[0].where
 
 
@@ -152,7 +152,7 @@ def test_an_organization_lacks_no_hour_of_before_it_was_created(device: Device) 
     rollups.keep(T0 + 9.5 * HOUR)
     assert list(disagreements(T0 + 9.6 * HOUR)) == []
     made.update(created_at=T0)
-    assert {each.what for each in disagreements(T0 + 9.6 * HOUR)} == {"the tally of an hour"}
+    assert {each.what for each in disagreements(T0 + 9.6 * HOUR)} == {"the rollup of an hour"}
 
 
 def test_a_site_without_devices_has_none() -> None:

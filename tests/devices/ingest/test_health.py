@@ -52,7 +52,7 @@ def test_a_process_that_listens_is_healthy_under_any_name(balancer: Client, path
     assert balancer.call("POST", path).status == 405
 
 
-def test_before_its_first_pulse_a_process_is_not_healthy_but_runs(world: World) -> None:
+def test_before_its_first_sign_a_process_is_not_healthy_but_runs(world: World) -> None:
     with (
         another_connection() as migration,
         migration.cursor() as cursor,
@@ -67,7 +67,7 @@ def test_before_its_first_pulse_a_process_is_not_healthy_but_runs(world: World) 
         migration.rollback()
 
 
-def test_a_locked_device_table_is_unhealthy_and_stops_the_pulse_though_no_poll_comes(
+def test_a_locked_device_table_is_unhealthy_and_stops_the_sign_though_no_poll_comes(
     balancer: Client,
 ) -> None:
     with another_connection() as migration, migration.cursor() as cursor:
@@ -80,7 +80,7 @@ def test_a_locked_device_table_is_unhealthy_and_stops_the_pulse_though_no_poll_c
     until(Listening.objects.filter(pulse_at__gt=at).first)
 
 
-def test_a_poll_that_waits_makes_its_process_unhealthy_and_stops_its_pulse(
+def test_a_poll_that_waits_makes_its_process_unhealthy_and_stops_its_sign(
     balancer: Client, world: World
 ) -> None:
     device = Client(balancer.port)

@@ -1,4 +1,4 @@
-"""The ingest leaves its pulse as long as it runs, and closes an outage when it comes back."""
+"""The ingest leaves liveness signs as long as it runs, and closes an outage when it comes back."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def until(look: Callable[[], Found | None]) -> Found:
     return found
 
 
-def test_a_process_of_the_ingest_pulses_on_and_on(client: Client) -> None:
+def test_a_process_of_the_ingest_leaves_liveness_signs_on_and_on(client: Client) -> None:
     first = until(Listening.objects.first)
     until(Listening.objects.filter(pulse_at__gt=first.pulse_at).first)
     assert not Outage.objects.exists()
 
 
-def test_one_that_comes_back_closes_the_outage_before_its_pulse(world: World) -> None:
+def test_one_that_comes_back_closes_the_outage_before_its_sign(world: World) -> None:
     gone = clock.now() - timedelta(hours=1)
     outages.record_liveness(gone)
     with serving(Ingest(CALLS, unlimited())):

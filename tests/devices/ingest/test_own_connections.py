@@ -50,6 +50,6 @@ def test_each_thread_of_the_ingest_has_one_however_few_are_for_pages() -> None:
         connection.close()
         return int(session)
 
-    with threads(2, "calls") as calls, threads(1, "pulse") as pulse:
-        asked = [calls.submit(ask), calls.submit(ask), pulse.submit(ask)]
+    with threads(2, "calls") as calls, threads(1, "liveness") as liveness:
+        asked = [calls.submit(ask), calls.submit(ask), liveness.submit(ask)]
         assert len({each.result() for each in asked}) == 3

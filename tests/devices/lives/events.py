@@ -31,22 +31,20 @@ class Event:
     word: str  # session, or boot
     listed: tuple[int, ...] | None
     step: float
-    pulse: bool  # left where the ingest did not fall silent
+    sign: bool  # left where the ingest did not fall silent
 
 
 events = st.builds(
     Event,
     kind=st.sampled_from(
-        ["poll"] * 3
-        + ["connect"] * 3
-        + ["stale", "disconnect", "alive", "alive", "settle", "pulse", "follow"]
+        ["poll"] * 3 + ["connect"] * 3 + ["stale", "disconnect", "alive", "alive", "settle", "sign", "follow"]
     ),
     device=st.integers(0, 3),
     server=st.sampled_from(["vpn-1", "vpn-2"]),
     word=st.sampled_from(["", "", "a", "b"]),
     listed=st.one_of(st.none(), st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
     step=STEPS,
-    pulse=st.booleans(),
+    sign=st.booleans(),
 )
 devices: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
@@ -85,8 +83,8 @@ def tell(model: Model, event: Event, at: datetime) -> None:
             connectivity.vpn_alive(event.server, listed, at, boot=event.word)
         case "settle":  # changes nothing that is shown
             connectivity.settle(at)
-        case "pulse":
-            pulse(model, at)
+        case "sign":
+            leave_sign(model, at)
         case "follow":
             model.follow(at)
             follow(at)
@@ -102,16 +100,16 @@ def follow(at: datetime) -> None:
             Job.objects.filter(pk=job.pk).update(state=Job.State.DONE, finished_at=at)
 
 
-def pulse(model: Model, at: datetime) -> None:
-    model.pulse(at)
+def leave_sign(model: Model, at: datetime) -> None:
+    model.leave_sign(at)
     outages.record_liveness(at)
 
 
 def listen(model: Model, since: datetime, at: datetime) -> None:
-    """A pulse every few seconds, as long as nobody is away."""
+    """A liveness sign every few seconds, as long as nobody is away."""
     while since < at:
         since = min(at, since + seconds(5))
-        pulse(model, since)
+        leave_sign(model, since)
 
 
 def make(fields: list[dict[str, Any]], *, vpn: bool | None = True) -> Model:

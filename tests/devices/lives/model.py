@@ -23,7 +23,7 @@ class Model:
         self.devices = {device.uuid: device for device in devices}
         self.fleets_vpn = fleets_vpn or {}  # None: not set; True is what a fleet without a word says
         self.servers: list[ModelServer] = []
-        self.pulsed: datetime | None = None
+        self.last_sign_at: datetime | None = None
         self.outages: list[tuple[datetime, datetime]] = []
         for device in devices:
             device.statuses.append((device.created, device.status()))
@@ -43,8 +43,8 @@ class Model:
 
     def heard(self, at: datetime) -> datetime:
         """The clock of a reading: in an outage of ours its start."""
-        if self.pulsed and at - self.pulsed > GAP:
-            return self.pulsed
+        if self.last_sign_at and at - self.last_sign_at > GAP:
+            return self.last_sign_at
         return next((start for start, end in self.outages if start < at < end), at)
 
     def pass_until(self, at: datetime) -> None:
@@ -75,7 +75,7 @@ class Model:
         later = self.read(at)
         if self.heard(at) != at:
             return None, None
-        later.pulsed = None  # from now on we listen
+        later.last_sign_at = None  # from now on we listen
         for server in later.servers:
             if server.lease_until and server.lease_until - LEASE > at - timedelta(seconds=30):
                 server.lease_until = None
@@ -88,14 +88,14 @@ class Model:
 
     # What is told
 
-    def pulse(self, at: datetime, *, skipped: bool = False) -> None:
+    def leave_sign(self, at: datetime, *, skipped: bool = False) -> None:
         """We listen. After an outage, what had not passed at its start begins anew.
 
         So it does where the clock skipped a while, however short.
         """
-        if self.pulsed and (skipped or at - self.pulsed > GAP):
-            self.pass_until(self.pulsed)
-            self.outages.append((self.pulsed, at))
+        if self.last_sign_at and (skipped or at - self.last_sign_at > GAP):
+            self.pass_until(self.last_sign_at)
+            self.outages.append((self.last_sign_at, at))
             for device in self.devices.values():
                 if device.heartbeat == "recent" and device.late_at:
                     window = timedelta(seconds=math.ceil(1.5 * device.interval))
@@ -106,11 +106,11 @@ class Model:
             for server in self.servers:
                 if server.alive and server.lease_until:
                     server.lease_until = max(server.lease_until, at + LEASE)
-        self.pulsed = at
+        self.last_sign_at = at
 
     def set_back(self, at: datetime) -> None:
         """The clock was set back to `at`, all that had passed being recorded: nothing lies ahead of it."""
-        self.pulsed = at
+        self.last_sign_at = at
         self.outages = [(start, min(end, at)) for start, end in self.outages if start < at]
         for device in self.devices.values():
             device.statuses = [(min(moment, at), status) for moment, status in device.statuses]

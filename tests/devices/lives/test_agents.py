@@ -25,7 +25,7 @@ agents: st.SearchStrategy[Event] = st.builds(
     word=st.sampled_from(["", "a"]),
     listed=st.one_of(st.none(), st.sets(st.integers(0, 3)).map(lambda them: tuple(sorted(them)))),
     step=st.sampled_from([0, 0, 1, 59.999999, 60, 66, 600]),
-    pulse=st.just(value=True),
+    sign=st.just(value=True),
 )
 
 

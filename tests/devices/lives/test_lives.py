@@ -1,7 +1,7 @@
 """Random lives of devices against the model: whatever happens in whatever order, the pages agree with it.
 
 Events are told in any order, doubled, and late (a former owner's disconnect); times are those of receipt.
-In half of the lives the ingest leaves its pulse, and falls silent now and then.
+In half of the lives the ingest leaves liveness signs, and falls silent now and then.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from tests.devices.lives.events import (
     devices,
     events,
     fleets_vpn,
+    leave_sign,
     listen,
     make,
-    pulse,
     tell,
 )
 from tests.devices.lives.model import Model
@@ -104,7 +104,7 @@ def remember(seen: Seen, at: datetime) -> None:
 def check_replay(model: Model, seen: Seen, at: datetime) -> None:
     """The histories give at every instant what was read then.
 
-    But for the seconds after the last pulse before an outage, which nobody could know to be one.
+    But for the seconds after the last liveness sign before an outage, which nobody could know to be one.
     """
     for uuid in UUIDS:
         device = with_status(Device.objects.filter(uuid=uuid), at).get()
@@ -157,8 +157,8 @@ def state_at(spans: list[Span], moment: datetime) -> str:
 
 def check_history(model: Model, at: datetime) -> None:
     """Settled, the histories are those of the model: every edge and every change once, dated alike."""
-    if model.pulsed:
-        pulse(model, at)
+    if model.last_sign_at:
+        leave_sign(model, at)
     connectivity.settle(at)
     model.pass_until(at)
     for uuid, expected in model.devices.items():
@@ -193,11 +193,11 @@ def test_every_reading_agrees_with_the_model_at_every_instant(
         context.setattr(rollups, "EVERY", seconds(60))  # a life is short
         model, now, seen = make(fields, vpn=vpn), T0, Seen()
         for event in lives:
-            if listens and event.pulse:
+            if listens and event.sign:
                 listen(model, now, now + seconds(event.step))
             now += seconds(event.step)
-            if model.pulsed and model.heard(now) == now:
-                pulse(model, now)  # whoever receives an event is there
+            if model.last_sign_at and model.heard(now) == now:
+                leave_sign(model, now)  # whoever receives an event is there
             tell(model, event, now)
             check(model, now)
             remember(seen, now)

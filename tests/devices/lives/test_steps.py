@@ -52,38 +52,38 @@ class Life:
 
     def __post_init__(self) -> None:
         self.own = OwnClock(lambda: self.passed)
-        self.pulse()
+        self.leave_sign()
 
-    def pulse(self, *, skipped: bool = False) -> None:
-        self.model.pulse(self.now, skipped=skipped)
+    def leave_sign(self, *, skipped: bool = False) -> None:
+        self.model.leave_sign(self.now, skipped=skipped)
         outages.record_liveness(self.now, self.own)
 
     def let_pass(self, span: float, *, listens: bool) -> None:
-        """Time, with a pulse every few seconds, as long as nobody is away."""
+        """Time, with a liveness sign every few seconds, as long as nobody is away."""
         while listens and span > 5:
             self.let_pass(5, listens=False)
-            self.pulse()
+            self.leave_sign()
             span -= 5
         self.now, self.passed = self.now + seconds(span), self.passed + span
         if self.model.heard(self.now) == self.now:
-            self.pulse()  # whoever receives an event is there
+            self.leave_sign()  # whoever receives an event is there
 
     def jump(self, by: int) -> None:
         """Somebody sets the clock while the ingest runs, and all that has passed is recorded."""
-        self.pulse()
+        self.leave_sign()
         self.model.pass_until(self.now)
         connectivity.settle(self.now)
         before = statuses()
         self.now = max(T0, self.now + seconds(by))
         if by > 0:
-            self.pulse(skipped=True)
+            self.leave_sign(skipped=True)
         else:
             outages.record_liveness(self.now, self.own)
-            assert self.model.pulsed is not None
-            if (self.model.pulsed - self.now).total_seconds() > 2:  # less will have passed in a moment
+            assert self.model.last_sign_at is not None
+            if (self.model.last_sign_at - self.now).total_seconds() > 2:  # less will have passed in a moment
                 self.model.set_back(self.now)
             else:
-                self.now = self.model.pulsed
+                self.now = self.model.last_sign_at
         assert statuses(self.now) == before
 
 
@@ -106,7 +106,7 @@ def test_whatever_the_clock_does_every_reading_agrees_with_the_model(
         context.setattr(rollups, "EVERY", seconds(60))  # a life is short
         life, seen = Life(make(fields), T0), Seen()
         for event, jump in lives:
-            life.let_pass(event.step, listens=event.pulse)
+            life.let_pass(event.step, listens=event.sign)
             tell(life.model, event, life.now)
             check(life.model, life.now)
             remember(seen, life.now)

@@ -130,7 +130,7 @@ def test_silence_shows_at_its_deadlines_to_the_moment(transactional_db: None, tm
 
 
 def listen_until(end: datetime) -> None:
-    """As an ingest that nobody calls: without its pulse nothing passes by the clock."""
+    """As an ingest that nobody calls: without its liveness sign nothing passes by the clock."""
     at = Listening.objects.get().pulse_at
     while at < end:
         at += timedelta(seconds=LIVENESS_EVERY)

@@ -76,7 +76,7 @@ def test_a_new_life_clears_nothing_of_the_old_one_whose_silence_does(world: Worl
     assert alive(client, world.service_key, new) == 200
     assert clients(client, world.service_key, new, world.device.uuid, connected=False).status == 200
     assert is_connected(world)
-    past = clock.now() - timedelta(seconds=30)  # before the newest pulse, however busy the machine
+    past = clock.now() - timedelta(seconds=30)  # before the newest liveness sign, however busy the machine
     VpnServer.objects.filter(pk=old).update(lease_until=past, due_at=past)
     assert alive(client, world.service_key, new) == 200
     connectivity.settle()
