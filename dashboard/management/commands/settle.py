@@ -1,4 +1,4 @@
-"""Record what the clock has done: deadlines of heartbeats and leases that passed."""
+"""The command `settle`: record the deadlines of heartbeats and leases that have passed, and clean up."""
 
 import signal
 import threading
@@ -26,17 +26,17 @@ from fleets.postgres.checks import at_start
 from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
-PAUSE = 1.0  # seconds between two looks: how far the history may lag, never what is shown
-LONGEST_PAUSE = 5.0  # seconds, as long as no deadline passes earlier; new ones lie further ahead
-LAG_TOLD = timedelta(seconds=10)  # a history that is further behind is worth a line
+PAUSE = 1.0  # seconds between two rounds: by so much the history may lag, but never what pages show
+LONGEST_PAUSE = 5.0  # seconds between two rounds if no deadline passes earlier; new ones lie further ahead
+LOGGED_LAG = timedelta(seconds=10)  # a greater lag of the history is logged
 
 
 class Command(BaseCommand):
     help = "Records deadlines that have passed. Pages are exact without it, but it writes the history."
     own = OwnClock()
     quiet = False  # with --verbosity 0
-    pause = PAUSE  # until the next look
-    clean_at = 0.0  # of the monotonic clock
+    pause = PAUSE  # seconds until the next round
+    clean_at = 0.0  # seconds of the monotonic clock
     rolled_up: datetime | None = None  # the hour up to which rollups are written
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -56,20 +56,20 @@ class Command(BaseCommand):
         self.watch(stopped)
 
     def watch(self, stopped: threading.Event) -> None:
-        """Look again and again until `stopped` is set. Of several processes one leads, the others wait."""
+        """Run rounds until `stopped` is set. Of several processes one leads, and the others wait."""
         leader, led = Leader(SETTLING), False
         while not stopped.is_set():
-            leads = self.look(leader)
+            leads = self.run_if_leading(leader)
             if leads and not led:
                 self.say("this process now records deadlines")
             led = leads
             stopped.wait(self.pause if leads else PAUSE)
         leader.resign()
 
-    def look(self, leader: Leader) -> bool:
-        """One look, where this process leads; returns whether it does.
+    def run_if_leading(self, leader: Leader) -> bool:
+        """Run one round if this process leads, and return whether it does.
 
-        A database that is away is waited for, since deadlines do not run away.
+        If the database is away, it resigns and returns False: deadlines are recorded once it is back.
         """
         try:
             if not leader.leads():
@@ -85,14 +85,14 @@ class Command(BaseCommand):
         return True
 
     def settle_once(self) -> None:
-        """Record what passed, saying how far the history was behind where that is much; then what is due."""
+        """One round: record passed deadlines; each hour write rollups, and each day clean up."""
         outages.notice(self.own)
         at = clock.moment()
         backlog = deadlines.backlog(at)
         if backlog.behind is not None and (recorded := connectivity.settle(at)):
             late = words.duration(backlog.behind, precise=True)
             self.say(
-                f"{changes(recorded)}, {late} behind" if backlog.behind > LAG_TOLD else changes(recorded)
+                f"{changes(recorded)}, {late} behind" if backlog.behind > LOGGED_LAG else changes(recorded)
             )
         self.pause = pause(backlog, at)
         if (hour := rollups.certain(at)) != self.rolled_up:
@@ -104,7 +104,7 @@ class Command(BaseCommand):
             self.clean_at = time.monotonic() + DAY
 
     def clean(self, at: Moment) -> None:
-        """Drop what nobody needs any more, and make the next months of the histories."""
+        """Delete what is no longer needed, and create the tables for the next months of the histories."""
         before = trusted(at)
         sessions.clear(before)
         keys.forget_former(before)
@@ -116,12 +116,13 @@ class Command(BaseCommand):
             self.say(f"history: created or dropped {name}")
 
     def say(self, line: str) -> None:
+        """Print a line unless --verbosity is 0."""
         if not self.quiet:
             self.stdout.write(line)
 
 
 def pause(backlog: Backlog, at: Moment) -> float:
-    """Seconds from a look at `at`, which found this, until the next one."""
+    """Seconds from a round at `at`, which found this backlog, until the next one."""
     if backlog.behind is not None:
         return PAUSE  # what was recorded may have another deadline soon
     if backlog.next_due is None:

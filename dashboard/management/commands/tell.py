@@ -1,4 +1,4 @@
-"""Record which devices rules hold and in which incidents they stand, and write what is to be told of them."""
+"""The command `tell`: run rounds of the teller, which turns signals into incidents and messages."""
 
 import signal
 import threading
@@ -22,8 +22,8 @@ from fleets.postgres.listener import LISTENER
 
 PAUSE = 1.0  # seconds between two rounds: liveness signs come every two
 LONGEST_PAUSE = 5.0  # seconds, where nothing is known to happen earlier
-LOOKS_TO_END = 0.5  # seconds between two looks whether to end
-SHIPPING = 60.0  # seconds between two looks for organizations without the rules of the product
+END_CHECK = 0.5  # seconds between two checks whether to end
+SHIPPING = 60.0  # seconds between two searches for organizations without the rules of the product
 
 
 class Command(BaseCommand):
@@ -52,21 +52,22 @@ class Command(BaseCommand):
         self.watch(stopped)
 
     def watch(self, stopped: threading.Event) -> None:
-        """Hold rounds until `stopped` is set. Of several processes one leads, the others wait."""
+        """Run rounds until `stopped` is set. Of several processes one leads, and the others wait."""
         leader, led, news = Leader(TELLING), False, threading.Event()
         LISTENER.subscribe(lambda _: news.set())
         LISTENER.start()
         while not stopped.is_set():
             news.clear()
-            pause = self.look(leader, new=not led)
+            pause = self.run_if_leading(leader, new=not led)
             led = pause is not None
             _wait(stopped, news, PAUSE if pause is None else pause)
         leader.resign()
 
-    def look(self, leader: Leader, *, new: bool) -> float | None:
-        """One round, where this process leads, `new`: from now on; gives the seconds until the next one.
+    def run_if_leading(self, leader: Leader, *, new: bool) -> float | None:
+        """Run one round if this process leads, and return the seconds until the next one.
 
-        None: it does not lead, or the database is away, which is waited for.
+        None if it does not lead, or if the database is away. `new`: it did not lead before, so the round
+        compares the members of all rules with devices.
         """
         try:
             if not leader.leads():
@@ -89,15 +90,15 @@ class Command(BaseCommand):
 
 
 def pause(due: datetime | None, now: datetime) -> float:
-    """Seconds until the next round, if there is something to do at `due` and no news come earlier."""
+    """Seconds until the next round if something is due at `due`, and no change is announced earlier."""
     if due is None:
         return LONGEST_PAUSE
     return min(LONGEST_PAUSE, max(PAUSE, (due - now).total_seconds()))
 
 
 def _wait(stopped: threading.Event, news: threading.Event, longest: float) -> None:
-    """Until there are news, but not for less than a second, nor for longer."""
+    """Wait for PAUSE, and then until `news` is set, `longest` seconds are over or `stopped` is set."""
     stopped.wait(PAUSE)
     until = time.monotonic() + longest - PAUSE
     while not (stopped.is_set() or news.is_set()) and (left := until - time.monotonic()) > 0:
-        news.wait(min(LOOKS_TO_END, left))
+        news.wait(min(END_CHECK, left))

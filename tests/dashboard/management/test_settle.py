@@ -33,11 +33,11 @@ def test_a_look_records_what_passed_and_says_how_far_behind_it_was() -> None:
     connectivity.record_heartbeats([device.pk], T0)
     assert deadlines.backlog(clock.moment(T0 + seconds(75))).behind == timedelta(seconds=60)
     said, leader = StringIO(), Leader(LOCK)
-    assert Command(stdout=said).look(leader)
+    assert Command(stdout=said).run_if_leading(leader)
     assert "2 changes recorded, " in said.getvalue()
     assert "behind" in said.getvalue()
     assert deadlines.backlog(clock.moment()).behind is None
-    assert not Command(stdout=said).look(Leader(LOCK))
+    assert not Command(stdout=said).run_if_leading(Leader(LOCK))
     leader.resign()
 
 
@@ -64,7 +64,7 @@ def test_the_next_look_is_when_a_deadline_passes_but_within_five_seconds(
 def test_a_database_that_is_away_is_waited_for(settings: Settings) -> None:
     settings.DATABASE_DIRECT_URL = "postgresql://nobody@127.0.0.1:1/nothing"
     said = StringIO()
-    assert not Command(stderr=said).look(Leader(LOCK))
+    assert not Command(stderr=said).run_if_leading(Leader(LOCK))
     assert "waiting for the database" in said.getvalue()
 
 

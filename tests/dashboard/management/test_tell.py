@@ -27,10 +27,10 @@ def test_the_next_round_is_when_it_is_due_but_within_five_seconds(due: float | N
 def test_one_of_several_leads_and_gives_new_organizations_their_rules() -> None:
     organization, leader = make_organization(), Leader(LOCK)
     said = StringIO()
-    assert Command(stdout=said).look(leader, new=True) is not None
+    assert Command(stdout=said).run_if_leading(leader, new=True) is not None
     assert said.getvalue() == "this process now tells of incidents\n"
     assert AlertRule.objects.filter(organization=organization).exists()
-    assert Command(stdout=said).look(Leader(LOCK), new=True) is None
+    assert Command(stdout=said).run_if_leading(Leader(LOCK), new=True) is None
     leader.resign()
 
 

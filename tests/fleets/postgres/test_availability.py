@@ -54,7 +54,7 @@ def test_settle_waits_for_a_former_primary(
         leads = resign = staticmethod(lambda: True)
 
     monkeypatch.setattr(Command, "settle_once", lambda self: write_where_nobody_may())
-    assert not Command().look(Always())  # type: ignore[arg-type]
+    assert not Command().run_if_leading(Always())  # type: ignore[arg-type]
     assert "waiting for the database" in capsys.readouterr().err
     run("DELETE FROM devices_listening")
 
