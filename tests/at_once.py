@@ -12,7 +12,7 @@ WAIT = 20  # seconds until a test that hangs gives up
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
-    """What each returned or raised, in their order."""
+    """Run each call in a thread at the same moment; what they returned or raised, in their order."""
     start = threading.Barrier(len(calls))
     results: list[object] = [None] * len(calls)
 
@@ -36,7 +36,7 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 
 @contextmanager
 def held_open(write: Callable[[], object]) -> Iterator[None]:
-    """`write` in a transaction of its own connection, held open while the body runs, then committed."""
+    """Run `write` in a transaction of its own connection, which is committed after the block."""
     written, commit = threading.Event(), threading.Event()
     failures: list[BaseException] = []
 
@@ -64,7 +64,7 @@ def held_open(write: Callable[[], object]) -> Iterator[None]:
 
 
 def in_background(write: Callable[[], object]) -> threading.Thread:
-    """`write` in a thread that waits for a lock; returns once it does."""
+    """Run `write` in a thread, and return the thread once it waits for a lock of the database."""
 
     def run() -> None:
         try:

@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles, and the database."""
+"""What all tests share: profiles of hypothesis, markers, and the database."""
 
 import gc
 import os
@@ -32,7 +32,7 @@ QUICK: Final = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Without DATABASE_URL the embedded server runs as long as the tests do."""
+    """Without DATABASE_URL, start the embedded PostgreSQL for the whole run of the tests."""
     if settings.EMBEDDED and not hasattr(config, "workerinput"):
         from dashboard import postgres  # noqa: PLC0415 - not there without the extra `embedded`
 
@@ -66,26 +66,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What was imported and collected stays: no garbage to be looked for in it again and again."""
+    """Exempt all that was imported and collected from garbage collection, as it stays to the end."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def after_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most tests are about a site that has been set up, whether or not their database holds a person."""
+    """Let the first run of the site be over, although the database of most tests has no account."""
     monkeypatch.setattr(first_run._Seen, "account", True)
 
 
 @pytest.fixture
 def many_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests of what is done at once: hashing bounds it no more."""
+    """Allow ten password hashes at once, for tests that make several requests at once."""
     monkeypatch.setattr(password_hashing.PASSWORDS, "_free", BoundedSemaphore(10))
 
 
 @pytest.fixture(scope="session")
 def migrated() -> Iterator[str]:
-    """A database as migrations leave it, of this worker alone, to be looked at and copied."""
+    """The name of a migrated, empty database of this worker, to read and to copy."""
     name = f"migrated_{os.getpid()}"
     with copied(template.name(), name):
         yield name

@@ -1,4 +1,4 @@
-"""Databases for sites of their own, beside that of the tests: copies, made sooner than by migrating."""
+"""Copies of a database, for tests that run a site of their own; a copy is faster than migrating."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.conf import settings
 
 @contextmanager
 def copied(source: str, *names: str) -> Iterator[None]:
-    """Databases of these names in this block, as `source` is; to which nobody may be connected."""
+    """During the block, databases with these names are copies of `source`, which must have no connections."""
     with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
         try:
             for name in names:

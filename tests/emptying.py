@@ -24,7 +24,7 @@ _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # 
 
 
 def empty(case: TransactionTestCase) -> None:
-    """Stands in for TransactionTestCase._fixture_teardown; waits, as TRUNCATE does, for who still writes."""
+    """Replaces TransactionTestCase._fixture_teardown; waits, as TRUNCATE does, for writers."""
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - REMADE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {', '.join(tables)}")

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def load_profile() -> None:
-    """No deadline: the first example pays for warming up, and the machine may be busy."""
+    """Load the chosen profile, without a deadline: the first example is slow, and the machine may be busy."""
     for name, number in PROFILES.items():
         settings.register_profile(
             name,
@@ -29,10 +29,10 @@ def load_profile() -> None:
 
 
 def examples(thorough: int) -> int:
-    """Of a test whose examples cost more, or less, than others'."""
+    """The number of examples of a test that tries `thorough` of them in a thorough run."""
     return thorough if CHOSEN == THOROUGH else max(2, thorough // SHARE)
 
 
 def in_turn(values: tuple[T, ...], turn: int) -> tuple[T, ...]:
-    """All of these in a thorough run; in a quick one a third of them, of three turns each another one."""
+    """All values in a thorough run, else a third of them, which `turn` (0, 1 or 2) selects."""
     return values if CHOSEN == THOROUGH else values[turn % 3 :: 3]

@@ -1,4 +1,4 @@
-"""Rows for tests, typed, with sensible defaults; T0 is the moment most tests begin at."""
+"""Functions that create rows for tests, with defaults; T0 is the moment at which most tests begin."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -32,7 +32,7 @@ def make_member(
 
 
 def make_fleet(organization: Organization | None = None, **fields: Any) -> Fleet:
-    """A fleet that uses the VPN; `vpn_enabled` None: as a new one, until a VPN server connects a device."""
+    """Create a fleet that uses the VPN; with vpn_enabled=None nobody has set whether it does."""
     number = next(_numbers)
     return Fleet.objects.create(
         organization=organization or make_organization(),
@@ -45,7 +45,7 @@ def make_uuid() -> str:
 
 
 def make_device(fleet: Fleet | None = None, **fields: Any) -> Device:
-    """An active device that registered itself at T0 and was not heard of since: Post Provisioning."""
+    """Create an active device that registered at T0 and made no contact since, so it is Post Provisioning."""
     fleet = fleet or make_fleet()
     facts = {"is_active": True, "provisioned_at": T0, "activated_at": T0, "created_at": T0}
     uuid = make_uuid()
@@ -58,7 +58,7 @@ def make_device(fleet: Fleet | None = None, **fields: Any) -> Device:
 
 
 def make_devices(fleet: Fleet, number: int) -> None:
-    """So many active devices, which were activated one after the other, a second apart."""
+    """Create so many active devices, each activated a second after the one before."""
     Device.objects.bulk_create(
         Device(
             organization=fleet.organization,

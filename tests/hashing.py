@@ -1,4 +1,4 @@
-"""The site's own hasher, made quick for tests."""
+"""The password hasher of the site with parameters that make it fast, for tests."""
 
 from dashboard.http.password_hashing import Hasher
 

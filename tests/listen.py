@@ -1,4 +1,4 @@
-"""`dashboard.listen`, which does not wait at its end until load balancers have noticed."""
+"""`dashboard.listen` for tests: it ends at once, without the delay in which load balancers notice its end."""
 
 from dashboard import listen
 

@@ -1,4 +1,4 @@
-"""Lists of devices as they are kept."""
+"""Reading queries of the list of devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from devices.listing.query_string import list_in
 
 
 def listed(query: str) -> KeptList:
-    """The list with this query, in which everything is known."""
+    """The list with this query string, all of which must be understood."""
     unknown: list[str] = []
     found = list_in(QueryDict(query), unknown)
     assert unknown == []

@@ -1,4 +1,4 @@
-"""Marks tests by what they need: where they are, and what they and their fixtures come to."""
+"""Marks tests by what they need: by their folder, and by the code that they and their fixtures reach."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def mark(item: pytest.Item) -> None:
 
 
 def _functions(item: pytest.Function) -> Iterator[Any]:
-    """The test, and the fixtures that it uses."""
+    """The function of a test and those of the fixtures that it uses."""
     yield item.function
     for fixtures in item._fixtureinfo.name2fixturedefs.values():
         yield fixtures[-1].func
 
 
 def starts_processes(function: Any) -> bool:
-    """Whether this code of ours names what starts a process, or code of ours that does."""
+    """Whether a function names something that starts a process, directly or through code in tests/."""
     return not PROCESSES.isdisjoint(_reached(inspect.unwrap(function)))
 
 
 @cache
 def _reached(function: Callable[..., Any]) -> frozenset[Any]:
-    """What is named by this function, by those of ours that it names, and so on."""
+    """Everything that a function names, directly or through code in tests/."""
     reached: set[Any] = set()
     new = {function}
     while new:
@@ -57,7 +57,7 @@ def _reached(function: Callable[..., Any]) -> frozenset[Any]:
 
 @cache
 def _named(thing: Any) -> frozenset[Any]:
-    """The functions, classes and modules that code of the tests names; a class names what its methods do."""
+    """What a function in tests/ names; for a class, what its methods name, and nothing for code elsewhere."""
     if not str(getattr(thing, "__module__", "")).startswith("tests."):
         return frozenset()
     if isinstance(thing, type):

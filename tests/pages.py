@@ -25,19 +25,19 @@ HTMX = {"HX-Request": "true"}
 
 
 def text_of(response: Response | HttpResponse) -> str:
-    """The words of a page as they are read: no tags, one space between words."""
+    """The text of a page, without tags and with one space between words."""
     html = re.sub(r"</?bdi>", "", response.content.decode())
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html)).strip()
 
 
 def html_of(response: Response | HttpResponse) -> str:
-    """The HTML of a page without what only lays it out: one space between words, none beside a tag."""
+    """The HTML of a page with one space between words and none beside a tag, to compare without layout."""
     html = re.sub(r"[ \n]+", " ", response.content.decode())
     return re.sub(r" ?(</?[a-z][^>]*?) ?> ?", r"\1>", html)
 
 
 def fetch(client: Client, path: str) -> str:
-    """A streamed file, as ASGI sends it."""
+    """The content of a page that streams a file, requested by ASGI with the client's session."""
 
     async def whole() -> str:
         asked = AsyncClient()
@@ -50,7 +50,7 @@ def fetch(client: Client, path: str) -> str:
 
 
 def streamed(answer: Any) -> str:
-    """A streamed answer, as ASGI sends it."""
+    """The content of a streamed response."""
 
     async def whole() -> bytes:
         return b"".join([part async for part in answer.streaming_content])
@@ -59,33 +59,33 @@ def streamed(answer: Any) -> str:
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV file of ours, which begins with a byte order mark."""
+    """The rows of an exported CSV file, which begins with a byte order mark, by the names of columns."""
     assert text.startswith(BOM)
     return list(csv.DictReader(io.StringIO(text.removeprefix(BOM), newline="")))
 
 
 def names_in(response: Response) -> list[str]:
-    """The names of the rows of a list, in order."""
+    """The names of the devices in a list, in its order."""
     return re.findall(
         r'class="name" id="name-[^"]+" href="[^"]+"><bdi>([^<]*)</bdi></a>', response.content.decode()
     )
 
 
 def refresh(client: Client, path: str, tag: str = "", shown: str = "") -> Response:
-    """A live refresh as htmx asks for it."""
+    """Request a page as its live refresh does; `tag`: the polling tag, `shown`: the rows on screen."""
     headers = HTMX | ({"HX-PTag": tag} if tag else {}) | ({"HX-Shown": shown} if shown else {})
     return client.get(path, headers=headers)
 
 
 def uuids_in(response: Response) -> str:
-    """What a page sends as HX-Shown with its refreshes."""
+    """The value of HX-Shown that a page sends with its refreshes: the rows on screen."""
     found = re.search(r'\{"HX-Shown": "([^"]*)"\}', response.content.decode())
     assert found
     return found.group(1)
 
 
 def make_every_status(fleet: Fleet) -> dict[str, Device]:
-    """A device in each of the nine statuses, as they are now."""
+    """Create a device in each of the nine statuses at this moment; the devices by status."""
     at = clock.now()
     facts: dict[str, dict[str, Any]] = {
         "online": {},

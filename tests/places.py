@@ -1,4 +1,4 @@
-"""Places on the disk for what runs as another user."""
+"""Directories for programs that run as another user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def open_place() -> Iterator[Path]:
-    """A temporary directory that every user can reach; pytest's own is its user's alone."""
+    """A temporary directory that every user can reach, unlike pytest's tmp_path."""
     with tempfile.TemporaryDirectory() as place:
         Path(place).chmod(0o755)
         yield Path(place)

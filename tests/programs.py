@@ -1,4 +1,4 @@
-"""Real programs that tests talk to the site with, or put in front of it."""
+"""Finding the real programs that tests use as clients of the site or as proxies in front of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def required(name: str) -> str:
-    """Where this program is; without it the test is skipped, or fails where peers are required."""
+    """The path of this program; if it is missing, the test is skipped, or fails if REQUIRE_PEERS is set."""
     if found := shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin"):
         return found
     missing = f"no {name} in PATH: not tested with it"

@@ -1,4 +1,4 @@
-"""The site's own settings, made quick and repeatable for tests."""
+"""The settings of the site, changed so that tests are fast and repeatable."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A clock that stands still for all that is asked in this process."""
+"""A clock that stands still in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from devices.clock import Moment
 
 
 def stand_still(monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
-    """Let it be `at`, until this is called again or the test ends."""
+    """Let the present be `at` until the next call or the end of the test."""
     look_up = clock.moment
 
     def moment(asked: datetime | Moment | None = None) -> Moment:

@@ -26,7 +26,7 @@ LEFT: Final = re.compile(r"(?:migrated|whole_site|lookout_bench_test)_(\d+)(?:_|
 
 
 def name() -> str:
-    """Differs with all that decides what migrations make: ours, and the packages that have some."""
+    """The name of the template database, with a digest of our migrations and of the installed packages."""
     decides = [ROOT / "requirements" / "development.txt", ROOT / "dashboard" / "settings.py"]
     for app in APPS:
         decides += sorted(path for path in (ROOT / app / "migrations").rglob("*") if path.suffix != ".pyc")
@@ -39,7 +39,7 @@ def name() -> str:
 
 
 def make() -> None:
-    """Unless it is there; those of other migrations go, and what killed runs left."""
+    """Create the template unless it exists; drop outdated ones, and databases that killed runs left."""
     with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
         owner.execute("SELECT pg_advisory_lock(hashtext('tests.template'))")  # of several runs at once
         there = {row[0] for row in owner.execute("SELECT datname FROM pg_database").fetchall()}
@@ -68,6 +68,6 @@ def migrate(database: str) -> None:
 
 
 def drop() -> None:
-    """From a server that is not the tests' own."""
+    """Drop the template; called for a server that the tests have not started themselves."""
     with psycopg.connect(settings.DATABASE_OWNER_URL, autocommit=True) as owner:
         owner.execute(f'DROP DATABASE IF EXISTS "{name()}"')

@@ -1,4 +1,4 @@
-"""A real worker in a process of its own, in the database of the test, with the application's role."""
+"""A real worker process in the database of the test, with the application's database role."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NIGHT = f'{IMPATIENT}worker.NIGHTLY = "* * * * *"\nasyncio.run(worker.work())'
 
 
 def environment(pool: int = 4) -> dict[str, str]:
-    """Of a process in the database of the test; `pool`: its connections to it."""
+    """The environment of a process in the database of the test; `pool`: the most connections it opens."""
     database = make_conninfo(settings.DATABASE_URL, dbname=connection.settings_dict["NAME"])
     return {
         "PATH": os.environ["PATH"],
@@ -42,7 +42,7 @@ def environment(pool: int = 4) -> dict[str, str]:
 
 
 def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:
-    """`manage.py work`, or another program of Python's."""
+    """Start `manage.py work`, or Python with other arguments."""
     arguments = [sys.executable, *(command or ("manage.py", "work"))]
     return subprocess.Popen(arguments, cwd=ROOT, env=environment(pool))
 
@@ -58,7 +58,7 @@ def a_worker(*command: str, pool: int = 4) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_until(true: Callable[[], object]) -> None:
-    """Returns once it is true; another process makes it so."""
+    """Wait until the condition holds, which another process brings about; fails after PATIENCE."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() - began < PATIENCE

@@ -14,7 +14,7 @@ DEVICE, PROVISIONING, SERVICE = ApiKey.Kind
 
 
 class Key(StrEnum):
-    """The key that is presented. The call is about a device, the target, where it names any."""
+    """Whose key a call presents; the target is the device that the call is about, if it is about one."""
 
     OWN = "the target's own"
     FROZEN = "the target's own, which is frozen"
@@ -57,7 +57,7 @@ class Entry:
 
 
 def any_device(path: str, done: int, body: Any = None, *, frozen: int) -> Entry:
-    """For whichever device has the key."""
+    """A call that acts for the device whose key is presented."""
     answers = {Key.OWN: done, Key.SIBLING: done, Key.FOREIGN: done, Key.FROZEN: frozen}
     return Entry(path, answers, frozenset({Key.OWN, Key.FROZEN}), body=body)
 
@@ -65,18 +65,18 @@ def any_device(path: str, done: int, body: Any = None, *, frozen: int) -> Entry:
 def target(
     path: str, done: int = 200, body: Any = None, *, frozen: int, deleted: int = 401, **more: Any
 ) -> Entry:
-    """For the device that is named."""
+    """A call about the device that it names."""
     answers = {Key.OWN: done, Key.FROZEN: frozen, Key.DELETED: deleted}
     return Entry(path, answers, frozenset({Key.OWN, Key.FROZEN}), body=body, **more)
 
 
 def fleet(path: str, body: Any) -> Entry:
-    """For who registers, in the fleet of the key."""
+    """A call that registers a device in the fleet of the key."""
     return Entry(path, dict.fromkeys(PROVISIONING_KEYS, 201), kind=PROVISIONING, body=body)
 
 
 def vpn(path: str, body: Any, done: int = 200) -> Entry:
-    """For VPN servers. What is out of their reach they are told is unknown."""
+    """A call of VPN servers; devices out of their reach are answered as unknown."""
     keys = (Key.SERVICE, Key.FOREIGN_SERVICE, Key.SITE_SERVICE)
     reach = frozenset({Key.SERVICE, Key.SITE_SERVICE})
     return Entry(path, dict.fromkeys(keys, done), reach, SERVICE, body)

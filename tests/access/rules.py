@@ -1,4 +1,4 @@
-"""What the table of who may (tests/access/table.py) is written with."""
+"""The roles, rules and entries that the table of permissions (tests/access/table.py) is written with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fleets.models import Role
 
 
 class Who(StrEnum):
-    """Who asks. Members are of the organization that an address is about."""
+    """Who requests an address; members belong to the organization that it is about."""
 
     ANONYMOUS = "anonymous"
     OBSERVER = "observer"
@@ -40,18 +40,18 @@ def everybody(outcome: Outcome) -> Rule:
 
 
 def signed_in(outcome: Outcome) -> Rule:
-    """Whoever has an account, for what is about the person."""
+    """Everybody with an account, for pages about the person."""
     return everybody(outcome) | {Who.ANONYMOUS: SIGN_IN}
 
 
 def members(least: Role, outcome: Outcome) -> Rule:
-    """Members whose role includes this one; others are refused, and for strangers there is no such page."""
+    """Members whose role includes this one; other members get 403, and strangers get 404."""
     own = {who: outcome if role.includes(least) else 403 for role, who in MEMBERS.items()}
     return {Who.ANONYMOUS: SIGN_IN, **own, Who.STRANGER: 404, Who.SUPERUSER: 404}
 
 
 def staff(outcome: Outcome) -> Rule:
-    """The admin's pages."""
+    """Administrators of the site, for pages of the admin."""
     return everybody(ADMIN_SIGN_IN) | {Who.SUPERUSER: outcome}
 
 
@@ -60,7 +60,7 @@ NO = everybody(405)
 
 @dataclass(frozen=True)
 class Page:
-    """Who may GET and POST, and what is posted.
+    """The permissions of an address: who may GET and POST it, and the form that is posted.
 
     `data` and `named` are texts in which {NAME} stands for a fact of tests.access.world.World; `named`
     overrides what the parameters of the address are otherwise (World.facts under the parameter's name).

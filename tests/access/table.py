@@ -44,7 +44,7 @@ INVITED: Final = {"invitation": "{invitation_digest}"}
 
 
 def edited(said: dict[str, str]) -> Page:
-    """What an operator says of a device."""
+    """An address at which operators edit a device."""
     return Page(members(OPERATOR, 200), members(OPERATOR, 302), said)
 
 

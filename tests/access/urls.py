@@ -1,4 +1,4 @@
-"""Every address of the site, walked out of the URL configuration, so that none can be forgotten."""
+"""Every address of the site, read from the URL configuration, so that none can be forgotten."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PARAMETER = re.compile(r"<[^>]*:(\w+)>|\(\?P<(\w+)>.*?\)\$")
 
 @dataclass(frozen=True)
 class Address:
-    """`name` is NAMESPACE:NAME, or the route of an address without a name."""
+    """An address of the site; `name` is NAMESPACE:NAME, or the route of an address without a name."""
 
     name: str
     route: str
     parameters: tuple[str, ...]
 
     def path(self, world: World) -> str:
-        """The address with what it names filled in from the world."""
+        """The path, with parameters that stand for objects of this world."""
         named = PAGES[self.name].named if self.name in PAGES else {}
         known = {
             name: named[name].format(**world.facts) if name in named else world.facts[name]

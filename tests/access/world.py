@@ -1,4 +1,4 @@
-"""An organization with all that an address can be about, and everybody who may ask for it."""
+"""An organization with objects of every kind that an address can name, and people in every role."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class World:
     cookies: dict[Who, str] = field(default_factory=dict)  # of who is signed in
 
     def clients(self, page: Page | None = None) -> dict[Who, Client]:
-        """Everybody at a browser, signed in."""
+        """A signed-in client for each visitor."""
         return {who: self.client(who, page) for who in Who}
 
     def client(self, who: Who, page: Page | None = None) -> Client:
@@ -86,7 +86,7 @@ def make_world() -> World:
 
 @contextmanager
 def a_world() -> Iterator[World]:
-    """A world for several tests, each of which takes back what it writes."""
+    """A world that several tests share; each rolls back what it writes."""
     with undone():
         yield make_world()
 
@@ -209,7 +209,7 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
 
 
 def outcome(response: Response) -> Outcome:
-    """What the table says of an answer."""
+    """The outcome of a response in the words of the table."""
     if response.status_code != 302:
         return response.status_code
     path = response["Location"].partition("?")[0]
@@ -218,14 +218,14 @@ def outcome(response: Response) -> Outcome:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What is written in this block is taken back, so that the next one finds the same world."""
+    """Roll back all that the block writes, so that the next test finds the same world."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 def everything() -> dict[str, Any]:
-    """A digest of each table, except of those about sessions."""
+    """A digest of the content of each table, without the tables of sessions."""
     with connection.cursor() as cursor:
         cursor.execute(_digests())
         return dict(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""`make bench`: see options.py for what can be chosen."""
+"""The command of `make bench`; options.py has its options."""
 
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Afterwards: is what was acknowledged in the database?"""
+"""Comparing the polls that were acknowledged in a load with the database after it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from tests.bench.load import Load
 
 @dataclass(frozen=True)
 class Count:
-    """Devices that polled during a load, by what wrk was told and by what the database holds."""
+    """The number of devices that polled in a load: by the answers that wrk got, and by the database."""
 
     sent: int  # devices that a poll was written for
     acknowledged: int  # of these, surely answered with success
@@ -22,9 +22,10 @@ class Count:
 
 
 def count(load: Load, devices: int, since: datetime) -> Count:
-    """A load meets every device before any comes again, so the devices it met are known by number.
+    """Compare a load on so many devices, begun at `since`, with the database.
 
-    What was sent and not accepted (under way at the end, or refused) may be any of them.
+    A load reaches every device before one again, so the devices that polled are known by their number. Polls
+    that were sent and not accepted (unanswered at the end, or refused) may be of any of them.
     """
     sent, unanswered = min(load.sent, devices), load.sent - load.accepted
     times = max(1, load.sent // devices)  # each device was met that often at least

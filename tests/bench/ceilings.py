@@ -1,4 +1,4 @@
-"""What this machine can do at most: its PostgreSQL, updating the same rows without us."""
+"""The ceiling of this machine: how fast its PostgreSQL updates the same rows without Lookout."""
 
 import random
 import time
@@ -21,7 +21,7 @@ WHERE device_id = ANY(%(ids)s)
 
 
 def update_heartbeats(devices: int, seconds: float, connections: int) -> tuple[int, float]:
-    """Updates heartbeats in durable batches over these many connections: how many, in how many seconds."""
+    """Update heartbeats in durable batches over so many connections; returns their number and the seconds."""
     with ThreadPoolExecutor(connections) as threads:
         began = time.monotonic()
         until = began + seconds
@@ -31,7 +31,7 @@ def update_heartbeats(devices: int, seconds: float, connections: int) -> tuple[i
 
 
 def _update(devices: int, until: float, part: int, parts: int) -> int:
-    """One connection's share: each part has devices of its own, so that none waits for another."""
+    """Update the devices of one connection, which are its own, so that none waits for another."""
     own = range(part + 1, devices + 1, parts)
     stride, place, updated = stride_for(len(own)), random.randrange(len(own)), 0
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as database:

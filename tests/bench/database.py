@@ -10,7 +10,7 @@ from tests.bench.options import Options
 
 
 def choose(options: Options) -> None:
-    """Points the settings of this process, and of those it starts, to the database of the benchmark."""
+    """Let this process, and those that it starts, use the database of the benchmark."""
     os.environ.setdefault("LOCAL", "1")
     application = os.environ.get("DATABASE_URL")
     if application:
@@ -27,7 +27,7 @@ def choose(options: Options) -> None:
 
 
 def create(owner: str, name: str) -> None:
-    """Makes the database unless it is there; `owner` is any address of that role on the server."""
+    """Create the database unless it exists; `owner` is an address of the owner role for any database."""
     with psycopg.connect(owner, autocommit=True) as server:
         if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             server.execute(f'CREATE DATABASE "{name}"')

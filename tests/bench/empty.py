@@ -1,4 +1,4 @@
-"""The least an ASGI app can do: what the server and the machine cost without us."""
+"""The smallest ASGI app, to measure what the server and the machine cost without Lookout."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ END = {"type": "http.response.body", "body": BODY}
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answers every request as a heartbeat is answered."""
+    """Answer every request with the response to a heartbeat."""
     if scope["type"] == "http":
         await send(START)
         await send(END)

@@ -55,7 +55,7 @@ WHERE model.device_id = 1 AND device.id > 1
 
 
 def key_of(number: int) -> str:
-    """The key of device `number`; load.lua makes the same."""
+    """The key of the device with this number, as load.lua computes it too."""
     return f"benchmark-{number:032d}"
 
 
@@ -64,7 +64,7 @@ def uuid_of(number: int) -> str:
 
 
 def fill(devices: int) -> None:
-    """Migrates, and makes that many devices unless they are there; all are polling just now."""
+    """Migrate the database, and create so many devices unless they exist; all have just polled."""
     call_command("migrate", verbosity=0)
     if not filled(devices):
         execute("TRUNCATE devices_device, fleets_fleet, fleets_organization RESTART IDENTITY CASCADE")
@@ -80,7 +80,7 @@ def fill(devices: int) -> None:
 
 
 def filled(devices: int) -> bool:
-    """Whether that many are there, complete to the last key: it is made last."""
+    """Whether so many devices exist with the key of the last one, which is created last."""
     last = key_of(devices)
     reported = Device.objects.filter(os_version=SAID["os_version"]).exists()
     return reported and Device.objects.count() == devices and last in keys.find_devices([last], clock.now())
@@ -88,7 +88,7 @@ def filled(devices: int) -> bool:
 
 @transaction.atomic
 def make_model(devices: int) -> None:
-    """The fleets, and device 1, of which the others are copies."""
+    """Create the fleets, and device 1, of which the others are copies."""
     organization = Organization.objects.create(name="Benchmark", slug="benchmark")
     numbers = range(1, devices // FLEET_SIZE + 2)
     fleets = Fleet.objects.bulk_create(
@@ -104,7 +104,7 @@ def make_model(devices: int) -> None:
 
 
 def in_batches(what: str, devices: int, make: Callable[[int, int], None], *, first: int = 1) -> None:
-    """Makes number `first` to the last, saying how it goes."""
+    """Call `make` with ranges of numbers from `first` to the last device, and print the progress."""
     began = time.monotonic()
     for start in range(first, devices + 1, BATCH):
         last = min(start + BATCH - 1, devices)
@@ -143,7 +143,7 @@ def copy_keys(first: int, last: int) -> None:
 
 
 def refresh_heartbeats() -> None:
-    """As after an interval of polls: the rows in a new order of time, no deadline near."""
+    """Bring rows into the state after an interval of polls: a new order of times, and no deadline soon."""
     times = ("last_poll_at", "late_at", "lost_at", "due_at")
     columns, values = copied(
         Heartbeat, device_id="device.id", **{name: f"model.{name} - device.age" for name in times}
@@ -155,7 +155,7 @@ def refresh_heartbeats() -> None:
 
 
 def refresh_updates() -> None:
-    """Each is installing a release, as at first, whatever the last run had it report."""
+    """Let each device install a release again, whatever it reported in the last run."""
     execute("ALTER TABLE devices_device DISABLE TRIGGER USER")
     execute("UPDATE devices_device SET update_progress = 50 WHERE update_progress IS NULL")
     execute("ALTER TABLE devices_device ENABLE TRIGGER USER")
@@ -163,13 +163,13 @@ def refresh_updates() -> None:
 
 
 def checkpoint() -> None:
-    """So that none of the fill's falls into what is measured; where our role may not ask, so be it."""
+    """Request a checkpoint, if the role may, so that writing the filled rows is not measured."""
     with suppress(ProgrammingError):
         execute("CHECKPOINT")
 
 
 def copied(model: type[models.Model], **values: str | None) -> tuple[str, str]:
-    """Columns and expressions that copy the row `model` but for `values`; None: the database's default."""
+    """Columns and SQL expressions that copy the row `model`, except `values`; None: the column's default."""
     columns = [field.column or "" for field in model._meta.concrete_fields if not field.generated]
     given = {column: values.get(column, f'model."{column}"') for column in columns}
     kept = {column: value for column, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""One load: a call, made by wrk over many connections for some seconds, rotating over the devices."""
+"""A load: one call by wrk over many connections for some seconds, by all devices in turn."""
 
 import json
 import math
@@ -18,7 +18,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk did and saw."""
+    """What wrk sent and received."""
 
     sent: int
     answered: int
@@ -41,7 +41,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Drive:
-    """How to make a load."""
+    """The parameters of loads on one server."""
 
     url: str
     devices: int
@@ -49,7 +49,7 @@ class Drive:
     tags: Path | None = None  # of states, for `poll`
 
     def run(self, call: str, seconds: int) -> Load:
-        """Makes `call` (a name in load.lua) for that long."""
+        """Make `call` (a name in load.lua) for so many seconds."""
         stride = stride_for(self.devices)
         arguments = [call, self.devices, random.randrange(self.devices), stride, self.tags or ""]
         command = ["wrk", "--threads", "1", "--connections", str(self.connections)]
@@ -69,7 +69,7 @@ def require_wrk() -> None:
 
 
 def stride_for(devices: int) -> int:
-    """A step that meets every device before any comes again, far from the one before."""
+    """A step through device numbers that reaches all before one again, and is far from the one before."""
     stride = max(1, int(devices * 0.618))
     while math.gcd(stride, devices) != 1:
         stride += 1
@@ -77,7 +77,7 @@ def stride_for(devices: int) -> int:
 
 
 def read(output: str, cpu: float) -> Load:
-    """What load.lua wrote at its end."""
+    """Parse the result that load.lua prints at its end; `cpu`: seconds of processor time of wrk."""
     found = [line for line in output.splitlines() if line.startswith("RESULT ")]
     if not found:
         raise RuntimeError(f"wrk did not get to its end:\n{output}")

@@ -1,4 +1,4 @@
-"""One measurement: a load or a ceiling, with what it took from the machine."""
+"""One measurement: a load or a ceiling, and the resources that it used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.bench.processes import Postgres, Servers, wal_position
 
 @dataclass(frozen=True)
 class Figures:
-    """A line of the table; None: does not apply, or cannot be seen from here."""
+    """A line of the table; None: it does not apply, or cannot be measured from this machine."""
 
     name: str
     rate: float  # per second, accepted and durable
@@ -26,7 +26,7 @@ class Figures:
 
 
 class Meter:
-    """What the machine has spent since this was made."""
+    """Measures the resources that are used from its creation on, for each call."""
 
     def __init__(self, postgres: Postgres, servers: Servers | None = None) -> None:
         self._postgres, self._servers = postgres, servers

@@ -1,4 +1,4 @@
-"""What a run is made of: `make bench DEVICES=1000000 SECONDS=20`."""
+"""The options of a run, as in `make bench DEVICES=1000000 SECONDS=20`."""
 
 from dataclasses import dataclass
 from pathlib import Path

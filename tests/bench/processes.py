@@ -1,4 +1,4 @@
-"""The server processes under load, and what they and PostgreSQL take from the machine."""
+"""The server processes under load, and the processor time and memory that they and PostgreSQL use."""
 
 import os
 import sys
@@ -24,16 +24,16 @@ class Servers:
         self.processes = processes
 
     def cpu(self) -> float:
-        """Seconds of processor time used so far."""
+        """Seconds of processor time that the processes have used so far."""
         return sum(sum(process.cpu_times()[:2]) for process in self.processes)
 
     def peak_memory(self) -> float:
-        """The most megabytes that any of them ever had in memory."""
+        """The peak memory of the largest of the processes, in megabytes."""
         return max(peak_of(process.pid) for process in self.processes) / 1e6
 
 
 def peak_of(pid: int) -> int:
-    """Bytes, as Linux keeps it."""
+    """The peak memory of a process in bytes, from /proc."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
@@ -41,7 +41,7 @@ def peak_of(pid: int) -> int:
 
 @contextmanager
 def serving(app: str, processes: int) -> Iterator[Servers]:
-    """These many processes serve `app` inside this block; RuntimeError where they do not start."""
+    """So many processes serve `app` during the block; raises RuntimeError if they do not start."""
     with listen.reserved(listen.HOST, 0) as port:
         started = [start(app, port) for _ in range(processes)]
         try:
@@ -71,7 +71,7 @@ def wait_until_listening(process: psutil.Popen) -> None:
 
 
 class Postgres:
-    """The server we are connected to, where it runs on this machine."""
+    """The PostgreSQL server of the connection, if it runs on this machine."""
 
     def __init__(self) -> None:
         with connection.cursor() as cursor:
@@ -80,7 +80,7 @@ class Postgres:
         self.postmaster = psutil.Process(pid).parent() if near and psutil.pid_exists(pid) else None
 
     def cpu(self) -> float | None:
-        """Seconds of processor time of all its processes so far, ended ones included; None: elsewhere."""
+        """Seconds of processor time of all its processes, also ended ones; None if it runs elsewhere."""
         if self.postmaster is None:
             return None
         seconds = sum(self.postmaster.cpu_times()[:4])  # with its ended children
@@ -91,7 +91,7 @@ class Postgres:
 
 
 def wal_position() -> int:
-    """Bytes that the server has written to its log so far."""
+    """The position in the write-ahead log, in bytes."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")
         return int(cursor.fetchone()[0])

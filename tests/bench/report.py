@@ -1,4 +1,4 @@
-"""The table that is printed and the file that is kept."""
+"""The table that a run prints, and the file that it writes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cell(value: float | None, digits: int) -> str:
 
 
 def conclusions(lines: list[Figures], counts: dict[str, Count]) -> str:
-    """How near the ceilings we come, and whether what was acknowledged is there."""
+    """Sentences that compare the loads with the ceilings, and acknowledged polls with the database."""
     heartbeat, empty, updates = lines[0], lines[-2], lines[-1]
     share = (
         f"Heartbeats come at {heartbeat.rate / empty.rate:.0%} of the rate of an empty ASGI app,"
@@ -61,7 +61,7 @@ def conclusions(lines: list[Figures], counts: dict[str, Count]) -> str:
 
 
 def keep(options: Options, lines: list[Figures], counts: dict[str, Count]) -> Path:
-    """Writes the run to a file of its own below var/bench, and says which."""
+    """Write the run to a file below var/bench, and return its path."""
     at = clock.now()
     content = {
         "at": at.isoformat(),
@@ -82,7 +82,7 @@ def keep(options: Options, lines: list[Figures], counts: dict[str, Count]) -> Pa
 
 
 def machine() -> dict[str, Any]:
-    """What figures depend on besides us."""
+    """The machine, versions and settings that figures depend on."""
     wanted = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "shared_buffers")
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", [list(wanted)])

@@ -1,4 +1,4 @@
-"""A whole run: fill, loads, ceilings, the count afterwards, the table."""
+"""A whole run: filling, loads, ceilings, comparing acknowledged polls, and the table."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAUSE = 0.5  # seconds, in which what the warm-up left under way ends
 
 
 def run(options: Options) -> int:
-    """Measures, prints and keeps. The code to exit with: 1 where something failed or was lost."""
+    """Measure, print and write a run; the exit status, which is 1 if something failed or was lost."""
     say(f"{options.devices:,} devices in the database {options.database}:")
     fill.fill(options.devices)
     say(f"Loads of {options.seconds} s over {options.connections} connections ...")
@@ -41,7 +41,7 @@ def run(options: Options) -> int:
 
 
 def ingest(options: Options) -> tuple[list[Figures], dict[str, Count]]:
-    """The calls of a device, each for itself; for polls also whether what was acknowledged is there."""
+    """Measure each call of devices by itself, and compare acknowledged polls with the database."""
     postgres, lines, counts = Postgres(), [], {}
     with serving(INGEST, options.processes) as servers, entity_tags(servers.url, options.devices) as tags:
         drive = Drive(servers.url, options.devices, options.connections, tags)
@@ -57,7 +57,7 @@ def ingest(options: Options) -> tuple[list[Figures], dict[str, Count]]:
 
 
 def ceiling(options: Options) -> list[Figures]:
-    """What the machine can do at most, measured in the same way."""
+    """Measure the ceilings of the machine in the same way as loads."""
     postgres = Postgres()
     with serving(EMPTY, options.processes) as servers:
         drive = Drive(servers.url, options.devices, options.connections)

@@ -1,4 +1,4 @@
-"""What a supervisor knows before it polls: the entity tag of its state, so that it is answered 304."""
+"""The entity tags of target states, which supervisors send with a poll so that it is answered 304."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def entity_tags(url: str, devices: int) -> Iterator[Path]:
 
 
 def tags_of(numbers: range) -> list[str]:
-    """Worked out here: asking the server for a million of them takes minutes."""
+    """The entity tags of these devices, computed here, as a million requests would take minutes."""
     found = keys.find_devices([key_of(number) for number in numbers], clock.now())
     states = (supervisor_state.target3(found[key_of(number)]) for number in numbers)
     return [supervisor_state.with_tag(state)[1].decode() for state in states]
 
 
 def require_unchanged(url: str, device: int, tag: str) -> None:
-    """Polls once as that device; the server must answer that nothing changed."""
+    """Poll once as this device; raises RuntimeError or HTTPError if the answer is not 304."""
     headers = {"Authorization": f"Bearer {key_of(device)}", "If-None-Match": tag}
     request = urllib.request.Request(f"{url}/device/v3/{uuid_of(device)}/state", headers=headers)  # noqa: S310 - http
     try:

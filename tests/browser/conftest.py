@@ -52,19 +52,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def base_url(live_server: LiveServer) -> str:
-    """The site; a module that needs devices' calls too has one of its own."""
+    """The address of the site's pages; modules that need the calls of devices too start their own site."""
     return str(live_server.url)
 
 
 @pytest.fixture
 def asks_every() -> int:
-    """Milliseconds between two refreshes of a live page: soon, as many a test waits for one."""
+    """Milliseconds between two refreshes of a live page: few, as many tests wait for one."""
     return 400
 
 
 @pytest.fixture
 def faults() -> Iterator[list[str]]:
-    """What pages threw or the browser warned of, for which the test fails."""
+    """Errors of pages and warnings of the browser; the test fails if there are any."""
     faults: list[str] = []
     yield faults
     assert not faults
@@ -72,7 +72,7 @@ def faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def context(browser: Browser, base_url: str, asks_every: int, faults: list[str]) -> Iterator[BrowserContext]:
-    """A fresh profile; what its pages do wrong is in `faults`."""
+    """A fresh browser profile, which collects the errors of its pages in `faults`."""
     context = browser.new_context(base_url=base_url, viewport={"width": 1280, "height": 800})
     context.set_default_timeout(15_000)
     context.add_init_script(ASK_EVERY.format(asks_every))
@@ -88,7 +88,7 @@ OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch"
 
 
 def is_fault(message: ConsoleMessage) -> bool:
-    """Whether the browser warns of what the page did wrong."""
+    """Whether a message of the console is a warning or error about the page, not about the network."""
     return message.type in {"warning", "error"} and not message.text.startswith(OF_THE_NETWORK)
 
 

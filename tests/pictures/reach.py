@@ -1,4 +1,4 @@
-"""How a page is brought into the state that a picture shows: as a person would, with a browser."""
+"""Bringing a page into the state that a picture shows, by a browser as a person would."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def at(path: str) -> Reach:
 
 
 def clicked(path: str, *selectors: str) -> Reach:
-    """The page at this address after these were clicked, one after the other."""
+    """Open the page at this address and click these elements, one after the other."""
 
     def reach(visit: Visit) -> None:
         visit.page.goto(path)
@@ -53,7 +53,7 @@ def clicked(path: str, *selectors: str) -> Reach:
 
 
 def incident_opened(visit: Visit) -> None:
-    """The Attention page with what several devices have in common; a demo brings it about now and then."""
+    """Open a line of several devices on the Attention page, as soon as the demo has one."""
     group = visit.page.locator(".c-what details summary").first
     for _ in range(60):
         visit.page.goto("/attention/")
@@ -75,7 +75,7 @@ def incident(visit: Visit) -> None:
 
 
 def sent(path: str, fields: dict[str, str], button: str) -> Reach:
-    """After a form was filled in, by the labels of its fields or, beginning with [, selectors, and sent."""
+    """Fill in a form and send it; its fields are named by labels or, if they begin with [, by selectors."""
 
     def reach(visit: Visit) -> None:
         page = visit.page
@@ -91,13 +91,13 @@ def sent(path: str, fields: dict[str, str], button: str) -> Reach:
 
 
 def opened(visit: Visit, status: str, query: str = "") -> str:
-    """The Device Summary of one in this status, as soon as there is one; its address."""
+    """Open the Device Summary of a device in this status as soon as there is one, and return its address."""
     visit.page.goto((address := one_in(visit, status)) + query)
     return address
 
 
 def one_in(visit: Visit, status: str) -> str:
-    """The address of a device in this status; the list is asked for and not shown, which is sooner."""
+    """The address of a device in this status, from a list that is requested but not shown."""
     for _ in range(TRIES):
         answer = visit.page.request.get(f"/devices/?status={status}&sort=name")
         if found := LISTED.search(answer.text()):
@@ -111,7 +111,7 @@ def device(status: str, query: str = "") -> Reach:
 
 
 def asked_of(status: str, what: str) -> Reach:
-    """The page that asks before it does something to a device in this status."""
+    """Open the page that asks for confirmation of an action on a device in this status."""
 
     def reach(visit: Visit) -> None:
         visit.page.goto(opened(visit, status) + what)
@@ -120,7 +120,7 @@ def asked_of(status: str, what: str) -> Reach:
 
 
 def acted(status: str) -> Reach:
-    """The menu of what can be done to it."""
+    """Open the menu of actions of a device in this status."""
 
     def reach(visit: Visit) -> None:
         opened(visit, status)
@@ -139,7 +139,7 @@ def edited(field: str) -> Reach:
 
 
 def conflicted(visit: Visit) -> None:
-    """Two tabs edit the same note; the slower one is told, with both texts."""
+    """Edit the same note in two tabs, so that the slower one shows both texts."""
     address = opened(visit, Status.INACTIVE)
     other = visit.page.context.new_page()
     visit.page.locator("#edit-notes").click()
@@ -156,7 +156,7 @@ def conflicted(visit: Visit) -> None:
 
 
 def ticked(path: str, button: str = "", *, matching: bool = False) -> Reach:
-    """Rows ticked, three or all that match; and then one of the buttons for them."""
+    """Select three devices, or all that match, and press one of the buttons for them."""
 
     def reach(visit: Visit) -> None:
         page = visit.page
@@ -172,7 +172,7 @@ def ticked(path: str, button: str = "", *, matching: bool = False) -> Reach:
 
 
 def tagged(words: str, *, done: bool) -> Reach:
-    """What a tag for all that match would do; and once it is done."""
+    """The preview of adding a tag to all matching devices, or its result."""
 
     def reach(visit: Visit) -> None:
         ticked("/devices/?status=inactive", "Tag…", matching=True)(visit)
@@ -191,27 +191,27 @@ def hovered(visit: Visit) -> None:
 
 
 def viewed(visit: Visit) -> None:
-    """A saved view, which is made on the way."""
+    """A saved view, which is created first."""
     sent("/devices/views/new/?status=offline", {"Name": "Lost in the harbour"}, "Save the view")(visit)
     visit.page.goto("/devices/views/")
 
 
 def opened_and_changed(visit: Visit) -> None:
-    """The list of that view under another order."""
+    """The list of the saved view in another order."""
     visit.page.goto("/devices/views/")
     press(visit.page, visit.page.locator(".own-view > a").first)
     visit.page.goto(f"{visit.page.url}&sort=name")
 
 
 def updated_late(visit: Visit) -> None:
-    """That list, put into the view when others changed it meanwhile."""
+    """Save the list in the view as if somebody else had changed the view meanwhile."""
     opened_and_changed(visit)
     visit.page.locator(".views [name=seen]").evaluate("field => field.value = 'older'")
     press(visit.page, visit.page.get_by_role("button", name="Update Lost"))
 
 
 def given(lines: str, *, confirmed: bool = False) -> Reach:
-    """A list of devices that was handed in, and confirmed."""
+    """Upload a file of devices; `confirmed`: and confirm its preview."""
 
     def reach(visit: Visit) -> None:
         page = visit.page
@@ -226,7 +226,7 @@ def given(lines: str, *, confirmed: bool = False) -> Reach:
 
 
 def finished(visit: Visit) -> None:
-    """The newest job of the organization that had nothing, once it is over."""
+    """The newest job of the empty organization, once it has ended."""
     visit.page.goto(f"/settings/{EMPTY}/jobs/")
     visit.page.locator("main table .name").first.click()
     expect(visit.page.locator('.job[data-job="done"]')).to_be_visible(timeout=120_000)
@@ -250,7 +250,7 @@ def stale(visit: Visit) -> None:
 
 
 def rendered(template: str) -> Reach:
-    """What no visitor can bring about at will, as the site would render it."""
+    """A page that no visitor can cause, rendered as the site would."""
 
     def answer(route: Route) -> None:
         route.fulfill(body=render_to_string(template), content_type="text/html")
@@ -263,7 +263,7 @@ def rendered(template: str) -> Reach:
 
 
 def outlived(visit: Visit) -> None:
-    """A form that is sent without the cookie that it needs, and without the script that would see it."""
+    """Send a form without its CSRF cookie, and past the script, which would notice that."""
     visit.page.goto("/organizations/new/")
     visit.page.context.clear_cookies(name="csrftoken")
     visit.page.locator("#id_name").fill("Never made")
@@ -272,7 +272,7 @@ def outlived(visit: Visit) -> None:
 
 
 def signed_out(visit: Visit) -> None:
-    """An open editor whose session ended; of this page only, as others go on in it."""
+    """An editor whose session has ended, simulated in this page alone, as others use the session."""
     edited("notes")(visit)
     visit.page.locator("#id_notes").fill("Spare part ordered, arrives on Friday.")
     nobody = {"person": "", "name": "", "token": ""}

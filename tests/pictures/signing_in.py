@@ -1,4 +1,4 @@
-"""How somebody signs in before a picture is taken: well, in vain, with a second factor."""
+"""Signing in before a picture is taken: with success, without, or with a second factor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def refused(visit: Visit) -> None:
 
 
 def confirmed(path: str) -> Reach:
-    """A page that asks for the password first, and got it."""
+    """Open a page that asks for the password first, and enter it."""
 
     def reach(visit: Visit) -> None:
         page = visit.page
@@ -35,7 +35,7 @@ def confirmed(path: str) -> Reach:
 
 
 def with_app(visit: Visit) -> None:
-    """An authenticator app is added; its recovery codes are shown."""
+    """Add an authenticator app, so that the recovery codes are shown."""
     confirmed("/account/factors/app/add/")(visit)
     key = visit.page.locator("#key").inner_text()
     code = auth.format_hotp_value(auth.hotp_value(key, int(time.time()) // 30))

@@ -1,4 +1,4 @@
-"""The demo that is photographed: one of its own, started afresh, or one that runs already."""
+"""The demo that pictures are taken of: one that is started for it, or one that already runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LIVES: Final = 90.0  # seconds for its devices to get into trouble, and some of 
 
 @contextmanager
 def demo(address: str | None, own: Path, running: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Its address and its account (dashboard/demo/site.py)."""
+    """The address of a demo and its account (dashboard/demo/site.py)."""
     if address:
         yield address, json.loads((running / "demo.json").read_text())
         return

@@ -1,4 +1,4 @@
-"""Every page and state there is a picture of, in one table; the last ones change what the others show."""
+"""The table of all pages and states of which pictures are taken; the last ones change what others show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class State:
 
 
 def out(name: str, how: Reach) -> State:
-    """What is shown to who is not signed in."""
+    """A state of a page for people who are not signed in."""
     return State(name, how, signed_in=False)
 
 

@@ -1,4 +1,4 @@
-"""The camera: each state once in a browser, and from there in both themes and three widths."""
+"""Taking the pictures: each state is reached once, and shown in both themes and three widths."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHOSEN: Final = {
 
 
 def take(states: list[State], to: Path, url: str, account: Mapping[str, str]) -> dict[str, str]:
-    """Pictures of these states of the demo at this address; what went wrong, by state."""
+    """Take pictures of these states of the demo at this address; returns the failures by state."""
     faults: dict[str, str] = {}
     to.mkdir(parents=True, exist_ok=True)
     user, password = account["user"], account["password"]
@@ -79,7 +79,7 @@ def file_of(name: str, width: int, theme: str) -> str:
 
 
 def keep(page: Page, path: Path) -> None:
-    """What the window shows, as WebP: a quarter of what PNG takes."""
+    """Write the visible part of a page to a WebP file, a quarter as large as PNG."""
     path.parent.mkdir(parents=True, exist_ok=True)
     session = page.context.new_cdp_session(page)
     taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 76})
@@ -88,7 +88,7 @@ def keep(page: Page, path: Path) -> None:
 
 
 def write_index(to: Path, states: list[State]) -> None:
-    """A page with all of them, to look through."""
+    """Write an HTML page that shows all pictures."""
     rows = (
         f"<h2>{escape(each.name)}</h2>"
         + "".join(

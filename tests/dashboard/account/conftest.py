@@ -1,4 +1,4 @@
-"""A person with a password, and reading what the log says about the person's account."""
+"""A person with a password, and reading the audit log of the person's account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mailed_link() -> str:
 
 
 def reset_password(password: str, email: str = "ida@example.org") -> Any:
-    """Have a link sent to who has forgotten the password, and set one by it. Gives the page after it."""
+    """Reset a password by the mailed link; the response after it is set."""
     guest = Client()
     guest.post(FORGOTTEN, {"email": email})
     form = {"password1": password, "password2": password}
@@ -36,7 +36,7 @@ def reset_password(password: str, email: str = "ida@example.org") -> Any:
 
 @pytest.fixture
 def mailing(settings: Any) -> None:
-    """A site that sends mail."""
+    """Let the site send mail."""
     settings.EMAIL_HOST = "mail.example"
 
 
@@ -47,14 +47,14 @@ def user() -> User:
 
 @pytest.fixture
 def signed_in(client: Client, user: User) -> Client:
-    """Through the sign-in page, so that the session is listed."""
+    """A client that signed in by the page for it, so that its session is listed."""
     assert client.post("/sign-in/", {"login": "ida", "password": PASSWORD})["Location"] == "/"
     return client
 
 
 @pytest.fixture
 def lines() -> Lines:
-    """Every line about accounts, oldest first: who, what, and what it says besides."""
+    """Reads the audit log of the account, oldest line first: actor, action and new values."""
 
     def read() -> list[tuple[str, str, Any]]:
         found = AuditEntry.objects.filter(subject_kind="account", subject_id="ida").order_by("pk")

@@ -1,4 +1,4 @@
-"""People and fleets that the tests of pages read with."""
+"""The people and fleets of the tests of pages."""
 
 from __future__ import annotations
 

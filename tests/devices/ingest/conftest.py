@@ -1,4 +1,4 @@
-"""A real server on the loopback, in front of the test database or of its own, and somebody to call it."""
+"""A real server on the loopback with the database of the test or one of its own, and a client."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def client(world: World) -> Iterator[Client]:
 
 @pytest.fixture(scope="session")
 def holder() -> Iterator[Path]:
-    """A state directory whose embedded server is up and migrated."""
+    """A state directory whose embedded PostgreSQL runs and is migrated."""
     with open_place() as state:
         yield from _held(state)
 

@@ -1,4 +1,4 @@
-"""A site on the loopback that can be stopped and started, and the key file of a VPN server."""
+"""A site on the loopback that tests stop and start, and the key file of a VPN server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.devices.ingest.world import World, make_world
 
 
 class RunningSite:
-    """The ingest in a thread, in front of the test database, at the same address each time."""
+    """The ingest in a thread with the database of the test; each start has the same address."""
 
     def __init__(self) -> None:
         self._port = 0

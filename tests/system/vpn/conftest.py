@@ -1,4 +1,4 @@
-"""A real OpenVPN server in a network namespace, in front of a real site."""
+"""A real OpenVPN server in a network namespace, which reports to a real site."""
 
 from __future__ import annotations
 
