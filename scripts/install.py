@@ -1,4 +1,4 @@
-"""Installs what a lock file pins into the environment that runs this, and tells how far it is.
+"""Install the packages that a lock file pins into this Python's environment, and show the progress.
 
 usage: .venv/bin/python scripts/install.py demo|development
 
@@ -22,8 +22,8 @@ ENVIRONMENT = Path(sys.prefix)
 WITHIN = {"demo": ["demo"], "development": ["demo", "development"]}  # what is installed with each
 # Nothing is compiled ahead, since Python does so for what it imports: half the time, a third less disk.
 PIP = (sys.executable, "-m", "pip", "install", "--no-compile", "--disable-pip-version-check", "--no-input")
-TICK = 0.2  # seconds between two looks at pip
-LINE_EVERY = 10.0  # seconds between two lines where none can move
+TICK = 0.2  # seconds between two checks of pip
+LINE_EVERY = 10.0  # seconds between two lines if the output is no terminal
 UNREACHED = re.compile(
     r"connection broken by|NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|SSLError"
     r"|Max retries exceeded|Name or service not known|Temporary failure in name resolution"
@@ -38,7 +38,10 @@ Then give the same command again: it goes on where it stopped."""
 
 
 class Progress:
-    """What pip is at, as it says line by line."""
+    """The progress of pip with a lock file, parsed from the lines that it prints.
+
+    `unreached`: it could not reach the package index. `last`: its last lines, for the report of a failure.
+    """
 
     def __init__(self, lock: Path) -> None:
         self.all = sum(1 for line in lock.read_text().splitlines() if "==" in line)
@@ -47,7 +50,8 @@ class Progress:
         self.unreached = False
         self.last: deque[str] = deque(maxlen=15)
 
-    def hear(self, line: str) -> None:
+    def read(self, line: str) -> None:
+        """Parse a line that pip has printed."""
         self.last.append(line)
         if found := re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line):
             self.seen += 1
@@ -59,24 +63,26 @@ class Progress:
             self.step = "the package index does not answer, trying again"
 
 
-class Teller:
-    """One line that moves on a terminal; elsewhere a line now and then."""
+class StatusLine:
+    """Shows the current step: on a terminal in one line that changes, else every LINE_EVERY seconds."""
 
     def __init__(self) -> None:
         self.moves = sys.stdout.isatty()
         self.began = time.monotonic()
-        self.told_at = 0.0
+        self.shown_at = 0.0
 
-    def tell(self, step: str) -> None:
+    def show(self, step: str) -> None:
+        """Show this step, with the seconds since the beginning."""
         now = time.monotonic()
         text = f"  {now - self.began:3.0f} s  {step}"
         if self.moves:
             print(f"\r{text[:78]}\x1b[K", end="", flush=True)
-        elif now - self.told_at >= LINE_EVERY:
-            self.told_at = now
+        elif now - self.shown_at >= LINE_EVERY:
+            self.shown_at = now
             print(text, flush=True)
 
     def end(self, step: str = "") -> None:
+        """Clear the line that changes, and print `step` if there is one."""
         if self.moves:
             print("\r\x1b[K", end="")
         if step:
@@ -84,13 +90,14 @@ class Teller:
 
 
 def main(name: str) -> int:
+    """Install requirements/NAME.txt; the exit status, which is 1 if pip failed."""
     for stamp in WITHIN["development"]:  # what is installed from now on may be of another version
         (ENVIRONMENT / f"{stamp}.txt").unlink(missing_ok=True)
     lock = LOCKS / f"{name}.txt"
-    progress, teller = Progress(lock), Teller()
+    progress, status = Progress(lock), StatusLine()
     print(f"Installing the {progress.all} packages of requirements/{name}.txt into .venv, once:", flush=True)
-    code = run_pip(lock, progress, teller)
-    teller.end("" if code else "done")
+    code = run_pip(lock, progress, status)
+    status.end("" if code else "done")
     if code:
         print(NO_INTERNET if progress.unreached else "\n".join(progress.last), file=sys.stderr)
         return 1
@@ -101,8 +108,8 @@ def main(name: str) -> int:
     return 0
 
 
-def run_pip(lock: Path, progress: Progress, teller: Teller) -> int:
-    """Runs pip to its end, or to ours; returns its exit code."""
+def run_pip(lock: Path, progress: Progress, status: StatusLine) -> int:
+    """Run pip with a lock file and return its exit status; it is killed if this program is interrupted."""
     with subprocess.Popen(
         [*PIP, "--progress-bar", "off", "--require-hashes", "--requirement", str(lock)],
         stdin=subprocess.DEVNULL,
@@ -111,11 +118,11 @@ def run_pip(lock: Path, progress: Progress, teller: Teller) -> int:
         text=True,
         errors="replace",
     ) as pip:
-        reader = Thread(target=lambda: [progress.hear(line.rstrip()) for line in pip.stdout or ()])
+        reader = Thread(target=lambda: [progress.read(line.rstrip()) for line in pip.stdout or ()])
         reader.start()
         try:
             while pip.poll() is None:
-                teller.tell(progress.step)
+                status.show(progress.step)
                 time.sleep(TICK)
         except BaseException:
             pip.kill()
