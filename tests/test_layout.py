@@ -1,4 +1,4 @@
-"""How files are laid out for reading: no line of a page and no file of Python is too long."""
+"""How files are laid out for reading: no line of a page is longer than a screen is wide."""
 
 from __future__ import annotations
 
@@ -11,19 +11,12 @@ from django.conf import settings
 LONGEST: Final = 160
 LAID_OUT: Final = ("templates/**/*.html", "templates/**/*.jinja", "static/css/*.css")
 PYTHON: Final = ("dashboard", "devices", "fleets", "scripts", "tests")
-LONGEST_FILE: Final = 300  # lines
 
 
 def python_files() -> list[Path]:
     """Every Python file of ours but migrations, which are generated."""
     files = [path for folder in PYTHON for path in sorted((settings.BASE_DIR / folder).rglob("*.py"))]
     return [path for path in files if not {"migrations", "node_modules"} & set(path.parts)]
-
-
-def longer_files(paths: list[Path]) -> list[str]:
-    """The files with too many lines, each with their number."""
-    numbered = [(path, len(path.read_text(encoding="utf-8").splitlines())) for path in paths]
-    return [f"{path.name}: {number}" for path, number in numbered if number > LONGEST_FILE]
 
 
 def longer_lines(path: Path) -> list[str]:
@@ -43,15 +36,3 @@ def test_a_line_that_is_too_long_is_found(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     path.write_text(f"{'a' * LONGEST}\n{'b' * (LONGEST + 1)}\n")
     assert longer_lines(path) == ["page.html:2: 161"]
-
-
-def test_no_file_is_too_long_to_be_read_in_one_go() -> None:
-    paths = python_files()
-    assert {path.relative_to(settings.BASE_DIR).parts[0] for path in paths} == set(PYTHON)
-    assert longer_files(paths) == []
-
-
-def test_a_file_that_is_too_long_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "long.py"
-    path.write_text("a = 1\n" * (LONGEST_FILE + 1))
-    assert longer_files([path]) == ["long.py: 301"]
