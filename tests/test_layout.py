@@ -1,4 +1,4 @@
-"""How files are laid out for reading: no line of a page is longer than a screen is wide."""
+"""How files are laid out for reading: none is too long, and no line of a page is wider than a screen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 LONGEST: Final = 160
+MOST_LINES: Final = 300  # of a file
 LAID_OUT: Final = ("templates/**/*.html", "templates/**/*.jinja", "static/css/*.css")
 PYTHON: Final = ("dashboard", "devices", "fleets", "scripts", "tests")
 
@@ -23,6 +24,12 @@ def longer_lines(path: Path) -> list[str]:
     """Where a file has lines that are too long, as an editor opens them."""
     numbered = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
     return [f"{path.name}:{number}: {len(line)}" for number, line in numbered if len(line) > LONGEST]
+
+
+def test_no_file_is_too_long_to_be_read() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in python_files()}
+    assert lengths
+    assert {str(path): length for path, length in lengths.items() if length > MOST_LINES} == {}
 
 
 @pytest.mark.parametrize("files", LAID_OUT)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from django.db import transaction
 
 from devices import clock
 from devices.alerts import hours, parameters, scopes
-from devices.alerts.hours import Hours
 from devices.alerts.refusals import Invalid, NameTaken, TooMany
-from devices.listing.kept_list import KeptFilters
+from devices.alerts.rule_values import Step, Wanted, check, seconds, stored_scope, usual
 from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Listener, Severity, Signal
 from fleets import audit
 from fleets.access import locks, roles
@@ -23,54 +20,10 @@ from fleets.models import Organization, Role
 from fleets.postgres.unique import unique_violation
 
 if TYPE_CHECKING:
-    from msgspec import Struct
-
     from fleets.actor import Actor
 
 MOST: Final = 100  # rules of an organization
-MOST_STEPS: Final = 20  # of a rule: times and targets
-MOST_TIMES: Final = 5  # of a rule
-LONGEST_DELAY: Final = timedelta(days=30)
-LONGEST_GATHERING: Final = timedelta(minutes=15)
-SOONEST_REPEAT: Final = timedelta(hours=1)
 UNCHANGED: Final = ("tell_recovery", "critical_ignores_hours", "runbook", "note", "enabled")  # as columns
-
-
-@dataclass(frozen=True)
-class Step:
-    """Whom the rule tells so long after an incident of its devices fires."""
-
-    after: timedelta
-    targets: Sequence[AlertTarget]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What a rule is to be."""
-
-    name: str
-    condition: Condition
-    parameters: Struct
-    delay: timedelta
-    hold: timedelta
-    severity: Severity = Severity.WARNING
-    scope: KeptFilters = field(default_factory=KeptFilters)
-    gather: timedelta = timedelta(seconds=60)
-    repeat: timedelta | None = None
-    tell_recovery: bool = True
-    hours: Hours | None = None
-    critical_ignores_hours: bool = True
-    runbook: str = ""
-    note: str = ""
-    enabled: bool = True
-    steps: Sequence[Step] = ()
-
-
-def usual(name: str, condition: Condition, severity: Severity, **values: Any) -> Wanted:
-    """A rule with the usual parameters and times of its condition, but for `values`."""
-    kind = parameters.KINDS[condition]
-    times: dict[str, Any] = {"parameters": kind.parameters(), "delay": kind.delay, "hold": kind.hold}
-    return Wanted(name=name, condition=condition, severity=severity, **times | values)
 
 
 # Those that come with the product, by the word that AlertRule.shipped keeps.
@@ -199,18 +152,18 @@ def _held(rule: AlertRule, actor: Actor | None) -> AlertRule:
 
 
 def _values(wanted: Wanted) -> dict[str, Any]:
-    _check(wanted)
+    check(wanted)
     return {
         "name": wanted.name,
         "enabled": wanted.enabled,
         "severity": wanted.severity,
-        "scope": _stored(wanted.scope),
+        "scope": stored_scope(wanted.scope),
         "condition": wanted.condition,
         "parameters": parameters.stored(wanted.parameters),
-        "delay": _seconds(wanted.delay),
-        "hold": _seconds(wanted.hold),
-        "gather": _seconds(wanted.gather),
-        "repeat": None if wanted.repeat is None else _seconds(wanted.repeat),
+        "delay": seconds(wanted.delay),
+        "hold": seconds(wanted.hold),
+        "gather": seconds(wanted.gather),
+        "repeat": None if wanted.repeat is None else seconds(wanted.repeat),
         "tell_recovery": wanted.tell_recovery,
         "hours": wanted.hours.stored() if wanted.hours else None,
         "critical_ignores_hours": wanted.critical_ignores_hours,
@@ -219,52 +172,12 @@ def _values(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _seconds(duration: timedelta) -> int:
-    return duration // timedelta(seconds=1)
-
-
-def _stored(scope: KeptFilters) -> dict[str, Any]:
-    try:
-        return scopes.stored(scope)
-    except scopes.OfThePresent as error:
-        raise Invalid("scope", "Choose devices by what does not change with their status.") from error
-
-
-def _check(wanted: Wanted) -> None:
-    parameters.read(wanted.condition, parameters.stored(wanted.parameters))
-    checks = (
-        ("name", bool(wanted.name.strip()), "Give the rule a name."),
-        ("delay", timedelta() <= wanted.delay <= LONGEST_DELAY, "A delay is at most 30 days."),
-        ("hold", timedelta() <= wanted.hold <= LONGEST_DELAY, "A hold is at most 30 days."),
-        ("gather", timedelta() <= wanted.gather <= LONGEST_GATHERING, "Gather for at most 15 minutes."),
-        ("repeat", wanted.repeat is None or wanted.repeat >= SOONEST_REPEAT, "Repeat each hour at most."),
-        ("runbook", _is_https(wanted.runbook), "A runbook's address begins with https://."),
-        ("steps", len(wanted.steps) <= MOST_TIMES, f"A rule has at most {MOST_TIMES} steps."),
-        (
-            "steps",
-            sum(len(step.targets) for step in wanted.steps) <= MOST_STEPS,
-            f"The steps of a rule name at most {MOST_STEPS} targets.",
-        ),
-    )
-    for name, fine, text in checks:
-        if not fine:
-            raise Invalid(name, text)
-
-
-def _is_https(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return False
-    return not address or (parts.scheme == "https" and bool(parts.hostname))
-
-
 def _store(rule: AlertRule, steps: Iterable[Step]) -> None:
     with unique_violation(lambda name: NameTaken() if name == "alert_rule_name_once" else None):
         rule.save()
     rule.steps.all().delete()
     AlertStep.objects.bulk_create(
-        AlertStep(rule=rule, target=_own(target, rule), after=_seconds(step.after))
+        AlertStep(rule=rule, target=_own(target, rule), after=seconds(step.after))
         for step in steps
         for target in dict.fromkeys(step.targets)
     )
@@ -295,7 +208,7 @@ def _told(rule: AlertRule) -> dict[str, Any]:
         *("repeat", "tell_recovery", "hours", "critical_ignores_hours", "runbook", "note"),
     )
     steps = [
-        {"after": _seconds(step.after), "targets": [target.name for target in step.targets]}
+        {"after": seconds(step.after), "targets": [target.name for target in step.targets]}
         for step in steps_of(rule)
     ]
     return {name: getattr(rule, name) for name in names} | {"steps": steps}

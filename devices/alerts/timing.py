@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 
 from devices.advice import KEEP_ALIVE
 from devices.alerts.parameters import LongerThan, OfStatus
-from devices.alerts.rules import Wanted
+from devices.alerts.rule_values import Wanted
 from devices.models import Condition, Device
 from devices.rules.vocabulary import OVERDUE_AFTER, Status
 

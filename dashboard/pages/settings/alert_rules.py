@@ -20,7 +20,7 @@ from dashboard.pages.parts.scope_form import fleet_names, list_address, readable
 from dashboard.pages.settings.rule_forms import RuleForms
 from dashboard.pages.settings.rule_words import rows, timing_of, told_by_email
 from devices.alerts import rules, scopes
-from devices.alerts.rules import Step, Wanted, usual
+from devices.alerts.rule_values import Step, Wanted, usual
 from devices.listing.query_string import list_in
 from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Severity
 from fleets.meanwhile import ChangedMeanwhile

@@ -13,10 +13,10 @@ from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from dashboard.pages.parts.scope_form import CHECK, ScopeForm
 from dashboard.pages.parts.span_field import SpanField
 from dashboard.pages.parts.weekly_form import WeeklyForm
-from devices.alerts import parameters, rules
+from devices.alerts import parameters, rule_values, rules
 from devices.alerts.parameters import LongerThan, Nothing, OfStatus, Share, Together, Vitals
 from devices.alerts.refusals import Invalid, NameTaken, TooMany
-from devices.alerts.rules import Step, Wanted
+from devices.alerts.rule_values import Step, Wanted
 from devices.models import AlertRule, AlertTarget, Severity
 from devices.rules.vocabulary import Status
 from fleets.models import Organization
@@ -182,7 +182,7 @@ class RuleForms:
         self.parameters = form(data, prefix="of", initial=parameters.stored(wanted.parameters))
         self.scope = ScopeForm(organization, wanted.scope, data)
         self.hours = WeeklyForm(wanted.hours, zone, data)
-        steps = [*wanted.steps, *[None] * rules.MOST_TIMES][: rules.MOST_TIMES]
+        steps = [*wanted.steps, *[None] * rule_values.MOST_TIMES][: rule_values.MOST_TIMES]
         self.steps = [StepForm(number, targets, step, data) for number, step in enumerate(steps)]
 
     @property

@@ -11,7 +11,7 @@ from dashboard.pages.parts.scope_form import readable, scope_words
 from dashboard.pages.settings.rule_forms import MARKS
 from devices.alerts import parameters, scopes, timing
 from devices.alerts.refusals import Invalid
-from devices.alerts.rules import Wanted, usual
+from devices.alerts.rule_values import Wanted, usual
 from devices.alerts.timing import Span
 from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Device, Severity
 from devices.rules.vocabulary import Status

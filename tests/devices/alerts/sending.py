@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+
+from django.db import connection
 
 from devices.alerts import delivery, secrets
 from devices.alerts.transports.envelope import Envelope, Outcome, Result
@@ -144,3 +147,9 @@ class Receiver:
     @property
     def subjects(self) -> Sequence[str]:
         return [envelope.text.subject for envelope in self.sent]
+
+
+def tasks(name: str) -> list[dict[str, int]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT args FROM procrastinate_jobs WHERE task_name = %s ORDER BY id", [name])
+        return [json.loads(args) for (args,) in cursor.fetchall()]

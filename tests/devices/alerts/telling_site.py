@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from dashboard.models import User
 from devices.alerts import rules, telling, told
-from devices.alerts.rules import Step, usual
+from devices.alerts.rule_values import Step, usual
 from devices.clock import Moment, listened
 from devices.models import (
     AlertMessage,

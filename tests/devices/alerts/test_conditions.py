@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices import connectivity
-from devices.alerts import rules
+from devices.alerts import rule_values, rules
 from devices.alerts.parameters import LongerThan, OfStatus, Share, Vitals
 from devices.alerts.rounds import run_round
 from devices.models import Condition, Device, Incident, IncidentMember, Outage, Severity, Signal
@@ -234,7 +234,7 @@ def test_members_of_a_rule_that_is_off_are_gone(fleet: Fleet, delete: bool) -> N
     if delete:
         rules.delete(rule=rule, actor=None, at=T0 + seconds(301))
     else:
-        wanted = rules.usual("off", Condition.STATUS, Severity.INFO, enabled=False)
+        wanted = rule_values.usual("off", Condition.STATUS, Severity.INFO, enabled=False)
         seen = rules.version_of(rule)
         rules.change(rule=rule, wanted=wanted, seen=seen, actor=None, at=T0 + seconds(301))
     rounds(301)

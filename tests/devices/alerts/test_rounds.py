@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices import connectivity
-from devices.alerts import rules
+from devices.alerts import rule_values, rules
 from devices.alerts.rounds import run_round
 from devices.models import AlertRule, Condition, Device, Incident, IncidentMember, Severity, Signal
 from fleets.models import Fleet
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make_rule(fleet: Fleet, condition: Condition = Condition.STATUS, **values: Any) -> AlertRule:
-    wanted = rules.usual(str(condition), condition, Severity.WARNING, **values)
+    wanted = rule_values.usual(str(condition), condition, Severity.WARNING, **values)
     return rules.create(organization=fleet.organization, wanted=wanted, actor=None, at=T0)
 
 

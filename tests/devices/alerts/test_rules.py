@@ -10,11 +10,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from dashboard.models import User
-from devices.alerts import parameters, rules, scopes
+from devices.alerts import parameters, rule_values, rules, scopes
 from devices.alerts.hours import Hours
 from devices.alerts.parameters import LongerThan, Together
 from devices.alerts.refusals import Invalid, NameTaken
-from devices.alerts.rules import Step, usual, version_of
+from devices.alerts.rule_values import Step, usual
+from devices.alerts.rules import version_of
 from devices.listing.kept_list import KeptFilters
 from devices.models import AlertRule, AlertTarget, Condition, Listener, Severity
 from devices.rules.vocabulary import Status
@@ -37,7 +38,7 @@ def ada(organization: Organization) -> User:
     return make_member(organization, Role.ADMINISTRATOR, "ada")
 
 
-def offline(**values: Any) -> rules.Wanted:
+def offline(**values: Any) -> rule_values.Wanted:
     return replace(usual("Kiosks offline", Condition.STATUS, Severity.WARNING), **values)
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from devices.alerts import acknowledging, rules, telling
-from devices.alerts.rules import Step, usual
+from devices.alerts.rule_values import Step, usual
 from devices.clock import listened
 from devices.models import (
     AlertMessage,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices.alerts.parameters import LongerThan, OfStatus
-from devices.alerts.rules import usual
+from devices.alerts.rule_values import usual
 from devices.alerts.timing import Links, Span, links_of, message_after
 from devices.models import Condition, Device, Severity
 from devices.rules.vocabulary import Status

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from devices.alerts import delivery, rules
 from devices.alerts.rounds import run_round
-from devices.alerts.rules import Step, usual
+from devices.alerts.rule_values import Step, usual
 from devices.models import AlertMessage, AlertTarget, Condition, Severity
 from tests.devices.alerts.receivers import WebReceiver
 from tests.devices.alerts.sending import make_target

@@ -12,11 +12,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from devices.alerts import rules
 from devices.alerts.parameters import Share
-from devices.alerts.rules import Step, usual, version_of
+from devices.alerts.rule_values import Step, usual
+from devices.alerts.rules import version_of
 from devices.listing.filters import Tag
 from devices.listing.kept_list import KeptFilters
 from devices.models import AlertRule, AlertTarget, Condition, Severity
 from fleets.models import Organization, Role
+from tests.dashboard.pages.settings.alert_rule_form import said, shipped
 from tests.factories import make_device, make_fleet, make_member, make_organization
 from tests.pages import text_of
 
@@ -48,31 +50,6 @@ def administrator(client: Client, organization: Organization) -> Client:
 @pytest.fixture
 def address(organization: Organization) -> str:
     return f"/settings/{organization.slug}/alert-rules/"
-
-
-def said(**values: Any) -> dict[str, Any]:
-    """What the form of a rule sends."""
-    usual_ones = {
-        "condition": "status",
-        "name": "Kiosks",
-        "enabled": "on",
-        "severity": "critical",
-        "of-statuses": ["offline"],
-        "delay_0": "2",
-        "delay_1": "min",
-        "hold_0": "2",
-        "hold_1": "min",
-        "gather_0": "60",
-        "gather_1": "s",
-        "repeat_0": "",
-        "repeat_1": "h",
-        "hours-zone": "Europe/Oslo",
-    }
-    return usual_ones | values
-
-
-def shipped(organization: Organization, which: str) -> AlertRule:
-    return AlertRule.objects.get(organization=organization, shipped=which)
 
 
 def test_the_list_says_what_each_rule_is(
