@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from devices import clock
 from devices.alerts import looking, scopes
-from devices.alerts.recurrence import LONGEST, Occurrence, current
+from devices.alerts.recurrence import LONGEST, Occurrence, current, occurrences
 from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.wall_time import placed
 from devices.clock import Moment
@@ -30,6 +30,8 @@ from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import Organization, Role
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from fleets.actor import Person
 
 MOST: Final = 200  # of an organization that are neither over nor cancelled
@@ -61,7 +63,8 @@ def plan(
     at = at or clock.now()
     locks.hold([organization.pk])
     roles.require(actor, Role.OPERATOR, organization)
-    if MaintenanceWindow.objects.filter(organization=organization, cancelled_at=None).count() >= MOST:
+    coming = (next(occurrences(window, at), None) for window in _not_over([organization], at))
+    if sum(occurrence is not None for occurrence in coming) >= MOST:
         raise TooMany
     window = MaintenanceWindow(
         organization=organization,
@@ -128,9 +131,16 @@ def lasting_in(
     organizations: Collection[Organization], at: datetime
 ) -> list[tuple[MaintenanceWindow, Occurrence]]:
     """The windows of these organizations that last at this moment, in one query."""
-    windows = MaintenanceWindow.objects.filter(organization__in=organizations, cancelled_at=None)
+    windows = _not_over(organizations, at)
     found = ((one, current(one, at)) for one in windows.select_related("organization").order_by("pk"))
     return [(window, occurrence) for window, occurrence in found if occurrence]
+
+
+def _not_over(organizations: Collection[Organization], at: datetime) -> QuerySet[MaintenanceWindow]:
+    """The windows of organizations that last, come or recur, and maybe some that are just over."""
+    past = (at - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%S")  # whatever the zone
+    windows = MaintenanceWindow.objects.filter(organization__in=organizations, cancelled_at=None)
+    return windows.exclude(recurrence="", ends__lt=past)
 
 
 def offline_in_maintenance(

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 
 from dashboard.models import User
 from devices.alerts import mutes, windows
-from devices.alerts.refusals import Invalid
+from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.windows import Plan, in_maintenance, version_of
 from devices.listing.filters import Tag
 from devices.listing.kept_list import KeptFilters
@@ -111,6 +111,16 @@ def test_what_cannot_be_is_refused_by_field(
         planned(organization, mia, **values)
     assert refused.value.field == field
     assert not MaintenanceWindow.objects.exists()
+
+
+def test_windows_that_are_over_do_not_count_among_those_that_there_may_be(
+    organization: Organization, mia: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(windows, "MOST", 1)
+    planned(organization, mia)
+    with pytest.raises(TooMany):
+        planned(organization, mia)
+    windows.plan(organization=organization, plan=a_plan(), actor=mia, at=T0 + 3 * HOUR)
 
 
 def test_observers_plan_none(organization: Organization) -> None:
