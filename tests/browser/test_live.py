@@ -141,7 +141,7 @@ def test_unchanged_pages_are_answered_304(page: Page, fleet: Fleet, devices: lis
     refreshes = []
     for _ in range(3):  # the first one may still bring the browser's time zone, of which a cookie tells
         with page.expect_response(
-            lambda response: response.request.headers.get("hx-request") == "true"
+            lambda response: response.request.headers.get("hx-target") == "div#live"
         ) as found:
             pass
         refreshes.append(found.value.status)
@@ -178,7 +178,7 @@ def test_a_laptop_that_wakes_shows_that_its_page_is_old_until_it_is_not(
     page.clock.fast_forward("30:00")  # as when the lid was closed
     expect(page.locator("#stale")).to_be_visible()
     expect(page.locator("#live-text")).to_contain_text("Not live")
-    with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true"):
+    with page.expect_response(lambda response: response.request.headers.get("hx-target") == "div#live"):
         context.set_offline(False)  # asks at once, however long it would have waited
     expect(page.locator("#stale")).to_be_hidden()
     expect(page.locator(f"#device-{devices[0].uuid} .badge-st")).to_have_text("Online (Heartbeat Only)")
