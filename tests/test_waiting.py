@@ -17,7 +17,6 @@ MEASURING: Final = {"bench", "pictures", "system"}  # are no tests, or take what
 ALLOWED: Final = {  # files, and why
     "browser/test_live.py": "a paused page asks nothing meanwhile",
     "browser/test_push.py": "changes come at different moments between two refreshes",
-    "browser/viewers.py": "what was cancelled ends before its loop does",
     "dashboard/test_postgres.py": "nobody ends the server meanwhile",
     "devices/alerts/mail_server.py": "a slow mail server is slow",
     "devices/ingest/real_site.py": "a load goes on for a while",

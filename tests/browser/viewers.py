@@ -70,6 +70,12 @@ class Viewer:
             await asyncio.sleep(APART)
 
 
+async def _ended() -> None:
+    """Wait until all other tasks of this loop have ended: what they have open is closed by then."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
+
+
 @contextmanager
 def looking(url: str, pages: Sequence[tuple[str, str]]) -> Iterator[list[Viewer]]:
     """A viewer for each of these paths and sessions, inside this block; all have opened their page."""
@@ -92,7 +98,7 @@ def looking(url: str, pages: Sequence[tuple[str, str]]) -> Iterator[list[Viewer]
         assert not group.done(), group.exception()
     finally:
         group.cancel()
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0.1), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(_ended(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE)
         loop.close()
