@@ -50,7 +50,8 @@ def test_an_address_opens_apart_from_the_site(reader: Client, device: Device) ->
     html = html_of(reader.get(f"/devices/{device.uuid}/"))
     graphs = f"https://grafana.example/d/x?var-device={device.uuid}&amp;site=Oslo%20S"
     assert f'<a href="{graphs}" rel="noopener noreferrer" target="_blank"><bdi>{graphs}</bdi></a>' in html
-    assert '<a href="ssh://root@10.20.4.17" rel="noopener noreferrer"><bdi>ssh://root@10.20.4.17</bdi></a>' in html
+    terminal = "ssh://root@10.20.4.17"
+    assert f'<a href="{terminal}" rel="noopener noreferrer"><bdi>{terminal}</bdi></a>' in html
 
 
 def test_a_command_is_copied(reader: Client, device: Device) -> None:
