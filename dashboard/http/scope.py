@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
+from django_htmx.middleware import HtmxDetails
 
 from dashboard.http.request_limits import THEMES
 from fleets.access.roles import May, allowed
@@ -93,12 +94,17 @@ def signed_in(
             response = view(request, *args, **kwargs)
             add_never_cache_headers(response)
             return response
-        address = f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}"
-        if request.headers.get("HX-Request") == "true":
-            return HttpResponse(status=401, headers={"HX-Redirect": address})
-        return HttpResponseRedirect(address)
+        if request.headers.get("HX-Request") == "true":  # back to the page that asked, not to a part of it
+            page = HtmxDetails(request).current_url_abs_path or request.get_full_path()
+            return HttpResponse(status=401, headers={"HX-Redirect": _sign_in(page)})
+        return HttpResponseRedirect(_sign_in(request.get_full_path()))
 
     return wrapper
+
+
+def _sign_in(then: str) -> str:
+    """The address of the sign-in page that leads on to this one."""
+    return f"{reverse('account_login')}?{urlencode({'next': then})}"
 
 
 def person(request: HttpRequest) -> User:

@@ -71,9 +71,14 @@ class Viewer:
 
 
 async def _ended() -> None:
-    """Wait until all other tasks of this loop have ended: what they have open is closed by then."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)
+    """Wait until all other tasks of this loop have ended: what they have open is closed by then.
+
+    Each is cancelled until it ends: a wait that is over at that moment may take no notice.
+    """
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.wait(others, timeout=1)
 
 
 @contextmanager
