@@ -78,7 +78,7 @@ def condition_words(condition: str, stored: object) -> str:
 
 def _step_words(step: AlertStep) -> str:
     if not step.after:
-        return f"{step.target.name} at once"
+        return f"{step.target.name}, at once"
     return f"{step.target.name} after {duration(timedelta(seconds=step.after))}"
 
 

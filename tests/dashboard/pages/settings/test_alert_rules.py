@@ -59,10 +59,10 @@ def test_the_list_says_what_each_rule_is(
     AlertRule.objects.filter(shipped="flapping").update(enabled=False)
     text = text_of(administrator.get(address))
     assert "Lost together Critical, on 5 devices or more are lost within 5 min and share a cause." in text
-    assert "Offline Warning, on A device is Offline. All devices This site at once" in text
+    assert "Offline Warning, on A device is Offline. All devices This site, at once" in text
     assert "Nobody is told by e-mail." in text
     assert "It holds no device: There is no fleet “gone” here." in text
-    assert "3 devices recovered within the delay, and were not told." in text
+    assert "3 times, a device recovered within the delay, so nobody was told." in text
     assert "Flapping Info, off A link of a device changes often." in text
     assert "20\xa0% or more of the active devices, and 10 or more, are Offline." in text.replace(
         "20 %", "20\xa0%"
