@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import TransactionTestCase
+from psycopg.errors import DeadlockDetected
 
 LARGE: Final = 2**20  # bytes, with what was deleted before; TRUNCATE empties a larger table sooner
+ATTEMPTS: Final = 3
 REMADE: Final = {"django_content_type", "auth_permission"}  # by a flush, just as they are
 # Of these tables and their partitions, with size and whether triggers watch it.
 WRITTEN: Final = """
@@ -24,7 +26,23 @@ _flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # 
 
 
 def empty(case: TransactionTestCase) -> None:
-    """Replaces TransactionTestCase._fixture_teardown; waits, as TRUNCATE does, for writers."""
+    """Replaces TransactionTestCase._fixture_teardown; waits, as TRUNCATE does, for writers.
+
+    A request of a page that is still under way may lock its tables in another order: begins again then.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            if not _deleted():
+                _flush(case)
+        except OperationalError as error:
+            if not (left and isinstance(error.__cause__, DeadlockDetected)):
+                raise
+        else:
+            return
+
+
+def _deleted() -> bool:
+    """Delete all rows, where they are few; else leave them."""
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True)) - REMADE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {', '.join(tables)}")
@@ -38,5 +56,4 @@ def empty(case: TransactionTestCase) -> None:
             steps += ["SET CONSTRAINTS ALL IMMEDIATE"]
             steps += [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in guarded]
             cursor.execute("; ".join(steps))
-    if not few:
-        _flush(case)
+    return few
