@@ -1,17 +1,11 @@
 """The command `settle`: record the deadlines of heartbeats and leases that have passed, and clean up."""
 
-import signal
 import threading
 import time
-from argparse import ArgumentParser
 from datetime import datetime, timedelta
-from typing import Any
-
-import psycopg
-from django.core.management.base import BaseCommand
-from django.db import Error, OperationalError
 
 from dashboard.account import sessions
+from dashboard.management.watching import WatchCommand
 from devices import clock, connectivity, jobs, keys, words
 from devices.background import preregistration
 from devices.clock import Moment
@@ -21,8 +15,6 @@ from devices.connectivity import deadlines, outages, vpn_leases
 from devices.connectivity.deadlines import Backlog
 from devices.history import retention, rollups
 from devices.operations import bulk_actions, key_handout
-from fleets.postgres import availability
-from fleets.postgres.checks import at_start
 from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
@@ -31,29 +23,15 @@ LONGEST_PAUSE = 5.0  # seconds between two rounds if no deadline passes earlier;
 LOGGED_LAG = timedelta(seconds=10)  # a greater lag of the history is logged
 
 
-class Command(BaseCommand):
+class Command(WatchCommand):
     help = "Records deadlines that have passed. Pages are exact without it, but it writes the history."
     own = OwnClock()
-    quiet = False  # with --verbosity 0
     pause = PAUSE  # seconds until the next round
     clean_at = 0.0  # seconds of the monotonic clock
     rolled_up: datetime | None = None  # the hour up to which rollups are written
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--watch", action="store_true", help="keep running until stopped (if several run, one works)"
-        )
-
-    def handle(self, *, watch: bool, verbosity: int, **options: Any) -> None:
-        if not watch:
-            self.stdout.write(changes(connectivity.settle()))
-            return
-        at_start()
-        self.quiet = verbosity == 0
-        stopped = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
-        self.watch(stopped)
+    def once(self) -> None:
+        self.stdout.write(changes(connectivity.settle()))
 
     def watch(self, stopped: threading.Event) -> None:
         """Run rounds until `stopped` is set. Of several processes one leads, and the others wait."""
@@ -71,18 +49,11 @@ class Command(BaseCommand):
 
         If the database is away, it resigns and returns False: deadlines are recorded once it is back.
         """
-        try:
-            if not leader.leads():
-                return False
-            self.settle_once()
-        except (Error, psycopg.Error) as error:
-            if not (availability.is_away(error) or isinstance(error, OperationalError)):
-                raise
-            leader.resign()
-            availability.drop()
-            self.stderr.write(f"waiting for the database: {error}")
-            return False
-        return True
+        with self.waiting_for_database(leader):
+            if leader.leads():
+                self.settle_once()
+                return True
+        return False
 
     def settle_once(self) -> None:
         """One round: record passed deadlines; each hour write rollups, and each day clean up."""
@@ -114,11 +85,6 @@ class Command(BaseCommand):
         vpn_leases.forget(before)
         for name in retention.keep(at):
             self.say(f"history: created or dropped {name}")
-
-    def say(self, line: str) -> None:
-        """Print a line unless --verbosity is 0."""
-        if not self.quiet:
-            self.stdout.write(line)
 
 
 def pause(backlog: Backlog, at: Moment) -> float:

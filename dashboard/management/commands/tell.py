@@ -1,22 +1,15 @@
 """The command `tell`: run rounds of the teller, which turns signals into incidents and messages."""
 
-import signal
 import threading
 import time
-from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-import psycopg
-from django.core.management.base import BaseCommand
-from django.db import Error, OperationalError
-
+from dashboard.management.watching import WatchCommand
 from devices import clock
 from devices.alerts import rules
 from devices.alerts.rounds import run_round
 from devices.alerts.watchdog import Watchdog
-from fleets.postgres import availability
-from fleets.postgres.checks import at_start
 from fleets.postgres.leader import TELLING, Leader
 from fleets.postgres.listener import LISTENER
 
@@ -26,30 +19,16 @@ END_CHECK = 0.5  # seconds between two checks whether to end
 SHIPPING = 60.0  # seconds between two searches for organizations without the rules of the product
 
 
-class Command(BaseCommand):
+class Command(WatchCommand):
     help = "Writes what alert rules have to tell. Pages and devices do not need it."
-    quiet = False  # with --verbosity 0
     ship_at = 0.0  # of the monotonic clock
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.watchdog = Watchdog()
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--watch", action="store_true", help="keep running until stopped (if several run, one works)"
-        )
-
-    def handle(self, *, watch: bool, verbosity: int, **options: Any) -> None:
-        if not watch:
-            run_round(whole=True)
-            return
-        at_start()
-        self.quiet = verbosity == 0
-        stopped = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stopped.set())
-        self.watch(stopped)
+    def once(self) -> None:
+        run_round(whole=True)
 
     def watch(self, stopped: threading.Event) -> None:
         """Run rounds until `stopped` is set. Of several processes one leads, and the others wait."""
@@ -69,24 +48,22 @@ class Command(BaseCommand):
         None if it does not lead, or if the database is away. `new`: it did not lead before, so the round
         compares the members of all rules with devices.
         """
-        try:
-            if not leader.leads():
-                return None
-            if new and not self.quiet:
-                self.stdout.write("this process now tells of incidents")
-            if time.monotonic() >= self.ship_at:
-                rules.ship_missing()
-                self.ship_at = time.monotonic() + SHIPPING
-            due, now = run_round(whole=new), clock.now()
-            self.watchdog.look(now)
-            return pause(due, now)
-        except (Error, psycopg.Error) as error:
-            if not (availability.is_away(error) or isinstance(error, OperationalError)):
-                raise
-            leader.resign()
-            availability.drop()
-            self.stderr.write(f"waiting for the database: {error}")
-            return None
+        seconds = None
+        with self.waiting_for_database(leader):
+            if leader.leads():
+                seconds = self.tell_once(new=new)
+        return seconds
+
+    def tell_once(self, *, new: bool) -> float:
+        """One round; returns the seconds until the next one."""
+        if new:
+            self.say("this process now tells of incidents")
+        if time.monotonic() >= self.ship_at:
+            rules.ship_missing()
+            self.ship_at = time.monotonic() + SHIPPING
+        due, now = run_round(whole=new), clock.now()
+        self.watchdog.look(now)
+        return pause(due, now)
 
 
 def pause(due: datetime | None, now: datetime) -> float:
