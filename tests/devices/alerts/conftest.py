@@ -8,7 +8,9 @@ from ipaddress import ip_network
 import pytest
 from pytest_django import Settings
 
+from devices.models import AlertTarget
 from tests.devices.alerts.receivers import WebReceiver, web_receiver
+from tests.devices.alerts.sending import make_target
 
 
 @pytest.fixture
@@ -22,3 +24,9 @@ def loopback(settings: Settings) -> None:
 def web(loopback: None) -> Iterator[WebReceiver]:
     with web_receiver() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def target() -> AlertTarget:
+    """A webhook; modules that test another kind have their own."""
+    return make_target()

@@ -18,7 +18,10 @@ from fleets.models import Organization
 from tests.factories import make_organization
 
 T = datetime(2026, 3, 2, 14, 5, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
+MOMENT, SECOND = timedelta(milliseconds=100), timedelta(seconds=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+REFUSED = Result(Outcome.REFUSED, "It answered 404: no such hook", 404)
+BROKEN = Result(Outcome.FAILED, "It answered 500: oh", 500)
 ACCEPTED, AWAY = Result(Outcome.ACCEPTED), Result(Outcome.FAILED, "It refused the connection.", away=True)
 _numbers = count(1)
 Kind = AlertMessage.Kind
@@ -38,6 +41,12 @@ def make_target(
     secrets.write(target, hidden or {})
     target.save()
     return target
+
+
+def state(target: AlertTarget) -> tuple[str, str]:
+    """What is known of a target, and its last error."""
+    target.refresh_from_db()
+    return target.state, target.last_error
 
 
 def make_incident(organization: Organization, **fields: Any) -> Incident:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import repeat
 
 import pytest
@@ -13,32 +12,20 @@ from devices.models import AlertTarget, Told
 from tests.devices.alerts.sending import (
     ACCEPTED,
     AWAY,
+    BROKEN,
+    HOUR,
     MINUTE,
+    REFUSED,
+    SECOND,
     Receiver,
     T,
     make_message,
-    make_target,
     outcome,
+    state,
     tasks,
 )
 
 pytestmark = pytest.mark.django_db
-
-SECOND = timedelta(seconds=1)
-MOMENT = timedelta(milliseconds=100)
-HOUR = timedelta(hours=1)
-REFUSED = Result(Outcome.REFUSED, "It answered 404: no such hook", 404)
-BROKEN = Result(Outcome.FAILED, "It answered 500: oh", 500)
-
-
-@pytest.fixture
-def target() -> AlertTarget:
-    return make_target()
-
-
-def state(target: AlertTarget) -> tuple[str, str]:
-    target.refresh_from_db()
-    return target.state, target.last_error
 
 
 def test_what_is_accepted_is_told(target: AlertTarget) -> None:

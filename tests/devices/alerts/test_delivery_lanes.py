@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from django.db import connection
 
 from devices.alerts import handing, lane, told
-from devices.alerts.transports.envelope import Outcome, Result
 from devices.models import AlertMessage, AlertTarget, Told
 from tests.devices.alerts.sending import (
     ACCEPTED,
     AWAY,
+    HOUR,
     MINUTE,
+    MOMENT,
+    SECOND,
     Receiver,
     T,
     make_incident,
     make_message,
     make_target,
     outcome,
+    state,
     tasks,
 )
 
 pytestmark = pytest.mark.django_db
-
-SECOND = timedelta(seconds=1)
-MOMENT = timedelta(milliseconds=100)
-HOUR = timedelta(hours=1)
-REFUSED = Result(Outcome.REFUSED, "It answered 404: no such hook", 404)
-BROKEN = Result(Outcome.FAILED, "It answered 500: oh", 500)
-
-
-@pytest.fixture
-def target() -> AlertTarget:
-    return make_target()
-
-
-def state(target: AlertTarget) -> tuple[str, str]:
-    target.refresh_from_db()
-    return target.state, target.last_error
 
 
 def test_a_lane_is_one_workers(target: AlertTarget) -> None:

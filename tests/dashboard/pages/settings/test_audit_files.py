@@ -38,22 +38,6 @@ def reader(client: Client, ada: User) -> Client:
 
 
 @pytest.fixture
-def varied(organization: Organization, ada: User) -> None:
-    write(organization, at=T0, actor=ada, subject=("device", "a" * 32, "one"))
-    write(organization, at=T0 + timedelta(days=1), subject=("device", "b" * 32, "two"))
-    write(organization, at=T0 + timedelta(days=2), by="device two", subject=("device", "b" * 32, "two"))
-    write(
-        organization,
-        at=T0 + timedelta(days=3),
-        actor=ada,
-        action="fleet-changed",
-        subject=("fleet", "kiosks", "Kiosks"),
-        before={"device_type": "NUC"},
-        after={"device_type": "raspberry-pi"},
-    )
-
-
-@pytest.fixture
 def job(organization: Organization, ada: User) -> None:
     """A job, and what it did with three devices."""
     said: dict[str, Any] = {

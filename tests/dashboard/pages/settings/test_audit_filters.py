@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from unicodedata import normalize
 
 import pytest
@@ -11,7 +11,7 @@ from django.test import Client
 from dashboard.models import User
 from fleets.models import Organization, Role
 from tests.dashboard.pages.settings.audit_log import PATH, shown, write
-from tests.factories import T0, make_member, make_organization
+from tests.factories import make_member, make_organization
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -31,22 +31,6 @@ def ada(organization: Organization) -> User:
 def reader(client: Client, ada: User) -> Client:
     client.force_login(ada)
     return client
-
-
-@pytest.fixture
-def varied(organization: Organization, ada: User) -> None:
-    write(organization, at=T0, actor=ada, subject=("device", "a" * 32, "one"))
-    write(organization, at=T0 + timedelta(days=1), subject=("device", "b" * 32, "two"))
-    write(organization, at=T0 + timedelta(days=2), by="device two", subject=("device", "b" * 32, "two"))
-    write(
-        organization,
-        at=T0 + timedelta(days=3),
-        actor=ada,
-        action="fleet-changed",
-        subject=("fleet", "kiosks", "Kiosks"),
-        before={"device_type": "NUC"},
-        after={"device_type": "raspberry-pi"},
-    )
 
 
 @pytest.mark.parametrize(
