@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from devices.alerts import handing
+from devices.alerts import handing, holds
 from devices.alerts.decision import APART
+from devices.alerts.telling_cases import cases_of, steps_of
 from devices.clock import Moment
-from devices.models import AlertMessage, AlertRule, AlertTarget, Held
+from devices.models import AlertMessage, AlertStep, AlertTarget, Held, Incident
 
 STORM: Final = Held.Reason.STORM
 
@@ -43,11 +45,38 @@ def notice(target: AlertTarget, at: Moment, *, reason: str, **facts: Any) -> Ale
     )
 
 
-def tell_missed(organization: int, *, incidents: int, began: datetime, ended: datetime, at: Moment) -> None:
-    """Tell each target once that so many incidents began and ended while alerting was away."""
-    rules = AlertRule.objects.filter(organization=organization, enabled=True)
-    targets = AlertTarget.objects.filter(steps__rule__in=rules, enabled=True).distinct()
-    span = {"began": began.isoformat(timespec="seconds"), "ended": ended.isoformat(timespec="seconds")}
-    notices = [notice(target, at, reason="missed", incidents=incidents, **span) for target in targets]
+def tell_missed(incidents: Collection[Incident], since: datetime, at: Moment) -> None:
+    """Tell each target once how many of these incidents it missed: they began and ended after `since`.
+
+    Of each incident those targets are told that would have been told of it, unless something holds it now.
+    """
+    if not incidents:
+        return
+    said = {"began": since.isoformat(timespec="seconds"), "ended": at.at.isoformat(timespec="seconds")}
+    said["url"] = "/incidents/?state=over"
+    notices = [
+        notice(target, at, reason="missed", incidents=number, **said)
+        for target, number in sorted(_missed(incidents, at).items(), key=lambda each: each[0].pk)
+    ]
     AlertMessage.objects.bulk_create(notices)
     handing.hand_over(notices, at.at)
+
+
+def _missed(incidents: Collection[Incident], at: Moment) -> Counter[AlertTarget]:
+    """How many of these incidents each target would have been told of, and nothing holds."""
+    found = list(Incident.objects.filter(pk__in=[one.pk for one in incidents]).select_related("organization"))
+    steps = steps_of(cases := cases_of(found))
+    held, number = holds.read(found, {step.target for step in steps}, at), Counter[AlertTarget]()
+    for case in cases:
+        of_rules = {rule.pk for rule in case.rules}
+        came = [step for step in steps if step.rule_id in of_rules and _came(step, case.incident)]
+        for target in {step.target for step in came}:
+            if held.of(case.incident, target, case.naming(target, came)) is None:
+                number[target] += 1
+    return number
+
+
+def _came(step: AlertStep, incident: Incident) -> bool:
+    """Whether an incident that is over lasted until this step."""
+    lasted = (incident.resolved_at or incident.opened_at) - incident.opened_at
+    return timedelta(seconds=step.after) <= lasted

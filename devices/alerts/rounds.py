@@ -11,7 +11,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from devices import clock, connectivity
-from devices.alerts import due, learning, recorded, telling
+from devices.alerts import due, learning, notices, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
 from devices.alerts.replay import Replay
@@ -21,7 +21,7 @@ from devices.connectivity import deadlines
 from devices.listing.incidents import fleet_sizes
 from devices.models import Incident, Signal, Teller
 
-AWAY: Final = timedelta(seconds=60)  # without a round for longer, alerting was away
+AWAY: Final = timedelta(seconds=60)  # what a round decides of a longer time was missed: alerting was away
 SIGNALS: Final = 100_000  # of one round
 
 
@@ -41,12 +41,13 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
         Teller.objects.get_or_create(pk=1)
         teller = Teller.objects.select_for_update().get(pk=1)
         span = _span(teller, known, whole=whole)
-        changed = _play(span, missed=teller.ended_at is not None and known.at - teller.ended_at > AWAY)
+        changed = _play(span, missed=known.concluded - span.since > AWAY)
         teller.concluded_at, teller.ended_at = span.until, known.at
         teller.compared_at = span.until if span.looks else teller.compared_at
         teller.save()
         Signal.objects.filter(pk__in=[signal.pk for signal in span.signals]).delete()
         telling.tell(changed, known)
+        notices.tell_missed([incident for incident in changed if incident.missed], span.since, known)
         if changed:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify('told', '')")

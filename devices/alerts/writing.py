@@ -52,9 +52,9 @@ def write(replay: Replay, *, missed: bool) -> list[Incident]:
     there = [incident for incident in incidents if incident.pk]
     new = [incident for incident in incidents if not incident.pk]
     links = [(incident, incident.merged_into, incident.parted_from) for incident in new]
-    for incident in new:  # what it refers to may be as new
-        incident.merged_into = incident.parted_from = None
-        incident.missed = missed and incident.resolved_at is not None
+    for incident in new:
+        incident.missed = missed and incident.resolved_at is not None and incident.merged_into is None
+        incident.merged_into = incident.parted_from = None  # they may be as new
     Incident.objects.bulk_create(new)
     linked = [link for link in links if link[1] or link[2]]
     for incident, merged_into, parted_from in linked:
