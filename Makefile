@@ -65,6 +65,7 @@ lint: env ## Check style, formats, types, imports, migrations and production's s
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 	LOCAL=1 $(WITH_DATABASE) $(PYTHON_BIN) manage.py makemigrations --check --dry-run
+	LOCAL=1 DJANGO_SETTINGS_MODULE=dashboard.settings $(PYTHON_BIN) -m tests.upgrade.careful
 	$(PRODUCTION) $(PYTHON_BIN) manage.py check --deploy --fail-level WARNING
 
 format: env ## Format code and templates

@@ -23,7 +23,7 @@ from django.db import transaction
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from dashboard.management.commands.migrate import UNRELEASED, refuse_unreleased
+from dashboard.management.commands.migrate import UNRELEASED, WAITING, refuse_unreleased
 from devices.listing.kept_list import KeptList, read
 from devices.listing.query_string import address_of
 from tests.copies import copied
@@ -75,13 +75,13 @@ def opened(database: str) -> psycopg.Connection[Any]:
     return psycopg.connect(settings.DATABASE_OWNER_URL, dbname=database, autocommit=True)
 
 
-def manage(database: str, state: Path, *arguments: str) -> tuple[int, str]:
-    """What a command says over this database, and its exit code."""
+def started(database: str, state: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A command over this database, and what it says."""
 
     def at(url: str) -> str:
         return urlsplit(url)._replace(path=f"/{database}").geturl()
 
-    done = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env={
@@ -94,9 +94,14 @@ def manage(database: str, state: Path, *arguments: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    return done.returncode, done.stdout
+
+
+def manage(database: str, state: Path, *arguments: str) -> tuple[int, str]:
+    """What a command says over this database, and its exit code."""
+    with started(database, state, *arguments) as process:
+        said, _ = process.communicate()
+    return process.returncode, said
 
 
 BY_MIGRATING = {"django_migrations", "django_content_type", "auth_permission"}
@@ -189,6 +194,21 @@ def test_it_is_built_as_a_new_one(upgraded: str, migrated: str, part: str) -> No
         new = schema(there, part)
     assert after
     assert sorted(after ^ new) == []
+
+
+def test_migrate_gives_way_while_others_use_a_table_and_goes_on_afterwards(
+    loaded: str, tmp_path: Path
+) -> None:
+    name = f"in_use_{os.getpid()}"
+    with copied(loaded, name):
+        with opened(name) as reader, started(name, tmp_path, "migrate") as migrate:
+            assert migrate.stdout is not None
+            with reader.transaction():
+                reader.execute("SELECT 1 FROM devices_device")
+                assert any(WAITING in line for line in migrate.stdout)
+            said, _ = migrate.communicate()
+        assert migrate.returncode == 0, said
+        assert manage(name, tmp_path, "migrate", "--check") == (0, "")
 
 
 def test_one_that_is_not_whole_is_refused(loaded: str, tmp_path: Path) -> None:
