@@ -84,6 +84,20 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
 }
 
 
-def steps(status: Status) -> tuple[Check, ...]:
-    """The steps of a person for a status, in the words of the site: none for Online."""
-    return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in STEPS[status])
+# Of devices that lost the VPN since their server stopped reporting, whatever their status.
+SERVER_STEPS = (
+    (
+        "Is the {vpn} server running?",
+        "Look at its service, its journal and its network. The devices are not at fault.",
+    ),
+    ("Does it reach Lookout?", "It sends life signs to the API. A firewall or a wrong key may refuse them."),
+)
+
+
+def steps(status: Status, *, server_silent: bool = False) -> tuple[Check, ...]:
+    """The steps of a person for a status, in the words of the site: none for Online.
+
+    `server_silent`: only the VPN server is at fault, which stopped reporting.
+    """
+    found = SERVER_STEPS if server_silent else STEPS[status]
+    return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in found)

@@ -94,7 +94,7 @@ class Cause:
         start = line.last - grouping.TOGETHER
         # By the index of what changed last: no status of these is older than the loss.
         changed = self._devices.filter(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
-        moment = "vpn_changed_at" if line.what == "vpn" else "recorded_since"
+        moment = "vpn_changed_at" if line.what in grouping.LINK_OF_VPN else "recorded_since"
         return SHARES[line.kind](changed, line.key).filter(**{f"{moment}__range": (start, line.last)})
 
     @property

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from devices.alerts import parameters, scopes
 from devices.alerts.lifecycle import Fact, Reason
+from devices.listing import what_was_lost
 from devices.listing.grouping import Lost
 from devices.listing.incidents import MICROSECONDS
 from devices.models import AlertRule, Condition, Device
@@ -24,8 +25,7 @@ NO_MORE: Final[Mapping[str | None, str]] = {
     Status.FROZEN: Reason.FROZEN,
 }
 # A change with what its device had lost by then. The last poll before it is the one that is kept, or, where
-# the device has polled since, the one that its heartbeat became late after. What was lost is decided as for
-# the Attention page (devices/listing/incidents.py).
+# the device has polled since, the one that its heartbeat became late after.
 READ: Final = """
 SELECT c.organization_id, c.device_id, c.left_fleet_id IS NOT NULL, c.before, c.after, c.at,
        d.uuid, d.name, c.fleet_id, c.after, array_position(%(ranks)s::text[], c.after) - 1, {since},
@@ -34,7 +34,8 @@ FROM ({chosen}) AS chosen(id, at) JOIN devices_statuschange c ON c.id = chosen.i
 LEFT JOIN devices_device d ON d.id = c.device_id
 LEFT JOIN devices_heartbeat h ON h.device_id = c.device_id
 LEFT JOIN LATERAL (
-    SELECT r.at, r.after FROM devices_connectivityrecord r
+    SELECT CASE WHEN r.after = 'disconnected' THEN r.at END AS at, r.reason ->> 'slug' AS slug
+    FROM devices_connectivityrecord r
     WHERE r.device_id = c.device_id AND r.link = 'vpn' AND r.at <= c.at ORDER BY r.at DESC, r.id DESC LIMIT 1
 ) AS vpn ON c.after = ANY(%(worst)s)
 LEFT JOIN LATERAL (
@@ -46,17 +47,19 @@ LATERAL (
     SELECT CASE WHEN h.last_poll_at <= c.at THEN h.last_poll_at
                 ELSE late.at - ceil(h.poll_interval * 1.5) * interval '1 second' END AS at
 ) AS polled,
-LATERAL (
-    SELECT CASE WHEN c.after = 'heartbeat-only' AND vpn.at IS NULL THEN 'never'
-                WHEN c.after = 'heartbeat-only' THEN 'vpn'
-                WHEN c.after = 'offline' AND vpn.after = 'disconnected'
-                     AND vpn.at >= COALESCE(polled.at, vpn.at) THEN 'vpn'
-                ELSE 'heartbeat' END AS what
-) AS lost
+LATERAL (SELECT {what} AS what) AS lost
 ORDER BY c.device_id, c.at, c.id
 """
 SINCE: Final = MICROSECONDS.format("c.at")
-MOMENT: Final = MICROSECONDS.format("CASE WHEN lost.what = 'vpn' THEN vpn.at ELSE c.at END")
+WHAT: Final = what_was_lost.WHAT.format(
+    rank="(array_position(%(ranks)s::text[], c.after) - 1)",
+    vpn_at="vpn.at",
+    polled="polled.at",
+    silent="vpn.slug = 'vpn-server-silent'",
+)
+MOMENT: Final = MICROSECONDS.format(
+    what_was_lost.MOMENT.format(what="lost.what", vpn_at="vpn.at", progressed="c.at", since="c.at")
+)
 SIGNALLED: Final = "SELECT id, at FROM unnest(%(ids)s::bigint[], %(ats)s::timestamptz[]) AS named(id, at)"
 
 
@@ -82,7 +85,7 @@ def read(chosen: str, **params: Any) -> list[Change]:
     """The changes that a SELECT of ids and times names; by device, in order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            READ.format(chosen=chosen, since=SINCE, moment=MOMENT),
+            READ.format(chosen=chosen, since=SINCE, what=WHAT, moment=MOMENT),
             params | {"worst": list(WORST), "ranks": RANKED},
         )
         return [_change(row) for row in cursor.fetchall()]

@@ -16,8 +16,11 @@ from devices.rules.vocabulary import Status
 def of(incident: Incident, at: Moment) -> dict[str, Any] | None:
     """The forecast as messages have it: of the devices that share cause and moment and have their heartbeat.
 
-    None: none of them will become Offline by the clock. One query beside those that find the cause.
+    None: none of them will become Offline by the clock, or only their VPN server is silent, so that they are
+    expected to poll on. One query beside those that find the cause.
     """
+    if incident.what == grouping.SILENT:
+        return None
     if incident.kind == grouping.ALONE:
         members = IncidentMember.objects.filter(incident=incident).values("device_id")
         lost: QuerySet[Any] = Device.objects.filter(organization=incident.organization_id, pk__in=members)

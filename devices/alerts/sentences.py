@@ -26,6 +26,7 @@ ELSE: Final = {
     "contact": ("has not been in contact", "{devices} have not been in contact"),
     "arrival": ("was registered and never came", "{devices} were registered and never came"),
     "vitals": ("reports a critical value", "{devices} report a critical value"),
+    "status": ("has a status that a rule names", "{devices} have a status that a rule names"),
 }
 ANYTHING: Final = ("needs attention", "{devices} need attention")
 # What is said of one device when it is over, where that reads differently.
@@ -34,6 +35,7 @@ OVER: Final = {
     "changes": "changed a link often",
     "contact": "had not been in contact",
     "vitals": "reported a critical value",
+    "status": "had a status that a rule names",
 }
 # Of a rule about a share of devices, which holds none of them.
 SHARE: Final = "The share of devices with the statuses of a rule is above its limit"

@@ -74,7 +74,7 @@ def taken(
             "by_status": _by_status(counts),
         },
         "forecast": dict(forecast) if forecast else None,
-        **_advice(devices, at),
+        **_advice(incident, devices, at),
         "devices": [_device(member) for member in devices if member.device_uuid],
         "more_devices": max(0, incident.now - len(devices)),
         "told_before": {"members": known.members, "at": _time(known.at)} if known else None,
@@ -137,14 +137,19 @@ def _device(member: Member) -> dict[str, Any]:
     }
 
 
-def _advice(members: Sequence[Member], at: Moment) -> dict[str, list[str]]:
+def checks(incident: Incident, status: Status) -> tuple[advice.Check, ...]:
+    """What a person checks first, where the worst device has this status."""
+    return advice.steps(status, server_silent=incident.what == grouping.SILENT)
+
+
+def _advice(incident: Incident, members: Sequence[Member], at: Moment) -> dict[str, list[str]]:
     """What works and what to check first, of the device that is worst."""
     worst = with_status(Device.objects.filter(pk__in=[member.device_id for member in members[:1]]), at)
     for device in worst.select_related("fleet", "organization"):
         works = [ability.name for ability in advice.works_now(device, at.at) if ability.works]
         return {
             "works_now": works,
-            "check_first": [step.title for step in advice.steps(Status(device.status))],
+            "check_first": [step.title for step in checks(incident, Status(device.status))],
         }
     return {"works_now": [], "check_first": []}
 

@@ -21,7 +21,7 @@ from msgspec import Struct
 
 TOGETHER: Final = timedelta(minutes=5)
 SPAN: Final = TOGETHER // timedelta(microseconds=1)
-MANY: Final = 5  # the least number of devices of a group; fewer are lines of their own
+MANY: Final = 5  # the usual least number of devices of a group; fewer are lines of their own
 NAMED: Final = 8  # devices of a group that are named
 RANKS: Final = 4  # the number of ranks that need attention
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,6 +31,9 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 ALONE: Final = 0
 SERVER, ADDRESS, WHOLE_FLEET, TAG, RELEASE, FLEET = range(1, 7)
 MOST: Final = 0.8  # the share of another explanation's devices that a preferred one must have
+# What a device has lost whose VPN server stopped reporting: that is known, so nothing else explains it.
+SILENT: Final = "silent"
+LINK_OF_VPN: Final = ("vpn", SILENT)  # what was lost where it was the VPN
 
 Key = tuple[int, str, str]  # the kind of what is shared (ALONE to FLEET), its key, and what was lost
 Sizes = Callable[[Collection[int]], Mapping[int, int]]  # the number of devices by fleet id, given fleet ids
@@ -49,7 +52,8 @@ class Lost(Struct, frozen=True, gc=False):
     status: str
     rank: int
     since: int
-    what: str  # what was lost: vpn, heartbeat, progress, or never (was not connected yet)
+    what: str  # what was lost: vpn, silent (the same, by its server), heartbeat, progress, never (was not
+    # connected yet), or status (nothing: it has one that a rule names)
     moment: int  # when that was lost
     lost_at: int | None  # when its heartbeat was or will be lost
     address: str | None  # public
@@ -147,12 +151,19 @@ def _sharing(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
     for lost in sorted(members, key=_in_time):
         for key in causes(lost):
             found[key].append(lost)
-    return {key: sharing for key, sharing in found.items() if len(sharing) >= MANY}
+    return {key: sharing for key, sharing in found.items() if len(sharing) >= enough(key[2])}
+
+
+def enough(what: str) -> int:
+    """How many devices that lost this make a group; two are enough where the cause is known."""
+    return 2 if what == SILENT else MANY
 
 
 def causes(lost: Lost) -> list[Key]:
     """The keys of everything that a device may share with others that lost the same thing."""
     what = lost.what
+    if what == SILENT:
+        return [(SERVER, str(lost.server), what)]
     found = [(FLEET, str(lost.fleet), what)]
     if lost.server is not None and what == "vpn":
         found.append((SERVER, str(lost.server), what))
@@ -183,17 +194,18 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
     """The incidents among devices that share `key`.
 
     Devices that were lost close to each other are a session, which is cut into spans of five minutes, one of
-    them its densest. A span of MANY devices is an incident.
+    them its densest. A span of so many devices as `enough` says is an incident.
     """
+    needed = enough(key[2])
     for session in _sessions(members):
-        if len(session) < MANY:
+        if len(session) < needed:
             continue
         if session[-1].moment - session[0].moment < SPAN:
             yield Incident(*key, session)
             continue
         anchor = _densest(session)
         for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
-            if len(together := list(span)) >= MANY:
+            if len(together := list(span)) >= needed:
                 yield Incident(*key, together)
 
 
@@ -218,7 +230,7 @@ def _densest(session: list[Lost]) -> int:
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
-    """Those of the incidents that explain the loss of MANY devices best."""
+    """Those of the incidents that explain the loss of enough devices best."""
     fleets = {int(item.key) for item in incidents if item.kind == FLEET}
     known = sizes(fleets) if fleets else {}
     by_device: dict[int, list[Incident]] = defaultdict(list)
@@ -229,7 +241,7 @@ def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:
     assigned: Counter[Incident] = Counter()
     for explanations, number in alike.items():
         assigned[_best(explanations, known)] += number
-    return [incident for incident, number in assigned.items() if number >= MANY]
+    return [incident for incident, number in assigned.items() if number >= enough(incident.what)]
 
 
 def _best(incidents: Sequence[Incident], sizes: Mapping[int, int]) -> Incident:

@@ -24,6 +24,7 @@ from devices.listing.cursor import Cursor
 from devices.listing.filters import Filters, in_organizations, unchanging
 from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
 from devices.listing.kept_lines import KEPT, Lines
+from devices.listing.what_was_lost import MOMENT, WHAT
 from devices.models import Device, FleetCount
 from devices.rules.stalled import may_have_stalled, recorded_stalled
 from devices.rules.status_code import LINKS, VPN, codes
@@ -192,23 +193,28 @@ FIELDS: Final = (
     *("pk", "uuid", "name", "fleet_id", "status", "rank", "status_since", "vpn_since", "poll__last_poll_at"),
     *("poll__lost_at", "progress_changed_at", "public_address", "vpn_server_id", "release", "tags"),
 )
-# The columns of Lost. `what` is vpn for a device without contact after its VPN was lost, though its heartbeat
-# was lost later: so a site without power is one incident, however its devices poll.
+# The columns of Lost. A lease ends exactly when the VPN of those devices is lost that the server had.
 READ: Final = """
 SELECT id, uuid, name, fleet, status, rank, {since}, what, {moment}, {lost_at}, address, server, release, tags
 FROM (
-    SELECT *, CASE what WHEN 'vpn' THEN vpn_since WHEN 'progress' THEN progressed ELSE since END AS moment
+    SELECT *, {when} AS moment
     FROM (
-        SELECT *, CASE WHEN rank = 3 THEN 'progress' WHEN rank = 2 THEN 'heartbeat'
-                       WHEN vpn_since IS NOT NULL AND (rank = 1 OR vpn_since >= COALESCE(polled, vpn_since))
-                       THEN 'vpn' WHEN rank = 1 THEN 'never' ELSE 'heartbeat' END AS what
-        FROM ({trouble}) AS trouble (id, uuid, name, fleet, status, rank, since, vpn_since, polled, lost_at,
-                                     progressed, address, server, release, tags)
-        WHERE rank <= %s ORDER BY since DESC, id DESC LIMIT %s
+        SELECT trouble.*, {what} AS what
+        FROM (
+            SELECT * FROM ({trouble}) AS every (id, uuid, name, fleet, status, rank, since, vpn_since, polled,
+                                                lost_at, progressed, address, server, release, tags)
+            WHERE rank <= %s ORDER BY since DESC, id DESC LIMIT %s
+        ) AS trouble LEFT JOIN devices_vpnserver AS owner ON owner.id = trouble.server
     ) AS lost
 ) AS dated
 ORDER BY since DESC, id DESC
 """
+OF_NOW: Final = {
+    "what": WHAT.format(
+        rank="rank", vpn_at="vpn_since", polled="polled", silent="owner.lease_until = vpn_since"
+    ),
+    "when": MOMENT.format(what="what", vpn_at="vpn_since", progressed="progressed", since="since"),
+}
 MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment", "lost_at")}
 
@@ -235,7 +241,7 @@ def lost_of(devices: QuerySet[DeviceWithStatus]) -> list[Lost]:
 def _lost(trouble: Fragment, last_rank: int, most: int | None) -> list[Lost]:
     sql, params = trouble
     with connection.cursor() as cursor:
-        cursor.execute(READ.format(trouble=sql, **MOMENTS), [*params, last_rank, most])
+        cursor.execute(READ.format(trouble=sql, **OF_NOW, **MOMENTS), [*params, last_rank, most])
         return [Lost(*row) for row in cursor.fetchall()]
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from math import ceil
 from typing import Final
 
-from devices.listing.grouping import Line
+from devices.listing.grouping import LINK_OF_VPN, SILENT, Line
 from devices.words import of_site, thousands
 
 
@@ -22,7 +22,7 @@ def sentence(what: str, numbers: Sequence[int], span: timedelta, *, known: bool 
     `known`: these are all of them; else nobody looked at how the others are.
     """
     offline, heartbeat_only, vpn_only, _ = numbers
-    kept = heartbeat_only if what in ("vpn", "") else 0
+    kept = heartbeat_only if what in (*LINK_OF_VPN, "") else 0
     now = {"offline": offline, "heartbeat": kept, "vpn": vpn_only}
     found = [state for state, n in now.items() if n]
     state, values = "", {"devices": "{devices}", "span": _within(span)}
@@ -48,6 +48,12 @@ SENTENCES: Final = {
         "heartbeat": "{devices} lost the {vpn} within {span} and kept the heartbeat",
         "mixed": "{devices} lost the {vpn} within {span} ({counts})",
     },
+    SILENT: {
+        "": "{devices} lost the {vpn}, since the server stopped reporting",
+        "offline": "{devices} lost the {vpn}, since the server stopped reporting, and are Offline",
+        "heartbeat": "{devices} lost the {vpn}, since the server stopped reporting, and kept the heartbeat",
+        "mixed": "{devices} lost the {vpn}, since the server stopped reporting ({counts})",
+    },
     "heartbeat": {
         "": "{devices} lost the API heartbeat within {span}",
         "offline": "{devices} lost the API heartbeat within {span} and are Offline",
@@ -72,6 +78,7 @@ SENTENCES: Final = {
 # The sentence of a single device, to follow its name.
 ALONE: Final = {
     "vpn": "lost the {vpn}",
+    SILENT: "lost the {vpn}, since its server stopped reporting",
     "heartbeat": "stopped reporting to the API",
     "never": "has not connected to the {vpn}",
     "progress": "makes no progress",

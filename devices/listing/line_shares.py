@@ -15,6 +15,7 @@ from devices.listing import grouping, incidents
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.kept_totals import VERY_MANY
+from devices.listing.what_was_lost import MOMENT
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.vocabulary import PROGRESSING
 from devices.words import of_site
@@ -134,7 +135,7 @@ def _lost(lines: Sequence[Line], devices: QuerySet[Device]) -> Fragment:
     kinds = {line.kind for line in lines}
     tags = sorted({line.key.partition("=")[0] for line in lines if line.kind == grouping.TAG})
     shares = [f"'{kind} ' || {key}" for kind, key in SHARES.items() if kind in kinds]
-    sql = COUNTED.format(shares=", ".join(shares + [TAGGED] * len(tags)), found=found)
+    sql = COUNTED.format(shares=", ".join(shares + [TAGGED] * len(tags)), found=found, moment=LOST_AT)
     named = [f"{line.kind} {line.key}" for line in lines]
     values = [line.id for line in lines], named, [line.what for line in lines], [line.last for line in lines]
     rest = [list(PROGRESSING), grouping.TOGETHER]
@@ -154,10 +155,12 @@ SELECT line.id, count(*)
 FROM devices_device d, unnest(ARRAY[{shares}]) AS has(key),
      unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS line(id, key, what, last)
 WHERE d.id IN ({found}) AND line.key = has.key AND (line.what = 'progress') = (d.recorded_status = ANY(%s))
-  AND CASE line.what WHEN 'vpn' THEN d.vpn_changed_at WHEN 'progress' THEN d.progress_changed_at
-                     ELSE d.recorded_since END BETWEEN line.last - %s AND line.last
+  AND {moment} BETWEEN line.last - %s AND line.last
 GROUP BY line.id
 """
+LOST_AT: Final = MOMENT.format(
+    what="line.what", vpn_at="d.vpn_changed_at", progressed="d.progress_changed_at", since="d.recorded_since"
+)
 PROGRESS_KEPT: Final = timedelta(minutes=10)
 
 

@@ -19,6 +19,7 @@ from fleets.text import isolated
 MOST: Final = 50  # entries of a kind
 FIRST: Final = {
     "vpn": "The first device lost the {vpn}",
+    "silent": "The {vpn} server stopped reporting",
     "heartbeat": "The first device stopped reporting to the API",
     "never": "The first device connected without {vpn}",
     "progress": "The first device stopped making progress",

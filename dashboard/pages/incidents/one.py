@@ -18,7 +18,7 @@ from dashboard.pages.incidents.happened import Entry, happened
 from dashboard.pages.incidents.members import Members, members
 from dashboard.pages.incidents.rows import Shown, severity_of, state_of
 from dashboard.pages.incidents.told import Told, told
-from devices import advice, clock
+from devices import clock
 from devices.advice import Check
 from devices.alerts import forecast, snapshot
 from devices.clock import Moment
@@ -156,4 +156,4 @@ def _forecast(found: Incident, at: Moment) -> Forecast | None:
 def _checks(found: Incident) -> tuple[Check, ...]:
     """What a person checks for devices of the worst status that it has."""
     worst = RANKS[found.rank] if found.rank < len(RANKS) else None
-    return advice.steps(shown(worst)) if worst else ()
+    return snapshot.checks(found, shown(worst)) if worst else ()

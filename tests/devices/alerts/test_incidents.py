@@ -8,12 +8,15 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from devices.alerts import rules
+from devices import clock, connectivity
+from devices.alerts import forecast, rules, snapshot
+from devices.alerts.parameters import OfStatus
 from devices.alerts.rounds import run_round
-from devices.models import AlertMessage, AlertStep, AlertTarget, Incident
+from devices.models import AlertMessage, AlertStep, AlertTarget, Device, Incident, VpnServer
+from devices.rules.vocabulary import Status
 from fleets.models import Fleet
 from tests.devices.alerts.test_rounds import keep_polling, make_devices, make_rule, poll
-from tests.factories import T0, make_fleet, seconds
+from tests.factories import T0, make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -34,6 +37,41 @@ def test_a_late_device_joins(fleet: Fleet) -> None:
         run_round(T0 + seconds(at))
     incident = Incident.objects.get()
     assert (incident.now, incident.last) == (6, T0 + seconds(915))
+
+
+def lose_their_server(devices: list[Device]) -> None:
+    """A VPN server of these devices, which poll on, reports for the last time at T0."""
+    connectivity.vpn_alive("vpn-2", at=T0)
+    connectivity.vpn_connected("vpn-2", [device.uuid for device in devices], T0)
+    keep_polling(devices, 0, 650)
+
+
+def test_a_silent_vpn_server_is_one_incident_of_all_its_devices() -> None:
+    """Whatever fleets and addresses they have; two are enough, and no more of them is forecast to fall."""
+    organization = make_organization()
+    fleets = [make_fleet(organization, poll_interval=60) for _ in range(2)]
+    make_rule(fleets[0], parameters=OfStatus((Status.HEARTBEAT_ONLY,)))
+    devices = [make_device(one, public_address=f"203.0.113.{n}") for n, one in enumerate(fleets)]
+    lose_their_server(devices)
+    run_round(T0 + seconds(1))
+    run_round(T0 + seconds(300))
+    incident = Incident.objects.get()
+    server = VpnServer.objects.get()
+    assert (incident.kind, incident.key, incident.what) == (1, str(server.pk), "silent")
+    assert (incident.first, incident.last, incident.now) == (T0 + seconds(60), T0 + seconds(60), 2)
+    at = clock.moment(T0 + seconds(301))
+    said = snapshot.taken(incident, at, reason="fired", rules=[], forecast=forecast.of(incident, at))
+    assert said["summary"] == (
+        "2 of 2 devices on VPN server vpn-2 lost the VPN, since the server stopped reporting, and kept the"
+        " heartbeat"
+    )
+    assert said["forecast"] is None
+    assert said["check_first"][0] == "Is the VPN server running?"
+    for again in range(310, 500, 50):
+        connectivity.vpn_alive("vpn-2", at=T0 + seconds(again))
+    run_round(T0 + seconds(500))
+    incident.refresh_from_db()
+    assert incident.resolved_at == T0 + seconds(310)
 
 
 def test_stragglers_go_on_alone(fleet: Fleet) -> None:

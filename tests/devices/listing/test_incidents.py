@@ -146,7 +146,18 @@ def test_a_silent_vpn_server_is_one_line_over_all_fleets() -> None:
     connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
     shown = said(T0 + seconds(150))
     assert places(shown) == ["15 of 15 on VPN server vpn-1"]
-    assert what(shown) == ["lost the VPN within 1 s and kept the heartbeat"]
+    assert what(shown) == ["lost the VPN, since the server stopped reporting, and kept the heartbeat"]
+
+
+@pytest.mark.parametrize(("number", "of"), [(2, ["2 of 2 on VPN server vpn-1"]), (1, ["tram"])])
+def test_a_silent_vpn_server_explains_even_two_devices(number: int, of: list[str]) -> None:
+    devices = [make_device(name="tram") for _ in range(number)]
+    connectivity.vpn_alive("vpn-1", at=T0)
+    connectivity.vpn_connected("vpn-1", [device.uuid for device in devices], T0)
+    connectivity.record_heartbeats([device.pk for device in devices], T0 + seconds(30))
+    shown = said(T0 + seconds(150))
+    assert places(shown) == of
+    assert "server stopped reporting" in what(shown)[0]
     assert VpnServer.objects.get().due_at  # nobody has recorded it
 
 
