@@ -102,6 +102,7 @@ OF_THE_SITE: Final = (
     Dated("devices_held", ("since",)),
     Dated("devices_maintenancewindow", ("created_at", "ended_at", "cancelled_at")),
     Dated("devices_mute", ("created_at",)),
+    Dated("devices_source", ("created_at", "swept_at", "whole_at", "tried_at")),
     Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead worker would be taken for alive
 )
 # Heartbeats dated ahead, with their new dates. The order is kept: the poll at least 1.5 intervals before

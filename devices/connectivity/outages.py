@@ -23,7 +23,7 @@ from devices import clock
 from devices.clock import LEASE, PATIENCE, STEP, steps
 from devices.clock.own import Look, OwnClock
 from devices.connectivity import ingest_processes
-from devices.models import Listening, ListeningProcess, Outage
+from devices.models import Listening, ListeningProcess, Outage, SourceOutage
 from fleets.postgres.clock import DatabaseClock
 
 logger = logging.getLogger("devices.connectivity.outages")
@@ -165,8 +165,9 @@ def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
     What is dated ahead of devices is redated by this sign and the next ones (`ledger.ahead`).
     """
     ledger.stepped_at, ledger.stepped_by = at, _rounded(by)
-    Outage.objects.filter(began_at__gte=at).delete()
-    Outage.objects.filter(ended_at__gt=at).update(ended_at=at)
+    for outages in (Outage.objects.all(), SourceOutage.objects.all()):
+        outages.filter(began_at__gte=at).delete()
+        outages.filter(ended_at__gt=at).update(ended_at=at)
     ListeningProcess.objects.filter(pulse_at__gt=at).update(pulse_at=at)
     ledger.pulse_at, ledger.returned_at, ledger.worked_at = min(ledger.pulse_at, at), None, None
     ledger.ahead, ledger.moved_to = True, 0

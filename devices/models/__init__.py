@@ -20,6 +20,7 @@ from devices.models.saved import SavedView
 from devices.models.search_document import Description
 from devices.models.selection import SelectedDevice, Selection
 from devices.models.signals import Listener, Signal, Teller
+from devices.models.sources import MirroredDevice, MirroredFleet, Source, SourceOutage
 from devices.models.verification import Verification
 from devices.models.vpn_server import VpnServer
 
@@ -52,6 +53,8 @@ __all__ = [
     "Listening",
     "ListeningProcess",
     "MaintenanceWindow",
+    "MirroredDevice",
+    "MirroredFleet",
     "Mute",
     "Outage",
     "QuietHours",
@@ -60,6 +63,8 @@ __all__ = [
     "Selection",
     "Severity",
     "Signal",
+    "Source",
+    "SourceOutage",
     "StatusChange",
     "Teller",
     "Told",

@@ -97,6 +97,8 @@ OTHERWISE = {
             "devices_listeningprocess.pulse_at",
             "devices_outage.began_at",
             "devices_outage.ended_at",
+            "devices_sourceoutage.began_at",
+            "devices_sourceoutage.ended_at",
         ),
         "devices.connectivity.outages does, which notices",
     ),
