@@ -23,7 +23,7 @@ if __name__ == "__main__":  # before imports that take time
 
 from dashboard.environment.embedded import GivenUp, Server
 
-WATCH_INTERVAL = 1.0  # seconds between looks at the server
+WATCH_INTERVAL = 2.0  # seconds between looks at the server
 START_TIMEOUT = 90.0  # seconds
 
 

@@ -9,35 +9,47 @@ from typing import Any, Final
 from django.db import connection
 
 from devices.alerts.learning import LOOK
+from devices.clock import Moment
+from devices.models import Teller
 
 # Between two rounds, whether there is anything to do or not: alerts that work conclude within 30 s
 # (devices/alerts/watchdog.py).
 ROUND_EVERY: Final = timedelta(seconds=15)
-# What a signal tells of, what the clock changes, and when to look at what no signal tells.
+# What a round plays, which waits until the ingest has listened that far: signals, what the clock changes, and
+# what no signal tells. And when to look at an incident again, whether the ingest listens or not.
 DUE: Final = """
 SELECT LEAST(
     (SELECT min(at) FROM devices_signal),
     (SELECT min(next_at) FROM devices_incidentmember),
     (SELECT min(tell_at) FROM devices_incident WHERE state = 'gathering'),
     (SELECT min(apart_at) FROM devices_incident WHERE state <> 'resolved'),
-    (SELECT min(look_at) FROM devices_incident),
     (SELECT compared_at + %(look)s FROM devices_teller WHERE EXISTS (SELECT FROM devices_listener))
-), (SELECT ended_at FROM devices_teller)
+), (SELECT min(look_at) FROM devices_incident), (SELECT ended_at FROM devices_teller)
 """
 
 
 @dataclass(frozen=True)
 class Due:
-    """When there is something to do, None: nothing is known. `ended_at`: when the last round did, if any."""
+    """When there is something to play and to look at, None: nothing is known.
 
-    at: datetime | None
+    `ended_at`: when the last round ended, if any.
+    """
+
+    play_at: datetime | None
+    look_at: datetime | None
     ended_at: datetime | None
 
-    def waits(self, at: datetime) -> bool:
-        """Whether a round at this moment would find nothing to do, and the last one ended just before it."""
-        if self.ended_at is None or not timedelta() <= at - self.ended_at < ROUND_EVERY:
+    @property
+    def at(self) -> datetime | None:
+        """When there is something to do."""
+        return min(filter(None, [self.play_at, self.look_at]), default=None)
+
+    def nothing(self, at: Moment, within: timedelta) -> bool:
+        """Whether a round at `at` would find nothing to do, and the last one ended less than `within` ago."""
+        if self.ended_at is None or not timedelta() <= at.at - self.ended_at < within:
             return False
-        return self.at is None or at < self.at
+        plays = self.play_at is not None and self.play_at <= at.concluded
+        return not plays and (self.look_at is None or at.at < self.look_at)
 
 
 def read() -> Due:
@@ -46,3 +58,9 @@ def read() -> Due:
     with connection.cursor() as cursor:
         cursor.execute(DUE, params)
         return Due(*cursor.fetchone())
+
+
+def conclude(at: Moment) -> None:
+    """Record what a round that found nothing to do leaves: that all is decided up to `at`."""
+    before = Teller.objects.filter(concluded_at__lte=at.concluded, ended_at__lte=at.at)
+    before.update(concluded_at=at.concluded, ended_at=at.at)

@@ -35,7 +35,10 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
     known = clock.moment(at)
     if deadlines.backlog(known).behind is not None:
         connectivity.settle(known)
-    if not whole and (following := due.read()).waits(known.at):
+    following = due.read()
+    if not whole and following.nothing(known, AWAY):
+        if not following.nothing(known, due.ROUND_EVERY):
+            due.conclude(known)
         return following.at
     with transaction.atomic():
         Teller.objects.get_or_create(pk=1)

@@ -20,6 +20,7 @@ __all__ = [
     "ANNOUNCED_FOR",
     "LEASE",
     "PATIENCE",
+    "READ",
     "STEP",
     "Interruption",
     "Moment",

@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from devices import clock, freezing
+from devices import clock, freezing, keys
 from devices.clock import Moment
 from devices.models import Heartbeat
 from devices.transitions import locks
@@ -107,6 +107,17 @@ def record_heartbeats(
     if look.moved:
         _ids(MOVE, ids=list(look.moved), addresses=list(look.moved.values()))
     return len(began) + len(extended) + len(renewed)
+
+
+def rehearse(at: datetime) -> None:
+    """Run the statements of a poll at `at` without any device, sent at once; nothing is written.
+
+    They wait for everything that a poll would wait for, and raise where it would.
+    """
+    statements = (clock.READ, keys.FIND_DEVICES, LOOK, locks.HEARTBEATS, EXTEND)
+    none: dict[str, Any] = {"ids": [], "addresses": [], "digests": [], "patience": clock.PATIENCE}
+    with connection.cursor() as cursor:
+        cursor.execute(";".join(statements), _poll(clock.listened(at), ()) | none)
 
 
 def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:

@@ -131,6 +131,8 @@ def vpn_alive(
     if boot is None and listed is None and silent:
         raise ListRequired(f"{server} was silent, so its first sign after that must contain its list")
     note_sign(life, at)
+    if not ids:
+        return 0
     changed = _revive(life, ids, at) if listed is None else _follow_list(life, ids, listed, at)
     if changed:
         vpn_beginning.begin(vpn_beginning.found(ids)[1], server, at.at)

@@ -61,23 +61,27 @@ def settle_with_server(life: VpnServer, ids: list[int], at: Moment) -> tuple[Vpn
 def note_sign(life: VpnServer, at: Moment) -> None:
     """Note a life sign: renews the lease, and gives one to lives of the server without. They are locked."""
     life.last_sign_at = max(filter(None, [life.last_sign_at, at.at]))
-    life.save(update_fields=["last_sign_at"])
-    for server in (life, *VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk)):
+    renew(life, at, "last_sign_at")
+    for server in VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk):
         renew(server, at)
 
 
 def note_event(life: VpnServer, at: Moment) -> None:
     """Note a connect or disconnect, which renews the lease if the life has one. The life is locked."""
     life.last_event_at = max(filter(None, [life.last_event_at, at.at]))
-    life.save(update_fields=["last_event_at"])
     if life.lease_until:
-        renew(life, at)
+        renew(life, at, "last_event_at")
+    else:
+        life.save(update_fields=["last_event_at"])
 
 
-def renew(life: VpnServer, at: Moment) -> None:
-    """Extend the lease to 60 s after `at`, whether it had ended or not. The life is locked."""
+def renew(life: VpnServer, at: Moment, *changed: str) -> None:
+    """Extend the lease to 60 s after `at`, whether it had ended or not. The life is locked.
+
+    `changed` names further fields to save.
+    """
     life.lease_until = life.due_at = max(filter(None, [life.lease_until, at.at + LEASE]))
-    life.save(update_fields=["lease_until", "due_at"])
+    life.save(update_fields=[*changed, "lease_until", "due_at"])
 
 
 @transaction.atomic

@@ -9,11 +9,11 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from devices import clock, connectivity, keys
 from devices.clock.own import OwnClock
-from devices.connectivity import outages
+from devices.connectivity import heartbeats, outages
 from devices.connectivity.ingest_processes import Presence
 from devices.ingest.database import in_database, threads
+from fleets.postgres.clock import NEWEST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -72,11 +72,6 @@ class Liveness:
         return left
 
     def _work(self) -> bool:
-        """Run the statements of a poll without any device, then record a sign; returns as outages.beat does.
-
-        The statements wait for everything that a poll would wait for.
-        """
-        at = clock.moment()
-        keys.find_devices([""], at.at)
-        connectivity.record_heartbeats([], at)
+        """Record a sign once the statements of a poll have run; returns as outages.beat does."""
+        heartbeats.rehearse(NEWEST.at)
         return outages.beat(process=self._presence.number(), own=self._own)

@@ -1,6 +1,7 @@
 """API keys: random texts that are shown once, stored only as keyed digests (protocol.md, Keys)."""
 
 from devices.keys.lookup import (
+    FIND_DEVICES,
     FORMER_KEPT,
     KeyHolder,
     find,
@@ -31,6 +32,7 @@ from devices.keys.store import (
 )
 
 __all__ = [
+    "FIND_DEVICES",
     "FORMER_KEPT",
     "LIVE_DEVICE_KEYS",
     "Guessable",

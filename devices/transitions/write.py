@@ -204,6 +204,8 @@ def settle_devices(ids: Iterable[int], at: Moment) -> int:
     transaction: it takes all locks that writing them needs. Returns the number of transitions.
     """
     ids, heard = sorted(ids), at.heard
+    if not ids:
+        return 0
     due, ended = lock_devices(ids, heard)
     if not due and not ended:
         return 0

@@ -10,6 +10,8 @@ from devices import clock
 from devices.alerts import due
 from devices.alerts.due import Due
 from devices.alerts.rounds import run_round
+from devices.clock import Moment
+from devices.connectivity.outages import record_liveness
 from devices.models import IncidentMember, Signal, Teller
 from tests.devices.alerts.test_rounds import make_devices, make_rule, poll
 from tests.factories import T0, make_fleet, seconds
@@ -31,6 +33,31 @@ def test_where_nothing_happened_a_round_asks_once_and_writes_nothing() -> None:
         assert run_round(known) == T0 + seconds(30)  # then devices are looked at
     assert len(asked) == 2  # whether there is anything to settle, and what is due
     assert concluded() == 0
+
+
+def test_where_nothing_happened_it_concludes_by_one_more_statement() -> None:
+    make_rule(make_fleet())
+    run_round(T0)
+    known = clock.moment(T0 + seconds(15))
+    with CaptureQueriesContext(connection) as asked:
+        assert run_round(known) == T0 + seconds(30)
+    assert len(asked) == 3
+    assert (concluded(), Teller.objects.get().ended_at) == (15, T0 + seconds(15))
+
+
+def test_what_happened_after_the_last_liveness_sign_waits_until_the_ingest_has_listened_that_far() -> None:
+    make_rule(make_fleet())
+    run_round(T0)
+    record_liveness(T0 + seconds(2))
+    Signal.objects.create(organization_id=1, kind=Signal.Kind.RULE, device_id=0, at=T0 + seconds(3))
+    known = clock.moment(T0 + seconds(3.5))
+    with CaptureQueriesContext(connection) as asked:
+        assert run_round(known) == T0 + seconds(3)
+    assert len(asked) == 2
+    record_liveness(T0 + seconds(4))
+    run_round(T0 + seconds(4.5))
+    assert concluded() == 4
+    assert not Signal.objects.exists()
 
 
 def test_alerts_that_work_conclude_every_fifteen_seconds_whatever_happens() -> None:
@@ -65,11 +92,21 @@ def test_a_signal_a_deadline_and_the_clock_of_a_member_are_due() -> None:
 
 
 @pytest.mark.parametrize(
-    ("next_at", "ended", "waits"),
-    [(None, 0, True), (6, 0, True), (5, 0, False), (6, -10, False), (6, 6, False), (6, None, False)],
+    ("play_at", "look_at", "ended", "nothing"),
+    [
+        (None, None, 0, True),
+        (6, 6, 0, True),
+        (5, None, 0, True),  # the ingest has listened up to 4 s
+        (4, None, 0, False),
+        (None, 5, 0, False),
+        (6, 6, -10, False),
+        (6, 6, 6, False),
+        (6, 6, None, False),
+    ],
 )
 def test_a_round_waits_for_what_is_due_unless_the_last_one_is_long_ago(
-    next_at: float | None, ended: float | None, *, waits: bool
+    play_at: float | None, look_at: float | None, ended: float | None, *, nothing: bool
 ) -> None:
-    at, ended_at = (None if each is None else T0 + seconds(each) for each in (next_at, ended))
-    assert Due(at, ended_at).waits(T0 + seconds(5)) is waits
+    times = (None if each is None else T0 + seconds(each) for each in (play_at, look_at, ended))
+    at = Moment(T0 + seconds(5), T0 + seconds(5), T0 + seconds(4))
+    assert Due(*times).nothing(at, seconds(15)) is nothing
