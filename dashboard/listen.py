@@ -8,6 +8,7 @@ all, and a socket passed by --fd has no TCP_NODELAY, so that responses wait 40 m
 import argparse
 import asyncio
 import logging
+import os
 import pkgutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from django.conf import settings
 
 from dashboard.environment import ending
 from dashboard.server.accepting import Accepting
@@ -25,6 +27,7 @@ from dashboard.server.draining import LAST, SECONDS, Draining
 from dashboard.server.processes import Program, run_together
 from dashboard.server.slow_clients import Protocol
 from devices.ingest import capacity
+from devices.metrics import files
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +68,8 @@ def serve(app: str, bound: socket.socket) -> None:
     Raises SystemExit if the app does not start.
     """
     capacity.claim()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    files.begin(settings.STATE_DIRECTORY / "metrics")
     server = Server(pkgutil.resolve_name(app))
     logger.info(
         "up to %d connections at once, of %d files that this process may open",

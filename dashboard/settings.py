@@ -11,6 +11,7 @@ from typing import Any
 from csp.constants import NONE, SELF
 from environs import Env, validate
 
+from dashboard import __version__
 from dashboard.environment import database, hosts, required
 from dashboard.environment.secrets import kept_secret
 from dashboard.environment.signing_in import *  # noqa: F403 - which Django and allauth read by their names here
@@ -20,6 +21,7 @@ env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIRECTORY = env.path("STATE_DIRECTORY", BASE_DIR / "var")
 DEBUG = env.bool("DEBUG", False)
+VERSION = __version__
 
 # The database. Without DATABASE_URL the site speaks to its own embedded PostgreSQL.
 
@@ -64,6 +66,10 @@ ALLOWED_HOSTS = [name for name, _ in HOSTS]
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 TRUSTED_PROXIES = hosts.checked_networks(env.list("TRUSTED_PROXIES", []))
+# Who may read /metrics and /readyz.
+METRICS_NETWORKS = hosts.read_networks(
+    "METRICS_NETWORKS", env.list("METRICS_NETWORKS", ["127.0.0.0/8", "::1/128"])
+)
 
 # HTTPS: off only for a trial on this machine.
 
@@ -126,6 +132,7 @@ INSTALLED_APPS = [
     "template_partials",
 ]
 MIDDLEWARE = [
+    "dashboard.http.middleware.measured",
     "dashboard.http.middleware.room",
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -1,5 +1,6 @@
-"""Django middleware: a large stack frame, static files, headers of every response, the viewer's time zone."""
+"""Django middleware: measuring, a large stack frame, static files, headers, the viewer's time zone."""
 
+import time
 import zoneinfo
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,8 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+
+from devices.metrics import counters
 
 TIME_ZONE_COOKIE = "tz"
 SLOTS = 40_000  # slots of eight bytes on the stack; a page needs some thousands
@@ -30,6 +33,22 @@ def room(
         return get_response(request)
 
     middleware.__code__ = middleware.__code__.replace(co_stacksize=SLOTS)
+    return middleware
+
+
+def measured(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Count the request, and how long its response took, under the name of its page."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        began = time.perf_counter()
+        try:
+            return get_response(request)
+        finally:
+            page = request.resolver_match.view_name if request.resolver_match else counters.NONE
+            counters.PAGE_SECONDS.labels(page).observe(time.perf_counter() - began)
+
     return middleware
 
 

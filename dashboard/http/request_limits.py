@@ -20,6 +20,7 @@ from django.views import defaults
 from dashboard.http.concurrency_limits import Bound, Full
 from dashboard.http.password_hashing import PASSWORDS
 from devices.ingest.pace import Pace
+from devices.metrics import counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -189,6 +190,7 @@ class Body:
 
     def _refuse(self, why: int | Bound) -> Any:
         self._whole = True
+        counters.refused(503 if isinstance(why, Bound) else why)
         self._scope[REFUSAL] = why
         return {"type": "http.request", "body": b"", "more_body": False}
 

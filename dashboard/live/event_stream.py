@@ -28,6 +28,7 @@ from dashboard.http.session_cookie import session_in
 from dashboard.live.subscribers import Rights, Subscriber, rights_of
 from devices import clock
 from devices.ingest import capacity
+from devices.metrics import counters
 from fleets.postgres import availability
 from fleets.postgres.listener import LISTENER
 
@@ -113,11 +114,13 @@ class EventStream:
     async def _run(self, stream: Stream, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         self._streams[stream] = None
         self._open.update([stream.session, stream.person])
+        counters.STREAMS.inc()
         self._listen()
         try:
             await stream.run(receive, send)
         finally:
             del self._streams[stream]
+            counters.STREAMS.dec()
             self._pending.pop(stream, None)
             self._open -= Counter[str | int]([stream.session, stream.person])
 

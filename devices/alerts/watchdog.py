@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from devices.alerts import outbound
 from devices.models import AlertMessage, AlertTarget, Teller
@@ -37,8 +38,13 @@ class Watchdog:
 def works(at: datetime) -> bool:
     """Whether a round has just decided, and no message waits too long for a target that takes them."""
     decided = Teller.objects.filter(concluded_at__gt=at - CONCLUDED)
+    return decided.exists() and not overdue(at).exists()
+
+
+def overdue(at: datetime) -> QuerySet[AlertMessage]:
+    """The messages that have waited for more than UNSENT, for targets that take messages."""
     waiting = AlertMessage.objects.filter(outcome="", created_at__lte=at - UNSENT, target__enabled=True)
-    return decided.exists() and not waiting.exclude(target__state=AlertTarget.State.PAUSED).exists()
+    return waiting.exclude(target__state=AlertTarget.State.PAUSED)
 
 
 def call(url: str) -> None:

@@ -11,11 +11,12 @@ from typing import Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F, Sum
 
 from devices import clock
 from devices.clock import Moment
 from devices.clock.trusted import trusted
-from devices.models import FleetTally, Outage
+from devices.models import FleetTally, Listening, Outage
 
 MONTHS_AHEAD: Final = 3
 
@@ -80,7 +81,10 @@ def drop_old(cut: datetime) -> list[str]:
     Returns the names of the dropped partitions. Readers wait while partitions are exchanged, not while the
     kept rows are copied.
     """
-    Outage.objects.filter(ended_at__lte=cut).delete()
+    old = Outage.objects.filter(ended_at__lte=cut)
+    if length := old.aggregate(sum=Sum(F("ended_at") - F("began_at")))["sum"]:
+        Listening.objects.update(forgotten=F("forgotten") + length)
+    old.delete()
     return _names("SELECT devices_history_cut(%s)", cut)
 
 

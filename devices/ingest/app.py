@@ -31,6 +31,8 @@ from devices.ingest.liveness import Liveness
 from devices.ingest.open_calls import OpenCalls
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
+from devices.metrics import counters
+from devices.metrics.scrapes import Scrapes
 from fleets import audit
 from fleets.postgres.checks import at_start
 
@@ -68,6 +70,7 @@ class Ingest:
         self._routes = Routes(calls)
         self._admission = Admission(self._is_known, rate_limits)
         self.log_streams = OpenCalls()
+        self.scrapes = Scrapes()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -105,20 +108,26 @@ class Ingest:
         self._threads.shutdown()
 
     async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        path = ""
         try:
-            reply = await self._answer(scope, receive)
+            call, named = self._routes.find(scope)
+            path = call.path
+            reply = await self._answer(call, named, scope, receive)
         except Disconnected:
             return
         except Refused as refusal:
             reply = refusal.reply()
+            counters.refused(reply.status)
             log_refusal(scope, refusal)
         except Exception as error:  # noqa: BLE001  the caller gets no traceback, the log one line
             reply = json_reply(500, {"error": "Something went wrong on the server. Nothing was recorded."})
             log_error(scope, error)
+        counters.call_answered(path, reply.status)
         await send_reply(send, reply)
 
-    async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Reply:
-        call, named = self._routes.find(scope)
+    async def _answer(
+        self, call: Call[Ingest], named: dict[str, str], scope: HTTPScope, receive: ASGIReceiveCallable
+    ) -> Reply:
         key, source = call.key(scope), caller(scope)
         proxy_check.CALLS.note(source, scope["headers"], key)
         address = source.address

@@ -10,11 +10,11 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 django.setup()
 
-from devices.ingest import health  # noqa: E402  models need the set-up above
+from devices.ingest import health, watched  # noqa: E402  models need the set-up above
 from devices.ingest.app import Ingest  # noqa: E402
 from devices.ingest.native import calls as native  # noqa: E402  models need the set-up above
 from devices.ingest.supervisor import calls as supervisor  # noqa: E402  models need the set-up above
 
-app = Ingest((*health.CALLS, *native.CALLS, *supervisor.CALLS))
+app = Ingest((*health.CALLS, *watched.CALLS, *native.CALLS, *supervisor.CALLS))
 # The beginnings of the paths of all calls; every other path is a page's.
-PATHS = (*health.PATHS, "/api/v1/", *supervisor.PATHS)
+PATHS = (*health.PATHS, *watched.PATHS, "/api/v1/", *supervisor.PATHS)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from devices.ingest.database import threads
 from devices.ingest.http import busy
+from devices.metrics import counters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +71,10 @@ class GroupCommit(Generic[Item, Result]):
             size = min(BATCH_ITEMS, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(size)]
             items = [item for item, _, _ in batch]
+            counters.BATCH_SIZE.observe(size)
             try:
-                results = await loop.run_in_executor(self._thread, self._commit, items)
+                with counters.BATCH_SECONDS.time():
+                    results = await loop.run_in_executor(self._thread, self._commit, items)
             except Exception as error:  # noqa: BLE001  the queue must go on, and each be answered
                 results = [error] * size
             for (_, weight, answer), result in zip(batch, results, strict=True):

@@ -8,13 +8,12 @@ by `manage.py verify_status`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Count
 
 from devices import clock
@@ -29,6 +28,7 @@ from devices.status.counts import count_by_status
 from devices.status.expressions import status_over
 from devices.status.reading import with_status
 from fleets.models import Organization
+from fleets.postgres.snapshot import one_snapshot
 
 IDS_AT_ONCE: Final = 200_000  # ids of devices that one statement covers
 AHEAD: Final = "a record in the future"
@@ -168,7 +168,7 @@ def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
 def _counts(organization: Organization, at: Moment) -> Iterator[Disagreement]:
     """Compare the counts that pages show with the rules, evaluated for every device of the organization."""
     devices = Device.objects.filter(organization=organization)
-    with _one_moment():
+    with one_snapshot():
         by_rules = with_status(devices, at).order_by().values("status").annotate(n=Count("pk"))
         counted = {row["status"]: row["n"] for row in by_rules}
         shown: dict[str, Any] = count_by_status(devices, at)
@@ -176,14 +176,3 @@ def _counts(organization: Organization, at: Moment) -> Iterator[Disagreement]:
         if number != counted.get(slug, 0):
             where = f"{slug} in {organization.slug}"
             yield Disagreement("the count of a status", where, str(number), str(counted.get(slug, 0)))
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """All queries in the block read one snapshot; inside a transaction, that transaction's snapshots."""
-    outermost = not connection.in_atomic_block
-    with transaction.atomic():
-        if outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield

@@ -6,6 +6,8 @@ process of the ingest records that it listens and that the database takes polls.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -26,6 +28,8 @@ class Listening(models.Model):
     # When the database's clock was last set, as the clock has read since, and by how much (negative: back).
     stepped_at = models.DateTimeField(null=True)
     stepped_by = models.DurationField(null=True)
+    # The length of all outages that were deleted for being old.
+    forgotten = models.DurationField(default=timedelta(), db_default=timedelta())
 
     class Meta:
         constraints = [models.CheckConstraint(name="listening_once", condition=Q(id=1))]

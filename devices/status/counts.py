@@ -50,12 +50,14 @@ def count_by_status(
     return counts
 
 
-def count_by_fleet(devices: QuerySet[Device], at: Moment) -> dict[int, dict[str, int]]:
+def count_by_fleet(
+    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
+) -> dict[int, dict[str, int]]:
     """How many of `devices` have each status at `at`, by fleet id, then by slug (all nine). One query.
 
-    A fleet without any of `devices` is left out.
+    A fleet without any of `devices` is left out. `among`: the ids of all devices that moved, if read.
     """
-    return _count_by("fleet_id", devices, at)
+    return _count_by("fleet_id", devices, at, among)
 
 
 def count_by_organization(
