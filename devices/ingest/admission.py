@@ -27,7 +27,7 @@ Kind = ApiKey.Kind
 
 # How many calls of one key may be open at once, from their request heads on, by kind of key. An agent makes
 # one after the other, besides its log stream; all devices of a fleet share its provisioning key.
-OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 500, Kind.SERVICE: 500}
+OPEN: Final = {Kind.DEVICE: 8, Kind.PROVISIONING: 2000, Kind.SERVICE: 500}
 
 
 class Admission:

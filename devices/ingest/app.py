@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from django.core.management.base import CommandError
 
 from devices import keys
-from devices.ingest import proxy_check
+from devices.ingest import proxy_check, registrations
 from devices.ingest.admission import Admission
 from devices.ingest.client_address import caller
 from devices.ingest.contacts import Contact, commit
@@ -29,6 +29,7 @@ from devices.ingest.http import (
 )
 from devices.ingest.liveness import Liveness
 from devices.ingest.open_calls import OpenCalls
+from devices.ingest.registrations import Registration
 from devices.ingest.routes import Call, Routes
 from devices.ingest.waiting import Waiting
 from devices.metrics import counters
@@ -63,6 +64,9 @@ class Ingest:
     def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self.registrations: GroupCommit[Registration, Reply] = GroupCommit(
+            registrations.commit, most=registrations.MOST, queue=registrations.WAITING
+        )
         self._threads = threads(THREADS, "ingest")
         self._under_way = 0
         self.waiting = Waiting()
@@ -105,6 +109,7 @@ class Ingest:
         """Answer the accepted calls, then end the threads."""
         await self._polls.stop()
         await self._reports.stop()
+        await self.registrations.stop()
         self._threads.shutdown()
 
     async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -32,11 +32,18 @@ GATHERING: Final = 0.002
 class GroupCommit(Generic[Item, Result]):
     """Collects items in one event loop and commits them, a batch at a time, in one thread.
 
-    `commit` takes a batch and returns for each item its result or its exception, in order.
+    `commit` takes a batch and returns for each item its result or its exception, in order. A batch has at
+    most `most` items; `queue` is the weight of all items that may wait.
     """
 
-    def __init__(self, commit: Callable[[list[Item]], list[Result | Exception]]) -> None:
-        self._commit = commit
+    def __init__(
+        self,
+        commit: Callable[[list[Item]], list[Result | Exception]],
+        *,
+        most: int = BATCH_ITEMS,
+        queue: int = QUEUE_WEIGHT,
+    ) -> None:
+        self._commit, self._most, self._queue = commit, most, queue
         self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
         self._weight = 0
         self._thread = threads(1, "group-commit")
@@ -48,7 +55,7 @@ class GroupCommit(Generic[Item, Result]):
         Raises the exception that `commit` returned for it, and Refused (503) where the queue is full.
         """
         weight = ITEM_WEIGHT + size
-        if self._weight + weight > QUEUE_WEIGHT:
+        if self._weight + weight > self._queue:
             raise busy()
         self._weight += weight
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -68,7 +75,7 @@ class GroupCommit(Generic[Item, Result]):
         while self._waiting:
             if len(self._waiting) < SMALL_BATCH:
                 await asyncio.sleep(GATHERING)
-            size = min(BATCH_ITEMS, len(self._waiting))
+            size = min(self._most, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(size)]
             items = [item for item, _, _ in batch]
             counters.BATCH_SIZE.observe(size)

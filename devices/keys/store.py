@@ -16,10 +16,12 @@ from devices.models import ApiKey, Device, FormerKey
 from fleets.access import roles
 from fleets.access.digests import digests
 from fleets.models import Role
+from fleets.postgres.bulk_insert import insert_copies
 from fleets.postgres.unique import unique_violation
 from fleets.text import kept
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from fleets.actor import Actor
@@ -89,6 +91,26 @@ def issue(device: Device, *, at: datetime, expires_at: datetime | None = None) -
     """
     key = fresh(ApiKey.Kind.DEVICE)
     return _keep_device_key(device, key, at, expires_at), key
+
+
+def issue_all(devices: Sequence[Device], chosen: Sequence[str | None], *, at: datetime) -> list[str]:
+    """A key for each of these devices, of one organization and without one: what it chose, or a new one.
+
+    Returns their texts, without a line in the audit log. Raises Guessable, KeyTaken.
+    """
+    for device, key in zip(devices, chosen, strict=True):
+        if key is not None:
+            _require_random(key, device)
+    wanted = [digest for key in chosen if key is not None for digest in digests(key)]
+    if wanted and ApiKey.objects.filter(digest__in=wanted).exists():
+        raise KeyTaken("This key is already in use.")
+    texts = [fresh(ApiKey.Kind.DEVICE) if key is None else key for key in chosen]
+    alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=devices[0].organization_id, created_at=at)
+    with unique_violation(lambda _: KeyTaken("This key is already in use.")):
+        ids = [device.pk for device in devices]
+        insert_copies(alike, device=ids, digest=[digests(key)[0] for key in texts])
+    FormerKey.objects.filter(digest__in=wanted).delete()
+    return texts
 
 
 @transaction.atomic

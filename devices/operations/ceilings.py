@@ -49,14 +49,14 @@ def in_hour(key: ApiKey, at: datetime) -> int:
     return key.registered_in_hour if key.registered_hour == full_hour(at) else 0
 
 
-def count_registration(key: ApiKey, at: datetime) -> bool:
-    """Count a registration with this key; its organization is locked.
+def count_registrations(key: ApiKey, number: int, at: datetime) -> bool:
+    """Count so many registrations with this key; its organization is locked.
 
     False: the key was deleted meanwhile. Raises KeyPaused, KeySpent, which must roll back the transaction.
     """
     hour = full_hour(at)
     with connection.cursor() as cursor:
-        cursor.execute(COUNT, {"key": key.pk, "hour": hour})
+        cursor.execute(COUNT, {"key": key.pk, "hour": hour, "number": number})
         counted = cursor.fetchone()
     if counted is None:
         return False
@@ -74,11 +74,11 @@ def count_registration(key: ApiKey, at: datetime) -> bool:
     return True
 
 
-# The first registration of an hour sets the number of that hour back to 1.
+# The first registration of an hour begins the number of that hour anew.
 COUNT: Final = """
 UPDATE devices_apikey SET
-    registered = registered + 1,
-    registered_in_hour = 1 + registered_in_hour * COALESCE((registered_hour = %(hour)s)::int, 0),
+    registered = registered + %(number)s,
+    registered_in_hour = %(number)s + registered_in_hour * COALESCE((registered_hour = %(hour)s)::int, 0),
     registered_hour = %(hour)s
 WHERE id = %(key)s RETURNING registered, registered_in_hour
 """

@@ -21,10 +21,8 @@ from devices import clock, keys
 from devices.models import ApiKey, Device, DeviceList, Job, JobResult
 from fleets import audit
 from fleets.access import roles
-from fleets.access.digests import digests
 from fleets.access.encryption import fernet
 from fleets.models import Role
-from fleets.postgres.bulk_insert import insert_copies
 
 if TYPE_CHECKING:
     from fleets.actor import Actor
@@ -137,12 +135,9 @@ def make(devices: Sequence[Device], at: datetime) -> list[Keyed]:
     """
     ids = [device.pk for device in devices]
     has = set(keys.live_keys(ApiKey.Kind.DEVICE, at).filter(device__in=ids).values_list("device", flat=True))
-    new = {device.pk: keys.fresh(ApiKey.Kind.DEVICE) for device in devices if device.pk not in has}
-    if new:
-        first = devices[0]
-        alike = ApiKey(kind=ApiKey.Kind.DEVICE, organization_id=first.organization_id, created_at=at)
-        kept = [digests(key)[0] for key in new.values()]
-        insert_copies(alike, device=list(new), digest=kept)
+    without = [device for device in devices if device.pk not in has]
+    issued = keys.issue_all(without, [None] * len(without), at=at) if without else []
+    new = {device.pk: key for device, key in zip(without, issued, strict=True)}
     return [
         Keyed(device.uuid, device.name, new.get(device.pk, ""), "" if device.pk in new else HAS_ONE)
         for device in devices

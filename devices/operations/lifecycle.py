@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from fleets import audit
 from fleets.access import locks, roles
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Fleet, Role
+from fleets.postgres.bulk_insert import insert_copies
 from fleets.postgres.unique import unique_violation
 from fleets.text import kept
 
@@ -53,27 +55,45 @@ class FleetGone(Exception):
     """The fleet was deleted meanwhile."""
 
 
-@transaction.atomic
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What a device says where it registers; `uuid` None: it is given one.
+
+    `reported` is what else it reports, as the payload of a report; `address` is where it calls from.
+    """
+
+    uuid: str | None = None
+    name: str = ""
+    device_type: str = ""
+    reported: Mapping[str, Any] = field(default_factory=dict)
+    address: str | None = None
+
+
 def register(
+    *, fleet: Fleet, provisioning_key: ApiKey | None = None, at: datetime | Moment | None = None, **said: Any
+) -> Device:
+    """A device registers itself (`register_all`); `said` has the fields of NewDevice that it tells."""
+    new = [NewDevice(**said)]
+    (device,) = register_all(fleet=fleet, new=new, provisioning_key=provisioning_key, at=at)
+    return device
+
+
+@transaction.atomic
+def register_all(
     *,
     fleet: Fleet,
+    new: Sequence[NewDevice],
     provisioning_key: ApiKey | None = None,
-    uuid: str | None = None,
-    name: str = "",
-    device_type: str = "",
-    reported: Mapping[str, Any] | None = None,
     at: datetime | Moment | None = None,
-) -> Device:
-    """A device registers itself with a provisioning key (protocol.md, register): active, Post Provisioning.
+) -> list[Device]:
+    """Devices register themselves with a provisioning key (protocol.md, register): active, Post Provisioning.
 
-    `uuid` None: it is given one. `reported` is what else it reports, as the payload of a report. Raises
-    InvalidUuid, UuidTaken, FleetGone, ceilings.KeyPaused, ceilings.KeySpent.
+    All of them or none. Raises InvalidUuid, UuidTaken, FleetGone, ceilings.KeyPaused, ceilings.KeySpent.
     """
     at = clock.moment(at)
-    if provisioning_key:
-        locks.hold([fleet.organization_id])  # before the key's row, in the order of a deletion of the fleet
-        if not ceilings.count_registration(provisioning_key, at.at):
-            raise FleetGone(f"{fleet} was deleted meanwhile.")
+    locks.hold([fleet.organization_id])  # before the key's row, in the order of a deletion of the fleet
+    if provisioning_key and not ceilings.count_registrations(provisioning_key, len(new), at.at):
+        raise FleetGone(f"{fleet} was deleted meanwhile.")
     facts = {
         "is_active": True,
         "provisioned_at": at.at,
@@ -81,16 +101,22 @@ def register(
         "provisioned_by": provisioning_key,
     }
     reason = {"slug": "registered"} | ({"key": provisioning_key.name} if provisioning_key else {})
-    name = _label(name)
-    device = _create(
-        fleet, uuid, name, device_type, at, reason, own_name=name, **facts, **as_kept(reported or {})
-    )
+    devices = _create(fleet, new, at, reason, own_names=True, **facts)
     after, by = {"fleet": fleet.slug}, audit.CONSOLE
     if provisioning_key:
         after["provisioning_key"] = provisioning_key.fingerprint
         by = key_audit.holder(provisioning_key)
-    _audit("device-registered", None, device, at.at, after=after, by=by)
-    return device
+    audit.record_all(
+        "device-registered",
+        actor=None,
+        organization=fleet.organization,
+        kind="device",
+        lines=[(device.uuid, device.name, None, after) for device in devices],
+        at=at.at,
+        by=by,
+        addresses=[each.address or audit.address() for each in new],
+    )
+    return devices
 
 
 @transaction.atomic
@@ -109,7 +135,8 @@ def preregister(
     """
     roles.require(actor, Role.OPERATOR, fleet.organization)
     at = clock.moment(at)
-    device = _create(fleet, uuid, name, device_type, at, _by("preregistered", actor))
+    new = NewDevice(uuid=uuid, name=name, device_type=device_type)
+    (device,) = _create(fleet, [new], at, _by("preregistered", actor))
     _audit("device-preregistered", actor, device, at.at, after={"fleet": fleet.slug})
     return device, keys.issue(device, at=at.at)[1]
 
@@ -178,34 +205,46 @@ def _held(
 
 def _create(
     fleet: Fleet,
-    uuid: str | None,
-    name: str,
-    device_type: str,
+    new: Sequence[NewDevice],
     at: Moment,
     reason: dict[str, str],
+    *,
+    own_names: bool = False,
     **facts: object,
-) -> Device:
-    uuid = uuid or secrets.token_hex(16)
-    if not re.fullmatch(UUID_PATTERN, uuid):
+) -> list[Device]:
+    """Insert the devices by one statement; `own_names`: they told their names themselves."""
+    uuids = [each.uuid or secrets.token_hex(16) for each in new]
+    if not all(re.fullmatch(UUID_PATTERN, uuid) for uuid in uuids):
         raise InvalidUuid("A UUID has 32 or 62 lower-case hexadecimal characters.")
     locks.hold([fleet.organization_id])
     vpn_enabled, fleets_type = defaults(fleet)
-    with unique_violation(lambda _: UuidTaken(f"There is already a device {uuid}.")):
-        device = Device.objects.create(
-            organization_id=fleet.organization_id,
-            fleet=fleet,
-            uuid=uuid,
-            name=_label(name),
-            device_type=_label(device_type) or fleets_type,
-            vpn_enabled=vpn_enabled,
-            created_at=at.at,
-            facts_at=at.at,
-            facts_reason=reason,
-            **facts,
-        )
-    if freezing.refreeze(fleet.organization_id, at, [device.pk]):
-        device.refresh_from_db(fields=["frozen_reason"])
-    return device
+    alike = Device(
+        organization_id=fleet.organization_id,
+        fleet=fleet,
+        vpn_enabled=vpn_enabled,
+        created_at=at.at,
+        facts_at=at.at,
+        facts_reason=reason,
+        **facts,
+    )
+    own = _columns(alike, new, fleets_type, own_names=own_names)
+    with unique_violation(lambda _: UuidTaken(f"There is already a device {', '.join(uuids)}.")):
+        ids = insert_copies(alike, uuid=uuids, **own)
+    freezing.refreeze(fleet.organization_id, at, ids)
+    made = Device.objects.select_related("organization", "fleet").in_bulk(ids)
+    return [made[pk] for pk in ids]
+
+
+def _columns(
+    alike: Device, new: Sequence[NewDevice], fleets_type: str, *, own_names: bool
+) -> dict[str, list[Any]]:
+    """In what new devices differ from `alike`, by column: a value for each of them."""
+    names = [_label(each.name) for each in new]
+    types = [_label(each.device_type) or fleets_type for each in new]
+    reports = [as_kept(each.reported) for each in new]
+    told = sorted({name for report in reports for name in report})
+    reported = {name: [report.get(name, getattr(alike, name)) for report in reports] for name in told}
+    return reported | {"name": names, "device_type": types} | ({"own_name": names} if own_names else {})
 
 
 def _label(text: str) -> str:

@@ -76,20 +76,25 @@ def record_all(
     kind: str,
     lines: Sequence[Line],
     at: datetime,
+    by: str = CONSOLE,
+    addresses: Sequence[str | None] | None = None,
 ) -> None:
     """Write a line for each of many subjects of one kind, in one statement, in the caller's transaction.
 
-    Raises ValueError if the action or the kind is not in fleets/audit/actions.py.
+    `by` names the actor if it is no person: a key or the console. `addresses` has the network address that
+    each line's call came from; None: all came from that of the current request. Raises ValueError if the
+    action or the kind is not in fleets/audit/actions.py.
     """
     if not lines:
         return
     ids, names, before, after = zip(*lines, strict=True)
     insert_copies(
-        _entry(action, actor, organization, kind, lines[0], at, CONSOLE),
+        _entry(action, actor, organization, kind, lines[0], at, by),
         subject_id=[pk[:100] for pk in ids],
         subject_name=[name[:255] for name in names],
         before=before,
         after=after,
+        address=addresses or [address()] * len(lines),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
+from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +28,10 @@ def insert_copies(template: models.Model, **columns: Sequence[Any]) -> list[int]
         column = str(field.column)
         targets.append(f'"{column}"')
         if field.name in columns:
-            params[column] = [field.get_db_prep_save(value, connection) for value in columns[field.name]]
-            arrays.append(f"%({column})s::{field.cast_db_type(connection)}[]")
+            cast, value, params[column] = _column(field, columns[field.name])
+            arrays.append(f"%({column})s::{cast}[]")
             names.append(f'"{column}"')
-            values.append(f'copy."{column}"')
+            values.append(value)
         else:
             params[column] = field.get_db_prep_save(getattr(template, field.attname), connection)
             values.append(f"%({column})s")
@@ -42,3 +43,18 @@ def insert_copies(template: models.Model, **columns: Sequence[Any]) -> list[int]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return [pk for (pk,) in cursor.fetchall()]
+
+
+def _column(field: models.Field[Any, Any], copies: Sequence[Any]) -> tuple[str, str, list[Any]]:
+    """The type of a field's values in an array, SQL for one of them in the row `copy`, and the values.
+
+    A value that is an array of texts itself travels as JSON, since unnest takes arrays in arrays apart.
+    """
+    name, cast = f'copy."{field.column}"', str(field.cast_db_type(connection))
+    if cast.endswith("[]"):
+        return (
+            "jsonb",
+            f"ARRAY(SELECT jsonb_array_elements_text({name}))::{cast}",
+            [Jsonb(each) for each in copies],
+        )
+    return cast, name, [field.get_db_prep_save(each, connection) for each in copies]

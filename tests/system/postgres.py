@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,13 @@ PATIENCE: Final = 60.0  # seconds
 TRUST: Final = f"host all all {NETWORK}.0/24 trust\nhost replication all {NETWORK}.0/24 trust\n"
 # Its data need not survive the machine.
 QUICK: Final = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60")
+
+
+def until(comes: Callable[[], object], patience: float = PATIENCE) -> None:
+    began = time.monotonic()
+    while not comes():
+        assert time.monotonic() - began < patience
+        time.sleep(0.1)
 
 
 def account() -> tuple[int, int]:
@@ -104,3 +112,21 @@ class Server:
                 time.sleep(0.1)
             else:
                 return
+
+
+@contextmanager
+def quorum(primary: Server, standby: Server) -> Iterator[None]:
+    """Both run, and each commit of the primary waits until the standby has it; `standby` is still empty."""
+    with primary.running("listen_addresses=*", "synchronous_standby_names=ANY 1 (standby)"):
+        primary.ask("SET synchronous_commit = local; SELECT pg_switch_wal()")
+        standby.follow(primary)
+        with standby.running("listen_addresses=*"):
+            until(lambda: primary.ask("SELECT sync_state FROM pg_stat_replication") == [("quorum",)])
+            yield
+
+
+def home(path: Path) -> Path:
+    """A new directory of the server's user."""
+    path.mkdir()
+    os.chown(path, *account())
+    return path

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.system.network import Machine
 from tests.system.polling import INTERVAL
-from tests.system.postgres import Server
+from tests.system.postgres import Server, until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PORT: Final = 8000
@@ -35,13 +35,6 @@ fleet = Fleet.objects.create(organization=organization, name="f", slug="f", **us
 devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
 print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
 """
-
-
-def until(comes: Callable[[], object], patience: float = PATIENCE) -> None:
-    began = time.monotonic()
-    while not comes():
-        assert time.monotonic() - began < patience
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import pytest
 
 from tests.system import network, postgres
 from tests.system.network import Machine, run
-from tests.system.postgres import Server, account
-from tests.system.site import DEVICES, ROOT, Site, everything_is_there, until, went_offline
+from tests.system.postgres import Server, account, until
+from tests.system.site import DEVICES, ROOT, Site, everything_is_there, went_offline
 
 pytestmark = pytest.mark.system
 

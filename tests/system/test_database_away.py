@@ -19,8 +19,8 @@ import pytest
 
 from tests.system import network, postgres
 from tests.system.network import Machine, run
-from tests.system.postgres import Server, account
-from tests.system.site import Site, everything_is_there, until, went_offline
+from tests.system.postgres import Server, home, quorum, until
+from tests.system.site import Site, everything_is_there, went_offline
 
 pytestmark = pytest.mark.system
 
@@ -57,12 +57,6 @@ def prepared(machines: list[Machine]) -> Iterator[Site]:
         yield site
 
 
-def home(path: Path) -> Path:
-    path.mkdir()
-    os.chown(path, *account())
-    return path
-
-
 @pytest.fixture
 def primary(prepared: Site, machines: list[Machine]) -> Iterator[Server]:
     """A copy of the prepared one, up; it has no standby to wait for."""
@@ -89,26 +83,22 @@ def test_a_pulled_cable_of_the_primary_loses_no_heartbeat_and_makes_no_device_of
 ) -> None:
     primary = copied(prepared, machines[0])
     standby = Server(home(primary.home.parent / "standby"), machines[1])
-    with primary.running("listen_addresses=*", "synchronous_standby_names=ANY 1 (standby)"):
-        primary.ask("SET synchronous_commit = local; SELECT pg_switch_wal()")
-        standby.follow(primary)
-        with standby.running("listen_addresses=*"):
-            until(lambda: primary.ask("SELECT sync_state FROM pg_stat_replication") == [("quorum",)])
-            site = site_of(prepared, primary, standby)
-            with (
-                site.ingest(),
-                site.process("manage.py", "settle", "--watch"),
-                site.devices(),
-                machines[0].cable_can_be_pulled() as pull,
-            ):
-                pull_and_promote(site, pull, standby)
-                site.everybody_polls_again()
-                until(lambda: standby.ask(OUTAGES))
-                site.everybody_polls_again()
-                assert went_offline(standby) == []
-                with site.process("manage.py", "settle") as command:  # the first of its hosts is still gone
-                    assert command.wait(60) == 0
-            assert everything_is_there(standby, site.acknowledged())
+    with quorum(primary, standby):
+        site = site_of(prepared, primary, standby)
+        with (
+            site.ingest(),
+            site.process("manage.py", "settle", "--watch"),
+            site.devices(),
+            machines[0].cable_can_be_pulled() as pull,
+        ):
+            pull_and_promote(site, pull, standby)
+            site.everybody_polls_again()
+            until(lambda: standby.ask(OUTAGES))
+            site.everybody_polls_again()
+            assert went_offline(standby) == []
+            with site.process("manage.py", "settle") as command:  # the first of its hosts is still gone
+                assert command.wait(60) == 0
+        assert everything_is_there(standby, site.acknowledged())
 
 
 def pull_and_promote(site: Site, pull: Callable[[], None], standby: Server) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from django.db import transaction
 from msgspec import UNSET
 
 from devices import clock, connectivity, keys
 from devices.connectivity.vpn import ListRequired, unknown_uuids
 from devices.ingest.app import in_a_thread
 from devices.ingest.contacts import Contact
-from devices.ingest.http import Refused, Reply, json_reply, no_more, unauthorized
+from devices.ingest.http import Refused, Reply, json_reply, unauthorized
 from devices.ingest.native import openapi
 from devices.ingest.native.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.native.replies import Changed, Frozen, Polled, Registered
+from devices.ingest.registrations import Dialect, registering
 from devices.ingest.routes import Call
 from devices.models import ApiKey
-from devices.operations import ceilings, lifecycle
+from devices.operations.lifecycle import NewDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from devices.ingest.app import Ingest
     from devices.ingest.http import Request
+    from devices.models import Device
     from fleets.models import Organization
 
 
@@ -65,31 +66,22 @@ def _report_or_refusal(body: bytes) -> dict[str, Any] | Refused:
         return refusal
 
 
-@transaction.atomic
-def register(request: Request) -> Reply:
-    """A device registers itself with a provisioning key, and is answered its own key."""
-    at = clock.moment()
-    key = _caller(request, ApiKey.Kind.PROVISIONING, at.at)
+def _new_device(request: Request) -> tuple[NewDevice, str | None]:
     body = parse(Registration, request.body)
-    assert key.fleet is not None  # by the constraint api_key_owner
-    try:
-        device = lifecycle.register(
-            fleet=key.fleet,
-            provisioning_key=key,
-            uuid=body.uuid,
-            name=body.name,
-            device_type=body.device_type,
-            at=at,
-        )
-    except lifecycle.UuidTaken as taken:
-        raise Refused(409, "This UUID is already registered.", "uuid") from taken
-    except lifecycle.FleetGone as gone:
-        raise unauthorized() from gone  # its keys went with it
-    except ceilings.Reached as reached:
-        raise no_more(reached) from reached
-    _, device_key = keys.issue(device, at=at.at)
-    interval = keys.find_devices([device_key], at.at)[device_key].poll_interval
-    return json_reply(201, Registered(device.uuid, device_key, interval))
+    address = request.address or None
+    return NewDevice(body.uuid, body.name, body.device_type, address=address), None
+
+
+def _registered(device: Device, key: str, interval: int) -> Reply:
+    return json_reply(201, Registered(device.uuid, key, interval))
+
+
+def _uuid_taken() -> Refused:
+    return Refused(409, "This UUID is already registered.", "uuid")
+
+
+# A device registers itself with a provisioning key, and is answered its own key.
+REGISTER: Final = registering(Dialect(_new_device, _registered, _uuid_taken))
 
 
 def vpn_connect(request: Request) -> Reply:
@@ -138,7 +130,7 @@ def _caller(request: Request, kind: ApiKey.Kind, at: datetime) -> ApiKey:
 CALLS = (
     Call("POST", "/api/v1/heartbeat", heartbeat),
     Call("PATCH", "/api/v1/report", report),
-    Call("POST", "/api/v1/register", in_a_thread(register), kind=ApiKey.Kind.PROVISIONING),
+    Call("POST", "/api/v1/register", REGISTER, kind=ApiKey.Kind.PROVISIONING),
     Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect), kind=ApiKey.Kind.SERVICE),
     Call("POST", "/api/v1/vpn/disconnect", in_a_thread(vpn_disconnect), kind=ApiKey.Kind.SERVICE),
     Call("POST", "/api/v1/vpn/alive", in_a_thread(vpn_alive), kind=ApiKey.Kind.SERVICE),

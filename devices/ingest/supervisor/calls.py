@@ -105,7 +105,7 @@ CALLS = (
     with_key("PATCH", f"/device/v2/{UUID}/state", supervisor_state.report2),
     with_key("PATCH", f"{RESOURCE}/device", supervisor_state.flasher),
     with_key("PATCH", f"{RESOURCE}/device{BY_UUID}", supervisor_state.flasher),
-    with_key("POST", "/device/register", in_a_thread(supervisor_keys.register), kind=PROVISIONING),
+    with_key("POST", "/device/register", supervisor_keys.REGISTER, kind=PROVISIONING),
     with_key("GET", f"{RESOURCE}/device", in_a_thread(supervisor_keys.look_up), kind=PROVISIONING),
     with_key("GET", f"{RESOURCE}/device{BY_UUID}", in_a_thread(supervisor_keys.look_up), kind=PROVISIONING),
     with_key(

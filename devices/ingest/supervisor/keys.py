@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from django.db import transaction
+from typing import TYPE_CHECKING, Any, Final
 
 from devices import clock, keys
-from devices.clock import Moment
-from devices.ingest.http import TEXT, Refused, Reply, json_reply, no_more, query, unauthorized
+from devices.ingest.http import TEXT, Refused, Reply, json_reply, query, unauthorized
+from devices.ingest.registrations import Dialect, registering
 from devices.ingest.supervisor.bodies import KeyExchange, Registration, named_uuid, parse_body
 from devices.ingest.supervisor.reports import changes
 from devices.models import ApiKey, Device
-from devices.operations import ceilings, lifecycle
+from devices.operations.lifecycle import NewDevice
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,44 +18,25 @@ if TYPE_CHECKING:
     from devices.ingest.http import Request
 
 
-def register(request: Request) -> Reply:
-    """A device registers itself in the fleet of its provisioning key.
-
-    `application` is ignored, since it is a number of the cloud that the device came from.
-    """
-    at = clock.moment()
-    key = keys.find(request.key, ApiKey.Kind.PROVISIONING, at.at)
-    if key is None:
-        raise unauthorized()
+def _new_device(request: Request) -> tuple[NewDevice, str | None]:
+    """Of the body of a registration; `application` is ignored: a number of the cloud that it came from."""
     body = parse_body(Registration, request)
-    try:
-        device, device_key = _registered(key, body, at)
-    except lifecycle.UuidTaken:
-        return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
-    except lifecycle.FleetGone as gone:
-        raise unauthorized() from gone  # its keys went with it
-    except ceilings.Reached as reached:
-        raise no_more(reached) from reached
-    except (keys.Guessable, keys.KeyTaken) as refused:
-        raise Refused(400, str(refused), "api_key") from refused
-    return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": device_key})
+    address = request.address or None
+    reported = changes(body.state())
+    new = NewDevice(body.uuid, device_type=body.device_type, reported=reported, address=address)
+    return new, body.api_key
 
 
-@transaction.atomic
-def _registered(key: ApiKey, body: Registration, at: Moment) -> tuple[Device, str]:
-    assert key.fleet is not None  # by the constraint api_key_owner
-    device = lifecycle.register(
-        fleet=key.fleet,
-        provisioning_key=key,
-        uuid=body.uuid,
-        device_type=body.device_type,
-        reported=changes(body.state()),
-        at=at,
-    )
-    if body.api_key is None:
-        return device, keys.issue(device, at=at.at)[1]
-    keys.keep_device_key(device, body.api_key, at=at.at)
-    return device, body.api_key
+def _registered(device: Device, key: str, _interval: int) -> Reply:
+    return json_reply(201, {"id": device.pk, "uuid": device.uuid, "api_key": key})
+
+
+def _uuid_taken() -> Reply:
+    return Reply(409, b'"uuid" must be unique.', content_type=TEXT)
+
+
+# A device registers itself in the fleet of its provisioning key, with a key that it chose if it did.
+REGISTER: Final = registering(Dialect(_new_device, _registered, _uuid_taken))
 
 
 def look_up(request: Request) -> Reply:

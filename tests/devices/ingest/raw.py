@@ -75,6 +75,12 @@ async def heartbeat(app: Ingest, key: str, body: Any = b"", **headers: str) -> A
     return answer
 
 
+async def register(app: Ingest, key: str, body: Any) -> Answer:
+    answer = await ask(app, scope("POST", "register", key), body_message(body))
+    assert answer is not None
+    return answer
+
+
 def unlimited() -> RateLimits:
     """For tests that call much more than anybody would."""
     unlimited = Size(rate=1e6, burst=10**6)
@@ -112,9 +118,12 @@ def another_connection() -> Iterator[psycopg.Connection]:
 
 
 @contextmanager
-def trouble(table: str, device_id: int, action: str, *, times: int = 10**6) -> Iterator[None]:
-    """In PostgreSQL itself: this SQL happens, so many times, to whoever writes this device's row."""
-    column = "id" if table == "devices_device" else "device_id"
+def trouble(table: str, device: int | str, action: str, *, times: int = 10**6) -> Iterator[None]:
+    """In PostgreSQL itself: this SQL happens, so many times, to whoever writes this device's row.
+
+    `device` is its id, or in its own table its UUID.
+    """
+    column = "device_id" if table != "devices_device" else "id" if isinstance(device, int) else "uuid"
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -125,7 +134,7 @@ def trouble(table: str, device_id: int, action: str, *, times: int = 10**6) -> I
                 RETURN NEW;
             END $$;
             CREATE TRIGGER trouble BEFORE INSERT OR UPDATE ON {table}
-            FOR EACH ROW WHEN (NEW.{column} = {device_id}) EXECUTE FUNCTION trouble();
+            FOR EACH ROW WHEN (NEW.{column} = '{device}') EXECUTE FUNCTION trouble();
             """
         )
     try:

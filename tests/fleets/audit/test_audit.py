@@ -155,6 +155,7 @@ def actions_in(path: Path) -> Iterator[str]:
                 continue
             if ast.unparse(call.func) not in {
                 "audit.record",
+                "audit.record_all",
                 "key_audit.record",
                 "lines.write",
                 "record",
