@@ -41,8 +41,7 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
             due.conclude(known)
         return following.at
     with transaction.atomic():
-        Teller.objects.get_or_create(pk=1)
-        teller = Teller.objects.select_for_update().get(pk=1)
+        teller, _ = Teller.objects.select_for_update().get_or_create(pk=1)
         span = _span(teller, known, whole=whole)
         changed = _play(span, missed=known.concluded - span.since > AWAY)
         teller.concluded_at, teller.ended_at = span.until, known.at

@@ -47,6 +47,9 @@ PAUSE: Final = 2.0  # seconds until another attempt to reach the database
 LONGEST_WAIT: Final = 60.0  # seconds of sleep until the database sends something
 DELIVERIES: Final = 16  # targets that are sent messages at once
 SPARE_THREADS: Final = 6  # for what else this process does in threads
+# Seconds between two looks into a queue where no NOTIFY tells of anything: only what is scheduled for later.
+LOOK_INTO_JOBS: Final = 20.0
+LOOK_INTO_DELIVERIES: Final = 5.0
 JOBS_QUEUE: Final = "default"  # procrastinate's name for the queue of what names no other
 TELLING_OWNERS: Final = RetryStrategy(max_attempts=10, exponential_wait=5)  # 5 s, 25 s, 2 min, ...
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
@@ -91,8 +94,8 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
     app = an_app()
     async with app.open_async():
         workers = [
-            asyncio.create_task(take_from(app, JOBS_QUEUE, side_by_side)),
-            asyncio.create_task(take_from(app, handing.QUEUE, DELIVERIES)),
+            asyncio.create_task(take_from(app, JOBS_QUEUE, side_by_side, LOOK_INTO_JOBS)),
+            asyncio.create_task(take_from(app, handing.QUEUE, DELIVERIES, LOOK_INTO_DELIVERIES)),
             asyncio.create_task(rescue(app)),
             asyncio.create_task(ended.wait()),
         ]
@@ -104,12 +107,14 @@ async def work_until(ended: asyncio.Event, side_by_side: int) -> None:
                 raise result
 
 
-async def take_from(app: App, queue: str, at_once: int) -> None:
-    """Run what is in this queue, so many at once, until cancelled."""
+async def take_from(app: App, queue: str, at_once: int, look: float) -> None:
+    """Run what is in this queue, so many at once, until cancelled; `look`: seconds between two looks."""
     await app.run_worker_async(
         queues=[queue],
         name=queue,
         concurrency=at_once,
+        fetch_job_polling_interval=look,
+        abort_job_polling_interval=LONGEST_WAIT,  # our own rows say what people cancelled
         delete_jobs="always",  # our own rows are the record
         shutdown_graceful_timeout=GRACE,
         update_heartbeat_interval=SIGN,

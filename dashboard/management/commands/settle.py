@@ -19,7 +19,7 @@ from fleets.postgres.leader import SETTLING, Leader
 
 DAY = 24 * 3600.0  # seconds between two cleanings
 PAUSE = 1.0  # seconds between two rounds: by so much the history may lag, but never what pages show
-LONGEST_PAUSE = 5.0  # seconds between two rounds if no deadline passes earlier; new ones lie further ahead
+LONGEST_PAUSE = 10.0  # seconds between two rounds if no deadline passes earlier; new ones lie 15 s ahead
 LOGGED_LAG = timedelta(seconds=10)  # a greater lag of the history is logged
 
 

@@ -14,7 +14,7 @@ from fleets.postgres.leader import TELLING, Leader
 from fleets.postgres.listener import LISTENER
 
 PAUSE = 1.0  # seconds between two rounds: liveness signs come every two
-LONGEST_PAUSE = 5.0  # seconds, where nothing is known to happen earlier
+LONGEST_PAUSE = 10.0  # seconds, where nothing is known to happen earlier
 END_CHECK = 0.5  # seconds between two checks whether to end
 SHIPPING = 60.0  # seconds between two searches for organizations without the rules of the product
 
