@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dashboard.pages.parts.allowance import Allowance, of_counts
 from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.over_time_small import Small, small_pictures
+from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.history import changes
 from devices.history.changes import Change
@@ -44,6 +45,7 @@ class Overview:
 
     fleets: int
     counts: dict[Status, int]
+    maintained: int  # of those that are Offline, in maintenance
     attention: int
     attended: str
     latest: list[tuple[Change, str]]
@@ -65,6 +67,7 @@ def overview(organizations: Sequence[Organization], at: Moment, uncounted: Uncou
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
         counts=_sum(shown.values()),
+        maintained=offline_in_maintenance(organizations, at, uncounted.moved),
         attention=attention,
         attended=attended_words(summed, attention),
         latest=_with_names(changes.latest(organizations, at, LATEST, uncounted.moved)),

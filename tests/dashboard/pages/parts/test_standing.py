@@ -46,8 +46,9 @@ def test_the_page_of_a_device_leads_to_its_open_incident_and_to_none_that_is_ove
     assert f"/incidents/{one.uuid}/" in html_of(reader.get(path))
 
 
-def test_the_attention_page_says_how_many_that_are_offline_are_in_maintenance(
-    reader: Client, user: User, fleet: Fleet
+@pytest.mark.parametrize("page", ["/attention/", "/"])
+def test_pages_say_how_many_that_are_offline_are_in_maintenance(
+    reader: Client, user: User, fleet: Fleet, page: str
 ) -> None:
     at = clock.now()
     make_every_status(fleet)
@@ -59,6 +60,6 @@ def test_the_attention_page_says_how_many_that_are_offline_are_in_maintenance(
         ends=(at + 60 * MINUTE).replace(tzinfo=None),
         zone="UTC",
     )
-    assert "maintenance" not in text_of(reader.get("/attention/"))
+    assert "maintenance" not in text_of(reader.get(page))
     windows.plan(organization=fleet.organization, plan=plan, actor=user, at=at)
-    assert "2 Offline (1 in maintenance)" in text_of(reader.get("/attention/"))
+    assert "2 Offline (1 in maintenance)" in text_of(reader.get(page))
