@@ -36,7 +36,7 @@ class Scrapes:
             now = time.monotonic()
             self._kept = {known: kept for known, kept in self._kept.items() if now < kept[0] + KEPT}
             if key not in self._kept:
-                self._kept[key] = now, await in_a_thread(partial(_made, query, encode))
+                self._kept[key] = now, await in_a_thread(partial(made, query, encode))
             return self._kept[key][1], content_type
 
 
@@ -47,7 +47,11 @@ class _Collected(list[Any]):
         return self
 
 
-def _made(query: str, encode: Callable[[Any], bytes]) -> bytes:
+def made(query: str, encode: Callable[[Any], bytes]) -> bytes:
+    """The text that `encode` of prometheus-client makes of what a query asks for, read now.
+
+    Raises device_series.Refused, and a database's errors.
+    """
     named = QueryDict(query)
     if device_series.asked(named):
         return encode(_Collected(device_series.read(named)))

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from dashboard.live import event_stream
 from dashboard.models import User
 from devices.models import Device, Listening
 from fleets.postgres.listener import CHANNEL, LISTENER
+from tests.bench.pages import metrics
 from tests.bench.pages.cases import Case, cases, others
 from tests.bench.pages.fill import fill
 from tests.bench.pages.large import ACTION, FILE, action, export
@@ -124,8 +126,9 @@ def run(devices: int, fleets: int, times: int, state: Path) -> None:
     say(table([*ceilings, *lines]))
     say(conclusion(ceilings[-1], lines, memory))
     say(beside(lines))
-    large = [*export(cookie)] if chosen(FILE) else []
+    large: list[Any] = [*export(cookie)] if chosen(FILE) else []
     large += action() if chosen(ACTION) else []
+    large += [metrics.scrape(times)] if chosen(metrics.NAME) else []
     for each in large:
         say(str(each))
     slowest = sorted(lines, key=lambda line: -line.p50)[:SLOWEST]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 
 import pytest
@@ -17,7 +18,8 @@ from devices.models import Device, Job, Outage, Source, Teller, Verification, Vp
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_attention, count_by_status
 from tests.devices.metrics.reading import Samples, flat, one, total
-from tests.factories import make_device, make_fleet, make_organization
+from tests.devices.status.test_counts import plan
+from tests.factories import make_device, make_devices, make_fleet, make_organization
 
 pytestmark = pytest.mark.django_db
 
@@ -133,3 +135,23 @@ def test_the_number_of_queries_does_not_depend_on_how_many_fleets_there_are() ->
             read()
         numbers.append(len(captured))
     assert numbers[0] == numbers[1] <= 18
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_query_reads_all_devices() -> None:
+    organization = make_organization()
+    fleets = [make_fleet(organization) for _ in range(40)]
+    for fleet in fleets:
+        make_devices(fleet, 100)
+    connectivity.record_heartbeats(list(Device.objects.values_list("pk", flat=True)), clock.now())
+    connectivity.settle()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    with CaptureQueriesContext(connection) as captured:
+        read()
+    read_whole = set()
+    for query in captured.captured_queries:
+        if query["sql"].startswith(("SELECT", "\nSELECT", "WITH", "\nWITH", "(")):
+            read_whole |= set(re.findall(r"Seq Scan on (\w+)", plan(query["sql"])))
+    assert not read_whole & {"devices_device", "devices_heartbeat", "devices_statuschange"}
+    assert "devices_fleetcount" in read_whole  # which has a row for each fleet and status
