@@ -23,6 +23,7 @@ from dashboard.pages.settings import (
     mutes,
     organizations,
     plan,
+    rehearsals,
     vpn_servers,
 )
 
@@ -73,6 +74,11 @@ urlpatterns = [
         "settings/<slug:organization>/alert-rules/<uuid:rule>/delete/",
         alert_rules.delete,
         name="alert-rule-delete",
+    ),
+    path(
+        "settings/<slug:organization>/alert-rules/<uuid:rule>/rehearse/",
+        rehearsals.start,
+        name="alert-rule-rehearse",
     ),
     path("settings/<slug:organization>/alert-targets/", alert_targets.listed, name="alert-targets"),
     path("settings/<slug:organization>/alert-targets/new/", alert_targets.new, name="alert-target-new"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from devices import freezing, jobs
 from devices.freezing.forecast import forecast, forecast_type
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
 
 AT_ONCE: Final = 10_000  # devices that a request freezes or thaws without a job, at most
-UNDER_WAY: Final = (Job.State.WAITING, Job.State.RUNNING)
 
 
 @transaction.atomic
@@ -48,7 +47,7 @@ def change_plan(
         return freezing.change_plan(organization=organization, actor=actor, seen=seen, **wanted)
     if seen != freezing.plan_version(organization):
         raise ChangedMeanwhile(f"The plan of {organization}")
-    return _once(
+    return jobs.start_once(
         kind=Job.Kind.PLAN,
         organization=organization,
         title=f"Change the plan: {thousands(affected)} devices",
@@ -86,7 +85,7 @@ def change_fleet(*, fleet: Fleet, actor: Actor | None, seen: str, **settings: An
         return None
     if seen != version(now):
         raise ChangedMeanwhile(f"The settings of {fleet}", now)
-    return _once(
+    return jobs.start_once(
         kind=Job.Kind.FLEET,
         organization=fleet.organization,
         title=f"Change the type of {fleet}: {thousands(affected)} devices",
@@ -110,15 +109,3 @@ def fleet_run(run: Run) -> str:
     except ChangedMeanwhile as error:
         raise Refused(f"The settings of {fleet} were changed meanwhile, so nothing was changed.") from error
     return f"The settings of {fleet} are saved. Its devices and those in the queue froze or thawed."
-
-
-def _once(**facts: Any) -> Job:
-    """The job with these arguments of jobs.start that has not ended, or a new one: a form may be sent twice.
-
-    An advisory lock is taken and not the organization's row, which a job locks as long as it runs.
-    """
-    identity = {name: facts[name] for name in ("organization", "kind", "parameters")}
-    with connection.cursor() as cursor:
-        lock = f"start a job of organization {facts['organization'].pk}"
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
-    return Job.objects.filter(**identity, state__in=UNDER_WAY).first() or jobs.start(**facts)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
 from devices import clock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
     from fleets.models import Organization
 
+UNDER_WAY = (Job.State.WAITING, Job.State.RUNNING)
 KEPT = timedelta(days=90)  # how long a job that has ended is listed
 TASK = "devices.job"  # the name of the task in procrastinate (devices/worker/worker.py)
 
@@ -70,6 +71,19 @@ def start(  # noqa: PLR0913 - the columns of a job
     )
     hand_over(job)
     return job
+
+
+@transaction.atomic
+def start_once(**facts: Any) -> Job:
+    """The job with these arguments of `start` that has not ended, or a new one: a form may be sent twice.
+
+    An advisory lock is taken and not the organization's row, which a job locks as long as it runs.
+    """
+    identity = {name: facts[name] for name in ("organization", "kind", "parameters")}
+    with connection.cursor() as cursor:
+        lock = f"start a job of organization {facts['organization'].pk}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+    return Job.objects.filter(**identity, state__in=UNDER_WAY).first() or start(**facts)
 
 
 def hand_over(job: Job) -> None:

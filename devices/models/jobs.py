@@ -34,6 +34,7 @@ class Job(models.Model):
         PLAN = "plan", "Change the plan"
         FLEET = "fleet", "Change a fleet's type"
         VPN = "vpn", "Follow a fleet's VPN"
+        REHEARSAL = "rehearsal", "Rehearse an alert rule"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from devices.background import bulk_action, plan_change, preregistration, vpn_following
+from devices.background import bulk_action, plan_change, preregistration, rule_rehearsal, vpn_following
 from devices.jobs import runner
 from devices.models import Job
 
@@ -14,4 +14,5 @@ KINDS: Final[dict[str, runner.Work]] = {
     Job.Kind.PLAN: plan_change.plan_run,
     Job.Kind.FLEET: plan_change.fleet_run,
     Job.Kind.VPN: vpn_following.do,
+    Job.Kind.REHEARSAL: rule_rehearsal.do,
 }

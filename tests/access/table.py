@@ -182,6 +182,7 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:alert-rule": Page(
         members(OPERATOR, 200), members(ADMINISTRATOR, 302), RULE | {"seen": "{seen_rule}"}
     ),
+    "fleets:alert-rule-rehearse": Page(NO, members(OPERATOR, 302), {"days": "7"}),
     "fleets:alert-rule-delete": Page(NO, members(ADMINISTRATOR, 302)),
     "fleets:alert-targets": Page(members(OPERATOR, 200)),
     "fleets:alert-target-new": Page(

@@ -74,6 +74,14 @@ def incident(visit: Visit) -> None:
         visit.page.wait_for_timeout(3000)
 
 
+def rule_rehearsed(visit: Visit) -> None:
+    """The page of the rule "Lost together", with what it would have told over a week."""
+    page = visit.page
+    page.goto(f"/settings/{ORGANIZATION}/alert-rules/")
+    page.locator(".own-list a", has_text="Lost together").first.click()
+    page.get_by_role("link", name="Rehearse the last 7 days").click()
+
+
 def sent(path: str, fields: dict[str, str], button: str) -> Reach:
     """Fill in a form and send it; its fields are named by labels or, if they begin with [, by selectors."""
 

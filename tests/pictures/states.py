@@ -130,6 +130,7 @@ OURS: Final = (
     State("device-link-faulty", sent(f"{SETTINGS}/device-links/", MISNAMED, "Add the link")),
     State("alert-rules", at(f"{SETTINGS}/alert-rules/")),
     State("alert-rule", clicked(f"{SETTINGS}/alert-rules/", ".own-list a")),
+    State("alert-rule-rehearsed", reach.rule_rehearsed),
     State("alert-rule-new", at(f"{SETTINGS}/alert-rules/new/")),
     State("alert-rule-faulty", sent(f"{SETTINGS}/alert-rules/new/?condition=share", {}, "Create the rule")),
     State("alert-targets", at(f"{SETTINGS}/alert-targets/")),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
 from dashboard.pages.parts.scope_form import fleet_names, list_address, readable, unchanging
+from dashboard.pages.settings.rehearsals import rehearsal_of
 from dashboard.pages.settings.rule_forms import RuleForms
 from dashboard.pages.settings.rule_words import rows, timing_of, told_by_email
 from devices.alerts import rules, scopes
@@ -151,6 +152,8 @@ def _shown(
         "by_email": told_by_email(target for step in wanted.steps for target in step.targets),
         "query": list_address(own.organization, wanted.scope),
     }
+    if rule := more.get("rule"):
+        values["rehearsal"] = rehearsal_of(request, rule)
     status = 409 if more.get("theirs") else 200
     return _rendered(request, own, "alert_rule", status=status, **values | more)
 
