@@ -100,6 +100,7 @@ urlpatterns = [
         name="window-cancel",
     ),
     path("settings/<slug:organization>/mutes/", mutes.listed, name="mutes"),
+    path("settings/<slug:organization>/mutes/new/", mutes.new, name="mute-new"),
     path("settings/<slug:organization>/mutes/<uuid:mute>/end/", mutes.end, name="mute-end"),
     path("settings/<slug:organization>/vpn-servers/", vpn_servers.listed, name="vpn-servers"),
     path("settings/<slug:organization>/jobs/", jobs.recent, name="jobs"),

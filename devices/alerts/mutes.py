@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from devices import clock
 from devices.alerts import looking
@@ -80,6 +81,11 @@ def end(*, mute: Mute, actor: Person, at: datetime | None = None) -> None:
     looking.look_again(mute.organization_id, at)
     if mute.person_id is None:
         _audit("unmuted", mute, actor, at, before={"until": before.until})
+
+
+def seen_by(person: int) -> QuerySet[Mute]:
+    """Those for all, and the person's own."""
+    return Mute.objects.filter(Q(person=None) | Q(person=person))
 
 
 def _check(until: datetime, note: str, at: datetime, *, for_all: bool) -> None:

@@ -208,6 +208,7 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:window-end": Page(NO, members(OPERATOR, 302)),
     "fleets:window-cancel": Page(NO, members(OPERATOR, 302)),
     "fleets:mutes": Page(members(OBSERVER, 200)),
+    "fleets:mute-new": Page(members(OBSERVER, 200), members(OBSERVER, 200)),
     "fleets:mute-end": Page(NO, members(OPERATOR, 302)),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     "account-notifications": Page(signed_in(200), signed_in(302), {"hours-zone": "UTC"}),

@@ -143,6 +143,8 @@ OURS: Final = (
     State("window-new", at(f"{SETTINGS}/maintenance/new/")),
     State("window-faulty", sent(f"{SETTINGS}/maintenance/new/", {"Title": "Rewiring"}, "Plan the window")),
     State("mutes", at(f"{SETTINGS}/mutes/")),
+    State("mute-new", at(f"{SETTINGS}/mutes/new/")),
+    State("mute", clicked(f"{SETTINGS}/mutes/new/", ".own-list a")),
     State("vpn-servers", at(f"{SETTINGS}/vpn-servers/")),
     State("jobs", at(f"{SETTINGS}/jobs/")),
     State("audit", at(f"{SETTINGS}/audit/")),

@@ -158,6 +158,7 @@ def change(request: HttpRequest, view: UUID) -> HttpResponse:
             return redirect("devices:views")
     context = _context(scope, view=found, query=query_of(found), form=form, meanwhile=meanwhile)
     context["seen"] = saved_views.version_of(found)
+    context["mutable"] = [found.organization] if found.organization else scope.chosen
     return render(request, "devices/view.html", context, status=409 if meanwhile else 200)
 
 

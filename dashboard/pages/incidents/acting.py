@@ -13,16 +13,16 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
 from dashboard.http.scope import person, request_scope, signed_in
-from dashboard.pages.incidents.forms import AcknowledgeForm, MuteForm, until
+from dashboard.pages.incidents.forms import AcknowledgeForm
 from dashboard.pages.incidents.one import incident_of, page_of
 from dashboard.pages.parts.access import lead_to
+from dashboard.pages.parts.mute_form import MuteForm, until
 from devices import clock
 from devices.alerts import acknowledging, mutes
-from devices.alerts.refusals import Invalid, TooMany
+from devices.alerts.refusals import Invalid
 from devices.models import Mute
 
 OVER: Final = "The incident is over already. Nothing was changed."
-FULL: Final = "Your organization has as many mutes as there may be. End one first."
 
 
 @require_POST
@@ -67,24 +67,9 @@ def mute(request: HttpRequest, uuid: UUID) -> HttpResponse:
     scope, at = request_scope(request), clock.now()
     found = incident_of(scope, uuid)
     form = MuteForm(request.POST, may_for_all=scope.may(found.organization_id).operator)
-    if form.is_valid():
-        try:
-            mutes.mute(
-                what=found,
-                organization=found.organization,
-                until=until(form.cleaned_data["until"], at) or at,
-                actor=person(request),
-                for_all=form.for_all,
-                note=form.cleaned_data["note"],
-                at=at,
-            )
-        except Invalid as error:
-            _refuse(form, error)
-        except TooMany:
-            form.add_error(None, FULL)
-        else:
-            messages.success(request, "The incident is muted.")
-            return lead_to(scope, "incidents:one", str(uuid))
+    if form.save(request, found, found.organization, at):
+        messages.success(request, "The incident is muted.")
+        return lead_to(scope, "incidents:one", str(uuid))
     return page_of(request, uuid, muting=form)
 
 

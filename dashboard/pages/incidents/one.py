@@ -7,20 +7,21 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, person, request_scope, signed_in
 from dashboard.live.region import Live, live_page
-from dashboard.pages.incidents.forms import AcknowledgeForm, MuteForm
+from dashboard.pages.incidents.forms import AcknowledgeForm
 from dashboard.pages.incidents.happened import Entry, happened
 from dashboard.pages.incidents.members import Members, members
 from dashboard.pages.incidents.rows import Shown, severity_of, state_of
 from dashboard.pages.incidents.told import Told, told
+from dashboard.pages.parts.mute_form import MuteForm
 from devices import clock
 from devices.advice import Check
 from devices.alerts import forecast, snapshot
+from devices.alerts.mutes import seen_by
 from devices.clock import Moment
 from devices.listing import grouping
 from devices.models import AlertRule, Incident, IncidentMember, Mute
@@ -114,9 +115,7 @@ def _live(
     counts = snapshot.by_rank(found)
     rules = _rules(found)
     messages = told(found, viewer)
-    mutes = list(
-        Mute.objects.filter(Q(person=None) | Q(person=viewer), incident=found).order_by("until", "pk")
-    )
+    mutes = list(seen_by(viewer).filter(incident=found).order_by("until", "pk"))
     return LiveIncident(
         scope=scope,
         incident=found,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,10 +20,11 @@ from dashboard.pages.parts.scope_form import fleet_names, list_address, readable
 from dashboard.pages.settings.rehearsals import rehearsal_of
 from dashboard.pages.settings.rule_forms import RuleForms
 from dashboard.pages.settings.rule_words import rows, timing_of, told_by_email
-from devices.alerts import rules, scopes
+from devices import clock
+from devices.alerts import mutes, rules, scopes
 from devices.alerts.rule_values import Step, Wanted, usual
 from devices.listing.query_string import list_in
-from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Severity
+from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Mute, Severity
 from fleets.meanwhile import ChangedMeanwhile
 from fleets.models import Role
 from fleets.text import isolated
@@ -39,7 +40,9 @@ def listed(request: HttpRequest, organization: str) -> HttpResponse:
     steps = Prefetch("steps", AlertStep.objects.select_related("target"))
     found = list(AlertRule.objects.filter(organization=own.organization).prefetch_related(steps))
     names = fleet_names(own.organization, [readable(rule.scope) for rule in found])
-    return _rendered(request, own, "alert_rules", rows=rows(found, names), most=rules.MOST)
+    at = clock.now()
+    shown = rows(found, names, _mutes(request, own, at))
+    return _rendered(request, own, "alert_rules", rows=shown, most=rules.MOST, at=at)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,6 +128,12 @@ def _wanted(rule: AlertRule) -> Wanted:
         return rules.wanted_of(rule)
 
 
+def _mutes(request: HttpRequest, own: OwnOrganization, at: datetime) -> QuerySet[Mute]:
+    """Of rules, those that last: for everybody and the person's own."""
+    mine = mutes.seen_by(person(request).pk).filter(organization=own.organization, rule__isnull=False)
+    return mine.filter(until__gt=at).select_related("organization")
+
+
 def _targets(own: OwnOrganization) -> list[AlertTarget]:
     return list(AlertTarget.objects.filter(organization=own.organization, person=None))
 
@@ -154,6 +163,8 @@ def _shown(
     }
     if rule := more.get("rule"):
         values["rehearsal"] = rehearsal_of(request, rule)
+        values["at"] = at = clock.now()
+        values["mutes"] = list(_mutes(request, own, at).filter(rule=rule))
     status = 409 if more.get("theirs") else 200
     return _rendered(request, own, "alert_rule", status=status, **values | more)
 

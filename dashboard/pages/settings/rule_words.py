@@ -13,7 +13,7 @@ from devices.alerts import parameters, scopes, timing
 from devices.alerts.refusals import Invalid
 from devices.alerts.rule_values import Wanted, usual
 from devices.alerts.timing import Span
-from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Device, Severity
+from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Device, Mute, Severity
 from devices.rules.vocabulary import Status
 from devices.words import duration
 from fleets.models import Organization
@@ -40,10 +40,15 @@ class Row:
     scope: list[str]
     steps: list[str]
     by_email: bool
+    muted: Mute | None  # the one that lasts longest
 
 
-def rows(rules: Sequence[AlertRule], names: Mapping[str, str]) -> list[Row]:
-    """The rules, with their steps and targets fetched beforehand. `names`: of fleets, by their slugs."""
+def rows(rules: Sequence[AlertRule], names: Mapping[str, str], mutes: Iterable[Mute]) -> list[Row]:
+    """The rules, with their steps and targets fetched beforehand. `names`: of fleets, by their slugs.
+
+    `mutes`: of rules, the one that ends first before the others.
+    """
+    muted = {mute.rule_id: mute for mute in mutes}
     return [
         Row(
             rule,
@@ -51,6 +56,7 @@ def rows(rules: Sequence[AlertRule], names: Mapping[str, str]) -> list[Row]:
             scope_words(readable(rule.scope), names),
             [_step_words(step) for step in rule.steps.all()],
             told_by_email(step.target for step in rule.steps.all()),
+            muted.get(rule.pk),
         )
         for rule in rules
     ]

@@ -24,9 +24,11 @@ from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
-LIST_QUERIES = 8  # session, person, organizations, rules, steps, fleets of scopes, clock, fleets at the side
-# session, person, organizations, rule, its steps (twice), targets, fleets, intervals, fleets at side, clock
-FORM_QUERIES = 11
+LIST_QUERIES = (
+    9  # session, person, organizations, rules, steps, fleets of scopes, mutes, clock, fleets at the side
+)
+# session, person, organizations, rule, its steps (twice), mutes, targets, fleets, intervals, side, clock
+FORM_QUERIES = 12
 
 
 @pytest.fixture
