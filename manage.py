@@ -5,9 +5,10 @@ import os
 import sys
 
 from django.core.management import execute_from_command_line
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from dashboard.environment import database
+from fleets.postgres.refusals import refusal
 
 
 def main() -> None:
@@ -16,8 +17,10 @@ def main() -> None:
         os.environ.setdefault("DATABASE_ROLE", "owner")
     try:
         execute_from_command_line(sys.argv)
-    except OperationalError as error:
-        raise SystemExit(f"{error}\n{database.hint()}") from error
+    except DatabaseError as error:
+        if why := refusal(error) or (database.hint() if isinstance(error, OperationalError) else ""):
+            raise SystemExit(f"{error}\n{why}") from error
+        raise
 
 
 if __name__ == "__main__":

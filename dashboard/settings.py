@@ -12,11 +12,13 @@ from csp.constants import NONE, SELF
 from environs import Env, validate
 
 from dashboard import __version__
-from dashboard.environment import database, hosts, required
+from dashboard.environment import database, files, hosts, required
 from dashboard.environment.secrets import kept_secret
 from dashboard.environment.signing_in import *  # noqa: F403 - which Django and allauth read by their names here
 
 env = Env()
+
+_unreadable = files.take(os.environ)  # before anything is read: DATABASE_URL_FILE gives DATABASE_URL
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIRECTORY = env.path("STATE_DIRECTORY", BASE_DIR / "var")
@@ -50,13 +52,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Secrets and hosts. Only a trial on this machine generates what is missing.
 
 LOCAL = env.bool("LOCAL", EMBEDDED or DEBUG)
+required.require(os.environ, _unreadable, local=LOCAL)
 if LOCAL:
     SECRET_KEY = env.str("SECRET_KEY", "") or kept_secret(STATE_DIRECTORY / "secret-key")
     # New keys are hashed with the first pepper, and all are accepted: to change it, put a new one in front.
     KEY_PEPPER = env.list("KEY_PEPPER", []) or [kept_secret(STATE_DIRECTORY / "key-pepper")]
     _hosts = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 else:
-    required.require(os.environ)
     SECRET_KEY = env.str("SECRET_KEY")
     KEY_PEPPER = env.list("KEY_PEPPER")
     _hosts = env.list("ALLOWED_HOSTS")

@@ -25,15 +25,25 @@ SETTINGS: Final = {
 TRIAL: Final = "To try it on this machine alone, set LOCAL=1 instead: then all of this is generated."
 
 
-def require(environment: Mapping[str, str]) -> None:
-    """Check the environment; raises SystemExit with a message that names each missing or short setting."""
-    faults = {
-        name: fault for name in SETTINGS if (fault := _fault(name, environment.get(name, "").strip(" ,")))
+def require(environment: Mapping[str, str], files: Mapping[str, str], *, local: bool) -> None:
+    """Check the environment; raises SystemExit with a message that names all that is missing or wrong.
+
+    `files` has what is wrong with files of secrets (dashboard.environment.files), by the variable that names
+    one. A trial on this machine (`local`) requires no setting.
+    """
+    missing = {
+        name: fault
+        for name in ({} if local else SETTINGS)
+        if f"{name}_FILE" not in files and (fault := _fault(name, environment.get(name, "").strip(" ,")))
     }
-    if faults:
-        parts = [f"{name} {fault}: it {SETTINGS[name][0]}." for name, fault in faults.items()]
-        lines = [f"  {part}\n      {SETTINGS[name][1]}" for part, name in zip(parts, faults, strict=True)]
-        raise SystemExit("\n".join(["Lookout cannot start: the environment lacks settings.", *lines, TRIAL]))
+    lines = [f"  {name} {fault}." for name, fault in files.items()]
+    lines += [
+        f"  {name} {fault}: it {SETTINGS[name][0]}.\n      {SETTINGS[name][1]}"
+        for name, fault in missing.items()
+    ]
+    if lines:
+        trial = [TRIAL] if missing else []
+        raise SystemExit("\n".join(["Lookout cannot start: the environment lacks settings.", *lines, *trial]))
 
 
 def _fault(name: str, value: str) -> str:

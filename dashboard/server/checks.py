@@ -5,14 +5,12 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Tags, register
 from django.core.checks import Warning as Caution
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from devices.ingest import proxy_check
-from fleets.postgres.checks import text_checks
-
-OLDEST_POSTGRESQL = 150000
+from fleets.postgres.checks import server_checks, write_checks
 
 
 @register(Tags.database)
@@ -25,16 +23,11 @@ def database_checks(
         connection = connections[alias]
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT current_setting('server_version_num')::int, rolsuper,"
-                " has_schema_privilege(current_schema(), 'CREATE')"
+                "SELECT rolsuper, has_schema_privilege(current_schema(), 'CREATE')"
                 " FROM pg_roles WHERE rolname = current_user"
             )
-            version, superuser, creates = cursor.fetchone()
-            messages += text_checks(cursor)
-        if version < OLDEST_POSTGRESQL:
-            messages.append(
-                Error("PostgreSQL is older than 15.", hint="Upgrade to 15 or newer.", id="dashboard.E001")
-            )
+            superuser, creates = cursor.fetchone()
+            messages += server_checks(cursor) + write_checks(cursor)
         if superuser or (creates and settings.DATABASE_ROLE == "application"):
             messages.append(
                 Caution(

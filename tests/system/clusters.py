@@ -43,20 +43,20 @@ class Database:
             "PYTHONUNBUFFERED": "1",
         }
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """One of our programs: the arguments of Python. Standard error comes with standard output."""
         return subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=self.environment,
+            env=self.environment | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, *arguments: str) -> tuple[int, str]:
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """The same to its end: its exit code and what it said."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, **environment)
         said, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, said
 

@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 import pytest
 
-from fleets.postgres import name_order
+from fleets.postgres import name_order, refusals
 from tests.fleets.postgres.test_name_order import IN_ORDER
 from tests.system.clusters import PATIENCE, Cluster, a_cluster
 
@@ -86,6 +86,21 @@ def test_of_a_database_that_knows_few_letters_check_and_start_warn(cluster: Clus
         assert any(LETTERS in line for line in process.stdout)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=PATIENCE)
+
+
+def test_a_server_that_only_reads_has_no_role_or_no_database_is_told_in_a_sentence(cluster: Cluster) -> None:
+    database = cluster.database("only_read", "ENCODING 'UTF8' LOCALE 'C.UTF-8'")
+    cluster.execute("ALTER DATABASE only_read SET default_transaction_read_only = on")
+    code, said = database.run("manage.py", "migrate")
+    assert (code, "(dashboard.E011)" in said, "accepts no writes" in said) == (1, True, True), said
+    primary = "?target_session_attrs=read-write&"
+    for wrong, why in {
+        database.url("lookout_owner").replace("?", primary): refusals.READ_ONLY,
+        database.url("nobody"): refusals.NO_ROLE,
+        database.url("lookout_owner").replace("only_read", "nowhere"): refusals.NO_DATABASE,
+    }.items():
+        code, said = database.run("manage.py", "migrate", DATABASE_URL=wrong, DATABASE_OWNER_URL=wrong)
+        assert (code, said.splitlines()[-1], "Traceback" in said) == (1, why, False), said
 
 
 def until_it_answers(url: str) -> None:
