@@ -34,5 +34,5 @@ def examples(thorough: int) -> int:
 
 
 def in_turn(values: tuple[T, ...], turn: int) -> tuple[T, ...]:
-    """All values in a thorough run, else a third of them, which `turn` (0, 1 or 2) selects."""
-    return values if CHOSEN == THOROUGH else values[turn % 3 :: 3]
+    """All values in a thorough run, else one in SHARE of them, which `turn` (any number) selects."""
+    return values if CHOSEN == THOROUGH else values[turn % SHARE :: SHARE]

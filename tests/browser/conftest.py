@@ -24,7 +24,8 @@ ARGUMENTS = (
 ASK_EVERY = """document.addEventListener("readystatechange", () => {{
   for (const region of document.querySelectorAll("[data-every]")) region.dataset.every = "{}";
 }})"""
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The first draws the same pages without the windows around them, in a third of the time of the others.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def find_chromium() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +36,8 @@ WALKS: Final = {
     "account": states.ACCOUNT,
     "changes": states.CHANGES,
 }
+# Looked at in every run: the pages that people are on most, and one of each kind.
+FEW: Final = {"sign-in", "fleets", "attention", "devices-filtered", "device-online", "alert-rule", "invite"}
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 WIDTHS: Final = (1440, 1024, 820, 390, 320)
 # What a narrow page may break that a wide one keeps to.
@@ -82,16 +85,32 @@ def account(tmp_path: Path) -> demo.Account:
     return account
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("walk", WALKS)
 def test_everybody_can_use_every_page_and_it_fits(
     context: BrowserContext, account: demo.Account, walk: str
 ) -> None:
     """axe-core finds nothing, in both themes and on a phone; nothing scrolls sideways, down to 320 px."""
+    assert wrong_with(WALKS[walk], context, account) == {}
+
+
+def test_everybody_can_use_the_pages_that_people_are_on_most(
+    context: BrowserContext, account: demo.Account
+) -> None:
+    few = [state for walk in WALKS.values() for state in walk if state.name in FEW]
+    assert {state.name for state in few} == FEW
+    assert wrong_with(few, context, account) == {}
+
+
+def wrong_with(
+    walk: Iterable[states.State], context: BrowserContext, account: demo.Account
+) -> dict[str, list[Any]]:
+    """What is wrong with each of these states, by its name, of those with which something is."""
     user, inside, wrong = User.objects.get(username=account.user), False, {}
     seen: dict[str, set[str]] = defaultdict(set)
     page = context.new_page()  # one for all: it has the checker from the start
     page.add_init_script(source())
-    for state in WALKS[walk]:
+    for state in walk:
         if state.only_in_a_demo:
             continue
         if state.signed_in != inside:
@@ -103,7 +122,7 @@ def test_everybody_can_use_every_page_and_it_fits(
         page.set_viewport_size(WIDE)
         state.reach(Visit(page, account.user, account.password))
         wrong[state.name] = faults(page, seen)
-    assert {name: found for name, found in wrong.items() if found} == {}
+    return {name: found for name, found in wrong.items() if found}
 
 
 def faults(page: Page, seen: dict[str, set[str]]) -> list[Any]:

@@ -140,6 +140,7 @@ def frozen(page: Page, expected: dict[str, Status], names: set[str], reason: str
     expect(page.locator("main")).to_contain_text(FROZEN_FOR[reason])
 
 
+@pytest.mark.thorough
 def test_all_nine_are_made_and_undone(
     context: BrowserContext, page: Page, fleet: Fleet, virtual: Virtual
 ) -> None:

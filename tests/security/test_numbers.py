@@ -1,6 +1,6 @@
 """No number breaks a page, whichever filter or field it stands in, however long and however it is written.
 
-A thorough run (tests/examples.py) tries each of the numbers everywhere, a quick one a third of them, which
+A thorough run (tests/examples.py) tries each of the numbers everywhere, a quick one a fifth of them, which
 differs from page to page and from field to field. The addresses come from the URL configuration
 (tests/access/urls.py), the filters from what each page reads, the fields from its forms.
 """

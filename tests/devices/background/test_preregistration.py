@@ -77,6 +77,7 @@ def test_the_audit_log_has_one_line_for_all(fleet: Fleet, operator: User) -> Non
     assert list(behind.order_by("pk").values_list("subject_id", flat=True)) == list(devices)
 
 
+@pytest.mark.thorough
 def test_ten_thousand_devices(fleet: Fleet, operator: User) -> None:
     lines = [Line(number, make_uuid(), f"pump-{number}") for number in range(2, 10_002)]
     job = make(fleet, operator, *lines)

@@ -224,6 +224,7 @@ def test_what_a_vpn_server_asks_has_an_end_too() -> None:
     assert answers == [401] * most + [429] * 100
 
 
+@pytest.mark.thorough
 def test_what_is_remembered_is_bounded() -> None:
     """A flood of different keys from different addresses, good ones and wrong ones."""
     gate = Gate()
