@@ -5,7 +5,7 @@ from django.urls import include, path, register_converter
 
 from dashboard.http import kept_forms, scope
 from dashboard.pages import welcome
-from dashboard.pages.settings import notifications
+from dashboard.pages.settings import followed, notifications
 from dashboard.urls import converters
 
 register_converter(converters.Uuid, "device")
@@ -18,6 +18,7 @@ urlpatterns = [
     path("", include("dashboard.urls.incidents")),
     path("", include("dashboard.account.urls")),
     path("account/notifications/", notifications.notifications, name="account-notifications"),
+    path("account/notifications/<slug:organization>/", followed.followed, name="account-followed"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", scope.theme, name="theme"),
     path("session/", kept_forms.session, name="session"),

@@ -1,17 +1,17 @@
-"""What a person wants of alerts: quiet hours, and whether e-mail of an organization. Each person says it."""
+"""What a person wants of alerts, as they say themselves: quiet hours, and e-mail of which rules."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from devices import clock
 from devices.alerts import hours, looking
 from devices.alerts.hours import Hours
-from devices.models import Follow, QuietHours
+from devices.models import AlertRule, AlertTarget, Follow, QuietHours, Severity
 from fleets.access import roles
 from fleets.models import Membership, Organization, Role
 
@@ -35,13 +35,58 @@ def keep_quiet(
 
 @transaction.atomic
 def want_email(*, actor: Person, organization: Organization, email: bool) -> None:
-    """Send this person mail of the organization's alerts, or none. Raises PermissionDenied."""
+    """Send this person mail of the organization's alerts, or none but what they follow.
+
+    Raises PermissionDenied.
+    """
     roles.require(actor, Role.OBSERVER, organization)
-    general: dict[str, Any] = {"organization": organization, "rule": None, "view": None, "severity": ""}
-    if email:
-        Follow.objects.filter(person_id=actor.pk, **general).delete()
+    write(actor.pk, organization, email=None if email else False)
+
+
+@transaction.atomic
+def follow(*, actor: Person, organization: Organization, rule: AlertRule, email: bool | None) -> None:
+    """Send this person mail of a rule in any case, or never; None: where a step of it names their role.
+
+    Raises PermissionDenied, also for a rule of another organization.
+    """
+    roles.require(actor, Role.OBSERVER, organization)
+    if rule.organization_id != organization.pk:
+        raise PermissionDenied("This rule belongs to another organization.")
+    write(actor.pk, organization, rule=rule, email=email)
+
+
+@transaction.atomic
+def follow_severity(*, actor: Person, organization: Organization, severity: str) -> None:
+    """Send this person mail of all rules of this severity or a higher one; "": of none for that reason.
+
+    Raises PermissionDenied.
+    """
+    roles.require(actor, Role.OBSERVER, organization)
+    mine = Follow.objects.filter(person_id=actor.pk, organization=organization, rule=None, view=None)
+    mine.exclude(severity="").delete()
+    if severity:
+        write(actor.pk, organization, severity=Severity(severity), email=True)
+
+
+def write(
+    person: int,
+    organization: Organization,
+    *,
+    email: bool | None,
+    rule: AlertRule | None = None,
+    severity: str = "",
+) -> None:
+    """Write that a person, by primary key, wants this mail, or not; None: that they say nothing of it.
+
+    What kept their own address from being sent to is forgotten, so that it is tried again.
+    """
+    about: dict[str, Any] = {"organization": organization, "rule": rule, "view": None, "severity": severity}
+    if email is None:
+        Follow.objects.filter(person_id=person, **about).delete()
     else:
-        Follow.objects.update_or_create(person_id=actor.pk, **general, defaults={"email": False})
+        Follow.objects.update_or_create(person_id=person, **about, defaults={"email": email})
+    own = AlertTarget.objects.filter(organization=organization, person_id=person)
+    own.filter(state=AlertTarget.State.PAUSED).update(state=AlertTarget.State.NEW, refused_in_row=0)
 
 
 def quiet_of(person: Person) -> tuple[Hours | None, bool]:
@@ -50,11 +95,3 @@ def quiet_of(person: Person) -> tuple[Hours | None, bool]:
     if found is None:
         return None, True
     return hours.read({"zone": found.zone, "weekly": found.weekly}), found.critical_passes
-
-
-def without_email(person: Person, organizations: Iterable[Organization]) -> set[int]:
-    """Those of the organizations, by primary key, of whose alerts the person takes no mail."""
-    general = Follow.objects.filter(
-        person_id=person.pk, organization__in=organizations, rule=None, view=None, severity="", email=False
-    )
-    return set(general.values_list("organization", flat=True))

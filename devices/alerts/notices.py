@@ -65,7 +65,7 @@ def tell_missed(incidents: Collection[Incident], since: datetime, at: Moment) ->
 def _missed(incidents: Collection[Incident], at: Moment) -> Counter[AlertTarget]:
     """How many of these incidents each target would have been told of, and nothing holds."""
     found = list(Incident.objects.filter(pk__in=[one.pk for one in incidents]).select_related("organization"))
-    steps = steps_of(cases := cases_of(found))
+    steps = steps_of(cases := cases_of(found), at.at)
     held, number = holds.read(found, {step.target for step in steps}, at), Counter[AlertTarget]()
     for case in cases:
         of_rules = {rule.pk for rule in case.rules}

@@ -58,7 +58,7 @@ def taken(
         "reason": reason,
         "as_of": _time(at.at),
         "severity": incident.severity,
-        "rules": [{"name": rule.name, "severity": rule.severity} for rule in rules],
+        "rules": [{"uuid": str(rule.uuid), "name": rule.name, "severity": rule.severity} for rule in rules],
         "summary": sentence_of(incident, counts, at.at, devices),
         "cause": {
             "kind": KINDS[incident.kind],

@@ -51,7 +51,7 @@ def _tell(incidents: Sequence[Incident], at: Moment) -> None:
     cases = cases_of(incidents)
     for case in cases:
         end_acknowledgement(case, at)
-    steps = steps_of(cases)
+    steps = steps_of(cases, at.at)
     known, numbers = known_of(incidents)
     targets = targets_of(steps, known)
     round_ = _Round(at, holds.read(incidents, targets.values(), at), known, numbers)

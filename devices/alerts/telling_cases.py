@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from devices.alerts import acknowledging, holds, told
 from devices.alerts.decision import Known, Now, grown
+from devices.alerts.own_steps import own_steps
 from devices.clock import Moment
 from devices.models import AlertMessage, AlertRule, AlertStep, AlertTarget, Incident, Told
 from devices.models import IncidentMember as Member
@@ -74,9 +75,11 @@ def end_acknowledgement(case: Case, at: Moment) -> None:
         case.again_at.append(until)
 
 
-def steps_of(cases: Sequence[Case]) -> list[AlertStep]:
-    rules = {rule.pk for case in cases for rule in case.rules}
-    return list(AlertStep.objects.filter(rule__in=rules).select_related("target"))
+def steps_of(cases: Sequence[Case], at: datetime) -> list[AlertStep]:
+    """The steps of their rules, and those by which people are told alone, which are not saved."""
+    rules = {rule.pk: rule for case in cases for rule in case.rules}
+    steps = list(AlertStep.objects.filter(rule__in=rules).select_related("target"))
+    return [*steps, *own_steps(list(rules.values()), steps, at)] if rules else []
 
 
 def known_of(incidents: Sequence[Incident]) -> tuple[dict[Pair, Known], dict[Pair, int]]:

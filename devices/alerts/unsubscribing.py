@@ -1,51 +1,59 @@
-"""That a person wants no mail of an organization's alerts, said by a link in such a mail."""
+"""That a person wants no mail of some rules, or of all alerts, said by a link in such a mail."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from django.core import signing
 from django.db import transaction
 
-from devices.alerts import rendering
-from devices.models import Follow
+from devices.alerts import follows, rendering
+from devices.models import AlertRule
 from fleets.models import Membership, Organization
 
 SALT: Final = "lookout.alerts.unsubscribe"
 PATH: Final = "/unsubscribe/"
 
 
-def link(person: int, organization: int) -> str:
+@dataclass(frozen=True)
+class Meant:
+    """What a link means: mail to a person, by primary key, of these rules; without rules: of all alerts."""
+
+    person: int
+    organization: Organization
+    rules: list[AlertRule]
+
+
+def link(person: int, organization: int, rules: Collection[AlertRule] = ()) -> str:
     """The address by which a person, who need not be signed in, says so."""
-    return rendering.whole(f"{PATH}{signing.dumps([person, organization], salt=SALT)}/")
+    said = [person, organization, sorted(rule.pk for rule in rules)]
+    return rendering.whole(f"{PATH}{signing.dumps(said, salt=SALT)}/")
 
 
-def read(token: str) -> tuple[int, Organization] | None:
-    """The person, by primary key, and the organization that a link means; None: this site did not sign it."""
+def read(token: str) -> Meant | None:
+    """What a link means; None: this site did not sign it, or the rules or the membership are no more."""
     try:
-        person, organization = signing.loads(token, salt=SALT)
+        person, organization, *named = signing.loads(token, salt=SALT)
     except (signing.BadSignature, ValueError):
         return None
     found = Membership.objects.filter(user=person, organization=organization).select_related("organization")
-    return next(((person, membership.organization) for membership in found), None)
+    membership = found.first()
+    wanted = [pk for some in named for pk in some]
+    rules = list(AlertRule.objects.filter(organization=organization, pk__in=wanted))
+    if membership is None or (wanted and not rules):
+        return None
+    return Meant(person, membership.organization, rules)
 
 
 @transaction.atomic
-def unsubscribe(*, token: str, at: datetime) -> Organization | None:
-    """Send this person no more mail of these alerts. None: the link is not one of ours."""
+def unsubscribe(*, token: str, at: datetime) -> Meant | None:
+    """Send this person no more mail of what the link means. None: the link is not one of ours."""
     meant = read(token)
-    if meant is None:
-        return None
-    person, organization = meant
-    Follow.objects.update_or_create(**_general(person, organization.pk), defaults={"email": False})
-    return organization
-
-
-def wants_no_mail(person: int, organization: int) -> bool:
-    """Whether this person takes no mail of this organization's alerts at all."""
-    return Follow.objects.filter(**_general(person, organization), email=False).exists()
-
-
-def _general(person: int, organization: int) -> dict[str, Any]:
-    return {"person_id": person, "organization_id": organization, "rule": None, "view": None, "severity": ""}
+    if meant is not None:
+        about: Sequence[AlertRule | None] = meant.rules or [None]
+        for rule in about:
+            follows.write(meant.person, meant.organization, rule=rule, email=False)
+    return meant

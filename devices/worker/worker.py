@@ -18,7 +18,6 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import DatabaseError
-from django.db import connection as database
 from procrastinate import App, JobContext, PsycopgConnector, RetryStrategy
 from procrastinate.contrib.django import DjangoApp
 from procrastinate.exceptions import ConnectorException
@@ -27,9 +26,7 @@ from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 
 from devices import clock, jobs
-from devices.alerts import delivery, handing, transports, unreachable
-from devices.alerts.transports.envelope import Envelope
-from devices.alerts.transports.envelope import Result as Delivered
+from devices.alerts import delivery, handing, unreachable
 from devices.integrity import nightly
 from devices.jobs import runner
 from devices.models import Job
@@ -167,15 +164,9 @@ def do(context: JobContext, job: str) -> None:
 def deliver(context: JobContext, target: int) -> None:
     """Send what is due to the target with this primary key, and have it looked at again when more is."""
     with availability.connected():
-        again_at = delivery.deliver(target, send=send, stopping=context.should_abort)
+        again_at = delivery.deliver(target, stopping=context.should_abort)
         if again_at is not None:
             handing.wake([target], again_at)
-
-
-def send(envelope: Envelope) -> Delivered:
-    """Send a message; no connection to the database waits for the receiver meanwhile."""
-    database.close()
-    return transports.send(envelope)
 
 
 def tell_owners(target: int) -> None:

@@ -39,6 +39,15 @@ def drop() -> None:
     connection.close()
 
 
+def let_go() -> None:
+    """Give the connection of this thread back while it waits for something else; not within a transaction.
+
+    The next query takes one again.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 @contextmanager
 def connected() -> Iterator[None]:
     """A block of a thread without requests that uses the database: its connection is checked before.

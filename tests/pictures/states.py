@@ -160,6 +160,7 @@ OURS: Final = (
 ACCOUNT: Final = (
     State("account", at("/account/")),
     State("account-notifications", at("/account/notifications/")),
+    State("account-followed", at(f"/account/notifications/{ORGANIZATION}/")),
     State("account-password", at("/account/password/")),
     State("account-email", at("/account/email/")),
     State("account-factors", at("/account/factors/")),

@@ -31,14 +31,13 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt  # a mail program posts it by itself (RFC 8058)
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """Send the person of the link no more mail of this organization's alerts."""
+    """Send the person of the link no more mail of these rules, or of this organization's alerts."""
     if request.method == "POST":
-        organization = unsubscribing.unsubscribe(token=token, at=clock.now())
+        meant = unsubscribing.unsubscribe(token=token, at=clock.now())
     else:
         meant = unsubscribing.read(token)
-        organization = meant[1] if meant else None
-    context = {"organization": organization, "done": request.method == "POST"}
-    return _shown(request, "alerts/unsubscribe.html", context, found=organization is not None)
+    context = {"meant": meant, "done": request.method == "POST"}
+    return _shown(request, "alerts/unsubscribe.html", context, found=meant is not None)
 
 
 def _shown(

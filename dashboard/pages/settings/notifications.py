@@ -17,6 +17,7 @@ from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.scope_form import CHECK
 from dashboard.pages.parts.weekly_form import WeeklyForm
 from devices.alerts import follows
+from devices.alerts.wishes import wishes_of
 from fleets.models import Organization
 
 
@@ -48,7 +49,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
     user, shown = person(request), context(request, "notifications")
     organizations = list(shown["scope"].organizations)
     quiet, critical = follows.quiet_of(user)
-    without = follows.without_email(user, organizations)
+    without = {one.pk for one in organizations if wishes_of(user.pk, one.pk).nothing}
     wanted = [organization.slug for organization in organizations if organization.pk not in without]
     form = MailForm(organizations, request.POST or None, {"email": wanted, "critical_passes": critical})
     hours = WeeklyForm(quiet, timezone.get_current_timezone_name(), request.POST or None)

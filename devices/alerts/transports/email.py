@@ -12,16 +12,18 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 
-from devices.alerts import unsubscribing
+from devices.alerts import unsubscribing, wishes
 from devices.alerts.transports.envelope import Envelope, Field, Outcome, Result
 from fleets.access import roles
 from fleets.models import Role
+from fleets.postgres import availability
 
 if TYPE_CHECKING:
     from fleets.actor import Person
 
 FIELDS: Final = (Field("address", "E-mail address", "A link that is sent there must be opened first."),)
 WHOLE: Final = 30.0  # seconds of an attempt
+NOT_TAKEN: Final = "This person is no member with a confirmed address, or takes no mail of this."
 NO_MAIL: Final = "This site sends no mail. Its setting EMAIL_HOST names the mail server."
 
 
@@ -29,29 +31,30 @@ def send(envelope: Envelope) -> Result:
     """Send it to the target's person, if they are still a member, or to its confirmed address."""
     target = envelope.target
     if target.person is not None:
-        if not may_receive(target.person, Role.OBSERVER, target.organization_id):
-            return Result(
-                Outcome.REFUSED, "This person is no member of the organization with a confirmed address."
-            )
+        if not may_receive(target.person, Role.OBSERVER, envelope):
+            return Result(Outcome.REFUSED, NOT_TAKEN)
         return send_to_person(envelope, target.person)
     if target.confirmed_at is None:
         return Result(Outcome.REFUSED, "Nobody has confirmed the address yet.")
     return post(envelope, envelope.value("address"), str(target.pk))
 
 
-def may_receive(person: Person, role: Role, organization: int) -> bool:
-    """Whether this person has the role now and an address that is theirs, and takes mail of alerts."""
+def may_receive(person: Person, role: Role, envelope: Envelope) -> bool:
+    """Whether this person has the role now and an address that is theirs, and takes mail of this."""
+    organization = envelope.target.organization_id
     return (
         person.email_is_proven
         and roles.still_has(person.pk, role, organization)
-        and not unsubscribing.wants_no_mail(person.pk, organization)
+        and any(wishes.takes(person, organization, message) for message in envelope.messages)
     )
 
 
 def send_to_person(envelope: Envelope, person: Person) -> Result:
     """Send it to this person's address, with times in their zone and a link by which they get no more."""
     zone = getattr(person, "time_zone", "")
-    link = unsubscribing.link(person.pk, envelope.target.organization_id)
+    organization = envelope.target.organization_id
+    rules = wishes.rules_of(envelope.messages, organization)
+    link = unsubscribing.link(person.pk, organization, rules)
     recipient = f"{envelope.target.pk}-{person.pk}"
     return post(envelope, person.email, recipient, zone=ZoneInfo(zone) if zone else None, unsubscribe=link)
 
@@ -92,7 +95,11 @@ def headers(envelope: Envelope, recipient: str, unsubscribe: str) -> dict[str, s
 
 
 def posted(mail: EmailMultiAlternatives) -> Result:
-    """Hand a mail to the mail server, within WHOLE seconds, and say how that ended."""
+    """Hand a mail to the mail server, within WHOLE seconds, and say how that ended.
+
+    No connection to the database waits for it.
+    """
+    availability.let_go()
     connection = get_connection()
     alarm = threading.Timer(WHOLE, hang_up, [connection])
     alarm.start()

@@ -15,6 +15,7 @@ from devices.alerts import outbound, rendering, secrets
 from devices.alerts.outbound import Answer, Request
 from devices.alerts.rendering import Text
 from devices.models import AlertMessage, AlertTarget
+from fleets.postgres import availability
 
 SHOWN: Final = 500  # bytes of an answer that people are shown
 GONE: Final = 410
@@ -99,9 +100,14 @@ class Envelope:
 
 
 def by_http(build: Callable[[Envelope], Request], envelope: Envelope) -> Result:
-    """Send the request that `build` makes of the envelope, and say how that ended."""
+    """Send the request that `build` makes of the envelope, and say how that ended.
+
+    No connection to the database waits for the receiver.
+    """
     try:
-        answer = outbound.send(build(envelope))
+        request = build(envelope)
+        availability.let_go()
+        answer = outbound.send(request)
     except outbound.NotAllowed as error:
         return Result(Outcome.REFUSED, str(error))
     except outbound.Unreachable as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from devices.alerts import own_steps
 from devices.alerts.transports import email
 from devices.alerts.transports.envelope import Envelope, Outcome, Result
+from devices.models import AlertMessage
 from fleets.models import Membership, Role
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 FIELDS: Final = ()
 NOBODY: Final = "Nobody with this role takes mail at a confirmed address."
+EACH_ALONE: Final = "Each person with this role is told at their own address."
 
 
 def send(envelope: Envelope) -> Result:
@@ -32,16 +35,22 @@ def send(envelope: Envelope) -> Result:
                 envelope.took(person.pk)
         results.append(result)
     if not results:
-        return Result(Outcome.REFUSED, NOBODY)
+        alone = own_steps.told_alone(envelope.target.organization_id)
+        return Result(Outcome.ACCEPTED, EACH_ALONE) if alone else Result(Outcome.REFUSED, NOBODY)
     order = (Outcome.FAILED, Outcome.ACCEPTED, Outcome.REFUSED)
     return min(results, key=lambda result: order.index(result.outcome))
 
 
 def recipients(envelope: Envelope) -> Iterator[Person]:
-    """Who has the role at this moment, with a confirmed address."""
+    """Who has the role at this moment, with a confirmed address, and is not told alone.
+
+    A test is for whoever is told alone, too.
+    """
     target = envelope.target
+    is_test = envelope.message.kind == AlertMessage.Kind.TEST
+    alone = set[int]() if is_test else own_steps.told_alone(target.organization_id)
     role = Role(target.role)
     members = Membership.objects.filter(organization=target.organization_id).select_related("user")
     for membership in members.order_by("pk"):
-        if email.may_receive(membership.user, role, target.organization_id):
+        if membership.user_id not in alone and email.may_receive(membership.user, role, envelope):
             yield membership.user

@@ -8,8 +8,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from dashboard.models import User
-from devices.alerts import confirming, unsubscribing
-from devices.models import AlertTarget
+from devices.alerts import confirming, rules, unsubscribing
+from devices.alerts.wishes import wishes_of
+from devices.models import AlertRule, AlertTarget
 from fleets.models import Role
 from tests.devices.alerts.sending import make_target
 from tests.factories import make_member, make_organization
@@ -50,10 +51,24 @@ def test_a_person_receives_no_more(target: AlertTarget, person: User) -> None:
     client = Client(enforce_csrf_checks=True)
     path = path_of(unsubscribing.link(person.pk, target.organization_id))
     assert "are sent to you by e-mail" in text_of(client.get(path))
-    assert not unsubscribing.wants_no_mail(person.pk, target.organization_id)
+    assert not wishes_of(person.pk, target.organization_id).nothing
     assert "You receive no more" in text_of(client.post(path, {"List-Unsubscribe": "One-Click"}))
-    assert unsubscribing.wants_no_mail(person.pk, target.organization_id)
-    assert not unsubscribing.wants_no_mail(person.pk, make_organization().pk)
+    assert wishes_of(person.pk, target.organization_id).nothing
+    assert not wishes_of(person.pk, make_organization().pk).nothing
+
+
+def test_a_mail_about_a_rule_ends_what_is_about_that_rule(
+    client: Client, target: AlertTarget, person: User
+) -> None:
+    rules.ship(target.organization)
+    rule = AlertRule.objects.get(shipped="offline")
+    path = path_of(unsubscribing.link(person.pk, target.organization_id, [rule]))
+    assert "Offline" in text_of(client.get(path))
+    assert "that these rules tell" in text_of(client.post(path))
+    wishes = wishes_of(person.pk, target.organization_id)
+    assert (wishes.nothing, wishes.rules) == (False, {rule.pk: False})
+    rule.delete()
+    assert client.get(path).status_code == 404  # and never all alerts
 
 
 @pytest.mark.parametrize("path", ["/confirm-target/", "/unsubscribe/"])

@@ -27,8 +27,9 @@ pytestmark = pytest.mark.django_db
 LIST_QUERIES = (
     9  # session, person, organizations, rules, steps, fleets of scopes, mutes, clock, fleets at the side
 )
-# session, person, organizations, rule, its steps (twice), mutes, targets, fleets, intervals, side, clock
-FORM_QUERIES = 12
+# session, person, organizations, rule, its steps (twice), who hears of it (3), mutes, targets, fleets,
+# intervals, side, clock
+FORM_QUERIES = 15
 
 
 @pytest.fixture

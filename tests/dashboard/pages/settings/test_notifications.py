@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from devices.alerts import unsubscribing
-from devices.models import QuietHours
+from devices.alerts import rules
+from devices.alerts.wishes import wishes_of
+from devices.models import AlertRule, Follow, QuietHours
 from fleets.models import Membership, Role
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
@@ -26,14 +27,14 @@ def test_quiet_hours_and_mail_are_kept_and_taken_back(client: Client) -> None:
     assert "Your notifications are saved." in text_of(client.post(PATH, sent, follow=True))
     quiet = QuietHours.objects.get(person=mia)
     assert (quiet.zone, quiet.weekly, quiet.critical_passes) == ("Europe/Oslo", [[0, 1320, 1440]], False)
-    assert unsubscribing.wants_no_mail(mia.pk, ours.pk)
-    assert not unsubscribing.wants_no_mail(mia.pk, theirs.pk)
+    assert wishes_of(mia.pk, ours.pk).nothing
+    assert not wishes_of(mia.pk, theirs.pk).nothing
     page = client.get(PATH)
     assert page.context["hours"]["day0"].value() == "22:00-24:00"
     assert page.context["form"]["email"].value() == ["theirs"]
     client.post(PATH, {"email": ["ours", "theirs"], "hours-zone": "Europe/Oslo"})
     assert not QuietHours.objects.exists()
-    assert not unsubscribing.wants_no_mail(mia.pk, ours.pk)
+    assert not wishes_of(mia.pk, ours.pk).nothing
 
 
 def test_what_is_refused_changes_nothing(client: Client) -> None:
@@ -46,3 +47,24 @@ def test_what_is_refused_changes_nothing(client: Client) -> None:
     page = client.post(PATH, {"email": ["far"], "hours-zone": "UTC", "hours-day0": "22:00-24:00"})
     assert "far is not one of the available choices." in text_of(page)
     assert not QuietHours.objects.exists()
+
+
+def test_rules_and_a_severity_are_followed(client: Client) -> None:
+    ours = make_organization("Ours", slug="ours")
+    rules.ship(ours)
+    mia = make_member(ours, Role.OBSERVER)
+    client.force_login(mia)
+    path = f"{PATH}ours/"
+    assert path in client.get(PATH).content.decode()
+    offline, flapping = (AlertRule.objects.get(shipped=name) for name in ("offline", "flapping"))
+    sent = {"severity": "critical", str(offline.uuid): "always", str(flapping.uuid): "never"}
+    assert client.post(path, sent)["Location"] == PATH
+    wishes = wishes_of(mia.pk, ours.pk)
+    assert (wishes.severity, wishes.rules) == ("critical", {offline.pk: True, flapping.pk: False})
+    form = client.get(path).context["form"]
+    assert form["severity"].value() == "critical"
+    assert [field.value() for field in form.of_rules if field.value()] == ["never", "always"]
+    client.post(path, {"severity": ""})
+    assert not Follow.objects.exists()
+    make_organization("Far", slug="far")
+    assert client.get(f"{PATH}far/").status_code == 404

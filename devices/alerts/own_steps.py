@@ -1,0 +1,87 @@
+"""Telling people one by one, each at their own address, instead of as everybody with a role.
+
+So it is with whoever follows something, has quiet hours or has muted something: what they know is kept for
+each of them, and is held for each of them. They receive no mail of a role any more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, Q
+
+from devices.alerts.wishes import Wishes
+from devices.models import AlertRule, AlertStep, AlertTarget, Follow, Mute, QuietHours
+from fleets.models import Membership, Role
+
+OWN = Q(kind=AlertTarget.Kind.EMAIL, person__isnull=False)
+
+
+def own_steps(rules: Collection[AlertRule], steps: Sequence[AlertStep], at: datetime) -> Iterator[AlertStep]:
+    """The steps, none of which is saved, by which people are told of these rules at their own addresses.
+
+    `steps`: those that the rules have. The targets are created where they are missing.
+    """
+    people = _people({rule.organization_id for rule in rules}, at)
+    targets = _targets(people)
+    follows: dict[tuple[int, int], list[Follow]] = defaultdict(list)
+    for follow in Follow.objects.filter(person__in={one.user_id for one in people}):
+        follows[follow.person_id, follow.organization_id].append(follow)
+    for one in people:
+        key = (one.user_id, one.organization_id)
+        wishes = Wishes(follows[key])
+        for rule in rules:
+            if rule.organization_id == one.organization_id:
+                for after in _after(rule, wishes.of(rule), Role(one.role), steps):
+                    yield AlertStep(rule=rule, target=targets[key], after=after)
+
+
+def _after(rule: AlertRule, wish: bool | None, role: Role, steps: Sequence[AlertStep]) -> set[int]:  # noqa: FBT001
+    """After how many seconds each a person with this role is told of a rule."""
+    if wish is False:
+        return set()
+    by_role = {
+        step.after
+        for step in steps
+        if step.rule_id == rule.pk
+        and step.target.kind == AlertTarget.Kind.ROLE
+        and step.target.enabled
+        and role.includes(Role(step.target.role))
+    }
+    return by_role | {0} if wish else by_role
+
+
+def told_alone(organization: int) -> set[int]:
+    """The people, by primary key, who are told at their own address."""
+    own = AlertTarget.objects.filter(OWN, organization=organization).values_list("person", flat=True)
+    return {person for person in own if person}
+
+
+def _people(organizations: Collection[int], at: datetime) -> list[Membership]:
+    """Who is told alone: whoever was, and whoever says something now that is about one person."""
+    person = {"person": OuterRef("user")}
+    here = person | {"organization": OuterRef("organization")}
+    alone = Q(Exists(AlertTarget.objects.filter(OWN, **here))) | Q(Exists(Follow.objects.filter(**here)))
+    alone |= Q(Exists(QuietHours.objects.filter(**person)))
+    alone |= Q(Exists(Mute.objects.filter(**here, until__gt=at)))
+    members = Membership.objects.filter(alone, organization__in=organizations)
+    return list(members.select_related("user", "organization").order_by("pk"))
+
+
+def _targets(people: Sequence[Membership]) -> dict[tuple[int, int], AlertTarget]:
+    """By person and organization: their own targets, created where they are missing."""
+    there = AlertTarget.objects.filter(OWN, person__in={one.user_id for one in people})
+    found = {(target.person_id or 0, target.organization_id): target for target in there}
+    missing = [one for one in people if (one.user_id, one.organization_id) not in found]
+    new = AlertTarget.objects.bulk_create(
+        AlertTarget(
+            organization=one.organization,
+            person=one.user,
+            kind=AlertTarget.Kind.EMAIL,
+            name=one.user.get_username()[:60],
+        )
+        for one in missing
+    )
+    return found | {(target.person_id or 0, target.organization_id): target for target in new}

@@ -1,0 +1,87 @@
+"""Whether a person wants mail of a rule: what they say of it, of its severity, of all, in this order."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from devices.alerts.cases import WORST_FIRST
+from devices.models import AlertMessage, AlertRule, AlertStep, AlertTarget, Follow
+from fleets.access import roles
+from fleets.models import Membership, Role
+
+if TYPE_CHECKING:
+    from fleets.actor import Person
+
+
+class Wishes:
+    """What one person follows in one organization."""
+
+    def __init__(self, follows: Iterable[Follow]) -> None:
+        self.rules: Mapping[int, bool] = {one.rule_id: one.email for one in follows if one.rule_id}
+        self.severity = next((one.severity for one in follows if one.severity and one.email), "")
+        general = (one for one in follows if not (one.rule_id or one.view_id or one.severity))
+        self.nothing = any(not one.email for one in general)
+
+    def of(self, rule: AlertRule) -> bool | None:
+        """Whether mail of this rule is wanted; None: where a step of it names their role."""
+        if rule.pk in self.rules:
+            return self.rules[rule.pk]
+        if self.severity and WORST_FIRST[rule.severity] <= WORST_FIRST[self.severity]:
+            return True
+        return False if self.nothing else None
+
+
+def wishes_of(person: int, organization: int) -> Wishes:
+    """What a person follows in an organization. One query."""
+    return Wishes(list(Follow.objects.filter(person_id=person, organization=organization)))
+
+
+def takes(person: Person, organization: int, message: AlertMessage) -> bool:
+    """Whether a member takes mail of this message now.
+
+    Of one of its rules they want it, or have a role that a step of it names. A message about no rule is taken
+    unless they want no mail at all.
+    """
+    rules = rules_of([message], organization)
+    wishes = wishes_of(person.pk, organization)
+    if not rules:
+        return not wishes.nothing
+    named = _named(person, organization, rules)
+    wanted = {rule.pk: wishes.of(rule) for rule in rules}
+    return any(wish or (wish is None and rule in named) for rule, wish in wanted.items())
+
+
+def hearers(rule: AlertRule) -> list[str]:
+    """The names of the people who are mailed of a rule now, by a step or as they follow it. Three queries."""
+    steps = AlertStep.objects.filter(rule=rule, target__kind=AlertTarget.Kind.ROLE, target__enabled=True)
+    named = [Role(step.target.role) for step in steps.select_related("target")]
+    follows: dict[int, list[Follow]] = defaultdict(list)
+    for follow in Follow.objects.filter(organization=rule.organization_id):
+        follows[follow.person_id].append(follow)
+    members = Membership.objects.filter(organization=rule.organization_id, user__is_active=True)
+    found = []
+    for one in members.select_related("user").order_by("user__username"):
+        wish, has = Wishes(follows[one.user_id]).of(rule), Role(one.role)
+        if wish is None:
+            wish = any(has.includes(role) for role in named)
+        if wish and one.user.email_is_proven:
+            found.append(one.user.get_username())
+    return found
+
+
+def rules_of(messages: Iterable[AlertMessage], organization: int) -> list[AlertRule]:
+    """The rules of the organization that these messages are about, without those deleted since."""
+    named = {rule.get("uuid") for message in messages for rule in message.snapshot.get("rules", ())}
+    return list(AlertRule.objects.filter(organization=organization, uuid__in=named - {None}))
+
+
+def _named(person: Person, organization: int, rules: Collection[AlertRule]) -> set[int]:
+    """Those of the rules, by primary key, of which a step names a role that the person has."""
+    steps = AlertStep.objects.filter(rule__in=rules, target__kind=AlertTarget.Kind.ROLE)
+    return {
+        step.rule_id
+        for step in steps.select_related("target")
+        if roles.still_has(person.pk, Role(step.target.role), organization)
+    }
