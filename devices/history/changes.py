@@ -32,6 +32,7 @@ REASONS = {
     "vpn-server-back": "{vpn} server {server} reported again",
     "report": "reported by the device",
     "registered": "registered itself",
+    "mirrored": "read from its source",
     "preregistered": "preregistered",
     "deactivated": "deactivated",
     "frozen": "frozen: {reason}",

@@ -70,6 +70,8 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id, LATER
                 WHEN h.due_at = h.lost_at THEN 'late' ELSE 'lost' END AS state
 ) AS should
 WHERE d.id > %(after)s AND d.id <= %(last)s AND d.heartbeat_state <> should.state
+  -- a heartbeat that was read from a source has no deadlines
+  AND NOT (h.device_id IS NULL AND EXISTS (SELECT FROM devices_mirroreddevice m WHERE m.device_id = d.id))
 """
 # A VPN server that has sent a sign has a lease until its end is recorded with every device (domain.md, VPN).
 LEASES: Final = """

@@ -108,6 +108,9 @@ class MirroredDevice(models.Model):
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="devices", db_index=False)
     remote_id = models.BigIntegerField()  # of the device there
     status = models.CharField(max_length=50, blank=True, default="")  # its overall_status there
+    # Its note and its tags as they were read last: those of this site stay where these do not change.
+    note = models.TextField(blank=True, default="", db_default="")
+    tags = models.JSONField(default=dict, db_default={})
 
     class Meta:
         constraints = [

@@ -38,12 +38,16 @@ Outcomes = dict[int, str]  # by primary key: CHANGED, UNCHANGED, or why the devi
 
 @dataclass(frozen=True)
 class Batch:
-    """Devices of one organization, by primary key, with who acts (None: the console) and when."""
+    """Devices of one organization, by primary key, with who acts and when.
+
+    `actor` None: it is no person, but what `by` names.
+    """
 
     ids: Sequence[int]
     organization: Organization
     actor: Actor | None
     at: Moment
+    by: str = audit.CONSOLE
 
     def reason(self, slug: str) -> Jsonb:
         """The reason of a change for the history: its slug and who acts."""
@@ -175,5 +179,11 @@ def _rows(sql: str, batch: Batch, **params: Any) -> list[tuple[Any, ...]]:
 
 def _record(action: str, batch: Batch, lines: Sequence[audit.Line]) -> None:
     audit.record_all(
-        action, actor=batch.actor, organization=batch.organization, kind="device", lines=lines, at=batch.at.at
+        action,
+        actor=batch.actor,
+        organization=batch.organization,
+        kind="device",
+        lines=lines,
+        at=batch.at.at,
+        by=batch.by,
     )

@@ -29,14 +29,15 @@ def change_fleet(
     at: datetime | Moment | None = None,
     seen: str | None = None,
     tell: freezing.Tell | None = None,
+    by: str = audit.CONSOLE,
     **settings: Any,
 ) -> None:
     """Set those of the fleet's settings (fleets.services.fleets.CHANGEABLE) that are given, to valid values.
 
     A type freezes or thaws devices. The VPN's setting reaches the devices without a setting of their own. A
     poll interval is in force from each device's next poll on. `seen` is the `version` of the settings that
-    the person saw; `tell` is called with the progress of freezing. Raises PermissionDenied, and
-    ChangedMeanwhile where the settings differ from that version.
+    the person saw; `tell` is called with the progress of freezing; `by` names the actor if it is no person.
+    Raises PermissionDenied, and ChangedMeanwhile where the settings differ from that version.
     """
     at = clock.moment(at)
     locks.hold([fleet.organization_id])
@@ -60,6 +61,7 @@ def change_fleet(
         at=at.at,
         before={name: before[name] for name in after},
         after=after,
+        by=by,
     )
 
 

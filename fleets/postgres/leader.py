@@ -11,6 +11,7 @@ from django.db import connection
 
 # Keys of advisory locks.
 SETTLING = 0x736574746C65  # for `settle --watch`
+SWEEPING = 0x7377656570  # for `balena sweep --watch`
 TELLING = 0x74656C6C  # that of `tell --watch`
 MIGRATING = 0x6D6967726174  # for `migrate`
 

@@ -54,11 +54,12 @@ def create(
     name: str,
     slug: str,
     at: datetime | None = None,
+    by: str = audit.CONSOLE,
     **settings: Any,
 ) -> Fleet:
     """Create a fleet without devices; `settings` are any of CHANGEABLE, valid as a form has checked them.
 
-    Raises PermissionDenied, SlugTaken.
+    `by` names the actor if it is no person. Raises PermissionDenied, SlugTaken.
     """
     roles.require(actor, Role.ADMINISTRATOR, organization)
     with unique_violation(lambda _: SlugTaken(f"There is already a fleet {slug} on this site.")):
@@ -70,15 +71,16 @@ def create(
         subject=("fleet", slug, name),
         at=at or clock.now(),
         after=settings_of(fleet),
+        by=by,
     )
     return fleet
 
 
 @transaction.atomic
-def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> None:
+def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None, by: str = audit.CONSOLE) -> None:
     """Delete a fleet that has no devices, with its provisioning keys.
 
-    Raises PermissionDenied, HasDevices.
+    `by` names the actor if it is no person. Raises PermissionDenied, HasDevices.
     """
     # Devices that register or move wait for this lock, and then find that the fleet is gone.
     locks.hold([fleet.organization_id])
@@ -95,4 +97,5 @@ def delete(*, fleet: Fleet, actor: Actor | None, at: datetime | None = None) -> 
         subject=("fleet", fleet.slug, fleet.name),
         at=at or clock.now(),
         before=payload,
+        by=by,
     )

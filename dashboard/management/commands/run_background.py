@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from dashboard.management.commands import settle, tell
+from dashboard.management.commands import balena, settle, tell
 from devices.worker.worker import asked_to_end, keep_working
 from fleets.postgres.checks import at_start
 
@@ -18,14 +18,16 @@ Watch = Callable[[threading.Event], None]  # works until this is set, in a threa
 
 class Command(BaseCommand):
     help = (
-        "Runs `settle --watch`, `tell --watch` and `work` in one process, for a small site. Ctrl-C stops it."
+        "Runs `settle --watch`, `tell --watch`, `balena sweep --watch` and `work` in one process, for a small"
+        " site. Ctrl-C stops it."
     )
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
         at_start()
-        settling, telling = settle.Command(), tell.Command()
-        settling.quiet = telling.quiet = verbosity == 0
-        asyncio.run(run_together([settling.watch, telling.watch]))
+        commands = [settle.Command(), tell.Command(), balena.Command()]
+        for command in commands:
+            command.quiet = verbosity == 0
+        asyncio.run(run_together([command.watch for command in commands]))
 
 
 async def run_together(watches: Sequence[Watch]) -> None:
