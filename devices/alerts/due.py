@@ -24,7 +24,8 @@ SELECT LEAST(
     (SELECT min(tell_at) FROM devices_incident WHERE state = 'gathering'),
     (SELECT min(apart_at) FROM devices_incident WHERE state <> 'resolved'),
     (SELECT compared_at + %(look)s FROM devices_teller WHERE EXISTS (SELECT FROM devices_listener))
-), (SELECT min(look_at) FROM devices_incident), (SELECT ended_at FROM devices_teller)
+), (SELECT min(look_at) FROM devices_incident), teller.ended_at, teller.outage_at
+FROM (VALUES (1)) AS one(id) LEFT JOIN devices_teller teller ON teller.id = one.id
 """
 
 
@@ -32,12 +33,13 @@ SELECT LEAST(
 class Due:
     """When there is something to play and to look at, None: nothing is known.
 
-    `ended_at`: when the last round ended, if any.
+    `ended_at`: when the last round ended, if any. `outage_at`: up to which outage administrators were told.
     """
 
     play_at: datetime | None
     look_at: datetime | None
     ended_at: datetime | None
+    outage_at: datetime | None
 
     @property
     def at(self) -> datetime | None:

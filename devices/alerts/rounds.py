@@ -11,7 +11,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from devices import clock, connectivity
-from devices.alerts import due, learning, notices, recorded, telling
+from devices.alerts import due, learning, notices, outages, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
 from devices.alerts.replay import Replay
@@ -36,6 +36,8 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
     if deadlines.backlog(known).behind is not None:
         connectivity.settle(known)
     following = due.read()
+    if outages.untold(known, following.outage_at):
+        outages.tell_later(known)
     if not whole and following.nothing(known, AWAY):
         if not following.nothing(known, due.ROUND_EVERY):
             due.conclude(known)

@@ -49,6 +49,8 @@ class Teller(models.Model):
     concluded_at = models.DateTimeField(null=True)  # up to where the last round decided; null: there was none
     ended_at = models.DateTimeField(null=True)  # when the last round ended
     compared_at = models.DateTimeField(null=True)  # when members were last compared with devices
+    # The end of the newest outage of ours of which site administrators were told, if it was long.
+    outage_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(name="teller_once", condition=Q(id=1))]

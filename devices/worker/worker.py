@@ -26,7 +26,7 @@ from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 
 from devices import clock, jobs
-from devices.alerts import delivery, handing, unreachable
+from devices.alerts import delivery, handing, outages, unreachable
 from devices.integrity import nightly
 from devices.jobs import runner
 from devices.models import Job
@@ -48,7 +48,7 @@ SPARE_THREADS: Final = 6  # for what else this process does in threads
 LOOK_INTO_JOBS: Final = 20.0
 LOOK_INTO_DELIVERIES: Final = 5.0
 JOBS_QUEUE: Final = "default"  # procrastinate's name for the queue of what names no other
-TELLING_OWNERS: Final = RetryStrategy(max_attempts=10, exponential_wait=5)  # 5 s, 25 s, 2 min, ...
+TELLING_PEOPLE: Final = RetryStrategy(max_attempts=10, exponential_wait=5)  # 5 s, 25 s, 2 min, ...
 NIGHTLY: Final = "17 2 * * *"  # UTC; made up for by a worker that starts within 10 minutes
 VERIFY_JOB: Final = "devices.verify"
 AWAY: Final = (ConnectorException, DatabaseError)
@@ -130,7 +130,8 @@ def an_app() -> App:
     )
     app.task(name=jobs.TASK, pass_context=True)(do)
     app.task(name=handing.TASK, pass_context=True)(deliver)
-    app.task(name=unreachable.TASK, retry=TELLING_OWNERS)(tell_owners)
+    app.task(name=unreachable.TASK, retry=TELLING_PEOPLE)(tell_owners)
+    app.task(name=outages.TASK, retry=TELLING_PEOPLE)(tell_administrators)
     app.periodic(cron=NIGHTLY)(app.task(name=VERIFY_JOB, lock=VERIFY_JOB)(verify))
     return app
 
@@ -173,6 +174,12 @@ def tell_owners(target: int) -> None:
     """Tell the owners of its organization that the target with this primary key cannot be reached."""
     with availability.connected():
         unreachable.tell(target)
+
+
+def tell_administrators(outage: int) -> None:
+    """Tell the administrators of the site of the outage with this primary key."""
+    with availability.connected():
+        outages.tell(outage)
 
 
 def verify(timestamp: int) -> None:

@@ -107,6 +107,6 @@ def test_a_signal_a_deadline_and_the_clock_of_a_member_are_due() -> None:
 def test_a_round_waits_for_what_is_due_unless_the_last_one_is_long_ago(
     play_at: float | None, look_at: float | None, ended: float | None, *, nothing: bool
 ) -> None:
-    times = (None if each is None else T0 + seconds(each) for each in (play_at, look_at, ended))
+    plays, looks, last = [None if each is None else T0 + seconds(each) for each in (play_at, look_at, ended)]
     at = Moment(T0 + seconds(5), T0 + seconds(5), T0 + seconds(4))
-    assert Due(*times).nothing(at, seconds(15)) is nothing
+    assert Due(plays, looks, last, None).nothing(at, seconds(15)) is nothing
