@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count
 
 from devices.clock import Moment
 from devices.listing.filters import in_organizations
@@ -39,7 +40,8 @@ summand (fleet_id, status, number, stalled, changed_at) AS (
     SELECT fleet_id, status, number, 0, changed_at FROM devices_fleetcount WHERE organization_id = ANY(%s)
     UNION ALL SELECT fleet_id, before, -1, 0, NULL FROM moved
     UNION ALL SELECT fleet_id, after, 1, 0, since FROM moved
-    UNION ALL SELECT stalled.fleet_id, NULL, 0, 1, NULL FROM unnest(%s::bigint[]) AS stalled (fleet_id)
+    UNION ALL SELECT stalled.fleet_id, NULL, 0, stalled.number, NULL
+    FROM unnest(%s::bigint[], %s::bigint[]) AS stalled (fleet_id, number)
 ),
 """
 SUMMARY = """
@@ -76,7 +78,7 @@ class Uncounted:
     """What the counters of some organizations lack at a moment."""
 
     moved: list[int]  # the ids of all devices that moved
-    stalled: list[int]  # the fleet id of each device that has stalled, one entry per device
+    stalled: dict[int, int]  # by fleet id, how many devices have stalled
 
 
 def uncounted(organizations: Sequence[Organization], at: Moment) -> Uncounted:
@@ -86,7 +88,7 @@ def uncounted(organizations: Sequence[Organization], at: Moment) -> Uncounted:
     """
     moved = reading.moved_ids(at)
     stalled = reading.stalled(in_organizations(organizations), at, moved).order_by()
-    return Uncounted(moved, list(stalled.values_list("fleet_id", flat=True)))
+    return Uncounted(moved, dict(stalled.values_list("fleet_id").annotate(n=Count("*"))))
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def _read(
     ids = [organization.pk for organization in organizations]
     moved, moved_params = moves(organizations, at, uncounted.moved) if uncounted.moved else (NOBODY, [])
     sql = SUMMARIES.format(moved=moved) + SUMMARY.format(**READ, where=where[0], order=order)
-    params = [*moved_params, ids, uncounted.stalled, *summary_params(ids, text), *where[1], limit]
+    stalled = [list(uncounted.stalled), list(uncounted.stalled.values())]
+    params = [*moved_params, ids, *stalled, *summary_params(ids, text), *where[1], limit]
     return read(sql, params)
 
 

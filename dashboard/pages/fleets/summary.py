@@ -63,7 +63,7 @@ def overview(organizations: Sequence[Organization], at: Moment, uncounted: Uncou
         organization.pk: as_shown(counts.get(organization.pk, NOTHING)) for organization in organizations
     }
     summed = {status: sum(count[status] for count in counts.values()) for status in Status.values}
-    attention = always_attended(summed) + len(uncounted.stalled)
+    attention = always_attended(summed) + sum(uncounted.stalled.values())
     return Overview(
         fleets=Fleet.objects.filter(organization__in=organizations).count(),
         counts=_sum(shown.values()),
