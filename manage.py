@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line. `migrate` runs as the database's owner, all else as the application."""
+"""Django's command line. Commands of OWNERS run as the database's owner, all else as the application."""
 
 import os
 import sys
@@ -10,10 +10,12 @@ from django.db import DatabaseError, OperationalError
 from dashboard.environment import database
 from fleets.postgres.refusals import refusal
 
+OWNERS = ("migrate", "backup", "restore")
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-    if sys.argv[1:2] == ["migrate"]:
+    if sys.argv[1:2] and sys.argv[1] in OWNERS:
         os.environ.setdefault("DATABASE_ROLE", "owner")
     try:
         execute_from_command_line(sys.argv)

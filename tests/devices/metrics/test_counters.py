@@ -144,9 +144,9 @@ def test_counts_only_grow_while_processes_are_killed(tmp_path: Path, migrated: s
     assert len(list(tmp_path.glob("metrics/*.alive"))) <= 2
 
 
-def url_of(database: str) -> str:
-    """The URL of another database of the tests' server."""
-    parts = urlsplit(settings.DATABASE_URL)
+def url_of(database: str, like: str = "") -> str:
+    """The URL of another database of the tests' server; `like`: as this URL, that of the application."""
+    parts = urlsplit(like or settings.DATABASE_URL)
     return urlunsplit(parts._replace(path=f"/{database}"))
 
 
