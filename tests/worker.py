@@ -41,15 +41,15 @@ def environment(pool: int = 4) -> dict[str, str]:
     }
 
 
-def start_worker(*command: str, pool: int = 4) -> subprocess.Popen[bytes]:
-    """Start `manage.py work`, or Python with other arguments."""
+def start_worker(*command: str, pool: int = 4, **more: str) -> subprocess.Popen[bytes]:
+    """Start `manage.py work`, or Python with other arguments; `more` of the environment."""
     arguments = [sys.executable, *(command or ("manage.py", "work"))]
-    return subprocess.Popen(arguments, cwd=ROOT, env=environment(pool))
+    return subprocess.Popen(arguments, cwd=ROOT, env=environment(pool) | more)
 
 
 @contextmanager
-def a_worker(*command: str, pool: int = 4) -> Iterator[subprocess.Popen[bytes]]:
-    process = start_worker(*command, pool=pool)
+def a_worker(*command: str, pool: int = 4, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = start_worker(*command, pool=pool, **more)
     try:
         yield process
     finally:

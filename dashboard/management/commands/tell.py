@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.management.watching import WatchCommand
+from dashboard.server.service_manager import ALIVE, READY, notify
 from devices import clock
 from devices.alerts import rules
 from devices.alerts.rounds import run_round
@@ -35,10 +36,14 @@ class Command(WatchCommand):
         leader, led, news = Leader(TELLING), False, threading.Event()
         LISTENER.subscribe(lambda _: news.set())
         LISTENER.start()
+        notify(READY)
         while not stopped.is_set():
             news.clear()
             pause = self.run_if_leading(leader, new=not led)
             led = pause is not None
+            notify(
+                ALIVE
+            )  # whether it leads, and whether the database answers: starting again helps with neither
             _wait(stopped, news, PAUSE if pause is None else pause)
         leader.resign()
 
