@@ -21,7 +21,7 @@ from devices.history import rollups
 from devices.integrity import counters
 from devices.metrics import readiness
 from devices.models import AlertTarget
-from fleets.postgres.checks import text_checks
+from fleets.postgres.checks import server_checks, write_checks
 
 RELATIONS: Final = """
 SELECT count(*) FROM pg_class
@@ -97,12 +97,7 @@ def _check_server(raw: psycopg.Connection[Any], kept: Manifest) -> None:
             f" Restore it on PostgreSQL {kept.postgresql} or newer."
         )
     with connection.cursor() as cursor:
-        cursor.execute("SHOW transaction_read_only")
-        if cursor.fetchone() == ("on",):
-            raise Refused(
-                "The database accepts no writes: it may be a standby. Name the primary in DATABASE_OWNER_URL."
-            )
-        for message in text_checks(cursor):
+        for message in (*server_checks(cursor), *write_checks(cursor)):
             if message.is_serious():
                 raise Refused(f"{message.msg} {message.hint}")
         cursor.execute(MISSING_ROLES, [kept.roles])

@@ -8,6 +8,7 @@ import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
 from dashboard.backup import dump, programs
+from fleets.postgres.refusals import refusal
 
 
 class Command(BaseCommand):
@@ -22,7 +23,7 @@ class Command(BaseCommand):
         except (dump.Refused, programs.Unfit) as error:
             raise CommandError(str(error)) from error
         except psycopg.Error as error:
-            raise CommandError(f"No backup was taken. The database refused: {error}") from error
+            raise CommandError(f"No backup was taken. {refusal(error) or error}") from error
         rows = sum(taken.rows.values())
         self.stdout.write(f"{directory} has the site as it was at {taken.taken_at}, {rows} rows.")
         self.stdout.write(

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from dashboard.backup import manifest, programs, restore
+from fleets.postgres.refusals import refusal
 
 
 class Command(BaseCommand):
@@ -22,9 +23,7 @@ class Command(BaseCommand):
         try:
             kept = restore.restore(directory)
         except (Error, psycopg.Error) as error:
-            raise CommandError(
-                f"Nothing was restored. The database refused: {str(error).partition(chr(10))[0]}"
-            ) from error
+            raise CommandError(f"Nothing was restored. {refusal(error) or error}") from error
         except (restore.Refused, manifest.Damaged, programs.Unfit) as error:
             raise CommandError(f"Nothing was restored. {error}") from error
         self.stdout.write(f"The site is as it was at {kept.taken_at}. All targets of alerts are paused.")
