@@ -10,13 +10,12 @@ would not tell there who lives.
 from __future__ import annotations
 
 import fcntl
-import json
 import logging
 import os
 import secrets
 import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -28,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 FORMER: Final = "former"
 ADDED: Final = ("counter", "histogram")  # kinds of files whose numbers are kept
-UNREADABLE: Final = (OSError, RuntimeError, struct.error, json.JSONDecodeError, UnicodeDecodeError)
+UNREADABLE: Final = (OSError, RuntimeError, ValueError, struct.error)
 
 
 class _Ours:
@@ -71,6 +70,9 @@ def collect() -> Iterator[Any] | None:
 def _tidy(directory: Path) -> None:
     """Add the counts of processes that have ended to those of FORMER, and delete their files."""
     with _alone(directory):
+        for path in directory.glob(f"*_{FORMER}.db"):
+            if _is_cut(path):
+                path.unlink()
         for alive in directory.glob("*.alive"):
             if _ended(alive):
                 for path in directory.glob(f"*_{alive.stem}.db"):
@@ -88,16 +90,22 @@ def _ended(alive: Path) -> bool:
     return True
 
 
+def _is_cut(path: Path) -> bool:
+    """Whether a crash of the machine left less of this file than was written."""
+    try:
+        return not [*MmapedDict.read_all_values_from_file(str(path))]
+    except UNREADABLE:
+        return True
+
+
 def _add(path: Path) -> None:
     """Add the counts of a file to the one of FORMER. A file that a crash of the machine cut is dropped."""
     kind = path.name.partition("_")[0]
-    if kind not in ADDED:
+    if kind not in ADDED or _is_cut(path):
         return
-    with suppress(*UNREADABLE):
-        counts = list(MmapedDict.read_all_values_from_file(str(path)))
-        with closing(MmapedDict(str(path.with_name(f"{kind}_{FORMER}.db")))) as former:
-            for key, number, _, _ in counts:
-                former.write_value(key, former.read_value(key)[0] + number, 0.0)
+    with closing(MmapedDict(str(path.with_name(f"{kind}_{FORMER}.db")))) as former:
+        for key, number, _, _ in MmapedDict.read_all_values_from_file(str(path)):
+            former.write_value(key, former.read_value(key)[0] + number, 0.0)
 
 
 @contextmanager

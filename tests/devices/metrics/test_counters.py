@@ -20,7 +20,7 @@ from dashboard import listen
 from devices.ingest.app import Ingest
 from devices.ingest.asgi import app
 from devices.ingest.routes import Call
-from devices.metrics import counters
+from devices.metrics import counters, files
 from tests.copies import copied
 from tests.devices.metrics.reading import Samples, samples, total
 
@@ -55,6 +55,24 @@ def test_no_request_creates_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
             assert labels.get("reason", counters.OTHER) in reasons
             assert labels.get("dialect", counters.NONE) in counters.DIALECTS
             assert int(labels.get("code", "200")) in range(100, 600)
+
+
+def test_where_nothing_can_be_written_a_process_counts_for_itself(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    files.begin(tmp_path / "file" / "metrics")
+    assert files.collect() is None
+    assert "keeps its counts for /metrics to itself" in caplog.text
+
+
+@pytest.mark.parametrize("left", [b"", b"\x00" * 64, b"\xff" * 64, b"\x40\x00\x00\x00"])
+def test_files_that_a_crash_of_the_machine_cut_are_dropped(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "dead.alive").touch()
+    (tmp_path / "counter_dead.db").write_bytes(left)
+    (tmp_path / f"counter_{files.FORMER}.db").write_bytes(left)
+    files._tidy(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"lock"}
 
 
 class Site:
