@@ -70,6 +70,10 @@ class Gathering:
         """The device as this rule holds it."""
         return self._of[device].get(rule)
 
+    def held_of(self, device: int) -> list[IncidentMember]:
+        """The device as each rule holds it that does."""
+        return list(self._of[device].values())
+
     def case_of(self, member: IncidentMember) -> Case | None:
         """The incident that a device stands in."""
         return self._case.get(key_of(member))

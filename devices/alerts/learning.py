@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from devices.alerts import changes, comparing, recorded, shares, unstable
-from devices.alerts.lifecycle import Fact, Reason
+from devices.alerts.levels import covered
+from devices.alerts.lifecycle import Fact, Reason, State
 from devices.alerts.recorded import DELETED
-from devices.models import AlertRule, Condition, Signal
+from devices.alerts.unstable import Marks
+from devices.history.flapping import marks_of
+from devices.models import AlertRule, Condition, IncidentMember, Signal
+
+logger = logging.getLogger(__name__)
 
 LOOK: Final = timedelta(seconds=30)  # between two looks at what no signal tells
 TURNS: Final = 20  # looks in which each rule whose changes are signalled is compared once
@@ -32,11 +38,25 @@ class Span:
     whole: bool = False
 
 
-def facts(span: Span, rules: Mapping[int, AlertRule]) -> Iterator[Fact]:
-    """What became true of devices, or no longer."""
+def marks(span: Span, rules: Mapping[int, AlertRule]) -> Marks:
+    """When links were marked as changing often.
+
+    Of devices whose links changed, of marked members and, where it looks, of members of rules about that.
+    """
+    devices = {signal.device_id for signal in span.signals if signal.kind == Signal.Kind.LINK}
+    there = IncidentMember.objects.exclude(state=State.GONE)
+    devices |= set(there.filter(unstable=True).values_list("device_id", flat=True))
+    about = [rule.pk for rule in rules.values() if span.looks and rule.condition == Condition.FLAPPING]
+    if about:
+        devices |= set(there.filter(rule__in=about).values_list("device_id", flat=True))
+    return marks_of(list(devices), span.until) if devices else {}
+
+
+def facts(span: Span, rules: Mapping[int, AlertRule], marked: Marks) -> Iterator[Fact]:
+    """What became true of devices, or no longer. `marked`: what `marks` has found."""
     enabled = [rule for rule in rules.values() if rule.enabled]
     yield from _signalled(span, enabled)
-    yield from _flapping(span, enabled)
+    yield from _flapping(span, enabled, marked)
     for rule in enabled:
         if span.looks and rule.condition == Condition.SHARE:
             yield from shares.facts(rule, span.until)
@@ -46,7 +66,18 @@ def facts(span: Span, rules: Mapping[int, AlertRule]) -> Iterator[Fact]:
     if compared := _compared(span, rules):
         away = recorded.away(span.until - LONGEST)
         for rule in compared:
-            yield from comparing.facts(rule, span.until, away)
+            found = list(comparing.facts(rule, span.until, away))
+            _log(rule, found, span)
+            yield from found
+
+
+def _log(rule: AlertRule, found: Sequence[Fact], span: Span) -> None:
+    """Say that members differed from devices though their changes are signalled, so a signal was lost."""
+    if rule.condition in BY_STATUS and rule.pk not in _changed(span) and not span.whole:
+        known = {signal.device_id for signal in span.signals}
+        lost = sum(fact.device not in known for fact in found)
+        if lost:
+            logger.warning("rule %s of %s: %d devices differed", rule, rule.organization_id, lost)
 
 
 def _signalled(span: Span, rules: Iterable[AlertRule]) -> Iterator[Fact]:
@@ -56,22 +87,26 @@ def _signalled(span: Span, rules: Iterable[AlertRule]) -> Iterator[Fact]:
         yield from changes.facts(changes.signalled((pk, at) for pk, at in named if pk is not None), by_status)
 
 
-def _flapping(span: Span, rules: Iterable[AlertRule]) -> Iterator[Fact]:
+def _flapping(span: Span, rules: Iterable[AlertRule], marked: Marks) -> Iterator[Fact]:
+    """Of a rule that is new or was changed, and of all for a new leader: whatever is marked already."""
     for rule in rules:
         if rule.condition == Condition.FLAPPING:
-            devices = {
-                signal.device_id
-                for signal in span.signals
-                if signal.kind == Signal.Kind.LINK and signal.organization_id == rule.organization_id
-            }
+            found = dict(marked)
+            if span.whole or rule.pk in _changed(span):
+                found |= marks_of(list(covered(rule).values_list("pk", flat=True)), span.until)
             held = set(_held(rule)) if span.looks else set[int]()
-            if devices or held:
-                yield from unstable.facts(rule, devices, held, span.since, span.until)
+            if found or held:
+                yield from unstable.facts(rule, found, held, span.since, span.until)
+
+
+def _changed(span: Span) -> set[int | None]:
+    """The rules, by primary key, that are new or were changed."""
+    return {signal.change_id for signal in span.signals if signal.kind == Signal.Kind.RULE}
 
 
 def _compared(span: Span, rules: Mapping[int, AlertRule]) -> list[AlertRule]:
     """The rules whose members are compared with devices in this round, each once."""
-    changed = {signal.change_id for signal in span.signals if signal.kind == Signal.Kind.RULE}
+    changed = _changed(span)
     turn = int(span.until.timestamp() // LOOK.total_seconds()) % TURNS
     return [rule for rule in rules.values() if rule.pk in changed or _is_due(rule, span, turn)]
 

@@ -34,6 +34,14 @@ class Fact(Struct, frozen=True):
     reason: str = Reason.RECOVERED  # why the condition is no longer true
 
 
+class Mark(Struct, frozen=True):
+    """That from a moment on a link of a device changes often, or no longer."""
+
+    at: datetime
+    device: int
+    unstable: bool
+
+
 @dataclass(frozen=True)
 class Away:
     """Our own interruptions as (began, ended), the oldest first, none within another."""
@@ -127,8 +135,8 @@ def gathered_at(member: IncidentMember, rule: AlertRule) -> datetime:
 
 
 def held_until(member: IncidentMember, rule: AlertRule, away: Away) -> datetime | None:
-    """When a device that recovers is gone; None: it does not."""
-    if member.state != State.RECOVERING or member.recovered_at is None:
+    """When a device that recovers is gone; None: it does not, or a link of it changes often."""
+    if member.state != State.RECOVERING or member.recovered_at is None or member.unstable:
         return None
     return away.observed(member.recovered_at, timedelta(seconds=rule.hold))
 

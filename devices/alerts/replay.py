@@ -17,6 +17,7 @@ from devices.alerts.gathering import Gathering, key_of
 from devices.alerts.lifecycle import (
     Away,
     Fact,
+    Mark,
     Reason,
     State,
     begun,
@@ -28,7 +29,7 @@ from devices.alerts.lifecycle import (
 from devices.listing.grouping import Lost
 from devices.models import AlertRule, Incident, IncidentMember
 
-CLOCK, FACT, INCIDENT = range(3)  # the order within an instant
+CLOCK, MARK, FACT, INCIDENT = range(4)  # the order within an instant
 Members = Callable[[Incident], Iterable[IncidentMember]]
 
 
@@ -41,15 +42,23 @@ class Replay:
         self.incidents: dict[int, Incident] = {}
         self.forgotten: list[IncidentMember] = []  # that were never due
         self.came_back = Counter[int]()  # by rule: devices that recovered before they were due
+        self._unstable: set[int] = set()  # devices a link of which changes often
         self._queue: list[tuple[datetime, int, int, int, int, Any]] = []
         self._numbers = count()
 
     def play(
-        self, facts: Iterable[Fact], clocks: Iterable[IncidentMember], cases: Iterable[Case], until: datetime
+        self,
+        facts: Iterable[Fact],
+        clocks: Iterable[IncidentMember],
+        cases: Iterable[Case],
+        until: datetime,
+        marks: Iterable[Mark] = (),
     ) -> None:
         """All that was so up to `until`, and then. `clocks`: members whose `next_at` is no later."""
         for fact in facts:
             self._push(fact.at, FACT, fact.rule, fact.device, fact)
+        for mark in marks:
+            self._push(mark.at, MARK, 0, mark.device, mark)
         for member in clocks:
             self._ask_again(member)
         for case in cases:
@@ -78,6 +87,8 @@ class Replay:
             _, phase, *_, what = heapq.heappop(self._queue)
             if phase == FACT:
                 self._fact(what)
+            elif phase == MARK:
+                self._mark(what)
             elif member := self._clock(what, at):
                 due[id(member)] = member
         there = [m for m in due.values() if m.state != State.GONE and self._there.held(*key_of(m)) is m]
@@ -154,11 +165,24 @@ class Replay:
                 self._ends(member, fact)
         elif member is None:
             member = begun(fact, fact.lost, self._there.rules[fact.rule], self._away)
+            member.unstable = fact.device in self._unstable
             self._there.hold(member)
             self._keep(member, fact.at, from_now=True)
         elif fact.at >= (member.recovered_at or member.since):
             self._still(member, fact.lost)
             self._keep(member, fact.at, from_now=True)
+
+    def _mark(self, mark: Mark) -> None:
+        """A device whose link changes often stays in its incidents, however it is, until that is calm."""
+        (self._unstable.add if mark.unstable else self._unstable.discard)(mark.device)
+        for member in self._there.held_of(mark.device):
+            if member.unstable != mark.unstable:
+                member.unstable = mark.unstable
+                until = held_until(member, self._rule(member), self._away)
+                if until and until <= mark.at:
+                    self._gone(member, member.recovered_at or mark.at, Reason.RECOVERED, mark.at)
+                else:
+                    self._keep(member, mark.at, from_now=True)
 
     def _still(self, member: IncidentMember, lost: Lost) -> None:
         if member.state == State.PENDING:

@@ -15,6 +15,7 @@ from devices.alerts import due, learning, notices, outages, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
 from devices.alerts.replay import Replay
+from devices.alerts.unstable import overlay
 from devices.alerts.writing import write
 from devices.clock import Moment
 from devices.connectivity import deadlines
@@ -77,8 +78,9 @@ def _span(teller: Teller, known: Moment, *, whole: bool) -> Span:
 def _play(span: Span, *, missed: bool) -> list[Incident]:
     """The incidents that changed, as they are now recorded."""
     rules = recorded.rules()
-    facts = list(learning.facts(span, rules))
-    devices = {fact.device for fact in facts}
+    marks = learning.marks(span, rules)
+    facts = list(learning.facts(span, rules, marks))
+    devices = {*(fact.device for fact in facts), *marks}
     members = recorded.members(devices, span.until)
     known = recorded.Known()
     there = Gathering(rules, known.waiting, fleet_sizes)
@@ -89,5 +91,6 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     moments = [member.since for member in members] + [fact.at for fact in facts]
     replay = Replay(there, recorded.away(min(moments, default=span.until)), recorded.members_of)
     clocks = [member for member in members if member.next_at and member.next_at <= span.until]
-    replay.play(facts, clocks, list(known.cases.values()), span.until)
+    marked = list(overlay(marks, span.since))
+    replay.play(facts, clocks, list(known.cases.values()), span.until, marked)
     return write(replay, missed=missed)

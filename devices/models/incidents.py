@@ -147,6 +147,8 @@ class IncidentMember(models.Model):
             models.Index(fields=["incident", "state", "id"], name="incident_member_of"),
             # What the clock is about to change.
             models.Index(fields=["next_at"], name="incident_member_next", condition=Q(next_at__isnull=False)),
+            # Those whose link changes often: each round.
+            models.Index(fields=["device_id"], name="incident_member_unstable", condition=Q(unstable=True)),
             # Those that wait for an incident, or are in one, of a device: Device Summary, a round.
             models.Index(fields=["device_id", "-since"], name="incident_member_device"),
         ]
