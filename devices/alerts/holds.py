@@ -14,9 +14,20 @@ from devices.alerts import hours, windows
 from devices.alerts.hours import Hours
 from devices.alerts.windows import Cover
 from devices.clock import Moment
+from devices.listing import grouping
 from devices.listing.filters import matching_among
 from devices.listing.kept_list import Unreadable, read_for_work, resolved
-from devices.models import AlertMessage, AlertRule, AlertTarget, Device, Held, Incident, Mute, QuietHours
+from devices.models import (
+    AlertMessage,
+    AlertRule,
+    AlertTarget,
+    Device,
+    Held,
+    Incident,
+    Mute,
+    QuietHours,
+    Told,
+)
 from devices.models import IncidentMember as Member
 from devices.models.alert_rules import Severity
 from devices.words import clock
@@ -27,6 +38,8 @@ Reason = Held.Reason
 STORM: Final = 20  # first messages to a target
 STORM_SPAN: Final = timedelta(minutes=10)
 BEHIND: Final = timedelta(seconds=60)  # the teller may be; beyond that nothing is told
+# What a silent VPN server may be the cause of, beside that its devices are lost.
+FOLLOWS: Final = ("vpn", "never", "changes")
 INSIDE: Final = (Member.State.FIRING, Member.State.RECOVERING)
 
 
@@ -40,6 +53,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """An open incident of a silent VPN server, its devices, and the targets that know of it; primary keys."""
+
+    incident: int
+    devices: set[int]
+    targets: set[int]
+
+
+@dataclass(frozen=True)
 class Holds:
     """Everything that can hold messages about some incidents at a moment, read at once."""
 
@@ -49,6 +71,7 @@ class Holds:
     mutes: Mapping[int, Sequence[tuple[Mute, Collection[int]]]] = field(
         default_factory=dict
     )  # by organization
+    parents: Sequence[Parent] = ()
     quiet: Mapping[int, QuietHours] = field(default_factory=dict)  # by person
     # When targets were sent first messages, the oldest first; the round adds its own.
     firsts: dict[int, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -59,6 +82,7 @@ class Holds:
             self._outage(),
             self._maintenance(incident),
             self._mute(incident, target, rules),
+            self._parent(incident, target),
             self._hours(rules),
             self._quiet(incident, target),
             self._paused(target),
@@ -95,6 +119,14 @@ class Holds:
         if rules and all(rule.pk in ends for rule in rules):
             return Hold(Reason.MUTE, min(ends[rule.pk] for rule in rules))
         return self._muted_devices(incident, mine)
+
+    def _parent(self, incident: Incident, target: AlertTarget) -> Hold | None:
+        """Whether all of it follows from a silent VPN server, of which the target knows."""
+        devices = set(self.devices.get(incident.pk, ()))
+        if incident.what not in FOLLOWS or not devices:
+            return None
+        explain = (one for one in self.parents if target.pk in one.targets and devices <= one.devices)
+        return next((Hold(Reason.PARENT) for one in explain if one.incident != incident.pk), None)
 
     def _muted_devices(
         self, incident: Incident, mutes: Iterable[tuple[Mute, Collection[int]]]
@@ -144,18 +176,35 @@ def read(incidents: Sequence[Incident], targets: Collection[AlertTarget], at: Mo
     organizations = {incident.organization_id: incident.organization for incident in incidents}
     lasting = [org for org in organizations.values() if windows.lasting(org, at.at)]
     mutes = _mutes(organizations.values(), at)
-    devices = devices_of(incidents) if lasting or mutes else {}
+    parents = _parents(incidents)
+    devices = devices_of(incidents) if lasting or mutes or parents else {}
     return Holds(
         at=at,
         covers=_covers(incidents, lasting, devices, at),
         devices=devices,
         mutes=mutes,
+        parents=parents,
         quiet={
             hours.person_id: hours
             for hours in QuietHours.objects.filter(person__in={t.person_id for t in targets if t.person_id})
         },
         firsts=_firsts(targets, at.at),
     )
+
+
+def _parents(incidents: Sequence[Incident]) -> list[Parent]:
+    organizations = {one.organization_id for one in incidents if one.what in FOLLOWS}
+    if not organizations:
+        return []
+    silent = Incident.objects.filter(organization__in=organizations, what=grouping.SILENT)
+    found = list(silent.exclude(state=Incident.State.RESOLVED))
+    devices = devices_of(found) if found else {}
+    told = Told.objects.filter(incident__in=found).values_list("incident", "target") if found else ()
+    targets = list(told)
+    return [
+        Parent(one.pk, devices.get(one.pk, set()), {target for pk, target in targets if pk == one.pk})
+        for one in found
+    ]
 
 
 def devices_of(incidents: Sequence[Incident]) -> dict[int, set[int]]:

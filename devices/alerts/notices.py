@@ -7,6 +7,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Q
+
 from devices.alerts import handing, holds
 from devices.alerts.decision import APART
 from devices.alerts.telling_cases import cases_of, steps_of
@@ -24,8 +26,9 @@ def of_storm(targets: Collection[AlertTarget], at: Moment) -> list[AlertMessage]
     notices = []
     for target in sorted(targets, key=lambda one: one.pk):
         if target.pk not in told_lately:
-            held = Held.objects.filter(target=target, reason=STORM).count()
-            notices.append(notice(target, at, reason="storm", incidents=held))
+            held = Held.objects.filter(target=target, reason=STORM)
+            of_this_one = ~Q(incident__state=Incident.State.RESOLVED) | Q(since__gt=at.at - holds.STORM_SPAN)
+            notices.append(notice(target, at, reason="storm", incidents=held.filter(of_this_one).count()))
     AlertMessage.objects.bulk_create(notices)
     return notices
 

@@ -52,7 +52,7 @@ def create(
         raise TooMany
     rule = AlertRule(organization=organization, **_values(wanted))
     _store(rule, wanted.steps)
-    _signal(rule, at)
+    compare_again(rule, at)
     _audit("alert-rule-created", rule, actor, at, after=_told(rule))
     return rule
 
@@ -73,7 +73,7 @@ def change(
         setattr(now, name, value)
     now.broken = ""
     _store(now, wanted.steps)
-    _signal(now, at)
+    compare_again(now, at)
     if (after := _told(now)) != before:
         differ = [name for name in after if after[name] != before[name]]
         was, became = ({name: told[name] for name in differ} for told in (before, after))
@@ -86,7 +86,7 @@ def delete(*, rule: AlertRule, actor: Actor | None, at: datetime | None = None) 
     """Forget the rule; what it told stays. Raises PermissionDenied, AlertRule.DoesNotExist."""
     now = _held(rule, actor)
     _audit("alert-rule-deleted", now, actor, at, before=_told(now))
-    _signal(now, at)
+    compare_again(now, at)
     now.delete()
     listen(now.organization_id)
 
@@ -184,7 +184,7 @@ def _store(rule: AlertRule, steps: Iterable[Step]) -> None:
     listen(rule.organization_id)
 
 
-def _signal(rule: AlertRule, at: datetime | None) -> None:
+def compare_again(rule: AlertRule, at: datetime | None) -> None:
     """Have the next round compare the members of a rule with devices."""
     Signal.objects.create(
         organization_id=rule.organization_id,

@@ -26,7 +26,7 @@ from psycopg import AsyncConnection
 from psycopg.abc import PQGen
 
 from devices import clock, jobs
-from devices.alerts import delivery, handing, outages, unreachable
+from devices.alerts import delivery, handing, outages, unreachable, verifying
 from devices.integrity import nightly
 from devices.jobs import runner
 from devices.models import Job
@@ -186,6 +186,7 @@ def verify(timestamp: int) -> None:
     """Run the integrity checks; of several workers one is given the task of that time."""
     with availability.connected():
         nightly.verify()
+        verifying.repair(clock.now())
 
 
 async def rescue(app: App) -> None:

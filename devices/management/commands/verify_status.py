@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from devices import clock, words
+from devices.alerts import verifying
 from devices.connectivity import outages
 from devices.integrity import checks as integrity
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--repair",
             action="store_true",
-            help="first bring records that are dated in the future to the present",
+            help="first bring records that are dated in the future to the present; have alert rules compared",
         )
 
     def handle(self, *, repair: bool, **options: Any) -> None:
@@ -36,10 +37,13 @@ class Command(BaseCommand):
             span, moment = words.duration(abs(step.step), precise=True), words.full(step.start)
             self.stdout.write(f"The database's clock was set {step.direction} by {span} at {moment}.")
         disagreements = list(integrity.disagreements())
-        for disagreement in disagreements:
-            self.stdout.write(str(disagreement))
-        if disagreements:
+        members = list(verifying.sentences())
+        for line in [*map(str, disagreements), *members]:
+            self.stdout.write(line)
+        if repair:
+            verifying.repair(clock.now())
+        if disagreements or members:
             found = {disagreement.what for disagreement in disagreements}
             hints = "".join(hint for what, hint in HINTS.items() if what in found)
-            raise CommandError(f"{len(disagreements)} disagreements.{hints}")
+            raise CommandError(f"{len(disagreements) + len(members)} disagreements.{hints}")
         self.stdout.write("All records match the facts.")

@@ -36,12 +36,13 @@ class Site:
     target: AlertTarget
     rule: AlertRule
     devices: list[Device]
+    what: str = "heartbeat"  # what the devices lose
     outage: tuple[datetime, datetime] | None = None
     incidents: list[Incident] = field(default_factory=list)
 
     def open(self, at: datetime, number: int = 12, first: int = 0) -> Incident:
         """Open an incident of `number` devices, from the index `first` on, and hold a round."""
-        values = {"kind": 0, "key": "", "what": "heartbeat", "first": at, "last": at, "rank": 0}
+        values = {"kind": 0, "key": "", "what": self.what, "first": at, "last": at, "rank": 0}
         incident = Incident.objects.create(
             organization=self.organization,
             severity="warning",
@@ -66,7 +67,7 @@ class Site:
                 due_at=at,
                 status="offline",
                 rank=0,
-                what="heartbeat",
+                what=self.what,
                 moment=at,
                 fleet_id=device.fleet_id,
             )

@@ -91,6 +91,18 @@ def test_of_a_storm_twenty_are_told_and_the_others_in_one_message(site: Site) ->
     assert not Held.objects.exists()
 
 
+def test_a_storm_does_not_count_what_an_earlier_one_held(site: Site) -> None:
+    for number in range(23):
+        site.open(T + timedelta(seconds=number), number=1, first=number)
+    for incident in site.incidents:
+        site.resolve(incident, T + 2 * MINUTE)
+    later = T + 60 * MINUTE
+    for number in range(21):
+        site.open(later + timedelta(seconds=number), number=1, first=number)
+    newest = AlertMessage.objects.filter(kind="notice").order_by("-pk")[0]
+    assert (newest.created_at > later, newest.snapshot["incidents"]) == (True, 1)
+
+
 def test_what_goes_to_the_page_is_there_at_once(site: Site) -> None:
     AlertTarget.objects.update(kind="page")
     telling.tell([], listened(T))

@@ -10,6 +10,7 @@ import pytest
 from devices.alerts import mutes, windows
 from devices.alerts.hours import Hours
 from devices.alerts.windows import Plan
+from devices.listing import grouping
 from devices.listing.kept_list import KeptFilters
 from devices.models import (
     AlertMessage,
@@ -21,6 +22,7 @@ from devices.models import (
     Told,
 )
 from tests.devices.alerts.telling_site import HELD_FROM, HELD_UNTIL, MINUTE, Site, T, make_site
+from tests.incidents import make_incident, make_rule, put_in
 
 pytestmark = pytest.mark.django_db
 
@@ -67,6 +69,23 @@ def paused(site: Site) -> None:
     AlertTarget.objects.update(state="paused")
 
 
+def part_of_a_larger(site: Site) -> None:
+    """The VPN server of all devices is silent, of which the target knows."""
+    site.what = "vpn"
+    Incident.objects.update(what="vpn")
+    parent = make_incident(site.organization, T, kind=grouping.SERVER, key="1", what=grouping.SILENT)
+    put_in(parent, site.devices, make_rule(site.organization))
+    Told.objects.create(
+        incident=parent, target=site.target, state="firing", members=30, rank=1, number=1, at=T
+    )
+
+
+def whole_again(site: Site) -> None:
+    parents = Incident.objects.filter(what=grouping.SILENT)
+    parents.update(state="resolved", resolved_at=HELD_UNTIL)
+    Told.objects.filter(incident__in=parents).update(state=Told.State.RESOLVED)
+
+
 def unpaused(site: Site) -> None:
     AlertTarget.objects.update(state="works")
 
@@ -77,6 +96,7 @@ HOLDS: list[tuple[Callable[[Site], None], str]] = [
     (outside_of_hours, "hours"),
     (in_quiet_hours, "quiet"),
     (in_an_outage, "outage"),
+    (part_of_a_larger, "parent"),
     (paused, "paused"),
 ]
 holds = pytest.mark.parametrize(("hold", "reason"), HOLDS)
@@ -89,6 +109,8 @@ def begin(site: Site, hold: Callable[[Site], None]) -> None:
 def end(site: Site, hold: Callable[[Site], None]) -> None:
     if hold is paused:
         unpaused(site)
+    if hold is part_of_a_larger:
+        whole_again(site)
     site.tell(HELD_UNTIL)
 
 
@@ -162,7 +184,7 @@ def test_what_is_told_to_be_over_stays_so(site: Site, hold: Callable[[Site], Non
     end(site, hold)
     site.tell(HELD_UNTIL + DELAY)
     assert [kind for kind, _ in site.messages] == ["first", "resolved"]
-    assert Told.objects.get().state == Told.State.RESOLVED
+    assert {one.state for one in Told.objects.all()} == {Told.State.RESOLVED}
 
 
 @holds
