@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -128,12 +129,18 @@ def allowed(text: str) -> str:
     return text
 
 
+@cache
+def texts_to_check() -> list[tuple[str, str]]:
+    """All texts, without what is allowed; read once for all patterns."""
+    return [(where, allowed(text)) for where, text in texts()]
+
+
 def found(pattern: str) -> list[str]:
     """Where a pattern is said, each with what is around it."""
     word = re.compile(rf"(?<![\w-])(?:{pattern})(?![\w-])", re.IGNORECASE)
     return [
         f"{where}: …{text[max(0, hit.start() - 40) : hit.end() + 40]}…"
-        for where, text in ((where, allowed(text)) for where, text in texts())
+        for where, text in texts_to_check()
         for hit in word.finditer(text)
     ]
 
