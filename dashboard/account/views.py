@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from typing import Any, Final
+from typing import Final
 
 from allauth.account import views as allauth
 from allauth.mfa.totp import views as app
@@ -20,6 +19,7 @@ from requests import RequestException
 
 from dashboard.account import lines, people, sessions
 from dashboard.account.pages import context
+from dashboard.account.time_zones import ZoneMenu, zones
 from dashboard.http.scope import person, signed_in
 from fleets.text import Words
 
@@ -46,15 +46,9 @@ class ProfileForm(forms.Form):
         label="Time zone",
         required=False,
         help_text="All times are shown in this time zone.",
-        widget=forms.Select(CONTROL),
+        choices=lambda: [("", "Same as the browser"), *zones()],
+        widget=ZoneMenu(CONTROL),
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
-        field = self.fields["time_zone"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "Same as the browser"), *((zone, zone.replace("_", " ")) for zone in zones)]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

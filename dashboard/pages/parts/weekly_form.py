@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Iterator
 from typing import Any, Final
 
 from django import forms
 
+from dashboard.account.time_zones import ZoneMenu, zones
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from devices.alerts.hours import Hours
 from devices.alerts.refusals import Invalid
@@ -18,21 +18,14 @@ INTERVAL: Final = re.compile(r"(\d{1,2}):(\d\d)\s*[-\u2013]\s*(\d{1,2}):(\d\d)",
 UNREADABLE: Final = "Write each as 08:00-18:00, with a comma between two."
 
 
-def zones() -> list[tuple[str, str]]:
-    """All time zones, for a menu."""
-    names = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
-    return [(name, name.replace("_", " ")) for name in names]
-
-
 class WeeklyForm(forms.Form):
     """A zone, and for each day its intervals; `hours` is what they mean, None where there are none."""
 
-    zone = forms.ChoiceField(label="Time zone", widget=forms.Select(CONTROL))
+    zone = forms.ChoiceField(label="Time zone", choices=zones, widget=ZoneMenu(CONTROL))
 
     def __init__(self, hours: Hours | None, zone: str, data: Any = None) -> None:
         """`zone` is proposed where there are no hours yet."""
         super().__init__(data, prefix="hours", initial={"zone": hours.zone if hours else zone})
-        self.fields["zone"].choices = zones()  # type: ignore[attr-defined]
         for day, name in enumerate(DAYS):
             own = [(start, end) for each, start, end in hours.weekly if each == day] if hours else []
             self.fields[f"day{day}"] = forms.CharField(

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from django import forms
 
+from dashboard.account.time_zones import ZoneMenu, zones
 from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from dashboard.pages.parts.scope_form import ScopeForm, readable
-from dashboard.pages.parts.weekly_form import zones
 from devices.alerts import recurrence, windows
 from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.windows import Plan
@@ -52,7 +52,7 @@ class WindowForm(forms.Form):
     title = Words(max_length=60, widget=forms.TextInput(PLAIN))
     starts = WallTime(label="Starts")
     ends = WallTime(label="Ends", help_text="At most 30 days later. Of a window that recurs: the first time.")
-    zone = forms.ChoiceField(label="Time zone", widget=forms.Select(CONTROL))
+    zone = forms.ChoiceField(label="Time zone", choices=zones, widget=ZoneMenu(CONTROL))
     recurs = forms.ChoiceField(label="Recurs", choices=RECURS, required=False, widget=forms.Select(CONTROL))
     interval = forms.IntegerField(
         label="Every so many days, weeks or months",
@@ -69,10 +69,6 @@ class WindowForm(forms.Form):
         help_text="The last day on which it may start. Empty: it recurs until it is cancelled.",
     )
     note = Words(lines=True, required=False, max_length=2000, widget=forms.Textarea({**CONTROL, "rows": 3}))
-
-    def __init__(self, data: Any, initial: dict[str, Any]) -> None:
-        super().__init__(data, initial=initial)
-        self.fields["zone"].choices = zones()  # type: ignore[attr-defined]
 
     def recurrence(self) -> str:
         """The rule by which it recurs; "": once."""
@@ -97,7 +93,7 @@ class PlanForms:
     def __init__(
         self, organization: Organization, window: MaintenanceWindow | None, zone: str, data: Any
     ) -> None:
-        self.main = WindowForm(data, _initial(window) if window else {"zone": zone})
+        self.main = WindowForm(data, initial=_initial(window) if window else {"zone": zone})
         self.scope = ScopeForm(organization, readable(window.scope if window else {}), data)
 
     def is_valid(self) -> bool:
