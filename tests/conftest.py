@@ -10,12 +10,13 @@ from typing import Final
 import psycopg
 import pytest
 from django.conf import settings
+from django.template import Template
 from django.test import TransactionTestCase
 
 from dashboard.account import first_run
 from dashboard.environment import database
 from dashboard.http import password_hashing
-from tests import emptying, markers, template
+from tests import emptying, markers, rendering, template
 from tests.copies import copied
 from tests.examples import load_profile
 
@@ -92,7 +93,9 @@ def migrated() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def emptied_quickly() -> Iterator[None]:
+def made_quicker(django_test_environment: None) -> Iterator[None]:
+    """What Django does around tests and within, done for less."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", emptying.empty)
+        patch.setattr(Template, "_render", rendering.render)
         yield

@@ -215,6 +215,7 @@ def by_browser(page: Page, download: Download) -> str:
     return started.value.path().read_text()
 
 
+@pytest.mark.thorough
 def test_curl_gets_every_file_whole(made: Made, visitor: tuple[BrowserContext, Page], tmp_path: Path) -> None:
     if shutil.which("curl") is None:
         missing = "no curl in PATH: downloads by curl not tested"

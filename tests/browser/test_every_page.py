@@ -37,7 +37,7 @@ WALKS: Final = {
     "changes": states.CHANGES,
 }
 # Looked at in every run: the pages that people are on most, and one of each kind.
-FEW: Final = {"sign-in", "fleets", "attention", "devices-filtered", "device-online", "alert-rule", "invite"}
+FEW: Final = {"sign-in", "fleets", "attention", "devices-filtered", "device-online", "incident", "invite"}
 WIDE: Final[ViewportSize] = {"width": 1280, "height": 800}
 WIDTHS: Final = (1440, 1024, 820, 390, 320)
 # What a narrow page may break that a wide one keeps to.

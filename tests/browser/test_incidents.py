@@ -84,6 +84,7 @@ def test_a_new_message_is_counted_and_said(page: Page, incident: Incident) -> No
     expect(page.locator("#announce")).to_contain_text("2 unread messages")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [{"width": 1280, "height": 800}, PHONE])
 def test_the_pages_can_be_used_by_everybody(
