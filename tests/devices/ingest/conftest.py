@@ -16,10 +16,9 @@ from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unlimited
-from tests.devices.ingest.real_site import MAKE, PATIENCE, ROOT, Site, database
+from tests.devices.ingest.real_site import MAKE, ROOT, Site, database, embedded
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
-from tests.places import open_place
 
 
 @pytest.fixture
@@ -38,19 +37,8 @@ def client(world: World) -> Iterator[Client]:
 @pytest.fixture(scope="session")
 def holder() -> Iterator[Path]:
     """A state directory whose embedded PostgreSQL runs and is migrated."""
-    with open_place() as state:
-        yield from _held(state)
-
-
-def _held(state: Path) -> Iterator[Path]:
-    environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state)}
-    watcher = [sys.executable, "-m", "dashboard.postgres"]
-    with subprocess.Popen([*watcher, "sleep", "600"], cwd=ROOT, env=environment) as process:
-        migrate = [*watcher, sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=4 * PATIENCE)
+    with embedded() as state:
         yield state
-        process.terminate()
-        process.wait(PATIENCE)
 
 
 @pytest.fixture

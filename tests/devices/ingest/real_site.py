@@ -19,6 +19,7 @@ import aiohttp
 import psycopg
 
 from dashboard.environment.database import OWNER, url
+from tests.places import open_place
 
 ROOT = Path(__file__).resolve().parents[3]
 DEVICES = 120
@@ -92,6 +93,20 @@ class Site:
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
             connection.request("POST", "/api/v1/heartbeat", headers=headers)
             return connection.getresponse().status == 200
+
+
+@contextmanager
+def embedded() -> Iterator[Path]:
+    """A state directory whose embedded PostgreSQL runs, is started again where it dies, and is migrated."""
+    with open_place() as state:
+        environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state)}
+        watcher = [sys.executable, "-m", "dashboard.postgres"]
+        with subprocess.Popen([*watcher, "sleep", "3600"], cwd=ROOT, env=environment) as process:
+            migrate = [*watcher, sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+            subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=4 * PATIENCE)
+            yield state
+            process.terminate()
+            process.wait(PATIENCE)
 
 
 @contextmanager
