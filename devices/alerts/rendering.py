@@ -130,6 +130,9 @@ def _paragraphs(message: AlertMessage, snapshot: Snapshot, *, fresh: bool) -> It
         yield f"It began at {began} and was over at {ended}."
     else:
         yield f"It began at {_said(snapshot['opened_at'], at)}."
+    if unseen := snapshot.get("lost_between"):
+        began, ended = _said(unseen["from"], at), _said(unseen["to"], at)
+        yield f"It was lost some time between {began} and {ended}, while Lookout was away."
     if snapshot["told_before"] and not fresh and message.kind != Kind.RESOLVED:
         yield counted(
             snapshot["told_before"]["members"],

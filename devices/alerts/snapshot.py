@@ -15,6 +15,7 @@ from devices import advice
 from devices.alerts.cause import Cause
 from devices.alerts.decision import Known
 from devices.alerts.sentences import many_sentence, one_sentence
+from devices.alerts.unseen import lost_between
 from devices.clock import Moment
 from devices.listing import grouping
 from devices.models import AlertRule, Device, Incident
@@ -79,11 +80,17 @@ def taken(
         "more_devices": max(0, incident.now - len(devices)),
         "told_before": {"members": known.members, "at": _time(known.at)} if known else None,
         "acknowledged": dict(acknowledged) if acknowledged else None,
+        "lost_between": _between(incident),
         "opened_at": _time(incident.opened_at),
         "resolved_at": _time(incident.resolved_at) if incident.resolved_at else None,
         "url": path(incident),
         "runbook": next((rule.runbook for rule in rules if rule.runbook), ""),
     }
+
+
+def _between(incident: Incident) -> dict[str, str] | None:
+    unseen = lost_between(incident)
+    return {"from": _time(unseen[0]), "to": _time(unseen[1])} if unseen else None
 
 
 def over(incident: Incident) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.db.models import Count
 
+from devices.alerts.unseen import lost_between
 from devices.models import AlertMessage, AlertRule, AlertTarget, Incident, IncidentMember, Mute
 from devices.words import clock, counted, of_site
 from fleets.audit.actions import Action, Kind
@@ -37,6 +38,7 @@ GONE: Final = {
     ),
     "apart": ("1 device is now an incident of its own", "{n} devices are now incidents of their own"),
 }
+BETWEEN: Final = "It was lost some time between {} and {}, while Lookout was away."
 GROWTH: Final = ("grew", "worse", "outgrown")
 
 
@@ -55,7 +57,7 @@ def happened(
     incident: Incident, rules: Sequence[AlertRule], mutes: Iterable[Mute], at: datetime
 ) -> list[Entry]:
     """All of it; of one instant, what came later stands first."""
-    found = [*_facts(incident, rules), *_growth(incident), *_merged(incident)]
+    found = [*_facts(incident, rules, at), *_growth(incident), *_merged(incident)]
     found += [*_acknowledgements(incident), *(_mute(mute, at) for mute in mutes)]
     if incident.resolved_at:
         found.append(
@@ -64,11 +66,13 @@ def happened(
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 
-def _facts(incident: Incident, rules: Sequence[AlertRule]) -> Iterator[Entry]:
+def _facts(incident: Incident, rules: Sequence[AlertRule], at: datetime) -> Iterator[Entry]:
     names = ", ".join(isolated(rule.name) for rule in rules)
     yield Entry(incident.opened_at, "bell-ringing", "The incident began", names, "bad")
     if incident.what in FIRST:
-        yield Entry(incident.first, "plug-connected", of_site(FIRST[incident.what]))
+        unseen = lost_between(incident)
+        between = BETWEEN.format(*(clock(moment, at) for moment in unseen)) if unseen else ""
+        yield Entry(incident.first, "plug-connected", of_site(FIRST[incident.what]), between)
 
 
 def _growth(incident: Incident) -> Iterator[Entry]:

@@ -51,6 +51,13 @@ def test_who_acknowledged_it(reason: str, said: str) -> None:
     assert said in rendering.rendered(message("update", reason=reason, acknowledged=BY_MIA)).paragraphs
 
 
+def test_what_was_lost_while_we_were_away() -> None:
+    unseen = {"from": "2026-03-02T02:00:00Z", "to": "2026-03-02T03:10:00Z"}
+    said = "It was lost some time between 02:00:00 and 03:10:00, while Lookout was away."
+    assert said in rendering.rendered(message("first", lost_between=unseen)).paragraphs
+    assert said not in rendering.rendered(message("first")).paragraphs
+
+
 def test_what_comes() -> None:
     forecast = {
         "more": 33,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from devices.alerts import comparing, shares, snapshot, unstable
+from devices import clock
+from devices.alerts import comparing, shares, snapshot, unseen, unstable
 from devices.alerts.sentences import sentences
 from devices.listing import grouping
 from devices.listing.line_sentences import ALONE
+from devices.models import Outage
 from fleets.models import Fleet
-from tests.factories import T0, make_device, make_fleet
+from tests.factories import T0, make_device, make_fleet, seconds
 from tests.incidents import make_incident, make_rule, put_in
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +47,16 @@ def test_a_share_names_no_device(fleet: Fleet) -> None:
     assert sentences([one], T0)[one.pk] == (
         "The share of devices with the statuses of a rule is above its limit"
     )
+
+
+@pytest.mark.parametrize(("after", "known"), [(0, False), (59, False), (60, True)])
+def test_what_was_lost_while_we_were_away_is_said_to_be(fleet: Fleet, after: int, known: bool) -> None:  # noqa: FBT001
+    ended = T0 - seconds(120 + after)  # the incident's first device was lost two minutes before
+    Outage.objects.create(began_at=ended - seconds(600), ended_at=ended)
+    incident = make_incident(fleet.organization, T0)
+    taken = snapshot.taken(incident, clock.moment(T0), reason="fired", rules=[])
+    assert (taken["lost_between"] is None) == known
+    assert unseen.lost_between(make_incident(fleet.organization, T0, what="heartbeat")) is None
 
 
 def test_an_end_reads_as_the_past(fleet: Fleet) -> None:

@@ -20,8 +20,9 @@ from tests.pages import text_of
 pytestmark = pytest.mark.django_db
 
 # session, person, clock, organizations; incident; of its devices: ranks, how many share the cause; rules,
-# messages, holds, mutes; forecast; what has moved, members, their devices; growth, merged, who acknowledged
-QUERIES = 18
+# messages, holds, mutes; forecast; what has moved, members, their devices; whether it was seen, growth,
+# merged, who acknowledged
+QUERIES = 19
 
 
 def words_of(client: Client, path: str) -> str:
