@@ -20,8 +20,8 @@ from dashboard.http.rate_limits import RateLimited  # noqa: E402
 from dashboard.http.request_limits import Limits  # noqa: E402
 from dashboard.live import event_stream  # noqa: E402 - Django is set up above
 from dashboard.server.health import Health  # noqa: E402
-from devices.ingest.asgi import PATHS  # noqa: E402
 from devices.ingest.asgi import app as ingest  # noqa: E402
+from devices.ingest.asgi import takes  # noqa: E402
 
 
 class InOneThread(ASGIHandler):
@@ -50,8 +50,8 @@ pages = Health(Proxied(RateLimited(pages_or_events)))  # what people see
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Routes by path; lifespan events go to the ingest, which finishes its batches at the end."""
-    if scope["type"] == "lifespan" or scope["path"].startswith(PATHS):
+    """Routes to the ingest or to pages; lifespan events go to the ingest, which ends its batches."""
+    if takes(scope):
         await ingest(scope, receive, send)
     else:
         await pages(scope, receive, send)

@@ -23,6 +23,7 @@ from django.conf import settings
 
 from dashboard.environment import ending
 from dashboard.server.accepting import Accepting
+from dashboard.server.dating import Dated
 from dashboard.server.draining import LAST, SECONDS, Draining
 from dashboard.server.processes import Program, run_together
 from dashboard.server.slow_clients import Protocol
@@ -32,7 +33,6 @@ from devices.metrics import files
 logger = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 8000
-TICK = 1.0  # seconds between two looks at the clock, for the head `Date`
 UNREAD = 30_000  # milliseconds after which a connection is closed if the client reads nothing of the response
 
 
@@ -90,7 +90,7 @@ class Server(uvicorn.Server):
         self._by_hand = False
         self._asked = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        super().__init__(configuration(self._draining))
+        super().__init__(configuration(Dated(self._draining)))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
@@ -104,9 +104,8 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Until asked to end. uvicorn would look for that ten times a second, also where nobody calls."""
         self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):  # which sets the time that answers carry
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._asked.wait(), TICK)
+        if not self.should_exit:
+            await self._asked.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._by_hand = sig == signal.SIGINT
@@ -145,6 +144,7 @@ def configuration(app: Any) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        date_header=False,  # dashboard.server.dating adds it
         proxy_headers=False,
         timeout_graceful_shutdown=5,
     )

@@ -30,7 +30,8 @@ from devices.ingest.http import (
 from devices.ingest.liveness import Liveness
 from devices.ingest.open_calls import OpenCalls
 from devices.ingest.registrations import Registration
-from devices.ingest.routes import Call, Routes
+from devices.ingest.relay.relay import Relay
+from devices.ingest.routes import HEALTH, Call, Routes
 from devices.ingest.waiting import Waiting
 from devices.metrics import counters
 from devices.metrics.scrapes import Scrapes
@@ -70,7 +71,8 @@ class Ingest:
         self._threads = threads(THREADS, "ingest")
         self._under_way = 0
         self.waiting = Waiting()
-        self.liveness = Liveness(self.waiting.longest)
+        self.relay = Relay()
+        self.liveness = Liveness(self.longest_wait)
         self._routes = Routes(calls)
         self._admission = Admission(self._is_known, rate_limits)
         self.log_streams = OpenCalls()
@@ -91,9 +93,12 @@ class Ingest:
         except CommandError as error:
             await send({"type": "lifespan.startup.failed", "message": str(error)})
             return
+        await self.relay.refresh_hosts(self._threads)
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         aside = [
+            asyncio.create_task(self.relay.keep_hosts(self._threads)),
+            asyncio.create_task(self.relay.backlog.keep_writing()),
             asyncio.create_task(self._admission.keep_notes(self._threads)),
             asyncio.create_task(proxy_check.keep_telling(self._threads)),
         ]
@@ -110,9 +115,21 @@ class Ingest:
         await self._polls.stop()
         await self._reports.stop()
         await self.registrations.stop()
+        await self.relay.stop()
         self._threads.shutdown()
 
+    def longest_wait(self) -> float:
+        """Seconds that the oldest poll, or the oldest fact of a relayed call, has waited to be written."""
+        return max(self.waiting.longest(), self.relay.backlog.longest())
+
     async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        target = self.relay.hosts.target(scope)
+        if target is not None and scope["path"] not in HEALTH:
+            await self.relay.serve(target, scope, receive, send)
+        else:
+            await self._reply(scope, receive, send)
+
+    async def _reply(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         path = ""
         try:
             call, named = self._routes.find(scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from devices import clock, connectivity, freezing, keys
+from devices.clock import Moment
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
 from devices.operations import reports
@@ -56,17 +58,31 @@ def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
+    supervisors = {device.device_id for device, contact in known if contact.supervisor}
+    record(polls, reported, at, supervisors=supervisors)
+    return holders
+
+
+def record(
+    polls: Mapping[int, str],
+    reported: Sequence[tuple[int, dict[str, Any]]],
+    at: Moment,
+    *,
+    supervisors: Iterable[int],
+) -> None:
+    """Record polls, as addresses (empty: not known) by device id, and reports of devices that are not frozen.
+
+    `supervisors` are the ids of the devices whose agent is a supervisor. In the caller's transaction.
+    """
     if reported:  # takes the locks of both in the order of all
         both = {*polls, *(device_id for device_id, _ in reported)}
         freezing.hold_for_contact(both)
         settle_devices(both, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
-        supervisors = {device.device_id for device, contact in known if contact.supervisor}
         connectivity.record_heartbeats(polls, at, addresses=addresses, supervisors=supervisors)
     if reported:
         reports.write_reports(reported, at)
-    return holders
 
 
 def _holder(found: dict[str, keys.KeyHolder], contact: Contact) -> keys.KeyHolder | None:

@@ -8,21 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from devices.ingest.http import TEXT, Reply, no_key
-from devices.ingest.routes import Call
+from devices.ingest.routes import HEALTH, Call
 
 if TYPE_CHECKING:
     from devices.ingest.app import Ingest
     from devices.ingest.http import Request
 
 YOUNG: Final = 10.0  # seconds: the greatest age of the last liveness sign, and of the oldest poll that waits
-PATHS: Final = ("/healthz", "/livez")
+PATHS: Final = HEALTH
 
 
 async def healthz(request: Request, ingest: Ingest) -> Reply:
     """200 while this process receives contacts of devices, else 503 with a reason that tells no secret."""
     if ingest.liveness.age() >= YOUNG:
         return say(503, "No liveness sign has reached the database recently.\n")
-    if ingest.waiting.longest() >= YOUNG:
+    if ingest.longest_wait() >= YOUNG:
         return say(503, "Devices wait too long for an answer.\n")
     return say(200, "OK\n")
 

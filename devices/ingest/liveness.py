@@ -28,7 +28,10 @@ PATIENCE: Final = 5.0
 
 
 class Liveness:
-    """The liveness of one process. `waits` gives for how many seconds the oldest poll has waited."""
+    """The liveness of one process.
+
+    `waits` gives for how many seconds the oldest poll has waited; endless where what polls told was lost.
+    """
 
     def __init__(self, waits: Callable[[], float]) -> None:
         self._waits = waits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from devices.ingest.http import Refused, Reply, Request, bearer_key, read_body
 from devices.models import ApiKey
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from asgiref.typing import ASGIReceiveCallable, HTTPScope
 
 App = TypeVar("App")
+
+HEALTH: Final = ("/healthz", "/livez")  # of this process, under any Host
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,11 @@ class Source(models.Model):
     # UUIDs there that belong to devices of this site, which are left alone.
     refused_uuids = ArrayField(models.CharField(max_length=62), default=list, editable=False)
 
+    # Written by the relay.
+    relay_seen_at = models.DateTimeField(null=True, editable=False)  # a call of it, as of half a minute
+    relay_lost = models.BigIntegerField(default=0, editable=False)  # facts that could not be written
+    relay_lost_at = models.DateTimeField(null=True, editable=False)  # the last of them
+
     class Meta:
         ordering = [NameKey("name"), "pk"]
         constraints = [
@@ -111,6 +116,8 @@ class MirroredDevice(models.Model):
     # Its note and its tags as they were read last: those of this site stay where these do not change.
     note = models.TextField(blank=True, default="", db_default="")
     tags = models.JSONField(default=dict, db_default={})
+    # When the API refused its key in a relayed call; null: never, or it was accepted since.
+    refused_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints = [

@@ -44,11 +44,14 @@ OTHERS: Final = (
 )
 WRITTEN: Final = (*PROGRESS, *DESCRIBED, *OTHERS)
 # What the relay sees itself, at its moment, of a device that polls through it.
-RELAYED: Final = {*PROGRESS, *DESCRIBED} - {"name", "device_type", "target_release", "vpn_setting"}
+RELAYED: Final = {*PROGRESS, *DESCRIBED, "poll_interval"} - {
+    *("name", "device_type", "target_release", "vpn_setting")
+}
 READ: Final = (
     *WRITTEN,
     "pk",
     "uuid",
+    "created_at",
     "fleet_id",
     "heartbeat_state",
     "vpn_connected",

@@ -80,7 +80,9 @@ def write_whole(sweep: Sweep, read: Whole) -> Written:
     )
     new = [device for uuid, device in theirs.items() if uuid not in rows and uuid not in refused]
     _create(sweep, new, read.ended, mirroring)
-    deleted = _delete(sweep, [row["pk"] for uuid, row in rows.items() if uuid not in theirs])
+    gone = [row for uuid, row in rows.items() if uuid not in theirs]
+    # Not those that registered through the relay while the source was read.
+    deleted = _delete(sweep, [row["pk"] for row in gone if row["created_at"] < sweep.read_from])
     fleets.drop_gone(sweep.source, list(read.applications), sweep.at)
     return Written(len(new), changed, moved, deleted, sorted(refused))
 

@@ -31,7 +31,7 @@ def config_variable(request: Request) -> Reply:
     body = parse_body(ConfigVariable, request)
     if body.device != device_id:
         raise unauthorized()
-    configure(device_id=device_id, **_known({body.name: body.value}, "value"))
+    configure(device_id=device_id, **known({body.name: body.value}, "value"))
     return json_reply(201, {"name": body.name, "value": body.value})
 
 
@@ -42,7 +42,7 @@ def patch_device(request: Request) -> Reply:
         raise unauthorized()
     body = parse_body(Settings, request)
     name = (body.device_name or "")[:NAME_LENGTH]
-    configure(device_id=device_id, name=name, **_known(body.variables()))
+    configure(device_id=device_id, name=name, **known(body.variables()))
     return Reply(200)
 
 
@@ -54,7 +54,7 @@ def _own_id(request: Request) -> int:
     return key.device_id
 
 
-def _known(variables: dict[str, Value], field: str = "") -> dict[str, Any]:
+def known(variables: dict[str, Value], field: str = "") -> dict[str, Any]:
     """The settings of known variables, as arguments of `configure`.
 
     Raises Refused (400), which names `field`, or else the variable.

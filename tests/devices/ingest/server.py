@@ -21,7 +21,6 @@ class Server(listen.Server):
     """Ends without the pauses that a real one makes for others, if all who called are gone already."""
 
     async def main_loop(self) -> None:
-        await self.on_tick(0)  # once: a test is over before the date of its answers is old
         while not self.should_exit:  # noqa: ASYNC110 - a plain attribute, set by another thread
             await asyncio.sleep(TICK)
 
