@@ -1,8 +1,9 @@
 """Recording links that were read from a source, of devices that do not report here themselves.
 
-Where a device also reports through the relay, and its deadline or the lease of its VPN server has not passed,
-what it reported holds; once that has passed, what was read holds until it reports again. Such a device then
-has no deadlines. The order of locks is in devices/connectivity/__init__.py.
+Where a device also polls through the relay, its heartbeat is what it reported until its deadline has passed;
+from then on what was read holds until it polls again. Such a device then has no deadlines. Its VPN is what
+was read later than its last change here: the source answers a VPN server once it has written what that says.
+The order of locks is in devices/connectivity/__init__.py.
 """
 
 from __future__ import annotations
@@ -22,17 +23,18 @@ from devices.transitions import write as transitions
 # A change of a link may be dated back as far as rollups are written again (devices/history/rollups.py).
 BACK: Final = timedelta(hours=4)
 
-# Without deadlines, or with deadlines that passed and are recorded.
-HEARTBEATS: Final = """
+# Without deadlines, or with one that passed and is recorded: what is late here may be recent there.
+PASSED: Final = "(h.due_at IS NULL OR (h.due_at = h.lost_at AND named.state = 'recent'))"
+HEARTBEATS: Final = f"""
 SELECT d.id, d.heartbeat_state AS was, named.state AS now, named.at, %(reason)s::jsonb AS reason
 FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(dates)s::timestamptz[]) AS named(id, state, at)
 JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
-WHERE d.heartbeat_state <> named.state AND named.state <> 'unknown' AND h.due_at IS NULL
+WHERE d.heartbeat_state <> named.state AND named.state <> 'unknown' AND {PASSED}
   AND COALESCE(d.heartbeat_changed_at <= %(read_from)s, true)
 """
-FORGET: Final = """
+FORGET: Final = f"""
 DELETE FROM devices_heartbeat h USING unnest(%(ids)s::bigint[], %(states)s::text[]) AS named(id, state)
-WHERE h.device_id = named.id AND h.due_at IS NULL AND named.state NOT IN ('lost', 'unknown')
+WHERE h.device_id = named.id AND {PASSED} AND named.state NOT IN ('lost', 'unknown')
 """
 VPNS: Final = f"""
 SELECT d.id, {RECORDED} AS was, CASE WHEN named.vpn THEN 'connected' ELSE 'disconnected' END AS now, named.at,
@@ -40,8 +42,8 @@ SELECT d.id, {RECORDED} AS was, CASE WHEN named.vpn THEN 'connected' ELSE 'disco
             ELSE jsonb_build_object('slug', 'vpn-server-silent', 'server', named.server) END AS reason
 FROM unnest(%(ids)s::bigint[], %(vpns)s::boolean[], %(dates)s::timestamptz[], %(servers)s::text[])
      AS named(id, vpn, at, server)
-JOIN devices_device d USING (id) LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id
-WHERE d.vpn_connected <> named.vpn AND s.due_at IS NULL
+JOIN devices_device d USING (id)
+WHERE d.vpn_connected <> named.vpn
   AND COALESCE(d.vpn_changed_at <= %(read_from)s, true)
 """
 DISOWN: Final = "vpn_server_id = NULL, vpn_session = ''"
