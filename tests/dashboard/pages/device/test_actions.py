@@ -28,9 +28,9 @@ def entries(client: Client, device: Device) -> dict[str, tuple[str, str]]:
     ("role", "offered"),
     [
         (Role.OBSERVER, []),
-        (Role.OPERATOR, ["deactivate", "move", "key"]),
-        (Role.ADMINISTRATOR, ["deactivate", "move", "key", "delete"]),
-        (Role.OWNER, ["deactivate", "move", "key", "delete"]),
+        (Role.OPERATOR, ["deactivate", "move", "key", "mute"]),
+        (Role.ADMINISTRATOR, ["deactivate", "move", "key", "mute", "delete"]),
+        (Role.OWNER, ["deactivate", "move", "key", "mute", "delete"]),
     ],
 )
 def test_only_what_the_viewer_may_do_is_there(
@@ -40,8 +40,10 @@ def test_only_what_the_viewer_may_do_is_there(
     device = make_device(fleet)
     found = entries(client, device)
     assert list(found) == offered
+    addresses = {name: f"/devices/{device.uuid}/{name}/" for name in offered}
+    addresses["mute"] = f"/settings/{fleet.organization.slug}/mutes/new/?device={device.uuid}"
     for name, (attributes, _) in found.items():
-        assert attributes == f'href="/devices/{device.uuid}/{name}/"'
+        assert attributes == f'href="{addresses[name]}"'
         assert client.get(f"/devices/{device.uuid}/{name}/").status_code == 200
 
 
