@@ -19,6 +19,7 @@ from devices.clock import Moment
 from devices.listing.filters import Filters, described
 from devices.models import Description
 from devices.models.heartbeat import OFTEN
+from devices.rules.stalled import progressed_since, stopped_progress
 from devices.rules.status_code import QUIET, codes
 from devices.rules.status_code import VPN as VPN_STATES
 from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind
@@ -228,6 +229,31 @@ def suits_sorted_scan(recorded: Recorded, codes: Sequence[int], most: int) -> bo
     with connection.cursor() as cursor:
         cursor.execute(sql, [recorded.scope, list(codes), most + 1])
         return bool(cursor.fetchone()[0] <= most)
+
+
+def few_progressing(recorded: Recorded, most: int) -> tuple[bool, bool]:
+    """Whether at most `most` devices of the organizations make progress, and whether so few have stalled.
+
+    One query, by the index of progress.
+    """
+    sides = (progressed_since(recorded.at), [stopped_progress(recorded.at)])
+    with connection.cursor() as cursor:
+        params = [
+            param
+            for side in sides
+            for param in (*(each for _, given in side for each in (recorded.organizations, *given)), most + 1)
+        ]
+        cursor.execute(f"SELECT {', '.join(map(_up_to, sides))}", params)
+        moving, stalled = cursor.fetchone()
+    return moving <= most, stalled <= most
+
+
+def _up_to(conditions: Sequence[Fragment]) -> str:
+    """SQL of how many devices meet one of these, up to a number. OR would have all of them read."""
+    found = " UNION ALL ".join(
+        f"SELECT 1 FROM devices_device d WHERE d.organization_id = ANY(%s) AND {sql}" for sql, _ in conditions
+    )
+    return f"(SELECT count(*) FROM ({found} LIMIT %s) AS found)"
 
 
 def estimated(recorded: Recorded, words: Fragment) -> int:

@@ -23,6 +23,7 @@ from devices.listing.branches import (
     Branch,
     Recorded,
     conditions,
+    few_progressing,
     from_rows,
     sorted_scan_by,
     suits_sorted_scan,
@@ -30,14 +31,15 @@ from devices.listing.branches import (
 from devices.listing.cursor import Cursor, Moved
 from devices.listing.moved_rows import moved_rows
 from devices.listing.sorted_scan import CONTACT
-from devices.rules.stalled import recorded_stalled
+from devices.rules.stalled import progressed_since, recorded_stalled, stopped_progress
 from devices.rules.status_code import LINKS, QUIET, rank_of, status_of
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, HeartbeatState
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import BIGGEST
 
 LOOKED_AT = 80  # devices that are looked up for each wanted row, per scope or status code
-SELDOM = 4_000  # up to so many devices that poll are sorted faster than found by an index of all that poll
+SELDOM = 4_000  # up to so many devices are sorted faster than found by an index of many others
+RANK = f"c.code / {LINKS} AS rank, "  # of the devices with a status code
 
 
 def ids(recorded: Recorded, moved: Sequence[Moved], cursor: Cursor) -> tuple[list[int], Counter[str] | None]:
@@ -122,41 +124,54 @@ def _in_order(branch: Branch, key: str, where: Fragment, condition: Fragment, cu
 def _by_attention(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterable[Fragment]:
     progressing = [code for code in branch.codes if status_of(code) in PROGRESSING]
     others = [code for code in branch.codes if status_of(code) not in PROGRESSING]
+    if bounds := _bounds(others, cursor):
+        yield _code_by_code(recorded, branch.narrowed(others), cursor, "recorded_since", bounds, RANK)
+    if progressing:
+        yield from _progressing(recorded, branch, progressing, cursor)
+
+
+def _progressing(recorded: Recorded, branch: Branch, codes: list[int], cursor: Cursor) -> Iterable[Fragment]:
+    """SQL of the first devices that configure or update: of those that make progress, and of the stalled.
+
+    Both have the same status codes. So where one kind is few, its devices are found by the index of progress
+    and sorted; else they are found in order, and those of the other kind on the way are passed over.
+    """
     stalled, stopped_by = recorded_stalled(recorded.at)
-    moves = (f"({stalled}) IS NOT TRUE", stopped_by)
-    rank = f"c.code / {LINKS} AS rank, "
-    for codes, condition in ((others, None), (progressing, moves)):
-        if bounds := _bounds(codes, cursor):
-            yield _code_by_code(
-                recorded, branch.narrowed(codes, condition), cursor, "recorded_since", bounds, rank
-            )
-    if progressing and (bound := _bound(LAST_ATTENTION_RANK, cursor)):
-        yield _stalled(recorded, branch.narrowed(progressing), cursor, bound)
+    few_move, few_stalled = few_progressing(recorded, SELDOM)
+    moving = branch.narrowed(codes, (f"({stalled}) IS NOT TRUE", stopped_by))
+    if few_move and not few_stalled:
+        for changed in progressed_since(recorded.at):
+            yield _by_progress(recorded, moving, cursor, changed)
+    elif bounds := _bounds(codes, cursor):
+        yield _code_by_code(recorded, moving, cursor, "recorded_since", bounds, RANK)
+    if bound := _bound(LAST_ATTENTION_RANK, cursor):
+        stopped, rank = branch.narrowed(codes, (stalled, stopped_by)), f"{LAST_ATTENTION_RANK} AS rank, "
+        if few_stalled:
+            yield _by_progress(recorded, stopped, cursor, stopped_progress(recorded.at), rank)
+        else:
+            bounds = [(code, *bound) for code in codes]
+            yield _code_by_code(recorded, stopped, cursor, "recorded_since", bounds, rank)
 
 
-def _stalled(recorded: Recorded, branch: Branch, cursor: Cursor, bound: tuple[Any, int]) -> Fragment:
-    """SQL of the stalled devices of a branch, by the index of those long without progress; as a rule few."""
+def _by_progress(
+    recorded: Recorded,
+    branch: Branch,
+    cursor: Cursor,
+    changed: Fragment,
+    rank: str = f"d.recorded_cell / {LINKS} AS rank, ",
+) -> Fragment:
+    """SQL of the first devices of a branch whose progress `changed`, sorted; as a rule few."""
     condition, params = conditions(recorded, branch, there=[table for table, _ in branch.elsewhere])
-    stalled, stopped_by = recorded_stalled(recorded.at)
+    after, values = cursor.after()
     return (
         f"""
-        SELECT d.id, {LAST_ATTENTION_RANK} AS rank, d.recorded_since AS key, false AS ends
-        FROM {from_rows(branch)}
-        WHERE d.organization_id = ANY(%s) AND d.{recorded.column} = ANY(%s)
-            AND d.recorded_cell = ANY(%s::smallint[]) AND d.recorded_progress_at <= %s AND {stalled}
-            AND (d.recorded_since, d.id) {cursor.beyond} (%s, %s) {condition}
-        ORDER BY key {cursor.way}, d.id {cursor.way} LIMIT %s
+        SELECT id, rank, key, false AS ends FROM (
+            SELECT d.id, {rank}d.recorded_since AS key FROM {from_rows(branch)}
+            WHERE d.organization_id = ANY(%s) AND {changed[0]} AND d.{recorded.column} = ANY(%s)
+                AND d.recorded_cell = ANY(%s::smallint[]) {condition}
+        ) AS found WHERE {after} ORDER BY {cursor.order} LIMIT %s
         """,
-        [
-            recorded.organizations,
-            recorded.scope,
-            branch.codes,
-            *stopped_by,
-            *stopped_by,
-            *bound,
-            *params,
-            cursor.size,
-        ],
+        [recorded.organizations, *changed[1], recorded.scope, branch.codes, *params, *values, cursor.size],
     )
 
 

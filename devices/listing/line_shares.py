@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from devices.listing.grouping import Line
 from devices.listing.kept_totals import VERY_MANY
 from devices.listing.what_was_lost import MOMENT
 from devices.models import Device, FleetCount, VpnServer
+from devices.rules.stalled import PROGRESS_KEPT
 from devices.rules.vocabulary import PROGRESSING
 from devices.words import of_site
 from fleets.models import Fleet
@@ -161,7 +162,6 @@ GROUP BY line.id
 LOST_AT: Final = MOMENT.format(
     what="line.what", vpn_at="d.vpn_changed_at", progressed="d.progress_changed_at", since="d.recorded_since"
 )
-PROGRESS_KEPT: Final = timedelta(minutes=10)
 
 
 def _counted(groups: Sequence[QuerySet[Any]]) -> dict[str, int]:

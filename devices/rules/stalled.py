@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import BooleanField, DateTimeField, Q, Value
@@ -12,8 +12,10 @@ from devices.rules.vocabulary import PROGRESSING, STALLED_AFTER
 from fleets.postgres.expressions import Sql
 from fleets.postgres.fragment import Fragment
 
-SQL: Final = f"""{{progress_changed_at}} <= {{stopped_by}}
-    AND {{status}} IN ({", ".join(f"'{status}'" for status in PROGRESSING)})"""
+# By less than so much recorded_progress_at is older than the progress (devices/models/device.py).
+PROGRESS_KEPT: Final = timedelta(minutes=10)
+NAMED: Final = f"({', '.join(repr(status.value) for status in PROGRESSING)})"
+SQL: Final = f"{{progress_changed_at}} <= {{stopped_by}} AND {{status}} IN {NAMED}"
 RECORDED: Final = over(SQL, status="d.recorded_status", stopped_by="%s")
 
 
@@ -26,6 +28,17 @@ def is_stalled(at: datetime) -> Sql:
 def recorded_stalled(at: datetime) -> Fragment:
     """Whether a device, aliased `d`, has stalled at `at` by its recorded status, as SQL with parameters."""
     return RECORDED, [at - STALLED_AFTER]
+
+
+def stopped_progress(at: datetime) -> Fragment:
+    """SQL that devices `d` which have stalled at `at` meet, and few others; by the index device_progress."""
+    return f"d.recorded_status IN {NAMED} AND d.recorded_progress_at <= %s", [at - STALLED_AFTER]
+
+
+def progressed_since(at: datetime) -> list[Fragment]:
+    """SQL of two conditions; devices `d` which make progress at `at` meet one, and few others; likewise."""
+    since: list[Fragment] = [("> %s", [at - STALLED_AFTER - PROGRESS_KEPT]), ("IS NULL", [])]
+    return [(f"d.recorded_status IN {NAMED} AND d.recorded_progress_at {sql}", known) for sql, known in since]
 
 
 def may_have_stalled(at: datetime) -> Q:

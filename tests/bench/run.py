@@ -9,11 +9,11 @@ from functools import partial
 from devices import clock
 from tests.bench import ceilings, fill, report
 from tests.bench.acknowledged import Count, count
+from tests.bench.entity_tags import entity_tags
 from tests.bench.load import Drive
 from tests.bench.measure import Figures, of_load, of_updates
 from tests.bench.options import Options
 from tests.bench.processes import Postgres, serving
-from tests.bench.states import entity_tags
 
 INGEST = "devices.ingest.asgi:app"
 CALLS = {  # of load.lua

@@ -142,6 +142,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     looks=st.lists(st.tuples(filters, orders, st.booleans()), min_size=2, max_size=4),
     few=st.sampled_from([-1, branches.FEW]),
     looked_at=st.sampled_from([1, index_scan.LOOKED_AT]),
+    seldom=st.sampled_from([-1, 1, index_scan.SELDOM]),
 )
 @hypothesis_settings(max_examples=examples(40))
 def test_every_list_shows_what_its_devices_are(
@@ -151,12 +152,14 @@ def test_every_list_shows_what_its_devices_are(
     looks: list[tuple[Filters, str, bool]],
     few: int,
     looked_at: int,
+    seldom: int,
 ) -> None:
     # Few devices are sorted, many are read in order, and sorted after all where that leads nowhere: all ways
     # must lead to the same list.
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(branches, "FEW", few)
         context.setattr(index_scan, "LOOKED_AT", looked_at)
+        context.setattr(index_scan, "SELDOM", seldom)
         model, clock = make(fields), T0
         for number, device in enumerate(Device.objects.order_by("pk")):
             Device.objects.filter(pk=device.pk).update(
