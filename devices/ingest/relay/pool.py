@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from devices.ingest.relay.connection import Connection, Failed
+from devices.sources.addresses import NotAllowed, check
 
 REST: Final = 3.5  # seconds that a connection is kept at rest: the API closes it after 5
 CONNECT: Final = 5.0  # seconds until a connection must be there
@@ -69,9 +70,14 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT):
-                _, connection = await loop.create_connection(
+                transport, connection = await loop.create_connection(
                     Connection, address.host, address.port, ssl=self._secure if address.secure else None
                 )
         except (OSError, TimeoutError) as error:
             raise Failed(f"The API cannot be reached: {type(error).__name__}") from error
+        try:
+            check(address.host, transport.get_extra_info("peername")[0])
+        except NotAllowed as refused:
+            transport.abort()
+            raise Failed(str(refused)) from refused
         return connection
