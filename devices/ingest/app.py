@@ -29,7 +29,7 @@ from devices.ingest.http import (
 )
 from devices.ingest.liveness import Liveness
 from devices.ingest.open_calls import OpenCalls
-from devices.ingest.registrations import Registration
+from devices.ingest.registrations import Dialect, Registration
 from devices.ingest.relay.relay import Relay
 from devices.ingest.routes import HEALTH, Call, Routes
 from devices.ingest.waiting import Waiting
@@ -198,6 +198,15 @@ def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest],
 
     async def handle(request: Request, ingest: Ingest) -> Reply:
         return await ingest.in_a_thread(partial(_from_its_address, work, request))
+
+    return handle
+
+
+def registering(dialect: Dialect) -> Callable[[Request, Ingest], Awaitable[Reply]]:
+    """The handler of a call that registers a device, in a batch with others."""
+
+    async def handle(request: Request, ingest: Ingest) -> Reply:
+        return await ingest.registrations.submit(Registration(request, dialect), len(request.body))
 
     return handle
 

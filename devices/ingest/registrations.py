@@ -20,10 +20,9 @@ from fleets.access import locks
 from fleets.postgres.availability import is_away, sqlstate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from devices.clock import Moment
-    from devices.ingest.app import Ingest
     from devices.ingest.http import Request
     from devices.models import Device
     from devices.operations.lifecycle import NewDevice
@@ -64,15 +63,6 @@ class Readable:
 
 
 Outcome = Reply | Exception
-
-
-def registering(dialect: Dialect) -> Callable[[Request, Ingest], Awaitable[Reply]]:
-    """The handler of a call that registers a device, in a batch with others."""
-
-    async def handle(request: Request, ingest: Ingest) -> Reply:
-        return await ingest.registrations.submit(Registration(request, dialect), len(request.body))
-
-    return handle
 
 
 def commit(registrations: list[Registration]) -> list[Outcome]:

@@ -8,13 +8,13 @@ from msgspec import UNSET
 
 from devices import clock, connectivity, keys
 from devices.connectivity.vpn import ListRequired, unknown_uuids
-from devices.ingest.app import in_a_thread
+from devices.ingest.app import in_a_thread, registering
 from devices.ingest.contacts import Contact
 from devices.ingest.http import Refused, Reply, json_reply, unauthorized
 from devices.ingest.native import openapi
 from devices.ingest.native.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.native.replies import Changed, Frozen, Polled, Registered
-from devices.ingest.registrations import Dialect, registering
+from devices.ingest.registrations import Dialect
 from devices.ingest.routes import Call
 from devices.models import ApiKey
 from devices.operations.lifecycle import NewDevice

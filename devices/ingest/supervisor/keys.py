@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from devices import clock, keys
+from devices.ingest.app import registering
 from devices.ingest.http import TEXT, Refused, Reply, json_reply, query, unauthorized
-from devices.ingest.registrations import Dialect, registering
+from devices.ingest.registrations import Dialect
 from devices.ingest.supervisor.bodies import KeyExchange, Registration, named_uuid, parse_body
 from devices.ingest.supervisor.reports import changes
 from devices.models import ApiKey, Device
