@@ -85,10 +85,10 @@ class Site:
             until(lambda: self.status("/healthz") == 200)
             yield process
 
-    def status(self, path: str, *more: str) -> int:
+    def status(self, path: str, *more: str, port: int = PORT) -> int:
         """Of an answer on the site's machine; 0 where nobody listens."""
         curl = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30", *more)
-        command = self.machine.inside(*curl, f"http://127.0.0.1:{PORT}{path}")
+        command = self.machine.inside(*curl, f"http://127.0.0.1:{port}{path}")
         return int(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
     def poll(self) -> int:
@@ -101,11 +101,11 @@ class Site:
         return keys
 
     @contextmanager
-    def devices(self) -> Iterator[None]:
-        """They poll until the block ends; at its beginning each has been answered."""
+    def devices(self, address: str = f"http://127.0.0.1:{PORT}") -> Iterator[None]:
+        """They poll this address until the block ends; at its beginning each has been answered."""
         told, keys = self.state / "told", self.state / "keys.json"
         told.touch()
-        url = f"http://127.0.0.1:{PORT}/api/v1/heartbeat"
+        url = f"{address}/api/v1/heartbeat"
         with self.process("-m", "tests.system.polling", url, str(keys), str(told)):
             until(lambda: len(self.acknowledged()) == DEVICES)
             yield
@@ -118,6 +118,10 @@ class Site:
             if told_at >= since:
                 last[uuid] = max(last[uuid], sent)
         return last
+
+    def failed(self) -> list[str]:
+        """Polls that were not answered with success: who, when sent, the status."""
+        return (self.state / "told.failed").read_text().splitlines()
 
     def last_told(self) -> float:
         """When a device was last told of success."""
