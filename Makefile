@@ -43,7 +43,7 @@ endif
 pages states history rules live signins idle registrations relay: bench
 	@:
 
-drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history; ARGS="--outage 60"
+drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history and at what is told; ARGS="--outage 90"
 	@$(PYTHON_BIN) scripts/drill.py $(ARGS)
 
 pictures: env ## Take pictures of every page and state of a demo into var/pictures, and those of the documents into docs/pictures

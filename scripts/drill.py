@@ -1,12 +1,13 @@
 """Drill of a real outage: the site is killed and comes back, and the history must show only that outage.
 
-usage: .venv/bin/python scripts/drill.py [--devices 20] [--outage 45]
+usage: .venv/bin/python scripts/drill.py [--devices 20] [--outage 75]
 
-Takes some three minutes, with a database of its own in a directory that it removes: the site,
-`settle --watch` and virtual devices that poll every 10 s over HTTP, all as processes. Some devices are lost
-before the outage, some during it, the others stay. Each finding is printed with the expected value if it
-differs. This file starts the database and itself once more within it; drill_rehearsal.py then runs the
-processes, drill_database.py makes the devices and reads what was recorded.
+Takes some four minutes, with a database of its own in a directory that it removes: the site,
+`settle --watch`, `tell --watch`, `work` and virtual devices that poll every 10 s over HTTP, all as processes.
+Some devices are lost before the outage, some during it, the others stay. The rules of alerts are on. Each
+finding is printed with the expected value if it differs. This file starts the database and itself once more
+within it; drill_rehearsal.py then runs the processes, drill_database.py makes the devices and reads what was
+recorded, and drill_alerts.py receives what is told.
 """
 
 import argparse
@@ -24,7 +25,7 @@ STATE = "DRILL_STATE"  # environment variable of the inner process: the director
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--devices", type=int, default=20, help="default %(default)s; at least 5")
-    parser.add_argument("--outage", type=int, default=45, help="seconds; default %(default)s")
+    parser.add_argument("--outage", type=int, default=75, help="seconds; default %(default)s")
     options = parser.parse_args()
     if STATE in os.environ:
         return drill(Path(os.environ[STATE]), max(5, options.devices), options.outage)
@@ -44,14 +45,17 @@ def drill(state: Path, devices: int, seconds: int) -> int:
     That is 1 if a finding is wrong. `state`: the directory of keys and logs.
     """
     subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
-    import django  # noqa: PLC0415 - of the database above
+    from drill_alerts import Alerts, receivers  # noqa: PLC0415 - of the inner process alone
 
-    django.setup()
-    from drill_database import judge, make_devices  # noqa: PLC0415 - models load after django.setup
-    from drill_rehearsal import rehearse  # noqa: PLC0415
+    with receivers() as (web, mail):
+        os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
+        import django  # noqa: PLC0415 - of the database above
 
-    return judge(rehearse(make_devices(state, devices), state, seconds))
+        django.setup()
+        from drill_database import judge, make_devices  # noqa: PLC0415 - models load after django.setup
+        from drill_rehearsal import rehearse  # noqa: PLC0415
+
+        return judge(rehearse(make_devices(state, devices), state, seconds, Alerts(web, mail)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drill_database import GROUPS, INTERVAL, Finding, Groups, described, findings, outages, recorded, statuses
+from drill_alerts import Alerts
+from drill_database import (
+    GROUPS,
+    INTERVAL,
+    WINDOW,
+    Finding,
+    Groups,
+    described,
+    findings,
+    outages,
+    recorded,
+    statuses,
+)
 
 from devices import clock
 from devices.rules.vocabulary import Status
@@ -19,20 +31,22 @@ PATIENCE = 120.0  # seconds for each condition that is waited for
 Start = Callable[..., subprocess.Popen[bytes]]  # takes the name of the log and the arguments of Python
 
 
-def rehearse(groups: Groups, state: Path, seconds: int) -> list[Finding]:
+def rehearse(groups: Groups, state: Path, seconds: int, alerts: Alerts) -> list[Finding]:
     """Run the site and the devices of these groups, and kill the site for so many seconds.
 
     Returns the findings, which judge() prints. `state`: the directory with the key file of each group, where
-    logs are written.
+    logs are written. `alerts`: what receives messages meanwhile.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with processes(state) as start:
-        return _outage(groups, state, start, port, seconds)
+        return _outage(groups, state, start, port, seconds, alerts)
 
 
-def _outage(groups: Groups, state: Path, start: Start, port: int, seconds: int) -> list[Finding]:
+def _outage(
+    groups: Groups, state: Path, start: Start, port: int, seconds: int, alerts: Alerts
+) -> list[Finding]:
     began = time.monotonic()
 
     def say(words: str) -> None:
@@ -41,13 +55,17 @@ def _outage(groups: Groups, state: Path, start: Start, port: int, seconds: int) 
     start_site = ["-m", "dashboard.listen", "dashboard.asgi:application", "--port", str(port)]
     site = start("site", *start_site)
     start("settle", "manage.py", "settle", "--watch")
+    start("tell", "manage.py", "tell", "--watch")
+    start("work", "manage.py", "work")
     running = {name: start(name, *simulation(state, name, port)) for name in GROUPS}
     polling = frozenset({Status.HEARTBEAT_ONLY})
     usual = {"stay": frozenset({Status.ONLINE}), "lost": polling, "leave": polling}
     until("all devices are heard", lambda: statuses(groups) == usual)
+    alerts.begin()
     say(f"they poll every {INTERVAL} s: {described(groups)}")
     kill(running["lost"])
     until("some are lost", lambda: statuses(groups)["lost"] == {Status.OFFLINE} and recorded(groups["lost"]))
+    until("they are told of", lambda: len(alerts.told()) == len(groups["lost"]))
     calm = clock.now()
     time.sleep(INTERVAL)  # the others' ordinary life
     before = statuses(groups)
@@ -64,9 +82,13 @@ def _outage(groups: Groups, state: Path, start: Start, port: int, seconds: int) 
     (outage,) = outages()
     say(f"the outage is in the ledger: {outage.began_at:%H:%M:%S} to {outage.ended_at:%H:%M:%S}")
     until("those that left are lost", lambda: recorded(groups["leave"], outage.began_at))
+    until("they are told of", lambda: len(alerts.told(outage.ended_at)) == len(groups["leave"]))
     time.sleep(INTERVAL)
     say(f"after a whole window: {described(groups)}")
-    return list(findings(groups, calm, before, during, outage))
+    return [
+        *findings(groups, calm, before, during, outage),
+        *alerts.findings({group: len(ids) for group, ids in groups.items()}, outage, WINDOW),
+    ]
 
 
 @contextmanager
