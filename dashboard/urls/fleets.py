@@ -24,6 +24,7 @@ from dashboard.pages.settings import (
     organizations,
     plan,
     rehearsals,
+    sources,
     vpn_servers,
 )
 
@@ -67,6 +68,10 @@ urlpatterns = [
         device_links.delete,
         name="device-link-delete",
     ),
+    path("settings/<slug:organization>/sources/", sources.listed, name="sources"),
+    path("settings/<slug:organization>/sources/<uuid:source>/", sources.change, name="source"),
+    path("settings/<slug:organization>/sources/<uuid:source>/check/", sources.check, name="source-check"),
+    path("settings/<slug:organization>/sources/<uuid:source>/remove/", sources.remove, name="source-remove"),
     path("settings/<slug:organization>/alert-rules/", alert_rules.listed, name="alert-rules"),
     path("settings/<slug:organization>/alert-rules/new/", alert_rules.new, name="alert-rule-new"),
     path("settings/<slug:organization>/alert-rules/<uuid:rule>/", alert_rules.change, name="alert-rule"),

@@ -16,6 +16,7 @@ from django.db import transaction
 from devices import clock, freezing, jobs
 from devices.clock import Moment
 from devices.jobs.runner import Refused, Run
+from devices.keys import mirrored
 from devices.models import Device, DeviceList, Job
 from devices.operations import ceilings
 from devices.operations.device_file import Fault, Line, taken
@@ -54,6 +55,7 @@ def keep(
     """
     locks.hold([fleet.organization_id])
     roles.require(actor, Role.OPERATOR, fleet.organization)
+    mirrored.require_own_fleet(fleet)
     ceilings.require_room_for_list(fleet.organization)
     return DeviceList.objects.create(
         organization=fleet.organization,

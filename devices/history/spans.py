@@ -14,7 +14,7 @@ from typing import Any, Final
 from devices.clock import Moment
 from devices.history.changes import reason_words
 from devices.history.device_history import DeviceHistory
-from devices.models import ConnectivityRecord, Outage
+from devices.models import ConnectivityRecord, Device, Outage, SourceOutage
 from devices.rules import vpn_states
 from devices.rules.vocabulary import HeartbeatState, Status
 from devices.status.annotated import DeviceWithStatus
@@ -90,7 +90,7 @@ def spans_of(device: DeviceWithStatus, history: DeviceHistory, start: datetime, 
         "vpn": _spans(by_link[Link.VPN], start, vpn, first="unknown"),
         "heartbeat": _spans(by_link[Link.HEARTBEAT], start, device.heartbeat),
     }
-    return History(spans, _outages(start, at))
+    return History(spans, sorted([*_outages(start, at), *_unread(device, start, at)]))
 
 
 def _spans(rows: Sequence[Any], start: datetime, now: str, first: str | None = None) -> list[Span]:
@@ -121,6 +121,18 @@ def _outages(start: datetime, at: Moment) -> list[tuple[datetime, datetime]]:
     outages = [(max(outage.began_at, start), min(outage.ended_at, at.at)) for outage in over]
     if at.in_outage and (not outages or outages[-1][1] < at.at):
         outages.append((max(at.heard, start), at.at))
+    return outages
+
+
+def _unread(device: Device, start: datetime, at: Moment) -> list[tuple[datetime, datetime]]:
+    """The outages from `start` to `at` of the source that the device is read from, unless it polls here."""
+    row = getattr(device, "mirrored", None)
+    if row is None or device.last_poll:
+        return []
+    over = SourceOutage.objects.filter(source=row.source_id, ended_at__gt=start, began_at__lt=at.at)
+    outages = [(max(outage.began_at, start), min(outage.ended_at, at.at)) for outage in over]
+    if row.source.is_silent(at.at):
+        outages.append((max(row.source.swept_at, start), at.at))
     return outages
 
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Least
 
 from devices import clock, keys
 from devices.keys import audit as key_audit
+from devices.keys import mirrored
 from devices.keys import once as key_once
 from devices.models import ApiKey, Device
 from fleets.access import roles
@@ -46,6 +47,7 @@ def rotate(
     under way, and Device.DoesNotExist where the device was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
+    mirrored.require_own(device.pk)
     at = at or clock.now()
     Device.objects.select_for_update(no_key=True, of=["self"]).get(pk=device.pk)
     if seen is not None and seen != newest(device):

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from devices import clock
 from devices.keys import audit as key_audit
+from devices.keys import mirrored
 from devices.keys.lookup import live_keys, may_look_up
 from devices.models import ApiKey, Device, FormerKey
 from fleets.access import roles
@@ -78,6 +79,7 @@ def new_device_key(
     `expires_at` None: it does not expire. Raises PermissionDenied, TooMany.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
+    mirrored.require_own(device.pk)
     at = at or clock.now()
     made, key = issue(device, at=at, expires_at=expires_at)
     key_audit.record("key-created", made, actor=actor, at=at, after=key_audit.facts(made))
@@ -175,6 +177,7 @@ def new_provisioning_key(
     `expires_at` None: it does not expire. Raises PermissionDenied.
     """
     _require_administrator(actor, fleet.organization)
+    mirrored.require_own_fleet(fleet)
     key = fresh(ApiKey.Kind.PROVISIONING)
     facts = {"fleet": fleet, "organization": fleet.organization}
     made = _create(key, ApiKey.Kind.PROVISIONING, name=kept(name), expires_at=expires_at, **facts)

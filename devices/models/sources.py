@@ -6,6 +6,8 @@ Lookout reads its API, and devices keep talking to it alone.
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -15,6 +17,8 @@ from django.db.models import F, Q
 from devices.models.device import Device
 from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, Fleet, Organization
 from fleets.postgres.name_order import NameKey
+
+SILENT = timedelta(minutes=3)  # three intervals of sweeps: a source that was not read for longer is silent
 
 
 class Source(models.Model):
@@ -86,6 +90,15 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def host(self) -> str:
+        """The host of its API, by which pages tell it."""
+        return urlsplit(self.address).netloc
+
+    def is_silent(self, at: datetime) -> bool:
+        """Whether it was read before, and not for a while: an outage of this source that lasts at `at`."""
+        return self.swept_at is not None and at - self.swept_at > SILENT
 
 
 class MirroredFleet(models.Model):

@@ -8,7 +8,7 @@ the rules are the same for one and for many.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from devices import clock, jobs
+from devices.keys import mirrored
 from devices.listing import kept_list
 from devices.listing.kept_list import KeptList
 from devices.models import Device, Job, SelectedDevice, Selection
@@ -53,8 +54,24 @@ class Action:
     fades: bool = False
 
 
+def _own(
+    do: Callable[[Batch, Payload], Outcomes],
+) -> Callable[[Batch, Payload], Outcomes]:
+    """What `do` does, to the devices of a batch that are not read from a source."""
+
+    def done(batch: Batch, payload: Payload) -> Outcomes:
+        theirs = mirrored.mirrored(batch.ids)
+        own = [pk for pk in batch.ids if pk not in theirs]
+        outcomes = do(replace(batch, ids=own), payload) if own else {}
+        return outcomes | dict.fromkeys(theirs, mirrored.IN_CHARGE)
+
+    return done
+
+
+@_own
 def _move(batch: Batch, payload: Payload) -> Outcomes:
     fleet: Fleet = payload["fleet"]
+    mirrored.require_own_fleet(fleet)
     return batch_actions.move(batch, fleet=fleet, vpn_enabled=lifecycle.defaults(fleet)[0])
 
 
@@ -62,14 +79,17 @@ def _retag(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.retag(batch, put=payload["put"], drop=payload["drop"])
 
 
+@_own
 def _set_interval(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.edit(batch, field="poll_interval", value=payload["poll_interval"])
 
 
+@_own
 def _deactivate(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.deactivate(batch)
 
 
+@_own
 def _delete(batch: Batch, payload: Payload) -> Outcomes:
     return batch_actions.delete(batch)
 
@@ -78,11 +98,12 @@ def _tagged(payload: Payload) -> Q:
     return Q(tags__contains=payload["put"]) & ~Q(tags__has_any_keys=payload["drop"])
 
 
+THEIRS: Final = (mirrored.IN_CHARGE, Q(mirrored__isnull=False))
 LINKED: Final = "A link is up"
 ACTIONS: Final[dict[str, Action]] = {
     "move": Action(
         Role.OPERATOR,
-        lambda payload: [(f"Already in {isolated(payload['fleet'])}", Q(fleet=payload["fleet"]))],
+        lambda payload: [THEIRS, (f"Already in {isolated(payload['fleet'])}", Q(fleet=payload["fleet"]))],
         _move,
         lambda payload: f"Already in {isolated(payload['fleet'])}",
     ),
@@ -95,7 +116,7 @@ ACTIONS: Final[dict[str, Action]] = {
     ),
     "poll-interval": Action(
         Role.OPERATOR,
-        lambda payload: [("Already set", Q(**_held(payload["poll_interval"])))],
+        lambda payload: [THEIRS, ("Already set", Q(**_held(payload["poll_interval"])))],
         _set_interval,
         lambda payload: "Already set",
         holds=False,
@@ -103,6 +124,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "deactivate": Action(
         Role.OPERATOR,
         lambda payload: [
+            THEIRS,
             ("Already inactive", Q(is_active=False)),
             (LINKED, Q(vpn=True) | Q(heartbeat__in=batch_actions.BEATING)),
         ],
@@ -112,7 +134,7 @@ ACTIONS: Final[dict[str, Action]] = {
     ),
     "delete": Action(
         Role.ADMINISTRATOR,
-        lambda payload: [],
+        lambda payload: [THEIRS],
         _delete,
         lambda payload: "",
     ),

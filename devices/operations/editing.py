@@ -13,6 +13,7 @@ from django.db import transaction
 
 from devices import clock
 from devices.clock import Moment
+from devices.keys import mirrored
 from devices.models import Device
 from devices.operations import batch as batch_actions
 from fleets.access import roles
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
 
 EDITABLE: Final = ("name", "notes", "tags", "poll_interval")
+THEIRS: Final = ("name", "poll_interval")  # those that the source of a device sets
 
 
 @transaction.atomic
@@ -41,6 +43,8 @@ def edit(
     Device.DoesNotExist where the device was deleted meanwhile.
     """
     roles.require(actor, Role.OPERATOR, device.organization)
+    if field in THEIRS:
+        mirrored.require_own(device.pk)
     before = _held(device, field)
     if seen is not None and seen != version(before) and before != value:
         raise ChangedMeanwhile(device, before)

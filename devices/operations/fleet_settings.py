@@ -9,6 +9,7 @@ from django.db import transaction
 
 from devices import clock, freezing
 from devices.clock import Moment
+from devices.keys import mirrored
 from devices.models import Device
 from devices.transitions.write import settle_devices
 from fleets import audit
@@ -42,6 +43,8 @@ def change_fleet(
     at = clock.moment(at)
     locks.hold([fleet.organization_id])
     roles.require(actor, Role.ADMINISTRATOR, fleet.organization)
+    if actor and settings.keys() - {"type"}:
+        mirrored.require_own_fleet(fleet)
     before = settings_of(fleet)
     if seen is not None and seen != version(before):
         raise ChangedMeanwhile(f"The settings of {fleet}", before)

@@ -18,6 +18,7 @@ from django.db import transaction
 from devices import clock, freezing, keys
 from devices.clock import Moment
 from devices.keys import audit as key_audit
+from devices.keys import mirrored
 from devices.models import UUID_PATTERN, ApiKey, Device
 from devices.operations import batch as batch_actions
 from devices.operations import ceilings
@@ -134,6 +135,7 @@ def preregister(
     `uuid` None: it is given one. Raises PermissionDenied, InvalidUuid, UuidTaken, FleetGone.
     """
     roles.require(actor, Role.OPERATOR, fleet.organization)
+    mirrored.require_own_fleet(fleet)
     at = clock.moment(at)
     new = NewDevice(uuid=uuid, name=name, device_type=device_type)
     (device,) = _create(fleet, [new], at, _by("preregistered", actor))
@@ -174,6 +176,7 @@ def move(
         raise OtherOrganization(f"{fleet} belongs to another organization than {device}.")
     was = Device.objects.select_related("fleet").only("fleet__name", "fleet__slug").get(pk=device.pk)
     vpn_enabled, _ = defaults(fleet)
+    mirrored.require_own_fleet(fleet)
     if was.fleet_id == fleet.pk:
         return False
     if seen is not None and was.fleet.slug != seen:
@@ -199,6 +202,7 @@ def _held(
     at = clock.moment(at)
     locks.hold([device.organization_id])
     roles.require(actor, least, device.organization)  # roles change with the organization locked
+    mirrored.require_own(device.pk)
     settle_devices([device.pk], at)
     return batch_actions.Batch([device.pk], device.organization, actor, at)
 

@@ -1,7 +1,8 @@
 """The silence of a source: an outage of that source, in which nothing is concluded of its devices.
 
-It begins with the last sweep once SILENT has passed since, and ends with the next one. An outage that is over
-is a SourceOutage; one that lasts follows from `swept_at`, as nothing need run for that.
+It begins with the last sweep once three intervals have passed since, and ends with the next one. An outage
+that is over is a SourceOutage; one that lasts follows from `swept_at` (Source.is_silent), whether or not
+anything runs.
 """
 
 from __future__ import annotations
@@ -13,15 +14,9 @@ from devices.models import Source, SourceOutage
 
 QUICK: Final = timedelta(seconds=60)  # between two sweeps
 WHOLE: Final = timedelta(minutes=10)  # between two whole ones
-SILENT: Final = 3 * QUICK
-
-
-def is_silent(source: Source, at: datetime) -> bool:
-    """Whether the source was read before, and not for a while."""
-    return source.swept_at is not None and at - source.swept_at > SILENT
 
 
 def note_end(source: Source, at: datetime) -> None:
     """Record the outage that a sweep at `at` ends, if there was one; the source is as before that sweep."""
-    if source.swept_at and is_silent(source, at):
+    if source.swept_at and source.is_silent(at):
         SourceOutage.objects.get_or_create(source=source, began_at=source.swept_at, defaults={"ended_at": at})

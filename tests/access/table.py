@@ -18,6 +18,7 @@ ACCOUNT: Final = {
     "email": "newcomer@people.example",
     "password": "a-long-password-77",
 }
+SOURCE: Final = {"name": "balena", "address": "http://127.0.0.1:1", "token": "token", "poll_interval": "600"}
 RULE: Final = {
     "condition": "status",
     "name": "Kiosks",
@@ -176,6 +177,16 @@ PAGES: Final[dict[str, Page]] = {
         named={"link": "{device_link}"},
     ),
     "fleets:device-link-delete": Page(NO, members(ADMINISTRATOR, 302), named={"link": "{device_link}"}),
+    # Nothing answers at their addresses.
+    "fleets:sources": Page(members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 200), SOURCE),
+    "fleets:source": Page(
+        members(ADMINISTRATOR, 200),
+        members(ADMINISTRATOR, 200),
+        SOURCE | {"seen": "{seen_source}"},
+        named={"source": "{source}"},
+    ),
+    "fleets:source-check": Page(NO, members(ADMINISTRATOR, 302), named={"source": "{source}"}),
+    "fleets:source-remove": Page(NO, members(ADMINISTRATOR, 302), named={"source": "{source}"}),
     # Alerts
     "fleets:alert-rules": Page(members(OPERATOR, 200)),
     "fleets:alert-rule-new": Page(members(ADMINISTRATOR, 200), members(ADMINISTRATOR, 302), RULE),

@@ -21,6 +21,7 @@ from devices.listing.kept_list import KeptFilters
 from devices.models import AlertMessage, AlertRule, AlertTarget, Device, Job, Mute
 from devices.operations import bulk_actions, device_links, saved_views
 from devices.operations.device_file import Line
+from devices.sources import settings as source_settings
 from fleets import meanwhile
 from fleets.models import Membership, Organization, Role
 from fleets.services import invitations
@@ -105,6 +106,12 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
     link = device_links.add(
         organization=organization, name="Terminal", template="ssh root@{ip}", actor=people[Who.OWNER]
     )
+    source = source_settings.add(
+        organization=organization,
+        wanted=source_settings.Wanted(name="balena", address="http://127.0.0.1:1", token="token"),
+        known={},
+        actor=people[Who.OWNER],
+    )
     rules.ship(organization)
     rule = AlertRule.objects.get(organization=organization, shipped="offline")
     target, _ = targets.create(
@@ -170,6 +177,8 @@ def _facts(organization: Organization, people: dict[Who, User]) -> dict[str, str
         "view": str(view.uuid),
         "seen_view": saved_views.version_of(view),
         "device_link": str(link.uuid),
+        "source": str(source.uuid),
+        "seen_source": source_settings.version_of(source),
         "seen_device_link": device_links.version_of(link),
         "window": str(window.uuid),
         "seen_window": windows.version_of(window),

@@ -28,6 +28,7 @@ PREREGISTER: Final = "/fleets/station-kiosks/preregister/"
 LOST: Final = "/devices/?status=offline&status=vpn-only&status=heartbeat-only&vpn=disconnected"
 COLUMNS: Final = "/devices/?columns=os&columns=tags&columns=ip"
 INVITED: Final = {"E-mail address": "kim@halden-transit.example"}
+UNREACHABLE: Final = {"Name": "balena", "Address of the API": "http://127.0.0.1:1", "API key": "key"}
 MISNAMED: Final = {"Name": "Logs", "Address or command": "ssh {ipaddr}"}
 FAULTY: Final = "uuid,name,tags\nnot-a-uuid,ferry-1,\n,,line = 1 = 2\n,ferry-2,a;a\n"
 STRANGE: Final = "Serial no.,name,Colour\n7,ferry-1,red\n"
@@ -128,6 +129,8 @@ OURS: Final = (
     State("device-links", at(f"{SETTINGS}/device-links/")),
     State("device-link", clicked(f"{SETTINGS}/device-links/", ".own-list a")),
     State("device-link-faulty", sent(f"{SETTINGS}/device-links/", MISNAMED, "Add the link")),
+    State("sources", at(f"{SETTINGS}/sources/")),
+    State("source-faulty", sent(f"{SETTINGS}/sources/", UNREACHABLE, "Check and add the source")),
     State("alert-rules", at(f"{SETTINGS}/alert-rules/")),
     State("alert-rule", clicked(f"{SETTINGS}/alert-rules/", ".own-list a")),
     State("alert-rule-rehearsed", reach.rule_rehearsed),

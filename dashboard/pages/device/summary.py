@@ -19,6 +19,7 @@ from dashboard.pages.device.timeline import Timeline, timeline
 from dashboard.pages.device.vitals import Vital, vitals
 from dashboard.pages.parts.chart import RANGES, Range
 from dashboard.pages.parts.device_row import doing, tags
+from dashboard.pages.parts.mirrored import Reading, reading_of
 from dashboard.pages.parts.poll_interval import OwnInterval, interval_of
 from dashboard.pages.parts.standing import Standing, standing
 from dashboard.templating import indicators
@@ -47,6 +48,7 @@ class LiveDevice(Live):
     may: May
     up: str
     links: tuple[Indicator, Indicator]
+    reading: Reading | None  # of its source
     standing: Standing | None  # in an open incident
     why: Explanation
     doing: str
@@ -73,7 +75,9 @@ def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
     at, scope = clock.moment(), request_scope(request)
     annotated = with_status if moved_ids(at) else as_recorded
-    devices = annotated(in_organizations(scope.chosen), at).select_related("fleet", "organization")
+    devices = annotated(in_organizations(scope.chosen), at).select_related(
+        "fleet", "organization", "mirrored__source"
+    )
     found = get_object_or_404(devices, uuid=uuid)
     return live_page(request, "devices/detail.html", _live(request, scope, found, at), at=at, nav="fleets")
 
@@ -92,6 +96,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         may=scope.may(found.organization_id),
         up=links_up(vpn=found.vpn, heartbeat=found.heartbeat),
         links=(indicators.vpn(found), indicators.heartbeat(found)),
+        reading=reading_of(found, at.at, found.status),
         standing=standing([found.pk]).get(found.pk),
         why=why,
         doing=doing(found),

@@ -21,6 +21,7 @@ from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
+from dashboard.pages.parts.mirrored import Reading, reading_of
 from dashboard.pages.parts.over_time_links import Picture, picture
 from devices import clock
 from devices.clock import Moment
@@ -43,6 +44,7 @@ class LiveDevices(Live):
     """The live region of a list of devices, of one fleet or of all."""
 
     fleet: Fleet | None
+    reading: Reading | None  # of the fleet's source
     may: May | None  # in the fleet's organization
     operated: list[Fleet]  # fleets of the menu in which the person is at least Operator
     query: Query
@@ -72,7 +74,10 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
     """The devices of one fleet; 404 to strangers."""
     scope = request_scope(request)
     found = get_object_or_404(
-        Fleet.objects.select_related("organization").filter(organization__in=scope.chosen), slug=slug
+        Fleet.objects.select_related("organization", "mirrored__source").filter(
+            organization__in=scope.chosen
+        ),
+        slug=slug,
     )
     return _page(request, scope, [], found)
 
@@ -112,6 +117,7 @@ def _live(
     return LiveDevices(
         scope=scope,
         fleet=fleet,
+        reading=reading_of(fleet, at.at) if fleet else None,
         may=scope.may(fleet.organization_id) if fleet else None,
         operated=[fleet for fleet in about if scope.may(fleet.organization_id).operator],
         query=query,

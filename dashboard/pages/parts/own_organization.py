@@ -34,9 +34,9 @@ class OwnOrganization:
     def context(self, tab: str, **more: Any) -> dict[str, Any]:
         """The context that templates/settings/base.html expects, with `more` added.
 
-        `tab` is the entry of the side navigation: general, members, plan, keys, device-links, alert-rules,
-        alert-targets, maintenance, mutes, vpn-servers, jobs, audit, fleets, fleet-new, or `fleet:` and the
-        slug of a fleet.
+        `tab` is the entry of the side navigation: general, members, plan, keys, device-links, sources,
+        alert-rules, alert-targets, maintenance, mutes, vpn-servers, jobs, audit, fleets, fleet-new, or
+        `fleet:` and the slug of a fleet.
         """
         fleets, more_fleets = self._side_fleets(tab)
         return {

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from devices.models import Device, Source, SourceOutage
-from devices.sources import queries, silence
+from devices.sources import queries
 from devices.sources.sweep import sweep
 from tests.devices.sources.api import BalenaApi, Fault
 from tests.devices.sources.swept import AT, swept
@@ -121,8 +121,8 @@ def test_fields_that_a_server_does_not_have_are_found_once(api: BalenaApi, sourc
 
 def test_silence_of_a_source_is_an_outage_of_it(api: BalenaApi, source: Source) -> None:
     swept(source)
-    assert not silence.is_silent(source, AT + timedelta(seconds=180))
-    assert silence.is_silent(source, AT + timedelta(seconds=181))
+    assert not source.is_silent(AT + timedelta(seconds=180))
+    assert source.is_silent(AT + timedelta(seconds=181))
     swept(source, 900)
     outage = SourceOutage.objects.get()
     assert (outage.began_at, outage.ended_at) == (AT, AT + timedelta(seconds=900))

@@ -1,0 +1,89 @@
+"""What pages say of devices and fleets that are read from a source."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from devices import clock
+from devices.models import Device, MirroredDevice, MirroredFleet, Source, SourceOutage
+from fleets.models import Role
+from tests.factories import make_device, make_member
+from tests.pages import text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def device() -> Device:
+    """A device with a recent heartbeat and no VPN, as it was read a moment ago."""
+    now = clock.now()
+    made = make_device(heartbeat_state="recent", heartbeat_changed_at=now)
+    source = Source.objects.create(
+        organization=made.organization,
+        name="balena",
+        address="https://api.example",
+        created_at=now,
+        swept_at=now,
+    )
+    MirroredFleet.objects.create(fleet=made.fleet, source=source, remote_id=1, slug="acme/pumps")
+    MirroredDevice.objects.create(device=made, source=source, remote_id=7, status="operational")
+    return made
+
+
+@pytest.fixture
+def operator(client: Client, device: Device) -> Client:
+    client.force_login(make_member(device.organization, Role.ADMINISTRATOR))
+    return client
+
+
+def page(client: Client, device: Device) -> str:
+    return text_of(client.get(f"/devices/{device.uuid}/"))
+
+
+def test_device_says_where_it_is_read_from_and_as_of_when(operator: Client, device: Device) -> None:
+    said = page(operator, device)
+    assert "Read from api.example, as of" in said
+    assert ", every 60 s." in said
+    assert "The next change is not known, since it is read every 60 s." in said
+
+
+def test_word_of_the_source_is_said_where_it_differs(operator: Client, device: Device) -> None:
+    assert "The status there is “operational”." in page(operator, device)
+    MirroredDevice.objects.update(status="reduced-functionality")
+    assert "The status there is" not in page(operator, device)
+
+
+def test_actions_of_the_source_are_off_with_the_reason(operator: Client, device: Device) -> None:
+    said = page(operator, device)
+    assert said.count("Read from api.example, which stays in charge") == 4
+    assert "Edit notes" in said
+    assert "Edit name" not in said
+
+
+def test_fleet_says_where_it_is_read_from(operator: Client, device: Device) -> None:
+    said = text_of(operator.get(f"/fleets/{device.fleet.slug}/"))
+    assert "Read from api.example, as of" in said
+    assert "Preregister a device" not in said
+
+
+def test_silent_source_is_said_on_its_pages(operator: Client, device: Device) -> None:
+    Source.objects.update(swept_at=clock.now() - timedelta(minutes=5))
+    for address in (f"/devices/{device.uuid}/", f"/fleets/{device.fleet.slug}/"):
+        assert "api.example has not been read since" in text_of(operator.get(address))
+
+
+def test_outage_of_a_source_counts_in_no_uptime(operator: Client, device: Device) -> None:
+    now = clock.now()
+    source = Source.objects.get()
+    SourceOutage.objects.create(
+        source=source, began_at=now - timedelta(hours=2), ended_at=now - timedelta(hours=1)
+    )
+    assert "Not observed" in page(operator, device)
+
+
+def test_device_of_this_site_says_nothing_of_a_source(operator: Client, device: Device) -> None:
+    own = make_device(device.fleet)
+    assert "Read from" not in page(operator, own)
