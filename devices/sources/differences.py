@@ -73,10 +73,22 @@ FROM jsonb_populate_recordset(NULL::devices_mirroreddevice, %(rows)s) AS moves
 WHERE m.device_id = moves.device_id
 """
 
-Row = Mapping[str, Any]  # a device here, by the names in READ
+PLACES: Final = {name: place for place, name in enumerate(READ)}
 
 
-@dataclass(frozen=True)
+class Row:
+    """A device here, by the names in READ: a fifth of the memory of a dict."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._values = values
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[PLACES[name]]
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What changes of a device: its columns, its links, and the words of the source; None: nothing."""
 
@@ -88,7 +100,8 @@ class Difference:
 
 def here(source: Source) -> list[Row]:
     """The devices that mirror this source, as they are now."""
-    return list(Device.objects.filter(mirrored__source=source).order_by("pk").values(*READ))
+    mirrored = Device.objects.filter(mirrored__source=source).order_by("pk")
+    return [Row(values) for values in mirrored.values_list(*READ)]
 
 
 def of_links(row: Row, read: Links, links: LinkFacts, at: Moment) -> Difference:

@@ -40,7 +40,7 @@ OFF: Final = {"false", "0", "off"}
 ON: Final = {"true", "1", "on"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LinkFacts:
     """The two links of a device as a sweep read them. `heartbeat_at` and `vpn_at` date them, if known."""
 

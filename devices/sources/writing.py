@@ -7,7 +7,7 @@ written some batches; the next one compares again, and writes what is left.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,11 +57,11 @@ class Sweep:
 def write_quick(sweep: Sweep, read: Quick) -> Written:
     """Write the links and the progress of the devices that are mirrored already."""
     rows = {row["mirrored__remote_id"]: row for row in differences.here(sweep.source)}
-    found = [
+    found = (
         differences.of_links(rows[device.id], device, facts.links(device, read.ended), sweep.at)
         for device in read.devices
         if device.id in rows
-    ]
+    )
     return Written(changed=_write(sweep, found, {row["pk"]: row for row in rows.values()}))
 
 
@@ -72,10 +72,10 @@ def write_whole(sweep: Sweep, read: Whole) -> Written:
     theirs = {device.uuid: device for device in read.devices}
     refused = _not_ours(theirs, rows)
     moved = _move(sweep, theirs, rows, mirroring)
-    known = [device for uuid, device in theirs.items() if uuid in rows]
+    known = (device for uuid, device in theirs.items() if uuid in rows)
     changed = _write(
         sweep,
-        [_difference(sweep, rows[device.uuid], device, read.ended, mirroring) for device in known],
+        (_difference(sweep, rows[device.uuid], device, read.ended, mirroring) for device in known),
         {row["pk"]: row for row in rows.values()},
     )
     new = [device for uuid, device in theirs.items() if uuid not in rows and uuid not in refused]
@@ -101,7 +101,7 @@ def _not_ours(theirs: Mapping[str, RemoteDevice], rows: Mapping[str, Row]) -> se
     return {*taken, *(uuid for uuid in new if not re.fullmatch(UUID_PATTERN, uuid))}
 
 
-def _write(sweep: Sweep, found: Sequence[Difference], rows: Mapping[int, Row]) -> int:
+def _write(sweep: Sweep, found: Iterable[Difference], rows: Mapping[int, Row]) -> int:
     """Write the differences; returns how many devices differ."""
     differ = [each for each in found if each.columns or each.links or each.words]
     for batch in _batches(differ):
