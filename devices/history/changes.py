@@ -33,6 +33,7 @@ REASONS = {
     "report": "reported by the device",
     "registered": "registered itself",
     "mirrored": "read from its source",
+    "adopted": "migrated from its source",
     "preregistered": "preregistered",
     "deactivated": "deactivated",
     "frozen": "frozen: {reason}",

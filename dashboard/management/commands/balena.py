@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from dashboard.management.watching import WatchCommand
 from devices import clock
-from devices.models import Source
+from devices.models import MirroredFleet, Source
 from devices.sources import check, secrets
 from devices.sources.addresses import NotAllowed
 from devices.sources.client import Failed
+from devices.sources.migration import NotHere, import_keys, keys_in, migrate
 from devices.sources.rounds import Rounds, told
 from devices.sources.sweep import sweep
+from fleets.models import Fleet
 from fleets.postgres.leader import SWEEPING, Leader
 
 PAUSE = 5.0  # seconds between two looks at which sources are due
@@ -35,11 +38,19 @@ class Command(WatchCommand):
             "--watch", action="store_true", help="keep running until stopped (if several run, one works)"
         )
 
+        migrating = actions.add_parser("migrate", help="have devices of a source be devices of this site")
+        migrating.add_argument("fleet", help="slug of the fleet there, such as acme/pumps")
+        migrating.add_argument("--to", required=True, help="slug of a fleet of this site")
+        migrating.add_argument("--dry-run", action="store_true", help="only say what would be done")
+        migrating.add_argument("--keys", type=Path, help="CSV file with the columns uuid and key")
+
     def handle(self, *, watch: bool = False, verbosity: int = 1, **options: Any) -> None:
         if watch:
             super().handle(watch=True, verbosity=verbosity)
         elif options["action"] == "check":
             self._each(options["source"], self._check)
+        elif options["action"] == "migrate":
+            self._migrate(options["fleet"], options["to"], options["keys"], dry_run=options["dry_run"])
         else:
             self._each(options["source"], self._sweep)
 
@@ -62,6 +73,24 @@ class Command(WatchCommand):
         failed = [source.name for source in sources if not do(source)]
         if failed:
             raise CommandError(f"Not read: {', '.join(failed)}.")
+
+    def _migrate(self, slug: str, to: str, file: Path | None, *, dry_run: bool) -> None:
+        mirrored = MirroredFleet.objects.select_related("source", "fleet").filter(slug=slug).first()
+        fleet = Fleet.objects.select_related("organization").filter(slug=to).first()
+        if mirrored is None or fleet is None:
+            raise CommandError(f"There is no fleet {to if mirrored else slug}.")
+        try:
+            found = keys_in(file.read_text(encoding="utf-8").splitlines()) if file else {}
+            report = migrate(mirrored=mirrored, to=fleet, dry_run=dry_run)
+        except (NotHere, OSError) as error:
+            raise CommandError(str(error)) from error
+        accepted = 0 if dry_run else import_keys(report, found)
+        for uuid in report.migrated:
+            self.stdout.write(uuid)
+        for uuid, why in report.left.items():
+            self.stdout.write(f"{uuid}: its key was not taken over. {why}")
+        said = "would be migrated" if dry_run else "are migrated"
+        self.stdout.write(f"{len(report.migrated)} devices {said} to {fleet}, {accepted} with their keys.")
 
     def _check(self, source: Source) -> bool:
         try:
