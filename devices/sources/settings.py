@@ -34,6 +34,14 @@ class NameTaken(Exception):
     """The organization has a source of that name."""
 
 
+class HostTaken(Exception):
+    """Another source is relayed under this host."""
+
+
+class IncompleteRelay(Exception):
+    """A relay needs the host that devices call as well as the address of the API behind the proxy."""
+
+
 class TooMany(Exception):
     """The organization has as many sources as there may be."""
 
@@ -47,6 +55,8 @@ class Wanted:
     token: str = ""
     only_fleets: Sequence[str] = ()
     poll_interval: int = 600
+    relay_host: str = ""  # that devices call; empty: without a relay
+    relay_to: str = ""  # the address of the API behind the proxy
 
 
 def version_of(source: Source) -> str:
@@ -65,7 +75,8 @@ def add(
 ) -> Source:
     """Begin to read a source, whose token `check` has found to be of use; `known` is what it found.
 
-    Raises PermissionDenied below Administrator, NameTaken, TooMany, addresses.NotAllowed.
+    Raises PermissionDenied below Administrator, NameTaken, HostTaken, IncompleteRelay, TooMany,
+    addresses.NotAllowed.
     """
     at = at or clock.now()
     _hold(organization, actor)
@@ -90,7 +101,8 @@ def change(
     """Read it from elsewhere, with another token, or other fleets, made up from its version `seen`.
 
     The next sweep is a whole one, at once. Raises PermissionDenied below Administrator, NameTaken,
-    addresses.NotAllowed, ChangedMeanwhile, and Source.DoesNotExist where it was removed.
+    HostTaken, IncompleteRelay, addresses.NotAllowed, ChangedMeanwhile, and Source.DoesNotExist where it was
+    removed.
     """
     at, now = at or clock.now(), _held(source, actor)
     if version_of(now) != seen:
@@ -135,18 +147,23 @@ def _held(source: Source, actor: Actor | None) -> Source:
 def _put(source: Source, wanted: Wanted, known: Known) -> None:
     source.name, source.address = wanted.name, checked(wanted.address)
     source.only_fleets, source.poll_interval = list(wanted.only_fleets), wanted.poll_interval
+    if bool(wanted.relay_host) != bool(wanted.relay_to):
+        raise IncompleteRelay
+    source.relay_host = wanted.relay_host.lower()
+    source.relay_to = checked(wanted.relay_to) if wanted.relay_to else ""
     source.known_fields = known
     source.tried_at = source.whole_at = None
     source.pause, source.failures, source.error = 0, 0, ""
     if wanted.token:
         secrets.write(source, wanted.token)
-    with unique_violation(lambda _: NameTaken()):
+    with unique_violation(lambda name: HostTaken() if "relay" in name else NameTaken()):
         source.save()
 
 
 def _told(source: Source) -> dict[str, Any]:
     """The source as the audit log tells it, without its token."""
-    return {name: getattr(source, name) for name in ("name", "address", "only_fleets", "poll_interval")}
+    names = ("name", "address", "only_fleets", "poll_interval", "relay_host", "relay_to")
+    return {name: getattr(source, name) for name in names}
 
 
 def _audit(action: str, source: Source, actor: Actor | None, at: datetime, **changes: Any) -> None:

@@ -77,6 +77,8 @@ def test_source_is_added_read_changed_and_removed(
         ({"address": "ftp://api.example"}, "begins with https:// or http://"),
         ({"address": "https://api.example/v7"}, "Enter the address of the API alone"),
         ({"name": ""}, "This field is required."),
+        ({"relay_host": "api.example"}, "Enter both the host and the address, or neither."),
+        ({"relay_host": "api.example", "relay_to": "http://169.254.1.1"}, "where no source may be"),
     ],
 )
 def test_source_that_cannot_be_read_is_not_saved(
@@ -85,6 +87,18 @@ def test_source_that_cannot_be_read_is_not_saved(
     answer = administrator.post(address, said(api, **wrong))
     assert words in text_of(answer)
     assert not Source.objects.exists()
+
+
+def test_relay_is_set_and_told(administrator: Client, address: str, api: BalenaApi) -> None:
+    administrator.post(address, said(api, relay_host="API.example", relay_to="http://api:80/"))
+    source = Source.objects.get()
+    assert (source.relay_host, source.relay_to) == ("api.example", "http://api")
+    own = f"{address}{source.uuid}/"
+    assert "No call has come through the relay yet." in text_of(administrator.get(own))
+    Source.objects.update(relay_lost=3, relay_lost_at=source.created_at)
+    assert "3 facts from the relay could not be written" in text_of(administrator.get(own))
+    second = administrator.post(address, said(api, name="2", relay_host="api.example", relay_to="http://b"))
+    assert "Another source has this host." in text_of(second)
 
 
 def test_key_of_a_fleet_is_told_from_that_of_a_user(
