@@ -40,7 +40,7 @@ def set_relay(*, source: Source, host: str, to: str, at: datetime | None = None)
         .get(pk=source.pk)
     )
     before = _told(now)
-    now.relay_host, now.relay_to = _allowed(host), checked(to) if to else ""
+    now.relay_host, now.relay_to = allowed(host), checked(to) if to else ""
     if bool(now.relay_host) != bool(now.relay_to):
         raise HostRefused("A relay needs both a host and the address of the API.")
     with unique_violation(lambda _: HostRefused(f"The calls of {host} are relayed already.")):
@@ -58,7 +58,8 @@ def set_relay(*, source: Source, host: str, to: str, at: datetime | None = None)
     return now
 
 
-def _allowed(host: str) -> str:
+def allowed(host: str) -> str:
+    """The host, if its calls may be relayed: a name, and none of this site. Raises HostRefused."""
     if host and not HOST.fullmatch(host):
         raise HostRefused(f"{host} is not the name of a host.")
     if host in settings.ALLOWED_HOSTS:

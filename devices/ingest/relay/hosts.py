@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from devices.ingest.relay.pool import Address
 from devices.models import Source
+from devices.sources.relaying import allowed
 
 if TYPE_CHECKING:
     from asgiref.typing import HTTPScope
@@ -36,8 +37,8 @@ class Hosts:
             "pk", "relay_host", "relay_to"
         ):
             try:
-                targets[host.lower().encode()] = Target(source, Address.of(address))
-            except ValueError as error:
+                targets[allowed(host.lower()).encode()] = Target(source, Address.of(address))
+            except ValueError as error:  # HostRefused, too
                 logger.warning("the source %d is not relayed: %s", source, error)
         self._targets = targets
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from socket import create_connection
+from typing import Any
 
 import pytest
 
@@ -124,3 +125,11 @@ def test_an_answer_does_not_wait_for_the_database_nor_fail_with_it(
     assert call(port, POLL.request).status == 200
     wait_until(lambda: begun)
     assert call(port, POLL.request).status == 200
+
+
+def test_the_site_s_own_hosts_are_never_relayed(mirrored: Mirrored, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = [HOST]
+    known = hosts.Hosts()
+    known.refresh()
+    asked: Any = {"headers": [(b"host", HOST.encode())]}
+    assert known.target(asked) is None
