@@ -82,6 +82,7 @@ OF_DEVICES: Final = (
     Dated("devices_statuschange", ("at",), "device_id"),
     Dated("devices_connectivityrecord", ("at",), "device_id"),
     Dated("devices_apikey", KEY, "device_id"),
+    Dated("devices_mirroreddevice", ("refused_at",), "device_id", key="device_id"),
 )
 OF_THE_SITE: Final = (
     Dated("devices_apikey", KEY, where="device_id IS NULL"),
@@ -92,7 +93,7 @@ OF_THE_SITE: Final = (
     Dated("devices_selection", ("created_at",)),
     Dated("devices_formerkey", ("deleted_at",), key="digest"),
     Dated("devices_verification", ("began_at", "ended_at")),
-    Dated("devices_teller", ("concluded_at", "ended_at", "compared_at")),
+    Dated("devices_teller", ("concluded_at", "ended_at", "compared_at", "outage_at")),
     Dated("devices_signal", ("at",)),
     Dated("devices_incident", ("first", "last", "opened_at", "resolved_at", "acknowledged_at")),
     Dated("devices_incidentmember", ("since", "moment", "recovered_at", "gone_at")),
@@ -102,7 +103,9 @@ OF_THE_SITE: Final = (
     Dated("devices_held", ("since",)),
     Dated("devices_maintenancewindow", ("created_at", "ended_at", "cancelled_at")),
     Dated("devices_mute", ("created_at",)),
-    Dated("devices_source", ("created_at", "swept_at", "whole_at", "tried_at")),
+    Dated(
+        "devices_source", ("created_at", "swept_at", "whole_at", "tried_at", "relay_seen_at", "relay_lost_at")
+    ),
     Dated("procrastinate_workers", ("last_heartbeat",)),  # a dead worker would be taken for alive
 )
 # Heartbeats dated ahead, with their new dates. The order is kept: the poll at least 1.5 intervals before
