@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -41,3 +42,13 @@ def configure(
         device.update(poll_interval=poll_interval)
     if name := kept(name or "").strip()[:LONGEST]:
         device.filter(Q(name="") | Q(name=F("own_name"))).update(name=name, own_name=name)
+
+
+@transaction.atomic
+def set_poll_intervals(intervals: Mapping[int, int]) -> None:
+    """Set the poll intervals of devices, in seconds by device id, in force from the next polls on."""
+    rows = Device.objects.filter(pk__in=intervals).order_by("pk").select_for_update(no_key=True)
+    ids = list(rows.values_list("pk", flat=True))  # locked in the order of all
+    for interval in set(intervals.values()):
+        same = [pk for pk in ids if intervals[pk] == interval]
+        Device.objects.filter(pk__in=same).update(poll_interval=interval)

@@ -117,7 +117,7 @@ def make(port: int) -> None:
     from fleets.models import Fleet, Organization  # noqa: PLC0415
 
     organization = Organization.objects.create(name="Relay", slug=f"relay-{time.time_ns()}")
-    fleet = Fleet.objects.create(organization=organization, name="Relay", slug="relay")
+    fleet = Fleet.objects.create(organization=organization, name="Relay", slug=organization.slug)
     Device.objects.filter(uuid__startswith="be").delete()
     Source.objects.filter(relay_host=RELAY_HOST).delete()
     now = clock.now()

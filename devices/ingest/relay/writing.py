@@ -18,7 +18,7 @@ from devices.ingest.http import Refused
 from devices.ingest.relay import facts
 from devices.ingest.relay.observations import Observation, Poll, Report
 from devices.models import MirroredDevice, Source
-from devices.operations.configuration import configure
+from devices.operations.configuration import set_poll_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,15 +92,15 @@ def _contacts(batch: Sequence[Seen]) -> None:
     intervals = {
         device.pk: poll.interval
         for device, poll in told
-        if isinstance(poll, Poll) and poll.interval not in {None, device.interval}
+        if isinstance(poll, Poll) and poll.interval is not None and poll.interval != device.interval
     }
     reported = [
         (device.pk, report.facts)
         for device, report in told
         if isinstance(report, Report) and report.number in {0, device.number} and not device.frozen_reason
     ]
-    for pk, interval in intervals.items():  # before the polls, whose windows they decide
-        configure(device_id=pk, poll_interval=interval)
+    if intervals:  # before the polls, whose windows they decide
+        set_poll_intervals(intervals)
     if polls or reported:
         _record(polls, reported)
 
