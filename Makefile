@@ -74,7 +74,7 @@ format: env ## Format code and templates
 	.venv/bin/djade --target-version 5.2 $(TEMPLATES)
 
 lock: env ## Write the lock files again from pyproject.toml; UPGRADE=--upgrade takes the newest versions
-	$(LOCK) $(UPGRADE) pyproject.toml --extra embedded --group dev --output-file requirements/development.txt
+	$(LOCK) $(UPGRADE) pyproject.toml --extra embedded --extra apprise --group dev --output-file requirements/development.txt
 	$(LOCK_WITHIN) pyproject.toml --extra embedded --output-file requirements/demo.txt
 	$(LOCK_WITHIN) pyproject.toml --output-file requirements/production.txt
 	$(LOCK) $(UPGRADE) --group audit --output-file requirements/audit.txt

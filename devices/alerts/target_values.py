@@ -59,9 +59,10 @@ def _checked(one: Field, value: str, kept: Mapping[str, str]) -> str:
         raise Invalid(one.name, f"{one.label} is required.")
     if len(value) > LONGEST or not value.isprintable():
         raise Invalid(one.name, f"{one.label} has at most {LONGEST} characters, on one line.")
-    if value and one.address:
+    check = outbound.checked if one.address else one.check
+    if value and check:
         try:
-            outbound.checked(value)
+            check(value)
         except outbound.NotAllowed as error:
             raise Invalid(one.name, str(error)) from error
     if value and one.name == "address":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.db import transaction
 
 from devices import clock
-from devices.alerts import handing, looking, secrets, target_values
+from devices.alerts import handing, looking, secrets, target_values, transports
 from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.target_values import Wanted
 from devices.alerts.transports import webhook
@@ -49,6 +49,8 @@ def create(
     roles.require(actor, Role.ADMINISTRATOR, organization)
     if wanted.kind == Kind.PAGE:
         raise Invalid("kind", "Each organization has its page already.")
+    if wanted.kind not in transports.offered():
+        raise Invalid("kind", "This site has no such targets.")
     if AlertTarget.objects.filter(organization=organization, person=None).count() >= MOST:
         raise TooMany
     secret = webhook.new_secret() if wanted.kind == Kind.WEBHOOK else ""

@@ -31,6 +31,7 @@ class AlertTarget(models.Model):
         TELEGRAM = "telegram", "Telegram"
         PAGERDUTY = "pagerduty", "PagerDuty"
         ALERTMANAGER = "alertmanager", "Alertmanager"
+        APPRISE = "apprise", "Apprise"
 
     class State(models.TextChoices):
         """What is known of it, since `state_since`."""

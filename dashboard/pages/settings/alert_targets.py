@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.own_organization import OwnOrganization, own_organization
-from dashboard.pages.settings.target_forms import KINDS, TargetForm
+from dashboard.pages.settings.target_forms import TargetForm, kinds
 from devices.alerts import confirming, targets, trying
 from devices.alerts.refusals import Invalid
 from devices.alerts.transports.envelope import Outcome
@@ -46,8 +46,8 @@ def new(request: HttpRequest, organization: str) -> HttpResponse:
     """Choose a kind, then say what it needs. The secret of a webhook is shown once, in the answer."""
     own = own_organization(request, organization, Role.ADMINISTRATOR)
     kind = request.POST.get("kind") or request.GET.get("kind", "")
-    if kind not in dict(KINDS):
-        return _rendered(request, own, "alert_target_new", kinds=KINDS)
+    if kind not in dict(kinds()):
+        return _rendered(request, own, "alert_target_new", kinds=kinds())
     form, user = TargetForm(kind, None, request.POST or None), person(request)
     if form.is_valid():
         create = targets.create

@@ -11,7 +11,7 @@ from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from devices.alerts import target_values, targets
 from devices.alerts.refusals import Invalid, TooMany
 from devices.alerts.target_values import Wanted
-from devices.alerts.transports import TRANSPORTS
+from devices.alerts.transports import TRANSPORTS, Kind, offered
 from devices.alerts.transports.envelope import Field
 from devices.models import AlertTarget
 from fleets.models import Role
@@ -19,7 +19,11 @@ from fleets.text import Words
 
 FULL: Final = f"There are already {targets.MOST} targets. Delete one first."
 CODE: Final = {**PLAIN, "autocapitalize": "none", "spellcheck": "false"}
-KINDS: Final = [(kind, label) for kind, label in AlertTarget.Kind.choices if kind != AlertTarget.Kind.PAGE]
+
+
+def kinds() -> list[tuple[Kind, str]]:
+    """The kinds of targets that people can create here, with their names."""
+    return [(kind, kind.label) for kind in offered()]
 
 
 class TargetForm(forms.Form):

@@ -11,6 +11,7 @@ from typing import Final
 from devices.alerts import secrets
 from devices.alerts.transports import (
     alertmanager,
+    apprise,
     email,
     gotify,
     ntfy,
@@ -33,11 +34,13 @@ class Transport:
     """What a kind of target needs to be set up, and how it is sent a message, once.
 
     `most_in_hour`: how many messages it takes in an hour, beyond which they are bundled; None: any number.
+    `is_offered`: whether this site has it.
     """
 
     fields: Sequence[Field]
     send: Callable[[Envelope], Result]
     most_in_hour: int | None = 60
+    is_offered: Callable[[], bool] = lambda: True
 
 
 def _http(module: ModuleType, most_in_hour: int | None = 60) -> Transport:
@@ -56,7 +59,13 @@ TRANSPORTS: Final = {
     Kind.TELEGRAM: _http(telegram),
     Kind.PAGERDUTY: _http(pagerduty, None),
     Kind.ALERTMANAGER: _http(alertmanager, None),
+    Kind.APPRISE: Transport(apprise.FIELDS, apprise.send, is_offered=apprise.is_offered),
 }
+
+
+def offered() -> list[Kind]:
+    """The kinds of targets that can be created on this site."""
+    return [kind for kind, transport in TRANSPORTS.items() if transport.is_offered()]
 
 
 def send(envelope: Envelope) -> Result:

@@ -48,7 +48,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Field:
-    """A value that a kind of target needs. `usual` is taken where it is left empty."""
+    """A value that a kind of target needs. `usual` is taken where it is left empty.
+
+    `check` is called with a value that is not empty, and raises outbound.NotAllowed, which says why not.
+    """
 
     name: str
     label: str
@@ -57,6 +60,7 @@ class Field:
     required: bool = True
     address: bool = False  # of a service, by http
     usual: str = ""
+    check: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from dashboard.pages.settings.target_forms import KINDS
+from dashboard.pages.settings.target_forms import kinds
 from devices.alerts import rules, secrets, targets, trying
 from devices.alerts.target_values import Wanted
 from devices.alerts.transports.envelope import Outcome, Result
@@ -66,7 +66,7 @@ def test_a_webhook_is_created_and_its_secret_is_shown_once(administrator: Client
     assert "the secret stays as it is" in text_of(again)
 
 
-@pytest.mark.parametrize("kind", [kind for kind, _ in KINDS])
+@pytest.mark.parametrize("kind", [kind for kind, _ in kinds()])
 def test_the_form_of_each_kind_names_what_is_missing(administrator: Client, address: str, kind: str) -> None:
     page = administrator.post(f"{address}new/", {"kind": kind})
     assert "This field is required." in text_of(page)
