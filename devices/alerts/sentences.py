@@ -7,6 +7,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
+from django.db.models import Q
+
 from devices.alerts.cause import OF_A_FLEET, Cause
 from devices.alerts.shares import NO_DEVICE
 from devices.listing import grouping
@@ -37,22 +39,29 @@ OVER: Final = {
     "vitals": "reported a critical value",
     "status": "had a status that a rule names",
 }
+# Members that are in an incident now; of one that is over, those that were.
+THERE: Final = Q(state__in=(Member.State.FIRING, Member.State.RECOVERING)) | Q(
+    incident__state=Incident.State.RESOLVED
+)
 # Of a rule about a share of devices, which holds none of them.
 SHARE: Final = "The share of devices with the statuses of a rule is above its limit"
 SHARE_OVER: Final = "The share of devices with the statuses of a rule was above its limit"
 
 
-def sentences(incidents: Iterable[Incident], at: datetime) -> dict[int, str]:
-    """The sentence of each incident, by primary key, without how the devices of several are now.
+def sentences(
+    incidents: Iterable[Incident], at: datetime, counts: Mapping[int, Mapping[int, int]] | None = None
+) -> dict[int, str]:
+    """The sentence of each incident, by primary key. `counts`: how many of its devices have which rank
+    now, by incident and rank (None: not said).
 
     As many queries for one incident as for many of an organization.
     """
     found = list(incidents)
     of_one = _only_members(found)
     by_organization = groupby(sorted(found, key=_organization), key=_organization)
-    said = {
-        pk: text for organization, some in by_organization for pk, text in _of_many(organization, some, at)
-    }
+    said = dict[int, str]()
+    for organization, some in by_organization:
+        said.update(_of_many(organization, some, at, counts or {}))
     return said | {one.pk: one_sentence(one, of_one[one.pk]) for one in found if one.pk in of_one}
 
 
@@ -100,11 +109,13 @@ def _organization(incident: Incident) -> int:
 def _only_members(incidents: Sequence[Incident]) -> dict[int, Member]:
     """Of those of one device, by incident: its member."""
     alone = [one.pk for one in incidents if (one.now or one.at_most) == 1]
-    members = Member.objects.filter(incident__in=alone).order_by("incident_id", "rank", "due_at", "pk")
+    members = Member.objects.filter(THERE, incident__in=alone).order_by("incident_id", "rank", "due_at", "pk")
     return {member.incident_id: member for member in members.distinct("incident_id") if member.incident_id}
 
 
-def _of_many(organization: int, incidents: Iterable[Incident], at: datetime) -> Iterable[tuple[int, str]]:
+def _of_many(
+    organization: int, incidents: Iterable[Incident], at: datetime, counts: Mapping[int, Mapping[int, int]]
+) -> Iterable[tuple[int, str]]:
     found = {str(one.uuid): one for one in incidents}
     shares = [one for one in found.values() if one.kind != grouping.ALONE]
     keys = {int(one.key.split()[0]) for one in shares if one.kind in OF_A_FLEET}
@@ -115,9 +126,9 @@ def _of_many(organization: int, incidents: Iterable[Incident], at: datetime) -> 
     for name, one in found.items():
         if name in places:
             of = total(one, numbers.get(name, 0))
-            yield one.pk, many_sentence(one, places[name].place, of)
+            yield one.pk, many_sentence(one, places[name].place, of, counts.get(one.pk))
         else:
-            yield one.pk, many_sentence(one, "{devices}", None)
+            yield one.pk, many_sentence(one, "{devices}", None, counts.get(one.pk))
 
 
 def total(incident: Incident, number: int) -> int | None:

@@ -5,26 +5,29 @@ Its fields are only ever added to. It holds no secret and no note of a device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db.models import Count
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, OuterRef
 
 from devices import advice
-from devices.alerts.cause import Cause
+from devices.alerts import forecast
 from devices.alerts.decision import Known
-from devices.alerts.sentences import many_sentence, one_sentence
+from devices.alerts.sentences import THERE, sentences
 from devices.alerts.unseen import lost_between
 from devices.clock import Moment
 from devices.listing import grouping
 from devices.models import AlertRule, Device, Incident
 from devices.models import IncidentMember as Member
 from devices.rules.vocabulary import RANKS, Status
+from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 
 NAMED: Final = 100  # devices of a message
-INSIDE: Final = (Member.State.FIRING, Member.State.RECOVERING)
 KINDS: Final = {
     grouping.ALONE: "device",
     grouping.SERVER: "server",
@@ -41,26 +44,65 @@ def path(incident: Incident) -> str:
     return f"/incidents/{incident.uuid}/"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What every message about an incident at a moment says of it, whoever receives it.
+
+    `counts`: devices by rank; `devices`: the worst NAMED ones; `between`: in which interruption of ours they
+    were lost.
+    """
+
+    summary: str
+    counts: Mapping[int, int]
+    devices: Sequence[Member]
+    forecast: Mapping[str, Any] | None
+    advice: Mapping[str, list[str]]
+    between: tuple[datetime, datetime] | None
+
+
+def read(incidents: Collection[Incident], at: Moment) -> dict[int, Seen]:
+    """What is so of these incidents, by primary key.
+
+    As many queries for one as for many of an organization.
+    """
+    found = list({incident.pk: incident for incident in incidents}.values())
+    if not found:
+        return {}
+    counts, devices = by_rank(found), _devices(found)
+    said = sentences(found, at.at, counts)
+    falling, between = forecast.of(found, at), lost_between(found)
+    helping = _advice(found, devices, at)
+    return {
+        one.pk: Seen(
+            summary=said[one.pk],
+            counts=counts[one.pk],
+            devices=devices[one.pk],
+            forecast=falling.get(one.pk),
+            advice=helping[one.pk],
+            between=between.get(one.pk),
+        )
+        for one in found
+    }
+
+
 def taken(
     incident: Incident,
+    seen: Seen,
     at: Moment,
     *,
     reason: str,
     rules: Sequence[AlertRule],
     known: Known | None = None,
-    forecast: Mapping[str, Any] | None = None,
     acknowledged: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The snapshot of an incident for a message about it. `known`: what the target was told before."""
-    counts = by_rank(incident)
-    devices = _devices(incident)
     return {
         "incident": str(incident.uuid),
         "reason": reason,
         "as_of": _time(at.at),
         "severity": incident.severity,
         "rules": [{"uuid": str(rule.uuid), "name": rule.name, "severity": rule.severity} for rule in rules],
-        "summary": sentence_of(incident, counts, at.at, devices),
+        "summary": seen.summary,
         "cause": {
             "kind": KINDS[incident.kind],
             "key": incident.key,
@@ -72,15 +114,15 @@ def taken(
             "now": incident.now,
             "at_most": incident.at_most,
             "ever": incident.ever,
-            "by_status": _by_status(counts),
+            "by_status": _by_status(seen.counts),
         },
-        "forecast": dict(forecast) if forecast else None,
-        **_advice(incident, devices, at),
-        "devices": [_device(member) for member in devices if member.device_uuid],
-        "more_devices": max(0, incident.now - len(devices)),
+        "forecast": dict(seen.forecast) if seen.forecast else None,
+        **seen.advice,
+        "devices": [_device(member) for member in seen.devices if member.device_uuid],
+        "more_devices": max(0, incident.now - len(seen.devices)),
         "told_before": {"members": known.members, "at": _time(known.at)} if known else None,
         "acknowledged": dict(acknowledged) if acknowledged else None,
-        "lost_between": _between(incident),
+        "lost_between": _between(seen),
         "opened_at": _time(incident.opened_at),
         "resolved_at": _time(incident.resolved_at) if incident.resolved_at else None,
         "url": path(incident),
@@ -88,9 +130,8 @@ def taken(
     }
 
 
-def _between(incident: Incident) -> dict[str, str] | None:
-    unseen = lost_between(incident)
-    return {"from": _time(unseen[0]), "to": _time(unseen[1])} if unseen else None
+def _between(seen: Seen) -> dict[str, str] | None:
+    return {"from": _time(seen.between[0]), "to": _time(seen.between[1])} if seen.between else None
 
 
 def over(incident: Incident) -> dict[str, Any]:
@@ -99,39 +140,34 @@ def over(incident: Incident) -> dict[str, Any]:
     return {"incident": str(incident.uuid), "resolved_at": resolved_at, "url": path(incident)}
 
 
-def sentence_of(
-    incident: Incident, counts: Mapping[int, int], at: datetime, members: Sequence[Member] | None = None
-) -> str:
-    """What befell its devices, as one sentence without a full stop. `members`: the worst ones, once read."""
-    if (incident.now or incident.at_most) == 1:
-        for member in _devices(incident) if members is None else members:
-            return one_sentence(incident, member)
-    cause = Cause(incident)
-    return many_sentence(incident, cause.place, cause.of(at), counts)
-
-
-def by_rank(incident: Incident) -> dict[int, int]:
-    """How many devices are in it, by the rank of what they are; of one that is over, those that were."""
-    members = _members(incident).order_by().values_list("rank")
-    return dict(members.annotate(number=Count("device_id", distinct=True)))
+def by_rank(incidents: Collection[Incident]) -> dict[int, dict[int, int]]:
+    """How many devices are in each, by incident and the rank of what they are; of one that is over, those
+    that were. One query.
+    """
+    inside = Member.objects.filter(THERE, incident__in=[one.pk for one in incidents]).order_by()
+    counted = inside.values_list("incident", "rank").annotate(number=Count("device_id", distinct=True))
+    found: dict[int, dict[int, int]] = {one.pk: {} for one in incidents}
+    for incident, rank, number in counted:
+        found[incident][rank] = number
+    return found
 
 
 def _by_status(counts: Mapping[int, int]) -> dict[str, int]:
     return {str(RANKS[rank] or "stalled"): number for rank, number in sorted(counts.items())}
 
 
-def _members(incident: Incident) -> Any:
-    """Those that are in it now; of one that is over, those that were."""
-    members = Member.objects.filter(incident=incident)
-    return members if incident.state == Incident.State.RESOLVED else members.filter(state__in=INSIDE)
-
-
-def _devices(incident: Incident) -> list[Member]:
-    """The first devices, the worst ones before; each once, however many rules hold it."""
-    found: dict[int, Member] = {}
-    for member in _members(incident).order_by("rank", "due_at", "pk")[: 3 * NAMED]:
-        found.setdefault(member.device_id, member)
-    return list(found.values())[:NAMED]
+def _devices(incidents: Collection[Incident]) -> dict[int, list[Member]]:
+    """The first devices of each, the worst ones before; each once, however many rules hold it."""
+    mine = Member.objects.filter(THERE, incident=OuterRef("pk")).order_by("rank", "due_at", "pk")
+    asked = Incident.objects.filter(pk__in=[one.pk for one in incidents]).order_by()
+    worst = asked.annotate(worst=ArraySubquery(mine.values("pk")[: 3 * NAMED])).values_list("pk", "worst")
+    named: dict[int, list[int]] = dict(worst)
+    members = Member.objects.in_bulk([pk for some in named.values() for pk in some])
+    found: dict[int, dict[int, Member]] = defaultdict(dict)
+    for incident, some in named.items():
+        for pk in some:
+            found[incident].setdefault(members[pk].device_id, members[pk])
+    return {one.pk: list(found[one.pk].values())[:NAMED] for one in incidents}
 
 
 def _device(member: Member) -> dict[str, Any]:
@@ -149,16 +185,23 @@ def checks(incident: Incident, status: Status) -> tuple[advice.Check, ...]:
     return advice.steps(status, server_silent=incident.what == grouping.SILENT)
 
 
-def _advice(incident: Incident, members: Sequence[Member], at: Moment) -> dict[str, list[str]]:
-    """What works and what to check first, of the device that is worst."""
-    worst = with_status(Device.objects.filter(pk__in=[member.device_id for member in members[:1]]), at)
-    for device in worst.select_related("fleet", "organization"):
-        works = [ability.name for ability in advice.works_now(device, at.at) if ability.works]
-        return {
-            "works_now": works,
-            "check_first": [step.title for step in checks(incident, Status(device.status))],
-        }
-    return {"works_now": [], "check_first": []}
+def _advice(
+    incidents: Collection[Incident], members: Mapping[int, Sequence[Member]], at: Moment
+) -> dict[int, dict[str, list[str]]]:
+    """What works and what to check first, of the device of each that is worst."""
+    worst = {one.pk: member.device_id for one in incidents for member in members[one.pk][:1]}
+    there = with_status(Device.objects.filter(pk__in=set(worst.values())), at)
+    devices = {device.pk: device for device in there.select_related("fleet", "organization")}
+    return {one.pk: _helping(one, devices.get(worst.get(one.pk, 0)), at) for one in incidents}
+
+
+def _helping(incident: Incident, device: DeviceWithStatus | None, at: Moment) -> dict[str, list[str]]:
+    if device is None:
+        return {"works_now": [], "check_first": []}
+    return {
+        "works_now": [ability.name for ability in advice.works_now(device, at.at) if ability.works],
+        "check_first": [step.title for step in checks(incident, Status(device.status))],
+    }
 
 
 def _time(at: datetime) -> str:

@@ -13,9 +13,10 @@ from typing import Final
 
 from django.db.models import Q
 
-from devices.alerts import forecast, handing, holds, notices, snapshot, told
+from devices.alerts import acknowledging, handing, holds, notices, snapshot, told
 from devices.alerts.decision import Known, decide
 from devices.alerts.holds import Hold, Holds
+from devices.alerts.snapshot import Seen
 from devices.alerts.telling_cases import (
     Case,
     Pair,
@@ -51,6 +52,8 @@ def _tell(incidents: Sequence[Incident], at: Moment) -> None:
     cases = cases_of(incidents)
     for case in cases:
         end_acknowledgement(case, at)
+    ended = [case.incident for case in cases if case.ended]
+    Incident.objects.bulk_update(ended, acknowledging.OVERLAY)
     steps = steps_of(cases, at.at)
     known, numbers = known_of(incidents)
     targets = targets_of(steps, known)
@@ -127,7 +130,9 @@ class _Round:
     def write(self, kept: Mapping[Pair, Held]) -> None:
         """Write them, and hand the messages over."""
         folds = _folds(self.to_tell)
-        messages = [self._message(one, folds) for one in self.to_tell if one not in folds]
+        alone = [one for one in self.to_tell if one not in folds]
+        seen = snapshot.read([one.case.incident for one in alone], self.at)
+        messages = [self._message(one, seen[one.case.incident.pk], folds) for one in alone]
         AlertMessage.objects.bulk_create(messages)
         told.resolve([(one.case.incident, one.target) for one in folds], self.at.at)
         gone = [held.pk for pair, held in kept.items() if pair in self.silent]
@@ -143,17 +148,17 @@ class _Round:
         )
         handing.hand_over([*messages, *of_storm], self.at.at)
 
-    def _message(self, one: _ToTell, folds: Mapping[_ToTell, _ToTell]) -> AlertMessage:
+    def _message(self, one: _ToTell, seen: Seen, folds: Mapping[_ToTell, _ToTell]) -> AlertMessage:
         case, incident = one.case, one.case.incident
         pair = (incident.pk, one.target.pk)
         self.numbers[pair] = number = self.numbers.get(pair, 0) + 1
         taken = snapshot.taken(
             incident,
+            seen,
             self.at,
             reason=one.reason,
             rules=one.rules or case.rules,
             known=self.known.get(pair),
-            forecast=None if case.over else forecast.of(incident, self.at),
             acknowledged=case.ended or acknowledged(incident),
         )
         over = [snapshot.over(other.case.incident) for other, first in folds.items() if first is one]

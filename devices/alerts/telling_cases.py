@@ -57,7 +57,10 @@ def cases_of(incidents: Sequence[Incident]) -> list[Case]:
 
 
 def end_acknowledgement(case: Case, at: Moment) -> None:
-    """What was taken on is open again once it has grown, has become worse, or its time is over."""
+    """What was taken on is open again once it has grown, has become worse, or its time is over.
+
+    The caller saves OVERLAY of those that have `ended`.
+    """
     incident = case.incident
     if incident.acknowledged_at is None or case.over:
         return
@@ -70,7 +73,6 @@ def end_acknowledgement(case: Case, at: Moment) -> None:
             "members": incident.acknowledged_members,
         }
         acknowledging.clear(incident)
-        incident.save(update_fields=acknowledging.OVERLAY)
     elif until:
         case.again_at.append(until)
 

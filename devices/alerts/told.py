@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Final
+
+from django.db.models import Q
 
 from devices.models import AlertMessage, AlertTarget, Incident, Told
 
@@ -23,9 +27,9 @@ def state_of(message: AlertMessage) -> Told.State:
 
 def resolve(pairs: Iterable[tuple[Incident, AlertTarget]], at: datetime) -> None:
     """Write that these targets know that the incidents are over, from a message about another one."""
-    for incident, target in pairs:
-        known = Told.objects.filter(incident=incident, target=target)
-        known.update(state=Told.State.RESOLVED, members=0, at=at)
+    known = [Q(incident=incident, target=target) for incident, target in pairs]
+    if known:
+        Told.objects.filter(reduce(or_, known)).update(state=Told.State.RESOLVED, members=0, at=at)
 
 
 def record(messages: Iterable[AlertMessage], at: datetime) -> None:

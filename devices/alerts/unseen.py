@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,9 +12,14 @@ from devices.models import Incident, Outage
 AFTER: Final = timedelta(seconds=60)  # within which VPN servers have told what they know
 
 
-def lost_between(incident: Incident) -> tuple[datetime, datetime] | None:
-    """In which interruption of ours the first of its devices lost the VPN; None: that was seen. One query."""
-    if incident.what not in LINK_OF_VPN:
-        return None
-    before = Outage.objects.filter(ended_at__lte=incident.first, ended_at__gt=incident.first - AFTER)
-    return before.order_by("-ended_at").values_list("began_at", "ended_at").first()
+def lost_between(incidents: Iterable[Incident]) -> dict[int, tuple[datetime, datetime]]:
+    """In which interruption of ours the first device of each lost the VPN, by primary key; of the others that
+    was seen. One query at most.
+    """
+    found = [incident for incident in incidents if incident.what in LINK_OF_VPN]
+    if not found:
+        return {}
+    first, last = min(one.first for one in found), max(one.first for one in found)
+    before = Outage.objects.filter(ended_at__lte=last, ended_at__gt=first - AFTER).order_by("ended_at")
+    spans = list(before.values_list("began_at", "ended_at"))
+    return {one.pk: span for one in found for span in spans if one.first - AFTER < span[1] <= one.first}

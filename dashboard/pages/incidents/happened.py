@@ -70,7 +70,7 @@ def _facts(incident: Incident, rules: Sequence[AlertRule], at: datetime) -> Iter
     names = ", ".join(isolated(rule.name) for rule in rules)
     yield Entry(incident.opened_at, "bell-ringing", "The incident began", names, "bad")
     if incident.what in FIRST:
-        unseen = lost_between(incident)
+        unseen = lost_between([incident]).get(incident.pk)
         between = BETWEEN.format(*(clock(moment, at) for moment in unseen)) if unseen else ""
         yield Entry(incident.first, "plug-connected", of_site(FIRST[incident.what]), between)
 

@@ -22,6 +22,7 @@ from devices import clock
 from devices.advice import Check
 from devices.alerts import forecast, snapshot
 from devices.alerts.mutes import seen_by
+from devices.alerts.sentences import sentences
 from devices.clock import Moment
 from devices.listing import grouping
 from devices.models import AlertRule, Incident, IncidentMember, Mute
@@ -112,18 +113,18 @@ def _live(
     request: HttpRequest, scope: Scope, found: Incident, at: Moment, notices: list[str]
 ) -> LiveIncident:
     viewer, over = person(request).pk, found.state == Incident.State.RESOLVED
-    counts = snapshot.by_rank(found)
+    counts = snapshot.by_rank([found])
     rules = _rules(found)
     messages = told(found, viewer)
     mutes = list(seen_by(viewer).filter(incident=found).order_by("until", "pk"))
     return LiveIncident(
         scope=scope,
         incident=found,
-        sentence=snapshot.sentence_of(found, counts, at.at),
+        sentence=sentences([found], at.at, counts)[found.pk],
         may=scope.may(found.organization_id),
         state=state_of(found, held=bool(messages.held), told=bool(messages.messages)),
         severity=severity_of(found),
-        counts=() if over else _counts(counts),
+        counts=() if over else _counts(counts[found.pk]),
         cause=of_site(CAUSES[found.kind]) if found.kind in CAUSES else "",
         forecast=None if over else _forecast(found, at),
         members=members(request, found, at, notices),
@@ -146,7 +147,7 @@ def _rules(found: Incident) -> list[AlertRule]:
 
 
 def _forecast(found: Incident, at: Moment) -> Forecast | None:
-    comes = forecast.of(found, at)
+    comes = forecast.of([found], at).get(found.pk)
     if comes is None:
         return None
     return Forecast(comes["more"], *(datetime.fromisoformat(comes[name]) for name in ("from", "to")))

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from devices import clock, connectivity
-from devices.alerts import forecast, rules, snapshot
+from devices.alerts import rules, snapshot
 from devices.alerts.parameters import OfStatus
 from devices.alerts.rounds import run_round
 from devices.models import AlertMessage, AlertStep, AlertTarget, Device, Incident, VpnServer
@@ -60,7 +60,7 @@ def test_a_silent_vpn_server_is_one_incident_of_all_its_devices() -> None:
     assert (incident.kind, incident.key, incident.what) == (1, str(server.pk), "silent")
     assert (incident.first, incident.last, incident.now) == (T0 + seconds(60), T0 + seconds(60), 2)
     at = clock.moment(T0 + seconds(301))
-    said = snapshot.taken(incident, at, reason="fired", rules=[], forecast=forecast.of(incident, at))
+    said = snapshot.taken(incident, snapshot.read([incident], at)[incident.pk], at, reason="fired", rules=[])
     assert said["summary"] == (
         "2 of 2 devices on VPN server vpn-2 lost the VPN, since the server stopped reporting, and kept the"
         " heartbeat"

@@ -34,7 +34,6 @@ def test_one_device_and_several_have_a_sentence(fleet: Fleet, what: str, over: d
     said = sentences([one, many], T0)
     assert said[one.pk].startswith("kiosk-1 ")
     assert "203.0.113.7" in said[many.pk]
-    assert snapshot.sentence_of(one, {}, T0) == said[one.pk]
     assert "needs attention" not in said[one.pk]
 
 
@@ -54,9 +53,10 @@ def test_what_was_lost_while_we_were_away_is_said_to_be(fleet: Fleet, after: int
     ended = T0 - seconds(120 + after)  # the incident's first device was lost two minutes before
     Outage.objects.create(began_at=ended - seconds(600), ended_at=ended)
     incident = make_incident(fleet.organization, T0)
-    taken = snapshot.taken(incident, clock.moment(T0), reason="fired", rules=[])
+    at = clock.moment(T0)
+    taken = snapshot.taken(incident, snapshot.read([incident], at)[incident.pk], at, reason="fired", rules=[])
     assert (taken["lost_between"] is None) == known
-    assert unseen.lost_between(make_incident(fleet.organization, T0, what="heartbeat")) is None
+    assert unseen.lost_between([make_incident(fleet.organization, T0, what="heartbeat")]) == {}
 
 
 def test_an_end_reads_as_the_past(fleet: Fleet) -> None:
