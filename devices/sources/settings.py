@@ -34,14 +34,6 @@ class NameTaken(Exception):
     """The organization has a source of that name."""
 
 
-class HostTaken(Exception):
-    """Another source is relayed under this host."""
-
-
-class IncompleteRelay(Exception):
-    """A relay needs the host that devices call as well as the address of the API behind the proxy."""
-
-
 class TooMany(Exception):
     """The organization has as many sources as there may be."""
 
@@ -55,8 +47,6 @@ class Wanted:
     token: str = ""
     only_fleets: Sequence[str] = ()
     poll_interval: int = 600
-    relay_host: str = ""  # that devices call; empty: without a relay
-    relay_to: str = ""  # the address of the API behind the proxy
 
 
 def version_of(source: Source) -> str:
@@ -75,8 +65,7 @@ def add(
 ) -> Source:
     """Begin to read a source, whose token `check` has found to be of use; `known` is what it found.
 
-    Raises PermissionDenied below Administrator, NameTaken, HostTaken, IncompleteRelay, TooMany,
-    addresses.NotAllowed.
+    Raises PermissionDenied below Administrator, NameTaken, TooMany, addresses.NotAllowed.
     """
     at = at or clock.now()
     _hold(organization, actor)
@@ -101,8 +90,7 @@ def change(
     """Read it from elsewhere, with another token, or other fleets, made up from its version `seen`.
 
     The next sweep is a whole one, at once. Raises PermissionDenied below Administrator, NameTaken,
-    HostTaken, IncompleteRelay, addresses.NotAllowed, ChangedMeanwhile, and Source.DoesNotExist where it was
-    removed.
+    addresses.NotAllowed, ChangedMeanwhile, and Source.DoesNotExist where it was removed.
     """
     at, now = at or clock.now(), _held(source, actor)
     if version_of(now) != seen:
@@ -147,22 +135,18 @@ def _held(source: Source, actor: Actor | None) -> Source:
 def _put(source: Source, wanted: Wanted, known: Known) -> None:
     source.name, source.address = wanted.name, checked(wanted.address)
     source.only_fleets, source.poll_interval = list(wanted.only_fleets), wanted.poll_interval
-    if bool(wanted.relay_host) != bool(wanted.relay_to):
-        raise IncompleteRelay
-    source.relay_host = wanted.relay_host.lower()
-    source.relay_to = checked(wanted.relay_to) if wanted.relay_to else ""
     source.known_fields = known
     source.tried_at = source.whole_at = None
     source.pause, source.failures, source.error = 0, 0, ""
     if wanted.token:
         secrets.write(source, wanted.token)
-    with unique_violation(lambda name: HostTaken() if "relay" in name else NameTaken()):
+    with unique_violation(lambda _: NameTaken()):
         source.save()
 
 
 def _told(source: Source) -> dict[str, Any]:
     """The source as the audit log tells it, without its token."""
-    names = ("name", "address", "only_fleets", "poll_interval", "relay_host", "relay_to")
+    names = ("name", "address", "only_fleets", "poll_interval")
     return {name: getattr(source, name) for name in names}
 
 

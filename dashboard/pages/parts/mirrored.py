@@ -25,12 +25,16 @@ SAME: Final = {
 
 @dataclass(frozen=True)
 class Reading:
-    """Where it is read from and as of when; `word`: the status there, where it differs from ours."""
+    """Where it is read from and as of when; `word`: the status there, where it differs from ours.
+
+    `refused_at`: when the API refused the device's key in a relayed call, if it was not accepted since.
+    """
 
     host: str
     at: datetime | None
     silent: bool
     word: str = ""
+    refused_at: datetime | None = None
 
 
 def reading_of(mirror: Device | Fleet, at: datetime, status: str = "") -> Reading | None:
@@ -45,4 +49,5 @@ def reading_of(mirror: Device | Fleet, at: datetime, status: str = "") -> Readin
     word = (
         row.status if status and status not in SAME.get(row.status, ()) and isinstance(mirror, Device) else ""
     )
-    return Reading(source.host, source.swept_at, source.is_silent(at), word)
+    refused_at = getattr(row, "refused_at", None)  # a fleet has no key
+    return Reading(source.host, source.swept_at, source.is_silent(at), word, refused_at)

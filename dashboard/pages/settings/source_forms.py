@@ -52,21 +52,6 @@ class SourceForm(forms.Form):
         widget=forms.NumberInput(CONTROL),
     )
 
-    relay_host = Words(
-        label="Relay: the host that devices call",
-        max_length=255,
-        required=False,
-        help_text="For your own openBalena, such as api.example.com. Leave empty to only read.",
-        widget=forms.TextInput(CODE),
-    )
-    relay_to = Words(
-        label="Relay: the address of the API behind the proxy",
-        max_length=255,
-        required=False,
-        help_text="Such as http://api:80. It must not lead back to the proxy.",
-        widget=forms.TextInput(CODE),
-    )
-
     def __init__(self, source: Source | None, data: Any = None) -> None:
         super().__init__(data, initial=_initial(source) if source else None)
         self.source = source
@@ -91,12 +76,6 @@ class SourceForm(forms.Form):
             self.add_error(None, f"Nothing was saved. {error}")
         except settings.NameTaken:
             self.add_error("name", TAKEN)
-        except settings.HostTaken:
-            self.add_error("relay_host", "Another source has this host.")
-        except settings.IncompleteRelay:
-            self.add_error("relay_to", "Enter both the host and the address, or neither.")
-        except addresses.NotAllowed as error:
-            self.add_error("relay_to", str(error))
         except settings.TooMany:
             self.add_error(None, FULL)
         return None
@@ -116,6 +95,4 @@ def _initial(source: Source) -> dict[str, Any]:
         "address": source.address,
         "only_fleets": "\n".join(source.only_fleets),
         "poll_interval": source.poll_interval,
-        "relay_host": source.relay_host,
-        "relay_to": source.relay_to,
     }

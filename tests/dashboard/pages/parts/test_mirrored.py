@@ -87,3 +87,9 @@ def test_outage_of_a_source_counts_in_no_uptime(operator: Client, device: Device
 def test_device_of_this_site_says_nothing_of_a_source(operator: Client, device: Device) -> None:
     own = make_device(device.fleet)
     assert "Read from" not in page(operator, own)
+
+
+def test_refused_key_of_a_relayed_device_is_said(operator: Client, device: Device) -> None:
+    assert "refused the key" not in page(operator, device)
+    MirroredDevice.objects.update(refused_at=clock.now())
+    assert "api.example refused the key of this device at" in page(operator, device)

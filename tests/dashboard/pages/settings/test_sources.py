@@ -7,6 +7,7 @@ from django.test import Client
 
 from devices.models import Device, Source
 from devices.sources import secrets
+from devices.sources.relaying import set_relay
 from devices.sources.settings import version_of
 from devices.sources.sweep import sweep
 from fleets.models import AuditEntry, Fleet, Organization, Role
@@ -77,8 +78,6 @@ def test_source_is_added_read_changed_and_removed(
         ({"address": "ftp://api.example"}, "begins with https:// or http://"),
         ({"address": "https://api.example/v7"}, "Enter the address of the API alone"),
         ({"name": ""}, "This field is required."),
-        ({"relay_host": "api.example"}, "Enter both the host and the address, or neither."),
-        ({"relay_host": "api.example", "relay_to": "http://169.254.1.1"}, "where no source may be"),
     ],
 )
 def test_source_that_cannot_be_read_is_not_saved(
@@ -89,16 +88,19 @@ def test_source_that_cannot_be_read_is_not_saved(
     assert not Source.objects.exists()
 
 
-def test_relay_is_set_and_told(administrator: Client, address: str, api: BalenaApi) -> None:
-    administrator.post(address, said(api, relay_host="API.example", relay_to="http://api:80/"))
+def test_relay_is_told_but_not_set_by_those_of_an_organization(
+    administrator: Client, address: str, api: BalenaApi
+) -> None:
+    administrator.post(address, said(api, relay_host="devices.example", relay_to="http://api:80"))
     source = Source.objects.get()
-    assert (source.relay_host, source.relay_to) == ("api.example", "http://api")
+    assert source.relay_host == ""
+    set_relay(source=source, host="devices.example", to="http://api:80")
     own = f"{address}{source.uuid}/"
-    assert "No call has come through the relay yet." in text_of(administrator.get(own))
+    page = text_of(administrator.get(own))
+    assert "Calls of devices.example are relayed to http://api." in page
+    assert "No call has come through the relay yet." in page
     Source.objects.update(relay_lost=3, relay_lost_at=source.created_at)
     assert "3 facts from the relay could not be written" in text_of(administrator.get(own))
-    second = administrator.post(address, said(api, name="2", relay_host="api.example", relay_to="http://b"))
-    assert "Another source has this host." in text_of(second)
 
 
 def test_key_of_a_fleet_is_told_from_that_of_a_user(
