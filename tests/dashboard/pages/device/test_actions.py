@@ -27,7 +27,7 @@ def entries(client: Client, device: Device) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(
     ("role", "offered"),
     [
-        (Role.OBSERVER, []),
+        (Role.OBSERVER, ["mute"]),
         (Role.OPERATOR, ["deactivate", "move", "key", "mute"]),
         (Role.ADMINISTRATOR, ["deactivate", "move", "key", "mute", "delete"]),
         (Role.OWNER, ["deactivate", "move", "key", "mute", "delete"]),
