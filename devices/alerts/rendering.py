@@ -12,6 +12,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from devices.alerts import own_words
 from devices.models import AlertMessage, Severity
 from devices.rules.vocabulary import Status
 from devices.words import clock, counted, duration, thousands
@@ -99,7 +100,7 @@ def _about_incident(message: AlertMessage, *, fresh: bool) -> Text:
     snapshot = message.snapshot
     return Text(
         subject=_subject(message, snapshot, fresh=fresh),
-        paragraphs=list(_paragraphs(message, snapshot, fresh=fresh)),
+        paragraphs=_own_paragraphs(message) or list(_paragraphs(message, snapshot, fresh=fresh)),
         devices=list(_devices(snapshot, message.as_of)),
         url=whole(snapshot["url"]),
         severity=snapshot["severity"],
@@ -108,8 +109,44 @@ def _about_incident(message: AlertMessage, *, fresh: bool) -> Text:
     )
 
 
+def _own_paragraphs(message: AlertMessage) -> list[str]:
+    """The lines of the rule's own text, and what else must be told; [] where it has none."""
+    at, lines = message.as_of, [line for line in _own(message, "text").splitlines() if line.strip()]
+    if not lines:
+        return []
+    return [*lines, f"This was so at {clock(at, at)} {_zone(at)}.", *_ends_of_others(message.snapshot, at)]
+
+
+def _own(message: AlertMessage, part: str) -> str:
+    """The subject or the text that the rule has of its own, with its values; "": the usual ones."""
+    own = message.snapshot.get("own_words")
+    return own_words.filled(own[part], _values(message, own)) if own and own[part] else ""
+
+
+def _values(message: AlertMessage, own: Mapping[str, Any]) -> dict[str, str]:
+    """What the names of own_words.NAMES mean in this message."""
+    snapshot, at = message.snapshot, message.as_of
+    number = snapshot["members"]["now"] or snapshot["members"]["at_most"]
+    state = (
+        "over" if message.kind == Kind.RESOLVED else "acknowledged" if snapshot["acknowledged"] else "firing"
+    )
+    return {
+        "count": thousands(number),
+        "of": thousands(own["of"] or number),
+        "cause": own["cause"] or snapshot["summary"],
+        "since": f"{_said(snapshot['opened_at'], at)} {_zone(at)}",
+        "forecast": " ".join(_what_comes(snapshot, at)),
+        "url": whole(snapshot["url"]),
+        "summary": snapshot["summary"],
+        "state": state,
+        "severity": snapshot["severity"],
+        "rule": own["rule"],
+        "runbook": snapshot["runbook"],
+    }
+
+
 def _subject(message: AlertMessage, snapshot: Snapshot, *, fresh: bool) -> str:
-    summary = snapshot["summary"]
+    summary = _own(message, "subject") or snapshot["summary"]
     if message.kind == Kind.RESOLVED:
         opened, resolved = _time(snapshot["opened_at"]), _time(snapshot["resolved_at"])
         if fresh:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from devices.alerts import parameters, scopes
+from devices.alerts import own_words, parameters, scopes
 from devices.alerts.hours import Hours
 from devices.alerts.refusals import Invalid
 from devices.listing.kept_list import KeptFilters
@@ -49,6 +49,8 @@ class Wanted:
     hours: Hours | None = None
     critical_ignores_hours: bool = True
     runbook: str = ""
+    subject: str = ""  # of devices.alerts.own_words, as is the text
+    text: str = ""
     note: str = ""
     enabled: bool = True
     steps: Sequence[Step] = ()
@@ -81,6 +83,15 @@ def check(wanted: Wanted) -> None:
     for name, fine, text in checks:
         if not fine:
             raise Invalid(name, text)
+    _check_words("subject", wanted.subject, own_words.MOST_OF_SUBJECT)
+    _check_words("text", wanted.text, own_words.MOST_OF_TEXT)
+
+
+def _check_words(name: str, words: str, most: int) -> None:
+    if len(words) > most:
+        raise Invalid(name, f"Use at most {most} characters.")
+    if fault := own_words.fault(words):
+        raise Invalid(name, fault)
 
 
 def _is_https(address: str) -> bool:

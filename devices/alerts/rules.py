@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from fleets.actor import Actor
 
 MOST: Final = 100  # rules of an organization
-UNCHANGED: Final = ("tell_recovery", "critical_ignores_hours", "runbook", "note", "enabled")  # as columns
+UNCHANGED: Final = (
+    "note",
+    "enabled",
+    "tell_recovery",
+    "critical_ignores_hours",
+    "runbook",
+    "subject",
+    "text",
+)  # as columns
 
 
 # Those that come with the product, by the word that AlertRule.shipped keeps.
@@ -168,6 +176,8 @@ def _values(wanted: Wanted) -> dict[str, Any]:
         "hours": wanted.hours.stored() if wanted.hours else None,
         "critical_ignores_hours": wanted.critical_ignores_hours,
         "runbook": wanted.runbook,
+        "subject": wanted.subject,
+        "text": wanted.text,
         "note": wanted.note,
     }
 
@@ -205,7 +215,7 @@ def _told(rule: AlertRule) -> dict[str, Any]:
     """The rule as the audit log tells it."""
     names = (
         *("name", "enabled", "severity", "scope", "condition", "parameters", "delay", "hold", "gather"),
-        *("repeat", "tell_recovery", "hours", "critical_ignores_hours", "runbook", "note"),
+        *("repeat", "tell_recovery", "hours", "critical_ignores_hours", "runbook", "subject", "text", "note"),
     )
     steps = [
         {"after": seconds(step.after), "targets": [target.name for target in step.targets]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -48,10 +49,29 @@ SHARE: Final = "The share of devices with the statuses of a rule is above its li
 SHARE_OVER: Final = "The share of devices with the statuses of a rule was above its limit"
 
 
+@dataclass(frozen=True)
+class Said:
+    """The sentence of an incident; of several devices {devices} with what they share, and how many share it.
+
+    `place` is "" and `of` None where they share nothing; `of` is None, too, where very many share it.
+    """
+
+    sentence: str
+    place: str = ""
+    of: int | None = None
+
+
 def sentences(
     incidents: Iterable[Incident], at: datetime, counts: Mapping[int, Mapping[int, int]] | None = None
 ) -> dict[int, str]:
-    """The sentence of each incident, by primary key. `counts`: how many of its devices have which rank
+    """The sentence of each incident, by primary key, as `said_of` has it."""
+    return {pk: said.sentence for pk, said in said_of(incidents, at, counts).items()}
+
+
+def said_of(
+    incidents: Iterable[Incident], at: datetime, counts: Mapping[int, Mapping[int, int]] | None = None
+) -> dict[int, Said]:
+    """What is said of each incident, by primary key. `counts`: how many of its devices have which rank
     now, by incident and rank (None: not said).
 
     As many queries for one incident as for many of an organization.
@@ -59,10 +79,10 @@ def sentences(
     found = list(incidents)
     of_one = _only_members(found)
     by_organization = groupby(sorted(found, key=_organization), key=_organization)
-    said = dict[int, str]()
+    said = dict[int, Said]()
     for organization, some in by_organization:
         said.update(_of_many(organization, some, at, counts or {}))
-    return said | {one.pk: one_sentence(one, of_one[one.pk]) for one in found if one.pk in of_one}
+    return said | {one.pk: Said(one_sentence(one, of_one[one.pk])) for one in found if one.pk in of_one}
 
 
 def many_sentence(
@@ -115,7 +135,7 @@ def _only_members(incidents: Sequence[Incident]) -> dict[int, Member]:
 
 def _of_many(
     organization: int, incidents: Iterable[Incident], at: datetime, counts: Mapping[int, Mapping[int, int]]
-) -> Iterable[tuple[int, str]]:
+) -> Iterable[tuple[int, Said]]:
     found = {str(one.uuid): one for one in incidents}
     shares = [one for one in found.values() if one.kind != grouping.ALONE]
     keys = {int(one.key.split()[0]) for one in shares if one.kind in OF_A_FLEET}
@@ -126,9 +146,10 @@ def _of_many(
     for name, one in found.items():
         if name in places:
             of = total(one, numbers.get(name, 0))
-            yield one.pk, many_sentence(one, places[name].place, of, counts.get(one.pk))
+            place = places[name].place
+            yield one.pk, Said(many_sentence(one, place, of, counts.get(one.pk)), place, of)
         else:
-            yield one.pk, many_sentence(one, "{devices}", None, counts.get(one.pk))
+            yield one.pk, Said(many_sentence(one, "{devices}", None, counts.get(one.pk)))
 
 
 def total(incident: Incident, number: int) -> int | None:

@@ -16,8 +16,9 @@ from django.db.models import Count, OuterRef
 
 from devices import advice
 from devices.alerts import forecast
+from devices.alerts.cases import WORST_FIRST
 from devices.alerts.decision import Known
-from devices.alerts.sentences import THERE, sentences
+from devices.alerts.sentences import THERE, Said, said_of
 from devices.alerts.unseen import lost_between
 from devices.clock import Moment
 from devices.listing import grouping
@@ -52,7 +53,7 @@ class Seen:
     were lost.
     """
 
-    summary: str
+    said: Said
     counts: Mapping[int, int]
     devices: Sequence[Member]
     forecast: Mapping[str, Any] | None
@@ -69,12 +70,12 @@ def read(incidents: Collection[Incident], at: Moment) -> dict[int, Seen]:
     if not found:
         return {}
     counts, devices = by_rank(found), _devices(found)
-    said = sentences(found, at.at, counts)
+    said = said_of(found, at.at, counts)
     falling, between = forecast.of(found, at), lost_between(found)
     helping = _advice(found, devices, at)
     return {
         one.pk: Seen(
-            summary=said[one.pk],
+            said=said[one.pk],
             counts=counts[one.pk],
             devices=devices[one.pk],
             forecast=falling.get(one.pk),
@@ -102,7 +103,7 @@ def taken(
         "as_of": _time(at.at),
         "severity": incident.severity,
         "rules": [{"uuid": str(rule.uuid), "name": rule.name, "severity": rule.severity} for rule in rules],
-        "summary": seen.summary,
+        "summary": seen.said.sentence,
         "cause": {
             "kind": KINDS[incident.kind],
             "key": incident.key,
@@ -127,6 +128,22 @@ def taken(
         "resolved_at": _time(incident.resolved_at) if incident.resolved_at else None,
         "url": path(incident),
         "runbook": next((rule.runbook for rule in rules if rule.runbook), ""),
+        "own_words": _own_words(seen.said, rules),
+    }
+
+
+def _own_words(said: Said, rules: Sequence[AlertRule]) -> dict[str, Any] | None:
+    """The words of the worst rule that has some of its own, with what only they may name."""
+    having = [rule for rule in rules if rule.subject or rule.text]
+    if not having:
+        return None
+    rule = min(having, key=lambda rule: WORST_FIRST[rule.severity])
+    return {
+        "subject": rule.subject,
+        "text": rule.text,
+        "rule": rule.name,
+        "cause": said.place.replace("{devices}", "devices"),
+        "of": said.of,
     }
 
 

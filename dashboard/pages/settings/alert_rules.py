@@ -19,6 +19,7 @@ from dashboard.pages.parts.own_organization import OwnOrganization, own_organiza
 from dashboard.pages.parts.scope_form import fleet_names, list_address, readable, unchanging
 from dashboard.pages.settings.rehearsals import rehearsal_of
 from dashboard.pages.settings.rule_forms import RuleForms
+from dashboard.pages.settings.rule_preview import reads
 from dashboard.pages.settings.rule_words import rows, timing_of, told_by_email
 from devices import clock
 from devices.alerts import mutes, rules, scopes
@@ -164,6 +165,7 @@ def _shown(
     }
     if rule := more.get("rule"):
         values["rehearsal"] = rehearsal_of(request, rule)
+        values["reads"] = reads(rule, wanted)
         values["hearers"] = hearers(rule)
         values["at"] = at = clock.now()
         values["mutes"] = list(_mutes(request, own, at).filter(rule=rule))

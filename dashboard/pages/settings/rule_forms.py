@@ -13,7 +13,7 @@ from dashboard.pages.parts.interval_form import CONTROL, PLAIN
 from dashboard.pages.parts.scope_form import CHECK, ScopeForm
 from dashboard.pages.parts.span_field import SpanField
 from dashboard.pages.parts.weekly_form import WeeklyForm
-from devices.alerts import parameters, rule_values, rules
+from devices.alerts import own_words, parameters, rule_values, rules
 from devices.alerts.parameters import LongerThan, Nothing, OfStatus, Share, Together, Vitals
 from devices.alerts.refusals import Invalid, NameTaken, TooMany
 from devices.alerts.rule_values import Step, Wanted
@@ -30,6 +30,11 @@ MARKS: Final = [
     ("temperature", "Temperature"),
     ("undervoltage", "Undervoltage"),
 ]
+
+
+def _means_something(words: str) -> None:
+    if fault := own_words.fault(words):
+        raise forms.ValidationError(fault)
 
 
 class RuleForm(forms.Form):
@@ -65,6 +70,23 @@ class RuleForm(forms.Form):
         max_length=500,
         help_text="An address that begins with https://. Messages show it.",
         widget=forms.URLInput({**PLAIN, "placeholder": "https://"}),
+    )
+    subject = Words(
+        label="Subject",
+        required=False,
+        max_length=own_words.MOST_OF_SUBJECT,
+        help_text=f"Instead of what befell the devices, with these names: {own_words.LISTED}.",
+        widget=forms.TextInput(PLAIN),
+        validators=[_means_something],
+    )
+    text = Words(
+        label="Text",
+        lines=True,
+        required=False,
+        max_length=own_words.MOST_OF_TEXT,
+        help_text="Instead of the usual sentences, with the same names. The devices follow it.",
+        widget=forms.Textarea({**CONTROL, "rows": 4}),
+        validators=[_means_something],
     )
     note = Words(lines=True, required=False, max_length=2000, widget=forms.Textarea({**CONTROL, "rows": 3}))
 

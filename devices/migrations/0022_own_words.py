@@ -1,0 +1,12 @@
+"""Words of a rule's own for the subject and the text of its messages."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("devices", "0021_apprise")]
+
+    operations = [
+        migrations.AddField("alertrule", "subject", models.CharField(blank=True, max_length=200, default="")),
+        migrations.AddField("alertrule", "text", models.TextField(blank=True, default="")),
+    ]
