@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
+from itertools import takewhile
 from operator import or_
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from fleets.actor import Person
 
+WALL: Final = "%Y-%m-%dT%H:%M:%S"  # a wall time, as a window has it
 MOST: Final = 200  # of an organization that are neither over nor cancelled
 
 
@@ -138,7 +140,7 @@ def lasting_in(
 
 def _not_over(organizations: Collection[Organization], at: datetime) -> QuerySet[MaintenanceWindow]:
     """The windows of organizations that last, come or recur, and maybe some that are just over."""
-    past = (at - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%S")  # whatever the zone
+    past = (at - timedelta(days=2)).strftime(WALL)  # whatever the zone
     windows = MaintenanceWindow.objects.filter(organization__in=organizations, cancelled_at=None)
     return windows.exclude(recurrence="", ends__lt=past)
 
@@ -181,6 +183,22 @@ def in_maintenance(organization: Organization, devices: Collection[int], at: dat
     for window, occurrence in sorted(lasting(organization, at), key=lambda found: found[1].end):
         covers |= dict.fromkeys(_covered(window, organization, devices), Cover(window, occurrence))
     return covers
+
+
+def lasted(device: Device, start: datetime, at: datetime) -> list[Cover]:
+    """The occurrences between these moments of windows that cover the device as it is now, in order.
+
+    One query, and up to two for each of the windows that are about some devices.
+    """
+    organization = device.organization
+    planned = MaintenanceWindow.objects.filter(organization=organization).exclude(cancelled_at__lte=start)
+    over = (start - timedelta(days=2)).strftime(WALL)
+    found = list[Cover]()
+    for window in planned.exclude(recurrence="", ends__lt=over).order_by("pk"):
+        spans = list(takewhile(lambda one: one.start < at, occurrences(window, start)))
+        if spans and (not window.scope or device.pk in _covered(window, organization, [device.pk])):
+            found += [Cover(window, occurrence) for occurrence in spans]
+    return sorted(found, key=lambda cover: cover.occurrence.start)
 
 
 def _covered(

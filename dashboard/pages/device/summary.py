@@ -26,6 +26,7 @@ from dashboard.templating import indicators
 from dashboard.templating.indicators import Indicator
 from devices import advice, clock
 from devices.advice import Ability, Check
+from devices.alerts import windows
 from devices.clock import Moment
 from devices.history import device_history
 from devices.listing.filters import in_organizations
@@ -89,6 +90,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         explain(found, at),
         device_history.read(found, period.start(at.at), at, READ + 1, until),
     )
+    covers = windows.lasted(found, period.start(at.at), at.at)
     clock_runs = window(found, why.next_status, why.next_at, at.at)
     return LiveDevice(
         scope=scope,
@@ -110,7 +112,7 @@ def _live(request: HttpRequest, scope: Scope, found: DeviceWithStatus, at: Momen
         vitals=vitals(found.metrics),
         interval=interval_of(found),
         tags=tags(found),
-        timeline=timeline(found, recorded_history, period, at),
+        timeline=timeline(found, recorded_history, period, at, covers),
         ranges=RANGES,
         page=runs_as_one(history(found, recorded_history, READ, until), EVENTS),
         until=until,

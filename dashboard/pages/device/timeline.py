@@ -8,6 +8,7 @@ computed from the spans.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from django.conf import settings
 from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, span_words
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_NOT_YET, VPN_STATES
 from devices import words
+from devices.alerts.windows import Cover
 from devices.clock import Moment
 from devices.history import spans as device_spans
 from devices.history.device_history import DeviceHistory
@@ -23,6 +25,7 @@ from devices.history.flapping import flapping_changes
 from devices.history.spans import History, Span
 from devices.rules.vocabulary import RANKS, HeartbeatState, Status, shown
 from devices.status.annotated import DeviceWithStatus
+from fleets.text import isolated
 
 HEIGHT: Final = 24
 SPANS_DRAWN: Final = 200  # spans of a lane; with more, a day is drawn in buckets as longer ranges are
@@ -75,21 +78,26 @@ class SpanRow:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The picture: its range, lanes, marks of the axis and outages of ours."""
+    """The picture: its range, lanes, marks of the axis, outages of ours, and maintenance windows."""
 
     range: Range
     rows: tuple[SpanRow, ...]
     marks: tuple[Mark, ...]
     outages: tuple[Mark, ...]
+    maintenance: tuple[Mark, ...]
 
 
 def timeline(
-    device: DeviceWithStatus, recorded_history: DeviceHistory, period: Range, at: Moment
+    device: DeviceWithStatus,
+    recorded_history: DeviceHistory,
+    period: Range,
+    at: Moment,
+    covers: Sequence[Cover] = (),
 ) -> Timeline:
     """The picture of a device for a range up to `at`.
 
-    `device` was read by with_status; `recorded_history` begins at the start of the range. Without a change
-    the picture is the same for a whole step of the range.
+    `device` was read by with_status; `recorded_history` begins at the start of the range; `covers`: the
+    maintenance windows within it. Without a change the picture is the same for a whole step of the range.
     """
     scale = Scale(period.start(at.at), period.end(at.at), at.at)
     history = device_spans.spans_of(device, recorded_history, scale.start, at)
@@ -102,7 +110,14 @@ def timeline(
             Mark(scale.x(begins), span_words("Not observed", begins, ends, at.at), scale.width(begins, ends))
             for begins, ends in history.outages
         ),
+        maintenance=tuple(_window(cover, scale) for cover in covers),
     )
+
+
+def _window(cover: Cover, scale: Scale) -> Mark:
+    start, end = max(cover.occurrence.start, scale.start), cover.occurrence.end
+    label = span_words(isolated(cover.window.title), cover.occurrence.start, end, scale.at)
+    return Mark(scale.x(start), label, scale.width(start, end))
 
 
 def _span_row(

@@ -230,3 +230,25 @@ def test_what_is_another_persons_own_is_not_ended(
     )
     with pytest.raises(PermissionDenied):
         mutes.end(mute=own, actor=make_member(organization, Role.OWNER), at=T0)
+
+
+def test_which_occurrences_there_were_for_a_device(
+    organization: Organization, fleet: Fleet, mia: User
+) -> None:
+    """As it is now, in order; without what was only planned, cancelled before, or over before."""
+    device, other = make_device(fleet, tags={"site": "depot"}), make_device(fleet)
+    daily = planned(organization, mia, title="Daily", recurrence="FREQ=DAILY")
+    depot = KeptFilters(tags=(Tag("site", "depot"),))
+    planned(organization, mia, title="Depot", starts=NOON + HOUR, ends=NOON + 3 * HOUR, scope=depot)
+    windows.cancel(window=planned(organization, mia, title="Never"), actor=mia, at=T0 - HOUR)
+    windows.end(window=daily, actor=mia, at=T0 + HOUR)
+
+    def titles(of: Device, start: datetime, at: datetime) -> list[tuple[str, datetime]]:
+        covers = windows.lasted(of, start, at)
+        return [(cover.window.title, cover.occurrence.start) for cover in covers]
+
+    first, second = ("Daily", T0), ("Daily", T0 + 24 * HOUR)
+    assert titles(device, T0 - HOUR, T0 + 30 * HOUR) == [first, ("Depot", T0 + HOUR), second]
+    assert titles(other, T0 - HOUR, T0 + 30 * HOUR) == [first, second]
+    assert titles(device, T0 + HOUR, T0 + 24 * HOUR) == [("Depot", T0 + HOUR)]
+    assert titles(device, T0 + 3 * HOUR, T0 + 23 * HOUR) == []

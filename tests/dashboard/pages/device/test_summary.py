@@ -22,8 +22,8 @@ from tests.pages import make_every_status, refresh, text_of
 pytestmark = pytest.mark.django_db
 
 # session, person, organizations, clock, moved, device, why; its incident; the changes; the links; device
-# links; silences
-QUERIES = 12
+# links; silences; maintenance windows
+QUERIES = 13
 
 
 @pytest.fixture
