@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,17 +90,28 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What changes of a device: its columns, its links, and the words of the source; None: nothing."""
+    """What changes of a device: its columns, its links, and the words of the source; None: nothing.
 
-    device: int
+    `row`: what it was.
+    """
+
+    row: Row
     columns: Mapping[str, Any] | None
     links: LinkFacts | None
     words: Mapping[str, Any] | None
 
+    @property
+    def device(self) -> int:
+        """The primary key."""
+        return int(self.row["pk"])
 
-def here(source: Source) -> list[Row]:
-    """The devices that mirror this source, as they are now."""
-    mirrored = Device.objects.filter(mirrored__source=source).order_by("pk")
+    def __bool__(self) -> bool:
+        return bool(self.columns or self.links or self.words)
+
+
+def here(source: Source, **those: Any) -> list[Row]:
+    """Those devices that mirror this source, as they are now."""
+    mirrored = Device.objects.filter(mirrored__source=source, **those).order_by("pk")
     return [Row(values) for values in mirrored.values_list(*READ)]
 
 
@@ -132,15 +143,14 @@ def of_all(
     return _difference(row, _changed(row, wanted), links, words, at)
 
 
-def write(differences: Iterable[Difference], rows: Mapping[int, Row], at: Moment) -> None:
-    """Write the columns and the words of these devices, which are settled; `rows` has them by primary key."""
-    differences = list(differences)
+def write(differences: Sequence[Difference], at: Moment) -> None:
+    """Write the columns and the words of these devices, which are settled."""
     columns = [
-        {name: rows[each.device][name] for name in WRITTEN} | {"id": each.device} | dict(each.columns)
+        {name: each.row[name] for name in WRITTEN} | {"id": each.device} | dict(each.columns)
         for each in differences
         if each.columns
     ]
-    words = [_words(rows[each.device]) | dict(each.words) for each in differences if each.words]
+    words = [_words(each.row) | dict(each.words) for each in differences if each.words]
     with connection.cursor() as cursor:
         if columns:
             cursor.execute(UPDATE, {"at": at.at, "rows": _json(columns)})
@@ -160,7 +170,7 @@ def _difference(
     same = (links.heartbeat, links.vpn) == (row["heartbeat_state"], row["vpn_connected"])
     told = _words(row)
     other = {name: value for name, value in words.items() if told[name] != value}
-    return Difference(row["pk"], changed or None, None if same else links, other or None)
+    return Difference(row, changed or None, None if same else links, other or None)
 
 
 def _changed(row: Row, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import zlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from devices.sources import queries
 from devices.sources.answers import Application, Links, Person, RemoteDevice, Rows, ServiceInstance, decoded
@@ -28,10 +29,26 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Pages(Generic[Row]):
+    """Pages of rows in the order of their ids, kept packed as they came: so that many take little memory."""
+
+    kind: type[Row]
+    packed: list[bytes] = field(default_factory=list)
+
+    def add(self, body: bytes) -> None:
+        """Add a page, which was decoded before."""
+        self.packed.append(zlib.compress(body, 1))
+
+    def __iter__(self) -> Iterator[list[Row]]:
+        for each in self.packed:
+            yield _rows(zlib.decompress(each), self.kind)
+
+
+@dataclass(frozen=True)
 class Quick:
     """What a quick sweep read: links and progress of devices."""
 
-    devices: Sequence[Links]
+    pages: Pages[Links]
     ended: dict[int, Ended]  # VPN servers that are silent, by their ids there
 
 
@@ -40,8 +57,13 @@ class Whole:
     """What a whole sweep read: all fleets, and all devices of those that are mirrored."""
 
     applications: dict[int, Application]  # by id
-    devices: Sequence[RemoteDevice]
+    pages: Pages[RemoteDevice]
     ended: dict[int, Ended] = field(default_factory=dict)
+
+    def devices(self) -> Iterator[RemoteDevice]:
+        """The devices of these fleets, unpacked page by page."""
+        for page in self.pages:
+            yield from (device for device in page if device.belongs_to__application.id in self.applications)
 
 
 async def whoami(api: Api) -> Person:
@@ -51,48 +73,48 @@ async def whoami(api: Api) -> Person:
 
 async def applications(api: Api, known: Known, only: Collection[str] = ()) -> dict[int, Application]:
     """The fleets that the token may see, by id; of these slugs alone where any are given. Raises Failed."""
-    rows = await _all(api, "application", known["application"], Application)
-    fleets = (row for row in rows if row.is_of__class == FLEET)
+    pages = await _all(api, "application", known["application"], Application)
+    fleets = (row for rows in pages for row in rows if row.is_of__class == FLEET)
     return {row.id: row for row in fleets if not only or row.slug in only}
 
 
 async def whole(api: Api, known: Known, only: Collection[str] = ()) -> Whole:
     """A whole sweep. Raises Failed."""
     fleets = await applications(api, known, only)
-    devices: list[RemoteDevice] = []
+    pages = Pages(RemoteDevice)
     if fleets:
-        devices = await _all(api, "device", known["device"], RemoteDevice, fleets)
-    mine = [device for device in devices if device.belongs_to__application.id in fleets]
-    return Whole(fleets, mine, await _ended(api, known))
+        pages = await _all(api, "device", known["device"], RemoteDevice, fleets)
+    return Whole(fleets, pages, await _ended(api, known))
 
 
 async def quick(api: Api, known: Known, fleets: Collection[int]) -> Quick:
     """A quick sweep of the devices of these fleets, by their ids there. Raises Failed."""
     parts = [part for part in queries.QUICK if part in known["device"]]
-    devices = await _all(api, "device", parts, Links, fleets) if fleets else []
-    return Quick(devices, await _ended(api, known))
+    pages = await _all(api, "device", parts, Links, fleets) if fleets else Pages(Links)
+    return Quick(pages, await _ended(api, known))
 
 
 async def _all(
     api: Api, resource: str, parts: Sequence[str], kind: type[Row], fleets: Collection[int] = ()
-) -> list[Row]:
+) -> Pages[Row]:
     """All rows of a resource, by id, each once."""
     named = fleets if len(fleets) <= queries.MOST_FLEETS else ()
-    rows: list[Row] = []
+    pages, after = Pages(kind), 0
     for _ in range(MOST_PAGES):
-        after = rows[-1].id if rows else 0
         answer = await api.get(queries.page(resource, parts, after, fleets=named))
-        page: list[Row] = decoded(answer.body, Rows[kind]).d  # type: ignore[valid-type]  # for msgspec
-        if any(earlier >= later for earlier, later in zip([after, *_ids(page)], _ids(page), strict=False)):
+        ids: list[int] = [row.id for row in _rows(answer.body, kind)]
+        if not ids:  # a server may give fewer rows than were asked for, so only none is the end
+            return pages
+        if any(earlier >= later for earlier, later in zip([after, *ids], ids, strict=False)):
             raise Failed("Its rows are not in the order of their ids.")
-        if not page:  # a server may give fewer rows than were asked for, so only none is the end
-            return rows
-        rows += page
+        pages.add(answer.body)
+        after = ids[-1]
     raise Failed("It has more rows than Lookout reads.")
 
 
-def _ids(rows: Sequence[Row]) -> list[int]:
-    return [row.id for row in rows]
+def _rows(body: bytes, kind: type[Row]) -> list[Row]:
+    rows: list[Row] = decoded(body, Rows[kind]).d  # type: ignore[valid-type]  # for msgspec
+    return rows
 
 
 async def _ended(api: Api, known: Known) -> dict[int, Ended]:

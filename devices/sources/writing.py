@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
 
 from django.db import transaction
 
@@ -23,7 +24,7 @@ from devices.models import UUID_PATTERN, Device, Source
 from devices.operations import batch as batch_actions
 from devices.sources import creating, differences, facts, fleets
 from devices.sources.answers import RemoteDevice
-from devices.sources.differences import Difference, Row
+from devices.sources.differences import Difference
 from devices.sources.facts import LinkFacts
 from devices.sources.reading import Ended, Quick, Whole
 from devices.transitions.write import settle_devices
@@ -54,65 +55,100 @@ class Sweep:
     at: Moment
 
 
+class Place(NamedTuple):
+    """Where a device is there: its id, and that of its fleet."""
+
+    device: int
+    fleet: int
+
+
+class Mine(NamedTuple):
+    """A device here, of those that mirror the source: its primary key, its fleet, and when it was created."""
+
+    pk: int
+    fleet: int
+    created_at: datetime
+
+
 def write_quick(sweep: Sweep, read: Quick) -> Written:
     """Write the links and the progress of the devices that are mirrored already."""
-    rows = {row["mirrored__remote_id"]: row for row in differences.here(sweep.source)}
-    found = (
-        differences.of_links(rows[device.id], device, facts.links(device, read.ended), sweep.at)
-        for device in read.devices
-        if device.id in rows
-    )
-    return Written(changed=_write(sweep, found, {row["pk"]: row for row in rows.values()}))
+    return Written(changed=_write(sweep, _quick_differences(sweep, read)))
+
+
+def _quick_differences(sweep: Sweep, read: Quick) -> Iterator[Difference]:
+    for page in read.pages:
+        found = differences.here(sweep.source, mirrored__remote_id__in=[device.id for device in page])
+        rows = {row["mirrored__remote_id"]: row for row in found}
+        for device in page:
+            if row := rows.get(device.id):
+                yield differences.of_links(row, device, facts.links(device, read.ended), sweep.at)
 
 
 def write_whole(sweep: Sweep, read: Whole) -> Written:
     """Write everything that a whole sweep read, and delete what it did not find."""
     mirroring = fleets.write(sweep.source, read.applications.values(), sweep.at)
-    rows = {row["uuid"]: row for row in differences.here(sweep.source)}
-    theirs = {device.uuid: device for device in read.devices}
-    refused = _not_ours(theirs, rows)
-    moved = _move(sweep, theirs, rows, mirroring)
-    known = (device for uuid, device in theirs.items() if uuid in rows)
-    changed = _write(
-        sweep,
-        (_difference(sweep, rows[device.uuid], device, read.ended, mirroring) for device in known),
-        {row["pk"]: row for row in rows.values()},
-    )
-    new = [device for uuid, device in theirs.items() if uuid not in rows and uuid not in refused]
-    _create(sweep, new, read.ended, mirroring)
-    gone = [row for uuid, row in rows.items() if uuid not in theirs]
+    mine, theirs = _mine(sweep.source), _places(read)
+    refused = _not_ours(theirs, mine)
+    moved = _move(sweep, theirs, mine, mirroring)
+    devices = (each for each in read.devices() if each.uuid in mine and theirs[each.uuid].device == each.id)
+    changed = _write(sweep, _differences(sweep, devices, read.ended, mirroring))
+    known = mine.keys() | refused
+    new = (each for each in read.devices() if each.uuid not in known and theirs[each.uuid].device == each.id)
+    created = _create(sweep, new, read.ended, mirroring)
+    gone = [device for uuid, device in mine.items() if uuid not in theirs]
     # Not those that registered through the relay while the source was read.
-    deleted = _delete(sweep, [row["pk"] for row in gone if row["created_at"] < sweep.read_from])
+    deleted = _delete(sweep, [device.pk for device in gone if device.created_at < sweep.read_from])
     fleets.drop_gone(sweep.source, list(read.applications), sweep.at)
-    return Written(len(new), changed, moved, deleted, sorted(refused))
+    return Written(created, changed, moved, deleted, sorted(refused))
 
 
-def _difference(
-    sweep: Sweep, row: Row, device: RemoteDevice, ended: Mapping[int, Ended], mirroring: Mapping[int, Fleet]
-) -> Difference:
-    fleet, links = mirroring[device.belongs_to__application.id], facts.links(device, ended)
-    return differences.of_all(row, device, links, (fleet, sweep.source), sweep.at)
+def _mine(source: Source) -> dict[str, Mine]:
+    """The devices here that mirror the source, by UUID."""
+    rows = Device.objects.filter(mirrored__source=source).order_by("pk")
+    values = rows.values_list("uuid", "pk", "fleet_id", "created_at")
+    return {uuid: Mine(pk, fleet, created_at) for uuid, pk, fleet, created_at in values}
 
 
-def _not_ours(theirs: Mapping[str, RemoteDevice], rows: Mapping[str, Row]) -> set[str]:
+def _places(read: Whole) -> dict[str, Place]:
+    """Where each device is there, by UUID; of two, as it came anew meanwhile, the later place."""
+    return {device.uuid: Place(device.id, device.belongs_to__application.id) for device in read.devices()}
+
+
+def _differences(
+    sweep: Sweep,
+    devices: Iterable[RemoteDevice],
+    ended: Mapping[int, Ended],
+    mirroring: Mapping[int, Fleet],
+) -> Iterator[Difference]:
+    for batch in _batches(devices):
+        found = differences.here(sweep.source, uuid__in=[device.uuid for device in batch])
+        rows = {row["uuid"]: row for row in found}
+        for device in batch:
+            if row := rows.get(device.uuid):
+                where = (mirroring[device.belongs_to__application.id], sweep.source)
+                yield differences.of_all(row, device, facts.links(device, ended), where, sweep.at)
+
+
+def _not_ours(theirs: Mapping[str, Place], mine: Mapping[str, Mine]) -> set[str]:
     """The UUIDs there that cannot be mirrored: of devices of this site, and those that are no UUIDs here."""
-    new = [uuid for uuid in theirs if uuid not in rows]
+    new = [uuid for uuid in theirs if uuid not in mine]
     taken = Device.objects.filter(uuid__in=new).values_list("uuid", flat=True)
     return {*taken, *(uuid for uuid in new if not re.fullmatch(UUID_PATTERN, uuid))}
 
 
-def _write(sweep: Sweep, found: Iterable[Difference], rows: Mapping[int, Row]) -> int:
+def _write(sweep: Sweep, found: Iterable[Difference]) -> int:
     """Write the differences; returns how many devices differ."""
-    differ = [each for each in found if each.columns or each.links or each.words]
-    for batch in _batches(differ):
+    written = 0
+    for batch in _batches(filter(None, found)):
         with transaction.atomic():
             locks.hold([sweep.source.organization_id])
             settle_devices([each.device for each in batch], sweep.at)
-            differences.write(batch, rows, sweep.at)
+            differences.write(batch, sweep.at)
             links = [_links(each.device, each.links) for each in batch if each.links]
             record_mirrored(links, sweep.read_from, sweep.at)
             _refreeze(sweep, batch)
-    return len(differ)
+        written += len(batch)
+    return written
 
 
 def _links(device: int, links: LinkFacts) -> MirroredLinks:
@@ -127,32 +163,31 @@ def _refreeze(sweep: Sweep, batch: Sequence[Difference]) -> None:
 
 
 def _create(
-    sweep: Sweep, new: Sequence[RemoteDevice], ended: Mapping[int, Ended], mirroring: Mapping[int, Fleet]
-) -> None:
-    begins = sweep.at.at
+    sweep: Sweep, new: Iterable[RemoteDevice], ended: Mapping[int, Ended], mirroring: Mapping[int, Fleet]
+) -> int:
+    """Create these devices; returns how many."""
+    begins, created = sweep.at.at, 0
     for batch in _batches(new):
         found = [
             (device, facts.links(device, ended), mirroring[device.belongs_to__application.id])
             for device in batch
         ]
         begins = min(begins, creating.create(sweep.source, found, sweep.at))
+        created += len(batch)
     if begins < sweep.at.at - BACK:
         rollups.rebuild(sweep.at)
+    return created
 
 
 def _move(
-    sweep: Sweep,
-    theirs: Mapping[str, RemoteDevice],
-    rows: Mapping[str, Row],
-    mirroring: Mapping[int, Fleet],
+    sweep: Sweep, theirs: Mapping[str, Place], mine: Mapping[str, Mine], mirroring: Mapping[int, Fleet]
 ) -> int:
     """Move devices to the fleets in which they are there; returns how many."""
     going: dict[Fleet, list[int]] = {}
-    for uuid, row in rows.items():
-        if uuid in theirs:
-            fleet = mirroring[theirs[uuid].belongs_to__application.id]
-            if row["fleet_id"] != fleet.pk:
-                going.setdefault(fleet, []).append(row["pk"])
+    for uuid in theirs.keys() & mine.keys():
+        fleet, device = mirroring[theirs[uuid].fleet], mine[uuid]
+        if device.fleet != fleet.pk:
+            going.setdefault(fleet, []).append(device.pk)
     for fleet, ids in going.items():
         for batch in _batches(ids):
             with _held(sweep, batch) as held:
@@ -177,5 +212,7 @@ def _held(sweep: Sweep, ids: Sequence[int]) -> Iterator[batch_actions.Batch]:
         yield batch_actions.Batch(list(ids), organization, None, sweep.at, by=fleets.by(sweep.source))
 
 
-def _batches(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    following = iter(items)
+    while batch := list(islice(following, BATCH)):
+        yield batch

@@ -5,13 +5,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import psutil
 from django.db import connection
 
 from dashboard import listen
 from tests.bench.options import ROOT
+from tests.bench.peak import peak_of
 
 START_PATIENCE = 60.0  # seconds
 
@@ -30,13 +30,6 @@ class Servers:
     def peak_memory(self) -> float:
         """The peak memory of the largest of the processes, in megabytes."""
         return max(peak_of(process.pid) for process in self.processes) / 1e6
-
-
-def peak_of(pid: int) -> int:
-    """The peak memory of a process in bytes, from /proc."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
 
 
 @contextmanager

@@ -141,3 +141,10 @@ def test_a_load_meets_every_device_before_any_again(devices: int) -> None:
         device = (device + stride) % devices
         met.add(device)
     assert len(met) == devices
+
+
+def test_a_short_run_of_sweeps_writes_what_changed(environment: dict[str, str]) -> None:
+    said = measured("tests.bench.mirror", environment | {"DEVICES": "30"})
+    assert "30 created" in said
+    assert said.count("30 changed") == 2
+    assert "goals for 30 devices" in said

@@ -21,7 +21,8 @@ from devices.models import Device, Job
 from devices.operations import bulk_actions
 from fleets.models import Organization
 from tests.bench.options import ROOT
-from tests.bench.processes import Servers, peak_of, serving
+from tests.bench.peak import peak_of
+from tests.bench.processes import Servers, serving
 
 MOST: Final = 100_000  # devices of an action
 TAG: Final = "bench"

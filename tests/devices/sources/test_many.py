@@ -36,7 +36,7 @@ def test_pages_are_read_once_each(api: BalenaApi, source: Source) -> None:
 
 
 def test_devices_take_little_memory(api: BalenaApi, source: Source) -> None:
-    """Less than 12 kB of each, with what the server of this test takes: 10,000 take less than 100 MB."""
+    """Less than 6 kB of each, with what the server of this test takes: 10,000 take less than 60 MB."""
     multiply(api, 2000)
     swept(source)
     tracemalloc.start()
@@ -45,7 +45,7 @@ def test_devices_take_little_memory(api: BalenaApi, source: Source) -> None:
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < 2000 * 12_000
+    assert most < 2000 * 6_000
 
 
 def test_sweep_that_changes_nothing_writes_no_device(
