@@ -7,14 +7,14 @@ comparing it with the clock of devices/clock/own.py.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
-
 from fleets.postgres import clock as database
 from fleets.postgres.clock import now
+from fleets.postgres.round_trip import rows_of_each
 
 __all__ = [
     "ANNOUNCED_FOR",
@@ -26,6 +26,7 @@ __all__ = [
     "Moment",
     "listened",
     "moment",
+    "moment_with",
     "now",
 ]
 
@@ -114,16 +115,30 @@ def moment(at: datetime | Moment | None = None) -> Moment:
     return found
 
 
+def moment_with(statement: str, params: Mapping[str, Any]) -> tuple[Moment, list[tuple[Any, ...]]]:
+    """The present moment, and the rows of a statement that is sent with it; one round trip.
+
+    In the statement `%(at)s` is None, and STATEMENT_TIMESTAMP() the same moment.
+    """
+    (read,), rows = rows_of_each((READ, statement), {**params, "at": None, "patience": PATIENCE})
+    found = _moment(read)
+    database.NEWEST.note(found.at)
+    return found, rows
+
+
 def listened(at: datetime) -> Moment:
     """A Moment of `at`, up to which the caller knows the site to have listened; no query."""
     return Moment(at, at, at)
 
 
 def _read(at: datetime | None) -> Moment:
-    params: dict[str, Any] = {"at": at, "patience": PATIENCE}
-    with connection.cursor() as cursor:
-        cursor.execute(READ, params)
-        read_at, heard, pulse_at, start, end, stepped_at, step = cursor.fetchone()
+    ((row,),) = rows_of_each((READ,), {"at": at, "patience": PATIENCE})
+    return _moment(row)
+
+
+def _moment(row: tuple[Any, ...]) -> Moment:
+    """The Moment of a row of READ."""
+    read_at, heard, pulse_at, start, end, stepped_at, step = row
     return Moment(
         at=read_at,
         heard=heard,

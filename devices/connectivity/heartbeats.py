@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from devices import clock, freezing, keys
 from devices.clock import Moment
@@ -19,6 +19,7 @@ from devices.models import Heartbeat
 from devices.transitions import locks
 from devices.transitions import write as transitions
 from fleets.access.locks import hold as hold_organizations
+from fleets.postgres.round_trip import rows_of_each
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
 
@@ -85,21 +86,18 @@ def record_heartbeats(
     *,
     addresses: Mapping[int, str] | None = None,
     supervisors: Iterable[int] = (),
+    settled: bool = False,
 ) -> int:
     """Record state polls of the devices with these primary keys at `at` (protocol.md, heartbeat).
 
     `addresses` has the public addresses they came from, by primary key; `supervisors` are the devices whose
-    agent is a supervisor, which has a longer least interval. Returns how many polls counted: one that is not
-    newer than the stored poll changes nothing.
+    agent is a supervisor, which has a longer least interval. `settled`: this transaction has settled the
+    devices, so it has their locks. Returns how many polls counted: one that is not newer than the stored poll
+    changes nothing.
     """
     at, ids = clock.moment(at), sorted(set(device_ids))
-    poll, look = _poll(at, supervisors), _look(ids, addresses or {}, at)
-    hold_organizations(look.activating)
-    if look.ended:
-        locks.lock_ended_servers(ids, at.heard)
-    began = _ids(BEGIN, ids=ids, **poll) if look.first else []
-    locks.lock_heartbeats(ids, at.heard)
-    extended = _ids(EXTEND, ids=ids, **poll)
+    poll, extend = _poll(at, supervisors), _extend_settled if settled else _extend
+    look, began, extended = extend(ids, addresses or {}, poll)
     renewed = _newer(set(ids) - {*began, *extended}, at.at)
     if touched := {*began, *renewed, *look.moved}:
         transitions.settle_devices(touched, at)
@@ -109,6 +107,31 @@ def record_heartbeats(
     return len(began) + len(extended) + len(renewed)
 
 
+def _extend(
+    ids: list[int], addresses: Mapping[int, str], poll: dict[str, Any]
+) -> tuple[Look, list[int], list[int]]:
+    """Lock heartbeats, with what else the polls need, and extend the recent ones.
+
+    Returns what else is to do, and the ids of the devices that began to poll and of those extended.
+    """
+    look = _look(_rows(LOOK, **_looked_for(ids, addresses), **poll), addresses)
+    hold_organizations(look.activating)
+    if look.ended:
+        locks.lock_ended_servers(ids, poll["heard"])
+    began = _ids(BEGIN, ids=ids, **poll) if look.first else []
+    _, extended = rows_of_each((locks.HEARTBEATS, EXTEND), poll | {"ids": ids})
+    return look, began, [device for (device,) in extended]
+
+
+def _extend_settled(
+    ids: list[int], addresses: Mapping[int, str], poll: dict[str, Any]
+) -> tuple[Look, list[int], list[int]]:
+    """As _extend, for devices that are settled, and whose locks are held."""
+    seen, extended = rows_of_each((LOOK, EXTEND), poll | _looked_for(ids, addresses))
+    look = _look(seen, addresses)
+    return look, _ids(BEGIN, ids=ids, **poll) if look.first else [], [device for (device,) in extended]
+
+
 def rehearse(at: datetime) -> None:
     """Run the statements of a poll at `at` without any device, sent at once; nothing is written.
 
@@ -116,12 +139,11 @@ def rehearse(at: datetime) -> None:
     """
     statements = (clock.READ, keys.FIND_DEVICES, LOOK, locks.HEARTBEATS, EXTEND)
     none: dict[str, Any] = {"ids": [], "addresses": [], "digests": [], "patience": clock.PATIENCE}
-    with connection.cursor() as cursor:
-        cursor.execute(";".join(statements), _poll(clock.listened(at), ()) | none)
+    rows_of_each(statements, _poll(clock.listened(at), ()) | none)
 
 
 def _poll(at: Moment, supervisors: Iterable[int]) -> dict[str, Any]:
-    """The parameters of BEGIN, RENEW and EXTEND for a batch of polls, besides `ids`."""
+    """The parameters of LOOK, BEGIN, RENEW and EXTEND for a batch of polls, besides `ids` and addresses."""
     return {
         "at": at.at,
         "heard": at.heard,
@@ -153,8 +175,13 @@ class Look:
     activating: set[int]  # ids of organizations with devices to activate
 
 
-def _look(ids: list[int], addresses: Mapping[int, str], at: Moment) -> Look:
-    rows = _rows(LOOK, ids=ids, addresses=[addresses.get(device) for device in ids], heard=at.heard)
+def _looked_for(ids: list[int], addresses: Mapping[int, str]) -> dict[str, Any]:
+    """The parameters of LOOK, besides those of a poll."""
+    return {"ids": ids, "addresses": [addresses.get(device) for device in ids]}
+
+
+def _look(rows: list[tuple[Any, ...]], addresses: Mapping[int, str]) -> Look:
+    """What the rows of LOOK say."""
     return Look(
         first=any(first for _, _, first, _, _, _ in rows),
         ended=any(ended for _, _, _, ended, _, _ in rows),
@@ -171,10 +198,8 @@ def _newer(ids: set[int], at: datetime) -> list[int]:
 
 
 def _rows(sql: str, **params: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    (rows,) = rows_of_each((sql,), params)
+    return rows
 
 
 def _ids(sql: str, **params: Any) -> list[int]:

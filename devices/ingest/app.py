@@ -235,13 +235,17 @@ def log_refusal(scope: HTTPScope, refusal: Refused) -> None:
     logger.log(level, "%s %r: %d %s", scope["method"], scope["path"], refusal.status, refusal)
 
 
+# Parts of the paths of code that anybody calls, so that a place in it tells nothing.
+ANYBODYS: Final = ("site-packages", "fleets/postgres/")
+
+
 def log_error(scope: HTTPScope, error: Exception) -> None:
     """Log an error in one line, with the place in our code.
 
     Of its message only the first line, since what follows may quote values of a row.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    ours = [frame for frame in frames if not any(part in frame.filename for part in ANYBODYS)][-1]
     message: Any = next(iter(str(error).splitlines()), "")[:200]
     logger.error(
         "%s %r: %s at %s:%s: %s",

@@ -9,12 +9,13 @@ from typing import Any
 
 from django.db import transaction
 
-from devices import clock, connectivity, freezing, keys
+from devices import connectivity, keys
 from devices.clock import Moment
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused, no_database
 from devices.operations import reports
 from devices.transitions.write import settle_devices
+from fleets.access import locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,12 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
 
 @transaction.atomic
 def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
-    at = clock.moment()
-    found = keys.find_devices({contact.key for contact in contacts}, at.at)
+    at, found = keys.find_devices_now({contact.key for contact in contacts})
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]
     polls, reported = _polls(known), _reports(known)
+    if reported:  # a report locks devices, so what a poll activates is locked before, too
+        locks.hold(device.organization_id for device, _ in known if not device.is_active)
     supervisors = {device.device_id for device, contact in known if contact.supervisor}
     record(polls, reported, at, supervisors=supervisors)
     return holders
@@ -72,15 +74,16 @@ def record(
 ) -> None:
     """Record polls, as addresses (empty: not known) by device id, and reports of devices that are not frozen.
 
-    `supervisors` are the ids of the devices whose agent is a supervisor. In the caller's transaction.
+    `supervisors` are the ids of the devices whose agent is a supervisor. In the caller's transaction, which
+    has locked the organizations with devices to activate where there are reports.
     """
     if reported:  # takes the locks of both in the order of all
-        both = {*polls, *(device_id for device_id, _ in reported)}
-        freezing.hold_for_contact(both)
-        settle_devices(both, at)
+        settle_devices({*polls, *(device_id for device_id, _ in reported)}, at)
     if polls:
         addresses = {device_id: address for device_id, address in polls.items() if address}
-        connectivity.record_heartbeats(polls, at, addresses=addresses, supervisors=supervisors)
+        connectivity.record_heartbeats(
+            polls, at, addresses=addresses, supervisors=supervisors, settled=bool(reported)
+        )
     if reported:
         reports.write_reports(reported, at)
 

@@ -16,23 +16,25 @@ from devices.models import ApiKey, Device, FormerKey, Heartbeat
 from fleets.access.digests import digests
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from django.db.models import QuerySet
+
+    from devices.clock import Moment
 
 
 LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for a device that it registered
 FORMER_KEPT: Final = timedelta(days=90)  # how long the key of a deleted device is still recognized
 
-# SQL with one array, as the ORM's list of so many parameters costs more than the search.
+# SQL with one array, as the ORM's list of so many parameters costs more than the search. `at` None: now.
 FIND_DEVICES: Final = """
 SELECT k.digest, k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason,
        COALESCE(d.vpn_setting, f.vpn_enabled) IS FALSE,
-       COALESCE(d.poll_interval, f.poll_interval, %(interval)s)
+       COALESCE(d.poll_interval, f.poll_interval, %(interval)s), d.is_active
 FROM devices_apikey k JOIN devices_device d ON d.id = k.device_id JOIN fleets_fleet f ON f.id = d.fleet_id
 WHERE k.digest = ANY(%(digests)s) AND k.kind = 'device' AND k.revoked_at IS NULL
-  AND (k.expires_at IS NULL OR k.expires_at > %(at)s)
+  AND (k.expires_at IS NULL OR k.expires_at > COALESCE(%(at)s, STATEMENT_TIMESTAMP()))
 """
 
 
@@ -47,6 +49,7 @@ class KeyHolder:
     frozen_reason: str
     vpn_off: bool  # on purpose, by its own setting or its fleet's
     poll_interval: int  # seconds, in force: device over fleet over site
+    is_active: bool  # as read without a lock
 
 
 def fingerprint(key: ApiKey) -> str:
@@ -72,7 +75,7 @@ def find(key: str, kind: ApiKey.Kind, at: datetime) -> ApiKey | None:
 
 def find_all(keys: Collection[str], kind: ApiKey.Kind, at: datetime) -> dict[str, ApiKey]:
     """The live keys of this kind among these texts, by their text, with fleet and organization. One query."""
-    by_digest = {digest: key for key in keys for digest in digests(key)}
+    by_digest = _by_digest(keys)
     found = live_keys(kind, at).filter(digest__in=list(by_digest))
     return {
         by_digest[bytes(key.digest)]: key
@@ -82,11 +85,34 @@ def find_all(keys: Collection[str], kind: ApiKey.Kind, at: datetime) -> dict[str
 
 def find_devices(keys: Collection[str], at: datetime) -> dict[str, KeyHolder]:
     """The devices of those of these keys that are live device keys at `at`, by key. One query."""
-    by_digest = {digest: key for key in keys for digest in digests(key)}
-    params: dict[str, Any] = {"digests": list(by_digest), "at": at, "interval": settings.POLL_INTERVAL}
+    by_digest = _by_digest(keys)
     with connection.cursor() as cursor:
-        cursor.execute(FIND_DEVICES, params)
-        return {by_digest[digest]: KeyHolder(*facts) for digest, *facts in cursor.fetchall()}
+        cursor.execute(FIND_DEVICES, _params(by_digest) | {"at": at})
+        return _holders(by_digest, cursor.fetchall())
+
+
+def find_devices_now(keys: Collection[str]) -> tuple[Moment, dict[str, KeyHolder]]:
+    """The present moment, and the devices of those of these keys that are live device keys, by key.
+
+    One round trip.
+    """
+    by_digest = _by_digest(keys)
+    at, rows = clock.moment_with(FIND_DEVICES, _params(by_digest))
+    return at, _holders(by_digest, rows)
+
+
+def _by_digest(keys: Collection[str]) -> dict[bytes, str]:
+    return {digest: key for key in keys for digest in digests(key)}
+
+
+def _params(by_digest: Mapping[bytes, str]) -> dict[str, Any]:
+    """The parameters of FIND_DEVICES besides `at`."""
+    return {"digests": list(by_digest), "interval": settings.POLL_INTERVAL}
+
+
+def _holders(by_digest: Mapping[bytes, str], rows: Iterable[tuple[Any, ...]]) -> dict[str, KeyHolder]:
+    """The devices in rows of FIND_DEVICES, by key."""
+    return {by_digest[digest]: KeyHolder(*facts) for digest, *facts in rows}
 
 
 def named(text: str) -> ApiKey | None:

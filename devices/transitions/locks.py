@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
-from django.db import connection
+from fleets.postgres.round_trip import rows_of_each
 
 ENDED_SERVERS: Final = """
 SELECT id FROM devices_vpnserver s WHERE due_at <= %(at)s AND EXISTS (
@@ -37,28 +37,14 @@ LEFT JOIN devices_vpnserver s ON s.id = vpn_server_id AND vpn_connected AND s.du
 
 def lock_ended_servers(ids: Iterable[int], at: datetime) -> None:
     """Lock the VPN servers of these devices whose lease ended by `at` and is not settled; as a rule none."""
-    _rows(ENDED_SERVERS, ids, at)
-
-
-def lock_heartbeats(ids: Iterable[int], at: datetime) -> list[int]:
-    """Lock the Heartbeat rows of these devices; returns the ids of those with a deadline due at `at`."""
-    return [device for (device,) in _rows(HEARTBEATS, ids, at)]
+    rows_of_each((ENDED_SERVERS,), {"ids": list(ids), "at": at})
 
 
 def lock_devices(ids: Iterable[int], at: datetime) -> tuple[list[int], int]:
-    """Lock these devices with their VPN servers and heartbeats.
+    """Lock these devices with their VPN servers and heartbeats; one round trip.
 
     Returns the ids of those whose heartbeat has a deadline due at `at`, and how many are connected to a VPN
     server whose lease ended by then.
     """
-    lock_ended_servers(ids, at)
-    due = lock_heartbeats(ids, at)
-    ((ended,),) = _rows(DEVICES, ids, at)
-    return due, ended
-
-
-def _rows(sql: str, ids: Iterable[int], at: datetime) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {"ids": list(ids), "at": at})
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    _, due, ((ended,),) = rows_of_each((ENDED_SERVERS, HEARTBEATS, DEVICES), {"ids": list(ids), "at": at})
+    return [device for (device,) in due], ended

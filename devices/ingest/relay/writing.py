@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from django.db import transaction
 from django.db.models import F
 
-from devices import clock
+from devices import clock, freezing
 from devices.ingest.contacts import record
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
@@ -107,6 +107,8 @@ def _contacts(batch: Sequence[Seen]) -> None:
 
 @transaction.atomic
 def _record(polls: dict[int, str], reported: list[tuple[int, dict[str, Any]]]) -> None:
+    if reported:
+        freezing.hold_for_contact({*polls, *(device_id for device_id, _ in reported)})
     record(polls, reported, clock.moment(), supervisors=polls)
     MirroredDevice.objects.filter(pk__in=polls, refused_at__isnull=False).update(refused_at=None)
 

@@ -111,7 +111,7 @@ def test_a_connect_pays_nothing_for_it_once_the_fleet_is_set(*, said: bool) -> N
     with CaptureQueriesContext(connection) as asked:
         connectivity.vpn_connected("vpn-1", [device.uuid], T0 + seconds(1))
     assert not [each for each in asked if "fleets_organization" in each["sql"]]
-    assert len(asked) == 14
+    assert len(asked) == 12
 
 
 @pytest.mark.django_db(transaction=True)

@@ -101,13 +101,13 @@ def test_devices_are_found_in_one_query_with_what_their_calls_need(world: World)
     by_fleet = make_device(world.fleet, "c")
     asked = {
         world.device_key: keys.KeyHolder(
-            world.device.pk, world.device.uuid, "Door", world.organization.pk, "unpaid", True, 60
+            world.device.pk, world.device.uuid, "Door", world.organization.pk, "unpaid", True, 60, True
         ),
         keys.new_device_key(by_fleet): keys.KeyHolder(
-            by_fleet.pk, by_fleet.uuid, "", world.organization.pk, "", False, 300
+            by_fleet.pk, by_fleet.uuid, "", world.organization.pk, "", False, 300, True
         ),
         keys.new_device_key(world.stranger): keys.KeyHolder(
-            world.stranger.pk, world.stranger.uuid, "", world.stranger.organization.pk, "", False, 900
+            world.stranger.pk, world.stranger.uuid, "", world.stranger.organization.pk, "", False, 900, True
         ),
     }
     at = clock.now()
