@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from django.db import transaction
 from devices import clock
 from devices.alerts import hours, looking
 from devices.alerts.hours import Hours
-from devices.models import AlertRule, AlertTarget, Follow, QuietHours, Severity
+from devices.models import AlertRule, AlertTarget, Follow, QuietHours, SavedView, Severity
 from fleets.access import roles
 from fleets.models import Membership, Organization, Role
 
@@ -68,19 +69,36 @@ def follow_severity(*, actor: Person, organization: Organization, severity: str)
         write(actor.pk, organization, severity=Severity(severity), email=True)
 
 
+@transaction.atomic
+def follow_views(*, actor: Person, organization: Organization, views: Collection[SavedView]) -> None:
+    """Send this person mail of incidents with a device that one of these views lists; of no other view.
+
+    Raises PermissionDenied, also for a view that they do not see.
+    """
+    roles.require(actor, Role.OBSERVER, organization)
+    seen = SavedView.objects.visible_to(actor, [organization]).filter(pk__in=[view.pk for view in views])
+    if len(seen) != len(views):
+        raise PermissionDenied("This view is somebody else's.")
+    mine = Follow.objects.filter(person_id=actor.pk, organization=organization, view__isnull=False)
+    mine.exclude(view__in=views).delete()
+    for view in views:
+        write(actor.pk, organization, view=view, email=True)
+
+
 def write(
     person: int,
     organization: Organization,
     *,
     email: bool | None,
     rule: AlertRule | None = None,
+    view: SavedView | None = None,
     severity: str = "",
 ) -> None:
     """Write that a person, by primary key, wants this mail, or not; None: that they say nothing of it.
 
     What kept their own address from being sent to is forgotten, so that it is tried again.
     """
-    about: dict[str, Any] = {"organization": organization, "rule": rule, "view": None, "severity": severity}
+    about: dict[str, Any] = {"organization": organization, "rule": rule, "view": view, "severity": severity}
     if email is None:
         Follow.objects.filter(person_id=person, **about).delete()
     else:

@@ -10,18 +10,15 @@ from typing import Final
 
 from django.db.models import Q
 
-from devices.alerts import hours, windows
+from devices.alerts import hours, views, windows
 from devices.alerts.hours import Hours
 from devices.alerts.windows import Cover
 from devices.clock import Moment
 from devices.listing import grouping
-from devices.listing.filters import matching_among
-from devices.listing.kept_list import Unreadable, read_for_work, resolved
 from devices.models import (
     AlertMessage,
     AlertRule,
     AlertTarget,
-    Device,
     Held,
     Incident,
     Mute,
@@ -250,15 +247,7 @@ def _muted(mute: Mute, organization: Organization, at: Moment) -> Collection[int
         return [mute.device_id]
     if mute.view is None:
         return ()
-    notices: list[str] = []
-    try:
-        filters = resolved(read_for_work(mute.view.kept).filters, [organization], notices)
-    except Unreadable:
-        return ()
-    if notices:  # a fleet of it is gone: never all devices
-        return ()
-    devices = Device.objects.filter(organization=organization)
-    return set(matching_among(devices, filters, at).order_by().values_list("pk", flat=True))
+    return views.listed(mute.view, organization, at)
 
 
 def _firsts(targets: Collection[AlertTarget], at: datetime) -> dict[int, list[datetime]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from django.db.models import Q
@@ -29,6 +30,7 @@ from devices.alerts.telling_cases import (
     targets_of,
     targets_of_case,
 )
+from devices.alerts.view_steps import view_steps
 from devices.clock import Moment
 from devices.models import AlertMessage, AlertRule, AlertTarget, Held, Incident
 
@@ -56,11 +58,13 @@ def _tell(incidents: Sequence[Incident], at: Moment) -> None:
     Incident.objects.bulk_update(ended, acknowledging.OVERLAY)
     steps = steps_of(cases, at.at)
     known, numbers = known_of(incidents)
-    targets = targets_of(steps, known)
+    by_view = view_steps(cases, at)
+    targets = targets_of([*steps, *chain(*by_view.values())], known)
     round_ = _Round(at, holds.read(incidents, targets.values(), at), known, numbers)
     kept = holds.held_back(incidents)
     for case in cases:
         mine = [step for step in steps if step.rule_id in {rule.pk for rule in case.rules}]
+        mine += by_view.get(case.incident.pk, [])
         for target in targets_of_case(case, mine, targets, known, at):
             round_.look(case, target, case.naming(target, mine), kept)
     round_.write(kept)

@@ -20,6 +20,7 @@ class Wishes:
 
     def __init__(self, follows: Iterable[Follow]) -> None:
         self.rules: Mapping[int, bool] = {one.rule_id: one.email for one in follows if one.rule_id}
+        self.views = {one.view_id for one in follows if one.view_id and one.email}
         self.severity = next((one.severity for one in follows if one.severity and one.email), "")
         general = (one for one in follows if not (one.rule_id or one.view_id or one.severity))
         self.nothing = any(not one.email for one in general)
@@ -41,8 +42,9 @@ def wishes_of(person: int, organization: int) -> Wishes:
 def takes(person: Person, organization: int, message: AlertMessage) -> bool:
     """Whether a member takes mail of this message now.
 
-    Of one of its rules they want it, or have a role that a step of it names. A message about no rule is taken
-    unless they want no mail at all.
+    Of one of its rules they want it, or have a role that a step of it names; or they follow a view, of whose
+    devices it was when it was written, and have not refused all of its rules. A message about no rule is
+    taken unless they want no mail at all.
     """
     rules = rules_of([message], organization)
     wishes = wishes_of(person.pk, organization)
@@ -50,6 +52,8 @@ def takes(person: Person, organization: int, message: AlertMessage) -> bool:
         return not wishes.nothing
     named = _named(person, organization, rules)
     wanted = {rule.pk: wishes.of(rule) for rule in rules}
+    if wishes.views and any(wishes.rules.get(rule.pk) is not False for rule in rules):
+        return True
     return any(wish or (wish is None and rule in named) for rule, wish in wanted.items())
 
 

@@ -16,9 +16,10 @@ from dashboard.account.pages import context
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.interval_form import CONTROL
 from dashboard.pages.parts.own_organization import own_organization
+from dashboard.pages.parts.scope_form import CHECK
 from devices.alerts import follows
 from devices.alerts.wishes import Wishes, wishes_of
-from devices.models import AlertRule, Severity
+from devices.models import AlertRule, SavedView, Severity
 
 CHOICES: Final = (("", "Where a step names my role"), ("always", "Always"), ("never", "Never"))
 EMAIL: Final[dict[str, bool | None]] = {"": None, "always": True, "never": False}
@@ -36,9 +37,19 @@ class FollowForm(forms.Form):
         help_text="Whether or not a step names my role. A choice for a rule below comes first.",
     )
 
-    def __init__(self, rules: Sequence[AlertRule], wishes: Wishes, data: Any) -> None:
-        super().__init__(data, initial={"severity": wishes.severity})
-        self._rules = rules
+    views = forms.MultipleChoiceField(
+        label="Mail me every incident with a device in these saved views",
+        required=False,
+        widget=forms.CheckboxSelectMultiple(CHECK),
+    )
+
+    def __init__(
+        self, rules: Sequence[AlertRule], views: Sequence[SavedView], wishes: Wishes, data: Any
+    ) -> None:
+        chosen = [str(view.uuid) for view in views if view.pk in wishes.views]
+        super().__init__(data, initial={"severity": wishes.severity, "views": chosen})
+        self._rules, self._views = rules, {str(view.uuid): view for view in views}
+        self.fields["views"].choices = [(str(view.uuid), view.name) for view in views]  # type: ignore[attr-defined]
         for rule in rules:
             self.fields[str(rule.uuid)] = forms.ChoiceField(
                 label=rule.name,
@@ -61,6 +72,11 @@ class FollowForm(forms.Form):
             if email != wishes.rules.get(rule.pk):
                 follows.follow(actor=user, organization=rule.organization, rule=rule, email=email)
 
+    @property
+    def chosen_views(self) -> list[SavedView]:
+        """The views that the valid values name."""
+        return [self._views[uuid] for uuid in self.cleaned_data["views"]]
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
@@ -69,13 +85,16 @@ def followed(request: HttpRequest, organization: str) -> HttpResponse:
     own, user = own_organization(request, organization), person(request)
     rules = list(AlertRule.objects.filter(organization=own.organization).select_related("organization"))
     wishes = wishes_of(user.pk, own.organization.pk)
-    form = FollowForm(rules, wishes, request.POST or None)
+    views = list(SavedView.objects.visible_to(user, [own.organization]))
+    form = FollowForm(rules, views, wishes, request.POST or None)
     if form.is_valid():
         with transaction.atomic():
             form.save(request, wishes)
             severity = form.cleaned_data["severity"]
             if severity != wishes.severity:
                 follows.follow_severity(actor=user, organization=own.organization, severity=severity)
+            if {view.pk for view in form.chosen_views} != wishes.views:
+                follows.follow_views(actor=user, organization=own.organization, views=form.chosen_views)
         messages.success(request, "Your notifications are saved.")
         return redirect("account-notifications")
     more = {"form": form, "organization": own.organization, "nothing": wishes.nothing}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 
-from devices.alerts import rules
+from devices.alerts import follows, rules
 from devices.alerts.wishes import wishes_of
-from devices.models import AlertRule, Follow, QuietHours
+from devices.models import AlertRule, Follow, QuietHours, SavedView
 from fleets.models import Membership, Role
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
@@ -68,3 +69,32 @@ def test_rules_and_a_severity_are_followed(client: Client) -> None:
     assert not Follow.objects.exists()
     make_organization("Far", slug="far")
     assert client.get(f"{PATH}far/").status_code == 404
+
+
+def test_views_are_followed_that_the_person_sees(client: Client) -> None:
+    ours, far = make_organization("Ours", slug="ours"), make_organization("Far", slug="far")
+    rules.ship(ours)
+    mia, tom = make_member(ours, Role.OBSERVER), make_member(ours, Role.OPERATOR)
+    own, shared, toms, fars = (
+        SavedView.objects.create(name=name, kept={}, **of)
+        for name, of in (
+            ("Own", {"owner": mia}),
+            ("Shared", {"organization": ours}),
+            ("Tom", {"owner": tom}),
+            ("Far", {"organization": far}),
+        )
+    )
+    client.force_login(mia)
+    path = f"{PATH}ours/"
+    client.post(path, {"views": [str(own.uuid), str(shared.uuid)]})
+    assert wishes_of(mia.pk, ours.pk).views == {own.pk, shared.pk}
+    assert client.get(path).context["form"]["views"].value() == [str(own.uuid), str(shared.uuid)]
+    for other in (toms, fars):
+        assert client.post(path, {"views": [str(other.uuid)]}).status_code == 200
+        with pytest.raises(PermissionDenied):
+            follows.follow_views(actor=mia, organization=ours, views=[other])
+    client.post(path, {"views": [str(shared.uuid)], "severity": "critical"})
+    assert wishes_of(mia.pk, ours.pk).views == {shared.pk}
+    shared.delete()
+    assert wishes_of(mia.pk, ours.pk).views == set()
+    assert wishes_of(mia.pk, ours.pk).severity == "critical"
