@@ -20,7 +20,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) '*' 3 / 2)
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env trial lock audit lint format test bench pages states history live signins idle registrations relay mirror drill pictures run demo
+.PHONY: help env trial lock audit lint format test bench pages states history live signins idle registrations relay mirror drill cluster pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,10 @@ endif
 
 pages states history rules live signins idle registrations relay mirror: bench
 	@:
+
+cluster: env ## Start a site of six machines with three databases under Patroni in network namespaces, to pull cables in; needs root; FAILURES=all measures what each failure costs (switchover kill cable standby restart)
+	@scripts/cluster/packages.sh
+	@$(PYTHON_BIN) -m scripts.cluster $(addprefix --devices ,$(DEVICES)) $(FAILURES)
 
 drill: env ## Let the site be away for a while, with virtual devices around it, and look at its history and at what is told; ARGS="--outage 90"
 	@$(PYTHON_BIN) scripts/drill.py $(ARGS)
@@ -78,6 +82,7 @@ lock: env ## Write the lock files again from pyproject.toml; UPGRADE=--upgrade t
 	$(LOCK_WITHIN) pyproject.toml --extra embedded --output-file requirements/demo.txt
 	$(LOCK_WITHIN) pyproject.toml --output-file requirements/production.txt
 	$(LOCK) $(UPGRADE) --group audit --output-file requirements/audit.txt
+	$(LOCK) $(UPGRADE) --group cluster --output-file requirements/cluster.txt
 
 audit: env ## Look for known vulnerabilities in the packages that are pinned; asks pypi.org, over the internet
 	@scripts/audit.sh

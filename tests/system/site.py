@@ -8,9 +8,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,7 @@ PORT: Final = 8000
 DEVICES: Final = 100
 PATIENCE: Final = 60.0  # seconds
 MAKE: Final = f"""
-import json, os
+import json, os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
 from devices import keys
@@ -32,18 +32,24 @@ from fleets.models import Fleet, Organization
 organization = Organization.objects.create(name="o", slug="o")
 used = {{"poll_interval": {INTERVAL}, "vpn_enabled": True}}
 fleet = Fleet.objects.create(organization=organization, name="f", slug="f", **used)
-devices = [lifecycle.register(fleet=fleet) for _ in range({DEVICES})]
+devices = [lifecycle.register(fleet=fleet) for _ in range(int(sys.argv[1]))]
 print(json.dumps({{device.uuid: keys.new_device_key(device) for device in devices}}))
 """
 
 
 @dataclass(frozen=True)
 class Site:
-    """`state` holds its secrets, the devices' keys, and what those were told."""
+    """`state` holds its secrets, the devices' keys, and what those were told; `size` is how many these are.
+
+    `settings`: of its processes besides. `log`: a file that these write to, instead of where this one writes.
+    """
 
     state: Path
     machine: Machine
     database: str  # its URL
+    size: int = DEVICES
+    settings: Mapping[str, str] = field(default_factory=dict)
+    log: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -52,6 +58,7 @@ class Site:
             "LOCAL": "1",
             "STATE_DIRECTORY": str(self.state),
             "DATABASE_URL": self.database,
+            **self.settings,
         }
 
     def make(self, owner: str) -> None:
@@ -60,7 +67,11 @@ class Site:
         environment = self.environment | {"DATABASE_OWNER_URL": owner}
         subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=180)
         made = subprocess.run(
-            [sys.executable, "-c", MAKE], cwd=ROOT, env=self.environment, check=True, capture_output=True
+            [sys.executable, "-c", MAKE, str(self.size)],
+            cwd=ROOT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
         )
         (self.state / "keys.json").write_bytes(made.stdout)
 
@@ -68,7 +79,10 @@ class Site:
     def process(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         """One of Python's on the site's machine, until the block ends."""
         command = self.machine.inside(sys.executable, *arguments)
-        with subprocess.Popen(command, cwd=ROOT, env=self.environment) as process:
+        with (
+            self.log.open("a") if self.log else nullcontext() as log,
+            subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log) as process,
+        ):
             try:
                 yield process
             finally:
@@ -107,7 +121,7 @@ class Site:
         told.touch()
         url = f"{address}/api/v1/heartbeat"
         with self.process("-m", "tests.system.polling", url, str(keys), str(told)):
-            until(lambda: len(self.acknowledged()) == DEVICES)
+            until(lambda: len(self.acknowledged()) == self.size)
             yield
 
     def acknowledged(self, since: float = 0) -> dict[str, float]:
@@ -129,7 +143,7 @@ class Site:
 
     def everybody_polls_again(self) -> None:
         now = time.time()
-        until(lambda: len(self.acknowledged(since=now)) == DEVICES)
+        until(lambda: len(self.acknowledged(since=now)) == self.size)
 
 
 def everything_is_there(server: Server, acknowledged: dict[str, float]) -> bool:
