@@ -26,8 +26,13 @@ STEADY: Final = {  # https://patroni.readthedocs.io/en/latest/dynamic_configurat
     "synchronous_mode": "quorum",
     "postgresql": {
         "use_pg_rewind": True,
-        # Its data need not survive this computer, only the machines in it.
-        "parameters": {"max_connections": 100, "fsync": "off", "full_page_writes": "on"},
+        "parameters": {
+            "max_connections": 100,
+            # A primary that steps down waits this long for a standby that is gone, instead of 60 s.
+            "wal_sender_timeout": "10s",
+            # Its data need not survive this computer, only the machines in it.
+            "fsync": "off",
+        },
     },
 }
 
@@ -70,9 +75,6 @@ class Database:
             "listen-peer-urls": peer,
             "initial-advertise-peer-urls": peer,
             "initial-cluster": cluster,
-            # Ten times what it is by itself: this computer does the work of six machines.
-            "heartbeat-interval": "250",
-            "election-timeout": "2500",
         }
         return ["etcd", *(f"--{name}={value}" for name, value in settings.items())]
 
