@@ -70,7 +70,7 @@ def site(settings: Settings) -> Iterator[int]:
             while (await receive())["type"] != "http.disconnect":
                 pass
             return
-        if scope["type"] == "http" and scope["path"] == "/healthz":
+        if scope["type"] == "http" and scope["path"] in {"/healthz", "/metrics", "/readyz"}:
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": b""})
             return
@@ -213,6 +213,8 @@ def test_a_sample_serves_as_the_documents_say(site: int, world: World, tmp_path:
         status, led_to = subprocess.check_output(asked, text=True).split()
         assert (status[0], led_to.startswith("https://localhost")) == ("3", True)
         assert front.first_line("/bell/") == "data: now"
+        for watched in ("/metrics", "/readyz", "/%6detrics"):
+            assert front.curl(watched, "-o", "/dev/null", "-w", "%{http_code}") == "404"
     assert "secret" not in front.said.read_text()
 
 
