@@ -25,5 +25,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 handler400 = "dashboard.http.request_limits.bad_request"
+handler403 = "dashboard.pages.parts.access.permission_denied"
 handler500 = "dashboard.http.unavailable.server_error"
 handler429 = "dashboard.http.request_limits.too_many_tries"  # allauth's rate limits ask for it

@@ -17,10 +17,10 @@ IN_CHARGE: Final = "Read from a source, which stays in charge of it"
 
 
 class Mirrored(PermissionDenied):
-    """It is read from a source, so this must be done there."""
+    """It is read from a source, so this must be done there; `host` is that of its API, if it is known."""
 
-    def __init__(self) -> None:
-        super().__init__(f"{IN_CHARGE}. Do this there.")
+    def __init__(self, host: str = "a source") -> None:
+        super().__init__(f"It is read from {host}, which stays in charge of it. Do this there.")
 
 
 def mirrored(devices: Collection[int]) -> set[int]:

@@ -23,6 +23,7 @@ from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import POLL_INTERVAL_MAX, AuditEntry, Role
 
 WORDS: Final = {"name": "Name", "notes": "Notes", "tags": "Tags", "poll_interval": "Poll interval"}
+OURS: Final = ("notes", "tags")  # also of a device that is read from a source
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,7 +34,7 @@ def edit(request: HttpRequest, uuid: str, field: str) -> HttpResponse:
     To htmx it answers with a fragment that replaces the field on the Device Summary: the form, or the saved
     value.
     """
-    target, meanwhile = find_target(request, uuid, Role.OPERATOR), None
+    target, meanwhile = find_target(request, uuid, Role.OPERATOR, own=field not in OURS), None
     now: Any = getattr(target.device, field)
     form = FORMS[field](request.POST if request.method == "POST" else None, initial=initial(field, now))
     if form.is_valid():
@@ -61,7 +62,7 @@ def _saved(request: HttpRequest, uuid: str, field: str, target: Target) -> HttpR
     if not wants_fragment(request):
         messages.success(request, f"{WORDS[field]} saved.")
         return lead_to(target.scope, "devices:detail", uuid)
-    fresh = find_target(request, uuid, Role.OPERATOR)
+    fresh = find_target(request, uuid, Role.OPERATOR, own=False)
     device = fresh.device
     facts = {
         "tags": tags(device),

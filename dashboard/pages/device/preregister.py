@@ -9,17 +9,16 @@ from typing import Any, Final
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
-from dashboard.http.scope import person, request_scope, signed_in
-from dashboard.pages.parts.access import require
+from dashboard.http.scope import person, signed_in
+from dashboard.pages.parts.operated_fleet import operated_fleet
 from devices import clock
 from devices.models import UUID_PATTERN, Device
 from devices.operations import lifecycle
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
-from fleets.models import Fleet, Role
 from fleets.text import Words, isolated
 
 PLAIN: Final = {"class": "form-control", "autocomplete": "off"}
@@ -74,10 +73,7 @@ def preregister(request: HttpRequest, slug: str) -> HttpResponse:
     Answered 404 to strangers or if the fleet was deleted meanwhile, 403 below Operator, 409 if the UUID is
     taken.
     """
-    at, scope = clock.now(), request_scope(request)
-    mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
-    fleet = get_object_or_404(mine, slug=slug)
-    require(scope, fleet.organization, Role.OPERATOR)
+    at, (fleet, scope) = clock.now(), operated_fleet(request, slug)
     form = PreregisterForm(request.POST or None, initial={"made": _new_uuid()})
     context: dict[str, Any] = {"nav": "fleets", "scope": scope, "at": at, "fleet": fleet, "form": form}
     if not form.is_valid():

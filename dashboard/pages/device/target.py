@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, render
 
 from dashboard.http.scope import Scope, request_scope
 from dashboard.pages.parts.access import require
+from dashboard.pages.parts.mirrored import require_own
 from dashboard.templating import indicators
 from devices import clock
 from devices.listing.filters import in_organizations
@@ -35,12 +36,20 @@ class Target:
         return shown | {"links": (indicators.vpn(self.device), indicators.heartbeat(self.device))} | more
 
 
-def find_target(request: HttpRequest, uuid: str, least: Role) -> Target:
-    """The device with this UUID; raises Http404 for strangers, PermissionDenied for roles below `least`."""
+def find_target(request: HttpRequest, uuid: str, least: Role, *, own: bool = True) -> Target:
+    """The device with this UUID.
+
+    Raises Http404 for strangers, PermissionDenied for roles below `least`, and Mirrored where a source is in
+    charge of the device, unless the action may be done to such a device, too: then `own` is False.
+    """
     at, scope = clock.moment(), request_scope(request)
-    devices = with_status(in_organizations(scope.chosen), at).select_related("fleet", "organization")
+    devices = with_status(in_organizations(scope.chosen), at).select_related(
+        "fleet", "organization", "mirrored__source"
+    )
     found = get_object_or_404(devices, uuid=uuid)
     require(scope, found.organization, least)
+    if own:
+        require_own(found)
     return Target(found, at.at, scope)
 
 

@@ -18,16 +18,17 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from dashboard.http.concurrency_limits import Bound, release_connection
 from dashboard.http.file_response import File, Row, csv_file
 from dashboard.http.request_limits import BODY_LIMIT
-from dashboard.http.scope import Scope, person, request_scope, signed_in
+from dashboard.http.scope import Scope, person, signed_in
 from dashboard.pages.devices.import_columns import ask, chosen_in, unpacked
 from dashboard.pages.jobs.page import operated
-from dashboard.pages.parts.access import lead_to, require
+from dashboard.pages.parts.access import lead_to
+from dashboard.pages.parts.operated_fleet import operated_fleet
 from devices import clock
 from devices.background import preregistration
 from devices.models import DeviceList, Job
 from devices.operations import ceilings, device_file, key_handout
 from devices.operations.device_file import DeviceFile, Fault
-from fleets.models import Fleet, Role
+from fleets.models import Fleet
 
 # A file of 5 MB takes seconds of processor time to read, and as long to create its keys.
 FILES: Final = Bound(
@@ -73,15 +74,6 @@ class UploadForm(forms.Form):
             self.sent = Sent(values.get("file_name") or "devices.csv", content)
         else:
             self.add_error("file", "The file did not arrive whole. Choose it again.")
-
-
-def operated_fleet(request: HttpRequest, slug: str) -> tuple[Fleet, Scope]:
-    """The fleet with this slug; raises Http404 for strangers, PermissionDenied below Operator."""
-    scope = request_scope(request)
-    mine = Fleet.objects.filter(organization__in=scope.chosen).select_related("organization")
-    fleet = get_object_or_404(mine, slug=slug)
-    require(scope, fleet.organization, Role.OPERATOR)
-    return fleet, scope
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

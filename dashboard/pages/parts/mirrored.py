@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from devices.keys.mirrored import Mirrored
 from devices.models import Device, Source
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet
@@ -51,3 +52,10 @@ def reading_of(mirror: Device | Fleet, at: datetime, status: str = "") -> Readin
     )
     refused_at = getattr(row, "refused_at", None)  # a fleet has no key
     return Reading(source.host, source.swept_at, source.is_silent(at), word, refused_at)
+
+
+def require_own(mirror: Device | Fleet) -> None:
+    """Raise Mirrored if a source is in charge of it; it was read with its `mirrored__source`."""
+    row = getattr(mirror, "mirrored", None)
+    if row is not None:
+        raise Mirrored(row.source.host)

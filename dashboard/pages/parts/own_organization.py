@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 
 from dashboard.http.scope import Scope, person
 from dashboard.pages.parts.access import require
+from dashboard.pages.parts.mirrored import require_own
 from devices import clock
 from fleets.access.roles import May, allowed
 from fleets.models import Fleet, Organization, Role
@@ -78,7 +79,13 @@ def own_organization(request: HttpRequest, slug: str, least: Role = Role.OBSERVE
 
 
 def administered(request: HttpRequest, slug: str) -> tuple[Fleet, OwnOrganization]:
-    """The fleet with this slug; raises Http404 for strangers, PermissionDenied below Administrator."""
-    mine = Fleet.objects.visible_to(request.user).select_related("organization")
+    """The fleet with this slug, for a page that changes it.
+
+    Raises Http404 for strangers, PermissionDenied below Administrator, and Mirrored where a source is in
+    charge of the fleet.
+    """
+    mine = Fleet.objects.visible_to(request.user).select_related("organization", "mirrored__source")
     fleet = get_object_or_404(mine, slug=slug)
-    return fleet, own_organization(request, fleet.organization.slug, Role.ADMINISTRATOR)
+    own = own_organization(request, fleet.organization.slug, Role.ADMINISTRATOR)
+    require_own(fleet)
+    return fleet, own

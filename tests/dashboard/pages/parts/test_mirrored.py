@@ -6,7 +6,10 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import URLPattern, reverse
 
+from dashboard.urls import devices as device_urls
+from dashboard.urls import fleets as fleet_urls
 from devices import clock
 from devices.models import Device, MirroredDevice, MirroredFleet, Source, SourceOutage
 from fleets.models import Role
@@ -14,6 +17,20 @@ from tests.factories import make_device, make_member
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
+
+# What may be done to a device or a fleet that a source is in charge of: looking, and what is of this site.
+ALLOWED = {"detail", "changes-csv", "notes", "tags", "fleet"}
+
+
+def acting() -> list[tuple[str, URLPattern]]:
+    """All other addresses of one device or fleet."""
+    return [
+        (f"{module.app_name}:{pattern.name}", pattern)
+        for module in (device_urls, fleet_urls)
+        for pattern in module.urlpatterns
+        if str(pattern.pattern).startswith(("devices/<device:", "fleets/<slug:"))
+        and pattern.name not in ALLOWED
+    ]
 
 
 @pytest.fixture
@@ -67,6 +84,7 @@ def test_fleet_says_where_it_is_read_from(operator: Client, device: Device) -> N
     said = text_of(operator.get(f"/fleets/{device.fleet.slug}/"))
     assert "Read from api.example, as of" in said
     assert "Preregister a device" not in said
+    assert "Fleet settings" not in said
 
 
 def test_silent_source_is_said_on_its_pages(operator: Client, device: Device) -> None:
@@ -93,3 +111,32 @@ def test_refused_key_of_a_relayed_device_is_said(operator: Client, device: Devic
     assert "refused the key" not in page(operator, device)
     MirroredDevice.objects.update(refused_at=clock.now())
     assert "api.example refused the key of this device at" in page(operator, device)
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"), acting(), ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_address_of_what_its_source_does_says_so_and_has_no_form(
+    operator: Client, device: Device, name: str, pattern: URLPattern
+) -> None:
+    named = {
+        "uuid": device.uuid,
+        "slug": device.fleet.slug,
+        "key": "0" * 12,
+        "listed": "00000000-0000-4000-8000-000000000000",
+    }
+    address = reverse(name, kwargs={key: named[key] for key in pattern.pattern.converters})
+    answered = operator.get(address)
+    if answered.status_code == 405:
+        answered = operator.post(address)
+    assert answered.status_code == 403
+    said = text_of(answered)
+    assert "It is read from api.example, which stays in charge of it. Do this there." in said
+    assert 'method="post"' not in answered.content.decode()
+
+
+@pytest.mark.parametrize("field", ["notes", "tags"])
+def test_notes_and_tags_of_a_device_of_a_source_are_of_this_site(
+    operator: Client, device: Device, field: str
+) -> None:
+    assert operator.get(f"/devices/{device.uuid}/{field}/").status_code == 200
