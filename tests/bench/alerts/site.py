@@ -1,0 +1,154 @@
+"""A site of many devices on the VPN, with rules, that loses and finds its devices; and its teller."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Self
+
+import psutil
+from django.db import connection
+from django.db.models.functions import Least
+
+from devices import connectivity
+from devices.alerts import rule_values, rules
+from devices.alerts.parameters import OfStatus
+from devices.alerts.rule_values import Step
+from devices.connectivity import outages
+from devices.integrity import counters
+from devices.listing.filters import Tag
+from devices.listing.kept_list import KeptFilters
+from devices.models import AlertRule, AlertTarget, Condition, Severity, Teller
+from devices.rules.vocabulary import Status
+from devices.status.expressions import definition
+from fleets.models import Organization
+from tests.bench.fill import FLEET_SIZE, execute, fill, uuid_of
+from tests.bench.options import ROOT
+
+SERVERS: Final = ("vpn-1", "vpn-2", "vpn-3", "vpn-4")
+SIGN: Final = 2.0  # seconds between two liveness signs, as the ingest gives them
+BATCH: Final = 1_000  # devices of one report of a VPN server
+NOW: Final = Tag("bench", "now")  # of those of which a rule tells at once
+PATIENCE: Final = 60.0  # seconds until the teller has run its first round
+# Every device is Online by both links; none has alerts.
+ALIKE: Final = """
+UPDATE devices_device SET update_progress = NULL, is_active = true, vpn_enabled = true,
+    tags = CASE WHEN id <= %(alone)s THEN '{"bench": "now"}'::jsonb ELSE '{}' END
+"""
+EMPTY: Final = """
+TRUNCATE devices_alertrule, devices_alerttarget, devices_incident, devices_incidentmember,
+    devices_alertmessage, devices_signal, devices_listener, devices_teller CASCADE
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """The first `alone` of `devices` are lost one by one, the others within `seconds`; rules have this
+    delay, hold and gathering at most, in seconds.
+    """
+
+    devices: int
+    seconds: int
+    alone: int
+    rules: int
+    delay: int
+
+
+def prepare(size: Size) -> None:
+    """All devices have their heartbeat, and nobody wants to be told anything."""
+    fill(size.devices)
+    execute(definition())
+    execute(EMPTY)
+    execute("ALTER TABLE devices_device DISABLE TRIGGER USER")
+    execute(ALIKE, alone=size.alone)
+    execute("ALTER TABLE devices_device ENABLE TRIGGER USER")
+    counters.recount()
+
+
+def make_rules(size: Size) -> None:
+    """Those that come with the product, one that tells at once of a few, and others of a fleet each."""
+    organization = Organization.objects.get()
+    rules.ship(organization)
+    page = AlertTarget.objects.get(organization=organization, kind=AlertTarget.Kind.PAGE)
+    lost, fleets = OfStatus((Status.OFFLINE, Status.HEARTBEAT_ONLY)), size.devices // FLEET_SIZE + 1
+    at_once = {"delay": timedelta(), "hold": timedelta(), "gather": timedelta()}
+    scopes = [("At once", KeptFilters(tags=(NOW,)), at_once)]
+    left = size.rules - len(rules.SHIPPED) - 1
+    scopes += [(f"Rule {n}", KeptFilters(fleets=(f"fleet-{1 + n % fleets}",)), {}) for n in range(left)]
+    for name, scope, times in scopes:
+        told = {"scope": scope, "parameters": lost, "steps": [Step(timedelta(), [page])]}
+        wanted = rule_values.usual(name, Condition.STATUS, Severity.WARNING, **told, **times)
+        rules.create(organization=organization, wanted=wanted, actor=None)
+    sooner = {name: Least(name, size.delay) for name in ("delay", "hold", "gather")}
+    AlertRule.objects.update(**sooner)
+
+
+def connect(numbers: Sequence[int]) -> None:
+    """VPN servers report that these devices are there."""
+    for server, uuids in _batches(numbers):
+        connectivity.vpn_connected(server, uuids)
+
+
+def disconnect(numbers: Sequence[int]) -> None:
+    """VPN servers report that these devices are gone; each still has its heartbeat."""
+    for server, uuids in _batches(numbers):
+        connectivity.vpn_disconnected(server, uuids)
+
+
+def _batches(numbers: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
+    for place, server in enumerate(SERVERS):
+        mine = [uuid_of(number) for number in numbers if number % len(SERVERS) == place]
+        for start in range(0, len(mine), BATCH):
+            yield server, mine[start : start + BATCH]
+
+
+class Listening:
+    """The ingest and the VPN servers give signs of life while the block runs."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        outages.record_liveness()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            while not self._ended.wait(SIGN):
+                outages.record_liveness()
+                for server in SERVERS:
+                    connectivity.vpn_alive(server, boot="bench")
+        finally:
+            connection.close()  # this thread's own
+
+
+@contextmanager
+def telling() -> Iterator[psutil.Popen]:
+    """`tell --watch` inside this block, which has run its first round."""
+    environment = os.environ | {"DATABASE_ROLE": "application"}
+    command = [sys.executable, "manage.py", "tell", "--watch"]
+    before = Teller.objects.values_list("ended_at", flat=True).first()
+    process = psutil.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        ends = time.monotonic() + PATIENCE
+        while Teller.objects.values_list("ended_at", flat=True).first() == before:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise RuntimeError("The teller did not start.")
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
