@@ -16,7 +16,7 @@ from django.db.models import F, Sum
 from devices import clock
 from devices.clock import Moment
 from devices.clock.trusted import trusted
-from devices.models import FleetTally, Listening, Outage
+from devices.models import FleetTally, Listening, Outage, SourceOutage
 
 MONTHS_AHEAD: Final = 3
 
@@ -85,6 +85,7 @@ def drop_old(cut: datetime) -> list[str]:
     if length := old.aggregate(sum=Sum(F("ended_at") - F("began_at")))["sum"]:
         Listening.objects.update(forgotten=F("forgotten") + length)
     old.delete()
+    SourceOutage.objects.filter(ended_at__lte=cut).delete()
     return _names("SELECT devices_history_cut(%s)", cut)
 
 

@@ -15,9 +15,9 @@ from django.db import ProgrammingError, connection, transaction
 from devices import connectivity
 from devices.connectivity import outages
 from devices.history import retention
-from devices.models import ConnectivityRecord, Device, Outage, StatusChange
+from devices.models import ConnectivityRecord, Device, Outage, Source, SourceOutage, StatusChange
 from devices.operations import lifecycle
-from tests.factories import make_device, make_fleet, seconds
+from tests.factories import make_device, make_fleet, make_organization, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -151,3 +151,14 @@ def test_the_application_s_role_may_do_it() -> None:
         application.execute("SELECT devices_history_cut('2020-01-01 00:00:00+00')")
         application.execute("SELECT count(*) FROM devices_statuschange")
         application.rollback()
+
+
+@pytest.mark.usefixtures("since_june")
+def test_outages_of_sources_are_kept_as_long_as_the_histories() -> None:
+    source = Source.objects.create(
+        organization=make_organization(), name="balena", address="https://api.example", created_at=JUNE
+    )
+    for ended_at in (CUT, CUT + seconds(1)):
+        SourceOutage.objects.create(source=source, began_at=ended_at - seconds(600), ended_at=ended_at)
+    retention.drop_old(CUT)
+    assert SourceOutage.objects.get().ended_at == CUT + seconds(1)
