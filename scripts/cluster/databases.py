@@ -156,10 +156,17 @@ class Databases:
 
         Raises AssertionError if nobody does for a minute.
         """
-        until(self._leaders)
-        return self._leaders()[0]
+        found: list[Database] = []
 
-    def _leaders(self) -> list[Database]:
+        def somebody_does() -> bool:
+            found[:] = self.leaders()
+            return bool(found)
+
+        until(somebody_does)
+        return found[0]
+
+    def leaders(self) -> list[Database]:
+        """Who leads now; nobody while Patroni chooses, or while none of them answers."""
         names = {member.name for member in self.members() if (member.role, member.state) == LEADS}
         return [each for each in self.all if each.name in names]
 
