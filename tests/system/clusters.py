@@ -71,6 +71,12 @@ class Cluster:
         ) as server:
             server.execute(statement)
 
+    def value(self, query: str) -> object:
+        """The value of a query with one."""
+        with psycopg.connect(f"postgresql://postgres@/postgres?host={self.home}") as server:
+            (value,) = server.execute(query).fetchone() or (None,)
+        return value
+
     def database(self, name: str, how: str) -> Database:
         """An empty database with our roles, created with these words behind its name."""
         self.execute(f"CREATE DATABASE {name} OWNER lookout_owner TEMPLATE template0 {how}")

@@ -1,7 +1,8 @@
-"""Databases that tests of real processes share."""
+"""Databases and a bare Debian that tests of real processes share."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from dashboard.environment.database import SUPERUSER, url
 from tests.devices.ingest.real_site import database, embedded
+from tests.system import bare_machine, debian
+from tests.system.debian import Debian
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,14 @@ def state(held: Path) -> Path:
             " procrastinate_jobs CASCADE"
         )
     return held
+
+
+@pytest.fixture(scope="session")
+def bare_debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
+    """To copy, not to change."""
+    if why := bare_machine.WHY_NOT:
+        pytest.fail(why) if os.environ.get("REQUIRE_SYSTEM") == "1" else pytest.skip(why)
+    root = tmp_path_factory.mktemp("debian")
+    root.chmod(0o755)
+    yield debian.make(root)
+    bare_machine.run("rm", "-rf", root)
