@@ -57,7 +57,7 @@ def run(devices: int, chosen: list[str]) -> int:
             return 0 if all(cost.holds for cost in costs) else 1
         say(f"The site: {made.addresses[0]} (the certificate is of its own)")
         say(f"Who leads: {made.addresses[1]}")
-        print(first_code(made))
+        say(f"The code for the first account: {first_code(made)}")
         converse(made)
     return 0
 

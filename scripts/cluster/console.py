@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import select
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Final
+
+import psycopg
 
 from scripts.cluster import failures
 from scripts.cluster.setting_up import Cluster, say
@@ -48,5 +51,5 @@ def obey(made: Cluster, words: list[str]) -> None:
         orders[order](name)
     except (ValueError, KeyError):
         print(HELP, flush=True)
-    except (AssertionError, OSError) as error:
+    except (AssertionError, OSError, subprocess.SubprocessError, psycopg.Error) as error:
         say(f"That did not work: {error!r}")
