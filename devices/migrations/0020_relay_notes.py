@@ -8,7 +8,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField("source", "relay_seen_at", models.DateTimeField(null=True, editable=False)),
-        migrations.AddField("source", "relay_lost", models.BigIntegerField(default=0, editable=False)),
+        migrations.AddField(
+            "source", "relay_lost", models.BigIntegerField(default=0, db_default=0, editable=False)
+        ),
         migrations.AddField("source", "relay_lost_at", models.DateTimeField(null=True, editable=False)),
         migrations.AddField("mirroreddevice", "refused_at", models.DateTimeField(null=True, editable=False)),
     ]

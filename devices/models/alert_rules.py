@@ -58,8 +58,8 @@ class AlertRule(models.Model):
     critical_ignores_hours = models.BooleanField(default=True)
     runbook = models.URLField(max_length=500, blank=True)  # https, shown in messages
     # Words of its own for messages (devices/alerts/own_words.py); empty: the usual ones.
-    subject = models.CharField(max_length=200, blank=True, default="")
-    text = models.TextField(blank=True, default="")
+    subject = models.CharField(max_length=200, blank=True, default="", db_default="")
+    text = models.TextField(blank=True, default="", db_default="")
     note = models.TextField(blank=True)
     shipped = models.CharField(max_length=20, blank=True)  # which of those that come with the product it is
     broken = models.CharField(

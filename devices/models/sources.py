@@ -65,8 +65,9 @@ class Source(models.Model):
 
     # Written by the relay.
     relay_seen_at = models.DateTimeField(null=True, editable=False)  # a call of it, as of half a minute
-    relay_lost = models.BigIntegerField(default=0, editable=False)  # facts that could not be written
-    relay_lost_at = models.DateTimeField(null=True, editable=False)  # the last of them
+    # Facts that could not be written, and when the last of them was lost.
+    relay_lost = models.BigIntegerField(default=0, db_default=0, editable=False)
+    relay_lost_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = [NameKey("name"), "pk"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import connection
 
 from dashboard.management.watching import WatchCommand
 from devices import clock
@@ -61,6 +62,7 @@ class Command(WatchCommand):
             reads = False
             with self.waiting_for_database(leader):
                 reads = leader.leads() and rounds.run(clock.now())
+                connection.close()  # it is not needed until the next look
             stopped.wait(PAUSE if reads else IDLE)
         rounds.finish()
         leader.resign()

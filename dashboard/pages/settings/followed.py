@@ -17,6 +17,7 @@ from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.interval_form import CONTROL
 from dashboard.pages.parts.own_organization import own_organization
 from dashboard.pages.parts.scope_form import CHECK
+from dashboard.templatetags.isolated import bdi
 from devices.alerts import follows
 from devices.alerts.wishes import Wishes, wishes_of
 from devices.models import AlertRule, SavedView, Severity
@@ -52,7 +53,7 @@ class FollowForm(forms.Form):
         self.fields["views"].choices = [(str(view.uuid), view.name) for view in views]  # type: ignore[attr-defined]
         for rule in rules:
             self.fields[str(rule.uuid)] = forms.ChoiceField(
-                label=rule.name,
+                label=bdi(rule.name),
                 choices=CHOICES,
                 required=False,
                 widget=forms.Select(CONTROL),
