@@ -102,11 +102,13 @@ def embedded() -> Iterator[Path]:
         environment = {"PATH": os.environ["PATH"], "STATE_DIRECTORY": str(state)}
         watcher = [sys.executable, "-m", "dashboard.postgres"]
         with subprocess.Popen([*watcher, "sleep", "3600"], cwd=ROOT, env=environment) as process:
-            migrate = [*watcher, sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-            subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=4 * PATIENCE)
-            yield state
-            process.terminate()
-            process.wait(PATIENCE)
+            try:
+                migrate = [*watcher, sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+                subprocess.run(migrate, cwd=ROOT, env=environment, check=True, timeout=10 * PATIENCE)
+                yield state
+            finally:
+                process.terminate()
+                process.wait(PATIENCE)
 
 
 @contextmanager
