@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import aiohttp
 from tests.system.alert_site import AlertSite
 
 ALONE, TOGETHER = (18, 4), (12, 6)  # organizations, and devices in each that are lost one by one or at once
-ENOUGH: Final = 300  # incidents
+ENOUGH: Final = int(os.environ.get("INCIDENTS", "60"))
 MOST: Final = 5  # incidents of each device: a storm holds none back, and no mail server is spared
 AT_ONCE: Final = 24  # incidents
 PATIENCE: Final = 500.0  # seconds that all of it takes at most on a busy machine
