@@ -44,7 +44,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "dashboard.settings"
 import django; django.setup()
 from dashboard.listen import HOST, bind, serve
 from devices.ingest import group_commit
-group_commit.QUEUE_WEIGHT = int(sys.argv[2])
+group_commit.GroupCommit.__init__.__kwdefaults__["queue"] = int(sys.argv[2])
 serve("devices.ingest.asgi:app", bind(HOST, int(sys.argv[1])))
 """
 
