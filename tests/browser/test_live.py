@@ -195,13 +195,12 @@ def test_a_page_whose_person_signed_out_elsewhere_leads_to_signing_in(page: Page
 
 
 def test_a_paused_page_stands_still(page: Page, fleet: Fleet, devices: list[Device]) -> None:
-    with page.expect_response("**/incidents/bell/"):
-        page.goto("/")
+    page.goto("/")
     page.get_by_role("button", name="Pause live updates").click()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(1200)  # three times it would have asked
-    assert asked == []
+    assert {*asked} <= {page.url + "incidents/bell/"}  # which still tells of messages
     connectivity.record_heartbeats([devices[0].pk])
     page.get_by_role("button", name="Resume live updates").click()
     expect(page.locator("#count-heartbeat-only b")).to_have_text("1")
