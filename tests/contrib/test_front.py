@@ -23,7 +23,7 @@ from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
 from tests.programs import required
-from tests.security.proxies import PATIENCE, listens
+from tests.security.proxies import NGINX_ALONE, PATIENCE, listens
 from tests.worker import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,21 +32,7 @@ FRONT: Final = Path(__file__).resolve().parents[2] / "contrib" / "front"
 CLIENT: Final = "127.0.0.77"  # an address of its own, for which loopback has room
 CALLS_MADE: Final = 20
 PROGRAMS: Final = ("nginx", "haproxy", "caddy")
-NGINX: Final = """
-daemon off;
-master_process off;
-pid {place}/nginx.pid;
-error_log stderr;
-events {{ }}
-http {{
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    include {place}/nginx.conf;
-}}
-"""
+NGINX: Final = NGINX_ALONE + "include {directory}/nginx.conf; }}"
 
 
 @pytest.fixture
@@ -140,7 +126,7 @@ def nginx(front: Front, processes: list[int]) -> tuple[list[str], dict[str, str]
     )
     text = text.replace("/var/log/nginx/lookout.log", str(front.said))
     (front.place / "nginx.conf").write_text(text)
-    (front.place / "main.conf").write_text(NGINX.format(place=front.place))
+    (front.place / "main.conf").write_text(NGINX.format(directory=front.place))
     return ["-c", str(front.place / "main.conf"), "-p", str(front.place), "-e", "stderr"], {}
 
 

@@ -25,19 +25,24 @@ PROXY: Final = "127.0.0.50"  # connects to the site
 OUTER: Final = "127.0.0.51"  # of two, the one that clients connect to
 PATIENCE: Final = 30.0  # seconds
 
-NGINX: Final = """
+# The beginning of a configuration of nginx that runs in the foreground and writes to `directory` alone.
+NGINX_ALONE: Final = """
 daemon off;
 master_process off;
 pid {directory}/nginx.pid;
 error_log stderr;
 events {{ }}
 http {{
-    access_log off;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
     fastcgi_temp_path {directory}/fastcgi;
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
+"""
+NGINX: Final = (
+    NGINX_ALONE
+    + """
+    access_log off;
     set_real_ip_from {host};
     real_ip_header proxy_protocol;
     map $remote_addr $node {{
@@ -60,6 +65,7 @@ http {{
     }}
 }}
 """
+)
 HAPROXY: Final = """
 global
     log stderr local0

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from devices.keys.mirrored import Mirrored
 from devices.models import Device, Source
-from devices.rules.vocabulary import Status
+from devices.sources.words import agrees
 from fleets.models import Fleet
-
-# The statuses here that a word of the source agrees with.
-SAME: Final = {
-    "operational": {Status.ONLINE},
-    "reduced-functionality": {Status.VPN_ONLY, Status.HEARTBEAT_ONLY},
-    "disconnected": {Status.OFFLINE},
-    "configuring": {Status.CONFIGURING},
-    "updating": {Status.UPDATING},
-    "post-provisioning": {Status.POST_PROVISIONING},
-    "inactive": {Status.INACTIVE},
-    "frozen": {Status.FROZEN},
-}
 
 
 @dataclass(frozen=True)
@@ -47,9 +34,8 @@ def reading_of(mirror: Device | Fleet, at: datetime, status: str = "") -> Readin
     if row is None:
         return None
     source: Source = row.source
-    word = (
-        row.status if status and status not in SAME.get(row.status, ()) and isinstance(mirror, Device) else ""
-    )
+    differs = isinstance(mirror, Device) and bool(status) and not agrees(row.status, status)
+    word = row.status if differs else ""
     refused_at = getattr(row, "refused_at", None)  # a fleet has no key
     return Reading(source.host, source.swept_at, source.is_silent(at), word, refused_at)
 

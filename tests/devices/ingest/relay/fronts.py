@@ -15,29 +15,14 @@ import aiohttp
 from dashboard.listen import HOST, bind
 from tests.devices.ingest.relay import alone
 from tests.programs import required
-from tests.security.proxies import PATIENCE, listens
+from tests.security.proxies import NGINX_ALONE, PATIENCE, listens
 from tests.worker import ROOT, wait_until
 
 SAMPLES: Final = {
     "haproxy": ROOT / "contrib/haproxy/lookout.cfg",
     "nginx": ROOT / "contrib/nginx/lookout.conf",
 }
-NGINX: Final = """
-daemon off;
-master_process off;
-pid {directory}/nginx.pid;
-error_log stderr;
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    include {file};
-}}
-"""
+NGINX: Final = NGINX_ALONE + "access_log off; include {file}; }}"
 RATE: Final = 100  # calls in a second
 CALLS: Final = 1_200
 
