@@ -69,7 +69,9 @@ def _read(organizations: list[Organization], filters: Filters, at: Moment) -> li
         "lookout_device_status", "Always 1; the label has the device's status.", labels=[*LABELS, "status"]
     )
     contacts = GaugeMetricFamily(
-        "lookout_device_last_contact_timestamp_seconds", "When the device was last heard.", labels=LABELS
+        "lookout_device_last_contact_timestamp_seconds",
+        "When the device was last in contact.",
+        labels=LABELS,
     )
     found = matching(organizations, filters, at).select_related("fleet", "organization").order_by()
     for device in found[: MOST + 1]:

@@ -75,7 +75,7 @@ class RuleForm(forms.Form):
         label="Subject",
         required=False,
         max_length=own_words.MOST_OF_SUBJECT,
-        help_text=f"Instead of what befell the devices, with these names: {own_words.LISTED}.",
+        help_text=f"Instead of what happened to the devices, with these names: {own_words.LISTED}.",
         widget=forms.TextInput(PLAIN),
         validators=[_means_something],
     )

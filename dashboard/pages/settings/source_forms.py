@@ -44,11 +44,11 @@ class SourceForm(forms.Form):
         widget=forms.Textarea({**CODE, "rows": 3}),
     )
     poll_interval = forms.IntegerField(
-        label="Least poll interval there, in seconds",
+        label="Shortest poll interval there, in seconds",
         min_value=POLL_INTERVAL_MIN,
         max_value=POLL_INTERVAL_MAX,
         initial=600,
-        help_text="How often devices poll that server at most, which it does not tell. openBalena: 600.",
+        help_text="How often devices poll that server at most. Its API does not say. openBalena: 600.",
         widget=forms.NumberInput(CONTROL),
     )
 

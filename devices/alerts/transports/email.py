@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FIELDS: Final = (Field("address", "E-mail address", "A link that is sent there must be opened first."),)
 WHOLE: Final = 30.0  # seconds of an attempt
-NOT_TAKEN: Final = "This person is no member with a confirmed address, or takes no mail of this."
+NOT_TAKEN: Final = "This person is not a member with a confirmed address, or receives no e-mail about this."
 NO_MAIL: Final = "This site sends no mail. Its setting EMAIL_HOST names the mail server."
 
 
