@@ -174,4 +174,6 @@ def _metrics(row: RemoteDevice) -> dict[str, Any]:
         for name, (value, worth) in read.items()
         if value is not None
     }
+    if values == {"undervolted": False}:  # what the source has of a device that has never reported
+        return {}
     return known_metrics(possible(values))

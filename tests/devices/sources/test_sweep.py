@@ -56,6 +56,13 @@ def test_its_own_word_for_each_device_is_kept_beside_ours(api: BalenaApi, source
     assert words["a0000000000000000000000000000001"] == "configuring"
 
 
+def test_a_device_that_never_reported_has_no_vitals(api: BalenaApi, source: Source) -> None:
+    """The source has a field that is false then, which says nothing of its power."""
+    swept(source)
+    device = Device.objects.get(uuid__endswith="1", provisioned_at=None)
+    assert (device.metrics, device.metrics_at) == ({}, None)
+
+
 def test_history_begins_when_the_links_became_what_they_are(api: BalenaApi, source: Source) -> None:
     swept(source)
     lost = Device.objects.get(uuid__endswith="4")
