@@ -34,12 +34,17 @@ def own_steps(rules: Collection[AlertRule], steps: Sequence[AlertStep], at: date
         wishes = Wishes(follows[key])
         for rule in rules:
             if rule.organization_id == one.organization_id:
-                for after in _after(rule, wishes.of(rule), Role(one.role), steps):
+                for after in told_after(rule, wishes.of(rule), Role(one.role), steps):
                     yield AlertStep(rule=rule, target=targets[key], after=after)
 
 
-def _after(rule: AlertRule, wish: bool | None, role: Role, steps: Sequence[AlertStep]) -> set[int]:  # noqa: FBT001
-    """After how many seconds each a person with this role is told of a rule."""
+def told_after(
+    rule: AlertRule,
+    wish: bool | None,  # noqa: FBT001
+    role: Role,
+    steps: Sequence[AlertStep],
+) -> set[int]:
+    """After how many seconds each a person with this role is told of a rule, by `steps` or as they wish."""
     if wish is False:
         return set()
     by_role = {

@@ -40,7 +40,7 @@ def view_steps(cases: Sequence[Case], at: Moment) -> dict[int, list[AlertStep]]:
 
 
 def _steps(case: Case, wishes: Wishes, target: AlertTarget) -> list[AlertStep]:
-    rules = [rule for rule in case.rules if wishes.rules.get(rule.pk) is not False]
+    rules = [rule for rule in case.rules if wishes.by_view(rule)]
     return [AlertStep(rule=rule, target=target, after=0) for rule in rules]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from devices.alerts.cases import WORST_FIRST
 from devices.models import AlertMessage, AlertRule, AlertStep, AlertTarget, Follow
 from fleets.access import roles
-from fleets.models import Membership, Role
+from fleets.models import Role
 
 if TYPE_CHECKING:
     from fleets.actor import Person
@@ -33,6 +32,10 @@ class Wishes:
             return True
         return False if self.nothing else None
 
+    def by_view(self, rule: AlertRule) -> bool:
+        """Whether mail of this rule is wanted where a view that they follow lists a device of an incident."""
+        return bool(self.views) and self.rules.get(rule.pk) is not False
+
 
 def wishes_of(person: int, organization: int) -> Wishes:
     """What a person follows in an organization. One query."""
@@ -52,27 +55,9 @@ def takes(person: Person, organization: int, message: AlertMessage) -> bool:
         return not wishes.nothing
     named = _named(person, organization, rules)
     wanted = {rule.pk: wishes.of(rule) for rule in rules}
-    if wishes.views and any(wishes.rules.get(rule.pk) is not False for rule in rules):
+    if any(wishes.by_view(rule) for rule in rules):
         return True
     return any(wish or (wish is None and rule in named) for rule, wish in wanted.items())
-
-
-def hearers(rule: AlertRule) -> list[str]:
-    """The names of the people who are mailed of a rule now, by a step or as they follow it. Three queries."""
-    steps = AlertStep.objects.filter(rule=rule, target__kind=AlertTarget.Kind.ROLE, target__enabled=True)
-    named = [Role(step.target.role) for step in steps.select_related("target")]
-    follows: dict[int, list[Follow]] = defaultdict(list)
-    for follow in Follow.objects.filter(organization=rule.organization_id):
-        follows[follow.person_id].append(follow)
-    members = Membership.objects.filter(organization=rule.organization_id, user__is_active=True)
-    found = []
-    for one in members.select_related("user").order_by("user__username"):
-        wish, has = Wishes(follows[one.user_id]).of(rule), Role(one.role)
-        if wish is None:
-            wish = any(has.includes(role) for role in named)
-        if wish and one.user.email_is_proven:
-            found.append(one.user.get_username())
-    return found
 
 
 def rules_of(messages: Iterable[AlertMessage], organization: int) -> list[AlertRule]:

@@ -23,8 +23,8 @@ from dashboard.pages.settings.rule_preview import reads
 from dashboard.pages.settings.rule_words import rows, timing_of, told_by_email
 from devices import clock
 from devices.alerts import mutes, rules, scopes
+from devices.alerts.hearers import hearers
 from devices.alerts.rule_values import Step, Wanted, usual
-from devices.alerts.wishes import hearers
 from devices.listing.query_string import list_in
 from devices.models import AlertRule, AlertStep, AlertTarget, Condition, Mute, Severity
 from fleets.meanwhile import ChangedMeanwhile
@@ -166,7 +166,7 @@ def _shown(
     if rule := more.get("rule"):
         values["rehearsal"] = rehearsal_of(request, rule)
         values["reads"] = reads(rule, wanted)
-        values["hearers"] = hearers(rule)
+        values["hearers"] = hearers([rule], list(rule.steps.select_related("target")))[rule.pk]
         values["at"] = at = clock.now()
         values["mutes"] = list(_mutes(request, own, at).filter(rule=rule))
     status = 409 if more.get("theirs") else 200

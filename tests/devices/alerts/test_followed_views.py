@@ -8,6 +8,7 @@ import pytest
 
 from dashboard.models import User
 from devices.alerts import follows, wishes
+from devices.alerts.hearers import Hearers, hearers
 from devices.listing.filters import Tag
 from devices.listing.kept_list import KeptFilters, KeptList, stored
 from devices.models import AlertMessage, AlertStep, Device, SavedView
@@ -39,6 +40,11 @@ def follow(site: Site, person: User, **filters: Any) -> None:
     follows.follow_views(actor=person, organization=site.organization, views=[view])
 
 
+def listed(site: Site) -> Hearers:
+    """Whom the page of the rule names."""
+    return hearers([site.rule], [])[site.rule.pk]
+
+
 def told() -> list[tuple[str, str]]:
     messages = AlertMessage.objects.order_by("pk").values_list("target__name", "kind")
     return [(name, kind) for name, kind in messages]
@@ -48,6 +54,7 @@ def test_an_incident_with_a_device_of_the_view_is_told_from_its_beginning_to_its
     site: Site, ada: User
 ) -> None:
     follow(site, ada, tags=(Tag("site", "depot"),))
+    assert listed(site) == Hearers((), ("ada",))
     incident = site.open(T)
     assert told() == [("ada", "first")]
     message = AlertMessage.objects.get()
@@ -73,8 +80,15 @@ def test_a_view_that_names_a_fleet_that_is_gone_is_never_about_all_devices(site:
 def test_what_is_said_of_a_rule_comes_first(site: Site, ada: User) -> None:
     follow(site, ada)
     follows.follow(actor=ada, organization=site.organization, rule=site.rule, email=False)
+    assert listed(site) == Hearers((), ())
     site.open(T)
     assert told() == []
+
+
+def test_whoever_follows_the_severity_too_is_listed_once(site: Site, ada: User) -> None:
+    follow(site, ada)
+    follows.follow_severity(actor=ada, organization=site.organization, severity="info")
+    assert listed(site) == Hearers(("ada",), ())
 
 
 def test_a_view_comes_before_that_no_mail_of_the_organization_is_wanted(site: Site, ada: User) -> None:

@@ -24,9 +24,9 @@ from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
-LIST_QUERIES = (
-    9  # session, person, organizations, rules, steps, fleets of scopes, mutes, clock, fleets at the side
-)
+# session, person, organizations, rules, steps, fleets of scopes, mutes, who hears of them (2), clock,
+# fleets at the side
+LIST_QUERIES = 11
 # session, person, organizations, rule, its steps (twice), who hears of it (3), mutes, targets, fleets,
 # intervals, side, clock
 FORM_QUERIES = 15
