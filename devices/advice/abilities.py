@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from devices import words
+from devices.models.sources import SWEPT_EVERY
 from devices.rules.vocabulary import HeartbeatState, Status
 from devices.status.annotated import DeviceWithStatus
 
@@ -23,7 +24,9 @@ class Ability:
 
 def works_now(device: DeviceWithStatus, at: datetime) -> tuple[Ability, ...]:
     """What works on a device over its links, which with_status annotated at `at`."""
-    locked = device.status in (Status.FROZEN, Status.INACTIVE, Status.POST_PROVISIONING)
+    locked = device.status in (Status.INACTIVE, Status.POST_PROVISIONING)
+    if not device.read_from:  # a source does not know what is frozen here
+        locked = locked or device.status == Status.FROZEN
     recent = device.heartbeat == HeartbeatState.RECENT
     return (
         Ability(
@@ -54,11 +57,12 @@ def _no_restart(device: DeviceWithStatus) -> str:
 def _releases(device: DeviceWithStatus, at: datetime, *, locked: bool) -> str:
     if locked:
         return f"The device is {Status(device.status).label}."
-    if device.heartbeat == HeartbeatState.RECENT and device.last_contact:
-        poll = device.last_poll
-        interval = timedelta(seconds=poll.poll_interval) if poll else timedelta()
-        return f"They arrive at the next poll, at about {words.clock(device.last_contact + interval, at)}."
-    return "They wait until the device contacts the API."
+    if device.heartbeat != HeartbeatState.RECENT:
+        return "They wait until the device contacts the API."
+    if not (poll := device.last_poll):  # it was read from a source, which does not tell when it polled
+        return "They arrive at the next poll."
+    expected = poll.last_poll_at + timedelta(seconds=poll.poll_interval)
+    return f"They arrive at the next poll, at about {words.clock(expected, at)}."
 
 
 def _needs_start(device: DeviceWithStatus) -> bool:
@@ -81,6 +85,8 @@ def doubt(device: DeviceWithStatus, at: datetime) -> str:
     contact = device.last_contact
     if contact is None:
         return ""
+    if device.read_from and not device.last_poll:
+        return _unseen(device)
     if device.vpn:
         return words.of_site(
             "The last contact was at {time}. If it loses power, the {vpn} shows it within {span}.",
@@ -88,3 +94,16 @@ def doubt(device: DeviceWithStatus, at: datetime) -> str:
             span=words.duration(KEEP_ALIVE),
         )
     return f"The last contact was at {words.clock(contact, at)}. It may have been off since then."
+
+
+def _unseen(device: DeviceWithStatus) -> str:
+    """The doubt about a device that is only read from a source, which does not tell its last contact."""
+    host = device.read_from
+    if device.vpn:
+        return words.of_site(
+            "{host} does not tell when it was last in contact. If it loses power, the {vpn} shows it within"
+            " {span}.",
+            host=host,
+            span=words.duration(KEEP_ALIVE + SWEPT_EVERY),
+        )
+    return f"{host} does not tell when it was last in contact. It may be off already."

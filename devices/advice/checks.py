@@ -27,7 +27,7 @@ def check_next(device: DeviceWithStatus, at: Moment) -> tuple[Check, ...]:
     """
     status = Status(device.status)
     answers = [check for answer in ANSWERS.get(status, ()) if (check := answer(device, at))]
-    return (*answers, *steps(status))
+    return (*answers, *steps(status, host=device.read_from))
 
 
 def _same_address(device: DeviceWithStatus, at: Moment) -> Check | None:
@@ -107,7 +107,9 @@ def _behind_target(device: DeviceWithStatus, at: Moment) -> Check | None:
 
 
 def _why_inactive(device: DeviceWithStatus, at: Moment) -> Check:
-    if device.deactivated_at:
+    if host := device.read_from:
+        text = f"It has never connected to {host}." if device.is_active else f"It is not active at {host}."
+    elif device.deactivated_at:
         text = f"It has been deactivated since {words.clock(device.deactivated_at, at.at)}."
     else:
         since = words.clock(device.created_at, at.at)
@@ -121,12 +123,16 @@ def _why_frozen(device: DeviceWithStatus, at: Moment) -> Check:
     if device.frozen_reason == FrozenReason.UNPAID:
         text = f"{isolated(organization)} has unpaid invoices. Once they are paid, all its devices thaw."
     elif device.frozen_reason == FrozenReason.FLEET_TYPE:
-        text = words.of_site(
+        sentence = (
             "{name} has a paid type, and {organization} has the free plan. The device thaws in a {fleet} with"
-            " the standard type, or when the type or the plan changes.",
-            name=isolated(device.fleet),
-            organization=isolated(organization),
+            " the standard type, or when the type or the plan changes."
         )
+        if device.read_from:
+            sentence = (
+                "{name} has a paid type, and {organization} has the free plan. The device thaws when the plan"
+                " changes."
+            )
+        text = words.of_site(sentence, name=isolated(device.fleet), organization=isolated(organization))
     else:
         position, allowance = freezing.position_in_line(device), organization.allowance or 0
         before = position - allowance

@@ -82,6 +82,29 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
         ),
     ),
 }
+# Those that differ for devices that are read from a source, with the {host} of its API: it is in charge.
+MIRRORED_STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
+    Status.HEARTBEAT_ONLY: (
+        ("Firewall or proxy at the site", "TCP port 443 to the {vpn} server of {host} must be open."),
+        *STEPS[Status.HEARTBEAT_ONLY][1:],
+    ),
+    Status.OFFLINE: (
+        STEPS[Status.OFFLINE][0],
+        (
+            "If it stays offline",
+            "Mute it here, so that nobody is told of it. {host} decides whether it is still in service.",
+        ),
+    ),
+    Status.INACTIVE: (
+        ("Switch it on", "{host} is in charge of its image, its key and whether it is active."),
+    ),
+    Status.FROZEN: (
+        (
+            "Free a place",
+            "Raise the allowance, change the plan, or pay. It is frozen here alone, and not at {host}.",
+        ),
+    ),
+}
 
 
 # Of devices that lost the VPN since their server stopped reporting, whatever their status.
@@ -92,12 +115,21 @@ SERVER_STEPS = (
     ),
     ("Does it reach Lookout?", "It sends life signs to the API. A firewall or a wrong key may refuse them."),
 )
+MIRRORED_SERVER_STEPS = (
+    SERVER_STEPS[0],
+    ("Does it reach {host}?", "It sends life signs to the API there. A firewall may keep them away."),
+)
 
 
-def steps(status: Status, *, server_silent: bool = False) -> tuple[Check, ...]:
+def steps(status: Status, *, server_silent: bool = False, host: str = "") -> tuple[Check, ...]:
     """The steps of a person for a status, in the words of the site: none for Online.
 
-    `server_silent`: only the VPN server is at fault, which stopped reporting.
+    `server_silent`: only the VPN server is at fault, which stopped reporting. `host`: of the source that is
+    in charge of the device, if one is.
     """
-    found = SERVER_STEPS if server_silent else STEPS[status]
-    return tuple(Check(words.of_site(title), words.of_site(text)) for title, text in found)
+    found = MIRRORED_STEPS.get(status, STEPS[status]) if host else STEPS[status]
+    if server_silent:
+        found = MIRRORED_SERVER_STEPS if host else SERVER_STEPS
+    return tuple(
+        Check(words.of_site(title, host=host), words.of_site(text, host=host)) for title, text in found
+    )

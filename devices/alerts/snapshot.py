@@ -22,7 +22,7 @@ from devices.alerts.sentences import THERE, Said, said_of
 from devices.alerts.unseen import lost_between
 from devices.clock import Moment
 from devices.listing import grouping
-from devices.models import AlertRule, Device, Incident
+from devices.models import AlertRule, Device, Incident, Source
 from devices.models import IncidentMember as Member
 from devices.rules.vocabulary import RANKS, Status
 from devices.status.annotated import DeviceWithStatus
@@ -197,9 +197,19 @@ def _device(member: Member) -> dict[str, Any]:
     }
 
 
-def checks(incident: Incident, status: Status) -> tuple[advice.Check, ...]:
-    """What a person checks first, where the worst device has this status."""
-    return advice.steps(status, server_silent=incident.what == grouping.SILENT)
+def checks(incident: Incident, status: Status, host: str) -> tuple[advice.Check, ...]:
+    """What a person checks first, where the worst device has this status.
+
+    `host`: of the source that is in charge of that device; empty: it is of this site.
+    """
+    return advice.steps(status, server_silent=incident.what == grouping.SILENT, host=host)
+
+
+def in_charge(incident: Incident) -> str:
+    """The host of the source that the worst device of an incident is read from; empty: it is of this site."""
+    worst = Member.objects.filter(THERE, incident=incident).order_by("rank", "due_at", "pk")
+    source = Source.objects.filter(devices__device__in=worst.values("device_id")[:1]).first()
+    return source.host if source else ""
 
 
 def _advice(
@@ -208,7 +218,8 @@ def _advice(
     """What works and what to check first, of the device of each that is worst."""
     worst = {one.pk: member.device_id for one in incidents for member in members[one.pk][:1]}
     there = with_status(Device.objects.filter(pk__in=set(worst.values())), at)
-    devices = {device.pk: device for device in there.select_related("fleet", "organization")}
+    found = there.select_related("fleet", "organization", "mirrored__source")
+    devices = {device.pk: device for device in found}
     return {one.pk: _helping(one, devices.get(worst.get(one.pk, 0)), at) for one in incidents}
 
 
@@ -217,7 +228,7 @@ def _helping(incident: Incident, device: DeviceWithStatus | None, at: Moment) ->
         return {"works_now": [], "check_first": []}
     return {
         "works_now": [ability.name for ability in advice.works_now(device, at.at) if ability.works],
-        "check_first": [step.title for step in checks(incident, Status(device.status))],
+        "check_first": [step.title for step in checks(incident, Status(device.status), device.read_from)],
     }
 
 

@@ -265,6 +265,12 @@ class Device(models.Model):
         return self.uuid[:7]
 
     @property
+    def read_from(self) -> str:
+        """The host of the source in charge of it; empty: it is of this site. Reads `mirrored__source`."""
+        row = getattr(self, "mirrored", None)
+        return row.source.host if row else ""
+
+    @property
     def vpn_unset(self) -> bool:
         """Whether its VPN is not used yet: neither the device nor its fleet sets it. Reads the fleet."""
         return not self.vpn_enabled and self.vpn_setting is None and self.fleet.vpn_enabled is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Final
 from urllib.parse import urlsplit
 
 from django.contrib.postgres.fields import ArrayField
@@ -18,7 +19,8 @@ from devices.models.device import Device
 from fleets.models import POLL_INTERVAL_MAX, POLL_INTERVAL_MIN, Fleet, Organization
 from fleets.postgres.name_order import NameKey
 
-SILENT = timedelta(minutes=3)  # three intervals of sweeps: a source that was not read for longer is silent
+SWEPT_EVERY: Final = timedelta(seconds=60)
+SILENT: Final = 3 * SWEPT_EVERY  # a source that was not read for longer is silent
 
 
 class Source(models.Model):

@@ -12,7 +12,6 @@ from typing import Final
 
 from devices.models import Source, SourceOutage
 
-QUICK: Final = timedelta(seconds=60)  # between two sweeps
 WHOLE: Final = timedelta(minutes=10)  # between two whole ones
 
 

@@ -16,6 +16,7 @@ from django.db.models import F
 
 from devices import clock
 from devices.models import Source
+from devices.models.sources import SWEPT_EVERY
 from devices.sources import ladder, reading, secrets, silence, writing
 from devices.sources.client import Api, Failed, Limited
 from devices.sources.ladder import Known
@@ -67,7 +68,7 @@ def sweep(source: Source, *, whole: bool | None = None, at: datetime | None = No
 
 def note_failure(source: Source, error: Exception, at: datetime) -> None:
     """Note why an attempt failed, as a sentence; the next one comes later the more have failed in a row."""
-    pause = min(LONGEST_PAUSE, silence.QUICK.total_seconds() * 2 ** min(source.failures, 10))
+    pause = min(LONGEST_PAUSE, SWEPT_EVERY.total_seconds() * 2 ** min(source.failures, 10))
     if isinstance(error, Limited):
         pause = max(pause, min(error.seconds, LONGEST_LIMIT))
     Source.objects.filter(pk=source.pk).update(
@@ -118,7 +119,7 @@ def _note(work: Sweep, written: Written, *, whole: bool, ended: datetime) -> Non
     values: dict[str, Any] = {
         "swept_at": at,
         "tried_at": at,
-        "pause": max(1, int(silence.QUICK.total_seconds() - lasted)),
+        "pause": max(1, int(SWEPT_EVERY.total_seconds() - lasted)),
         "failures": 0,
         "error": "",
     }

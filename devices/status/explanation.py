@@ -120,7 +120,8 @@ def _explanation(now: DeviceWithStatus, number: int, at_deadlines: dict[str, str
 
 
 def _read(device: Device, at: Moment) -> DeviceWithStatus:
-    return with_status(Device.objects.filter(pk=device.pk), at).select_related("fleet", "organization").get()
+    found = with_status(Device.objects.filter(pk=device.pk), at)
+    return found.select_related("fleet", "organization", "mirrored__source").get()
 
 
 def _concluded(devices: list[int], at: Moment) -> dict[int, tuple[int, dict[str, str]]]:
@@ -173,6 +174,10 @@ def _sentence(device: DeviceWithStatus, rule: Rule) -> str:
     if rule.status == Status.ONLINE and not device.vpn:
         yet = " yet" if device.vpn_unset else ""
         return words.of_site("It contacts the API as expected, and it does not use the {vpn}") + yet
+    if device.read_from and rule.facts == {"is_active"}:
+        return f"It is not active at {device.read_from}"
+    if device.read_from and "provisioned_at" in rule.facts:
+        return "It was switched on and has not come online yet"
     return words.of_site(rule.sentence)
 
 
@@ -198,7 +203,9 @@ def _locked(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
 
 
 def _activation(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
-    if device.is_active:
+    if device.read_from:
+        value = f"{'Active' if device.is_active else 'Not active'} at {device.read_from}"
+    elif device.is_active:
         value = _dated("Active", device.activated_at, at)
     elif device.deactivated_at:
         value = _dated("Deactivated", device.deactivated_at, at)
@@ -213,10 +220,12 @@ def _provisioning(device: DeviceWithStatus, used: set[str], at: datetime) -> Inp
         value = "The system is written, waiting for a restart"
     elif device.first_contact_at:
         value = f"First contact {words.clock(device.first_contact_at, at)}"
+    elif device.provisioned_at and device.read_from:
+        value = "Switched on, not online yet"
     elif device.provisioned_at:
         value = f"Registered itself {words.clock(device.provisioned_at, at)}, not online yet"
     else:
-        value = "Did not register itself"
+        value = "Not switched on yet" if device.read_from else "Did not register itself"
     decides = bool(used & {"provisioning_state", "provisioned_at"})
     return _input("First start", value, Status.POST_PROVISIONING, decides=decides)
 
@@ -254,7 +263,7 @@ def _vpn(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
 def _heartbeat(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
     poll = device.last_poll
     if poll is None:
-        value = "No API contact yet"
+        value = _read_heartbeat(device, at)
     else:
         interval = words.duration(timedelta(seconds=poll.poll_interval))
         contact = words.clock(poll.last_poll_at, at)
@@ -264,6 +273,15 @@ def _heartbeat(device: DeviceWithStatus, used: set[str], at: datetime) -> Input:
             value = f"No API contact since {contact}, polls every {interval}"
     decides = "heartbeat" in used
     return _link_input("API heartbeat", value, device.heartbeat_since, decides=decides)
+
+
+def _read_heartbeat(device: DeviceWithStatus, at: datetime) -> str:
+    """The heartbeat of a device that never polled here: a source says what it is and since when."""
+    if not device.read_from or device.heartbeat == "unknown":
+        return "No API contact yet"
+    said = {"recent": "Polls as expected", "late": "Its poll is late"}.get(device.heartbeat, "No API contact")
+    since = f" since {words.clock(device.heartbeat_since, at)}" if device.heartbeat_since else ""
+    return f"{said}{since}, as read from {device.read_from}"
 
 
 def _link_input(name: str, value: str, since: datetime | None, *, decides: bool) -> Input:

@@ -138,7 +138,9 @@ def _read(
     ids = {line.lost[0].id for line in lines if line.kind == ALONE}
     ids |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
     annotated = with_status if moved else as_recorded
-    found = annotated(devices.filter(pk__in=ids), at).select_related("fleet", "organization")
+    found = annotated(devices.filter(pk__in=ids), at).select_related(
+        "fleet", "organization", "mirrored__source"
+    )
     return {device.pk: device for device in found} if ids else {}
 
 
@@ -148,6 +150,11 @@ def _last_to_fall(line: Line) -> Lost | None:
         device for device in line.lost if RANKS[device.rank] == Status.HEARTBEAT_ONLY and device.lost_at
     ]
     return max(waiting, key=lambda device: device.lost_at or 0, default=None)
+
+
+def _only_read(line: Line) -> bool:
+    """Whether a source tells of the heartbeat of some of these devices, so that it may end at any moment."""
+    return any(RANKS[device.rank] == Status.HEARTBEAT_ONLY and not device.lost_at for device in line.lost)
 
 
 def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
@@ -165,7 +172,7 @@ def _alone(line: Line, device: DeviceWithStatus, why: Explanation) -> Item:
         since=line.first,
         counts=((row.status, 1),),
         what=what_happened_to_one(line),
-        next=_next_of_one(why, stalled=device.stalled),
+        next=_next_of_one(device, why),
         fleets=((row.fleet_slug, row.fleet_name),),
         fleet_number=1,
         tags=tuple(_tag_words(line.lost[:1])),
@@ -175,11 +182,13 @@ def _alone(line: Line, device: DeviceWithStatus, why: Explanation) -> Item:
     )
 
 
-def _next_of_one(why: Explanation, *, stalled: bool) -> Next:
+def _next_of_one(device: DeviceWithStatus, why: Explanation) -> Next:
     if why.next_status and why.next_at:
         return Next("unless it reports", why.next_status, why.next_at)
-    if stalled:
+    if device.stalled:
         return Next("Stays so until it makes progress")
+    if device.read_from and not device.last_poll:
+        return Next("Not known, since it is read every 60 s")
     return Next(f"Stays {why.status.label} until it reports")
 
 
@@ -192,6 +201,8 @@ def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation])
         falling = line.numbers[1]
         unless = "unless it reports" if falling == 1 else "unless they report"
         return Next(unless, why.next_status, why.next_at, falling, more=bool(line.numbers[0]))
+    if _only_read(line):
+        return Next("Not known, since they are read every 60 s")
     status = RANKS[line.rank]
     alike = line.numbers[line.rank] == number and status
     return Next(f"Stay {status.label} until they report" if alike and status else "Stay so until they report")

@@ -12,6 +12,7 @@ from dashboard.pages.device.heartbeat_window import explained
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_NOT_YET, VPN_STATES
 from devices import clock
 from devices.advice import steps
+from devices.models import Source
 from devices.rules.rules import RULES
 from devices.rules.vocabulary import Status, behind, vocabulary
 from devices.words import of_site
@@ -22,11 +23,13 @@ from devices.words import of_site
 def statuses(request: HttpRequest) -> HttpResponse:
     """The page, with the statuses that this site shows and the states of the two links."""
     legend = [(status, given_when(status), steps(status)) for status in vocabulary()]
+    scope = request_scope(request)
     context = {
         "nav": "",
-        "scope": request_scope(request),
+        "scope": scope,
         "at": clock.now(),
         "legend": legend,
+        "mirrors": Source.objects.filter(organization__in=scope.chosen).exists(),
         "links": [
             ("vpn", settings.VPN_WORD, VPN_STATES | {"off": f"{VPN_STATES['off']}, or {VPN_NOT_YET}"}),
             ("heartbeat", "API", HEARTBEAT_STATES),

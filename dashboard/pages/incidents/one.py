@@ -156,4 +156,4 @@ def _forecast(found: Incident, at: Moment) -> Forecast | None:
 def _checks(found: Incident) -> tuple[Check, ...]:
     """What a person checks for devices of the worst status that it has."""
     worst = RANKS[found.rank] if found.rank < len(RANKS) else None
-    return snapshot.checks(found, shown(worst)) if worst else ()
+    return snapshot.checks(found, shown(worst), snapshot.in_charge(found)) if worst else ()

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 def read(device: Device, elapsed: float = 1) -> Any:
-    return with_status(Device.objects.filter(pk=device.pk), T0 + seconds(elapsed)).get()
+    found = with_status(Device.objects.filter(pk=device.pk), T0 + seconds(elapsed))
+    return found.select_related("fleet", "organization", "mirrored__source").get()
 
 
 def abilities(device: Any) -> dict[str, bool | None]:

@@ -16,8 +16,8 @@ from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
-# session, person, organizations, clock
-QUERIES = 4
+# session, person, organizations, clock, whether there is a source
+QUERIES = 5
 
 
 @pytest.fixture

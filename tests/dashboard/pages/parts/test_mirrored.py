@@ -10,10 +10,13 @@ from django.urls import URLPattern, reverse
 
 from dashboard.urls import devices as device_urls
 from dashboard.urls import fleets as fleet_urls
-from devices import clock
-from devices.models import Device, MirroredDevice, MirroredFleet, Source, SourceOutage
+from devices import clock, connectivity
+from devices.alerts import snapshot
+from devices.models import Device, MirroredDevice, Source, SourceOutage
 from fleets.models import Role
 from tests.factories import make_device, make_member
+from tests.incidents import make_incident, make_rule, put_in
+from tests.mirrors import mirror
 from tests.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -38,15 +41,7 @@ def device() -> Device:
     """A device with a recent heartbeat and no VPN, as it was read a moment ago."""
     now = clock.now()
     made = make_device(heartbeat_state="recent", heartbeat_changed_at=now)
-    source = Source.objects.create(
-        organization=made.organization,
-        name="balena",
-        address="https://api.example",
-        created_at=now,
-        swept_at=now,
-    )
-    MirroredFleet.objects.create(fleet=made.fleet, source=source, remote_id=1, slug="acme/pumps")
-    MirroredDevice.objects.create(device=made, source=source, remote_id=7, status="operational")
+    mirror(made, created_at=now, swept_at=now)
     return made
 
 
@@ -105,6 +100,61 @@ def test_outage_of_a_source_counts_in_no_uptime(operator: Client, device: Device
 def test_device_of_this_site_says_nothing_of_a_source(operator: Client, device: Device) -> None:
     own = make_device(device.fleet)
     assert "Read from" not in page(operator, own)
+
+
+def test_last_contact_of_what_is_only_read_may_be_later(operator: Client, device: Device) -> None:
+    now = clock.now()
+    Device.objects.update(last_contact_at=now)
+    assert "or later" in page(operator, device)
+    connectivity.record_heartbeats([device.pk], now)  # through the relay
+    assert "or later" not in page(operator, device)
+
+
+def test_its_page_leads_to_no_key_of_this_site(operator: Client, device: Device) -> None:
+    assert "Last use, refusals, rotation" not in page(operator, device)
+    assert "Last use, refusals, rotation" in page(operator, make_device(device.fleet))
+
+
+def test_attention_does_not_promise_that_it_stays_so(operator: Client, device: Device) -> None:
+    Device.objects.update(facts_at=clock.now() - timedelta(hours=1))
+    said = text_of(operator.get("/attention/"))
+    assert "Not known, since it is read every 60 s" in said
+    assert "until it reports" not in said
+
+
+def test_attention_does_not_promise_it_of_many_either(operator: Client, device: Device) -> None:
+    lost_at = clock.now() - timedelta(hours=1)
+    links = {"vpn_changed_at": lost_at, "first_contact_at": lost_at, "heartbeat_state": "recent"}
+    mirrored = [
+        make_device(device.fleet, created_at=lost_at, heartbeat_changed_at=lost_at, **links) for _ in range(6)
+    ]
+    MirroredDevice.objects.bulk_create(
+        MirroredDevice(device=one, source=Source.objects.get(), remote_id=one.pk) for one in mirrored
+    )
+    assert "Not known, since they are read every 60 s" in text_of(operator.get("/attention/"))
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_incident_and_its_messages_say_what_to_check_there(
+    operator: Client, device: Device, number: int
+) -> None:
+    at = clock.moment()
+    devices = [device, *(make_device(device.fleet) for _ in range(number - 1))]
+    incident = make_incident(device.organization, at.at, now=number)
+    put_in(incident, devices, make_rule(device.organization))
+    said = text_of(operator.get(f"/incidents/{incident.uuid}/"))
+    assert "api.example decides whether it is still in service." in said
+    assert "Deactivate it" not in said
+    seen = snapshot.read([incident], at)[incident.pk]
+    assert "Firewall or proxy at the site" in seen.advice["check_first"]
+
+
+def test_statuses_say_that_a_source_is_in_charge(operator: Client, device: Device) -> None:
+    said = "Devices that are read from a source are activated, deactivated, moved and deleted there"
+    assert said in text_of(operator.get("/statuses/"))
+    stranger = Client()
+    stranger.force_login(make_member(make_device().organization))
+    assert said not in text_of(stranger.get("/statuses/"))
 
 
 def test_refused_key_of_a_relayed_device_is_said(operator: Client, device: Device) -> None:
