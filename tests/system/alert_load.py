@@ -14,7 +14,7 @@ import aiohttp
 
 from tests.system.alert_site import AlertSite
 
-ALONE, TOGETHER = (36, 4), (24, 6)  # organizations, and devices in each that are lost one by one or at once
+ALONE, TOGETHER = (36, 8), (24, 6)  # organizations, and devices in each that are lost one by one or at once
 ENOUGH: Final = int(os.environ.get("INCIDENTS", "60"))
 MOST: Final = 2  # incidents of each device: with more it would flap, and stay in its incident for an hour
 AT_ONCE: Final = 24  # incidents

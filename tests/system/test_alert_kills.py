@@ -26,7 +26,7 @@ from tests.system.alert_site import AlertSite, free_port
 from tests.system.forks import Forks, forks
 
 KILLS: Final = int(os.environ.get("KILLS", "40"))
-APART: Final = 18  # steps, messages included, between two kills at most
+APART: Final = 12  # steps, messages included, between two kills at most
 PAUSE: Final = 0.3  # seconds, at most, that a kill comes after a step
 SHARES: Final = {"teller": 8, "worker": 7, "ingest": 4, "database": 1}
 PATIENCE: Final = 60.0  # seconds until everything has ended, once nothing is killed any more
@@ -132,7 +132,8 @@ def test_what_was_decided_is_told_whatever_is_killed(state: Path) -> None:
             load.goes_on = thread.is_alive
             thread.start()
             load.run()
-            thread.join()
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), "the incidents ended before the kills"
             wait_until_all_has_ended(site)
     sys.stderr.write(f"{load.begun} incidents, killed {dict(killer.kills)}\n")
     assert load.begun >= ENOUGH
