@@ -22,6 +22,7 @@ from devices.ingest.routes import Routes
 from devices.ingest.supervisor import calls as supervisor
 from devices.models import ApiKey, Device, VpnServer
 from devices.operations import lifecycle
+from devices.operations.lifecycle import NewDevice
 from fleets.models import Fleet
 from tests.access.calls import CALLS, Entry, Key
 from tests.devices.ingest.raw import ask, body_message, scope, unlimited
@@ -74,7 +75,7 @@ def places(transactional_db: None) -> Places:
 def test_who_may(places: Places, name: tuple[str, str]) -> None:
     """And whose key is for another device, or for none, changes nothing about the target."""
     entry = CALLS[name]
-    attempts = {key: attempt(places, key, entry.kind) for key in Key}
+    attempts = attempted(places, entry.kind)
     before = {key: facts_of(each.target.pk) for key, each in attempts.items()}
     answers = asyncio.run(make(name, entry, attempts))
     assert answers == entry.expected
@@ -127,12 +128,20 @@ def facts_of(device_id: int) -> list[Any]:
     return found
 
 
-def attempt(places: Places, key: Key, kind: ApiKey.Kind) -> Attempt:
+def attempted(places: Places, kind: ApiKey.Kind) -> dict[Key, Attempt]:
     registered_with = keys.new_provisioning_key(places.fleet)
-    target = lifecycle.register(
-        fleet=places.fleet, provisioning_key=keys.named(registered_with), uuid=make_uuid()
+    targets = lifecycle.register_all(
+        fleet=places.fleet,
+        new=[NewDevice(make_uuid()) for _ in Key],
+        provisioning_key=keys.named(registered_with),
     )
-    own = keys.new_device_key(target)
+    return {
+        key: attempt(places, key, kind, target, registered_with)
+        for key, target in zip(Key, targets, strict=True)
+    }
+
+
+def attempt(places: Places, key: Key, kind: ApiKey.Kind, target: Device, registered_with: str) -> Attempt:
     if key == Key.FROZEN:
         Device.objects.filter(pk=target.pk).update(frozen_reason="unpaid")
     foreign = key in {Key.FOREIGN, Key.FOREIGN_PROVISIONING, Key.FOREIGN_SERVICE}
@@ -145,17 +154,17 @@ def attempt(places: Places, key: Key, kind: ApiKey.Kind) -> Attempt:
         "instance": str(server.pk),
         "new": make_uuid(),
     }
-    presented = made(places, key, kind, own, registered_with)
+    presented = made(places, key, kind, target, registered_with)
     if key == Key.DELETED:
         lifecycle.delete(device=target, actor=None)
         target.pk = int(facts["id"])
     return Attempt(presented, target, facts)
 
 
-def made(places: Places, key: Key, kind: ApiKey.Kind, own: str, registered_with: str) -> str | None:
+def made(places: Places, key: Key, kind: ApiKey.Kind, target: Device, registered_with: str) -> str | None:
     match key:
         case Key.OWN | Key.FROZEN | Key.DELETED:
-            return own
+            return keys.new_device_key(target)
         case Key.SIBLING | Key.FOREIGN:
             fleet = places.fleet if key == Key.SIBLING else places.foreign
             return keys.new_device_key(lifecycle.register(fleet=fleet))
@@ -171,17 +180,17 @@ def made(places: Places, key: Key, kind: ApiKey.Kind, own: str, registered_with:
         case Key.SITE_SERVICE:
             return keys.new_service_key(None)
         case Key.REVOKED | Key.EXPIRED:
-            return ended(places, key, kind, own, registered_with)
+            return ended(places, key, kind, target)
         case Key.NONSENSE:
             return "nonsense" * 6
     return None
 
 
-def ended(places: Places, key: Key, kind: ApiKey.Kind, own: str, registered_with: str) -> str:
+def ended(places: Places, key: Key, kind: ApiKey.Kind, target: Device) -> str:
     """A key that would do, but for its end."""
     text = {
-        ApiKey.Kind.DEVICE: lambda: own,
-        ApiKey.Kind.PROVISIONING: lambda: registered_with,
+        ApiKey.Kind.DEVICE: lambda: keys.new_device_key(target),
+        ApiKey.Kind.PROVISIONING: lambda: keys.new_provisioning_key(places.fleet),
         ApiKey.Kind.SERVICE: lambda: keys.new_service_key(places.fleet.organization),
     }[kind]()
     row = keys.named(text)

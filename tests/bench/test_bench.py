@@ -15,6 +15,8 @@ from tests.bench.load import stride_for
 from tests.bench.options import ROOT
 from tests.copies import copied
 
+pytestmark = pytest.mark.thorough
+
 DATABASE = f"lookout_bench_test_{os.getpid()}"  # others run beside this one
 
 

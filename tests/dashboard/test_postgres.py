@@ -75,6 +75,7 @@ def state() -> Iterator[Path]:
         yield place / "var"
 
 
+@pytest.mark.thorough
 def test_the_server_is_started_again_when_killed(state: Path) -> None:
     with user_of_server(state):
         with psycopg.connect(url(state, OWNER), autocommit=True) as owner:
@@ -89,6 +90,7 @@ def test_the_server_is_started_again_when_killed(state: Path) -> None:
     assert not answers(state)
 
 
+@pytest.mark.thorough
 def test_somebody_else_takes_over_when_the_watcher_is_killed(state: Path) -> None:
     with ExitStack() as second_life:
         with user_of_server(state) as first:
@@ -104,6 +106,7 @@ def test_somebody_else_takes_over_when_the_watcher_is_killed(state: Path) -> Non
     assert not answers(state)
 
 
+@pytest.mark.thorough
 def test_nobody_else_may_hold_the_locks(state: Path) -> None:
     (state / "postgres").mkdir(parents=True)
     (state / "postgres" / "users.lock").touch(mode=0o644)  # as an earlier version left it
@@ -115,6 +118,7 @@ def test_nobody_else_may_hold_the_locks(state: Path) -> None:
         ]
 
 
+@pytest.mark.thorough
 def test_a_user_that_leaves_does_not_stop_the_server_of_another(state: Path) -> None:
     with user_of_server(state):
         server = postmaster(state)

@@ -185,6 +185,7 @@ def devices(transactional_db: None) -> dict[str, Device]:
     return {keys.new_device_key(device): device for device in made}
 
 
+@pytest.mark.thorough
 def test_heartbeats_are_answered_while_others_hold_more_connections_than_the_process_may_open_files(
     devices: dict[str, Device], tmp_path: Path
 ) -> None:
@@ -210,6 +211,7 @@ def test_heartbeats_are_answered_while_others_hold_more_connections_than_the_pro
     assert "no connection is accepted" not in log.read_text()
 
 
+@pytest.mark.thorough
 def test_log_streams_leave_room_for_heartbeats(devices: dict[str, Device], tmp_path: Path) -> None:
     """Those for which there is no room are told so, and a supervisor comes again later."""
     with real_site(FILES, tmp_path / "log") as (port, _), ExitStack() as stack:

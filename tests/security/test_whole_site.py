@@ -31,6 +31,8 @@ from tests.security.story import (
 from tests.security.visitor import HOST, PROXIED, Seen, Visitor, call
 from tests.security.whole_site import CONFIGURED, whole_site
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def story(migrated: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:

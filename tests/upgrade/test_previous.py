@@ -44,6 +44,8 @@ import django; django.setup()
 from django.test import Client
 from dashboard.models import User
 from devices.models import Device
+
+pytestmark = pytest.mark.thorough
 person = User.objects.earliest("pk")
 device = Device.objects.select_related("fleet__organization").earliest("pk")
 names = {"organization": device.fleet.organization.slug, "fleet": device.fleet.slug, "device": device.uuid}

@@ -29,6 +29,8 @@ from devices.listing.query_string import address_of
 from tests.copies import copied
 from tests.upgrade.schema import PARTS, schema
 
+pytestmark = pytest.mark.thorough
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 DUMP: Final = Path(__file__).with_name("made_by_0_1_0.sql.gz")
 LOADED: Final = f"made_by_0_1_0_{os.getpid()}"

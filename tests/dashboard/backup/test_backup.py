@@ -27,6 +27,8 @@ SIGN = """
 import django; django.setup()
 from devices import connectivity
 from devices.connectivity import outages
+
+pytestmark = pytest.mark.thorough
 outages.record_liveness()
 connectivity.settle()
 """

@@ -54,6 +54,7 @@ def left(state: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "begun", ["users.lock", "data.draft", "data.draft/base", "data", "run/.s.PGSQL.5432"]
 )

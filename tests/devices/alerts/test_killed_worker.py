@@ -67,6 +67,7 @@ def test_a_worker_delivers(web: WebReceiver, target: AlertTarget) -> None:
     assert Told.objects.count() == 3
 
 
+@pytest.mark.thorough
 def test_one_killed_between_acceptance_and_record(web: WebReceiver, target: AlertTarget) -> None:
     """The receiver has it, and nobody here knows: it comes once more, with the same id."""
     running: list[subprocess.Popen[bytes]] = []

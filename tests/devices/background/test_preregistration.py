@@ -229,6 +229,7 @@ def somebody_waits() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@pytest.mark.thorough
 def test_an_import_whose_worker_is_killed_leaves_nothing_behind_and_is_done_by_the_next(
     fleet: Fleet, operator: User
 ) -> None:

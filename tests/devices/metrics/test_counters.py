@@ -136,6 +136,7 @@ def site_in(state: Path, database: str) -> Iterator[Site]:
             process.wait(PATIENCE)
 
 
+@pytest.mark.thorough
 def test_counts_only_grow_while_processes_are_killed(tmp_path: Path, migrated: str) -> None:
     with copied(migrated, DATABASE), site_in(tmp_path, url_of(DATABASE)) as site:
         first, _second = site.start(), site.start()

@@ -81,6 +81,7 @@ def test_everybody_registers_polls_and_connects(options: Options) -> None:
     assert not stats.errors
 
 
+@pytest.mark.thorough
 def test_a_second_run_is_the_same_devices(options: Options) -> None:
     first, second = Recorder(poll_interval=0.3), Recorder(poll_interval=0.3)
     run(options, first, heard_all)
@@ -203,6 +204,7 @@ def site_beside() -> Iterator[Recorder]:
     thread.join()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_ends_on_a_signal(
     options: Options, site_beside: Recorder, number: signal.Signals

@@ -105,6 +105,7 @@ def went_through() -> set[str | None]:
     return set(StatusChange.objects.filter(device__in=own).values_list("after", flat=True))
 
 
+@pytest.mark.thorough
 def test_silence_shows_at_its_deadlines_to_the_moment(transactional_db: None, tmp_path: Path) -> None:
     """The simulator is gone, we listen, and nothing else runs: every device decays by the clock."""
     with serving(Ingest(CALLS)) as port:

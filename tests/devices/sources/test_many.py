@@ -35,6 +35,7 @@ def test_pages_are_read_once_each(api: BalenaApi, source: Source) -> None:
     assert len(asked) == 4  # 500, 500, 200, and none
 
 
+@pytest.mark.thorough
 def test_devices_take_little_memory(api: BalenaApi, source: Source) -> None:
     """Less than 6 kB of each, with what the server of this test takes: 10,000 take less than 60 MB."""
     multiply(api, 2000)
@@ -57,6 +58,7 @@ def test_sweep_that_changes_nothing_writes_no_device(
         swept(source, 60)
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_sweep_that_is_killed_while_it_writes_is_finished_by_the_next(api: BalenaApi, source: Source) -> None:
     multiply(api, 3000)

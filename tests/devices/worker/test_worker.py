@@ -60,6 +60,7 @@ def state(job: Job) -> tuple[str, int, int]:
     return job.state, job.done, job.attempt
 
 
+@pytest.mark.thorough
 def test_the_job_of_a_killed_worker_is_done_by_another_once(job: Job) -> None:
     with held():
         killed = start_worker("-c", HELD)
@@ -73,6 +74,7 @@ def test_the_job_of_a_killed_worker_is_done_by_another_once(job: Job) -> None:
     assert Device.objects.count() == 1
 
 
+@pytest.mark.thorough
 def test_a_worker_that_was_taken_for_dead_goes_on_and_its_job_is_done_once(job: Job) -> None:
     """As when the database's clock is set forward between two of its signs."""
     with a_worker("-c", HELD):
@@ -86,6 +88,7 @@ def test_a_worker_that_was_taken_for_dead_goes_on_and_its_job_is_done_once(job: 
     assert Device.objects.count() == 2
 
 
+@pytest.mark.thorough
 def test_a_worker_that_is_asked_to_end_gives_its_job_back_and_leaves_nothing(job: Job) -> None:
     with held():
         process = start_worker("-c", HELD)
