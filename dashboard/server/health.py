@@ -13,7 +13,7 @@ from django import db
 
 from devices.ingest import watched
 from devices.ingest.health import PATHS, say
-from devices.ingest.http import Refused, Reply, no_database, send_reply
+from devices.ingest.http import NoDatabase, Refused, Reply, send_reply
 from devices.metrics.scrapes import Scrapes
 from fleets.postgres import availability
 
@@ -60,7 +60,7 @@ def _connected(work: Callable[[], Result]) -> Result:
             return work()
     except db.Error as error:
         if availability.is_away(error):
-            raise no_database() from error
+            raise NoDatabase from error
         raise
 
 

@@ -15,7 +15,7 @@ from devices import keys
 from devices.ingest import proxy_check, registrations
 from devices.ingest.admission import Admission
 from devices.ingest.client_address import caller
-from devices.ingest.contacts import Contact, commit
+from devices.ingest.contacts import Contact, commit, write
 from devices.ingest.database import in_database, threads
 from devices.ingest.group_commit import GroupCommit
 from devices.ingest.http import (
@@ -32,6 +32,7 @@ from devices.ingest.open_calls import OpenCalls
 from devices.ingest.registrations import Dialect, Registration
 from devices.ingest.relay.relay import Relay
 from devices.ingest.routes import HEALTH, Call, Routes
+from devices.ingest.unrecorded import Unrecorded
 from devices.ingest.waiting import Waiting
 from devices.metrics import counters
 from devices.metrics.scrapes import Scrapes
@@ -72,7 +73,8 @@ class Ingest:
         self._under_way = 0
         self.waiting = Waiting()
         self.relay = Relay()
-        self.liveness = Liveness(self.longest_wait)
+        self.unrecorded = Unrecorded()
+        self.liveness = Liveness(self.longest_wait, self.unrecorded)
         self._routes = Routes(calls)
         self._admission = Admission(self._is_known, rate_limits)
         self.log_streams = OpenCalls()
@@ -166,11 +168,12 @@ class Ingest:
         `size` is the number of bytes of the body. Polls without a report have a queue of their own, since
         they lock heartbeats only, and must not wait for reports, which lock rows of devices. Raises Refused.
         """
-        if not contact.is_poll:
-            return await self._reports.submit(contact, size)
-        queue = self._polls if contact.report is None else self._reports
-        with self.waiting.one():
-            return await queue.submit(contact, size)
+        with self.unrecorded.unless_done(partial(write, [contact])):
+            if not contact.is_poll:
+                return await self._reports.submit(contact, size)
+            queue = self._polls if contact.report is None else self._reports
+            with self.waiting.one():
+                return await queue.submit(contact, size)
 
     async def _is_known(self, key: str) -> bool:
         return await self.in_a_thread(partial(keys.is_known, key))
@@ -197,7 +200,9 @@ def in_a_thread(work: Callable[[Request], Reply]) -> Callable[[Request, Ingest],
     """
 
     async def handle(request: Request, ingest: Ingest) -> Reply:
-        return await ingest.in_a_thread(partial(_from_its_address, work, request))
+        done = partial(_from_its_address, work, request)
+        with ingest.unrecorded.unless_done(done):
+            return await ingest.in_a_thread(done)
 
     return handle
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from devices import connectivity, keys
 from devices.clock import Moment
 from devices.ingest.database import in_database
-from devices.ingest.http import Refused, no_database
+from devices.ingest.http import NoDatabase, Refused
 from devices.operations import reports
 from devices.transitions.write import settle_devices
 from fleets.access import locks
@@ -42,9 +42,9 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
     A batch that fails is halved until the culprit stands alone, so that only it gets the error.
     """
     try:
-        return list(in_database(partial(_commit, contacts)))
+        return list(in_database(partial(write, contacts)))
     except Refused:
-        return [no_database() for _ in contacts]
+        return [NoDatabase() for _ in contacts]
     except Exception as error:  # noqa: BLE001  whatever it is, the others get their answer
         if len(contacts) == 1:
             return [error]
@@ -53,7 +53,8 @@ def commit(contacts: list[Contact]) -> list[keys.KeyHolder | Exception | None]:
 
 
 @transaction.atomic
-def _commit(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
+def write(contacts: list[Contact]) -> list[keys.KeyHolder | None]:
+    """Write all contacts; returns for each the device that its key is for, None: the key is not accepted."""
     at, found = keys.find_devices_now({contact.key for contact in contacts})
     holders = [_holder(found, contact) for contact in contacts]
     known = [(device, contact) for device, contact in zip(holders, contacts, strict=True) if device]

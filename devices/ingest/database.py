@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from django.db import Error, OperationalError, close_old_connections, connection
 
-from devices.ingest.http import no_database
+from devices.ingest.http import NoDatabase
 from fleets.postgres import availability
 from fleets.postgres.availability import sqlstate
 
@@ -56,7 +56,7 @@ def in_database(work: Callable[[], Result]) -> Result:
     except Error as error:
         if availability.is_away(error):
             availability.drop()
-            raise no_database() from error
+            raise NoDatabase from error
         raise
     finally:
         close_old_connections()

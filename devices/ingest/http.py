@@ -73,6 +73,13 @@ class Refused(Exception):
         return json_reply(self.status, content, self.headers)
 
 
+class NoDatabase(Refused):
+    """A request that is refused because the database is unavailable, or cannot record it."""
+
+    def __init__(self) -> None:
+        super().__init__(503, "The database does not answer. Try again later.")
+
+
 class Disconnected(Exception):
     """The peer went away before its request was complete, so no reply is sent."""
 
@@ -94,10 +101,6 @@ def unauthorized(error: str = "This key is not accepted here.") -> Refused:
 def busy() -> Refused:
     # No Retry-After: a supervisor would read its seconds as milliseconds (protocol.md).
     return Refused(503, "Too many calls are waiting. Try again later.")
-
-
-def no_database() -> Refused:
-    return Refused(503, "The database does not answer. Try again later.")
 
 
 def too_large() -> Refused:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Executor
 
+    from devices.ingest.unrecorded import Unrecorded
+
 logger = logging.getLogger("devices.ingest")
 
 # Seconds that a poll may wait before its process stops recording liveness. Together with the gap that makes
@@ -31,10 +33,11 @@ class Liveness:
     """The liveness of one process.
 
     `waits` gives for how many seconds the oldest poll has waited; endless where what polls told was lost.
+    `unrecorded`: the calls that the process refused because the database could not record them.
     """
 
-    def __init__(self, waits: Callable[[], float]) -> None:
-        self._waits = waits
+    def __init__(self, waits: Callable[[], float], unrecorded: Unrecorded) -> None:
+        self._waits, self._unrecorded = waits, unrecorded
         self._left_at = -math.inf  # seconds of the monotonic clock
         self._presence = Presence()
         self._own = OwnClock()
@@ -75,6 +78,7 @@ class Liveness:
         return left
 
     def _work(self) -> bool:
-        """Record a sign once the statements of a poll have run; returns as outages.beat does."""
+        """Record a sign once a poll, and each refused call, would succeed; returns as outages.beat does."""
         heartbeats.rehearse(NEWEST.at)
+        self._unrecorded.rehearse()
         return outages.beat(process=self._presence.number(), own=self._own)

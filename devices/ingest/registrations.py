@@ -13,7 +13,7 @@ from django.db import Error, transaction
 
 from devices import clock, keys
 from devices.ingest.database import CONFLICT, in_database
-from devices.ingest.http import Refused, Reply, no_database, no_more, unauthorized
+from devices.ingest.http import NoDatabase, Refused, Reply, no_more, unauthorized
 from devices.models import ApiKey
 from devices.operations import ceilings, lifecycle
 from fleets.access import locks
@@ -70,7 +70,7 @@ def commit(registrations: list[Registration]) -> list[Outcome]:
     try:
         return in_database(partial(_commit, registrations))
     except Refused:
-        return [no_database() for _ in registrations]
+        return [NoDatabase() for _ in registrations]
 
 
 @transaction.atomic

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -130,3 +130,22 @@ def home(path: Path) -> Path:
     path.mkdir()
     os.chown(path, *account())
     return path
+
+
+@contextmanager
+def disk(path: Path, size: str) -> Iterator[None]:
+    """A directory of the server's user that is a small disk of this size, until the block ends."""
+    user, group = account()
+    run("mount", "-t", "tmpfs", "-o", f"size={size},mode=700,uid={user},gid={group}", "disk", str(home(path)))
+    try:
+        yield
+    finally:
+        run("umount", str(path))
+
+
+def fill(path: Path) -> Path:
+    """A file that takes all the room that is left on this disk."""
+    with (path / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(1 << 20))
+    return path / "ballast"

@@ -19,7 +19,7 @@ import pytest
 
 from tests.system import network, postgres
 from tests.system.network import Machine, run
-from tests.system.postgres import Server, home, quorum, until
+from tests.system.postgres import Server, disk, fill, home, quorum, until
 from tests.system.site import Site, everything_is_there, went_offline
 
 pytestmark = pytest.mark.system
@@ -31,6 +31,7 @@ SELECT EXTRACT(epoch FROM began_at)::float8, EXTRACT(epoch FROM ended_at)::float
 FROM devices_outage ORDER BY began_at
 """
 ALL_WOULD_BE_LOST = "SELECT max(lost_at) < statement_timestamp() FROM devices_heartbeat"
+SOME_WOULD_BE_LOST = "SELECT min(lost_at) < statement_timestamp() FROM devices_heartbeat"
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,35 @@ def test_a_locked_device_table_is_an_outage_of_ours_and_makes_no_device_offline(
         assert went_offline(primary) == []
         assert site.status("/healthz") == 200
     assert everything_is_there(primary, site.acknowledged())
+
+
+def test_a_full_disk_is_an_outage_of_ours_and_makes_no_device_offline(
+    prepared: Site, machines: list[Machine]
+) -> None:
+    """Polls are refused then: they need more pages. A liveness sign has room where the one before was."""
+    place = home(prepared.state.parent / "small")
+    full = Server(place, machines[0])
+    with disk(place / "data", "200m"):
+        run("cp", "-a", f"{prepared.state.parent}/prepared/data/.", full.data)
+        site = site_of(prepared, full)
+        with (
+            full.running("listen_addresses=*"),
+            site.ingest(),
+            site.process("manage.py", "settle", "--watch"),
+            site.devices(),
+            psycopg.connect(full.url(), autocommit=True) as known,  # a new one needs room, too
+        ):
+            known.execute("SELECT pg_switch_wal()")  # the log has room, so that the server goes on
+            ballast = fill(place / "data")
+            until(lambda: known.execute(SOME_WOULD_BE_LOST).fetchone() == (True,))
+            assert site.status("/healthz") == 503
+            ballast.unlink()
+            site.everybody_polls_again()
+            until(lambda: full.ask(OUTAGES))
+            site.everybody_polls_again()
+            assert went_offline(full) == []
+            assert site.status("/healthz") == 200
+            assert everything_is_there(full, site.acknowledged())
 
 
 def test_an_ingest_process_that_hangs_does_not_hide_behind_another_one(

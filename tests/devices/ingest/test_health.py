@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 import pytest
 
@@ -13,10 +14,10 @@ from devices.ingest.app import Ingest
 from devices.ingest.native import calls as native
 from devices.models import Listening
 from tests.devices.ingest.client import Client
-from tests.devices.ingest.raw import another_connection, unlimited
+from tests.devices.ingest.raw import another_connection, trouble, unlimited
 from tests.devices.ingest.server import serving
 from tests.devices.ingest.test_liveness import until
-from tests.devices.ingest.world import World
+from tests.devices.ingest.world import World, everything
 
 
 @pytest.fixture
@@ -97,3 +98,41 @@ def test_a_poll_that_waits_makes_its_process_unhealthy_and_stops_its_sign(
     until(lambda: is_healthy(balancer) or None)
     until(Listening.objects.filter(pulse_at__gt=at).first)
     device.close()
+
+
+CALLS: Final = {  # which row of the device each writes, whose key it needs, and what it says
+    "POST heartbeat": ("devices_heartbeat", "device_key", None),
+    "PATCH report": ("devices_device", "device_key", {"os_version": "6.1"}),
+    "POST vpn/connect": ("devices_device", "service_key", {"server": "vpn-1", "devices": ["a" * 32]}),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_after_a_call_that_a_full_disk_could_not_record_there_is_no_sign_until_it_could(
+    balancer: Client, world: World, call: str
+) -> None:
+    table, key, body = CALLS[call]
+    caller, before = Client(balancer.port), everything()
+    with trouble(table, world.device.pk, "RAISE EXCEPTION 'no space' USING ERRCODE = 'disk_full'"):
+        method, path = call.split()
+        assert caller.call(method, path, getattr(world, key), body).status == 503
+        until(lambda: not is_healthy(balancer) or None)
+        at = Listening.objects.get().pulse_at
+    until(lambda: is_healthy(balancer) or None)
+    until(Listening.objects.filter(pulse_at__gt=at).first)
+    assert everything() == before  # it was tried again and undone: the caller was told that it failed
+    caller.close()
+
+
+def test_a_call_that_was_refused_and_fails_otherwise_now_stops_no_sign(
+    balancer: Client, world: World
+) -> None:
+    caller = Client(balancer.port)
+    with trouble("devices_heartbeat", world.device.pk, "RAISE EXCEPTION USING ERRCODE = 'disk_full'"):
+        assert caller.call("POST", "heartbeat", world.device_key).status == 503
+        until(lambda: not is_healthy(balancer) or None)
+    with trouble("devices_heartbeat", world.device.pk, "RAISE EXCEPTION 'a fault'"):
+        until(lambda: is_healthy(balancer) or None)
+        assert caller.call("POST", "heartbeat", world.device_key).status == 500
+        assert is_healthy(balancer)
+    caller.close()

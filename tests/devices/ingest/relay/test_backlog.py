@@ -11,7 +11,7 @@ import pytest
 
 from devices.connectivity import outages
 from devices.ingest import liveness
-from devices.ingest.http import no_database
+from devices.ingest.http import NoDatabase
 from devices.ingest.relay import backlog
 from devices.ingest.relay.backlog import Backlog, Seen
 from devices.ingest.relay.observations import Poll, Report, ServerSign
@@ -29,7 +29,7 @@ class Written:
     def __call__(self, batch: Sequence[Seen], lost: dict[int, int]) -> dict[int, int]:
         if self.away:
             self.away -= 1
-            raise no_database()
+            raise NoDatabase
         self.batches.append(list(batch))
         for source, number in lost.items():
             self.lost[source] = self.lost.get(source, 0) + number

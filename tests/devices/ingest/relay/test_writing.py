@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devices.ingest import contacts
-from devices.ingest.http import Refused, no_database
+from devices.ingest.http import NoDatabase, Refused
 from devices.ingest.relay import writing
 from devices.ingest.relay.backlog import Seen
 from devices.ingest.relay.observations import (
@@ -162,7 +162,7 @@ def test_losses_are_counted_at_the_source(mirrored: Mirrored) -> None:
 
 def test_without_the_database_nothing_is_lost(mirrored: Mirrored, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(work: object) -> None:
-        raise no_database()
+        raise NoDatabase
 
     monkeypatch.setattr(writing, "in_database", away)
     with pytest.raises(Refused):

@@ -10,7 +10,7 @@ import pytest
 from devices import keys
 from devices.ingest.admission import Admission
 from devices.ingest.app import Ingest
-from devices.ingest.http import Refused, Reply, no_database, unauthorized
+from devices.ingest.http import NoDatabase, Refused, Reply, unauthorized
 from devices.ingest.native import calls as native
 from devices.ingest.rate_limits import CALLS, RateLimits, Size
 from devices.ingest.supervisor import calls as supervisor
@@ -102,7 +102,7 @@ def test_keys_that_are_live_no_more_stop_their_site(world: World) -> None:
 
 def test_where_the_database_cannot_say_whose_key_it_was_nobody_is_blamed() -> None:
     async def is_known(key: str) -> bool:
-        raise no_database()
+        raise NoDatabase
 
     async def refuse() -> Reply:
         raise unauthorized()
