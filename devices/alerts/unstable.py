@@ -15,19 +15,20 @@ from devices import clock
 from devices.alerts.changes import scoped
 from devices.alerts.levels import NOT_HELD
 from devices.alerts.lifecycle import Fact, Mark, Reason, microseconds
+from devices.history.flapping import Span
 from devices.listing.incidents import lost_of
 from devices.models import AlertRule, Device
 from devices.status.reading import as_recorded
 
 WHAT = "changes"
 # When a link of each device was marked, in order; None: still.
-Marks = Mapping[int, Sequence[tuple[datetime, datetime | None]]]
+Marks = Mapping[int, Sequence[Span]]
 
 
 def facts(
     rule: AlertRule, marks: Marks, held: Collection[int], since: datetime, until: datetime
 ) -> Iterator[Fact]:
-    """Of devices with marks, and of members: marks that began or ended after `since`, or last."""
+    """Of devices with marks, and of members: marks that lasted after `since`, and the end of the last one."""
     devices = {*marks, *held}
     within = scoped(rule, devices)
     mine = Device.objects.filter(organization=rule.organization_id, pk__in=devices).order_by()
@@ -36,21 +37,35 @@ def facts(
     now = as_recorded(Device.objects.filter(pk__in=list(found)), clock.listened(until))
     lost = {item.id: item for item in lost_of(now)} if found else {}
     for device, spans in found.items():
-        for began, ended in spans:
-            if device in lost and (ended is None or ended > since):
+        for began, ended in _told(spans, since):
+            if device in lost and _lasted(ended, since):
                 what = replace(lost[device], what=WHAT, moment=microseconds(began))
                 yield Fact(began, rule.pk, device, what)
-            if ended is not None and ended > since:
+            if ended is not None:
                 yield Fact(ended, rule.pk, device, None)
     for device in {*held} - found.keys():  # it is frozen, say, or the rule is no longer about it
         yield Fact(until, rule.pk, device, None, Reason.CHANGED)
 
 
 def overlay(marks: Marks, since: datetime) -> Iterator[Mark]:
-    """What of the marks was so after `since`."""
+    """What of the marks was so after `since`, and that the last one of a device has ended."""
     for device, spans in marks.items():
-        for began, ended in spans:
-            if ended is None or ended > since:
+        for began, ended in _told(spans, since):
+            if _lasted(ended, since):
                 yield Mark(max(began, since), device, unstable=True)
-            if ended is not None and ended > since:
+            if ended is not None:
                 yield Mark(ended, device, unstable=False)
+
+
+def _told(spans: Sequence[Span], since: datetime) -> Iterator[Span]:
+    """Those that lasted after `since`; the last one in any case.
+
+    A round that found nothing to do may have passed its end, without looking at links.
+    """
+    for number, (began, ended) in enumerate(spans, 1):
+        if _lasted(ended, since) or number == len(spans):
+            yield began, ended
+
+
+def _lasted(ended: datetime | None, since: datetime) -> bool:
+    return ended is None or ended > since

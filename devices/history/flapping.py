@@ -5,9 +5,10 @@ Pages say so, because "up since a minute ago" would hide that the link was lost 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.db import connection
 
 from devices.status.annotated import DeviceWithStatus
 
+Span = tuple[datetime, datetime | None]  # in which a link was marked; None: it still is
 # A link is flapping from more changes within an hour than MANY on, until an hour has fewer than CALM.
 HOUR: Final = timedelta(hours=1)
 MANY: Final = 6
@@ -54,7 +56,7 @@ def _forget(moments: deque[datetime], at: datetime) -> None:
         moments.popleft()
 
 
-def marks(changes: Iterable[datetime], at: datetime) -> Iterator[tuple[datetime, datetime | None]]:
+def marks(changes: Iterable[datetime], at: datetime) -> Iterator[Span]:
     """When a link, whose changes these are, oldest first, was marked as flapping; None: still at `at`."""
     last_hour, began = deque[datetime](), None
     for change in changes:
@@ -69,14 +71,31 @@ def marks(changes: Iterable[datetime], at: datetime) -> Iterator[tuple[datetime,
         yield began, calm if calm <= at else None
 
 
-def marks_of(devices: Sequence[int], at: datetime) -> Mapping[int, list[tuple[datetime, datetime | None]]]:
+def marks_of(devices: Sequence[int], at: datetime) -> Mapping[int, list[Span]]:
     """When any link of these devices was marked within the last day, by device, in order. One query."""
-    found: dict[int, list[tuple[datetime, datetime | None]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(CHANGES, [list(devices), at - LOOKED_BACK, at, NEWEST, MANY])
-        for pk, _link, changes in cursor.fetchall():
-            if spans := list(marks(changes, at)):
-                found[pk] = sorted(found.get(pk, []) + spans)
+        return _of_devices(((pk, changes) for pk, _link, changes in cursor), at)
+
+
+def _of_devices(links: Iterable[tuple[int, Sequence[datetime]]], at: datetime) -> dict[int, list[Span]]:
+    """By device, if any of its links was marked: when. `links`: the changes of each, the oldest first."""
+    found: dict[int, list[Span]] = defaultdict(list)
+    for pk, changes in links:
+        found[pk] += marks(changes, at)
+    return {pk: joined(spans) for pk, spans in found.items() if spans}
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that touch each other as one: it lasts as long as any of them."""
+    found: list[Span] = []
+    for began, ended in sorted(spans, key=itemgetter(0)):
+        before = found[-1] if found else None
+        if before is None or (before[1] is not None and before[1] < began):
+            found.append((began, ended))
+        else:
+            last = None if before[1] is None or ended is None else max(before[1], ended)
+            found[-1] = (before[0], last)
     return found
 
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from devices import connectivity
 from devices.alerts.rounds import run_round
 from devices.models import Condition, Device, Incident, IncidentMember
 from fleets.models import Fleet
 from tests.devices.alerts.test_rounds import keep_polling, make_devices, make_rule, poll
-from tests.factories import T0, make_fleet, seconds
+from tests.factories import T0, make_device, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +53,34 @@ def test_an_unstable_link_is_told_once_until_it_is_calm(fleet: Fleet, every: int
     assert states() == [("resolved", 300), ("resolved", 2400)]  # dated when it last came back
     member.refresh_from_db()
     assert (member.state, member.unstable, member.reason) == ("gone", False, "recovered")
+
+
+@pytest.mark.parametrize("condition", [Condition.STATUS, Condition.FLAPPING])
+def test_a_round_that_finds_nothing_to_do_may_pass_the_end(fleet: Fleet, condition: Condition) -> None:
+    """It is calm from 5,790 s on: after the look of 5,780 s, before that of 5,810 s."""
+    make_rule(fleet, condition, delay=timedelta(seconds=10), hold=timedelta(seconds=60))
+    (device,) = make_devices(fleet, 1)
+    flap(device, 8, 20)
+    for at in (2600, 5780, 5797, 5815, 5900):
+        run_round(T0 + seconds(at))
+    assert {state for state, _ in states()} == {"resolved"}
+    assert not IncidentMember.objects.filter(unstable=True).exists()
+
+
+def test_a_device_is_unstable_while_any_of_its_links_is(fleet: Fleet) -> None:
+    """Its VPN is marked from 420 s to 3,900 s, its heartbeat from 600 s to 5,790 s."""
+    make_rule(fleet, Condition.FLAPPING)
+    device = make_device(fleet, vpn_enabled=True)
+    for at in range(0, 480, 60):
+        connect = connectivity.vpn_connected if at % 120 else connectivity.vpn_disconnected
+        connect("vpn-1", [device.uuid], T0 + seconds(at))
+    flap(device, 8, 20)
+    member = IncidentMember.objects.get()
+    assert (member.state, member.since) == ("firing", T0 + seconds(420))
+    for at in range(2400, 5840, 40):
+        run_round(T0 + seconds(at))
+    member.refresh_from_db()
+    assert (member.state, member.gone_at) == ("gone", T0 + seconds(5790))
 
 
 def test_a_rule_finds_what_already_changes_often(fleet: Fleet) -> None:
