@@ -48,12 +48,18 @@ def _new(
 ) -> Iterator[Fact]:
     """Of devices that satisfy it and are no members, or recover from it."""
     known = held(rule).filter(device_id=OuterRef("pk")).exclude(state=State.RECOVERING)
-    found = {device.pk: device for device in satisfying.filter(~Exists(known))}
+    found = {device.pk: device for device in satisfying.filter(~Exists(known)).select_related("mirrored")}
     lost = {item.id: item for item in lost_of(satisfying.filter(pk__in=list(found)))} if found else {}
     for pk, device in found.items():
-        since = levels.since(rule, device, away)
+        since = levels.since(rule, device, away.reading(_source(device)))
         if since <= until and pk in lost:
             yield Fact(since, rule.pk, pk, _as_lost(rule, lost[pk], since))
+
+
+def _source(device: DeviceWithStatus) -> int | None:
+    """The source that alone tells of it, by primary key; None: it reports here."""
+    row = getattr(device, "mirrored", None)
+    return row.source_id if row and not device.last_poll else None
 
 
 def _as_lost(rule: AlertRule, lost: Lost, since: datetime) -> Lost:

@@ -21,8 +21,10 @@ from devices.models import (
     AlertTarget,
     Held,
     Incident,
+    MirroredDevice,
     Mute,
     QuietHours,
+    Source,
     Told,
 )
 from devices.models import IncidentMember as Member
@@ -65,6 +67,7 @@ class Holds:
     at: Moment
     covers: Mapping[int, Mapping[int, Cover]] = field(default_factory=dict)  # by incident, by device
     devices: Mapping[int, Collection[int]] = field(default_factory=dict)  # of an incident, by it
+    unread: Mapping[int, str] = field(default_factory=dict)  # by device: the host of its silent source
     mutes: Mapping[int, Sequence[tuple[Mute, Collection[int]]]] = field(
         default_factory=dict
     )  # by organization
@@ -77,6 +80,7 @@ class Holds:
         """What holds a message about this incident to this target, which these rules name; None: nothing."""
         asked = (
             self._outage(),
+            self._source(incident),
             self._maintenance(incident),
             self._mute(incident, target, rules),
             self._parent(incident, target),
@@ -95,6 +99,11 @@ class Holds:
 
     def _outage(self) -> Hold | None:
         return Hold(Reason.OUTAGE) if self.at.in_outage else None
+
+    def _source(self, incident: Incident) -> Hold | None:
+        """Whether all of it is known from sources alone that are silent."""
+        hosts = {self.unread.get(device, "") for device in self.devices.get(incident.pk, ())}
+        return Hold(Reason.SOURCE, words=min(hosts)) if hosts and "" not in hosts else None
 
     def _maintenance(self, incident: Incident) -> Hold | None:
         devices, covers = self.devices.get(incident.pk, ()), self.covers.get(incident.pk, {})
@@ -174,11 +183,13 @@ def read(incidents: Sequence[Incident], targets: Collection[AlertTarget], at: Mo
     lasting = [org for org in organizations.values() if windows.lasting(org, at.at)]
     mutes = _mutes(organizations.values(), at)
     parents = _parents(incidents)
-    devices = devices_of(incidents) if lasting or mutes or parents else {}
+    silent = _silent(organizations, at.at)
+    devices = devices_of(incidents) if lasting or mutes or parents or silent else {}
     return Holds(
         at=at,
         covers=_covers(incidents, lasting, devices, at),
         devices=devices,
+        unread=_unread(silent, devices) if silent else {},
         mutes=mutes,
         parents=parents,
         quiet={
@@ -187,6 +198,20 @@ def read(incidents: Sequence[Incident], targets: Collection[AlertTarget], at: Mo
         },
         firsts=_firsts(targets, at.at),
     )
+
+
+def _silent(organizations: Collection[int], at: datetime) -> list[Source]:
+    """The sources of these organizations that are not read any longer."""
+    found = Source.objects.filter(organization__in=organizations, swept_at__lt=at)
+    return [source for source in found if source.is_silent(at)]
+
+
+def _unread(silent: Sequence[Source], devices: Mapping[int, set[int]]) -> dict[int, str]:
+    """Of these devices those that only a silent source tells of, with its host."""
+    mirrored = MirroredDevice.objects.filter(source__in=silent, device__poll__isnull=True)
+    hosts = {source.pk: source.host for source in silent}
+    found = mirrored.filter(device__in=set().union(*devices.values()))
+    return {device: hosts[source] for device, source in found.values_list("device", "source")}
 
 
 def _parents(incidents: Sequence[Incident]) -> list[Parent]:

@@ -64,7 +64,7 @@ def facts(span: Span, rules: Mapping[int, AlertRule], marked: Marks) -> Iterator
         for member in recorded.of_deleted_rules():
             yield Fact(span.until, DELETED, member.device_id, None, Reason.CHANGED)
     if compared := _compared(span, rules):
-        away = recorded.away(span.until - LONGEST)
+        away = recorded.away(span.until - LONGEST, span.until)
         for rule in compared:
             found = list(comparing.facts(rule, span.until, away))
             _log(rule, found, span)

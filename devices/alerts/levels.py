@@ -18,11 +18,15 @@ from devices.alerts.changes import statuses_of
 from devices.alerts.lifecycle import Away
 from devices.models import AlertRule, Condition, Device
 from devices.rules.metrics import WARN_SHARE, WARN_TEMPERATURE
-from devices.rules.vocabulary import PROGRESSING, STALLED_AFTER, Status
+from devices.rules.vocabulary import PROGRESSING, STALLED_AFTER, HeartbeatState, Status
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded, stalled
 from fleets.postgres.expressions import Sql
 
+# Of a source that alone tells of a device: it does not say when that was in contact, but whether it is.
+IN_CONTACT: Final = Q(mirrored__isnull=False, poll__isnull=True) & (
+    Q(vpn_connected=True) | Q(heartbeat_state__in=[HeartbeatState.RECENT, HeartbeatState.LATE])
+)
 NOT_HELD: Final = (Status.INACTIVE, Status.FROZEN)
 CALMER: Final = 5  # per cent or degrees below which a mark is no longer critical
 # As paths of JSON; what is impossible (devices/rules/metrics.py) is not critical.
@@ -67,7 +71,7 @@ def _stalled(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> Que
 def _silent(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:
     long_ago = until - _longer_than(rule)
     found = as_recorded(devices.exclude(recorded_status__in=NOT_HELD), clock.listened(until))
-    return found.filter(last_contact__lte=long_ago)
+    return found.filter(last_contact__lte=long_ago).exclude(IN_CONTACT)
 
 
 def _never_came(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:

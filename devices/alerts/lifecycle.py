@@ -1,13 +1,14 @@
 """A device that a rule holds: pending, firing, recovering, gone. Its states follow from dated facts.
 
-All durations are of observed time: an interruption of ours makes nothing due (docs/alerts.md).
+All durations are of observed time: an interruption of ours makes nothing due, nor does a time in which the
+source of a device was not read (docs/alerts.md).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,11 +43,27 @@ class Mark(Struct, frozen=True):
     unstable: bool
 
 
+Spans = Sequence[tuple[datetime, datetime]]  # times as (began, ended), the oldest first, none within another
+
+
 @dataclass(frozen=True)
 class Away:
-    """Our own interruptions as (began, ended), the oldest first, none within another."""
+    """Our own interruptions; and by source, which these include, the times in which it was not read.
 
-    spans: Sequence[tuple[datetime, datetime]] = ()
+    `sources`: by device, the source that alone tells of it.
+    """
+
+    spans: Spans = ()
+    unread: Mapping[int, Spans] = field(default_factory=dict)
+    sources: Mapping[int, int] = field(default_factory=dict)
+
+    def of(self, device: int) -> Away:
+        """The times in which a device was not observed."""
+        return self.reading(self.sources.get(device))
+
+    def reading(self, source: int | None) -> Away:
+        """The times in which the devices of a source were not observed; None: those of this site."""
+        return self if source is None or source not in self.unread else Away(self.unread[source])
 
     def observed(self, since: datetime, lasting: timedelta) -> datetime:
         """When so much time has been observed since then."""
@@ -59,9 +76,20 @@ class Away:
         return end
 
 
+def apart(spans: Iterable[tuple[datetime, datetime]]) -> Spans:
+    """These times as Spans: those that overlap as one."""
+    found: list[tuple[datetime, datetime]] = []
+    for began, ended in sorted(spans):
+        if found and began <= found[-1][1]:
+            found[-1] = (found[-1][0], max(ended, found[-1][1]))
+        else:
+            found.append((began, ended))
+    return found
+
+
 def begun(fact: Fact, lost: Lost, rule: AlertRule, away: Away) -> IncidentMember:
     """A device whose condition has just become true: it waits for its due time."""
-    due = away.observed(fact.at, timedelta(seconds=rule.delay))
+    due = away.of(fact.device).observed(fact.at, timedelta(seconds=rule.delay))
     member = IncidentMember(
         organization_id=rule.organization_id,
         rule_id=rule.pk,
@@ -129,6 +157,11 @@ def microseconds(at: datetime) -> int:
     return (at - EPOCH) // MICROSECOND
 
 
+def due_of(member: IncidentMember, rule: AlertRule, away: Away) -> datetime:
+    """When a device that waits is due."""
+    return away.of(member.device_id).observed(member.since, timedelta(seconds=rule.delay))
+
+
 def gathered_at(member: IncidentMember, rule: AlertRule) -> datetime:
     """Until when a device that is due waits for others before it is an incident of its own."""
     return member.due_at + timedelta(seconds=rule.gather)
@@ -138,13 +171,13 @@ def held_until(member: IncidentMember, rule: AlertRule, away: Away) -> datetime 
     """When a device that recovers is gone; None: it does not, or a link of it changes often."""
     if member.state != State.RECOVERING or member.recovered_at is None or member.unstable:
         return None
-    return away.observed(member.recovered_at, timedelta(seconds=rule.hold))
+    return away.of(member.device_id).observed(member.recovered_at, timedelta(seconds=rule.hold))
 
 
 def ends(member: IncidentMember, rule: AlertRule, away: Away, *, loose: bool) -> Iterator[datetime]:
     """When the clock alone may change what a device is. `loose`: it stands in no incident yet."""
     if member.state == State.PENDING:
-        due = away.observed(member.since, timedelta(seconds=rule.delay))
+        due = due_of(member, rule, away)
         yield due
         if is_together(rule):
             yield due + WAIT

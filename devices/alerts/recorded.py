@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from devices.alerts.cases import Case
 from devices.alerts.gathering import Gathering
-from devices.alerts.lifecycle import Away, State
+from devices.alerts.lifecycle import Away, State, apart
 from devices.listing.grouping import ALONE
-from devices.models import AlertRule, Incident, IncidentMember, Outage
+from devices.models import AlertRule, Incident, IncidentMember, MirroredDevice, Outage, Source, SourceOutage
 
 DUE = (State.FIRING, State.RECOVERING)
 OPEN = ~Q(state=Incident.State.RESOLVED)
 
 
+AGAIN: Final = timedelta(seconds=30)  # what waits for a sweep is asked again so much later
 DELETED: Final = 0  # stands for the id of a rule that was deleted
 
 
@@ -34,10 +35,33 @@ def of_deleted_rules() -> QuerySet[IncidentMember]:
     return IncidentMember.objects.filter(rule=None).exclude(state=State.GONE)
 
 
-def away(since: datetime) -> Away:
-    """Our own interruptions that were not over at that moment."""
+def away(since: datetime, until: datetime, devices: Collection[int] = ()) -> Away:
+    """Our own interruptions that were not over at `since`, and the times in which sources were not read.
+
+    The time after the last sweep is not observed yet: it is taken to last beyond `until`, so that what
+    depends on it is asked again. `devices`: those that are looked at, besides members that are not gone.
+    """
     ended = Outage.objects.filter(ended_at__gt=since)
-    return Away(list(ended.order_by("began_at").values_list("began_at", "ended_at")))
+    own = list(ended.order_by("began_at").values_list("began_at", "ended_at"))
+    swept = dict(Source.objects.filter(swept_at__isnull=False).values_list("pk", "swept_at"))
+    if not swept:
+        return Away(own)
+    unread: dict[int, list[Any]] = {
+        source: [*own, (at, until + AGAIN)] if at and at < until else [*own] for source, at in swept.items()
+    }
+    silences = SourceOutage.objects.filter(ended_at__gt=since, source__in=swept)
+    for source, began, end in silences.values_list("source", "began_at", "ended_at"):
+        unread[source].append((began, end))
+    spans = {source: apart(found) for source, found in unread.items()}
+    return Away(own, spans, _sources(devices))
+
+
+def _sources(devices: Collection[int]) -> dict[int, int]:
+    """By device, of these and of members that are not gone, the source that alone tells of it."""
+    there = IncidentMember.objects.exclude(state=State.GONE)
+    looked_at = Q(device__in=devices) | Q(device__in=there.values("device_id"))
+    mirrored = MirroredDevice.objects.filter(looked_at, device__poll__isnull=True)
+    return dict(mirrored.values_list("device", "source"))
 
 
 def members(devices: Collection[int], until: datetime) -> list[IncidentMember]:

@@ -115,9 +115,8 @@ def rehearse(
     read = changes.read(CHOSEN, **_scope(rule, since, until), most=MOST)
     cut = len(read) == MOST
     since = min(change.at for change in read) if cut else since
-    replay = Replay(
-        Gathering({asked.pk: asked}, lambda *_: (), fleet_sizes), recorded.away(since), lambda _: ()
-    )
+    away = recorded.away(since, until, {change.device for change in read})
+    replay = Replay(Gathering({asked.pk: asked}, lambda *_: (), fleet_sizes), away, lambda _: ())
     facts: list[Fact] = list(changes.facts(read, [asked]))
     for part in range(1, PARTS + 1):
         end = since + (until - since) * part / PARTS

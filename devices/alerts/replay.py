@@ -8,13 +8,14 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import count
 from typing import Any
 
 from devices.alerts.cases import Case
 from devices.alerts.gathering import Gathering, key_of
 from devices.alerts.lifecycle import (
+    WAIT,
     Away,
     Fact,
     Mark,
@@ -22,6 +23,7 @@ from devices.alerts.lifecycle import (
     State,
     begun,
     describe,
+    due_of,
     ends,
     held_until,
     is_together,
@@ -148,9 +150,8 @@ class Replay:
     def _ripe(self, member: IncidentMember, at: datetime) -> IncidentMember | None:
         """A device that waits is due, unless an interruption lay between."""
         rule = self._rule(member)
-        due = self._away.observed(member.since, timedelta(seconds=rule.delay))
-        member.due_at = due
-        if is_together(rule) and at > due:  # nobody was lost with it
+        member.due_at = due = due_of(member, rule, self._away)
+        if is_together(rule) and at >= due + WAIT:  # nobody was lost with it
             self._forget(member)
             return None
         if due <= at and not is_together(rule):

@@ -89,7 +89,8 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     known.read(organizations, devices | {member.device_id for member in members}, span.until)
     known.tell(there, members)
     moments = [member.since for member in members] + [fact.at for fact in facts]
-    replay = Replay(there, recorded.away(min(moments, default=span.until)), recorded.members_of)
+    away = recorded.away(min(moments, default=span.until), span.until, devices)
+    replay = Replay(there, away, recorded.members_of)
     clocks = [member for member in members if member.next_at and member.next_at <= span.until]
     marked = list(overlay(marks, span.since))
     replay.play(facts, clocks, list(known.cases.values()), span.until, marked)

@@ -24,7 +24,7 @@ def differences() -> Iterator[tuple[AlertRule, list[int]]]:
     teller = Teller.objects.filter(concluded_at__isnull=False).first()
     if teller is None or teller.concluded_at is None:
         return
-    away = recorded.away(teller.concluded_at - LONGEST)
+    away = recorded.away(teller.concluded_at - LONGEST, teller.concluded_at)
     enabled = AlertRule.objects.filter(enabled=True, condition__in=BY_STATUS).select_related("organization")
     for rule in enabled:
         found = {fact.device for fact in comparing.facts(rule, teller.concluded_at, away)}

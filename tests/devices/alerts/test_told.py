@@ -19,10 +19,12 @@ from devices.models import (
     Held,
     Incident,
     QuietHours,
+    Source,
     Told,
 )
 from tests.devices.alerts.telling_site import HELD_FROM, HELD_UNTIL, MINUTE, Site, T, make_site
 from tests.incidents import make_incident, make_rule, put_in
+from tests.mirrors import mirror
 
 pytestmark = pytest.mark.django_db
 
@@ -80,6 +82,10 @@ def part_of_a_larger(site: Site) -> None:
     )
 
 
+def of_a_silent_source(site: Site) -> None:
+    mirror(*site.devices, swept_at=HELD_FROM - 4 * MINUTE)
+
+
 def whole_again(site: Site) -> None:
     parents = Incident.objects.filter(what=grouping.SILENT)
     parents.update(state="resolved", resolved_at=HELD_UNTIL)
@@ -96,6 +102,7 @@ HOLDS: list[tuple[Callable[[Site], None], str]] = [
     (outside_of_hours, "hours"),
     (in_quiet_hours, "quiet"),
     (in_an_outage, "outage"),
+    (of_a_silent_source, "source"),
     (part_of_a_larger, "parent"),
     (paused, "paused"),
 ]
@@ -111,6 +118,8 @@ def end(site: Site, hold: Callable[[Site], None]) -> None:
         unpaused(site)
     if hold is part_of_a_larger:
         whole_again(site)
+    if hold is of_a_silent_source:
+        Source.objects.update(swept_at=HELD_UNTIL)
     site.tell(HELD_UNTIL)
 
 
