@@ -1,7 +1,8 @@
 """The picture of how many devices had each status over a day, a week or a month: stacked areas and a table.
 
 The areas have the statuses that need attention only, on a scale of their own; the table has all. It is read
-from the hourly rollups in one query for any number of devices. Outages of ours are hatched.
+from the hourly rollups in one query for any number of devices. Outages of ours are hatched, and so are those
+of a source: over the whole height where they concern all devices of the picture.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -19,6 +20,7 @@ from devices import words
 from devices.clock import Moment
 from devices.history import rollups
 from devices.listing.facet_counts import as_shown
+from devices.models.sources import SILENT
 from devices.rules.vocabulary import WORST, Status, vocabulary
 from fleets.models import Fleet, Organization
 
@@ -36,13 +38,41 @@ STEPS: Final = {
     "30d": (timedelta(hours=8), 3),
 }
 
+# Counts; outages of ours; and the times in which sources were not read, with their hosts.
 READ: Final = f"""
-SELECT at, NULL::timestamptz AS until, ARRAY[{rollups.columns("sum(counts[{n}])::bigint")}]
+SELECT at, NULL::timestamptz AS until, ARRAY[{rollups.columns("sum(counts[{n}])::bigint")}], '', true
 FROM devices_fleettally WHERE {{whose}} AND at = ANY(%(moments)s) GROUP BY at
 UNION ALL
-SELECT began_at, ended_at, NULL FROM devices_outage WHERE ended_at > %(start)s AND began_at < %(at)s
+SELECT began_at, ended_at, NULL, '', true
+FROM devices_outage WHERE ended_at > %(start)s AND began_at < %(at)s
+UNION ALL
+SELECT unread.began_at, unread.ended_at, NULL, substring(s.address FROM '://(.*)'),
+       %(fleet)s::bigint IS NOT NULL AND s.relay_host = ''
+FROM devices_source s, LATERAL (
+    SELECT began_at, ended_at FROM devices_sourceoutage o
+    WHERE o.source_id = s.id AND o.ended_at > %(start)s AND o.began_at < %(at)s
+    UNION ALL
+    SELECT s.swept_at, NULL WHERE s.swept_at < %(at)s - %(silent)s
+) AS unread WHERE {{sources}}
 ORDER BY at
 """
+OF_FLEET: Final = {
+    "whose": "fleet_id = %(fleet)s",
+    "sources": "s.id IN (SELECT source_id FROM devices_mirroredfleet WHERE fleet_id = %(fleet)s)",
+}
+OF_ORGANIZATIONS: Final = {
+    "whose": "fleet_id IS NULL AND organization_id = ANY(%(owners)s)",
+    "sources": "s.organization_id = ANY(%(owners)s)",
+}
+
+
+class Outage(NamedTuple):
+    """An outage of ours, or of the source with this host; `ends` None: it lasts. `whole`: of all devices."""
+
+    begins: datetime
+    ends: datetime | None
+    host: str = ""
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -85,6 +115,13 @@ class Area:
 
 
 @dataclass(frozen=True)
+class Unobserved(Mark):
+    """A time for which nothing is known: of all devices (`whole`), or of those of a source."""
+
+    whole: bool = True
+
+
+@dataclass(frozen=True)
 class OverTime:
     """The picture; it has no columns if nothing was counted yet. `words` sums it up in a sentence."""
 
@@ -92,7 +129,7 @@ class OverTime:
     columns: tuple[Column, ...]
     areas: tuple[Area, ...]
     marks: tuple[Mark, ...]
-    silences: tuple[Mark, ...]
+    outages: tuple[Unobserved, ...]
     words: str
 
     @property
@@ -144,14 +181,14 @@ def over_time(
     end = newest + rollups.EVERY
     scale, step = Scale(end - period.length, end, at.at), STEPS[period.name][0]
     moments = [*_every(step, scale.start, newest), newest]
-    counted, silences = _read(organizations, fleet, moments, at)
+    counted, outages = _read(organizations, fleet, moments, at)
     columns = tuple(_columns(moments, counted, scale))
     return OverTime(
         range=period,
         columns=columns,
         areas=tuple(_areas(moments, columns, scale)),
         marks=tuple(marks_of(period, scale)),
-        silences=tuple(_silences(silences, scale)),
+        outages=tuple(_unobserved(outage, scale) for outage in outages),
         words=_summary(columns),
     )
 
@@ -162,26 +199,23 @@ def _every(step: timedelta, start: datetime, until: datetime) -> list[datetime]:
 
 def _read(
     organizations: Sequence[Organization], fleet: Fleet | None, moments: Sequence[datetime], at: Moment
-) -> tuple[dict[datetime, dict[str, int]], list[tuple[datetime, datetime | None]]]:
-    """The counts by status at each of these moments that was counted, and the outages of ours in between.
-
-    An outage is its start and its end, None while it lasts.
-    """
-    whose = "fleet_id = %(fleet)s" if fleet else "fleet_id IS NULL AND organization_id = ANY(%(owners)s)"
+) -> tuple[dict[datetime, dict[str, int]], list[Outage]]:
+    """The counts by status at each of these moments that was counted, and the outages in between."""
     params: dict[str, Any] = {
         "fleet": fleet and fleet.pk,
         "owners": [organization.pk for organization in organizations],
         "moments": moments,
         "start": moments[0],
         "at": at.at,
+        "silent": SILENT,
     }
     with connection.cursor() as cursor:
-        cursor.execute(READ.format(whose=whose), params)
+        cursor.execute(READ.format(**(OF_FLEET if fleet else OF_ORGANIZATIONS)), params)
         rows = cursor.fetchall()
-    counted = {hour: dict(zip(Status.values, counts, strict=True)) for hour, until, counts in rows if counts}
-    silences = [(start, until) for start, until, counts in rows if not counts]
-    silence = at.announced
-    return counted, [*silences, (silence.start, None)] if silence and silence.end is None else silences
+    counted = {hour: dict(zip(Status.values, counts, strict=True)) for hour, _, counts, *_ in rows if counts}
+    outages = [Outage(start, until, host, whole) for start, until, counts, host, whole in rows if not counts]
+    ours = at.announced
+    return counted, [*outages, Outage(ours.start, None)] if ours and ours.end is None else outages
 
 
 def _columns(
@@ -245,12 +279,11 @@ def _units(scale: Scale, moment: datetime) -> float:
     return round(WIDTH * ((moment - scale.start) / (scale.end - scale.start)), 1)
 
 
-def _silences(silences: Iterable[tuple[datetime, datetime | None]], scale: Scale) -> Iterable[Mark]:
-    for begins, ends in silences:
-        start = max(begins, scale.start)
-        yield Mark(
-            scale.x(start), span_words("Not observed", begins, ends, scale.at), scale.width(start, ends)
-        )
+def _unobserved(outage: Outage, scale: Scale) -> Unobserved:
+    start = max(outage.begins, scale.start)
+    what = "Not observed" if outage.whole else f"Devices of {outage.host} not observed"
+    said = span_words(what, outage.begins, outage.ends, scale.at)
+    return Unobserved(scale.x(start), said, scale.width(start, outage.ends), outage.whole)
 
 
 def _summary(columns: Sequence[Column]) -> str:

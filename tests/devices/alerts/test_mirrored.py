@@ -145,7 +145,7 @@ def test_a_relayed_device_is_observed_whether_its_source_is_read_or_not(fleet: F
     (device,) = make_devices(fleet)
     make_rule(fleet)
     connectivity.record_heartbeats([device.pk], T0)
-    lost_at = Device.objects.get(pk=device.pk).poll.lost_at  # type: ignore[attr-defined]
+    lost_at = Device.objects.get(pk=device.pk).poll.lost_at
     lost = int((lost_at - T0).total_seconds())
     rounds(range(lost + 1, lost + 130, 10))
     assert states() == ["firing"]

@@ -17,10 +17,11 @@ from devices import clock, connectivity
 from devices.clock import Moment
 from devices.connectivity import outages
 from devices.history import rollups
-from devices.models import FleetTally
+from devices.models import FleetTally, SourceOutage
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from tests.factories import T0, make_device, make_fleet
+from tests.mirrors import mirror
 from tests.pages import html_of, refresh, text_of
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +104,49 @@ def test_a_time_without_us_is_hatched(fleet: Fleet, month: Moment) -> None:
     for at in (NOW - 5 * HOUR, NOW - 4 * HOUR):
         outages.record_liveness(at)
     shown = over_time([], RANGES["24h"], clock.moment(NOW), fleet)
-    assert [mark.words.split(",")[0].split(" since")[0] for mark in shown.silences] == ["Not observed"] * 2
+    assert [mark.words.split(",")[0].split(" since")[0] for mark in shown.outages] == ["Not observed"] * 2
+    assert all(mark.whole for mark in shown.outages)
+
+
+def said(organizations: list[Organization], fleet: Fleet | None = None) -> list[tuple[str, bool]]:
+    """What is said of each time that was not observed at NOW, and whether of all devices."""
+    shown = over_time(organizations, RANGES["24h"], clock.moment(NOW), fleet)
+    return [(mark.words.replace("\u00a0", " "), mark.whole) for mark in shown.outages]
+
+
+def test_a_time_in_which_a_source_was_not_read_is_hatched_for_its_devices(
+    fleet: Fleet, month: Moment
+) -> None:
+    source = mirror(make_device(fleet), swept_at=NOW - 4 * MINUTE)
+    SourceOutage.objects.create(source=source, began_at=NOW - 5 * HOUR, ended_at=NOW - 4 * HOUR)
+    over, lasting = "7:20:00 to 08:20:00 (1 h)", "since 12:16:00"
+    assert said([], fleet) == [(f"Not observed, 0{over}", True), (f"Not observed {lasting}", True)]
+    assert said([fleet.organization]) == [
+        (f"Devices of api.example not observed, 0{over}", False),
+        (f"Devices of api.example not observed {lasting}", False),
+    ]
+    assert said([], make_fleet(fleet.organization)) == []
+    assert said([make_fleet().organization]) == []
+
+
+def test_of_a_fleet_with_a_relay_only_some_devices_were_not_observed(fleet: Fleet, month: Moment) -> None:
+    mirror(
+        make_device(fleet), swept_at=NOW - HOUR, relay_host="api.devices.example", relay_to="http://api:80"
+    )
+    assert [whole for _, whole in said([], fleet)] == [False]
+
+
+def test_both_pages_hatch_what_was_not_observed(reader: Client, fleet: Fleet) -> None:
+    now = clock.now()
+    mirror(make_device(fleet), swept_at=now - HOUR)
+    for whose in (fleet, fleet.organization):
+        counted(whose, rollups.floor(now), online=1)
+    for path, height in (("/", 14), ("/fleets/kiosks/", 112)):
+        page = html_of(reader.get(path))
+        hatched = re.search(r'<rect class="hatched" x="[^"]+" width="[^"]+" y="0" height="(\d+)"/>', page)
+        assert hatched
+        assert int(hatched[1]) == height
+        assert "not observed" in text_of(reader.get(path))
 
 
 def test_both_pages_show_it_with_a_table_that_keys_can_reach(reader: Client, fleet: Fleet) -> None:
