@@ -10,8 +10,8 @@ from django.core import signing
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 
-from devices.alerts import rendering
 from devices.alerts.refusals import Invalid
+from devices.alerts.text import whole
 from devices.alerts.transports import email
 from devices.alerts.transports.envelope import Result
 from devices.models import AlertTarget
@@ -38,7 +38,7 @@ def send_link(*, target: AlertTarget, actor: Actor) -> Result:
     if not settings.EMAIL_HOST:
         raise Invalid("target", email.NO_MAIL)
     address = target.configuration["address"]
-    link = rendering.whole(f"{PATH}{signing.dumps([str(target.uuid), address], salt=SALT)}/")
+    link = whole(f"{PATH}{signing.dumps([str(target.uuid), address], salt=SALT)}/")
     body = (
         f"{actor.get_username()} wants alerts of {target.organization} to be sent to this address. If you"
         f" agree, open this link and confirm:\n\n{link}\n\nThe link works for 7 days. If you do not agree,"

@@ -28,6 +28,7 @@ class Known:
     rank: int
     at: datetime
     delivered: bool = True  # or on its way; not where it was refused or given up
+    digest: bool = False  # it was part of one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,12 +88,17 @@ def _send_next(mine: Lane, send: Send, now: Callable[[], datetime]) -> bool:
     if pace.sends_from > at:
         _put_off(target, pace.sends_from)
         return False
-    batch = due if pace.bundles else due[:1]
+    batch = due if pace.bundles else _one_mail(due)
     lane.keep(mine, at)
     took = partial(_took, mine, batch)
     envelope = Envelope(target, batch, at, fresh=_is_fresh(batch[-1]), took=took)
     _record(mine, batch, _attempt(send, envelope), now())
     return True
+
+
+def _one_mail(due: Sequence[AlertMessage]) -> Sequence[AlertMessage]:
+    """The oldest of these, with the others of its digest."""
+    return [message for message in due if message.digest] if due[0].digest else due[:1]
 
 
 def _post_again(mine: Lane, target: AlertTarget, send: Send, at: datetime) -> bool:

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from devices import clock
-from devices.alerts import hours, looking
+from devices.alerts import digests, hours, looking
 from devices.alerts.hours import Hours
 from devices.models import AlertRule, AlertTarget, Follow, QuietHours, SavedView, Severity
 from fleets.access import roles
@@ -35,45 +35,72 @@ def keep_quiet(
 
 
 @transaction.atomic
-def want_email(*, actor: Person, organization: Organization, email: bool) -> None:
+def want_email(*, actor: Person, organization: Organization, email: bool, at: datetime | None = None) -> None:
     """Send this person mail of the organization's alerts, or none but what they follow.
 
     Raises PermissionDenied.
     """
     roles.require(actor, Role.OBSERVER, organization)
-    write(actor.pk, organization, email=None if email else False)
+    write(actor.pk, organization, email=None if email else False, at=at or clock.now())
 
 
 @transaction.atomic
-def follow(*, actor: Person, organization: Organization, rule: AlertRule, email: bool | None) -> None:
+def follow(
+    *,
+    actor: Person,
+    organization: Organization,
+    rule: AlertRule,
+    email: bool | None,
+    daily_at: int | None = None,
+    at: datetime | None = None,
+) -> None:
     """Send this person mail of a rule in any case, or never; None: where a step of it names their role.
 
-    Raises PermissionDenied, also for a rule of another organization.
+    `daily_at`: in their digest, at this hour of their clocks; None: as it happens. Raises PermissionDenied,
+    also for a rule of another organization.
     """
     roles.require(actor, Role.OBSERVER, organization)
     if rule.organization_id != organization.pk:
         raise PermissionDenied("This rule belongs to another organization.")
-    write(actor.pk, organization, rule=rule, email=email)
+    write(actor.pk, organization, rule=rule, email=email, daily_at=daily_at, at=at or clock.now())
 
 
 @transaction.atomic
-def follow_severity(*, actor: Person, organization: Organization, severity: str) -> None:
+def follow_severity(
+    *,
+    actor: Person,
+    organization: Organization,
+    severity: str,
+    daily_at: int | None = None,
+    at: datetime | None = None,
+) -> None:
     """Send this person mail of all rules of this severity or a higher one; "": of none for that reason.
 
-    Raises PermissionDenied.
+    `daily_at`: in their digest, at this hour of their clocks; None: as it happens. Raises PermissionDenied.
     """
     roles.require(actor, Role.OBSERVER, organization)
     mine = Follow.objects.filter(person_id=actor.pk, organization=organization, rule=None, view=None)
     mine.exclude(severity="").delete()
+    at = at or clock.now()
+    digests.reconsider(actor.pk, organization.pk, at)
     if severity:
-        write(actor.pk, organization, severity=Severity(severity), email=True)
+        wanted = Severity(severity)
+        write(actor.pk, organization, severity=wanted, email=True, daily_at=daily_at, at=at)
 
 
 @transaction.atomic
-def follow_views(*, actor: Person, organization: Organization, views: Collection[SavedView]) -> None:
+def follow_views(
+    *,
+    actor: Person,
+    organization: Organization,
+    views: Collection[SavedView],
+    daily_at: int | None = None,
+    at: datetime | None = None,
+) -> None:
     """Send this person mail of incidents with a device that one of these views lists; of no other view.
 
-    Raises PermissionDenied, also for a view that they do not see.
+    `daily_at`: in their digest, at this hour of their clocks; None: as it happens. Raises PermissionDenied,
+    also for a view that they do not see.
     """
     roles.require(actor, Role.OBSERVER, organization)
     seen = SavedView.objects.visible_to(actor, [organization]).filter(pk__in=[view.pk for view in views])
@@ -81,8 +108,10 @@ def follow_views(*, actor: Person, organization: Organization, views: Collection
         raise PermissionDenied("This view is somebody else's.")
     mine = Follow.objects.filter(person_id=actor.pk, organization=organization, view__isnull=False)
     mine.exclude(view__in=views).delete()
+    at = at or clock.now()
+    digests.reconsider(actor.pk, organization.pk, at)
     for view in views:
-        write(actor.pk, organization, view=view, email=True)
+        write(actor.pk, organization, view=view, email=True, daily_at=daily_at, at=at)
 
 
 def write(
@@ -90,19 +119,26 @@ def write(
     organization: Organization,
     *,
     email: bool | None,
+    at: datetime,
     rule: AlertRule | None = None,
     view: SavedView | None = None,
     severity: str = "",
+    daily_at: int | None = None,
 ) -> None:
     """Write that a person, by primary key, wants this mail, or not; None: that they say nothing of it.
 
-    What kept their own address from being sent to is forgotten, so that it is tried again.
+    `daily_at`: in their digest, at this hour of their clocks; None: as it happens. What kept their own
+    address from being sent to is forgotten, so that it is tried again.
     """
     about: dict[str, Any] = {"organization": organization, "rule": rule, "view": view, "severity": severity}
     if email is None:
         Follow.objects.filter(person_id=person, **about).delete()
     else:
-        Follow.objects.update_or_create(person_id=person, **about, defaults={"email": email})
+        values: dict[str, Any] = {"email": email, "digest": Follow.Digest.NONE}
+        if daily_at is not None:
+            values |= {"digest": Follow.Digest.DAILY, "digest_hour": daily_at}
+        Follow.objects.update_or_create(person_id=person, **about, defaults=values)
+    digests.reconsider(person, organization.pk, at)
     own = AlertTarget.objects.filter(organization=organization, person_id=person)
     own.filter(state=AlertTarget.State.PAUSED).update(state=AlertTarget.State.NEW, refused_in_row=0)
 

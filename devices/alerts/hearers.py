@@ -17,14 +17,16 @@ class Hearers:
     """The names of people with a confirmed address, in order.
 
     `always`: who is mailed of each incident of the rule, by a step or as they follow it or its severity;
-    `by_view`: who is mailed only of those with a device in a saved view that they follow.
+    `daily`: who is mailed of each once a day; `by_view`: who is mailed only of those with a device in a saved
+    view that they follow.
     """
 
-    always: tuple[str, ...]
-    by_view: tuple[str, ...]
+    always: tuple[str, ...] = ()
+    daily: tuple[str, ...] = ()
+    by_view: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.always or self.by_view)
+        return bool(self.always or self.daily or self.by_view)
 
 
 def hearers(rules: Collection[AlertRule], steps: Sequence[AlertStep]) -> dict[int, Hearers]:
@@ -48,10 +50,12 @@ def _wishes(organizations: Collection[int]) -> Mapping[int, Wishes]:
 
 
 def _of(rule: AlertRule, people: Sequence[tuple[Membership, Wishes]], steps: Sequence[AlertStep]) -> Hearers:
-    always, by_view = list[str](), list[str]()
+    always, daily, by_view = list[str](), list[str](), list[str]()
     for one, wishes in people:
-        if told_after(rule, wishes.of(rule), Role(one.role), steps):
+        if told_after(rule, wishes, Role(one.role), steps):
             always.append(one.user.get_username())
+        elif wishes.daily_at(rule) is not None:
+            daily.append(one.user.get_username())
         elif wishes.by_view(rule):
             by_view.append(one.user.get_username())
-    return Hearers(tuple(always), tuple(by_view))
+    return Hearers(tuple(always), tuple(daily), tuple(by_view))

@@ -36,6 +36,7 @@ Reason = Held.Reason
 
 STORM: Final = 20  # first messages to a target
 STORM_SPAN: Final = timedelta(minutes=10)
+UNKNOWN: Final = timedelta(seconds=10)  # until another look where nobody knows how long a hold lasts
 BEHIND: Final = timedelta(seconds=60)  # the teller may be; beyond that nothing is told
 # What a silent VPN server may be the cause of, beside that its devices are lost.
 FOLLOWS: Final = ("vpn", "never", "changes")
@@ -80,15 +81,21 @@ class Holds:
         """What holds a message about this incident to this target, which these rules name; None: nothing."""
         asked = (
             self._outage(),
-            self._source(incident),
-            self._maintenance(incident),
-            self._mute(incident, target, rules),
-            self._parent(incident, target),
+            self.of_devices(incident, target, rules),
             self._hours(rules),
             self._quiet(incident, target),
-            self._paused(target),
+            self.paused(target),
         )
         return next((hold for hold in asked if hold), None)
+
+    def of_devices(self, incident: Incident, target: AlertTarget, rules: Sequence[AlertRule]) -> Hold | None:
+        """What holds it by its devices and rules: a silent source, maintenance, a mute, another incident."""
+        return (
+            self._source(incident)
+            or self._maintenance(incident)
+            or self._mute(incident, target, rules)
+            or self._parent(incident, target)
+        )
 
     def storm(self, target: AlertTarget) -> Hold | None:
         """Whether the target had as many first messages within ten minutes as it can take."""
@@ -166,7 +173,8 @@ class Holds:
             return None
         return Hold(Reason.QUIET, weekly.next_change(self.at.at))
 
-    def _paused(self, target: AlertTarget) -> Hold | None:
+    def paused(self, target: AlertTarget) -> Hold | None:
+        """Whether the target takes no messages."""
         paused = not target.enabled or target.state == AlertTarget.State.PAUSED
         return Hold(Reason.PAUSED) if paused else None
 
@@ -278,7 +286,7 @@ def _muted(mute: Mute, organization: Organization, at: Moment) -> Collection[int
 def _firsts(targets: Collection[AlertTarget], at: datetime) -> dict[int, list[datetime]]:
     found: dict[int, list[datetime]] = defaultdict(list)
     sent = AlertMessage.objects.filter(
-        target__in=targets, kind=AlertMessage.Kind.FIRST, created_at__gt=at - STORM_SPAN
+        target__in=targets, kind=AlertMessage.Kind.FIRST, digest=False, created_at__gt=at - STORM_SPAN
     )
     for target, created_at in sent.order_by("created_at").values_list("target", "created_at"):
         found[target].append(created_at)

@@ -11,9 +11,10 @@ from django.db.models import Q
 
 from devices.alerts import handing, holds
 from devices.alerts.decision import APART
+from devices.alerts.own_steps import TellingStep
 from devices.alerts.telling_cases import cases_of, steps_of
 from devices.clock import Moment
-from devices.models import AlertMessage, AlertStep, AlertTarget, Held, Incident
+from devices.models import AlertMessage, AlertTarget, Held, Incident
 
 STORM: Final = Held.Reason.STORM
 
@@ -79,7 +80,7 @@ def _missed(incidents: Collection[Incident], at: Moment) -> Counter[AlertTarget]
     return number
 
 
-def _came(step: AlertStep, incident: Incident) -> bool:
+def _came(step: TellingStep, incident: Incident) -> bool:
     """Whether an incident that is over lasted until this step."""
     lasted = (incident.resolved_at or incident.opened_at) - incident.opened_at
     return timedelta(seconds=step.after) <= lasted

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q
 
+from devices.alerts.digests import Daily, zone_of
 from devices.alerts.wishes import Wishes
 from devices.models import AlertRule, AlertStep, AlertTarget, Follow, Mute, QuietHours
 from fleets.models import Membership, Role
@@ -19,7 +21,21 @@ from fleets.models import Membership, Role
 OWN = Q(kind=AlertTarget.Kind.EMAIL, person__isnull=False)
 
 
-def own_steps(rules: Collection[AlertRule], steps: Sequence[AlertStep], at: datetime) -> Iterator[AlertStep]:
+@dataclass(frozen=True)
+class TellingStep:
+    """That a target is told of a rule, by primary key, so many seconds after an incident opened: by a step of
+    it, or as a person follows it. `daily`: in which digest; None: as it happens.
+    """
+
+    rule_id: int
+    target: AlertTarget
+    after: int = 0
+    daily: Daily | None = None
+
+
+def own_steps(
+    rules: Collection[AlertRule], steps: Sequence[AlertStep], at: datetime
+) -> Iterator[TellingStep]:
     """The steps, none of which is saved, by which people are told of these rules at their own addresses.
 
     `steps`: those that the rules have. The targets are created where they are missing.
@@ -34,28 +50,28 @@ def own_steps(rules: Collection[AlertRule], steps: Sequence[AlertStep], at: date
         wishes = Wishes(follows[key])
         for rule in rules:
             if rule.organization_id == one.organization_id:
-                for after in told_after(rule, wishes.of(rule), Role(one.role), steps):
-                    yield AlertStep(rule=rule, target=targets[key], after=after)
+                hour = wishes.daily_at(rule)
+                if hour is not None:
+                    yield TellingStep(rule.pk, targets[key], daily=Daily(hour, zone_of(one.user)))
+                for after in told_after(rule, wishes, Role(one.role), steps):
+                    yield TellingStep(rule.pk, targets[key], after)
 
 
-def told_after(
-    rule: AlertRule,
-    wish: bool | None,  # noqa: FBT001
-    role: Role,
-    steps: Sequence[AlertStep],
-) -> set[int]:
-    """After how many seconds each a person with this role is told of a rule, by `steps` or as they wish."""
-    if wish is False:
-        return set()
-    by_role = {
-        step.after
-        for step in steps
-        if step.rule_id == rule.pk
-        and step.target.kind == AlertTarget.Kind.ROLE
-        and step.target.enabled
-        and role.includes(Role(step.target.role))
-    }
-    return by_role | {0} if wish else by_role
+def told_after(rule: AlertRule, wishes: Wishes, role: Role, steps: Sequence[AlertStep]) -> set[int]:
+    """After how many seconds each a person with this role is told of a rule as it happens."""
+    found = set[int]()
+    if wishes.of(rule) and wishes.daily_at(rule) is None:
+        found.add(0)
+    if wishes.hear_by_role(rule):
+        found |= {
+            step.after
+            for step in steps
+            if step.rule_id == rule.pk
+            and step.target.kind == AlertTarget.Kind.ROLE
+            and step.target.enabled
+            and role.includes(Role(step.target.role))
+        }
+    return found
 
 
 def told_alone(organization: int) -> set[int]:

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.template.loader import render_to_string
 from django.utils import timezone
 
 from devices.alerts import own_words
+from devices.alerts.text import Text, whole
 from devices.models import AlertMessage, Severity
 from devices.rules.vocabulary import Status
 from devices.words import clock, counted, duration, thousands
 
 Kind = AlertMessage.Kind
 Snapshot = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Text:
-    """A message in words: one line, paragraphs of plain sentences, devices, and where to read on.
-
-    `url` and `runbook` are whole addresses; `severity` is one of Severity.
-    """
-
-    subject: str
-    paragraphs: Sequence[str]
-    devices: Sequence[str]
-    url: str
-    severity: str
-    over: bool = False
-    runbook: str = ""
-
-    @property
-    def plain(self) -> str:
-        """All of it, as plain text."""
-        parts = [*self.paragraphs]
-        if self.devices:
-            parts.append("\n".join(f"- {device}" for device in self.devices))
-        parts.append(self.url)
-        return "\n\n".join(parts)
-
-    @property
-    def brief(self) -> str:
-        """Its sentences without the list of devices, for a chat."""
-        return "\n".join(self.paragraphs)
-
-    def html(self, **more: Any) -> str:
-        """All of it, as a page for mail programs. `more`: what only a mail says, as its template names it."""
-        return render_to_string("alerts/email/message.html", {"text": self, **more})
 
 
 def rendered(message: AlertMessage, *, fresh: bool = False, zone: tzinfo | None = None) -> Text:
@@ -89,11 +54,6 @@ def bundled(messages: Sequence[AlertMessage], *, zone: tzinfo | None = None) -> 
         severity=worst,
         over=all(text.over for text in texts),
     )
-
-
-def whole(path: str) -> str:
-    """The address of a page of this site."""
-    return f"{settings.SITE_ADDRESS}{path}"
 
 
 def _about_incident(message: AlertMessage, *, fresh: bool) -> Text:
@@ -145,8 +105,13 @@ def _values(message: AlertMessage, own: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def summary_of(message: AlertMessage) -> str:
+    """What befell the devices of its incident, in the words of its rule where it has some of its own."""
+    return _own(message, "subject") or str(message.snapshot["summary"])
+
+
 def _subject(message: AlertMessage, snapshot: Snapshot, *, fresh: bool) -> str:
-    summary = _own(message, "subject") or snapshot["summary"]
+    summary = summary_of(message)
     if message.kind == Kind.RESOLVED:
         opened, resolved = _time(snapshot["opened_at"]), _time(snapshot["resolved_at"])
         if fresh:

@@ -14,9 +14,11 @@ from typing import Final
 
 from django.db.models import Q
 
-from devices.alerts import acknowledging, handing, holds, notices, snapshot, told
+from devices.alerts import acknowledging, digests, handing, holds, notices, snapshot, told
 from devices.alerts.decision import Known, decide
-from devices.alerts.holds import Hold, Holds
+from devices.alerts.digests import Daily
+from devices.alerts.holds import UNKNOWN, Hold, Holds
+from devices.alerts.own_steps import TellingStep
 from devices.alerts.snapshot import Seen
 from devices.alerts.telling_cases import (
     Case,
@@ -36,7 +38,6 @@ from devices.models import AlertMessage, AlertRule, AlertTarget, Held, Incident
 
 Kind = AlertMessage.Kind
 OWN_LISTS: Final = (AlertTarget.Kind.PAGERDUTY, AlertTarget.Kind.ALERTMANAGER)
-UNKNOWN: Final = timedelta(seconds=10)  # until another look where nobody knows how long a hold lasts
 
 
 def tell(incidents: Iterable[Incident], at: Moment) -> None:
@@ -60,14 +61,14 @@ def _tell(incidents: Sequence[Incident], at: Moment) -> None:
     known, numbers = known_of(incidents)
     by_view = view_steps(cases, at)
     targets = targets_of([*steps, *chain(*by_view.values())], known)
-    round_ = _Round(at, holds.read(incidents, targets.values(), at), known, numbers)
     kept = holds.held_back(incidents)
+    round_ = _Round(at, holds.read(incidents, targets.values(), at), known, numbers, kept)
     for case in cases:
         mine = [step for step in steps if step.rule_id in {rule.pk for rule in case.rules}]
         mine += by_view.get(case.incident.pk, [])
-        for target in targets_of_case(case, mine, targets, known, at):
-            round_.look(case, target, case.naming(target, mine), kept)
-    round_.write(kept)
+        for target in targets_of_case(case, mine, targets, known, kept, at):
+            round_.look(case, target, mine)
+    round_.write()
     for case in cases:
         case.incident.look_at = min((moment for moment in case.again_at if moment > at.at), default=None)
     Incident.objects.bulk_update(incidents, ["look_at"])
@@ -82,6 +83,11 @@ class _ToTell:
     rules: Sequence[AlertRule]
     kind: Kind
     reason: str
+    daily: Daily | None  # in which digest; None: by itself
+
+    @property
+    def pair(self) -> Pair:
+        return self.case.incident.pk, self.target.pk
 
 
 @dataclass
@@ -92,46 +98,55 @@ class _Round:
     holds: Holds
     known: Mapping[Pair, Known]
     numbers: dict[Pair, int]
+    kept: Mapping[Pair, Held]  # what was held until now
     to_tell: list[_ToTell] = field(default_factory=list)
     held: dict[Pair, tuple[Case, AlertTarget, Hold]] = field(default_factory=dict)
     silent: set[Pair] = field(default_factory=set)  # nothing holds them, or nothing is to be told
 
-    def look(
-        self,
-        case: Case,
-        target: AlertTarget,
-        rules: Sequence[AlertRule],
-        kept: Mapping[Pair, Held],
-    ) -> None:
-        """Decide about one incident and one target."""
-        pair = (case.incident.pk, target.pk)
-        known = self.known.get(pair)
-        decision = decide(known, now_of(case, rules), self.at.at)
+    def look(self, case: Case, target: AlertTarget, steps: Sequence[TellingStep]) -> None:
+        """Decide about one incident and one target, which some of these steps may name."""
+        pair, rules = (case.incident.pk, target.pk), case.naming(target, steps)
+        known, kept = self.known.get(pair), self.kept.get(pair)
+        daily, now = case.daily(target, steps, known, self.at.at), now_of(case, rules)
+        decision = decide(known, now, self.at.at)
+        if daily:
+            decision = digests.decided(decision, known, now, kept)
         if decision.again_at:
             case.again_at.append(decision.again_at)
         if decision.kind is None:
             if not (known is None and case.over):  # else it stays marked with what held it
                 self.silent.add(pair)
             return
-        hold = self._hold(case, target, rules, decision.kind, kept.get(pair))
-        if hold:
-            self.held[pair] = (case, target, hold)
-            case.again_at.append(hold.until or self.at.at + UNKNOWN)
-            return
-        self.silent.add(pair)
-        self.to_tell.append(_ToTell(case, target, rules, decision.kind, decision.reason))
-        if decision.kind == Kind.FIRST:
-            self.holds.firsts[target.pk].append(self.at.at)
+        one = _ToTell(case, target, rules, decision.kind, decision.reason, daily)
+        if hold := self._hold(one, kept):
+            self._keep(one, hold)
+        else:
+            self._tell(one)
 
-    def _hold(
-        self, case: Case, target: AlertTarget, rules: Sequence[AlertRule], kind: Kind, kept: Held | None
-    ) -> Hold | None:
-        hold = self.holds.of(case.incident, target, rules)
-        if hold is None and kind == Kind.FIRST:
-            hold = _after_maintenance(case, kept, rules, self.at.at) or self.holds.storm(target)
+    def _tell(self, one: _ToTell) -> None:
+        self.to_tell.append(one)
+        if one.daily and not one.case.over:  # the next digest says how it is then
+            self._keep(one, digests.next_digest(self.holds, one.target, one.daily))
+            return
+        self.silent.add(one.pair)
+        if one.kind == Kind.FIRST and not one.daily:
+            self.holds.firsts[one.target.pk].append(self.at.at)
+
+    def _keep(self, one: _ToTell, hold: Hold) -> None:
+        self.held[one.pair] = (one.case, one.target, hold)
+        one.case.again_at.append(hold.until or self.at.at + UNKNOWN)
+
+    def _hold(self, one: _ToTell, kept: Held | None) -> Hold | None:
+        incident = one.case.incident
+        if one.daily:
+            lasting = None if one.case.over else self.holds.of_devices(incident, one.target, one.rules)
+            return lasting or digests.until_digest(self.holds, one.target, one.daily, kept)
+        hold = self.holds.of(incident, one.target, one.rules)
+        if hold is None and one.kind == Kind.FIRST:
+            hold = _after_maintenance(one.case, kept, one.rules, self.at.at) or self.holds.storm(one.target)
         return hold
 
-    def write(self, kept: Mapping[Pair, Held]) -> None:
+    def write(self) -> None:
         """Write them, and hand the messages over."""
         folds = _folds(self.to_tell)
         alone = [one for one in self.to_tell if one not in folds]
@@ -139,7 +154,7 @@ class _Round:
         messages = [self._message(one, seen[one.case.incident.pk], folds) for one in alone]
         AlertMessage.objects.bulk_create(messages)
         told.resolve([(one.case.incident, one.target) for one in folds], self.at.at)
-        gone = [held.pk for pair, held in kept.items() if pair in self.silent]
+        gone = [held.pk for pair, held in self.kept.items() if self._is_gone(pair, held)]
         Held.objects.filter(pk__in=gone).delete()
         Held.objects.bulk_create(
             [_held(case, target, hold, self.at.at) for case, target, hold in self.held.values()],
@@ -152,17 +167,20 @@ class _Round:
         )
         handing.hand_over([*messages, *of_storm], self.at.at)
 
+    def _is_gone(self, pair: Pair, held: Held) -> bool:
+        """Whether nothing holds it any more; so if nobody follows it once a day now."""
+        return pair in self.silent or (digests.waits(held) and pair not in self.held)
+
     def _message(self, one: _ToTell, seen: Seen, folds: Mapping[_ToTell, _ToTell]) -> AlertMessage:
         case, incident = one.case, one.case.incident
-        pair = (incident.pk, one.target.pk)
-        self.numbers[pair] = number = self.numbers.get(pair, 0) + 1
+        self.numbers[one.pair] = number = self.numbers.get(one.pair, 0) + 1
         taken = snapshot.taken(
             incident,
             seen,
             self.at,
             reason=one.reason,
             rules=one.rules or case.rules,
-            known=self.known.get(pair),
+            known=self.known.get(one.pair),
             acknowledged=case.ended or acknowledged(incident),
         )
         over = [snapshot.over(other.case.incident) for other, first in folds.items() if first is one]
@@ -176,15 +194,17 @@ class _Round:
             as_of=self.at.at,
             created_at=self.at.at,
             next_at=self.at.at,
+            digest=one.daily is not None,
         )
 
 
 def _folds(to_tell: Sequence[_ToTell]) -> dict[_ToTell, _ToTell]:
     """The ends of incidents that are told within the first message about another one of their devices.
 
-    Not to a target that keeps its own list of incidents: it must be told the end of each.
+    Not to a target that keeps its own list of incidents: it must be told the end of each. So is a digest.
     """
-    ends = [one for one in to_tell if one.kind == Kind.RESOLVED and one.target.kind not in OWN_LISTS]
+    over = [one for one in to_tell if one.kind == Kind.RESOLVED and not one.daily]
+    ends = [one for one in over if one.target.kind not in OWN_LISTS]
     firsts = [one for one in to_tell if one.kind == Kind.FIRST]
     pairs = [(end, first) for end in ends for first in firsts if end.target.pk == first.target.pk]
     if not pairs:

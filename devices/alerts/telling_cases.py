@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from django.db.models import Max
 
-from devices.alerts import acknowledging, holds, told
+from devices.alerts import acknowledging, digests, holds, told
 from devices.alerts.decision import Known, Now, grown
-from devices.alerts.own_steps import own_steps
+from devices.alerts.digests import Daily
+from devices.alerts.own_steps import TellingStep, own_steps
 from devices.clock import Moment
-from devices.models import AlertMessage, AlertRule, AlertStep, AlertTarget, Incident, Told
+from devices.models import AlertMessage, AlertRule, AlertStep, AlertTarget, Held, Incident, Told
 from devices.models import IncidentMember as Member
 
 FAILED: Final = (AlertMessage.Outcome.REFUSED, AlertMessage.Outcome.DEAD)
@@ -35,10 +36,27 @@ class Case:
     def over(self) -> bool:
         return self.incident.state == Incident.State.RESOLVED
 
-    def naming(self, target: AlertTarget, steps: Collection[AlertStep]) -> list[AlertRule]:
+    def naming(self, target: AlertTarget, steps: Collection[TellingStep]) -> list[AlertRule]:
         """The rules of which a step tells this target."""
-        named = {step.rule_id for step in steps if step.target_id == target.pk}
+        named = {step.rule_id for step in steps if step.target == target}
         return [rule for rule in self.rules if rule.pk in named]
+
+    def daily(
+        self, target: AlertTarget, steps: Collection[TellingStep], known: Known | None, at: datetime
+    ) -> Daily | None:
+        """In which digest a target is told of it; None: as it happens, and what was told so is to its end."""
+        mine = [step for step in steps if step.target == target and self.comes_at(step) <= self.until(at)]
+        if (known is not None and not known.digest) or any(step.daily is None for step in mine):
+            return None
+        return min((step.daily for step in mine if step.daily), key=lambda one: one.hour, default=None)
+
+    def comes_at(self, step: TellingStep) -> datetime:
+        """When a step tells of it."""
+        return self.incident.opened_at + timedelta(seconds=step.after)
+
+    def until(self, at: datetime) -> datetime:
+        """When it ended, or the present moment `at`."""
+        return self.incident.resolved_at or at
 
 
 def cases_of(incidents: Sequence[Incident]) -> list[Case]:
@@ -77,11 +95,12 @@ def end_acknowledgement(case: Case, at: Moment) -> None:
         case.again_at.append(until)
 
 
-def steps_of(cases: Sequence[Case], at: datetime) -> list[AlertStep]:
-    """The steps of their rules, and those by which people are told alone, which are not saved."""
+def steps_of(cases: Sequence[Case], at: datetime) -> list[TellingStep]:
+    """The steps of their rules, and those by which people are told alone."""
     rules = {rule.pk: rule for case in cases for rule in case.rules}
-    steps = list(AlertStep.objects.filter(rule__in=rules).select_related("target"))
-    return [*steps, *own_steps(list(rules.values()), steps, at)] if rules else []
+    saved = list(AlertStep.objects.filter(rule__in=rules).select_related("target"))
+    steps = [TellingStep(step.rule_id, step.target, step.after) for step in saved]
+    return [*steps, *own_steps(list(rules.values()), saved, at)] if rules else []
 
 
 def known_of(incidents: Sequence[Incident]) -> tuple[dict[Pair, Known], dict[Pair, int]]:
@@ -99,7 +118,7 @@ def known_of(incidents: Sequence[Incident]) -> tuple[dict[Pair, Known], dict[Pai
         for one in Told.objects.filter(incident__in=incidents)
     }
     last = messages.order_by("incident_id", "target_id", "-number").distinct("incident_id", "target_id")
-    for message in last.only("incident", "target", "kind", "snapshot", "created_at", "outcome"):
+    for message in last.only("incident", "target", "kind", "snapshot", "created_at", "outcome", "digest"):
         pair = (message.incident_id or 0, message.target_id)
         members = message.snapshot["members"]["now"]
         known[pair] = Known(
@@ -108,6 +127,7 @@ def known_of(incidents: Sequence[Incident]) -> tuple[dict[Pair, Known], dict[Pai
             rank=message.snapshot["rank"],
             at=message.created_at,
             delivered=message.outcome not in FAILED or pair in accepted,
+            digest=message.digest,
         )
     return _of_the_whole(incidents, known) | known, numbers
 
@@ -118,10 +138,12 @@ def _of_the_whole(incidents: Sequence[Incident], known: Mapping[Pair, Known]) ->
     told = AlertMessage.objects.filter(incident__in={one.parted_from_id for one in parted.values()})
     last: dict[Pair, AlertMessage] = {
         (message.incident_id or 0, message.target_id): message
-        for message in told.order_by("number").only("incident", "target", "snapshot", "created_at")
+        for message in told.order_by("number").only("incident", "target", "snapshot", "created_at", "digest")
     }
     return {
-        (pk, target): Known(Told.State.FIRING, 1, message.snapshot["rank"], message.created_at)
+        (pk, target): Known(
+            Told.State.FIRING, 1, message.snapshot["rank"], message.created_at, digest=message.digest
+        )
         for pk, one in parted.items()
         for (whole, target), message in last.items()
         if whole == one.parted_from_id
@@ -133,28 +155,34 @@ def _state(message: AlertMessage, accepted: Told.State | None) -> Told.State:
     return accepted if accepted == Told.State.RESOLVED else told.state_of(message)
 
 
-def targets_of(steps: Sequence[AlertStep], known: Mapping[Pair, Known]) -> dict[int, AlertTarget]:
+def targets_of(steps: Sequence[TellingStep], known: Mapping[Pair, Known]) -> dict[int, AlertTarget]:
     """Those that steps name, and those that were told."""
-    named = {step.target_id: step.target for step in steps}
+    named = {step.target.pk: step.target for step in steps}
     others = {target for _, target in known} - named.keys()
     return named | AlertTarget.objects.in_bulk(others)
 
 
 def targets_of_case(
     case: Case,
-    steps: Sequence[AlertStep],
+    steps: Sequence[TellingStep],
     targets: Mapping[int, AlertTarget],
     known: Mapping[Pair, Known],
+    kept: Mapping[Pair, Held],
     at: Moment,
 ) -> list[AlertTarget]:
-    """Whom to look at: those that know of the incident, and those whose step has come."""
+    """Whom to look at: those that know of the incident, those whose step has come, and, once it is over,
+    those whose digest will tell of it.
+    """
     incident = case.incident
     found = {target for one, target in known if one == incident.pk}
+    if case.over:
+        waiting = {pair for pair, held in kept.items() if digests.waits(held)}
+        found |= {target for one, target in waiting if one == incident.pk}
     for step in steps:
-        comes_at = incident.opened_at + timedelta(seconds=step.after)
+        comes_at = case.comes_at(step)
         skipped = case.over or (step.after and incident.acknowledged_at is not None)
         if comes_at <= at.at and not skipped:
-            found.add(step.target_id)
+            found.add(step.target.pk)
         elif not skipped:
             case.again_at.append(comes_at)
     return [targets[pk] for pk in sorted(found) if pk in targets]

@@ -10,7 +10,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from devices.alerts import handing, rendering
+from devices.alerts import handing
+from devices.alerts.text import whole
 from devices.alerts.transports import email
 from devices.alerts.transports.envelope import Outcome
 from devices.models import AlertMessage, AlertTarget
@@ -60,7 +61,7 @@ def mail(target: AlertTarget, address: str) -> EmailMultiAlternatives:
         since=since,
     )
     met = f"The last attempt met: {target.last_error}"
-    more = f"The incidents are listed here: {rendering.whole('/incidents/')}"
+    more = f"The incidents are listed here: {whole('/incidents/')}"
     return EmailMultiAlternatives(
         subject=" ".join(f"Alerts do not reach {target.name}".split()),
         body=f"{body}\n\n{met}\n\n{more}",

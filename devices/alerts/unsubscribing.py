@@ -10,7 +10,8 @@ from typing import Final
 from django.core import signing
 from django.db import transaction
 
-from devices.alerts import follows, rendering
+from devices.alerts import follows
+from devices.alerts.text import whole
 from devices.models import AlertRule
 from fleets.models import Membership, Organization
 
@@ -30,7 +31,7 @@ class Meant:
 def link(person: int, organization: int, rules: Collection[AlertRule] = ()) -> str:
     """The address by which a person, who need not be signed in, says so."""
     said = [person, organization, sorted(rule.pk for rule in rules)]
-    return rendering.whole(f"{PATH}{signing.dumps(said, salt=SALT)}/")
+    return whole(f"{PATH}{signing.dumps(said, salt=SALT)}/")
 
 
 def read(token: str) -> Meant | None:
@@ -55,5 +56,5 @@ def unsubscribe(*, token: str, at: datetime) -> Meant | None:
     if meant is not None:
         about: Sequence[AlertRule | None] = meant.rules or [None]
         for rule in about:
-            follows.write(meant.person, meant.organization, rule=rule, email=False)
+            follows.write(meant.person, meant.organization, rule=rule, email=False, at=at)
     return meant

@@ -6,25 +6,28 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from devices.alerts import holds, views
-from devices.alerts.own_steps import OWN
+from devices.alerts.digests import Daily, zone_of
+from devices.alerts.own_steps import OWN, TellingStep
 from devices.alerts.telling_cases import Case
 from devices.alerts.wishes import Wishes
 from devices.clock import Moment
-from devices.models import AlertStep, AlertTarget, Follow
+from devices.models import AlertTarget, Follow
 
 
-def view_steps(cases: Sequence[Case], at: Moment) -> dict[int, list[AlertStep]]:
+def view_steps(cases: Sequence[Case], at: Moment) -> dict[int, list[TellingStep]]:
     """By incident: the steps, none of which is saved, by which people are told of it who follow such a view.
 
     Called once own_steps has created their targets. One query where nobody follows a view.
     """
     organizations = {case.incident.organization_id for case in cases}
-    every = Follow.objects.filter(organization__in=organizations).select_related("view", "organization")
+    every = Follow.objects.filter(organization__in=organizations).select_related(
+        "view", "organization", "person"
+    )
     if not any(follow.view_id for follow in every):
         return {}
     devices = holds.devices_of([case.incident for case in cases])
     targets = _targets(every)
-    found: dict[int, list[AlertStep]] = defaultdict(list)
+    found: dict[int, list[TellingStep]] = defaultdict(list)
     for (person, organization), follows in _by_person(every).items():
         wishes, target = Wishes(follows), targets.get((person, organization))
         mine = [case for case in cases if case.incident.organization_id == organization]
@@ -35,13 +38,15 @@ def view_steps(cases: Sequence[Case], at: Moment) -> dict[int, list[AlertStep]]:
             listed = views.listed(follow.view, follow.organization, at, among)
             for case in mine:
                 if listed & devices.get(case.incident.pk, set()):
-                    found[case.incident.pk] += _steps(case, wishes, target)
+                    found[case.incident.pk] += _steps(case, wishes, follow, target)
     return found
 
 
-def _steps(case: Case, wishes: Wishes, target: AlertTarget) -> list[AlertStep]:
+def _steps(case: Case, wishes: Wishes, follow: Follow, target: AlertTarget) -> list[TellingStep]:
+    is_daily = follow.digest == Follow.Digest.DAILY
+    daily = Daily(follow.digest_hour, zone_of(follow.person)) if is_daily else None
     rules = [rule for rule in case.rules if wishes.by_view(rule)]
-    return [AlertStep(rule=rule, target=target, after=0) for rule in rules]
+    return [TellingStep(rule.pk, target, daily=daily) for rule in rules]
 
 
 def _by_person(follows: Collection[Follow]) -> dict[tuple[int, int], list[Follow]]:

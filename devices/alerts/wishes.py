@@ -18,11 +18,17 @@ class Wishes:
     """What one person follows in one organization."""
 
     def __init__(self, follows: Iterable[Follow]) -> None:
+        follows = list(follows)
         self.rules: Mapping[int, bool] = {one.rule_id: one.email for one in follows if one.rule_id}
         self.views = {one.view_id for one in follows if one.view_id and one.email}
         self.severity = next((one.severity for one in follows if one.severity and one.email), "")
         general = (one for one in follows if not (one.rule_id or one.view_id or one.severity))
         self.nothing = any(not one.email for one in general)
+        # The hour of the digest of what is told once a day, by rule, by view, and of the severity.
+        daily = [one for one in follows if one.email and one.digest == Follow.Digest.DAILY]
+        self.daily: Mapping[int, int] = {one.rule_id: one.digest_hour for one in daily if one.rule_id}
+        self.views_daily: Mapping[int, int] = {one.view_id: one.digest_hour for one in daily if one.view_id}
+        self.severity_daily = next((one.digest_hour for one in daily if one.severity), None)
 
     def of(self, rule: AlertRule) -> bool | None:
         """Whether mail of this rule is wanted; None: where a step of it names their role."""
@@ -35,6 +41,28 @@ class Wishes:
     def by_view(self, rule: AlertRule) -> bool:
         """Whether mail of this rule is wanted where a view that they follow lists a device of an incident."""
         return bool(self.views) and self.rules.get(rule.pk) is not False
+
+    def daily_at(self, rule: AlertRule) -> int | None:
+        """The hour of the digest that tells of this rule; None: none does."""
+        if rule.pk in self.rules:
+            return self.daily.get(rule.pk)
+        return self.severity_daily if self.of(rule) else None
+
+    def hear_by_role(self, rule: AlertRule) -> bool:
+        """Whether steps of this rule that name their role tell them as it happens.
+
+        A digest of a severity comes beside these, since it adds to what they hear; one of the rule itself
+        comes instead.
+        """
+        if self.of(rule) is False or rule.pk in self.daily:
+            return False
+        return not (self.nothing and self.daily_at(rule) is not None)
+
+    @property
+    def hour(self) -> int | None:
+        """The hour of their digests; None: they have none."""
+        hours = [*self.daily.values(), *self.views_daily.values(), self.severity_daily]
+        return next((hour for hour in hours if hour is not None), None)
 
 
 def wishes_of(person: int, organization: int) -> Wishes:

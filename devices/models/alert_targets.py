@@ -130,6 +130,8 @@ class AlertMessage(models.Model):
     accepted_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True)
     error = models.CharField(max_length=500, blank=True)  # what the last attempt met
+    # One of those that are sent as one mail a day (devices/alerts/digests.py).
+    digest = models.BooleanField(default=False, db_default=False)
     received_by = models.JSONField(default=list)  # people of a role, by primary key, whose mail was accepted
     superseded_by = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="+")
 
@@ -193,6 +195,7 @@ class Held(models.Model):
         PARENT = "parent", "Part of a larger incident"
         HOURS = "hours", "Outside the rule's hours"
         QUIET = "quiet", "Quiet hours"
+        DIGEST = "digest", "Daily e-mail"
         STORM = "storm", "Too many messages at once"
         PAUSED = "paused", "The target is paused"
 

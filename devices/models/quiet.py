@@ -108,9 +108,9 @@ class Follow(models.Model):
     """That a person wants e-mail of a rule, of a severity or more, or of a saved view; or does not."""
 
     class Digest(models.TextChoices):
-        """When: each message at once, or one a day."""
+        """When: each message at once, or all of a day in one mail."""
 
-        NONE = "none", "At once"
+        NONE = "none", "As it happens"
         DAILY = "daily", "Once a day"
 
     person = models.ForeignKey(
@@ -122,7 +122,7 @@ class Follow(models.Model):
     severity = models.CharField(max_length=8, blank=True)  # this or a higher one
     email = models.BooleanField(default=True)
     digest = models.CharField(max_length=5, choices=Digest, default=Digest.NONE)
-    digest_hour = models.PositiveSmallIntegerField(default=8)
+    digest_hour = models.PositiveSmallIntegerField(default=8)  # of the person's clocks, 0 to 23
 
     class Meta:
         constraints = [
@@ -131,6 +131,7 @@ class Follow(models.Model):
                 nulls_distinct=False,
                 name="follow_once",
             ),
+            models.CheckConstraint(name="follow_digest_hour", condition=Q(digest_hour__lt=24)),
         ]
 
     def __str__(self) -> str:

@@ -1,9 +1,9 @@
-"""Account, Notifications, one organization: of which alerts a person is mailed, by severity and by rule."""
+"""Account, Notifications, one organization: of which alerts a person is mailed, and when."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.contrib import messages
@@ -18,13 +18,23 @@ from dashboard.pages.parts.interval_form import CONTROL
 from dashboard.pages.parts.own_organization import own_organization
 from dashboard.pages.parts.scope_form import CHECK
 from dashboard.templatetags.isolated import bdi
-from devices.alerts import follows
+from devices.alerts import digests, follows
 from devices.alerts.wishes import Wishes, wishes_of
-from devices.models import AlertRule, SavedView, Severity
+from devices.models import AlertRule, Follow, SavedView, Severity
+from fleets.models import Organization
 
-CHOICES: Final = (("", "Where a step names my role"), ("always", "Always"), ("never", "Never"))
-EMAIL: Final[dict[str, bool | None]] = {"": None, "always": True, "never": False}
-NAMES: Final = {email: name for name, email in EMAIL.items()}
+if TYPE_CHECKING:
+    from fleets.actor import Person
+
+CHOICES: Final = (
+    ("", "Where a step names my role"),
+    ("always", "Always, as it happens"),
+    ("daily", "Always, once a day"),
+    ("never", "Never"),
+)
+EMAIL: Final[dict[str, bool | None]] = {"": None, "always": True, "daily": True, "never": False}
+NAMES: Final = {None: "", True: "always", False: "never"}
+HOUR: Final = 8  # of the digest, where none was chosen yet
 
 
 class FollowForm(forms.Form):
@@ -38,17 +48,45 @@ class FollowForm(forms.Form):
         help_text="Whether or not a step names my role. A choice for a rule below comes first.",
     )
 
+    severity_when = forms.ChoiceField(
+        label="When mail of this severity is sent",
+        choices=Follow.Digest.choices,
+        required=False,
+        widget=forms.Select(CONTROL),
+    )
+
     views = forms.MultipleChoiceField(
         label="Mail me every incident with a device in these saved views",
         required=False,
         widget=forms.CheckboxSelectMultiple(CHECK),
     )
 
+    views_when = forms.ChoiceField(
+        label="When mail of these saved views is sent",
+        choices=Follow.Digest.choices,
+        required=False,
+        widget=forms.Select(CONTROL),
+    )
+
+    hour = forms.ChoiceField(
+        label="Hour of the daily e-mail",
+        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
+        required=False,
+        widget=forms.Select(CONTROL),
+    )
+
     def __init__(
         self, rules: Sequence[AlertRule], views: Sequence[SavedView], wishes: Wishes, data: Any
     ) -> None:
         chosen = [str(view.uuid) for view in views if view.pk in wishes.views]
-        super().__init__(data, initial={"severity": wishes.severity, "views": chosen})
+        initial = {
+            "severity": wishes.severity,
+            "severity_when": _when(daily=wishes.severity_daily is not None),
+            "views": chosen,
+            "views_when": _when(daily=bool(wishes.views_daily)),
+            "hour": HOUR if wishes.hour is None else wishes.hour,
+        }
+        super().__init__(data, initial=initial)
         self._rules, self._views = rules, {str(view.uuid): view for view in views}
         self.fields["views"].choices = [(str(view.uuid), view.name) for view in views]  # type: ignore[attr-defined]
         for rule in rules:
@@ -57,7 +95,7 @@ class FollowForm(forms.Form):
                 choices=CHOICES,
                 required=False,
                 widget=forms.Select(CONTROL),
-                initial=NAMES[wishes.rules.get(rule.pk)],
+                initial="daily" if rule.pk in wishes.daily else NAMES[wishes.rules.get(rule.pk)],
             )
 
     @property
@@ -65,18 +103,42 @@ class FollowForm(forms.Form):
         """The fields of the rules, in order."""
         return [self[str(rule.uuid)] for rule in self._rules]
 
-    def save(self, request: HttpRequest, wishes: Wishes) -> None:
+    def save(self, actor: Person, organization: Organization, wishes: Wishes) -> None:
         """Write what differs from `wishes`."""
-        user = person(request)
         for rule in self._rules:
-            email = EMAIL[self.cleaned_data[str(rule.uuid)]]
-            if email != wishes.rules.get(rule.pk):
-                follows.follow(actor=user, organization=rule.organization, rule=rule, email=email)
+            chosen = self.cleaned_data[str(rule.uuid)]
+            email, daily_at = EMAIL[chosen], self._hour(daily=chosen == "daily")
+            if (email, daily_at) != (wishes.rules.get(rule.pk), wishes.daily.get(rule.pk)):
+                follows.follow(
+                    actor=actor, organization=organization, rule=rule, email=email, daily_at=daily_at
+                )
+        self._save_severity(actor, organization, wishes)
+        self._save_views(actor, organization, wishes)
 
-    @property
-    def chosen_views(self) -> list[SavedView]:
-        """The views that the valid values name."""
-        return [self._views[uuid] for uuid in self.cleaned_data["views"]]
+    def _save_severity(self, actor: Person, organization: Organization, wishes: Wishes) -> None:
+        severity = self.cleaned_data["severity"]
+        daily_at = self._hour(daily=bool(severity) and self._is_daily("severity_when"))
+        if (severity, daily_at) != (wishes.severity, wishes.severity_daily):
+            follows.follow_severity(
+                actor=actor, organization=organization, severity=severity, daily_at=daily_at
+            )
+
+    def _save_views(self, actor: Person, organization: Organization, wishes: Wishes) -> None:
+        views = [self._views[uuid] for uuid in self.cleaned_data["views"]]
+        daily_at = self._hour(daily=self._is_daily("views_when"))
+        daily = {} if daily_at is None else {view.pk: daily_at for view in views}
+        if ({view.pk for view in views}, daily) != (wishes.views, wishes.views_daily):
+            follows.follow_views(actor=actor, organization=organization, views=views, daily_at=daily_at)
+
+    def _is_daily(self, field: str) -> bool:
+        return bool(self.cleaned_data[field] == Follow.Digest.DAILY)
+
+    def _hour(self, *, daily: bool) -> int | None:
+        return int(self.cleaned_data["hour"] or HOUR) if daily else None
+
+
+def _when(*, daily: bool) -> str:
+    return Follow.Digest.DAILY if daily else Follow.Digest.NONE
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -90,13 +152,13 @@ def followed(request: HttpRequest, organization: str) -> HttpResponse:
     form = FollowForm(rules, views, wishes, request.POST or None)
     if form.is_valid():
         with transaction.atomic():
-            form.save(request, wishes)
-            severity = form.cleaned_data["severity"]
-            if severity != wishes.severity:
-                follows.follow_severity(actor=user, organization=own.organization, severity=severity)
-            if {view.pk for view in form.chosen_views} != wishes.views:
-                follows.follow_views(actor=user, organization=own.organization, views=form.chosen_views)
+            form.save(user, own.organization, wishes)
         messages.success(request, "Your notifications are saved.")
         return redirect("account-notifications")
-    more = {"form": form, "organization": own.organization, "nothing": wishes.nothing}
+    more = {
+        "form": form,
+        "organization": own.organization,
+        "nothing": wishes.nothing,
+        "zone": digests.zone_of(user),
+    }
     return render(request, "account/followed.html", context(request, "notifications") | more)

@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from devices import clock
 from devices.alerts import rendering, snapshot
-from devices.alerts.rendering import Text
 from devices.alerts.rule_values import Wanted
+from devices.alerts.text import Text
 from devices.models import AlertMessage, AlertRule, Incident, IncidentMember
 
 

@@ -83,7 +83,7 @@ def headers(envelope: Envelope, recipient: str, unsubscribe: str) -> dict[str, s
     """
     message, host = envelope.message, urlsplit(settings.SITE_ADDRESS).hostname
     found = {"Auto-Submitted": "auto-generated", "Message-ID": f"<{message.uuid}.{recipient}@{host}>"}
-    if message.incident_id and len(envelope.messages) == 1:
+    if message.incident_id and len(envelope.messages) == 1 and not message.digest:
         incident = message.snapshot["incident"]
         found["Message-ID"] = f"<{incident}.{message.number}.{recipient}@{host}>"
         if message.number > 1:

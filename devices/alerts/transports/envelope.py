@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from devices.alerts import outbound, rendering, secrets
+from devices.alerts import digest_text, outbound, rendering, secrets
 from devices.alerts.outbound import Answer, Request
-from devices.alerts.rendering import Text
+from devices.alerts.text import Text
 from devices.models import AlertMessage, AlertTarget
 from fleets.postgres import availability
 
@@ -65,7 +65,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message on its way to a target; several where they are bundled, the oldest first.
+    """A message on its way to a target; several where they are bundled or a digest, the oldest first.
 
     `fresh`: the target knows nothing of the incident yet. `took` is called with the primary key of each
     person of a role whose mail was accepted, so that nobody is sent it twice.
@@ -94,6 +94,8 @@ class Envelope:
 
     def worded(self, zone: tzinfo | None) -> Text:
         """It in words, with times in this zone; None: the site's."""
+        if all(message.digest for message in self.messages):
+            return digest_text.digest(self.messages, zone=zone)
         if len(self.messages) > 1:
             return rendering.bundled(self.messages, zone=zone)
         return rendering.rendered(self.message, fresh=self.fresh, zone=zone)

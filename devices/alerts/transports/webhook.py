@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from django.conf import settings
 
-from devices.alerts import rendering
 from devices.alerts.outbound import Request
+from devices.alerts.text import whole
 from devices.alerts.transports.envelope import Envelope, Field
 from devices.models import AlertMessage
 
@@ -68,9 +68,9 @@ def data(message: AlertMessage) -> dict[str, Any]:
     found = dict(message.snapshot)
     for name in ("devices", "over"):
         if name in found:
-            found[name] = [one | {"url": rendering.whole(one["url"])} for one in found[name]]
+            found[name] = [one | {"url": whole(one["url"])} for one in found[name]]
     if "url" in found:
-        found["url"] = rendering.whole(found["url"])
+        found["url"] = whole(found["url"])
     return found
 
 

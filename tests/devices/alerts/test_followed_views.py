@@ -54,7 +54,7 @@ def test_an_incident_with_a_device_of_the_view_is_told_from_its_beginning_to_its
     site: Site, ada: User
 ) -> None:
     follow(site, ada, tags=(Tag("site", "depot"),))
-    assert listed(site) == Hearers((), ("ada",))
+    assert listed(site) == Hearers(by_view=("ada",))
     incident = site.open(T)
     assert told() == [("ada", "first")]
     message = AlertMessage.objects.get()
@@ -80,7 +80,7 @@ def test_a_view_that_names_a_fleet_that_is_gone_is_never_about_all_devices(site:
 def test_what_is_said_of_a_rule_comes_first(site: Site, ada: User) -> None:
     follow(site, ada)
     follows.follow(actor=ada, organization=site.organization, rule=site.rule, email=False)
-    assert listed(site) == Hearers((), ())
+    assert listed(site) == Hearers()
     site.open(T)
     assert told() == []
 
@@ -88,7 +88,7 @@ def test_what_is_said_of_a_rule_comes_first(site: Site, ada: User) -> None:
 def test_whoever_follows_the_severity_too_is_listed_once(site: Site, ada: User) -> None:
     follow(site, ada)
     follows.follow_severity(actor=ada, organization=site.organization, severity="info")
-    assert listed(site) == Hearers(("ada",), ())
+    assert listed(site) == Hearers(always=("ada",))
 
 
 def test_a_view_comes_before_that_no_mail_of_the_organization_is_wanted(site: Site, ada: User) -> None:

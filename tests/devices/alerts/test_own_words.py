@@ -11,6 +11,7 @@ from devices import clock
 from devices.alerts import own_words, rendering, rules, snapshot
 from devices.alerts.refusals import Invalid
 from devices.alerts.rule_values import usual
+from devices.alerts.text import Text
 from devices.models import AlertMessage, Condition, Severity
 from tests.devices.alerts.sending import T, make_message, make_target
 from tests.factories import make_device, make_fleet, make_organization
@@ -28,7 +29,7 @@ OWN: dict[str, Any] = {
 }
 
 
-def rendered(kind: str = "first", own: dict[str, Any] | None = None, **more: Any) -> rendering.Text:
+def rendered(kind: str = "first", own: dict[str, Any] | None = None, **more: Any) -> Text:
     return rendering.rendered(make_message(make_target(), kind=kind, own_words=OWN | (own or {}), **more))
 
 

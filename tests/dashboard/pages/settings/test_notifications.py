@@ -71,6 +71,30 @@ def test_rules_and_a_severity_are_followed(client: Client) -> None:
     assert client.get(f"{PATH}far/").status_code == 404
 
 
+def test_what_is_followed_is_mailed_once_a_day_at_an_hour(client: Client) -> None:
+    ours = make_organization("Ours", slug="ours")
+    rules.ship(ours)
+    mia = make_member(ours, Role.OBSERVER, time_zone="Europe/Oslo")
+    client.force_login(mia)
+    path = f"{PATH}ours/"
+    page = client.get(path)
+    assert (page.context["form"]["hour"].value(), "Europe/Oslo" in text_of(page)) == (8, True)
+    offline = AlertRule.objects.get(shipped="offline")
+    view = SavedView.objects.create(name="Own", kept={}, owner=mia)
+    sent = {"severity": "critical", "severity_when": "daily", str(offline.uuid): "daily", "hour": "18"}
+    client.post(path, sent | {"views": [str(view.uuid)], "views_when": "daily"})
+    wishes = wishes_of(mia.pk, ours.pk)
+    assert (wishes.severity_daily, wishes.daily, wishes.views_daily) == (18, {offline.pk: 18}, {view.pk: 18})
+    form = client.get(path).context["form"]
+    assert [form[name].value() for name in ("severity_when", "views_when", "hour")] == ["daily", "daily", 18]
+    assert form[str(offline.uuid)].value() == "daily"
+    client.post(path, sent | {"severity_when": "none", "hour": "7"})
+    wishes = wishes_of(mia.pk, ours.pk)
+    assert (wishes.severity, wishes.severity_daily, wishes.daily) == ("critical", None, {offline.pk: 7})
+    assert client.post(path, sent | {"hour": "24"}).status_code == 200
+    assert wishes_of(mia.pk, ours.pk).hour == 7
+
+
 def test_views_are_followed_that_the_person_sees(client: Client) -> None:
     ours, far = make_organization("Ours", slug="ours"), make_organization("Far", slug="far")
     rules.ship(ours)
