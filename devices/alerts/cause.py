@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from devices.listing import grouping, incidents
+from devices.listing import grouping, trouble
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.line_shares import MANY, Shared, shared, totals
@@ -93,7 +93,7 @@ class Cause:
             return Device.objects.none()
         start = line.last - grouping.TOGETHER
         # By the index of what changed last: no status of these is older than the loss.
-        changed = self._devices.filter(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
+        changed = self._devices.filter(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
         moment = "vpn_changed_at" if line.what in grouping.LINK_OF_VPN else "recorded_since"
         return SHARES[line.kind](changed, line.key).filter(**{f"{moment}__range": (start, line.last)})
 

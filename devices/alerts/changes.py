@@ -14,7 +14,7 @@ from devices.alerts import parameters, scopes
 from devices.alerts.lifecycle import Fact, Reason
 from devices.listing import what_was_lost
 from devices.listing.grouping import Lost
-from devices.listing.incidents import MICROSECONDS
+from devices.listing.trouble import MICROSECONDS
 from devices.models import AlertRule, Condition, Device
 from devices.rules.vocabulary import RANKS, WORST, Status
 

@@ -17,7 +17,7 @@ from devices.alerts import levels
 from devices.alerts.changes import NO_MORE, scoped
 from devices.alerts.lifecycle import Away, Fact, Reason, State, microseconds
 from devices.listing.grouping import Lost
-from devices.listing.incidents import lost_of
+from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Condition, Device, IncidentMember
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded

@@ -16,7 +16,7 @@ from devices.alerts.changes import scoped
 from devices.alerts.levels import NOT_HELD
 from devices.alerts.lifecycle import Fact, Mark, Reason, microseconds
 from devices.history.flapping import Span
-from devices.listing.incidents import lost_of
+from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Device
 from devices.status.reading import as_recorded
 

@@ -60,6 +60,7 @@ class Lost(Struct, frozen=True, gc=False):
     server: int | None  # the id of its VPN server
     release: str
     tags: str  # JSON
+    version: str = ""  # of its row, as read by devices/listing/trouble.py; "": unknown
 
     @property
     def began(self) -> int:
@@ -80,6 +81,7 @@ class Line(Struct, frozen=True, gc=False):
     last: datetime  # when the last device was lost
     numbers: tuple[int, ...]  # of devices by rank
     lost: tuple[Lost, ...]  # the latest first
+    began: int = 0  # since when one of the devices has needed attention, in microseconds since 1970
 
     @property
     def number(self) -> int:
@@ -89,7 +91,7 @@ class Line(Struct, frozen=True, gc=False):
     def began_after(self, at: datetime) -> bool:
         """Whether all of the devices have needed attention only since a moment after `at`."""
         moment = (at - EPOCH) // timedelta(microseconds=1)
-        return all(item.began > moment for item in self.lost)
+        return self.began > moment
 
     @property
     def devices(self) -> tuple[int, ...]:
@@ -277,6 +279,7 @@ def _line(incident: Incident) -> Line:
         last=moment_of(last),
         numbers=tuple(ranks[rank] for rank in range(RANKS)),
         lost=lost,
+        began=min(item.began for item in lost),
     )
 
 
@@ -286,9 +289,8 @@ ONE: Final = [tuple(int(own == rank) for rank in range(RANKS)) for own in range(
 def _alone(device: Lost) -> Line:
     since, numbers = moment_of(device.since), ONE[device.rank]
     first = moment_of(device.moment) if device.what == "progress" else since
-    return Line(
-        f"device-{device.id}", ALONE, "", device.what, device.rank, since, first, first, numbers, (device,)
-    )
+    own = (device.rank, since, first, first, numbers, (device,), device.began)
+    return Line(f"device-{device.id}", ALONE, "", device.what, *own)
 
 
 def moment_of(microseconds: int) -> datetime:

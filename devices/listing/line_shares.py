@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import connection
 from django.db.models import Q, QuerySet, Sum, Value
 
-from devices.listing import grouping, incidents
+from devices.listing import grouping, trouble
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.kept_totals import VERY_MANY
@@ -128,7 +128,7 @@ def _lost(lines: Sequence[Line], devices: QuerySet[Device]) -> Fragment:
     """One look at all devices that any of these lines may have: each has the keys of what it shares."""
     start = min(line.last for line in lines) - grouping.TOGETHER
     # By the index of what changed last: no status of these is older than the loss.
-    changed = Q(recorded_cell__in=incidents.TROUBLE, recorded_since__gte=start)
+    changed = Q(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
     # By the index of what progresses, which knows it to ten minutes.
     stopped = Q(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
     meant = changed if all(line.what != "progress" for line in lines) else changed | stopped

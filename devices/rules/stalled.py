@@ -47,3 +47,11 @@ def may_have_stalled(at: datetime) -> Q:
     Answered by the index device_progress.
     """
     return Q(recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER)
+
+
+def stalled_by_record(at: datetime) -> Q:
+    """A condition that exactly the devices meet whose recorded status has stalled at `at`.
+
+    Answered by the index device_progress.
+    """
+    return may_have_stalled(at) & Q(progress_changed_at__lte=at - STALLED_AFTER)

@@ -14,6 +14,7 @@ from django.db.models import Count, QuerySet
 from devices import clock
 from devices.clock import Moment
 from devices.models import Device
+from devices.rules.stalled import stalled_by_record
 from devices.rules.vocabulary import Status, always_attended
 from devices.status import counters
 from devices.status.reading import stalled, unrecorded
@@ -92,7 +93,10 @@ def count_attended(
 
     Two queries. `among`: the ids of all devices that moved, if the caller has just read them.
     """
-    return count_by_status(devices, at, among), stalled(devices, at, among).count()
+    counts = count_by_status(devices, at, among)
+    if among is not None and not among:  # as `stalled` finds, but by a tenth of its SQL
+        return counts, devices.order_by().filter(stalled_by_record(at.heard)).count()
+    return counts, stalled(devices, at, among).count()
 
 
 def count_attention_by_fleet(devices: QuerySet[Device], at: Moment) -> dict[int, int]:

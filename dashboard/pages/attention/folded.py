@@ -10,7 +10,7 @@ from dashboard.pages.attention.items import name_of
 from devices.clock import Moment
 from devices.history.flapping import changing_often, most_changing
 from devices.listing.grouping import Lost
-from devices.listing.incidents import Among
+from devices.listing.trouble import Among
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from devices.status.reading import as_recorded, with_status
 

@@ -30,7 +30,8 @@ from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.listing.filters import Filters
 from devices.listing.grouping import Line, tag_keys
-from devices.listing.incidents import LOOKED_AT, Among, Attended, attended
+from devices.listing.incidents import Attended, attended
+from devices.listing.trouble import LOOKED_AT, Among
 from devices.rules.vocabulary import RANKS, WORST, always_attended
 from devices.status.counts import count_attended
 from devices.status.reading import moved_ids

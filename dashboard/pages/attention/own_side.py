@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
+from django.db import connection
 
 from devices.clock import Moment
-from devices.models import VpnServer
 from fleets.models import Organization
 
 FORGOTTEN_AFTER: Final = timedelta(days=1)  # a server silent for longer counts as removed
+# By SQL: the ORM took most of its time.
+NEWEST: Final = """
+SELECT DISTINCT ON (organization_id, name) name, lease_until FROM devices_vpnserver
+WHERE (organization_id = ANY(%s) OR organization_id IS NULL) AND lease_until > %s
+ORDER BY organization_id, name, lease_until DESC
+"""
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ def own_side(organizations: Sequence[Organization], at: Moment) -> OwnSide:
     Servers that never sent a life sign are left out.
     """
     heard = at.heard
-    mine = Q(organization__in=organizations) | Q(organization=None)
-    lives = VpnServer.objects.filter(mine, lease_until__gt=heard - FORGOTTEN_AFTER)
-    newest = lives.order_by("organization_id", "name", "-lease_until").distinct("organization_id", "name")
-    leases = list(newest.values_list("name", "lease_until"))
-    silent = sorted((name, until) for name, until in leases if until and until <= heard)
+    mine = [organization.pk for organization in organizations]
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST, [mine, heard - FORGOTTEN_AFTER])
+        leases: list[tuple[str, datetime]] = cursor.fetchall()
+    silent = sorted((name, until) for name, until in leases if until <= heard)
     return OwnSide(len(leases) - len(silent), tuple(silent))

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
 
 from devices.models import Held, Incident, IncidentMember
 
-INSIDE = (IncidentMember.State.FIRING, IncidentMember.State.RECOVERING)
+INSIDE: Final = [IncidentMember.State.FIRING, IncidentMember.State.RECOVERING]
+# By SQL: the ORM took most of its time.
+READ: Final = """
+SELECT member.device_id, incident.id, incident.uuid, incident.acknowledged_by_name
+FROM devices_incidentmember member JOIN devices_incident incident ON incident.id = member.incident_id
+WHERE member.device_id = ANY(%s) AND incident.state <> %s AND member.state = ANY(%s)
+ORDER BY incident.now DESC, incident.id, member.id
+"""
 
 
 @dataclass(frozen=True)
@@ -26,24 +37,27 @@ def standing(devices: Collection[int]) -> dict[int, Standing]:
 
     One query, and one more where there are any.
     """
-    members = IncidentMember.objects.filter(device_id__in=devices, state__in=INSIDE, incident__isnull=False)
-    found: dict[int, Incident] = {}
-    for member in members.select_related("incident").order_by("-incident__now", "incident_id", "pk"):
-        if member.incident and member.incident.state != Incident.State.RESOLVED:
-            found.setdefault(member.device_id, member.incident)
-    held = _held(found.values()) if found else {}
-    return {device: _short(incident, held.get(incident.pk)) for device, incident in found.items()}
+    found: dict[int, tuple[int, UUID, str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(READ, [list(devices), Incident.State.RESOLVED, INSIDE])
+        for device, *incident in cursor.fetchall():
+            found.setdefault(device, (incident[0], incident[1], incident[2]))
+    held = _held({pk for pk, *_ in found.values()}) if found else {}
+    return {
+        device: _short(uuid, acknowledged_by, held.get(pk))
+        for device, (pk, uuid, acknowledged_by) in found.items()
+    }
 
 
-def _held(incidents: Collection[Incident]) -> dict[int, Held]:
-    held = Held.objects.filter(incident__in={one.pk for one in incidents}, target__person=None)
+def _held(incidents: Iterable[int]) -> dict[int, Held]:
+    held = Held.objects.filter(incident__in=incidents, target__person=None)
     return {one.incident_id: one for one in held.order_by("until", "pk")}
 
 
-def _short(incident: Incident, held: Held | None) -> Standing:
+def _short(uuid: UUID, acknowledged_by: str, held: Held | None) -> Standing:
     return Standing(
-        uuid=str(incident.uuid),
-        acknowledged_by=incident.acknowledged_by_name,
+        uuid=str(uuid),
+        acknowledged_by=acknowledged_by,
         held_for=str(Held.Reason(held.reason).label) if held else "",
         held_until=held.until if held else None,
     )

@@ -8,7 +8,8 @@ from typing import Any
 from dashboard.pages.attention.items import Item, items
 from devices import clock
 from devices.listing.grouping import Line
-from devices.listing.incidents import Among, attended
+from devices.listing.incidents import attended
+from devices.listing.trouble import Among
 from devices.models import Device
 from devices.status.reading import moved_ids
 from fleets.models import Fleet, Organization

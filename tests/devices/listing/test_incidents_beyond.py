@@ -8,8 +8,8 @@ import pytest
 
 from dashboard.pages.attention import items as attention
 from devices import clock
-from devices.listing import incidents
 from devices.listing import line_shares as shares
+from devices.listing import trouble
 from devices.listing.incidents import attended
 from tests.devices.listing.incident import AT, NEW, SITE, A, everybody, found, lost_vpn, shown_of
 from tests.factories import T0, make_device, make_fleet, seconds
@@ -36,7 +36,7 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
     fleet = make_fleet(name="kiosks")
     for number in range(12):
         lost_vpn(fleet, number)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
+    monkeypatch.setattr(trouble, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
     assert [item.sentence.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
 
@@ -55,7 +55,7 @@ def test_whatever_it_shares_a_group_is_counted_beyond_what_is_looked_at(
     lost_vpn(fleet, -3600, **has)
     for _ in range(20):
         make_device(fleet, vpn_connected=True)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
+    monkeypatch.setattr(trouble, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
     plain = [item.sentence.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
     assert plain == [f"12 of 13 devices {place}"]
@@ -69,7 +69,7 @@ def test_a_group_that_makes_no_progress_is_counted_beyond_what_is_looked_at(
     for number in range(12):
         make_device(fleet, **stopped, progress_changed_at=T0 + seconds(number))
     lost_vpn(fleet, 3)
-    monkeypatch.setattr(incidents, "LOOKED_AT", 6)
+    monkeypatch.setattr(trouble, "LOOKED_AT", 6)
     shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
     assert "12 of 13 devices in kiosks" in [item.sentence.split(" stopped")[0] for item in shown]
 

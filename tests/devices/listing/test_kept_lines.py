@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
 from devices.listing import kept_lines
-from devices.listing.kept_lines import KEPT_FOR, KeptLines, Lines
+from devices.listing.grouping import Line, Lost
+from devices.listing.kept_lines import GROUPINGS, KEPT_FOR, KeptLines, Lines
 from tests.factories import T0
 
 
@@ -30,34 +33,82 @@ def news(monkeypatch: pytest.MonkeyPatch) -> Told:
     return told
 
 
-class Reads:
-    """How often lines were read."""
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def __call__(self) -> Lines:
-        self.number += 1
-        return (), ()
+def lost(device: int) -> Lost:
+    return Lost(device, str(device), "", 1, "offline", 0, 0, "vpn", 0, None, None, None, "", "{}")
 
 
-def test_lines_are_read_once_while_nothing_changes(news: Told) -> None:
-    kept, reads = KeptLines(), Reads()
+@dataclass
+class Readings:
+    """What asks for lines, with how often devices were read as a whole, compared, and grouped."""
+
+    kept: KeptLines = field(default_factory=KeptLines)
+    now: list[Lost] = field(default_factory=lambda: [lost(1)])  # the devices that need attention
+    whole: int = 0
+    compared: int = 0
+    groupings: int = 0
+
+    def read(self, known: Sequence[Lost]) -> Sequence[Lost]:
+        self.whole += not known
+        self.compared += bool(known)
+        return known if known == self.now else list(self.now)
+
+    def group(self, read: Sequence[Lost]) -> Sequence[Line]:
+        self.groupings += 1
+        return ()
+
+    def ask(self, seconds: float = 0, key: str = "mine", way: object = "cause") -> Lines:
+        return self.kept.lines(key, way, [1], T0 + timedelta(seconds=seconds), self.read, self.group)
+
+    @property
+    def done(self) -> tuple[int, int, int]:
+        return self.whole, self.compared, self.groupings
+
+
+def test_devices_are_read_once_while_nothing_changes(news: Told) -> None:
+    asked = Readings()
     for seconds in (0, 1, 9):
-        kept.lines("mine", [1], T0 + timedelta(seconds=seconds), reads)
-    assert reads.number == 1
-    kept.lines("other", [1], T0, reads)
-    assert reads.number == 2
+        asked.ask(seconds)
+    assert asked.done == (1, 0, 1)
+    asked.ask(key="other")
+    assert asked.done == (2, 0, 2)
 
 
-def test_they_are_read_anew_after_news_after_a_while_and_by_who_hears_nothing(news: Told) -> None:
-    kept, reads = KeptLines(), Reads()
-    kept.lines("mine", [1], T0, reads)
+def test_after_news_they_are_compared_and_grouped_again_only_if_one_was_written(news: Told) -> None:
+    asked = Readings()
+    first = asked.ask()
     news.number += 1
-    kept.lines("mine", [1], T0, reads)
-    assert reads.number == 2
-    kept.lines("mine", [1], T0 + KEPT_FOR, reads)
-    assert reads.number == 3
+    assert asked.ask() == first
+    assert asked.done == (1, 1, 1)
+    asked.ask()  # what was compared is known from then on
+    assert asked.done == (1, 1, 1)
+    news.number += 1
+    asked.now.append(lost(2))
+    assert [device.id for device in asked.ask()[0]] == [1, 2]
+    assert asked.done == (1, 2, 2)
+
+
+def test_all_are_read_anew_after_a_while_whatever_was_compared_meanwhile(news: Told) -> None:
+    asked = Readings()
+    asked.ask()
+    news.number += 1
+    asked.ask(9)
+    asked.ask(KEPT_FOR.total_seconds())
+    assert asked.done == (2, 1, 2)
+
+
+def test_who_hears_nothing_reads_everything_each_time(news: Told) -> None:
+    asked = Readings()
     news.listens = False
-    kept.lines("mine", [1], T0 + KEPT_FOR, reads)
-    assert reads.number == 4
+    asked.ask()
+    asked.ask()
+    assert asked.done == (2, 0, 2)
+
+
+def test_one_reading_is_grouped_once_in_each_way_and_kept_in_a_few(news: Told) -> None:
+    asked = Readings()
+    for way in ("cause", "site", "cause", "site"):
+        asked.ask(way=way)
+    assert asked.done == (1, 0, 2)
+    for number in range(GROUPINGS + 1):
+        asked.ask(way=number)
+    assert all(len(kept.lines) <= GROUPINGS for kept in asked.kept._kept.values())
