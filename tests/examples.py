@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 from hypothesis import HealthCheck, settings
 
 THOROUGH: Final = "thorough"
-PROFILES: Final = {"quick": 20, THOROUGH: 100}  # examples of a test that does not choose
-SHARE: Final = 5  # of a thorough run's examples, one in so many is tried in a quick one
+PROFILES: Final = {"quick": 10, THOROUGH: 100}  # examples of a test that does not choose
+SHARE: Final = 10  # of a thorough run's examples, one in so many is tried in a quick one
 CHOSEN: Final = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 
 T = TypeVar("T")

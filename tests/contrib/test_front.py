@@ -26,7 +26,7 @@ from tests.programs import required
 from tests.security.proxies import NGINX_ALONE, PATIENCE, listens
 from tests.worker import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 FRONT: Final = Path(__file__).resolve().parents[2] / "contrib" / "front"
 CLIENT: Final = "127.0.0.77"  # an address of its own, for which loopback has room

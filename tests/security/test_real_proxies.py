@@ -23,7 +23,7 @@ from tests.devices.ingest.server import serving
 from tests.devices.ingest.world import World, make_world
 from tests.security.proxies import OUTER, PROXY, WAYS, Caller, proxy
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 PASSWORD = "correct horse battery"
 LOCKED = "Too many wrong passwords for this account or from this address."

@@ -25,6 +25,8 @@ from tests.copies import copied
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 COMMIT: Final = (Path(__file__).with_name("previous")).read_text().strip()
+pytestmark = pytest.mark.thorough
+
 NAME: Final = f"used_by_the_version_before_{os.getpid()}"
 LOOKED_AT: Final = (
     "/",
@@ -44,8 +46,6 @@ import django; django.setup()
 from django.test import Client
 from dashboard.models import User
 from devices.models import Device
-
-pytestmark = pytest.mark.thorough
 person = User.objects.earliest("pk")
 device = Device.objects.select_related("fleet__organization").earliest("pk")
 names = {"organization": device.fleet.organization.slug, "fleet": device.fleet.slug, "device": device.uuid}

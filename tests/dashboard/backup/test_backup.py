@@ -15,6 +15,8 @@ from tests.copies import copied
 from tests.dashboard.backup.copied_site import MAKE, Database, empty
 from tests.upgrade.schema import PARTS, schema
 
+pytestmark = pytest.mark.thorough
+
 NUMBER = os.getpid()
 ONLINE = """
 import django; django.setup()
@@ -27,8 +29,6 @@ SIGN = """
 import django; django.setup()
 from devices import connectivity
 from devices.connectivity import outages
-
-pytestmark = pytest.mark.thorough
 outages.record_liveness()
 connectivity.settle()
 """

@@ -25,6 +25,7 @@ DELIVER = st.tuples(st.just("deliver"), st.sampled_from([ACCEPTED, ACCEPTED, AWA
 WAIT = st.tuples(st.just("wait"), st.integers(1, 4000))
 
 
+@pytest.mark.thorough
 @example(steps=[("write", 0), ("deliver", FAILED), ("write", 0), ("deliver", ACCEPTED)])
 @example(
     steps=[("write", 0), ("write", 1), ("deliver", AWAY), ("write", 1), ("wait", 30), ("deliver", ACCEPTED)]

@@ -91,6 +91,7 @@ def test_of_a_storm_twenty_are_told_and_the_others_in_one_message(site: Site) ->
     assert not Held.objects.exists()
 
 
+@pytest.mark.thorough
 def test_a_storm_does_not_count_what_an_earlier_one_held(site: Site) -> None:
     for number in range(23):
         site.open(T + timedelta(seconds=number), number=1, first=number)

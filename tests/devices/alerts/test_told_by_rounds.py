@@ -15,7 +15,7 @@ from tests.devices.alerts.test_rounds import make_devices, poll
 from tests.factories import T0, make_fleet, seconds
 from tests.incidents import make_incident, put_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 def test_a_site_outage_is_one_message_and_one_when_it_is_over() -> None:

@@ -20,7 +20,7 @@ from tests.devices.alerts.sending import make_target
 from tests.devices.alerts.test_rounds import keep_polling, make_devices, poll
 from tests.factories import T0, make_fleet, seconds
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 URL = {"url": "{web}"}
 KINDS: dict[str, tuple[dict[str, str], dict[str, str]]] = {

@@ -77,6 +77,7 @@ def test_pages_have_all_of_them_in_order(
     assert len(found) == 9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stalled", [0, 3, 997, 1000])
 def test_a_page_looks_at_few_devices_whether_many_have_stalled_or_few(
     monkeypatch: pytest.MonkeyPatch, stalled: int

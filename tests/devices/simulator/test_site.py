@@ -69,6 +69,7 @@ def lived(
     return asyncio.run(live())
 
 
+@pytest.mark.thorough
 def test_the_site_takes_what_virtual_devices_say(url: str, tmp_path: Path) -> None:
     # Offline takes 30 s, unless the power goes before the first poll.
     wanted = set(Status.values) - {Status.OFFLINE, Status.INACTIVE}

@@ -45,6 +45,7 @@ def plan(sql: str) -> str:
         return "\n".join(row[0] for row in cursor.fetchall())
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_counts_and_filters_of_a_fleet_use_its_status_index() -> None:
     fleets = [make_fleet() for _ in range(40)]

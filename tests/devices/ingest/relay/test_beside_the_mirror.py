@@ -103,6 +103,7 @@ HAPPENINGS: Final = st.lists(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 @given(happenings=HAPPENINGS)
 def test_after_a_sweep_both_agree(happenings: list[tuple[int, str, str]]) -> None:
