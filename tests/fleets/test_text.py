@@ -117,7 +117,7 @@ OWN: Final = [address for address in addresses() if not address.route.startswith
 
 
 @pytest.mark.django_db
-@pytest.mark.hypothesis  # in a thorough run each field, else one in five
+@pytest.mark.hypothesis  # in a thorough run each field, else one in ten
 @pytest.mark.parametrize("address", OWN, ids=lambda address: address.name)
 def test_no_page_lets_in_another_form_or_what_does_not_show(world: World, address: Address) -> None:
     """Each field of its forms, filled in so; found by looking through all tables."""
