@@ -65,6 +65,7 @@ class Application(msgspec.Struct):
     app_name: str
     slug: str
     is_of__class: str = "fleet"
+    is_host: bool = False
     is_for__device_type: list[Slug] = []
     organization: list[Organization] = []
     application_config_variable: list[Variable] = []
@@ -83,6 +84,7 @@ class Links(msgspec.Struct):
     provisioning_progress: float | None = None
     overall_status: str | None = None
     overall_progress: float | None = None
+    update_status: str | None = None
 
 
 class RemoteDevice(Links, kw_only=True):
@@ -100,7 +102,6 @@ class RemoteDevice(Links, kw_only=True):
     ip_address: str | None = None
     mac_address: str | None = None
     public_address: str | None = None
-    update_status: str | None = None
     memory_usage: float | None = None
     memory_total: float | None = None
     storage_usage: float | None = None

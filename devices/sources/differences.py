@@ -16,7 +16,7 @@ from devices.sources.answers import Links, RemoteDevice
 from devices.sources.facts import LinkFacts
 from fleets.models import Fleet
 
-PROGRESS: Final = ("provisioning_state", "provisioning_progress", "update_progress")
+PROGRESS: Final = ("provisioning_state", "provisioning_progress", "update_status", "update_progress")
 DESCRIBED: Final = (
     "name",
     "device_type",
@@ -27,7 +27,6 @@ DESCRIBED: Final = (
     "ip_addresses",
     "mac_addresses",
     "public_address",
-    "update_status",
     "metrics",
     "vpn_setting",
 )

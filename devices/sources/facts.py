@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +12,9 @@ from devices.rules.metrics import known as known_metrics
 from devices.rules.metrics import possible
 from devices.rules.tags import LONGEST_TAG, MOST_TAGS
 from devices.rules.vocabulary import HeartbeatState
+from devices.sources import intervals
 from devices.sources.answers import Application, Links, RemoteDevice, Variable
 from devices.sources.reading import Ended
-from fleets.models import POLL_INTERVAL_MAX
 from fleets.text import kept
 
 LONGEST: Final = 255  # characters of a text that are stored
@@ -35,7 +34,7 @@ METRICS: Final = {
     "temperature": ("cpu_temp", 1),
     "undervolted": ("is_undervolted", 1),
 }
-PREFIXES: Final = ("BALENA_", "RESIN_")  # the one that prevails first
+VPN: Final = ("BALENA_SUPERVISOR_VPN_CONTROL", "RESIN_SUPERVISOR_VPN_CONTROL")  # the one that prevails first
 OFF: Final = {"false", "0", "off"}
 ON: Final = {"true", "1", "on"}
 
@@ -67,12 +66,19 @@ def links(row: Links, ended: Mapping[int, Ended]) -> LinkFacts:
 
 def progress(row: Links) -> dict[str, Any]:
     """The columns that tell of a configuration or an update under way."""
-    updating = row.overall_status == "updating"
     return {
         "provisioning_state": text(row.provisioning_state),
         "provisioning_progress": _share(row.provisioning_progress),
-        "update_progress": _share(row.overall_progress or 0) if updating else None,
+        "update_status": text(row.update_status)[:20],
+        "update_progress": _update_progress(row),
     }
+
+
+def _update_progress(row: Links) -> int | None:
+    """The progress of an update; by the word of the source it is over once all is downloaded."""
+    if row.overall_status == "updating":
+        return _share(row.overall_progress or 0)
+    return 100 if row.update_status == "applying changes" else None
 
 
 def described(row: RemoteDevice) -> dict[str, Any]:
@@ -89,7 +95,6 @@ def described(row: RemoteDevice) -> dict[str, Any]:
         "ip_addresses": _words(row.ip_address),
         "mac_addresses": _words(row.mac_address),
         "public_address": _address(row.public_address),
-        "update_status": text(row.update_status)[:20],
         "metrics": _metrics(row),
         "vpn_setting": switch(row.device_config_variable),
     }
@@ -122,7 +127,8 @@ def was_provisioned(row: RemoteDevice) -> bool:
 
 def switch(variables: Iterable[Variable]) -> bool | None:
     """Whether the VPN is used, by the variables of a device or of a fleet; None: they do not say."""
-    value = _variable(variables, "SUPERVISOR_VPN_CONTROL").lower()
+    values = {variable.name: variable.value for variable in variables}
+    value = next((values[name] for name in VPN if name in values), "").strip().lower()
     return True if value in ON else False if value in OFF else None
 
 
@@ -131,10 +137,8 @@ def interval(variables: Iterable[Variable], least: int) -> int | None:
 
     None: they do not say.
     """
-    value = _variable(variables, "SUPERVISOR_POLL_INTERVAL")
-    if not re.fullmatch("[0-9]{1,12}", value):
-        return None
-    return min(POLL_INTERVAL_MAX, max(least, int(value) // 1000))
+    values = {variable.name: variable.value for variable in variables}
+    return intervals.seconds(values.get(intervals.COUNTED, "").strip(), least)
 
 
 def fleet_name(application: Application) -> str:
@@ -145,11 +149,6 @@ def fleet_name(application: Application) -> str:
 def text(value: str | None) -> str:
     """A text as it is stored: in NFC, without what does not show, LONGEST characters at most."""
     return kept(value or "")[:LONGEST].strip()
-
-
-def _variable(variables: Iterable[Variable], name: str) -> str:
-    values = {variable.name: variable.value for variable in variables}
-    return next((values[prefix + name] for prefix in PREFIXES if prefix + name in values), "").strip()
 
 
 def _words(value: str | None) -> list[str]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from devices.sources import intervals
+
 WHOAMI: Final = "/actor/v1/whoami"
 VERSION: Final = "v7"  # of the model
 PER_PAGE: Final = {"application": 100, "device": 500, "service_instance": 500}  # rows
@@ -16,7 +18,7 @@ ACCESSIBLE: Final = "is_directly_accessible_by__user/any(dau:true)"
 VARIABLES: Final = (
     "$select=name,value;$filter=name in ("
     "'BALENA_SUPERVISOR_VPN_CONTROL','RESIN_SUPERVISOR_VPN_CONTROL',"
-    "'BALENA_SUPERVISOR_POLL_INTERVAL','RESIN_SUPERVISOR_POLL_INTERVAL')"
+    f"'{intervals.COUNTED}')"
 )
 # What is asked of a row: a field, or with parentheses an expansion. The first ones every server has; which of
 # the others it has is asked once (devices/sources/ladder.py).
@@ -28,6 +30,7 @@ NEEDED: Final[dict[str, tuple[str, ...]]] = {
 WANTED: Final[dict[str, tuple[str, ...]]] = {
     "application": (
         "is_of__class",
+        "is_host",
         "is_for__device_type($select=slug)",
         "organization($select=handle,name)",
         f"application_config_variable({VARIABLES})",
@@ -40,6 +43,7 @@ WANTED: Final[dict[str, tuple[str, ...]]] = {
         "provisioning_progress",
         "overall_status",
         "overall_progress",
+        "update_status",
         "device_name",
         "note",
         "created_at",
@@ -50,7 +54,6 @@ WANTED: Final[dict[str, tuple[str, ...]]] = {
         "ip_address",
         "mac_address",
         "public_address",
-        "update_status",
         "memory_usage",
         "memory_total",
         "storage_usage",
@@ -78,6 +81,7 @@ QUICK: Final = (
     "provisioning_progress",
     "overall_status",
     "overall_progress",
+    "update_status",
 )
 
 

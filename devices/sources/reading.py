@@ -15,7 +15,7 @@ from devices.sources.ladder import Known
 
 SILENT: Final = timedelta(seconds=60)  # of a VPN server, since its last sign of life
 MOST_PAGES: Final = 2000  # of one resource: a million devices
-FLEET: Final = "fleet"  # the class of an application that has devices
+FLEET: Final = "fleet"  # the class of an application that has devices, unless it is an OS
 
 Row = TypeVar("Row", Application, Links, RemoteDevice, ServiceInstance)
 
@@ -74,7 +74,7 @@ async def whoami(api: Api) -> Person:
 async def applications(api: Api, known: Known, only: Collection[str] = ()) -> dict[int, Application]:
     """The fleets that the token may see, by id; of these slugs alone where any are given. Raises Failed."""
     pages = await _all(api, "application", known["application"], Application)
-    fleets = (row for rows in pages for row in rows if row.is_of__class == FLEET)
+    fleets = (row for rows in pages for row in rows if row.is_of__class == FLEET and not row.is_host)
     return {row.id: row for row in fleets if not only or row.slug in only}
 
 

@@ -25,7 +25,7 @@ from devices.ingest.relay.observations import (
 from devices.ingest.relay.paths import Call, Kind
 from devices.ingest.supervisor import bodies
 from devices.ingest.supervisor.reports import changes, changes2, changes3
-from devices.ingest.supervisor.settings import known
+from devices.sources import intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,10 +190,9 @@ def _interval(uuid: str, exchange: Exchange) -> int | None:
     try:
         by_name = msgspec.json.decode(_answer(exchange), type=dict[str, msgspec.Raw])
         target = msgspec.json.decode(by_name.get(uuid) or by_name["local"], type=Target)
-        interval: int | None = known(dict(target.config)).get("poll_interval")
-    except (KeyError, ValueError, zlib.error, Refused):
+    except (KeyError, ValueError, zlib.error):
         return None
-    return interval
+    return intervals.seconds(target.config.get(intervals.COUNTED, ""))
 
 
 def _answer(exchange: Exchange) -> bytes:

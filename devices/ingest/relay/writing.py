@@ -109,7 +109,8 @@ def _contacts(batch: Sequence[Seen]) -> None:
 def _record(polls: dict[int, str], reported: list[tuple[int, dict[str, Any]]]) -> None:
     if reported:
         freezing.hold_for_contact({*polls, *(device_id for device_id, _ in reported)})
-    record(polls, reported, clock.moment(), supervisors=polls)
+    # No supervisors: their least interval is that of the site's own answers. The API counts by what it told.
+    record(polls, reported, clock.moment(), supervisors=())
     MirroredDevice.objects.filter(pk__in=polls, refused_at__isnull=False).update(refused_at=None)
 
 

@@ -9,7 +9,7 @@ from devices.integrity.checks import disagreements
 from devices.models import ConnectivityRecord, Device, MirroredDevice, Source
 from devices.status.reading import with_status
 from fleets.models import AuditEntry, Fleet
-from tests.devices.sources.api import BalenaApi
+from tests.devices.sources.api import BalenaApi, recorded
 from tests.devices.sources.swept import AT, swept
 from tests.factories import make_device
 
@@ -189,6 +189,38 @@ def test_poll_interval_is_the_variable_but_not_below_that_of_the_server(
     assert Device.objects.get(uuid__endswith="6").poll_interval == 600
     assert Fleet.objects.get(name="pumps").poll_interval == 3600
     assert Fleet.objects.get(name="old-signs").poll_interval == 600
+
+
+def test_poll_interval_is_that_by_which_the_server_counts(api: BalenaApi, source: Source) -> None:
+    """A supervisor prefers the other name of the variable, which the server does not count by."""
+    api.device("6")["device_config_variable"] = [
+        {"name": "BALENA_SUPERVISOR_POLL_INTERVAL", "value": "7200000"},
+        {"name": "RESIN_SUPERVISOR_POLL_INTERVAL", "value": "1200000"},
+    ]
+    swept(source)
+    assert Device.objects.get(uuid__endswith="6").poll_interval == 1200
+
+
+def test_update_that_is_applied_is_under_way(api: BalenaApi, source: Source) -> None:
+    """By the word of the source it is over, which is kept beside."""
+    (applying,) = recorded("device-applying")["body"]["d"]
+    swept(source)
+    api.device("2").update(applying | {name: api.device("2")[name] for name in ("id", "uuid")})
+    swept(source, 60)
+    device = Device.objects.select_related("mirrored").get(uuid__endswith="2")
+    assert (device.update_status, device.update_progress) == ("applying changes", 100)
+    assert (status("2", 60), device.mirrored.status) == ("updating", "operational")
+    api.device("2")["update_status"] = "done"
+    swept(source, 120)
+    assert status("2", 120) == "online"
+
+
+def test_of_all_applications_only_fleets_are_read(api: BalenaApi, source: Source) -> None:
+    """An operating system that was uploaded there is of the class fleet, too."""
+    api.applications = recorded("application-classes")["body"]["d"]
+    api.devices = []
+    swept(source)
+    assert set(Fleet.objects.values_list("name", flat=True)) == {"kiosks-eu", "oldsigns", "pumps"}
 
 
 def test_only_the_fleets_that_were_chosen_are_read(api: BalenaApi, source: Source) -> None:

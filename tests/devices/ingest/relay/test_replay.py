@@ -109,7 +109,8 @@ CONCLUDED: Final[dict[str, Observation]] = {
     "state-v2-304": Poll(uuid("2"), None, HERE),
     "state-v3-200": Poll(uuid("2"), HOUR, HERE),
     "state-v3-200-1kb": Poll(uuid("a"), HOUR, HERE),
-    "state-v3-200-device-interval": Poll(uuid("4"), 180, HERE),
+    "state-v3-200-both-intervals": Poll(f"{'0' * 30}b1", 600, HERE),  # by the name that the API counts by
+    "state-v3-200-device-interval": Poll(uuid("4"), 20, HERE),
     "state-v3-200-gzip": Poll(uuid("a"), HOUR, HERE),
     "state-v3-304": Poll(uuid("2"), None, HERE),
     "state-v3-304-gzip": Poll(uuid("2"), None, HERE),
@@ -118,7 +119,7 @@ CONCLUDED: Final[dict[str, Observation]] = {
     "supervisor19-01-post-device-register-201": Registration(
         REAL, 10020, 2, "intel-nuc", {**VERSIONS, "mac_addresses": MACS}
     ),
-    "supervisor19-02-get-device-v3-state-200": Poll(REAL, 180, HERE),
+    "supervisor19-02-get-device-v3-state-200": Poll(REAL, 20, HERE),
     "supervisor19-05-patch-device-v3-state-200": Report(
         REAL,
         {

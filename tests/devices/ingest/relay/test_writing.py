@@ -49,6 +49,14 @@ def test_a_poll_is_a_heartbeat_with_the_interval_that_the_api_told(mirrored: Mir
     assert Heartbeat.objects.get().poll_interval == 3600
 
 
+def test_a_window_is_that_of_the_api_however_short(mirrored: Mirrored) -> None:
+    """A supervisor of the site itself has 3 min at least; here the API counts."""
+    mirrored.device(PUMP, 3, poll_interval=600)
+    write(mirrored, Poll(PUMP, 20, ""))
+    heartbeat = Heartbeat.objects.get()
+    assert (heartbeat.late_at - heartbeat.last_poll_at).total_seconds() == 30
+
+
 def test_polls_and_reports_of_a_batch_are_written_together(mirrored: Mirrored) -> None:
     pump, sign = mirrored.device(PUMP, 3), mirrored.device(make_uuid(), 4)
     report = Report(sign.uuid, {"os_version": "balenaOS 6.5.24"})
