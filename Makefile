@@ -43,7 +43,7 @@ endif
 pages states history rules live signins idle registrations relay mirror alerts: bench
 	@:
 
-cluster: env ## Start a site of six machines with three databases under Patroni in network namespaces, to pull cables in; needs root; FAILURES=all measures what each failure costs (switchover kill cable standby restart)
+cluster: env ## Start a site of six machines with three databases under Patroni in network namespaces, to pull cables in; needs root; FAILURES=all measures what each failure costs (switchover kill cable standby disk log restart)
 	@scripts/cluster/packages.sh
 	@$(PYTHON_BIN) -m scripts.cluster $(addprefix --devices ,$(DEVICES)) $(FAILURES)
 

@@ -17,7 +17,7 @@ HELP: Final = """
 pull NAME      pull the cable of a machine: db-1, db-2, db-3, app-1, app-2 or front
 back NAME      put it back
 kill NAME      kill -9 the PostgreSQL of db-1, db-2 or db-3
-do FAILURE     let a failure happen and measure it: switchover, kill, cable, standby or restart
+do FAILURE     let a failure happen and measure it: switchover, kill, cable, standby, disk, log or restart
 end            end everything, as Ctrl-C does
 Whoever leads and follows is told here whenever it changes.
 """.strip()

@@ -30,8 +30,10 @@ STEADY: Final = {  # https://patroni.readthedocs.io/en/latest/dynamic_configurat
             "max_connections": 100,
             # A primary that steps down waits this long for a standby that is gone, instead of 60 s.
             "wal_sender_timeout": "10s",
-            # Its data need not survive this computer, only the machines in it.
+            # Its data need not survive this computer, only the machines in it; their disks are small.
             "fsync": "off",
+            "max_wal_size": "128MB",
+            "min_wal_size": "32MB",
         },
     },
 }

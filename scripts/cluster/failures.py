@@ -7,17 +7,22 @@ import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Final
+
+import psycopg
 
 from scripts.cluster.databases import Database
 from scripts.cluster.setting_up import Cluster, say
 from tests.system.front import KINDS
-from tests.system.postgres import until
+from tests.system.postgres import filled, until
 from tests.system.site import went_offline
 
 PATIENCE: Final = 120.0  # seconds
+FULL: Final = 60.0  # seconds
 # Every heartbeat that is kept; the site itself keeps the last of each device.
 HEARD: Final = """
 CREATE TABLE IF NOT EXISTS heard (device_id bigint, at timestamptz);
@@ -78,6 +83,29 @@ def lose_standby(made: Cluster) -> None:
     made.put_back(standby.name)
 
 
+def fill_disk(made: Cluster) -> None:
+    """The disk of the database that leads is full for a minute. Its log has room, so it does not die."""
+    leader = made.databases.leader()
+    leader.server.ask("SELECT pg_switch_wal()")
+    began = time.monotonic()
+    with filled(Path(leader.server.data)):
+        until(lambda: time.monotonic() - began > FULL, PATIENCE)
+
+
+def fill_log(made: Cluster) -> None:
+    """The disk of the database that leads is full, its log too: it dies. Freed when another one leads."""
+    leader = made.databases.leader()
+    with (
+        psycopg.connect(leader.server.url(), autocommit=True) as connection,
+        filled(Path(leader.server.data)),
+    ):
+        with suppress(psycopg.OperationalError):
+            while True:
+                connection.execute("SELECT pg_logical_emit_message(false, '', repeat(' ', 1000000))")
+        another_leads(made, leader)
+        made.site.everybody_polls_again()
+
+
 def restart(made: Cluster) -> None:
     """The processes of one machine of Lookout are restarted, then those of the other."""
     front = made.front
@@ -94,6 +122,8 @@ FAILURES: Final[dict[str, Callable[[Cluster], None]]] = {
     "kill": kill,
     "cable": pull_cable,
     "standby": lose_standby,
+    "disk": fill_disk,
+    "log": fill_log,
     "restart": restart,
 }
 

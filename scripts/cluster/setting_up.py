@@ -20,10 +20,12 @@ from typing import Final
 from scripts.cluster.databases import POSTGRES, REST, Database, Databases
 from tests.system.front import Front, Processes, haproxy
 from tests.system.network import Machine, network, run
-from tests.system.postgres import Server, home
+from tests.system.postgres import Server, disk, home
 from tests.system.site import ROOT, Site
 
-NAMES: Final = ("db-1", "db-2", "db-3", "app-1", "app-2", "front")
+DATABASES: Final = ("db-1", "db-2", "db-3")
+NAMES: Final = (*DATABASES, "app-1", "app-2", "front")
+DISK: Final = "512m"  # of each database, in memory
 HERE: Final = ROOT / "var" / "cluster"
 PACKAGES: Final = HERE / "packages"  # Patroni 4; scripts/cluster/packages.sh puts it there
 PERSON: Final = """
@@ -84,6 +86,8 @@ def cluster(devices: int) -> Iterator[Cluster]:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lookout-cluster-")))
         place.chmod(0o711)
         machines = dict(zip(NAMES, stack.enter_context(network(NAMES)), strict=True))
+        for name in DATABASES:
+            stack.enter_context(disk(home(place / name) / "data", DISK))
         stack.enter_context(noted(place, list(machines.values())))
         made = set_up(place, machines, devices)
         try:
@@ -106,10 +110,9 @@ def start(made: Cluster, place: Path, stack: ExitStack) -> None:
 
 def set_up(place: Path, machines: dict[str, Machine], devices: int) -> Cluster:
     packages = Path(shutil.copytree(PACKAGES, place / "packages"))
-    servers = [Server(home(place / name), machines[name]) for name in NAMES[:3]]
-    named = zip(NAMES, servers, strict=False)
+    servers = {name: Server(place / name, machines[name]) for name in DATABASES}
     front = machines["front"]
-    databases = Databases(tuple(Database(name, server, packages) for name, server in named), front)
+    databases = Databases(tuple(Database(name, one, packages) for name, one in servers.items()), front)
     (state := place / "state").mkdir()
     settings = {"TRUSTED_PROXIES": front.address}
     site = Site(state, front, databases.url(), devices, settings, place / "site.log")
@@ -196,6 +199,9 @@ def end_what_was_left() -> None:
         end_processes([name for name in left["namespaces"] if name in there])
         for name in {*left["namespaces"], left["switch"]} & there:
             run("ip", "netns", "delete", name)
+        for name in DATABASES:
+            if (data := Path(left["place"], name, "data")).is_mount():
+                run("umount", str(data))
         shutil.rmtree(left["place"], ignore_errors=True)
         note.unlink()
 

@@ -6,10 +6,12 @@ import os
 import pwd
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import Any, Final
 
@@ -143,9 +145,28 @@ def disk(path: Path, size: str) -> Iterator[None]:
         run("umount", str(path))
 
 
-def fill(path: Path) -> Path:
-    """A file that takes all the room that is left on this disk."""
-    with (path / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+@contextmanager
+def filled(path: Path) -> Iterator[None]:
+    """A file takes all the room on this disk until the block ends, and what becomes free meanwhile."""
+    ballast, over = path / "ballast", threading.Event()
+    with ballast.open("wb", buffering=0) as file:
+        fill(file)
+        filling = threading.Thread(target=keep_filling, args=(file, over))
+        filling.start()
+        try:
+            yield
+        finally:
+            over.set()
+            filling.join()
+            ballast.unlink()
+
+
+def fill(file: RawIOBase) -> None:
+    with suppress(OSError):
         while True:
             file.write(bytes(1 << 20))
-    return path / "ballast"
+
+
+def keep_filling(file: RawIOBase, over: threading.Event) -> None:
+    while not over.wait(0.1):
+        fill(file)

@@ -19,7 +19,7 @@ import pytest
 
 from tests.system import network, postgres
 from tests.system.network import Machine, run
-from tests.system.postgres import Server, disk, fill, home, quorum, until
+from tests.system.postgres import Server, disk, filled, home, quorum, until
 from tests.system.site import Site, everything_is_there, went_offline
 
 pytestmark = pytest.mark.system
@@ -154,10 +154,9 @@ def test_a_full_disk_is_an_outage_of_ours_and_makes_no_device_offline(
             psycopg.connect(full.url(), autocommit=True) as known,  # a new one needs room, too
         ):
             known.execute("SELECT pg_switch_wal()")  # the log has room, so that the server goes on
-            ballast = fill(place / "data")
-            until(lambda: known.execute(SOME_WOULD_BE_LOST).fetchone() == (True,))
-            assert site.status("/healthz") == 503
-            ballast.unlink()
+            with filled(place / "data"):
+                until(lambda: known.execute(SOME_WOULD_BE_LOST).fetchone() == (True,))
+                assert site.status("/healthz") == 503
             site.everybody_polls_again()
             until(lambda: full.ask(OUTAGES))
             site.everybody_polls_again()
