@@ -44,6 +44,10 @@ class User(AbstractUser):
     # default.
     list_columns = ArrayField(models.CharField(max_length=20), default=list, blank=True)
 
+    # What links in mails have ended since this person last looked, a sentence each
+    # (dashboard/account/unsubscribed.py).
+    unsubscribed = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
+
     objects: ClassVar[People] = People()
 
     class Meta(AbstractUser.Meta):

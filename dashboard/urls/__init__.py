@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("dashboard.account.urls")),
     path("account/notifications/", notifications.notifications, name="account-notifications"),
     path("account/notifications/<slug:organization>/", followed.followed, name="account-followed"),
+    path("account/unsubscribed/", notifications.unsubscribed_seen, name="account-unsubscribed"),
     path("welcome/", welcome.welcome, name="welcome"),
     path("theme/", scope.theme, name="theme"),
     path("session/", kept_forms.session, name="session"),

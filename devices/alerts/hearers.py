@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from devices.alerts.own_steps import told_after
-from devices.alerts.wishes import Wishes
-from devices.models import AlertRule, AlertStep, Follow
+from devices.alerts.wishes import Wishes, wishes_of
+from devices.models import AlertRule, AlertStep, Follow, Severity
 from fleets.models import Membership, Role
+
+NO_WISHES: Final = Wishes(())
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,23 @@ def hearers(rules: Collection[AlertRule], steps: Sequence[AlertStep]) -> dict[in
     members = Membership.objects.filter(organization__in=organizations, user__is_active=True)
     people = members.select_related("user").order_by("user__username")
     wishes = _wishes(organizations)
-    proven = [(one, wishes.get(one.user_id, Wishes(()))) for one in people if one.user.email_is_proven]
+    proven = [(one, wishes.get(one.user_id, NO_WISHES)) for one in people if one.user.email_is_proven]
     return {rule.pk: _of(rule, proven, steps) for rule in rules}
+
+
+def silenced(person: int, organization: int) -> list[AlertRule]:
+    """The critical rules in force of which a step names a role of this person, by primary key, and which mail
+    them nothing, since they said so.
+    """
+    membership = Membership.objects.filter(user=person, organization=organization).first()
+    if membership is None:
+        return []
+    role, wishes = Role(membership.role), wishes_of(person, organization)
+    critical = AlertRule.objects.filter(organization=organization, severity=Severity.CRITICAL, enabled=True)
+    steps = list(AlertStep.objects.filter(rule__in=critical).select_related("target", "rule"))
+    named = {step.rule for step in steps if told_after(step.rule, NO_WISHES, role, steps)}
+    quiet = [rule for rule in named if wishes.of(rule) is False]
+    return sorted(quiet, key=lambda rule: (rule.name, rule.pk))
 
 
 def _wishes(organizations: Collection[int]) -> Mapping[int, Wishes]:

@@ -223,6 +223,7 @@ PAGES: Final[dict[str, Page]] = {
     "fleets:mute-end": Page(NO, members(OPERATOR, 302)),
     "fleets:vpn-servers": Page(members(OBSERVER, 200)),
     "account-followed": Page(members(OBSERVER, 200), members(OBSERVER, 302), {"severity": ""}),
+    "account-unsubscribed": Page(NO, signed_in(302)),
     "account-notifications": Page(signed_in(200), signed_in(302), {"hours-zone": "UTC"}),
     # The audit log
     "fleets:audit": Page(members(ADMINISTRATOR, 200)),

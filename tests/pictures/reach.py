@@ -279,6 +279,15 @@ def outlived(visit: Visit) -> None:
         visit.page.locator("main form").evaluate("form => form.submit()")
 
 
+def unsubscribed(visit: Visit) -> None:
+    """A page that says what a link in a mail has ended, put into this page alone."""
+    at("/")(visit)
+    said = ["You receive no more e-mail about the rule Offline of Halden Transit."]
+    notice = render_to_string("parts/unsubscribed.html", {"user": {"unsubscribed": said}})
+    main = visit.page.locator("#main")
+    main.evaluate("(main, html) => main.insertAdjacentHTML('afterbegin', html)", notice)
+
+
 def signed_out(visit: Visit) -> None:
     """An editor whose session has ended, simulated in this page alone, as others use the session."""
     edited("notes")(visit)

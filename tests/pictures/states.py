@@ -50,6 +50,7 @@ FLEETS: Final = (
     State("fleets-none-match", at("/?q=nothing-is-called-so")),
     State("fleets-organizations-open", clicked("/", ".menu.org summary")),
     State("fleets-account-open", clicked("/", "summary.avatar-btn")),
+    State("fleets-unsubscribed", reach.unsubscribed),
     State("fleets-paused", reach.paused),
     State("fleets-stale", reach.stale, only_in_a_demo=True),
     State("fleet", at("/fleets/station-kiosks/")),

@@ -17,6 +17,7 @@ from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.interval_form import CONTROL
 from dashboard.pages.parts.own_organization import own_organization
 from dashboard.pages.parts.scope_form import CHECK
+from dashboard.pages.parts.silenced import say_silenced
 from dashboard.templatetags.isolated import bdi
 from devices.alerts import digests, follows
 from devices.alerts.wishes import Wishes, wishes_of
@@ -154,6 +155,7 @@ def followed(request: HttpRequest, organization: str) -> HttpResponse:
         with transaction.atomic():
             form.save(user, own.organization, wishes)
         messages.success(request, "Your notifications are saved.")
+        say_silenced(request, [own.organization])
         return redirect("account-notifications")
     more = {
         "form": form,

@@ -10,11 +10,13 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
+from dashboard.account import unsubscribed
 from dashboard.account.pages import context
 from dashboard.http.scope import person, signed_in
 from dashboard.pages.parts.scope_form import CHECK
+from dashboard.pages.parts.silenced import say_silenced
 from dashboard.pages.parts.weekly_form import WeeklyForm
 from devices.alerts import follows
 from devices.alerts.wishes import wishes_of
@@ -42,6 +44,14 @@ class MailForm(forms.Form):
         self.fields["email"].choices = own  # type: ignore[attr-defined]
 
 
+@require_POST
+@signed_in
+def unsubscribed_seen(request: HttpRequest) -> HttpResponse:
+    """Say no more on every page what links in mails have ended, and lead to where that is changed."""
+    unsubscribed.looked(actor=person(request))
+    return redirect("account-notifications")
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def notifications(request: HttpRequest) -> HttpResponse:
@@ -62,5 +72,6 @@ def notifications(request: HttpRequest) -> HttpResponse:
                 if email != (one.pk not in without):
                     follows.want_email(actor=user, organization=one, email=email)
         messages.success(request, "Your notifications are saved.")
+        say_silenced(request, organizations)
         return redirect("account-notifications")
     return render(request, "account/notifications.html", shown | {"form": form, "hours": hours})
