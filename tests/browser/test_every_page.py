@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,8 +18,9 @@ from devices.models import AlertRule, Device
 from fleets.models import Fleet, Organization
 from tests.browser.axe import source, violations
 from tests.browser.conftest import sign_in
-from tests.factories import make_device, make_member
+from tests.factories import make_device, make_fleet, make_member
 from tests.incidents import make_incident, page_of, put_in, tell
+from tests.mirrors import mirror
 from tests.pages import make_every_status
 from tests.pictures import states
 from tests.pictures.reach import Visit
@@ -35,6 +36,7 @@ WALKS: Final = {
     "settings": states.OURS,
     "account": states.ACCOUNT,
     "changes": states.CHANGES,
+    "mirrored": states.MIRRORED,
 }
 # Looked at in every run: the pages that people are on most, and one of each kind.
 FEW: Final = {"sign-in", "fleets", "attention", "devices-filtered", "device-online", "incident", "invite"}
@@ -80,9 +82,24 @@ def account(tmp_path: Path) -> demo.Account:
     incident = make_incident(fleet.organization, at, key="2001:db8:85a3:8d3:1319:8a2e:370:7348")
     put_in(incident, lost, AlertRule.objects.filter(organization=fleet.organization).earliest("pk"))
     tell(incident, page_of(fleet.organization), at)
+    make_sources(fleet.organization, at)
     over = {"state": "resolved", "resolved_at": at, "now": 0}
     make_incident(fleet.organization, at - timedelta(hours=1), **over)
     return account
+
+
+def make_sources(organization: Organization, at: datetime) -> None:
+    """One that is read, one that fails, and one that is silent, with a device each, the last ones by name."""
+    error = "It did not answer the whole of a rather long question within the time that it had."
+    for name, slug, fields in (
+        ("Harbour", "admin-pumps", {"swept_at": at + timedelta(minutes=2)}),
+        ("Ferries", "admin-old-signs", {"swept_at": at + timedelta(minutes=2), "error": error}),
+        ("Depot", "admin-kiosks", {"swept_at": at - timedelta(hours=1), "error": error}),
+    ):
+        fleet = make_fleet(organization, slug=slug, name=f"{slug} of a source")
+        links = {"heartbeat_state": "recent", "heartbeat_changed_at": at, "last_contact_at": at}
+        read = make_device(fleet, name=f"zz-of-a-source-with-quite-a-long-name-{slug}", **links)
+        mirror(read, name=name, refused_uuids=["b" * 62], **fields)
 
 
 @pytest.mark.thorough

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from devices.rules.vocabulary import Status
-from tests.pictures import reach, signing_in
+from tests.pictures import mirrored, reach, signing_in
 from tests.pictures.reach import EMPTY, ORGANIZATION, Reach, at, clicked, sent
 
 
@@ -248,4 +248,17 @@ CHANGES: Final = (
     out("second-factor", signing_in.second_factor),
 )
 
-STATES: Final = (*SIGNING_IN, *FLEETS, *DEVICES, *SUMMARY, *OURS, *ACCOUNT, *ERRORS, *CHANGES)
+# In this order: the source of a demo is read once, then fails, and then is silent.
+MIRRORED: Final = (
+    State("source-added", mirrored.added, only_in_a_demo=True),
+    State("sources-read", at(mirrored.SOURCES)),
+    State("source", mirrored.source(mirrored.WELL)),
+    State("fleet-mirrored", at(mirrored.FLEET)),
+    State("device-mirrored", mirrored.device()),
+    State("device-mirrored-refused", mirrored.device("key/")),
+    State("source-failing", mirrored.source(mirrored.FAILING)),
+    State("source-silent", mirrored.source(mirrored.SILENT)),
+    State("fleet-mirrored-silent", at(mirrored.SILENT_FLEET)),
+)
+
+STATES: Final = (*SIGNING_IN, *FLEETS, *DEVICES, *SUMMARY, *OURS, *ACCOUNT, *ERRORS, *CHANGES, *MIRRORED)

@@ -74,9 +74,15 @@ def change(request: HttpRequest, organization: str, source: UUID) -> HttpRespons
             if changed:
                 messages.success(request, f"{isolated(changed[0])} is saved. {changed[1].words}")
                 return redirect("fleets:sources", organization)
-    values = {"source": found, "seen": settings.version_of(found), "form": form}
+    at = clock.now()
+    values = {
+        "source": found,
+        "silent": found.is_silent(at),
+        "seen": settings.version_of(found),
+        "form": form,
+    }
     status = 409 if changed_meanwhile else 200
-    return _rendered(request, own, "source", status=status, meanwhile=changed_meanwhile, **values)
+    return _rendered(request, own, "source", status=status, meanwhile=changed_meanwhile, at=at, **values)
 
 
 @require_POST

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
+from devices import clock
 from devices.models import Device, Source
 from devices.sources import secrets
 from devices.sources.relaying import set_relay
@@ -124,3 +127,19 @@ def test_change_over_that_of_others_is_refused(administrator: Client, address: s
     answer = administrator.post(f"{address}{source.uuid}/", said(api, name="other", seen="old"))
     assert answer.status_code == 409
     assert "Somebody else changed this source meanwhile." in text_of(answer)
+
+
+def test_silence_and_the_fault_behind_it_are_said(
+    administrator: Client, address: str, api: BalenaApi
+) -> None:
+    administrator.post(address, said(api))
+    source, at = Source.objects.get(), clock.now()
+    own = f"{address}{source.uuid}/"
+    Source.objects.update(swept_at=at, whole_at=at, error="It refused the connection.")
+    assert ". The last attempt failed: It refused the connection." in text_of(administrator.get(address))
+    assert "It has not been read since" not in text_of(administrator.get(own))
+    Source.objects.update(swept_at=at - timedelta(minutes=4))
+    for path in (address, own):
+        page = text_of(administrator.get(path))
+        assert "It has not been read since" in page
+        assert "It refused the connection." in page
