@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import transaction
@@ -43,6 +44,7 @@ def set_relay(*, source: Source, host: str, to: str, at: datetime | None = None)
     now.relay_host, now.relay_to = allowed(host), checked(to) if to else ""
     if bool(now.relay_host) != bool(now.relay_to):
         raise HostRefused("A relay needs both a host and the address of the API.")
+    _require_beyond(now)
     with unique_violation(lambda _: HostRefused(f"The calls of {host} are relayed already.")):
         now.save(update_fields=["relay_host", "relay_to"])
     subject = ("source", str(now.uuid), now.name)
@@ -65,6 +67,18 @@ def allowed(host: str) -> str:
     if host in settings.ALLOWED_HOSTS:
         raise HostRefused(f"{host} is a host of this site.")
     return host
+
+
+def _require_beyond(source: Source) -> None:
+    """Raise HostRefused if the address is known to lead back here: each call would go in a circle."""
+    leads_to = urlsplit(source.relay_to).hostname or ""
+    ours = {*settings.ALLOWED_HOSTS, urlsplit(settings.SITE_ADDRESS).hostname}
+    relayed = leads_to == source.relay_host or Source.objects.filter(relay_host=leads_to).exists()
+    if leads_to and (leads_to in ours or relayed):
+        raise HostRefused(
+            f"{leads_to} leads back to Lookout, so that each call would go in a circle. Enter the address of"
+            " the API behind the proxy."
+        )
 
 
 def _told(source: Source) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from devices.ingest.http import BODY_PACE, Disconnected, header, too_slow
 from devices.ingest.pace import Pace
+from devices.ingest.relay.circles import Open
 from devices.ingest.relay.connection import Closed, Connection, Failed, Head, Headers
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ class Exchange:
         if self.answer is not None:
             longer = len(self.answer) + len(chunk) > ANSWER_READ
             self.answer = None if longer else self.answer + chunk
+
+
+@dataclass(frozen=True)
+class Ways:
+    """What the calls of one event loop share on their way to an API."""
+
+    pool: Pool
+    open: Open = field(default_factory=Open)
 
 
 class Body:
@@ -92,17 +101,24 @@ class Body:
 
 
 async def pass_on(
-    exchange: Exchange, receive: ASGIReceiveCallable, send: ASGISendCallable, pool: Pool, address: Address
+    exchange: Exchange, receive: ASGIReceiveCallable, send: ASGISendCallable, ways: Ways, address: Address
 ) -> None:
     """Pass the call of `exchange` on to `address`, and the answer back, which is read along.
 
     Raises Failed where there is no whole answer, Disconnected where the caller left in the middle of its
-    call, and Refused (408) where its body did not come.
+    call, and Refused where its body did not come (408) or it goes in a circle (508).
     """
     body = Body(exchange.scope, receive)
     waits = header(exchange.scope, b"expect") is not None  # with its body, until the API wants it
     if not waits:
         await body.read_along()
+    with ways.open.call(exchange.scope, body.read[:READ_ALONG]):
+        await _pass_on(exchange, body, send, ways.pool, address, waits=waits)
+
+
+async def _pass_on(
+    exchange: Exchange, body: Body, send: ASGISendCallable, pool: Pool, address: Address, *, waits: bool
+) -> None:
     connection, head = await _answered(body, pool, address, waits=waits)
     try:
         exchange.status, exchange.headers = head.status, head.headers

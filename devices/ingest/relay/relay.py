@@ -12,7 +12,7 @@ from devices.ingest.relay.backlog import Backlog, Seen
 from devices.ingest.relay.conclusions import concluded
 from devices.ingest.relay.connection import Failed
 from devices.ingest.relay.hosts import REFRESH_EVERY, Hosts, Target
-from devices.ingest.relay.passing import Exchange, pass_on
+from devices.ingest.relay.passing import Exchange, Ways, pass_on
 from devices.ingest.relay.paths import Call, call_of
 from devices.ingest.relay.pool import Pool
 from devices.ingest.relay.proofs import Proofs
@@ -37,7 +37,7 @@ class Relay:
     def __init__(self) -> None:
         self.hosts = Hosts()
         self.backlog = Backlog(Writer().write)
-        self._pool = Pool()
+        self._ways = Ways(Pool())
         self._proofs = Proofs()
 
     async def serve(
@@ -45,7 +45,8 @@ class Relay:
     ) -> None:
         """Answer a call of a relayed host as its API does; 421 where the call tells of no link.
 
-        502 where the API does not answer. An answer that it breaks off is broken off here, too.
+        502 where the API does not answer, 508 where the call comes back again and again. An answer that the
+        API breaks off is broken off here, too.
         """
         call = call_of(scope["method"], scope["path"])
         if call is None:
@@ -53,10 +54,11 @@ class Relay:
             return
         exchange = Exchange(scope)
         try:
-            await pass_on(exchange, receive, send, self._pool, target.address)
+            await pass_on(exchange, receive, send, self._ways, target.address)
         except Disconnected:
             return
         except Refused as refusal:
+            logger.info("%s %r was not relayed: %s", scope["method"], scope["path"], refusal)
             await send_reply(send, refusal.reply())
             return
         except Failed as failure:
@@ -94,4 +96,4 @@ class Relay:
     async def stop(self) -> None:
         """Write what waits, and close the connections."""
         await self.backlog.stop()
-        self._pool.close()
+        self._ways.pool.close()

@@ -51,12 +51,17 @@ def test_a_relay_begins_and_ends(source: Source) -> None:
         ({"host": "api.example.com", "to": "http://169.254.169.254"}, "where no source may be"),
         ({"host": "api.example.com", "to": "api"}, "begins with https:// or http://"),
         ({"host": "taken.example.com", "to": TO}, "relayed already"),
+        ({"host": "api.example.com", "to": "https://API.example.com"}, "leads back to Lookout"),
+        ({"host": "api.example.com", "to": "http://taken.example.com:8080"}, "leads back to Lookout"),
+        ({"host": "api.example.com", "to": "http://lookout.example.com"}, "leads back to Lookout"),
+        ({"host": "api.example.com", "to": "http://site.example.com:8000"}, "leads back to Lookout"),
     ],
 )
 def test_what_cannot_be_relayed_is_refused(
     source: Source, options: dict[str, str], words: str, settings: Any
 ) -> None:
     settings.ALLOWED_HOSTS = ["lookout.example.com"]
+    settings.SITE_ADDRESS = "https://site.example.com"
     Source.objects.create(
         organization=make_organization(),
         name="Theirs",

@@ -50,7 +50,7 @@ class Alone:
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()
-            self.relay._pool.close()
+            self.relay._ways.pool.close()
             await send({"type": "lifespan.shutdown.complete"})
         else:
             try:
@@ -75,9 +75,9 @@ class Alone:
 
 
 @contextmanager
-def relaying(port: int) -> Iterator[Alone]:
+def relaying(port: int, host: str = "127.0.0.1", *, secure: bool = False) -> Iterator[Alone]:
     """A relay in front of the API at this port."""
-    alone = Alone(Address("127.0.0.1", port, secure=False))
+    alone = Alone(Address(host, port, secure))
     alone.relay.backlog.add = alone.keep  # type: ignore[method-assign]
     with serving(alone) as alone.port:
         yield alone

@@ -205,7 +205,7 @@ def test_a_connection_does_not_rest_as_long_as_the_api_keeps_it(
     assert pool.REST < 4
     monkeypatch.setattr(pool, "REST", 0.0)
     relay.call(request("GET", STATE))
-    (resting,) = relay.relay._pool._resting.values()
+    (resting,) = relay.relay._ways.pool._resting.values()
     wait_until(lambda: not resting[0].is_usable())
     relay.call(request("GET", STATE))
     assert [sent.connection for sent in api.sent] == [1, 2]

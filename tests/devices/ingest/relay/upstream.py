@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -117,15 +118,17 @@ def exactly(stream: BinaryIO, size: int) -> bytes:
 
 
 @contextmanager
-def upstream(*answers: bytes | Answer) -> Iterator[Upstream]:
-    """An API that listens."""
-    with socket.create_server((HOST, 0)) as listener:
+def upstream(*answers: bytes | Answer, tls: ssl.SSLContext | None = None) -> Iterator[Upstream]:
+    """An API that listens, by TLS where it has what a server needs to show for it."""
+    plain = socket.create_server((HOST, 0))
+    with tls.wrap_socket(plain, server_side=True) if tls else plain as listener:
         api = Upstream(listener.getsockname()[1], list(answers))
         accepting = threading.Thread(target=api.accept, args=(listener,))
         accepting.start()
         try:
             yield api
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # a handshake that failed has ended it
+                listener.shutdown(socket.SHUT_RDWR)
             accepting.join(10)
             api.end()
