@@ -129,6 +129,7 @@ def of_all(
     wanted = facts.progress(read) | facts.described(read) | {"tags": _merged(row, tags)}
     if note != row["mirrored__note"]:
         wanted["notes"] = note
+    wanted["public_address"] = wanted["public_address"] or row["public_address"]  # openBalena never has one
     wanted["poll_interval"] = facts.interval(read.device_config_variable, source.poll_interval)
     used = wanted["vpn_setting"]
     wanted["vpn_enabled"] = bool(fleet.vpn_enabled) if used is None else used

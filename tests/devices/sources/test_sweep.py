@@ -215,6 +215,14 @@ def test_update_that_is_applied_is_under_way(api: BalenaApi, source: Source) -> 
     assert status("2", 120) == "online"
 
 
+def test_public_address_that_the_relay_saw_is_kept(api: BalenaApi, source: Source) -> None:
+    """An openBalena has the field, and never a value."""
+    swept(source)
+    Device.objects.filter(uuid__endswith="2").update(public_address="192.0.2.9")
+    swept(source, 600)
+    assert Device.objects.get(uuid__endswith="2").public_address == "192.0.2.9"
+
+
 def test_of_all_applications_only_fleets_are_read(api: BalenaApi, source: Source) -> None:
     """An operating system that was uploaded there is of the class fleet, too."""
     api.applications = recorded("application-classes")["body"]["d"]
