@@ -84,7 +84,9 @@ def _report3(call: Call, exchange: Exchange, proofs: Proofs) -> Observation | No
     if exchange.status == 401:
         return _refusal(uuid, key, exchange, proofs)
     proofs.note(key, uuid)
-    return Report(uuid, changes3(state))
+    facts = changes3(state)
+    facts.pop("target_release", None)  # the API knows which release the device should run, and the mirror it
+    return Report(uuid, facts)
 
 
 def _report2(call: Call, exchange: Exchange, proofs: Proofs) -> Observation | None:

@@ -159,8 +159,9 @@ class App2(Struct):
 
 
 class State2(State):
-    """The report of a device in the v2 form; `apps` by id."""
+    """The report of a device in the v2 form; `apps` by id, and the commit of the release that runs."""
 
+    is_on__commit: Words | UnsetType | None = UNSET
     download_progress: Number | UnsetType | None = UNSET
     apps: dict[str, App2 | None] | UnsetType | None = UNSET
 

@@ -75,6 +75,8 @@ def changes3(state: State3) -> dict[str, Any]:
 def changes2(state: State2) -> dict[str, Any]:
     """The payload of a report in the v2 form, in which the device downloads, and releases have no status."""
     facts = changes(state)
+    if state.is_on__commit is not UNSET:
+        facts["release"] = (state.is_on__commit or "")[:LONGEST]
     if state.apps is UNSET and state.status is UNSET and state.download_progress is UNSET:
         return facts
     services = [service for app in present(state.apps) for service in present(app.services)]

@@ -98,7 +98,6 @@ CONCLUDED: Final[dict[str, Observation]] = {
             "update_status": "downloading",
             "update_progress": 26,
             "release": "000000000000000000000000000000000c0ffee1",
-            "target_release": "000000000000000000000000000000000c0ffee2",
         },
     ),
     "state-patch-v3-401-other-key": Refusal(uuid("2")),
@@ -147,6 +146,18 @@ AFTER: Final[dict[tuple[str, ...], Observation | None]] = {
     ("state-v3-200", "state-v3-401-other-device"): None,
     # 200 to strangers, and to the owner.
     ("state-v3-200-device-interval", "state-patch-v2-200-other-key"): None,
+    ("old-poll", "state-patch-v2-200"): Report(
+        uuid("d"),
+        {
+            "os_version": "balenaOS 6.5.24",
+            "supervisor_version": "14.13.14",
+            "ip_addresses": ["192.0.2.13"],
+            "metrics": {"memory_used": 500 << 20, "memory_total": 8000 << 20},
+            "release": "",
+            "update_status": "",
+            "update_progress": None,
+        },
+    ),
     ("flasher-register", "flasher-patch-v6-key-200"): Report(
         uuid("7"), {"provisioning_progress": 40, "provisioning_state": "Flashing"}
     ),
@@ -161,6 +172,11 @@ AFTER: Final[dict[tuple[str, ...], Observation | None]] = {
 }
 # Recordings that are made of others, by replacing what tells devices and keys apart.
 MADE: Final[dict[str, tuple[Any, ...]]] = {
+    "old-poll": (
+        "state-v2-200",
+        (b"a0000000000000000000000000000002", b"a000000000000000000000000000000d"),
+        (b"devicekey00000000000000000000002", b"devicekey00000000000000000000013"),
+    ),
     "flasher-register": ("register-201-form", (b"00000003", b"00000007")),
     "flasher-refused": (
         "state-v3-401-bad-key",
@@ -228,7 +244,7 @@ def test_a_key_counts_for_what_it_was_proved_for(relay: Alone, api: Upstream, na
 
 
 def made(name: str) -> Recording | None:
-    """A recording of another device, changed to the one that is flashed; None: it is none of MADE."""
+    """A recording of another device, changed to be of one of MADE; None: it is none of these."""
     if name not in MADE:
         return None
     like, *changes = MADE[name]

@@ -140,6 +140,12 @@ def test_update_progress_in_v2(
     assert said2(state) == {"update_status": status, "update_progress": progress}
 
 
+@pytest.mark.parametrize(("commit", "release"), [("c0ffee", "c0ffee"), (None, ""), ("c" * 300, "c" * 255)])
+def test_release_in_v2(commit: str | None, release: str) -> None:
+    assert said2({"is_on__commit": commit}) == {"release": release}
+    assert said2({"is_on__commit": commit, "apps": {}})["release"] == release
+
+
 FULL: dict[str, Any] = {
     "status": "Idle",
     "os_version": "balenaOS 6.1.2",
