@@ -55,7 +55,7 @@ def updating(number: int, stalled: int) -> Organization:
     ]
     Heartbeat.objects.bulk_create(polls)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE devices_device")
+        cursor.execute("ANALYZE devices_device, devices_heartbeat")
     return fleet.organization
 
 
