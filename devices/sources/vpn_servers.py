@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 
-def server_name(source: int, number: int) -> str:
-    """The name of the VPN server with this id in the API of the source with this primary key."""
-    return f"balena-{source}-{number}"
+def server_name(source: int, number: int | None = None) -> str:
+    """The name of the VPN server with this id in the API of the source with this primary key.
+
+    None: how the names of all its servers begin.
+    """
+    return f"balena-{source}-{'' if number is None else number}"

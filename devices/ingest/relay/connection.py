@@ -23,6 +23,10 @@ class Failed(Exception):
     """The API did not answer, or not in HTTP; the text says how, without its data."""
 
 
+class Unreachable(Failed):
+    """No connection to the API came about, whatever was asked."""
+
+
 class Closed(Failed):
     """The connection was closed before the first byte of an answer."""
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 
 from devices import clock, connectivity
+from devices.connectivity.postponing import postpone
 from devices.ingest.relay.observations import (
+    Away,
     Links,
     Observation,
     Refusal,
@@ -92,6 +94,15 @@ def _links(observation: Links, source: Source) -> None:
 def _refusal(observation: Refusal, source: Source) -> None:
     devices = MirroredDevice.objects.filter(source=source, device__uuid=observation.uuid)
     devices.update(refused_at=clock.now())
+
+
+@_record.register
+def _away(observation: Away, source: Source) -> None:
+    servers = VpnServer.objects.filter(
+        name__startswith=server_name(source.pk), organization=source.organization_id
+    )
+    devices = source.devices.values_list("device_id", flat=True)
+    postpone(list(devices), list(servers.values_list("pk", flat=True)))
 
 
 def _known_server(number: int, source: Source) -> str:

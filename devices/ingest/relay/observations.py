@@ -73,4 +73,9 @@ class Refusal:
     uuid: str
 
 
-Observation = Poll | Report | Registration | ServerStart | ServerSign | Links | Refusal
+@dataclass(frozen=True, slots=True)
+class Away:
+    """The API cannot be reached, so that nobody's silence says anything."""
+
+
+Observation = Poll | Report | Registration | ServerStart | ServerSign | Links | Refusal | Away

@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from devices.ingest.relay.connection import Connection, Failed
+from devices.ingest.relay.connection import Connection, Failed, Unreachable
 from devices.sources.addresses import NotAllowed, check
 
 REST: Final = 3.5  # seconds that a connection is kept at rest: the API closes it after 5
@@ -74,7 +74,7 @@ class Pool:
                     Connection, address.host, address.port, ssl=self._secure if address.secure else None
                 )
         except (OSError, TimeoutError) as error:
-            raise Failed(f"The API cannot be reached: {type(error).__name__}") from error
+            raise Unreachable(f"The API cannot be reached: {type(error).__name__}") from error
         try:
             check(address.host, transport.get_extra_info("peername")[0])
         except NotAllowed as refused:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Final
 
 from devices.ingest.database import in_database
 from devices.ingest.http import Disconnected, Refused, json_reply, send_reply
 from devices.ingest.relay.backlog import Backlog, Seen
 from devices.ingest.relay.conclusions import concluded
-from devices.ingest.relay.connection import Failed
+from devices.ingest.relay.connection import Failed, Unreachable
 from devices.ingest.relay.hosts import REFRESH_EVERY, Hosts, Target
+from devices.ingest.relay.observations import Away
 from devices.ingest.relay.passing import Exchange, Ways, pass_on
 from devices.ingest.relay.paths import Call, call_of
 from devices.ingest.relay.pool import Pool
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("devices.ingest")
 
+AWAY_EVERY: Final = 10.0  # seconds
 NOT_RELAYED: Final = {
     "error": "This call is not relayed. The proxy in front must send it straight to the API.",
     "field": "path",
@@ -39,6 +42,7 @@ class Relay:
         self.backlog = Backlog(Writer().write)
         self._ways = Ways(Pool())
         self._proofs = Proofs()
+        self._away: dict[int, float] = {}  # by source, seconds of the monotonic clock
 
     async def serve(
         self, target: Target, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
@@ -63,6 +67,8 @@ class Relay:
             return
         except Failed as failure:
             logger.warning("%s %r was relayed: %s", scope["method"], scope["path"], failure)
+            if isinstance(failure, Unreachable):
+                self._note_away(target.source)
             if not exchange.status:
                 await send_reply(send, json_reply(502, {"error": str(failure)}))
             return
@@ -79,6 +85,13 @@ class Relay:
         else:
             if observation is not None:
                 self.backlog.add(Seen(target.source, observation))
+
+    def _note_away(self, source: int) -> None:
+        """Keep that the API of a source cannot be reached, every AWAY_EVERY seconds at most."""
+        now = time.monotonic()
+        if now - self._away.get(source, -AWAY_EVERY) >= AWAY_EVERY:
+            self._away[source] = now
+            self.backlog.add(Seen(source, Away()))
 
     async def keep_hosts(self, threads: Executor) -> None:
         """Read the hosts every REFRESH_EVERY seconds, until cancelled."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from devices import clock, connectivity
 from devices.ingest import contacts
 from devices.ingest.http import NoDatabase, Refused
 from devices.ingest.relay import writing
 from devices.ingest.relay.backlog import Seen
 from devices.ingest.relay.observations import (
+    Away,
     Links,
     Observation,
     Poll,
@@ -129,6 +133,26 @@ def test_a_sign_counts_for_a_server_that_is_known(mirrored: Mirrored) -> None:
     )
     write(mirrored, ServerSign(1))
     assert VpnServer.objects.get().lease_until is not None
+
+
+def test_while_the_api_is_away_no_deadline_of_its_devices_and_servers_comes(mirrored: Mirrored) -> None:
+    """What is due within 30 s is put off by a whole window, and a lease by a whole one."""
+    device, elsewhere = mirrored.device(PUMP, 3), make_device()
+    write(mirrored, Poll(PUMP, 10, ""), ServerSign(7))
+    write(mirrored, ServerStart(7, ""), Links(7, (PUMP,), connected=True))
+    connectivity.record_heartbeats([elsewhere.pk])
+    soon = clock.now() + timedelta(seconds=2)
+    Heartbeat.objects.update(late_at=soon, due_at=soon, lost_at=soon + timedelta(seconds=15))
+    VpnServer.objects.update(due_at=soon, lease_until=soon)
+    write(mirrored, Away())
+    mine, other = Heartbeat.objects.get(device=device), Heartbeat.objects.get(device=elsewhere)
+    server = VpnServer.objects.get()
+    assert mine.due_at == mine.late_at == mine.lost_at - timedelta(seconds=15)
+    assert mine.late_at - soon > timedelta(seconds=10)
+    assert server.due_at == server.lease_until
+    assert server.due_at
+    assert server.due_at - soon > timedelta(seconds=50)
+    assert other.due_at == soon
 
 
 def test_a_refused_key_is_a_line_until_it_is_accepted(mirrored: Mirrored) -> None:
