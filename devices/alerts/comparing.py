@@ -22,7 +22,13 @@ from devices.models import AlertRule, Condition, Device, IncidentMember
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded
 
-WHAT: Final = {Condition.SILENT: "contact", Condition.NEVER_CAME: "arrival", Condition.VITALS: "vitals"}
+AT_ONCE: Final = (*NO_MORE.values(), Reason.MOVED)
+WHAT: Final = {
+    Condition.FLAPPING: "changes",
+    Condition.SILENT: "contact",
+    Condition.NEVER_CAME: "arrival",
+    Condition.VITALS: "vitals",
+}
 
 
 def facts(rule: AlertRule, until: datetime, away: Away) -> Iterator[Fact]:
@@ -53,7 +59,7 @@ def _new(
     for pk, device in found.items():
         since = levels.since(rule, device, away.reading(_source(device)))
         if since <= until and pk in lost:
-            yield Fact(since, rule.pk, pk, _as_lost(rule, lost[pk], since))
+            yield Fact(since, rule.pk, pk, as_lost(rule, lost[pk], since))
 
 
 def _source(device: DeviceWithStatus) -> int | None:
@@ -62,19 +68,19 @@ def _source(device: DeviceWithStatus) -> int | None:
     return row.source_id if row and not device.last_poll else None
 
 
-def _as_lost(rule: AlertRule, lost: Lost, since: datetime) -> Lost:
+def as_lost(rule: AlertRule, lost: Lost, since: datetime) -> Lost:
     """What a rule says that a device has lost, where it is not what its status says."""
     what = WHAT.get(Condition(rule.condition))
     return replace(lost, what=what, moment=microseconds(since)) if what else lost
 
 
 def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime) -> Iterator[Fact]:
-    """Of members that do not satisfy it, and do not recover yet."""
+    """Of members that do not satisfy it; of those that recover already, only what lets them go at once."""
     if rule.condition == Condition.TOGETHER:
         satisfying = levels.of_status(rule, levels.covered(rule), until)
     if rule.condition == Condition.VITALS:
         satisfying = levels.nearly_critical(rule, until)
-    there = held(rule).exclude(state=State.RECOVERING)
+    there = held(rule)
     still = set(satisfying.filter(pk__in=there.values("device_id")).values_list("pk", flat=True))
     members = [member for member in there if member.device_id not in still]
     ids = [member.device_id for member in members]
@@ -82,7 +88,9 @@ def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: dateti
     devices = {device.pk: device for device in now}
     within = scoped(rule, ids) if ids else set()
     for member in members:
-        yield _end(rule, member, devices.get(member.device_id), within, until)
+        fact = _end(rule, member, devices.get(member.device_id), within, until)
+        if member.state != State.RECOVERING or fact.reason in AT_ONCE:
+            yield fact
 
 
 def _end(
@@ -97,7 +105,7 @@ def _end(
         reason = Reason.DELETED
     elif within is not None and device.pk not in within:
         reason = Reason.MOVED if device.fleet_id != member.fleet_id else Reason.CHANGED
-    elif device.status in NO_MORE:
+    elif device.status in NO_MORE and device.status_since >= member.since:
         at, reason = device.status_since, NO_MORE[device.status]
     elif (ended := levels.ended(rule, device)) > member.since:
         at, reason = ended, Reason.RECOVERED

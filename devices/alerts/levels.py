@@ -69,14 +69,14 @@ def _stalled(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> Que
 
 
 def _silent(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:
-    long_ago = until - _longer_than(rule)
+    long_ago = until - longer_than(rule)
     found = as_recorded(devices.exclude(recorded_status__in=NOT_HELD), clock.listened(until))
     return found.filter(last_contact__lte=long_ago).exclude(IN_CONTACT)
 
 
 def _never_came(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:
     expected = devices.filter(first_contact_at=None, deactivated_at=None, frozen_reason="")
-    expected = expected.filter(created_at__lte=until - _longer_than(rule))
+    expected = expected.filter(created_at__lte=until - longer_than(rule))
     return as_recorded(expected, clock.listened(until))
 
 
@@ -103,7 +103,8 @@ def critical(rule: AlertRule, *, calmer: int = 0) -> Q:
     return wanted
 
 
-def _longer_than(rule: AlertRule) -> timedelta:
+def longer_than(rule: AlertRule) -> timedelta:
+    """How long a device may be without contact, or registered and not come."""
     return timedelta(seconds=parameters.read(rule.condition, rule.parameters).seconds)
 
 
@@ -123,12 +124,17 @@ def since(rule: AlertRule, device: DeviceWithStatus, away: Away) -> datetime:
     if condition == Condition.STALLED:
         return away.observed(device.progress_changed_at or device.status_since, STALLED_AFTER)
     if condition == Condition.SILENT:
-        return away.observed(device.last_contact or device.created_at, _longer_than(rule))
+        return reached(rule, device.last_contact or device.created_at, away)
     if condition == Condition.NEVER_CAME:
-        return away.observed(device.created_at, _longer_than(rule))
+        return reached(rule, device.created_at, away)
     if condition == Condition.VITALS:
         return device.metrics_at or device.status_since
     return device.status_since
+
+
+def reached(rule: AlertRule, counted_from: datetime, away: Away) -> datetime:
+    """When a device has been without contact since then for longer than a rule says: in observed time."""
+    return away.observed(counted_from, longer_than(rule))
 
 
 def ended(rule: AlertRule, device: DeviceWithStatus) -> datetime:

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from devices import clock
 from devices.alerts.changes import scoped
+from devices.alerts.comparing import as_lost
 from devices.alerts.levels import NOT_HELD
-from devices.alerts.lifecycle import Fact, Mark, Reason, microseconds
+from devices.alerts.lifecycle import Fact, Mark, Reason
 from devices.history.flapping import Span
 from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Device
 from devices.status.reading import as_recorded
 
-WHAT = "changes"
 # When a link of each device was marked, in order; None: still.
 Marks = Mapping[int, Sequence[Span]]
 
@@ -39,8 +37,7 @@ def facts(
     for device, spans in found.items():
         for began, ended in _told(spans, since):
             if device in lost and _lasted(ended, since):
-                what = replace(lost[device], what=WHAT, moment=microseconds(began))
-                yield Fact(began, rule.pk, device, what)
+                yield Fact(began, rule.pk, device, as_lost(rule, lost[device], began))
             if ended is not None:
                 yield Fact(ended, rule.pk, device, None)
     for device in {*held} - found.keys():  # it is frozen, say, or the rule is no longer about it

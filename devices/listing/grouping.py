@@ -19,6 +19,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from devices.rules import vocabulary
+
 TOGETHER: Final = timedelta(minutes=5)
 SPAN: Final = TOGETHER // timedelta(microseconds=1)
 MANY: Final = 5  # the usual least number of devices of a group; fewer are lines of their own
@@ -283,7 +285,8 @@ def _line(incident: Incident) -> Line:
     )
 
 
-ONE: Final = [tuple(int(own == rank) for rank in range(RANKS)) for own in range(RANKS)]
+# Of each rank, also of those that need no attention, as devices of rules may have.
+ONE: Final = [tuple(int(own == rank) for rank in range(RANKS)) for own in range(len(vocabulary.RANKS))]
 
 
 def _alone(device: Lost) -> Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +59,18 @@ def test_silent_counts_observed_time(fleet: Fleet) -> None:
     assert states() == [(device.pk, "firing", T0 + seconds(4200), "")]
 
 
+def test_a_device_that_is_frozen_while_it_recovers_is_gone_at_once(fleet: Fleet) -> None:
+    make_rule(fleet, Condition.SILENT, parameters=LongerThan(3600), hold=timedelta(hours=1))
+    (device,) = make_devices(fleet, 1)
+    poll([device], 0)
+    rounds(1, 3700)
+    poll([device], 4000)
+    rounds(4040)
+    Device.objects.filter(pk=device.pk).update(frozen_reason="unpaid", facts_at=T0 + seconds(4050))
+    rounds(4080)
+    assert states() == [(device.pk, "gone", T0 + seconds(3600), "frozen")]
+
+
 def test_never_came(fleet: Fleet) -> None:
     make_rule(fleet, Condition.NEVER_CAME, parameters=LongerThan(DAY))
     expected = make_device(fleet, is_active=False, provisioned_at=None, activated_at=None)
@@ -68,6 +80,25 @@ def test_never_came(fleet: Fleet) -> None:
     poll([expected], DAY + 100)
     rounds(DAY + 160)
     assert states() == [(expected.pk, "gone", T0 + seconds(DAY), "recovered")]
+
+
+def test_devices_of_any_status_are_grouped(fleet: Fleet) -> None:
+    """Five of a fleet are one incident, and one of another fleet is alone, though none needs attention."""
+    make_rule(fleet, Condition.NEVER_CAME, parameters=LongerThan(DAY))
+    for one in [fleet] * 5 + [make_fleet(fleet.organization)]:
+        make_device(one, is_active=False, provisioned_at=None, activated_at=None)
+    rounds(1, DAY + 30, DAY + 100)
+    assert sorted(incident.at_most for incident in Incident.objects.all()) == [1, 5]
+
+
+def test_a_device_that_does_not_come_is_no_member_of_a_rule_that_waits_longer(fleet: Fleet) -> None:
+    rule = make_rule(fleet, Condition.NEVER_CAME, parameters=LongerThan(DAY))
+    make_device(fleet, is_active=False, provisioned_at=None, activated_at=None)
+    rounds(1, DAY + 30)
+    rule.parameters = {"seconds": 2 * DAY}
+    rule.save()
+    rounds(DAY + 60)
+    assert [row[1:] for row in states()] == [("gone", T0 + seconds(DAY), "changed")]
 
 
 def test_stalled(fleet: Fleet) -> None:

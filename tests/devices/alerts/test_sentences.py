@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from devices import clock
-from devices.alerts import comparing, shares, snapshot, unseen, unstable
+from devices.alerts import comparing, shares, snapshot, unseen
 from devices.alerts.sentences import sentences
 from devices.listing import grouping
 from devices.listing.line_sentences import ALONE
@@ -16,7 +16,7 @@ from tests.incidents import make_incident, make_rule, put_in
 
 pytestmark = pytest.mark.django_db
 
-FOUND = [*ALONE, unstable.WHAT, *comparing.WHAT.values()]
+FOUND = [*ALONE, *comparing.WHAT.values()]
 
 
 @pytest.fixture
