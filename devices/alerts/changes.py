@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from devices.alerts import parameters, scopes
 from devices.alerts.lifecycle import Fact, Reason
+from devices.history.silences import LAST_POLL
 from devices.listing import what_was_lost
 from devices.listing.grouping import Lost
 from devices.listing.trouble import MICROSECONDS
@@ -43,13 +44,11 @@ LEFT JOIN LATERAL (
     WHERE r.device_id = c.device_id AND r.link = 'heartbeat' AND r.after = 'late' AND r.at <= c.at
     ORDER BY r.at DESC, r.id DESC LIMIT 1
 ) AS late ON c.after = 'offline' AND h.last_poll_at > c.at,
-LATERAL (
-    SELECT CASE WHEN h.last_poll_at <= c.at THEN h.last_poll_at
-                ELSE late.at - ceil(h.poll_interval * 1.5) * interval '1 second' END AS at
-) AS polled,
+LATERAL (SELECT {polled} AS at) AS polled,
 LATERAL (SELECT {what} AS what) AS lost
 ORDER BY c.device_id, c.at, c.id
 """
+POLLED: Final = LAST_POLL.format(by="c.at", late_at="late.at")
 SINCE: Final = MICROSECONDS.format("c.at")
 WHAT: Final = what_was_lost.WHAT.format(
     rank="(array_position(%(ranks)s::text[], c.after) - 1)",
@@ -85,10 +84,10 @@ def read(chosen: str, **params: Any) -> list[Change]:
     """The changes that a SELECT of ids and times names; by device, in order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            READ.format(chosen=chosen, since=SINCE, what=WHAT, moment=MOMENT),
+            READ.format(chosen=chosen, since=SINCE, what=WHAT, moment=MOMENT, polled=POLLED),
             params | {"worst": list(WORST), "ranks": RANKED},
         )
-        return [_change(row) for row in cursor.fetchall()]
+        return [_change(row) for row in cursor]
 
 
 def _change(row: tuple[Any, ...]) -> Change:

@@ -1,7 +1,6 @@
-"""What a rule would have told in the past: the same replay, over the changes of statuses that history keeps.
+"""What a rule would have told in the past: the replay of rounds, over what history keeps.
 
-It begins with nothing held, so devices that were lost before are left out. What devices share, such as their
-address, is as it is today.
+It begins with nothing held, so devices that were lost before are left out.
 """
 
 from __future__ import annotations
@@ -13,26 +12,54 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
+from django.db.models import F
 
-from devices.alerts import changes, recorded
+from devices.alerts import levels, past, recorded
 from devices.alerts.gathering import Gathering
-from devices.alerts.learning import BY_STATUS
-from devices.alerts.lifecycle import Fact
+from devices.alerts.past_shares import Looks
 from devices.alerts.replay import Replay
+from devices.listing.grouping import Sizes
 from devices.listing.incidents import fleet_sizes
-from devices.models import AlertRule, Incident
-from devices.words import counted, duration, full, thousands
+from devices.models import AlertRule, Condition, Incident
+from devices.words import counted, duration, full, of_site, thousands
+from fleets.models import Fleet
 
 UNSAVED: Final = -1
-MOST: Final = 200_000  # changes that are looked at, the newest
 SHORT: Final = 20_000  # changes that take about a second
 PARTS: Final = 20  # of the time, after each of which it says how far it is
 SIZES: Final = 5  # incidents whose size is named
-CHOSEN: Final = """
-SELECT id, at FROM devices_statuschange
-WHERE organization_id = %(organization)s AND at > %(since)s AND at <= %(until)s
-ORDER BY at DESC, id DESC LIMIT %(most)s
+IMPOSSIBLE: Final = {
+    Condition.STALLED: (
+        "This rule cannot be rehearsed, since history does not keep when an update or a configuration made "
+        "progress."
+    ),
+    Condition.VITALS: (
+        "This rule cannot be rehearsed, since history does not keep what devices reported of memory, disk, "
+        "temperature and power."
+    ),
+}
+SELDOM: Final = (
+    "This rule cannot be rehearsed, since history does not keep each poll, but only when a heartbeat was "
+    "late. Some of its devices poll so seldom that they may be without contact for longer than the rule "
+    "waits, and are not late."
+)
+NOTES: Final = {
+    Condition.SILENT: (
+        "History does not keep reports, so a device counts as silent from its last poll or {vpn} connect on. "
+        "Devices of a source are left out."
+    ),
+    Condition.SHARE: "Which devices stood in incidents of other rules is as it is recorded.",
+}
+# What makes its rehearsal long: rows of the histories, counted up to so many.
+OF_LINKS: Final = """
+SELECT FROM devices_device d JOIN devices_connectivityrecord r ON r.device_id = d.id
+WHERE d.organization_id = %(organization)s AND r.at > %(since)s AND r.at <= %(until)s LIMIT %(most)s
 """
+COUNTED: Final = dict.fromkeys(Condition, past.CHOSEN) | {
+    Condition.FLAPPING: OF_LINKS,
+    Condition.SILENT: OF_LINKS,
+    Condition.NEVER_CAME: "SELECT 1 WHERE false",
+}
 Progress = Callable[[int, int], None]  # so many changes of so many have been looked at
 
 
@@ -42,7 +69,7 @@ class Rehearsed:
 
     `came_back`: devices that recovered within the delay; `flapped`: incidents in which a device recovered and
     was lost again within the hold. It looked at what happened after `since`, up to `until`; `cut`: there were
-    more changes than MOST, so that is later than was asked for.
+    more changes than are looked at, so that is later than was asked for.
     """
 
     incidents: tuple[Incident, ...]
@@ -70,7 +97,7 @@ class Rehearsed:
 
     def _sentences(self) -> Iterator[str]:
         if self.cut:
-            yield f"It begins with {full(self.since)}, since there were very many changes of statuses."
+            yield f"It begins with {full(self.since)}, since there were very many changes."
         if not self.incidents:
             yield "The rule would have told nothing."
         else:
@@ -106,42 +133,57 @@ def rehearse(
 ) -> Rehearsed | None:
     """What this rule, which need not be saved, would have held in that time. `tell` is told how far it is.
 
-    None: it cannot be told, since no history keeps what its condition asks for.
+    None: it cannot be told (`impossible`).
     """
-    if not can_be_rehearsed(rule):
+    if impossible(rule):
         return None
     asked = copy(rule)
     asked.pk = rule.pk or UNSAVED
-    read = changes.read(CHOSEN, **_scope(rule, since, until), most=MOST)
-    cut = len(read) == MOST
-    since = min(change.at for change in read) if cut else since
-    away = recorded.away(since, until, {change.device for change in read})
-    replay = Replay(Gathering({asked.pk: asked}, lambda *_: (), fleet_sizes), away, lambda _: ())
-    facts: list[Fact] = list(changes.facts(read, [asked]))
+    read = Looks if rule.condition == Condition.SHARE else past.read
+    found: Looks | past.Past = read(asked, since, until)
+    there = Gathering({asked.pk: asked}, lambda *_: (), _sizes_of_fleets(rule))
+    replay = Replay(there, recorded.away(found.since, until, found.devices), lambda _: ())
     for part in range(1, PARTS + 1):
-        end = since + (until - since) * part / PARTS
-        replay.play(facts if part == 1 else (), (), (), end)
-        tell(sum(change.at <= end for change in read), len(read))
-    found = [incident for incident in replay.incidents.values() if incident.merged_into is None]
-    found.sort(key=lambda incident: (incident.opened_at, incident.first))
+        end = found.since + (until - found.since) * part / PARTS
+        found.play(replay, there, end)
+        replay.play((), (), (), end)
+        tell(sum(at <= end for at in found.moments), len(found.moments))
+    incidents = [one for one in replay.incidents.values() if one.merged_into is None]
+    incidents.sort(key=lambda incident: (incident.opened_at, incident.first))
     flapped = {id(member.incident) for member in replay.members.values() if member.flaps}
-    return Rehearsed(tuple(found), replay.came_back[asked.pk], len(flapped), since, until, cut)
+    came_back = replay.came_back[asked.pk]
+    return Rehearsed(tuple(incidents), came_back, len(flapped), found.since, until, found.cut)
 
 
-def can_be_rehearsed(rule: AlertRule) -> bool:
-    """Whether history keeps what its condition asks for."""
-    return rule.condition in BY_STATUS
+def _sizes_of_fleets(rule: AlertRule) -> Sizes:
+    """How many devices each fleet of the organization has, read once."""
+    known = fleet_sizes(Fleet.objects.filter(organization=rule.organization_id).values_list("pk", flat=True))
+    return lambda _: known
+
+
+def impossible(rule: AlertRule) -> str:
+    """Why history does not tell what its condition asks for, as a sentence; "": it does. One query."""
+    if rule.condition == Condition.SILENT:
+        seldom = F("poll__poll_interval") * 1.5
+        longer = levels.longer_than(rule).total_seconds()
+        return SELDOM if past.contacting(rule).annotate(late=seldom).filter(late__gt=longer).exists() else ""
+    return IMPOSSIBLE.get(Condition(rule.condition), "")
+
+
+def note(rule: AlertRule) -> str:
+    """What to know of the rehearsal of a rule of its condition, in sentences, if anything."""
+    return of_site(NOTES.get(Condition(rule.condition), ""))
 
 
 def is_short(rule: AlertRule, since: datetime, until: datetime) -> bool:
     """Whether its rehearsal over that time takes about a second at most."""
+    asked: dict[str, Any] = {
+        "organization": rule.organization_id,
+        "since": since,
+        "until": until,
+        "most": SHORT + 1,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT count(*) FROM ({CHOSEN}) AS few", {**_scope(rule, since, until), "most": SHORT + 1}
-        )
+        cursor.execute(f"SELECT count(*) FROM ({COUNTED[Condition(rule.condition)]}) AS few", asked)
         number: int = cursor.fetchone()[0]
     return number <= SHORT
-
-
-def _scope(rule: AlertRule, since: datetime, until: datetime) -> dict[str, Any]:
-    return {"organization": rule.organization_id, "since": since, "until": until}

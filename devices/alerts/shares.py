@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 
 from devices import clock
 from devices.alerts import parameters
@@ -22,22 +23,47 @@ TOLD = 0.8  # of the devices: where so many stand in open incidents, the share i
 
 def facts(rule: AlertRule, until: datetime) -> Iterator[Fact]:
     """Whether the share is reached at `until`, by the counters."""
-    asked = parameters.read(rule.condition, rule.parameters)
     counts = count_by_status(covered(rule), clock.listened(until), among=[])
-    active = sum(number for status, number in counts.items() if status not in NOT_HELD)
-    there = [status for status in asked.statuses if counts.get(status)]
-    number = sum(counts[status] for status in there)
     member = IncidentMember.objects.filter(rule=rule, device_id=NO_DEVICE).exclude(state=State.GONE).first()
-    percent = asked.percent - (CALMER if member else 0)
-    reached = number >= asked.least and number * 100 >= percent * active
+    fact = decided(rule, counts, member, partial(_in_incidents, rule), until)
+    if fact:
+        yield fact
+
+
+def decided(
+    rule: AlertRule,
+    counts: Mapping[str, int],
+    member: IncidentMember | None,
+    in_incidents: Callable[[list[Status]], int],
+    at: datetime,
+) -> Fact | None:
+    """What a look at these counts by status says; `member`: the one of the rule, if it holds the share.
+
+    `in_incidents` tells how many devices of some statuses stand in open incidents.
+    """
+    there = _there(rule, counts)
+    reached = is_reached(rule, counts, calmer=member is not None)
     waits = member is None or member.state == State.PENDING
-    if reached and waits and _in_incidents(rule, there) >= TOLD * number:
-        if member:
-            yield Fact(until, rule.pk, NO_DEVICE, None, Reason.CHANGED)
-    elif reached and (member is None or member.state == State.RECOVERING):
-        yield Fact(until, rule.pk, NO_DEVICE, _lost(there, until))
-    elif member and not reached:
-        yield Fact(until, rule.pk, NO_DEVICE, None)
+    if reached and waits and in_incidents(there) >= TOLD * sum(counts[status] for status in there):
+        return Fact(at, rule.pk, NO_DEVICE, None, Reason.CHANGED) if member else None
+    if reached and (member is None or member.state == State.RECOVERING):
+        return Fact(at, rule.pk, NO_DEVICE, _lost(there, at))
+    return Fact(at, rule.pk, NO_DEVICE, None) if member and not reached else None
+
+
+def is_reached(rule: AlertRule, counts: Mapping[str, int], *, calmer: bool) -> bool:
+    """Whether the share and the number are; `calmer`: or so nearly that it is not over yet."""
+    asked = parameters.read(rule.condition, rule.parameters)
+    active = sum(number for status, number in counts.items() if status not in NOT_HELD)
+    number = sum(counts[status] for status in _there(rule, counts))
+    percent = asked.percent - (CALMER if calmer else 0)
+    return bool(number >= asked.least and number * 100 >= percent * active)
+
+
+def _there(rule: AlertRule, counts: Mapping[str, int]) -> list[Status]:
+    """The statuses of the rule that any device has."""
+    asked = parameters.read(rule.condition, rule.parameters)
+    return [status for status in asked.statuses if counts.get(status)]
 
 
 def _in_incidents(rule: AlertRule, statuses: list[Status]) -> int:

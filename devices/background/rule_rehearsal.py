@@ -49,7 +49,7 @@ def do(run: Run) -> str:
     until = clock.moment().concluded
     found = rehearsal.rehearse(rule, until - timedelta(days=parameters["days"]), until, run.progress)
     if found is None:
-        raise Refused("The rule has another condition now, of which no history is kept.")
+        raise Refused(rehearsal.impossible(rule))
     return found.words
 
 

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
@@ -32,6 +32,19 @@ FROM unnest(%s::bigint[]) AS named(id), (VALUES ('vpn'), ('heartbeat')) AS kind(
     ORDER BY r.at DESC, r.id DESC LIMIT %s
 ) AS newest
 GROUP BY 1, 2 HAVING count(*) >= %s
+"""
+
+# In the first row: when the changes that are looked at begin, if there may be more.
+BETWEEN: Final = """
+WITH newest AS MATERIALIZED (
+    SELECT named.id, change.link, change.at FROM unnest(%(devices)s::bigint[]) AS named(id), LATERAL (
+        SELECT r.link, r.at FROM devices_connectivityrecord r
+        WHERE r.device_id = named.id AND r.at > %(since)s AND r.at <= %(until)s
+    ) AS change ORDER BY change.at DESC LIMIT %(most)s
+)
+SELECT NULL, ARRAY[CASE WHEN count(*) = %(most)s THEN min(at) END] FROM newest
+UNION ALL
+(SELECT id, array_agg(at ORDER BY at) FROM newest GROUP BY id, link HAVING count(*) > %(many)s)
 """
 
 
@@ -76,6 +89,21 @@ def marks_of(devices: Sequence[int], at: datetime) -> Mapping[int, list[Span]]:
     with connection.cursor() as cursor:
         cursor.execute(CHANGES, [list(devices), at - LOOKED_BACK, at, NEWEST, MANY])
         return _of_devices(((pk, changes) for pk, _link, changes in cursor), at)
+
+
+def marks_between(
+    devices: Sequence[int], since: datetime, until: datetime, most: int
+) -> tuple[Mapping[int, list[Span]], datetime | None]:
+    """When any link of these devices was marked in that time, by device, in order. One query.
+
+    Looks at the `most` newest changes of all links; if there may be more, also gives when these begin.
+    """
+    params: dict[str, Any] = {"devices": list(devices), "since": since, "until": until}
+    params |= {"most": most, "many": MANY}
+    with connection.cursor() as cursor:
+        cursor.execute(BETWEEN, params)
+        (_, (first,)), *links = cursor.fetchall()
+    return _of_devices(links, until), first
 
 
 def _of_devices(links: Iterable[tuple[int, Sequence[datetime]]], at: datetime) -> dict[int, list[Span]]:

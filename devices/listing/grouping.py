@@ -285,7 +285,6 @@ def _line(incident: Incident) -> Line:
     )
 
 
-# Of each rank, also of those that need no attention, as devices of rules may have.
 ONE: Final = [tuple(int(own == rank) for rank in range(RANKS)) for own in range(len(vocabulary.RANKS))]
 
 

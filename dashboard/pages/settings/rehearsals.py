@@ -24,12 +24,13 @@ OVER: Final = ("7", "30")  # days, as in the address
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the page of a rule says of it. `days` None: nothing was asked.
+    """What the page of a rule says of it. `impossible`: why there is none; `days` None: nothing was asked.
 
     `words`: what it would have told, as of `at`; `long`: a job is needed; `job`: the newest one, if any.
     """
 
-    possible: bool
+    impossible: str = ""
+    note: str = ""
     days: int | None = None
     words: str = ""
     at: datetime | None = None
@@ -39,19 +40,18 @@ class Rehearsal:
 
 def rehearsal_of(request: HttpRequest, rule: AlertRule) -> Rehearsal:
     """What the address of the page of a saved rule asks for by `?over=`."""
-    if not rehearsal.can_be_rehearsed(rule):
-        return Rehearsal(possible=False)
-    over = request.GET.get("over", "")
-    if over not in OVER:
-        return Rehearsal(possible=True)
+    impossible, note, over = rehearsal.impossible(rule), rehearsal.note(rule), request.GET.get("over", "")
+    if impossible or over not in OVER:
+        return Rehearsal(impossible, note)
     days, until = int(over), clock.moment().concluded
     since = until - timedelta(days=days)
     if rehearsal.is_short(rule, since, until):
         found = rehearsal.rehearse(rule, since, until)
-        return Rehearsal(True, days, found.words if found else "", until)
+        return Rehearsal("", note, days, found.words if found else "", until)
     job = rule_rehearsal.newest(rule, days)
     done = job if job and job.state == Job.State.DONE else None
-    return Rehearsal(True, days, done.words if done else "", done.finished_at if done else None, True, job)
+    words, at = (done.words, done.finished_at) if done else ("", None)
+    return Rehearsal("", note, days, words, at, long=True, job=job)
 
 
 @require_POST

@@ -9,9 +9,11 @@ from django.test import Client
 
 from devices import clock, connectivity
 from devices.alerts import rehearsal, rules
+from devices.alerts.parameters import LongerThan
+from devices.alerts.rule_values import usual
 from devices.background import rule_rehearsal
 from devices.jobs import runner
-from devices.models import AlertRule, Job
+from devices.models import AlertRule, Condition, Heartbeat, Job, Severity
 from devices.worker.registry import KINDS
 from fleets.models import Organization, Role
 from tests.dashboard.pages.settings.alert_rule_form import shipped
@@ -58,7 +60,25 @@ def test_a_condition_without_history_is_said_to_have_none(
     operator: Client, organization: Organization
 ) -> None:
     text = text_of(operator.get(address_of(shipped(organization, "stalled")) + "?over=7"))
-    assert "History does not keep what this condition asks for" in text
+    assert "history does not keep when an update or a configuration made progress" in text
+    assert "Rehearse the last 7 days" not in text
+
+
+@pytest.mark.parametrize("name", ["flapping", "share"])
+def test_other_conditions_are_rehearsed_too(operator: Client, organization: Organization, name: str) -> None:
+    text = text_of(operator.get(address_of(shipped(organization, name)) + "?over=7"))
+    assert "The rule would have told nothing." in text
+
+
+def test_what_history_does_not_keep_of_silence_is_said(operator: Client, organization: Organization) -> None:
+    wanted = usual("Silent", Condition.SILENT, Severity.INFO, parameters=LongerThan(1800))
+    rule = rules.create(organization=organization, wanted=wanted, actor=None)
+    text = text_of(operator.get(address_of(rule) + "?over=7"))
+    assert "History does not keep reports, so a device counts as silent from its last poll" in text
+    assert "The rule would have told 1 incident, of 5 devices at most." in text
+    Heartbeat.objects.update(poll_interval=1201)
+    text = text_of(operator.get(address_of(rule) + "?over=7"))
+    assert "Some of its devices poll so seldom" in text
 
 
 @pytest.mark.django_db(transaction=True)
