@@ -228,6 +228,7 @@ CLOUD_NAME = env.str("CLOUD_NAME", "the cloud")
 FLEET_WORD = env.str("FLEET_WORD", "Fleet")
 VPN_WORD = env.str("VPN_WORD", "VPN")
 SIMPLE_STATUSES = env.bool("SIMPLE_STATUSES", False)
+VPN_TUNNELS = env.bool("VPN_TUNNELS", False)  # whether people reach devices through the VPN
 POLL_INTERVAL = env.int("POLL_INTERVAL", 900, validate=validate.Range(min=10, max=24 * 3600))  # seconds
 HEARTBEAT_GRACE = env.int(
     "HEARTBEAT_GRACE", 15, validate=validate.Range(min=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from devices import words
 from devices.models.sources import SWEPT_EVERY
 from devices.rules.vocabulary import HeartbeatState, Status
@@ -29,23 +31,29 @@ def works_now(device: DeviceWithStatus, at: datetime) -> tuple[Ability, ...]:
         locked = locked or device.status == Status.FROZEN
     recent = device.heartbeat == HeartbeatState.RECENT
     return (
-        Ability(
+        _through_vpn(
             "SSH and terminal",
-            device.vpn,
-            _connected() if device.vpn else words.of_site("It requires the {vpn}, which is not connected."),
+            device,
+            "" if device.vpn else words.of_site("It requires the {vpn}, which is not connected."),
         ),
-        Ability(
-            "Reboot, restart, shutdown",
-            device.vpn and recent,
-            _connected() if device.vpn and recent else _no_restart(device),
+        _through_vpn(
+            "Reboot, restart, shutdown", device, "" if device.vpn and recent else _no_restart(device)
         ),
         Ability("New releases and settings", recent and not locked, _releases(device, at, locked=locked)),
         _application(device),
     )
 
 
-def _connected() -> str:
-    return words.of_site("The {vpn} is connected.")
+def _through_vpn(name: str, device: DeviceWithStatus, hindrance: str) -> Ability:
+    """What travels through the VPN: it works where a source or the setting tells of a tunnel service."""
+    if hindrance:
+        return Ability(name, works=False, why=hindrance)
+    if device.read_from or settings.VPN_TUNNELS:
+        return Ability(name, works=True, why=words.of_site("The {vpn} is connected."))
+    why = words.of_site(
+        "The {vpn} is connected. Lookout does not know whether people reach devices through it."
+    )
+    return Ability(name, works=None, why=why)
 
 
 def _no_restart(device: DeviceWithStatus) -> str:

@@ -23,7 +23,7 @@ STEPS: dict[Status, tuple[tuple[str, str], ...]] = {
     Status.VPN_ONLY: (
         (
             "Is the agent running?",
-            "Look at the agent's service and journal over SSH. It is usually stopped or crashing.",
+            "Look at its service and its journal on the device. It is usually stopped or crashing.",
         ),
         (
             "Disk and container engine",

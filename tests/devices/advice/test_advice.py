@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from devices import clock, connectivity
 from devices.advice import STEPS, check_next, doubt, works_now
@@ -15,6 +15,7 @@ from devices.rules.vocabulary import Status
 from devices.status.explanation import explain
 from devices.status.reading import with_status
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
+from tests.mirrors import mirror
 
 pytestmark = pytest.mark.django_db
 
@@ -36,13 +37,34 @@ def abilities(device: Any) -> dict[str, bool | None]:
         (False, True, [True, False, False, True]),
     ],
 )
-def test_what_works_follows_the_links_not_the_badge(*, polled: bool, tunnel: bool, works: list[bool]) -> None:
+def test_what_works_follows_the_links_not_the_badge(
+    settings: Settings, *, polled: bool, tunnel: bool, works: list[bool]
+) -> None:
+    settings.VPN_TUNNELS = True
     device = make_device()
     if polled:
         connectivity.record_heartbeats([device.pk], T0)
     if tunnel:
         connectivity.vpn_connected("vpn-1", [device.uuid], T0)
     assert list(abilities(read(device)).values()) == works
+
+
+@pytest.mark.parametrize(
+    ("setting", "mirrored", "works"), [(False, False, None), (True, False, True), (False, True, True)]
+)
+def test_ssh_works_where_a_tunnel_service_is_known(
+    settings: Settings, *, setting: bool, mirrored: bool, works: bool | None
+) -> None:
+    settings.VPN_TUNNELS = setting
+    device = make_device()
+    if mirrored:
+        mirror(device)
+    connectivity.record_heartbeats([device.pk], T0)
+    assert abilities(read(device))["SSH and terminal"] is False  # it has no VPN
+    connectivity.vpn_connected("vpn-1", [device.uuid], T0)
+    now = abilities(read(device))
+    assert (now["SSH and terminal"], now["Reboot, restart, shutdown"]) == (works, works)
+    assert now["New releases and settings"] is True
 
 
 def test_what_runs_on_a_device_without_any_link_nobody_can_tell() -> None:
@@ -53,7 +75,8 @@ def test_what_runs_on_a_device_without_any_link_nobody_can_tell() -> None:
     assert list(abilities(read(make_device())).values()) == [False, False, False, False]  # it has not started
 
 
-def test_a_frozen_device_gets_no_releases_though_its_links_are_up() -> None:
+def test_a_frozen_device_gets_no_releases_though_its_links_are_up(settings: Settings) -> None:
+    settings.VPN_TUNNELS = True
     device = make_device(frozen_reason="unpaid")
     connectivity.record_heartbeats([device.pk], T0)
     connectivity.vpn_connected("vpn-1", [device.uuid], T0)
