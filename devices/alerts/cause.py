@@ -8,13 +8,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from devices.alerts.lifecycle import FOUND
 from devices.listing import grouping, trouble
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.line_shares import MANY, Shared, shared, totals
-from devices.models import Device, Incident
+from devices.models import Device, Incident, Outage
 from fleets.models import Fleet
 
 
@@ -94,8 +95,13 @@ class Cause:
         start = line.last - grouping.TOGETHER
         # By the index of what changed last: no status of these is older than the loss.
         changed = self._devices.filter(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
-        moment = "vpn_changed_at" if line.what in grouping.LINK_OF_VPN else "recorded_since"
-        return SHARES[line.kind](changed, line.key).filter(**{f"{moment}__range": (start, line.last)})
+        sharing = SHARES[line.kind](changed, line.key)
+        if line.what not in grouping.LINK_OF_VPN:
+            return sharing.filter(recorded_since__range=(start, line.last))
+        lost_at = OuterRef("vpn_changed_at")
+        told_after = Outage.objects.filter(ended_at__lte=lost_at, ended_at__gt=lost_at - FOUND)
+        unseen = Exists(told_after.filter(began_at__range=(start, line.last)))
+        return sharing.filter(Q(vpn_changed_at__range=(start, line.last)) | unseen)
 
     @property
     def _devices(self) -> QuerySet[Device]:

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from devices.listing.grouping import EPOCH, Lost, moment_of
+from devices.listing.grouping import EPOCH, LINK_OF_VPN, Lost, moment_of
 from devices.models import AlertRule, IncidentMember
 from devices.models.alert_rules import Condition
 
@@ -23,6 +24,8 @@ MICROSECOND: Final = timedelta(microseconds=1)
 # A device of a rule of kind `together` waits so long for others once it is due: those of its site that poll
 # seldom may be noticed later.
 WAIT: Final = timedelta(minutes=10)
+# Within which VPN servers have told what they know after an interruption of ours.
+FOUND: Final = timedelta(seconds=60)
 
 
 class Fact(Struct, frozen=True):
@@ -74,6 +77,23 @@ class Away:
             if ended > since:
                 end += ended - max(began, since)
         return end
+
+    def dated(self, lost: Lost) -> Lost:
+        """With the moment from which it may have been lost: what VPN servers told right after an interruption
+        of ours was lost some time in it, so it counts from its beginning.
+        """
+        if lost.what not in LINK_OF_VPN:
+            return lost
+        found = moment_of(lost.moment)
+        began = next((began for began, ended in self.spans if ended <= found < ended + FOUND), found)
+        return replace(lost, moment=microseconds(began))
+
+
+def unseen_since(facts: Iterable[Fact]) -> datetime | None:
+    """From when on interruptions of ours may say when devices of these facts were lost; None: none does."""
+    lost = (fact.lost for fact in facts if fact.lost and fact.lost.what in LINK_OF_VPN)
+    first = min((one.moment for one in lost), default=None)
+    return None if first is None else moment_of(first) - FOUND
 
 
 def apart(spans: Iterable[tuple[datetime, datetime]]) -> Spans:

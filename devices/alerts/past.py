@@ -20,7 +20,7 @@ from devices.alerts.comparing import as_lost
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LONGEST
 from devices.alerts.levels import NOT_HELD
-from devices.alerts.lifecycle import MICROSECOND, Fact
+from devices.alerts.lifecycle import MICROSECOND, Fact, unseen_since
 from devices.alerts.replay import Replay
 from devices.alerts.unstable import Marks, overlay
 from devices.history import silences
@@ -46,7 +46,8 @@ Found = tuple[list[Fact], datetime | None]
 class Past:
     """What happened after `since`, and which links were marked then; `cut`: there was more before.
 
-    `moments`: of what happened; `devices`: to which of them, by primary key.
+    `moments`: of what happened; `devices`: to which of them, by primary key; `unseen_since`: from when on
+    interruptions of ours may say when these were lost.
     """
 
     def __init__(self, facts: Sequence[Fact], marks: Marks, since: datetime, *, cut: bool) -> None:
@@ -54,6 +55,7 @@ class Past:
         self.since, self.cut = since, cut
         self.moments = [fact.at for fact in facts]
         self.devices = {fact.device for fact in facts}
+        self.unseen_since = unseen_since(facts)
 
     def play(self, replay: Replay, _there: Gathering, end: datetime) -> None:
         """Have it played up to `end`, which is later each time."""

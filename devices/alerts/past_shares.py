@@ -30,11 +30,12 @@ Stood = tuple[datetime, int, str, int]  # when a device with a status stood in o
 class Looks:
     """What looks at the share of a rule would have found after `since`; `cut`: there was more before.
 
-    `moments`: of what happened; `devices`: none, since a share is no fact about one. A share that was reached
-    already counts once it has been over.
+    `moments`: of what happened; `devices` and `unseen_since`: none, since a share is no fact about one. A
+    share that was reached already counts once it has been over.
     """
 
     devices: Final[Collection[int]] = ()
+    unseen_since: Final = None
 
     def __init__(self, rule: AlertRule, since: datetime, until: datetime) -> None:
         self._rule = rule

@@ -35,13 +35,16 @@ def of_deleted_rules() -> QuerySet[IncidentMember]:
     return IncidentMember.objects.filter(rule=None).exclude(state=State.GONE)
 
 
-def away(since: datetime, until: datetime, devices: Collection[int] = ()) -> Away:
-    """Our own interruptions that were not over at `since`, and the times in which sources were not read.
+def away(
+    since: datetime, until: datetime, devices: Collection[int] = (), unseen_since: datetime | None = None
+) -> Away:
+    """Our own interruptions that were not over at `since`, or at `unseen_since` if that is earlier, and the
+    times in which sources were not read.
 
     The time after the last sweep is not observed yet: it is taken to last beyond `until`, so that what
     depends on it is asked again. `devices`: those that are looked at, besides members that are not gone.
     """
-    ended = Outage.objects.filter(ended_at__gt=since)
+    ended = Outage.objects.filter(ended_at__gt=min(since, unseen_since or since))
     own = list(ended.order_by("began_at").values_list("began_at", "ended_at"))
     swept = dict(Source.objects.filter(swept_at__isnull=False).values_list("pk", "swept_at"))
     if not swept:

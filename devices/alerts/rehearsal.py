@@ -142,7 +142,8 @@ def rehearse(
     read = Looks if rule.condition == Condition.SHARE else past.read
     found: Looks | past.Past = read(asked, since, until)
     there = Gathering({asked.pk: asked}, lambda *_: (), _sizes_of_fleets(rule))
-    replay = Replay(there, recorded.away(found.since, until, found.devices), lambda _: ())
+    away = recorded.away(found.since, until, found.devices, found.unseen_since)
+    replay = Replay(there, away, lambda _: ())
     for part in range(1, PARTS + 1):
         end = found.since + (until - found.since) * part / PARTS
         found.play(replay, there, end)

@@ -165,12 +165,12 @@ class Replay:
             if member:
                 self._ends(member, fact)
         elif member is None:
-            member = begun(fact, fact.lost, self._there.rules[fact.rule], self._away)
+            member = begun(fact, self._away.dated(fact.lost), self._there.rules[fact.rule], self._away)
             member.unstable = fact.device in self._unstable
             self._there.hold(member)
             self._keep(member, fact.at, from_now=True)
         elif fact.at >= (member.recovered_at or member.since):
-            self._still(member, fact.lost)
+            self._still(member, self._away.dated(fact.lost))
             self._keep(member, fact.at, from_now=True)
 
     def _mark(self, mark: Mark) -> None:

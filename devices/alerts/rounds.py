@@ -14,6 +14,7 @@ from devices import clock, connectivity
 from devices.alerts import due, learning, notices, outages, recorded, telling
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK, Span
+from devices.alerts.lifecycle import unseen_since
 from devices.alerts.replay import Replay
 from devices.alerts.unstable import overlay
 from devices.alerts.writing import write
@@ -89,7 +90,8 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     known.read(organizations, devices | {member.device_id for member in members}, span.until)
     known.tell(there, members)
     moments = [member.since for member in members] + [fact.at for fact in facts]
-    away = recorded.away(min(moments, default=span.until), span.until, devices)
+    since = min(moments, default=span.until)
+    away = recorded.away(since, span.until, devices, unseen_since(facts))
     replay = Replay(there, away, recorded.members_of)
     clocks = [member for member in members if member.next_at and member.next_at <= span.until]
     marked = list(overlay(marks, span.since))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from devices.alerts.cause import OF_A_FLEET, Cause
 from devices.alerts.shares import NO_DEVICE
+from devices.alerts.unseen import spans
 from devices.listing import grouping
 from devices.listing.line_sentences import ALONE as HAPPENED
 from devices.listing.line_sentences import SENTENCES, sentence
@@ -86,10 +87,10 @@ def said_of(
 
 
 def many_sentence(
-    incident: Incident, place: str, of: int | None, counts: Mapping[int, int] | None = None
+    incident: Incident, place: str, of: int | None, span: timedelta, counts: Mapping[int, int] | None = None
 ) -> str:
-    """Of several devices. `place`: {devices} with what they share; `of`: how many share it; `counts`: how
-    many have which rank now (None: not said).
+    """Of several devices. `place`: {devices} with what they share; `of`: how many share it; `span`: within
+    which time they were lost; `counts`: how many have which rank now (None: not said).
     """
     number = incident.now or incident.at_most
     devices = counted(number, "1 device", "{n} devices")
@@ -98,7 +99,7 @@ def many_sentence(
     over = incident.state == Incident.State.RESOLVED
     if incident.what in SENTENCES:
         numbers = [0 if over else (counts or {}).get(rank, 0) for rank in range(grouping.RANKS)]
-        said = sentence(incident.what, numbers, incident.last - incident.first)
+        said = sentence(incident.what, numbers, span)
     else:
         said = ELSE.get(incident.what, ANYTHING)[1]
     return said.replace("{devices}", place.replace("{devices}", devices))
@@ -143,13 +144,14 @@ def _of_many(
     lines = [Cause(one).line for one in shares]
     places = shared(lines, devices, Fleet.objects.in_bulk(keys) if keys else {})
     numbers = totals(lines, devices, places, at)
+    within = spans(found.values())
     for name, one in found.items():
         if name in places:
             of = total(one, numbers.get(name, 0))
             place = places[name].place
-            yield one.pk, Said(many_sentence(one, place, of, counts.get(one.pk)), place, of)
+            yield one.pk, Said(many_sentence(one, place, of, within[one.pk], counts.get(one.pk)), place, of)
         else:
-            yield one.pk, Said(many_sentence(one, "{devices}", None, counts.get(one.pk)))
+            yield one.pk, Said(many_sentence(one, "{devices}", None, within[one.pk], counts.get(one.pk)))
 
 
 def total(incident: Incident, number: int) -> int | None:

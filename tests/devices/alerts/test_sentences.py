@@ -48,15 +48,26 @@ def test_a_share_names_no_device(fleet: Fleet) -> None:
     )
 
 
-@pytest.mark.parametrize(("after", "known"), [(0, False), (59, False), (60, True)])
+@pytest.mark.parametrize(("after", "known"), [(0, False), (1, True)])
 def test_what_was_lost_while_we_were_away_is_said_to_be(fleet: Fleet, after: int, known: bool) -> None:  # noqa: FBT001
-    ended = T0 - seconds(120 + after)  # the incident's first device was lost two minutes before
-    Outage.objects.create(began_at=ended - seconds(600), ended_at=ended)
-    incident = make_incident(fleet.organization, T0)
+    """It counts from the beginning of our absence."""
+    began = T0 - seconds(600)
+    Outage.objects.create(began_at=began, ended_at=T0)
+    incident = make_incident(fleet.organization, T0, first=began + seconds(after), last=began + seconds(90))
     at = clock.moment(T0)
     taken = snapshot.taken(incident, snapshot.read([incident], at)[incident.pk], at, reason="fired", rules=[])
     assert (taken["lost_between"] is None) == known
     assert unseen.lost_between([make_incident(fleet.organization, T0, what="heartbeat")]) == {}
+
+
+def test_what_was_lost_unseen_at_last_was_lost_until_our_return(fleet: Fleet) -> None:
+    began = T0 - seconds(600)
+    Outage.objects.create(began_at=began, ended_at=T0)
+    at_once = make_incident(fleet.organization, T0, first=began, last=began)
+    seen = make_incident(fleet.organization, T0, first=began, last=T0 + seconds(30))
+    said = sentences([at_once, seen], T0)
+    assert "within 10\u00a0min" in said[at_once.pk]
+    assert "within 11\u00a0min" in said[seen.pk]
 
 
 def test_an_end_reads_as_the_past(fleet: Fleet) -> None:

@@ -19,8 +19,9 @@ from tests.pages import refresh, text_of
 pytestmark = pytest.mark.django_db
 
 # session, person, clock, organizations, rules, fleets; incidents, of one device: which; how many share a
-# cause; their rules, messages, holds; how many are open, targets that take nothing
-QUERIES = 14
+# cause, whether the last were seen; their rules, messages, holds; how many are open, targets that take
+# nothing
+QUERIES = 15
 
 
 def sentences_in(page: object) -> list[str]:

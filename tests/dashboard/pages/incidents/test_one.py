@@ -20,9 +20,9 @@ from tests.pages import text_of
 pytestmark = pytest.mark.django_db
 
 # session, person, clock, organizations; incident; of its devices: ranks, how many share the cause; rules,
-# messages, holds, mutes; forecast; what has moved, members, their devices; whether it was seen, growth,
-# merged, who acknowledged; the source of the worst device
-QUERIES = 20
+# messages, holds, mutes; forecast; what has moved, members, their devices; whether the first and
+# the last were seen, growth, merged, who acknowledged; the source of the worst device
+QUERIES = 21
 
 
 def words_of(client: Client, path: str) -> str:
