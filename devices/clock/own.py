@@ -40,10 +40,15 @@ class Look:
 
 @dataclass(frozen=True)
 class Before:
-    """The own clock just before the database's is read, and the newest reading of that until then."""
+    """The own clock just before the database's is read, and the newest reading of that until then.
+
+    `latest`: a reading up to which the database's clock was certainly not set forward since the kept reading;
+    None: there is none to compare with.
+    """
 
     passed: float  # seconds
     newest: datetime | None
+    latest: datetime | None
 
 
 class OwnClock:
@@ -68,7 +73,9 @@ class OwnClock:
 
         `at` stands for the database's clock.
         """
-        return Before(self._read(), None if at else clock.NEWEST.at)
+        (since, monotonic), own = self._kept, self._read()
+        latest = since + timedelta(seconds=own - monotonic) + STEP if since else None
+        return Before(own, None if at else clock.NEWEST.at, latest)
 
     def compare(self, before: Before, at: datetime) -> Look:
         """Compare `at`, a reading of the database's clock after `before`, with the kept reading.

@@ -20,6 +20,10 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
+from devices.clock import PATIENCE, STEP
+from devices.clock.own import Before
+from fleets.postgres.round_trip import rows_of_each
+
 logger = logging.getLogger("devices.connectivity.outages")
 
 LOCK: Final = 0x70756C73  # the first key of the advisory locks ("puls"); the second is the process's number
@@ -49,6 +53,34 @@ FROM (VALUES (true)) AS one LEFT JOIN (
     SELECT pulse_at, name FROM devices_listeningprocess
     WHERE id <> %(id)s AND id NOT IN (SELECT id FROM gone) ORDER BY pulse_at LIMIT 1
 ) AS oldest ON true
+"""
+# A sign where nothing else is to be done, in one message. The ledger is locked first, so that the second
+# statement sees what was written before, and reads the clock under the lock. It writes nothing and returns no
+# row where the clock may have been set, an outage is open or closes, another process is silent, or the lock
+# was waited for.
+PROMPT: Final = timedelta(seconds=0.1)
+LEDGER: Final = "SELECT id FROM devices_listening WHERE id = 1 FOR UPDATE"
+USUAL: Final = """
+WITH now AS MATERIALIZED (
+    SELECT COALESCE(%(at)s::timestamptz, CLOCK_TIMESTAMP()) AS at
+), process AS (
+    SELECT max(pulse_at) AS newest, min(pulse_at) FILTER (WHERE id <> %(id)s) AS oldest
+    FROM devices_listeningprocess
+), usual AS (
+    SELECT at, LEAST(at, oldest) AS reached FROM now, process, devices_listening ledger
+    WHERE ledger.returned_at IS NULL AND ledger.worked_at IS NULL AND NOT ledger.ahead
+      AND at - ledger.pulse_at <= %(patience)s AND (oldest IS NULL OR at - oldest <= %(silent)s)
+      AND GREATEST(ledger.pulse_at, newest, %(read)s) - at <= %(step)s
+      AND (%(latest)s::timestamptz IS NULL OR at <= %(latest)s)
+      AND CLOCK_TIMESTAMP() - STATEMENT_TIMESTAMP() <= %(prompt)s
+), own AS (
+    INSERT INTO devices_listeningprocess (id, pulse_at, name)
+    SELECT %(id)s, at, %(name)s FROM usual WHERE %(id)s <> 0
+    ON CONFLICT (id) DO UPDATE SET pulse_at = EXCLUDED.pulse_at, name = EXCLUDED.name
+), kept AS (
+    UPDATE devices_listening SET pulse_at = GREATEST(pulse_at, reached) FROM usual
+)
+SELECT at FROM usual
 """
 NEWEST: Final = "SELECT max(pulse_at) FROM devices_listeningprocess"
 
@@ -110,20 +142,40 @@ class Sign:
     reached: datetime
 
 
+def record_usual_sign(process: int, at: datetime | None, before: Before) -> datetime | None:
+    """Record a liveness sign, and how far the ledger goes with it, where nothing else is to be done.
+
+    `process` and `at` are those of `record_sign`, `before` what the process's clock knew just before. Returns
+    when it was; None where nothing was recorded, and it has to be looked at closely. One message.
+    """
+    params = _own(process, at) | {
+        "patience": PATIENCE,
+        "step": STEP,
+        "prompt": PROMPT,
+        "latest": before.latest,
+        "read": before.newest,
+    }
+    _, found = rows_of_each((LEDGER, USUAL), params)
+    return found[0][0] if found else None
+
+
 def record_sign(process: int, at: datetime | None) -> Sign:
     """Record a liveness sign of the process with this number at `at` (None: the database's clock).
 
     0 records no sign.
     """
-    own: dict[str, Any] = {"id": process, "at": at, "name": f"{socket.gethostname()}:{os.getpid()}"}
     with connection.cursor() as cursor:
-        cursor.execute(SIGN, own | {"silent": SILENT, "lock": LOCK})
+        cursor.execute(SIGN, _own(process, at) | {"lock": LOCK})
         at, newest_before, oldest, name = cursor.fetchone()
     if oldest is None or oldest >= at:
         return Sign(at, newest_before, at)
     if at - oldest > SILENT:
         logger.warning("the ingest process %s has recorded no liveness since %s", name, oldest)
     return Sign(at, newest_before, oldest)
+
+
+def _own(process: int, at: datetime | None) -> dict[str, Any]:
+    return {"id": process, "at": at, "name": f"{socket.gethostname()}:{os.getpid()}", "silent": SILENT}
 
 
 def newest() -> datetime | None:

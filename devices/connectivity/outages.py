@@ -89,7 +89,10 @@ def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = No
     `own` is the process's clock, which remembers the reading at its sign before.
     """
     own = own or OwnClock()
-    done = _beat(at, process, own)
+    before = own.before(at)
+    if usual := ingest_processes.record_usual_sign(process, at, before):
+        own.compare(before, usual)
+    done = usual is not None or _beat(at, process, own)
     own.keep()
     return done
 
