@@ -5,7 +5,7 @@ For conditions that reports and the clock change it is how a round learns of the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -31,8 +31,11 @@ WHAT: Final = {
 }
 
 
-def facts(rule: AlertRule, until: datetime, away: Away) -> Iterator[Fact]:
-    """What makes members of the rule of the devices that satisfy it at `until`, and of no others."""
+def facts(rule: AlertRule, until: datetime, away: Callable[[], Away]) -> Iterator[Fact]:
+    """What makes members of the rule of the devices that satisfy it at `until`, and of no others.
+
+    `away` reads when nobody looked; it is asked only where a device becomes a member.
+    """
     if rule.enabled and rule.condition not in levels.CONDITIONS:
         return
     if not rule.enabled:
@@ -50,14 +53,18 @@ def held(rule: AlertRule) -> QuerySet[IncidentMember]:
 
 
 def _new(
-    rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime, away: Away
+    rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime, away: Callable[[], Away]
 ) -> Iterator[Fact]:
-    """Of devices that satisfy it and are no members, or recover from it."""
+    """Of devices that satisfy it and are no members, or recover from it. One query where there are none."""
     known = held(rule).filter(device_id=OuterRef("pk")).exclude(state=State.RECOVERING)
-    found = {device.pk: device for device in satisfying.filter(~Exists(known)).select_related("mirrored")}
-    lost = {item.id: item for item in lost_of(satisfying.filter(pk__in=list(found)))} if found else {}
+    ids = list(satisfying.filter(~Exists(known)).values_list("pk", flat=True))
+    if not ids:
+        return
+    new = satisfying.filter(pk__in=ids)
+    found = {device.pk: device for device in new.select_related("mirrored")}
+    lost = {item.id: item for item in lost_of(new)}
     for pk, device in found.items():
-        since = levels.since(rule, device, away.reading(_source(device)))
+        since = levels.since(rule, device, away().reading(_source(device)))
         if since <= until and pk in lost:
             yield Fact(since, rule.pk, pk, as_lost(rule, lost[pk], since))
 
@@ -75,14 +82,19 @@ def as_lost(rule: AlertRule, lost: Lost, since: datetime) -> Lost:
 
 
 def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime) -> Iterator[Fact]:
-    """Of members that do not satisfy it; of those that recover already, only what lets them go at once."""
+    """Of members that do not satisfy it; of those that recover already, only what lets them go at once.
+
+    One query where there are no members.
+    """
+    there = held(rule)
+    if not (known := list(there)):
+        return
     if rule.condition == Condition.TOGETHER:
         satisfying = levels.of_status(rule, levels.covered(rule), until)
     if rule.condition == Condition.VITALS:
         satisfying = levels.nearly_critical(rule, until)
-    there = held(rule)
     still = set(satisfying.filter(pk__in=there.values("device_id")).values_list("pk", flat=True))
-    members = [member for member in there if member.device_id not in still]
+    members = [member for member in known if member.device_id not in still]
     ids = [member.device_id for member in members]
     now = as_recorded(Device.objects.filter(pk__in=ids), clock.listened(until)) if ids else ()
     devices = {device.pk: device for device in now}

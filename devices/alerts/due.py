@@ -10,7 +10,6 @@ from django.db import connection
 
 from devices.alerts.learning import LOOK
 from devices.clock import Moment
-from devices.models import Teller
 
 # Between two rounds, whether there is anything to do or not: alerts that work conclude within 30 s
 # (devices/alerts/watchdog.py).
@@ -26,6 +25,10 @@ SELECT LEAST(
     (SELECT compared_at + %(look)s FROM devices_teller WHERE EXISTS (SELECT FROM devices_listener))
 ), (SELECT min(look_at) FROM devices_incident), teller.ended_at, teller.outage_at
 FROM (VALUES (1)) AS one(id) LEFT JOIN devices_teller teller ON teller.id = one.id
+"""
+CONCLUDE: Final = """
+UPDATE devices_teller SET concluded_at = %(concluded)s, ended_at = %(at)s
+WHERE concluded_at <= %(concluded)s AND ended_at <= %(at)s
 """
 
 
@@ -64,5 +67,5 @@ def read() -> Due:
 
 def conclude(at: Moment) -> None:
     """Record what a round that found nothing to do leaves: that all is decided up to `at`."""
-    before = Teller.objects.filter(concluded_at__lte=at.concluded, ended_at__lte=at.at)
-    before.update(concluded_at=at.concluded, ended_at=at.at)
+    with connection.cursor() as cursor:
+        cursor.execute(CONCLUDE, {"concluded": at.concluded, "at": at.at})

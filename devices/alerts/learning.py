@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Final
 
 from devices.alerts import changes, comparing, recorded, shares, unstable
@@ -64,7 +65,7 @@ def facts(span: Span, rules: Mapping[int, AlertRule], marked: Marks) -> Iterator
         for member in recorded.of_deleted_rules():
             yield Fact(span.until, DELETED, member.device_id, None, Reason.CHANGED)
     if compared := _compared(span, rules):
-        away = recorded.away(span.until - LONGEST, span.until)
+        away = cache(partial(recorded.away, span.until - LONGEST, span.until))
         for rule in compared:
             found = list(comparing.facts(rule, span.until, away))
             _log(rule, found, span)

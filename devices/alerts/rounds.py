@@ -88,6 +88,8 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     organizations = {member.organization_id for member in members}
     organizations |= {rules[fact.rule].organization_id for fact in facts if fact.rule}
     known.read(organizations, devices | {member.device_id for member in members}, span.until)
+    if not (facts or marks or members or known.cases):
+        return []
     known.tell(there, members)
     moments = [member.since for member in members] + [fact.at for fact in facts]
     since = min(moments, default=span.until)

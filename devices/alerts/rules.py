@@ -113,9 +113,16 @@ def ship(organization: Organization) -> None:
         _store(rule, [Step(timedelta(), [page])])
 
 
+WITHOUT_PAGE: Final = """
+SELECT * FROM fleets_organization o WHERE NOT EXISTS (
+    SELECT FROM devices_alerttarget t WHERE t.organization_id = o.id AND t.kind = %s
+)
+"""
+
+
 def ship_missing() -> None:
     """Give what comes with the product to every organization that has none of it; for the teller."""
-    for organization in Organization.objects.exclude(alert_targets__kind=AlertTarget.Kind.PAGE):
+    for organization in Organization.objects.raw(WITHOUT_PAGE, [AlertTarget.Kind.PAGE]):
         ship(organization)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache, partial
 
 from devices.alerts import comparing, recorded, rules
 from devices.alerts.learning import BY_STATUS, LONGEST
@@ -24,7 +25,7 @@ def differences() -> Iterator[tuple[AlertRule, list[int]]]:
     teller = Teller.objects.filter(concluded_at__isnull=False).first()
     if teller is None or teller.concluded_at is None:
         return
-    away = recorded.away(teller.concluded_at - LONGEST, teller.concluded_at)
+    away = cache(partial(recorded.away, teller.concluded_at - LONGEST, teller.concluded_at))
     enabled = AlertRule.objects.filter(enabled=True, condition__in=BY_STATUS).select_related("organization")
     for rule in enabled:
         found = {fact.device for fact in comparing.facts(rule, teller.concluded_at, away)}

@@ -24,6 +24,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from psycopg import AsyncConnection
 from psycopg.abc import PQGen
+from psycopg_pool import AsyncConnectionPool
 
 from devices import clock, jobs
 from devices.alerts import delivery, handing, outages, unreachable, verifying
@@ -125,7 +126,12 @@ def an_app() -> App:
     conninfo = settings.DATABASE_DIRECT_URL
     app = DjangoApp(
         connector=PsycopgConnector(
-            conninfo=conninfo, min_size=1, max_size=6, connection_class=Connection, configure=by_itself
+            conninfo=conninfo,
+            min_size=1,
+            max_size=6,
+            connection_class=Connection,
+            configure=by_itself,
+            pool_factory=pool,
         )
     )
     app.task(name=jobs.TASK, pass_context=True)(do)
@@ -149,6 +155,21 @@ class Connection(AsyncConnection[Any]):
         timeout: float | None = None,  # noqa: ASYNC109 - psycopg's signature
     ) -> Result:
         return await super().wait(gen, interval, timeout)
+
+
+def pool(**options: Any) -> AsyncConnectionPool[Any]:
+    """The pool that procrastinate asks for, which looks for connections that ended without a query."""
+    return AsyncConnectionPool(**options | {"check": check_open})
+
+
+async def check_open(connection: AsyncConnection[Any]) -> None:
+    """Raise psycopg.OperationalError if the server or the network has ended the connection.
+
+    Without a round trip, as procrastinate takes a connection for each of the many questions that it asks
+    while nothing happens. What breaks unnoticed raises in the query.
+    """
+    for _ in range(2):  # the first may read the server's last words
+        connection.pgconn.consume_input()
 
 
 async def by_itself(connection: AsyncConnection[Any]) -> None:

@@ -12,11 +12,13 @@ from devices.alerts.due import Due
 from devices.alerts.rounds import run_round
 from devices.clock import Moment
 from devices.connectivity.outages import record_liveness
-from devices.models import IncidentMember, Signal, Teller
+from devices.models import Condition, IncidentMember, Signal, Teller
 from tests.devices.alerts.test_rounds import make_devices, make_rule, poll
 from tests.factories import T0, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
+
+LOOK_QUERIES = 17
 
 
 def concluded() -> float:
@@ -43,6 +45,18 @@ def test_where_nothing_happened_it_concludes_by_one_more_statement() -> None:
         assert run_round(known) == T0 + seconds(30)
     assert len(asked) == 3
     assert (concluded(), Teller.objects.get().ended_at) == (15, T0 + seconds(15))
+
+
+@pytest.mark.parametrize("number", [1, 30])
+def test_a_look_that_finds_nothing_takes_a_few_statements_whatever_the_number_of_devices(number: int) -> None:
+    fleet = make_fleet()
+    make_rule(fleet, Condition.STALLED)
+    make_devices(fleet, number)
+    run_round(T0)
+    known = clock.moment(T0 + seconds(30))
+    with CaptureQueriesContext(connection) as asked:
+        run_round(known)
+    assert len(asked) == LOOK_QUERIES
 
 
 def test_what_happened_after_the_last_liveness_sign_waits_until_the_ingest_has_listened_that_far() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from devices import jobs
 from devices.models import Device, Job
+from devices.worker import worker
 from tests.devices.jobs.made import make_job
 from tests.factories import make_fleet
 from tests.worker import IMPATIENT, PATIENCE, a_worker, start_worker, wait_until
@@ -120,3 +124,35 @@ def nothing_known() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_jobs")
         return bool(cursor.fetchone() == (0,))
+
+
+def end_sessions(pid: int | None = None) -> None:
+    """End a database session of the application's role, or all of them, as that role may."""
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True) as own:
+        own.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = current_user AND pid <> pg_backend_pid() AND pid = COALESCE(%s, pid)",
+            [pid],
+        )
+
+
+def test_a_connection_that_the_server_ended_is_noticed_without_asking_it() -> None:
+    async def look() -> None:
+        name = connection.settings_dict["NAME"]
+        opened = await worker.Connection.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True)
+        async with opened:
+            await worker.check_open(opened)
+            await asyncio.to_thread(end_sessions, opened.info.backend_pid)
+            with pytest.raises(psycopg.OperationalError):
+                await worker.check_open(opened)
+
+    asyncio.run(look())
+
+
+def test_a_worker_whose_sessions_the_server_ended_does_what_is_started_afterwards(job: Job) -> None:
+    with a_worker("-c", HELD):
+        wait_until(lambda: state(job)[0] == "done")
+        end_sessions()
+        second = make_job(job.organization)
+        wait_until(lambda: state(second)[0] == "done")
