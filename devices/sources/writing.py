@@ -31,7 +31,7 @@ from devices.transitions.write import settle_devices
 from fleets.access import locks
 from fleets.models import Fleet
 
-BATCH: Final = 500  # devices in a transaction
+BATCH: Final = 200  # devices in a transaction; more of them take memory
 Item = TypeVar("Item")
 
 
@@ -63,11 +63,10 @@ class Place(NamedTuple):
 
 
 class Mine(NamedTuple):
-    """A device here, of those that mirror the source: its primary key, its fleet, and when it was created."""
+    """A device here, of those that mirror the source: its primary key, and its fleet."""
 
     pk: int
     fleet: int
-    created_at: datetime
 
 
 def write_quick(sweep: Sweep, read: Quick) -> Written:
@@ -95,9 +94,8 @@ def write_whole(sweep: Sweep, read: Whole) -> Written:
     known = mine.keys() | refused
     new = (each for each in read.devices() if each.uuid not in known and theirs[each.uuid].device == each.id)
     created = _create(sweep, new, read.ended, mirroring)
-    gone = [device for uuid, device in mine.items() if uuid not in theirs]
-    # Not those that registered through the relay while the source was read.
-    deleted = _delete(sweep, [device.pk for device in gone if device.created_at < sweep.read_from])
+    gone = [device.pk for uuid, device in mine.items() if uuid not in theirs]
+    deleted = _delete(sweep, _before(sweep.read_from, gone))
     fleets.drop_gone(sweep.source, list(read.applications), sweep.at)
     return Written(created, changed, moved, deleted, sorted(refused))
 
@@ -105,8 +103,7 @@ def write_whole(sweep: Sweep, read: Whole) -> Written:
 def _mine(source: Source) -> dict[str, Mine]:
     """The devices here that mirror the source, by UUID."""
     rows = Device.objects.filter(mirrored__source=source).order_by("pk")
-    values = rows.values_list("uuid", "pk", "fleet_id", "created_at")
-    return {uuid: Mine(pk, fleet, created_at) for uuid, pk, fleet, created_at in values}
+    return {uuid: Mine(pk, fleet) for uuid, pk, fleet in rows.values_list("uuid", "pk", "fleet_id")}
 
 
 def _places(read: Whole) -> dict[str, Place]:
@@ -193,6 +190,12 @@ def _move(
             with _held(sweep, batch) as held:
                 batch_actions.move(held, fleet=fleet, vpn_enabled=bool(fleet.vpn_enabled))
     return sum(map(len, going.values()))
+
+
+def _before(moment: datetime, ids: Sequence[int]) -> list[int]:
+    """Those of these devices that did not register through the relay while the source was read."""
+    rows = Device.objects.filter(pk__in=ids, created_at__lt=moment).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
 
 
 def _delete(sweep: Sweep, ids: Sequence[int]) -> int:
