@@ -42,15 +42,18 @@ class Span:
 def marks(span: Span, rules: Mapping[int, AlertRule]) -> Marks:
     """When links were marked as changing often.
 
-    Of devices whose links changed, of marked members and, where it looks, of members of rules about that.
+    Of devices whose links changed, of marked members and, where it looks, of members of rules about that; of
+    these members also that they were not, as where the teller was away for longer than is looked back.
     """
     devices = {signal.device_id for signal in span.signals if signal.kind == Signal.Kind.LINK}
     there = IncidentMember.objects.exclude(state=State.GONE)
-    devices |= set(there.filter(unstable=True).values_list("device_id", flat=True))
+    members = set(there.filter(unstable=True).values_list("device_id", flat=True))
     about = [rule.pk for rule in rules.values() if span.looks and rule.condition == Condition.FLAPPING]
     if about:
-        devices |= set(there.filter(rule__in=about).values_list("device_id", flat=True))
-    return marks_of(list(devices), span.until) if devices else {}
+        members |= set(there.filter(rule__in=about).values_list("device_id", flat=True))
+    devices |= members
+    calm: Marks = dict.fromkeys(members, ())
+    return {**calm, **marks_of(list(devices), span.until)} if devices else calm
 
 
 def facts(span: Span, rules: Mapping[int, AlertRule], marked: Marks) -> Iterator[Fact]:

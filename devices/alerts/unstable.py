@@ -19,7 +19,7 @@ from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Device
 from devices.status.reading import as_recorded
 
-# When a link of each device was marked, in order; None: still.
+# When a link of each device was marked, in order; None: still. Without any it is calm.
 Marks = Mapping[int, Sequence[Span]]
 
 
@@ -40,6 +40,8 @@ def facts(
                 yield Fact(began, rule.pk, device, as_lost(rule, lost[device], began))
             if ended is not None:
                 yield Fact(ended, rule.pk, device, None)
+        if not spans:
+            yield Fact(since, rule.pk, device, None)
     for device in {*held} - found.keys():  # it is frozen, say, or the rule is no longer about it
         yield Fact(until, rule.pk, device, None, Reason.CHANGED)
 
@@ -52,6 +54,8 @@ def overlay(marks: Marks, since: datetime) -> Iterator[Mark]:
                 yield Mark(max(began, since), device, unstable=True)
             if ended is not None:
                 yield Mark(ended, device, unstable=False)
+        if not spans:
+            yield Mark(since, device, unstable=False)
 
 
 def _told(spans: Sequence[Span], since: datetime) -> Iterator[Span]:

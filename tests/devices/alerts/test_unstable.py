@@ -67,6 +67,22 @@ def test_a_round_that_finds_nothing_to_do_may_pass_the_end(fleet: Fleet, conditi
     assert not IncidentMember.objects.filter(unstable=True).exists()
 
 
+@pytest.mark.parametrize("condition", [Condition.STATUS, Condition.FLAPPING])
+def test_it_ends_also_where_the_teller_was_away_for_a_day(fleet: Fleet, condition: Condition) -> None:
+    """By then no change that is looked at says that the link was ever marked."""
+    make_rule(fleet, condition, delay=timedelta(seconds=10), hold=timedelta(seconds=60))
+    (device,) = make_devices(fleet, 1)
+    flap(device, 8, 20)
+    run_round(T0 + seconds(2600))
+    assert IncidentMember.objects.filter(unstable=True).exists()
+    keep_polling([device], 100_000, 100_200)
+    for at in (100_100, 100_140, 100_200):
+        run_round(T0 + seconds(at))
+    assert {state for state, _ in states()} == {"resolved"}
+    assert not IncidentMember.objects.filter(unstable=True).exists()
+    assert set(IncidentMember.objects.values_list("state", "reason")) == {("gone", "recovered")}
+
+
 def test_a_device_is_unstable_while_any_of_its_links_is(fleet: Fleet) -> None:
     """Its VPN is marked from 420 s to 3,900 s, its heartbeat from 600 s to 5,790 s."""
     make_rule(fleet, Condition.FLAPPING)
