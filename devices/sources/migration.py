@@ -17,7 +17,7 @@ from django.db import transaction
 from devices import clock, keys
 from devices.clock import Moment
 from devices.connectivity.adopted import adopt_links
-from devices.models import Device, MirroredDevice, MirroredFleet
+from devices.models import ApiKey, Device, MirroredDevice, MirroredFleet
 from devices.operations import batch as batch_actions
 from devices.sources.fleets import by
 from devices.transitions.write import settle_devices
@@ -78,17 +78,19 @@ def keys_in(lines: Iterable[str]) -> Mapping[str, str]:
     return {row["uuid"]: row["key"] for row in rows}
 
 
-def import_keys(report: Report, found: Mapping[str, str], at: datetime | None = None) -> int:
-    """Accept these keys of migrated devices, of which hashes alone are stored; returns how many.
+def import_keys(to: Fleet, report: Report, found: Mapping[str, str], at: datetime | None = None) -> int:
+    """Accept these keys of devices of `to`, of which hashes alone are stored; returns how many are accepted.
 
-    The report says which were not accepted.
+    The report says which are not. Repeating it changes nothing.
     """
-    accepted = 0
-    for device in Device.objects.filter(uuid__in=found).select_related("organization", "fleet"):
+    at, accepted = at or clock.now(), 0
+    for device in Device.objects.filter(uuid__in=found, fleet=to).select_related("organization", "fleet"):
+        key = found[device.uuid]
         try:
-            if device.uuid in report.migrated:
-                keys.keep_device_key(device, found[device.uuid], at=at)
-                accepted += 1
+            holder = keys.find(key, ApiKey.Kind.DEVICE, at)
+            if holder is None or holder.device_id != device.pk:
+                keys.keep_device_key(device, key, at=at)
+            accepted += 1
         except (keys.Guessable, keys.KeyTaken, keys.TooMany) as error:
             report.left[device.uuid] = str(error)
     return accepted

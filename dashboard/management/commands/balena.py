@@ -86,13 +86,15 @@ class Command(WatchCommand):
             report = migrate(mirrored=mirrored, to=fleet, dry_run=dry_run)
         except (NotHere, OSError) as error:
             raise CommandError(str(error)) from error
-        accepted = 0 if dry_run else import_keys(report, found)
-        for uuid in report.migrated:
-            self.stdout.write(uuid)
-        for uuid, why in report.left.items():
-            self.stdout.write(f"{uuid}: its key was not taken over. {why}")
-        said = "would be migrated" if dry_run else "are migrated"
-        self.stdout.write(f"{len(report.migrated)} devices {said} to {fleet}, {accepted} with their keys.")
+        number = len(report.migrated)
+        if dry_run:
+            listed = len(found.keys() & {*report.migrated})
+            result = f"{number} devices would be migrated to {fleet}. The file has keys of {listed} of them."
+        else:
+            accepted = import_keys(fleet, report, found)
+            result = f"{number} devices are migrated to {fleet}. {accepted} keys are accepted."
+        left = [f"{uuid}: its key was not taken over. {why}" for uuid, why in report.left.items()]
+        self.stdout.write("\n".join([*report.migrated, *left, result]))
 
     def _check(self, source: Source) -> bool:
         try:

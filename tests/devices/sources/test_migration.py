@@ -60,11 +60,25 @@ def test_keys_are_imported_as_hashes(api: BalenaApi, source: Source, to: Fleet) 
     report = migrate(mirrored=source.fleets.get(slug="admin/pumps"), to=to, at=LATER)
     key, uuid = "3f9a" * 8 + "b7c1d2e8", "a0000000000000000000000000000002"
     found = keys_in(["uuid,key", f"{uuid},{key}", "a0000000000000000000000000000004,short"])
-    assert import_keys(report, found, at=LATER) == 1
+    assert import_keys(to, report, found, at=LATER) == 1
     assert list(report.left) == ["a0000000000000000000000000000004"]
     live = keys.find(key, ApiKey.Kind.DEVICE, LATER)
     assert live
     assert live.device == Device.objects.get(uuid=uuid)
+
+
+def test_keys_may_be_imported_later_and_again(api: BalenaApi, source: Source, to: Fleet) -> None:
+    swept(source)
+    pumps, kiosks = source.fleets.get(slug="admin/pumps"), source.fleets.get(slug="admin/kiosks")
+    migrate(mirrored=pumps, to=to, at=LATER)
+    key, report = "3f9a" * 8 + "b7c1d2e8", migrate(mirrored=pumps, to=to, at=LATER)
+    own, other = Device.objects.filter(fleet=to).first(), Device.objects.filter(fleet=kiosks.fleet).first()
+    assert own
+    assert other
+    found = {own.uuid: key, other.uuid: key[::-1]}
+    assert [import_keys(to, report, found, at=LATER) for _ in range(2)] == [1, 1]
+    assert report.left == {}
+    assert ApiKey.objects.filter(kind=ApiKey.Kind.DEVICE).count() == 1
 
 
 def test_fleet_of_a_source_is_no_place_to_migrate_to(api: BalenaApi, source: Source) -> None:
