@@ -23,7 +23,8 @@ from tests.system.postgres import until
 pytestmark = pytest.mark.system
 
 USER: Final = 10001
-MEGABYTES: Final = 160  # that docs/deployment.md promises
+MEGABYTES: Final = 180  # that docs/deployment.md promises
+UNCHECKED: Final = (1).to_bytes(4, "little")  # https://peps.python.org/pep-0552/
 SECRETS: Final = {name: secrets.token_urlsafe(48) for name in ("secret-key", "key-pepper")}
 
 Command = Callable[[str], tuple[str, dict[str, str]]]
@@ -31,13 +32,14 @@ Command = Callable[[str], tuple[str, dict[str, str]]]
 
 @dataclass(frozen=True)
 class Buildah:
-    """With images of its own below a directory."""
+    """With images of its own below a directory. `driver`: how it keeps them."""
 
     place: Path
+    driver: str
 
     def run(self, *arguments: str | Path) -> str:
-        own = ("--root", self.place / "storage", "--runroot", self.place / "run", "--storage-driver", "vfs")
-        return run("buildah", *own, *arguments)
+        own = ("--root", self.place / "storage", "--runroot", self.place / "run")
+        return run("buildah", *own, "--storage-driver", self.driver, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,19 @@ def buildah(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     required("buildah")
     place = tmp_path_factory.mktemp("buildah")
     place.chmod(0o755)
-    yield Buildah(place)
+    made = Buildah(place, "overlay" if has_overlays(place) else "vfs")
+    yield made
+    made.run("umount", "--all")
     run("rm", "-rf", place)
+
+
+def has_overlays(place: Path) -> bool:
+    """Whether one can lie over what is here, which saves a copy of all files for each step of a build."""
+    for name in ("lower", "upper", "work", "merged"):
+        (place / name).mkdir()
+    options = f"lowerdir={place}/lower,upperdir={place}/upper,workdir={place}/work"
+    mount = ("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, place / "merged")
+    return subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +126,13 @@ def test_what_the_image_says_of_itself(configuration: dict[str, Any]) -> None:
 
 def test_it_adds_little_to_its_base(container: Debian) -> None:
     assert int(run("du", "-sm", container.root / "opt/lookout").split()[0]) < MEGABYTES
-    assert list((container.root / "opt/lookout/site").rglob("__pycache__")) == []
+
+
+def test_python_finds_everything_compiled_and_does_not_look_at_the_sources(container: Debian) -> None:
+    """So that a process starts in half the time, over a root without writes."""
+    for source in (container.root / "opt/lookout/site").rglob("*.py"):
+        (compiled,) = source.parent.glob(f"__pycache__/{source.stem}.*.pyc")
+        assert compiled.read_bytes()[4:8] == UNCHECKED
 
 
 def test_it_migrates_and_prints_the_first_code(container: Debian, command: Command) -> None:
