@@ -43,7 +43,7 @@ def state(held: Path) -> Path:
 @pytest.fixture(scope="session")
 def bare_debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
     """To copy, not to change."""
-    if why := bare_machine.WHY_NOT:
+    if why := debian.WHY_NOT:
         pytest.fail(why) if os.environ.get("REQUIRE_SYSTEM") == "1" else pytest.skip(why)
     root = tmp_path_factory.mktemp("debian")
     root.chmod(0o755)

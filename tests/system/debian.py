@@ -6,6 +6,8 @@ Python packages come from a directory in there, which this machine's pip has fil
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -15,9 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tests.system.bare_machine import PATIENCE, ROOT, copy, mirror, run
+from tests.system.bare_machine import OTHERS, PACKAGES, PATIENCE, ROOT, copy, run
 
-PACKAGES: Final = "ca-certificates,curl,python3,python3-venv,systemd,tini"
+WHY_NOT: Final = (
+    "needs root"
+    if os.geteuid() != 0
+    else "debootstrap is not installed"
+    if not shutil.which("debootstrap")
+    else ""
+)
 WHEELS: Final = "var/cache/wheels"
 # systemctl enables and disables units, and starts none: no systemd was booted.
 TOLD: Final = {
@@ -78,9 +86,21 @@ class Debian:
         return replace(self, root=root)
 
 
+def mirror() -> tuple[str, str]:
+    """Where this machine takes Debian's packages, and of which release."""
+    known = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)
+    assert known
+    wanted = ["Created-By: Packages", f"Codename: {known[1]}", "Component: main"]
+    found = run("apt-get", "indextargets", "--format", "$(REPO_URI)", *wanted).split()
+    assert found, "apt knows no archive of this release"
+    return found[0], known[1]
+
+
 def make(root: Path) -> Debian:
+    """Made by debootstrap from where this machine takes its packages: Debian 12 on Debian 12."""
     source, release = mirror()
-    run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, root, source)
+    packages = ",".join((*PACKAGES, *OTHERS, "systemd"))
+    run("debootstrap", "--variant=minbase", f"--include={packages}", release, root, source)
     shutil.rmtree(root / "var/cache/apt/archives", ignore_errors=True)
     wanted = (
         "--quiet",

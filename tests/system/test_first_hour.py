@@ -17,7 +17,8 @@ from typing import Final
 
 import pytest
 
-from tests.system.bare_machine import ROOT, Machine, Terminal, machine, until
+from tests.system.bare_machine import ROOT, Machine, Terminal, machine, run, until
+from tests.system.debian import Debian
 
 pytestmark = pytest.mark.system
 
@@ -30,11 +31,12 @@ FROM_NOTHING: Final = 3  # from this one on nothing is installed; before, all is
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    root = tmp_path_factory.mktemp("bare")
-    root.chmod(0o755)
-    yield machine(root)
-    shutil.rmtree(root)
+def bare(bare_debian: Debian, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    place = tmp_path_factory.mktemp("bare")
+    place.chmod(0o755)
+    made = machine(bare_debian.copy(place / "machine").root)
+    yield made
+    run("rm", "-rf", made.root)
 
 
 @pytest.fixture(scope="module")
