@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+from django.db import connection
 from django.db.models import F, Q, QuerySet
 
 from devices import clock
@@ -33,6 +34,7 @@ from devices.status.reading import as_recorded
 
 MOST: Final = 200_000  # changes of statuses that are looked at, the newest
 LINKS: Final = 2 * MOST  # changes of links
+AT_ONCE: Final = 10_000  # changes of statuses that are read by one statement, since each takes a kilobyte
 CHOSEN: Final = """
 SELECT id, at FROM devices_statuschange
 WHERE organization_id = %(organization)s AND at > %(since)s AND at <= %(until)s
@@ -74,10 +76,14 @@ def read(rule: AlertRule, since: datetime, until: datetime) -> Past:
 
 
 def _by_status(rule: AlertRule, since: datetime, until: datetime) -> Found:
-    asked = {"organization": rule.organization_id, "since": since, "until": until, "most": MOST}
-    found = changes.read(CHOSEN, **asked)
-    begins = min(change.at for change in found) - MICROSECOND if len(found) == MOST else None
-    return list(changes.facts(found, [rule])), begins
+    asked: dict[str, Any] = {"organization": rule.organization_id, "since": since, "until": until}
+    with connection.cursor() as cursor:
+        cursor.execute(CHOSEN, asked | {"most": MOST})
+        chosen: list[tuple[int, datetime]] = cursor.fetchall()[::-1]
+    found = list[Fact]()
+    for start in range(0, len(chosen), AT_ONCE):
+        found += changes.facts(changes.signalled(chosen[start : start + AT_ONCE]), [rule])
+    return found, chosen[0][1] - MICROSECOND if len(chosen) == MOST else None
 
 
 def _flapping(rule: AlertRule, since: datetime, until: datetime) -> Found:
@@ -92,11 +98,13 @@ def _silent(rule: AlertRule, since: datetime, until: datetime) -> Found:
     lost = sum((ended - began for began, ended in away.spans), timedelta())
     devices = list(contacting(rule).values_list("pk", flat=True))
     spans: dict[int, list[Span]] = defaultdict(list)
-    for device, last, following in silences.between(devices, longer, since - longer - lost, until):
+    found = silences.between(devices, longer, since - longer - lost, until, MOST // 2)
+    for device, last, following in reversed(found):
         began = levels.reached(rule, last, away)
         if following is None or began < following:
             spans[device].append((began, following))
-    return _of_spans(rule, spans, since, until), None
+    begins = levels.reached(rule, found[-1][1], away) if len(found) == MOST // 2 else None
+    return _of_spans(rule, spans, since, until), begins
 
 
 def contacting(rule: AlertRule) -> QuerySet[Device]:

@@ -144,14 +144,16 @@ def rehearse(
     there = Gathering({asked.pk: asked}, lambda *_: (), _sizes_of_fleets(rule))
     away = recorded.away(found.since, until, found.devices, found.unseen_since)
     replay = Replay(there, away, lambda _: ())
+    flapped = set[int]()  # incidents, by identity
     for part in range(1, PARTS + 1):
         end = found.since + (until - found.since) * part / PARTS
         found.play(replay, there, end)
         replay.play((), (), (), end)
+        flapped |= {id(member.incident) for member in replay.let_go() if member.flaps}
         tell(sum(at <= end for at in found.moments), len(found.moments))
     incidents = [one for one in replay.incidents.values() if one.merged_into is None]
     incidents.sort(key=lambda incident: (incident.opened_at, incident.first))
-    flapped = {id(member.incident) for member in replay.members.values() if member.flaps}
+    flapped |= {id(member.incident) for member in replay.members.values() if member.flaps}
     came_back = replay.came_back[asked.pk]
     return Rehearsed(tuple(incidents), came_back, len(flapped), found.since, until, found.cut)
 

@@ -68,6 +68,14 @@ class Replay:
         while self._queue and self._queue[0][0] <= until:
             self._instant(self._queue[0][0])
 
+    def let_go(self) -> list[IncidentMember]:
+        """The members that are gone, which it holds no longer: where these are many, and are not written."""
+        gone = [member for member in self.members.values() if member.state == State.GONE]
+        for member in gone:
+            del self.members[id(member)]
+        self.forgotten.clear()
+        return gone
+
     def _push(self, at: datetime, phase: int, rule: int, device: int, what: Any) -> None:
         heapq.heappush(self._queue, (at, phase, device, rule, next(self._numbers), what))
 

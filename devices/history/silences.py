@@ -6,7 +6,7 @@ known. Contact is that, a poll after a late heartbeat, a VPN connect, and what i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -68,16 +68,20 @@ LEFT JOIN LATERAL (
 LATERAL (SELECT GREATEST(d.last_contact_at, h.last_poll_at) AS at) AS newest,
 LATERAL (SELECT LEAST(recorded.at, CASE WHEN newest.at > last.at THEN newest.at END) AS at) AS following
 WHERE last.at > %(since)s AND COALESCE(following.at, %(until)s) - last.at >= %(lasting)s
-ORDER BY last.id, last.at
+ORDER BY last.at DESC, last.id DESC LIMIT %(most)s
 """
 Silence = tuple[int, datetime, datetime | None]  # of a device by id: its last contact, the next one if any
 
 
 def between(
-    devices: Sequence[int], lasting: timedelta, since: datetime, until: datetime
-) -> Iterator[Silence]:
-    """The silences of these devices that lasted so long by `until` and began after `since`. One query."""
+    devices: Sequence[int], lasting: timedelta, since: datetime, until: datetime, most: int
+) -> list[Silence]:
+    """The `most` newest silences of these devices that lasted so long by `until` and began after `since`.
+
+    The newest first. One query.
+    """
     params: dict[str, Any] = {"devices": list(devices), "lasting": lasting, "since": since, "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(BETWEEN, params)
-        yield from cursor
+        cursor.execute(BETWEEN, params | {"most": most})
+        found: list[Silence] = cursor.fetchall()
+    return found

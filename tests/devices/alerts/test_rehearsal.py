@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices import connectivity
-from devices.alerts import learning
+from devices.alerts import learning, past, past_shares
 from devices.alerts.parameters import LongerThan, Share
 from devices.alerts.rehearsal import impossible, rehearse
 from devices.alerts.rounds import run_round
@@ -62,6 +62,7 @@ def assert_equal(rule: AlertRule) -> list[Incident]:
     assert found is not None
     recorded = list(Incident.objects.filter(merged_into=None, members__rule=rule).distinct())
     assert told(list(found.incidents)) == told(recorded)
+    assert found.flapped == len([one for one in recorded if one.members.filter(rule=rule, flaps__gt=0)])
     rule.refresh_from_db()
     assert found.came_back == rule.came_back
     return recorded
@@ -116,8 +117,12 @@ class Life:
     "seed", [1, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(2, 9))]
 )
 def test_rehearsal_equals_live(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each condition in an organization of its own. No signal is lost, so no round need find that out."""
+    """Each condition in an organization of its own. No signal is lost, so no round need find that out.
+
+    The rehearsal reads a few changes at a time.
+    """
     monkeypatch.setattr(learning, "TURNS", 10**9)
+    monkeypatch.setattr(past, "AT_ONCE", 7)
     sites = []
     for number, (condition, values) in enumerate(RULES.items()):
         fleet = make_fleet(vpn_enabled=False, poll_interval=60)
@@ -203,6 +208,26 @@ def test_why_a_rule_cannot_be_rehearsed(
     assert bool(impossible(rule)) == bool(why)
     if why:
         assert rehearse(rule, BEGIN, UNTIL) is None
+
+
+@pytest.mark.parametrize("condition", [Condition.STATUS, Condition.SILENT, Condition.SHARE])
+def test_it_begins_later_where_there_were_very_many_changes(
+    fleet: Fleet, condition: Condition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest four are of the two devices that polled last; silences are half as many."""
+    rule = make_rule(fleet, condition, **RULES[condition])
+    devices = make_devices(fleet, 4)
+    poll(devices[:2], 0)
+    connectivity.settle(T0 + seconds(1000))
+    poll(devices[2:], 1000)
+    connectivity.settle(T0 + seconds(2000))
+    monkeypatch.setattr(past, "MOST", 4)
+    monkeypatch.setattr(past_shares, "MOST", 4)
+    found = rehearse(rule, BEGIN, UNTIL)
+    assert found is not None
+    assert found.cut
+    assert found.since >= T0 + seconds(900)
+    assert "since there were very many changes." in found.words
 
 
 @pytest.mark.parametrize("condition", RULES)
