@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
@@ -37,6 +38,7 @@ MOST: Final = 0.8  # the share of another explanation's devices that a preferred
 SILENT: Final = "silent"
 LINK_OF_VPN: Final = ("vpn", SILENT)  # what was lost where it was the VPN
 
+IN_TIME: Final = attrgetter("moment", "id")  # the order in which devices were lost
 Key = tuple[int, str, str]  # the kind of what is shared (ALONE to FLEET), its key, and what was lost
 Sizes = Callable[[Collection[int]], Mapping[int, int]]  # the number of devices by fleet id, given fleet ids
 
@@ -90,11 +92,6 @@ class Line(Struct, frozen=True, gc=False):
         """The number of devices."""
         return len(self.lost)
 
-    def began_after(self, at: datetime) -> bool:
-        """Whether all of the devices have needed attention only since a moment after `at`."""
-        moment = (at - EPOCH) // timedelta(microseconds=1)
-        return self.began > moment
-
     @property
     def devices(self) -> tuple[int, ...]:
         """The ids of the devices that are named, NAMED at most."""
@@ -127,7 +124,7 @@ def grouped(lost: Sequence[Lost], sizes: Sizes) -> list[Line]:
 def by_tag(lost: Sequence[Lost], key: str) -> list[Line]:
     """The devices as lines, grouped by the values of the tag `key`, whenever they were lost. In no order."""
     valued: dict[str, list[Lost]] = defaultdict(list)
-    for item in sorted(lost, key=_in_time):
+    for item in sorted(lost, key=IN_TIME):
         for tag in tags_of(item.tags):
             if tag.partition("=")[0] == key:
                 valued[tag].append(item)
@@ -152,7 +149,7 @@ def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
 def _sharing(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
     """The devices that share something, by what they share, where they are MANY; the first lost first."""
     found: dict[Key, list[Lost]] = defaultdict(list)
-    for lost in sorted(members, key=_in_time):
+    for lost in sorted(members, key=IN_TIME):
         for key in causes(lost):
             found[key].append(lost)
     return {key: sharing for key, sharing in found.items() if len(sharing) >= enough(key[2])}
@@ -163,19 +160,26 @@ def enough(what: str) -> int:
     return 2 if what == SILENT else MANY
 
 
-def causes(lost: Lost) -> list[Key]:
+def causes(lost: Lost) -> tuple[Key, ...]:
     """The keys of everything that a device may share with others that lost the same thing."""
-    what = lost.what
+    return _causes(lost.what, lost.fleet, lost.server, lost.address, lost.release, lost.tags)
+
+
+@lru_cache(8192)
+def _causes(
+    what: str, fleet: int, server: int | None, address: str | None, release: str, tags: str
+) -> tuple[Key, ...]:
+    """Cached, as the same devices are grouped again and again while some of them change."""
     if what == SILENT:
-        return [(SERVER, str(lost.server), what)]
-    found = [(FLEET, str(lost.fleet), what)]
-    if lost.server is not None and what == "vpn":
-        found.append((SERVER, str(lost.server), what))
-    if lost.address is not None:
-        found.append((ADDRESS, lost.address, what))
-    if lost.release:
-        found.append((RELEASE, f"{lost.fleet} {lost.release}", what))
-    return found + [(TAG, tag, what) for tag in tags_of(lost.tags)]
+        return ((SERVER, str(server), what),)
+    found = [(FLEET, str(fleet), what)]
+    if server is not None and what == "vpn":
+        found.append((SERVER, str(server), what))
+    if address is not None:
+        found.append((ADDRESS, address, what))
+    if release:
+        found.append((RELEASE, f"{fleet} {release}", what))
+    return (*found, *((TAG, tag, what) for tag in tags_of(tags)))
 
 
 @lru_cache(4096)
@@ -211,10 +215,6 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
         for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
             if len(together := list(span)) >= needed:
                 yield Incident(*key, together)
-
-
-def _in_time(lost: Lost) -> tuple[int, int]:
-    return lost.moment, lost.id
 
 
 def _sessions(members: list[Lost]) -> Iterator[list[Lost]]:

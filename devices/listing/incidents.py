@@ -13,14 +13,13 @@ from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any, Final
 
-from django.db.models import Sum
+from django.db import connection
 
 from devices.clock import Moment
 from devices.listing import trouble
-from devices.listing.grouping import Line, Lost, by_tag, grouped, moment_of
+from devices.listing.grouping import EPOCH, Line, Lost, by_tag, grouped, moment_of
 from devices.listing.kept_lines import KEPT
 from devices.listing.trouble import Among, read_trouble
-from devices.models import FleetCount
 from devices.status.reading import moved_ids
 from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 
@@ -103,7 +102,8 @@ def attended(
         read, lines = KEPT.lines(
             key, (by, frozenset(without)), owners, at.at, partial(read_trouble, among, at, ()), group
         )
-    young = [line for line in lines if line.began_after(at.at - YOUNG)]
+    moment = (at.at - YOUNG - EPOCH) // timedelta(microseconds=1)
+    young = [line for line in lines if line.began > moment]
     recent = {line.id for line in young}
     return Attended(
         lost=read,
@@ -112,10 +112,16 @@ def attended(
     )
 
 
+SIZES: Final = """
+SELECT fleet_id, sum(number)::bigint FROM devices_fleetcount WHERE fleet_id = ANY(%s) GROUP BY fleet_id
+"""
+
+
 def fleet_sizes(fleets: Collection[int]) -> Mapping[int, int]:
     """How many devices these fleets have, by the counters."""
-    counts = FleetCount.objects.filter(fleet__in=fleets).order_by()
-    return dict(counts.values_list("fleet").annotate(n=Sum("number")))
+    with connection.cursor() as cursor:
+        cursor.execute(SIZES, [list(fleets)])
+        return dict(cursor.fetchall())
 
 
 def _behind(line: Line, order: Order, values: Sequence[Any]) -> bool:

@@ -53,7 +53,7 @@ class Case:
     path: str
     limit: float
     unchanged: bool = False  # a refresh of what has not changed
-    anew: bool = False  # of which nothing is remembered: there is news before each time
+    anew: bool = False  # a device that needs attention is written before each time, and there is news
 
 
 def cases(devices: int, at: datetime) -> Iterable[Case]:

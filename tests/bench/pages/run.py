@@ -25,6 +25,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.live import event_stream
 from dashboard.models import User
+from devices.listing.trouble import TROUBLE
 from devices.models import Device, Listening
 from fleets.postgres.listener import CHANNEL, LISTENER
 from tests.bench.pages import metrics
@@ -37,6 +38,12 @@ SITE = "dashboard.asgi:pages"  # without the ingest, whose liveness signs would 
 SLOWEST = 3  # whose plans are shown
 GZIP = b"\x1f\x8b"  # begins what is compressed so
 HEARD = 0.05  # seconds until the server has heard the news
+# The row of one of the newest devices that need attention, as it was.
+WRITE = """
+UPDATE devices_device SET name = name WHERE id = (
+    SELECT id FROM devices_device WHERE recorded_cell = ANY(%s) ORDER BY recorded_since DESC, id DESC LIMIT 1
+)
+"""
 COLUMNS = ("p50 ms", "limit", "CPU ms", "PostgreSQL", "queries", "kB", "kB gzip")
 
 
@@ -101,8 +108,9 @@ class Reader:
 
 
 def tell_news() -> None:
-    """As a change of a status does: what is remembered of any organization counts no more."""
+    """As a change of a device that needs attention does: what is remembered of any counts no more."""
     with connection.cursor() as cursor:
+        cursor.execute(WRITE, [TROUBLE])
         cursor.execute("SELECT pg_notify(%s, id::text) FROM fleets_organization", [CHANNEL])
     time.sleep(HEARD)
 
