@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet, Sum, Value
 from devices.listing import grouping, trouble
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
-from devices.listing.kept_totals import VERY_MANY
+from devices.listing.kept_totals import LOST_WITH, VERY_MANY
 from devices.listing.what_was_lost import MOMENT
 from devices.models import Device, FleetCount, VpnServer
 from devices.rules.stalled import PROGRESS_KEPT
@@ -73,19 +73,30 @@ def totals(
     return known | counted
 
 
-def lost_with(groups: Sequence[Line], devices: QuerySet[Device], oldest: datetime | None) -> dict[str, int]:
+def lost_with(
+    groups: Sequence[Line],
+    devices: QuerySet[Device],
+    oldest: datetime | None,
+    at: datetime,
+    organizations: Sequence[int] = (),
+) -> Mapping[str, int]:
     """How many devices were lost with each group, where some of them may not have been looked at, up to
     LOST + 1; one query.
 
-    `oldest`: when the status of the oldest one changed that was; None: all were.
+    `oldest`: when the status of the oldest one changed that was; None: all were. `organizations`: the ids of
+    those that `devices` belong to, until whose next change the numbers are kept; without them they are not.
     """
     lines = [line for line in groups if oldest and _beyond(line, oldest)]
     if not lines:
         return {}
     sql, params = _lost(lines, devices)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return {line: min(number, LOST + 1) for line, number in cursor.fetchall()}
+
+    def count() -> Mapping[str, int]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return {line: min(number, LOST + 1) for line, number in cursor.fetchall()}
+
+    return LOST_WITH.numbers((sql, repr(params)), organizations, at, count)
 
 
 def _beyond(line: Line, oldest: datetime) -> bool:

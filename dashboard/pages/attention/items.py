@@ -107,19 +107,21 @@ def items(
     at: Moment,
     moved: Sequence[int],
     oldest: datetime | None = None,
+    organizations: Sequence[int] = (),
 ) -> list[Item]:
     """The lines in the order of `lines`, with all that the page shows; devices that are gone are left out.
 
     `devices`: all devices that the page is about. `moved`: primary keys of devices whose recorded
     links are out of date (`moved_ids`). `oldest`: if more devices need attention than were read, the moment
-    at which the status of the oldest of those read changed.
+    at which the status of the oldest of those read changed. `organizations`: as for lost_with.
     """
     groups = [line for line in lines if line.kind != ALONE]
     read = _read(lines, devices, at, moved)
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
-    all_of, numbers = totals(groups, devices, shares, at.at), lost_with(groups, devices, oldest)
+    all_of = totals(groups, devices, shares, at.at)
+    numbers = lost_with(groups, devices, oldest, at.at, organizations)
     found = []
     for line in lines:
         if line.id in shares:
