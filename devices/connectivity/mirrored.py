@@ -23,10 +23,15 @@ from devices.transitions import write as transitions
 # A change of a link may be dated back as far as rollups are written again (devices/history/rollups.py).
 BACK: Final = timedelta(hours=4)
 
+# A date there that is not after the last change here does not tell when what was recorded since ended, as the
+# silence of a VPN server: that was by the sweep. No change lies before the device's history.
+DATED: Final = """CASE WHEN named.at <= d.{link}_changed_at THEN %(now)s
+                         ELSE GREATEST(named.at, d.created_at) END AS at"""
 # Without deadlines, or with one that passed and is recorded: what is late here may be recent there.
 PASSED: Final = "(h.due_at IS NULL OR (h.due_at = h.lost_at AND named.state = 'recent'))"
 HEARTBEATS: Final = f"""
-SELECT d.id, d.heartbeat_state AS was, named.state AS now, named.at, %(reason)s::jsonb AS reason
+SELECT d.id, d.heartbeat_state AS was, named.state AS now, {DATED.format(link="heartbeat")},
+       %(reason)s::jsonb AS reason
 FROM unnest(%(ids)s::bigint[], %(states)s::text[], %(dates)s::timestamptz[]) AS named(id, state, at)
 JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
 WHERE d.heartbeat_state <> named.state AND named.state <> 'unknown' AND {PASSED}
@@ -37,7 +42,8 @@ DELETE FROM devices_heartbeat h USING unnest(%(ids)s::bigint[], %(states)s::text
 WHERE h.device_id = named.id AND {PASSED} AND named.state NOT IN ('lost', 'unknown')
 """
 VPNS: Final = f"""
-SELECT d.id, {RECORDED} AS was, CASE WHEN named.vpn THEN 'connected' ELSE 'disconnected' END AS now, named.at,
+SELECT d.id, {RECORDED} AS was, CASE WHEN named.vpn THEN 'connected' ELSE 'disconnected' END AS now,
+       {DATED.format(link="vpn")},
        CASE WHEN named.server = '' THEN %(reason)s::jsonb
             ELSE jsonb_build_object('slug', 'vpn-server-silent', 'server', named.server) END AS reason
 FROM unnest(%(ids)s::bigint[], %(vpns)s::boolean[], %(dates)s::timestamptz[], %(servers)s::text[])
@@ -102,6 +108,7 @@ def _write_heartbeats(read: Sequence[MirroredLinks], read_from: datetime, at: Mo
         "states": [links.heartbeat for links in read],
         "dates": [dated(links.heartbeat_at, at) for links in read],
         "read_from": read_from,
+        "now": at.at,
     }
     changed = transitions.write_heartbeat(HEARTBEATS, sets=SPOKE, reason=READ, **params)
     with connection.cursor() as cursor:
@@ -121,4 +128,5 @@ def _write_vpns(read: Sequence[MirroredLinks], read_from: datetime, at: Moment) 
         dates=[dated(links.vpn_at, at) for links in read],
         servers=[links.silent for links in read],
         read_from=read_from,
+        now=at.at,
     )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from devices.history import rollups
 from devices.integrity.checks import disagreements
-from devices.models import ConnectivityRecord, Device, MirroredDevice, Source
+from devices.models import ConnectivityRecord, Device, MirroredDevice, Source, StatusChange
 from devices.status.reading import with_status
 from fleets.models import AuditEntry, Fleet
 from tests.devices.sources.api import BalenaApi, recorded
@@ -172,6 +172,21 @@ def test_vpn_server_that_stopped_reporting_there_connects_nothing(api: BalenaApi
     assert record
     assert record.reason == {"slug": "vpn-server-silent", "server": "127.0.0.1"}
     assert record.at == datetime(2026, 11, 29, 22, 27, 40, tzinfo=UTC)
+
+
+def test_vpn_server_that_reports_again_there_connects_as_of_the_sweep(api: BalenaApi, source: Source) -> None:
+    """The source leaves its devices connected meanwhile, since long before: so its dates do not tell when."""
+    api.servers[0]["last_heartbeat"] = "2026-11-29T22:25:00.000Z"
+    swept(source)
+    assert [status(uuid) for uuid in "25"] == ["heartbeat-only", "offline"]
+    api.servers[0]["last_heartbeat"] = "2026-11-29T22:28:10.000Z"
+    api.at += timedelta(seconds=120)
+    swept(source, 120)
+    assert [status(uuid, 120) for uuid in "25"] == ["online", "vpn-only"]
+    changes = StatusChange.objects.filter(device__uuid__endswith="5").order_by("at")
+    ended, now = datetime(2026, 11, 29, 22, 26, tzinfo=UTC), AT + timedelta(seconds=120)
+    assert list(changes.values_list("after", "at")) == [("offline", ended), ("vpn-only", now)]
+    assert list(disagreements(now)) == []
 
 
 def test_vpn_that_is_off_by_a_variable_is_not_missed(api: BalenaApi, source: Source) -> None:
