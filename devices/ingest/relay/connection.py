@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def abort(self) -> None:
-        """Close the connection in the middle of a call."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 

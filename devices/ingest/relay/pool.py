@@ -60,10 +60,10 @@ class Pool:
         resting.append(connection)
 
     def close(self) -> None:
-        """Close the connections at rest."""
+        """Close the connections at rest, at once: the event loop may end before TLS has said goodbye."""
         for resting in self._resting.values():
             for connection in resting:
-                connection.close()
+                connection.abort()
         self._resting.clear()
 
     async def _connect(self, address: Address) -> Connection:

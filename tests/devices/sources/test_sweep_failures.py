@@ -23,7 +23,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    "calls",
+    [0, pytest.param(1, marks=pytest.mark.thorough), pytest.param(2, marks=pytest.mark.thorough), 3],
+)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
 def test_nothing_is_concluded_from_half_a_sweep(
     api: BalenaApi, source: Source, fault: Fault, calls: int
