@@ -42,8 +42,13 @@ def tree(roots: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def used(process: psutil.Process) -> float:
-    """Seconds of processor time so far, with those of its children that have ended."""
-    return sum(process.cpu_times()[:4])
+    """Seconds of processor time so far, with those of its children that have ended.
+
+    Its own are read in nanoseconds: counted in ticks they are off by a fifth in a minute of brief wake-ups.
+    """
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    own = sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+    return own + sum(process.cpu_times()[2:4])
 
 
 def memory(pid: int) -> float:
