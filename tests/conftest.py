@@ -67,13 +67,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Exempt all that was imported and collected from garbage collection, as it stays to the end.
-
-    What tests leave is collected seldom: there is little of it, and memory enough.
-    """
+    """Exempt all that was imported and collected from garbage collection, as it stays to the end."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)
