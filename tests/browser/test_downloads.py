@@ -163,6 +163,7 @@ def visitor(browser: Browser, made: Made, site: str) -> Iterator[tuple[BrowserCo
     context.close()
 
 
+@pytest.mark.thorough
 def test_every_download_of_the_url_configuration_has_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
     """A download is what answers its Owner with an attachment, to a GET or to a POST."""
     monkeypatch.setattr(check, "check", no_answer)  # the browser's event loop runs in this thread

@@ -39,6 +39,7 @@ def refresh_until(page: Page, status: str) -> None:
     expect(page.locator("#state .badge-st")).to_have_text(status)
 
 
+@pytest.mark.thorough
 def test_changes_are_said_at_most_every_ten_seconds(page: Page, device: Device) -> None:
     page.clock.install()
     page.goto(f"/devices/{device.uuid}/")

@@ -15,7 +15,7 @@ from fleets.models import AuditEntry
 from tests.browser.conftest import sign_in
 from tests.factories import make_member, make_organization
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 PASSWORD = "open sesame 42"
 
 

@@ -44,7 +44,7 @@ def is_done(job: Job) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.thorough), signal.SIGTERM])
 def test_one_process_settles_and_works_until_a_signal_ends_it(number: signal.Signals) -> None:
     device = lost()
     job = make_job(device.organization)
@@ -57,6 +57,7 @@ def test_one_process_settles_and_works_until_a_signal_ends_it(number: signal.Sig
         assert cursor.fetchone() == (0,)  # it has said that it ends
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_a_killed_one_is_started_again() -> None:
     first = lost()

@@ -37,7 +37,7 @@ def states() -> list[tuple[str, float | None]]:
     return [(state, (at - T0).total_seconds() if at else None) for state, at in found]
 
 
-@pytest.mark.parametrize("every", [20, 150])
+@pytest.mark.parametrize("every", [pytest.param(20, marks=pytest.mark.thorough), 150])
 def test_an_unstable_link_is_told_once_until_it_is_calm(fleet: Fleet, every: int) -> None:
     """Its seventh change within an hour, at 600 s, marks it; fewer than three were in the hour by 5,790 s."""
     make_rule(fleet, delay=timedelta(seconds=10), hold=timedelta(seconds=60))
@@ -67,6 +67,7 @@ def test_a_round_that_finds_nothing_to_do_may_pass_the_end(fleet: Fleet, conditi
     assert not IncidentMember.objects.filter(unstable=True).exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("condition", [Condition.STATUS, Condition.FLAPPING])
 def test_it_ends_also_where_the_teller_was_away_for_a_day(fleet: Fleet, condition: Condition) -> None:
     """By then no change that is looked at says that the link was ever marked."""
@@ -83,6 +84,7 @@ def test_it_ends_also_where_the_teller_was_away_for_a_day(fleet: Fleet, conditio
     assert set(IncidentMember.objects.values_list("state", "reason")) == {("gone", "recovered")}
 
 
+@pytest.mark.thorough
 def test_a_device_is_unstable_while_any_of_its_links_is(fleet: Fleet) -> None:
     """Its VPN is marked from 420 s to 3,900 s, its heartbeat from 600 s to 5,790 s."""
     make_rule(fleet, Condition.FLAPPING)
