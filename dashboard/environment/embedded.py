@@ -54,6 +54,7 @@ log_checkpoints = off
 min_wal_size = 32MB
 autovacuum_naptime = 3min  # each look at a database starts a process
 wal_writer_delay = 10s  # every commit writes its own; this writer would wake five times a second
+bgwriter_delay = 2s  # it would wake five times a second
 max_wal_size = 2GB  # the first change of a page after a checkpoint writes the whole page
 log_min_error_statement = panic  # statements hold what devices sent
 """

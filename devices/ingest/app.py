@@ -64,7 +64,7 @@ class Ingest:
     """The ASGI app that serves `calls`, with the queues and the threads that they share."""
 
     def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
-        self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(self._commit_polls)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self.registrations: GroupCommit[Registration, Reply] = GroupCommit(
             registrations.commit, most=registrations.MOST, queue=registrations.WAITING
@@ -174,6 +174,12 @@ class Ingest:
             queue = self._polls if contact.report is None else self._reports
             with self.waiting.one():
                 return await queue.submit(contact, size)
+
+    def _commit_polls(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:
+        results = commit(contacts)
+        if any(result and not isinstance(result, Exception) for result in results):
+            self.liveness.polled()
+        return results
 
     async def _is_known(self, key: str) -> bool:
         return await self.in_a_thread(partial(keys.is_known, key))

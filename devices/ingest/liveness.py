@@ -39,12 +39,17 @@ class Liveness:
     def __init__(self, waits: Callable[[], float], unrecorded: Unrecorded) -> None:
         self._waits, self._unrecorded = waits, unrecorded
         self._left_at = -math.inf  # seconds of the monotonic clock
+        self._polled_at = -math.inf  # the last poll that was recorded, by the same clock
         self._presence = Presence()
         self._own = OwnClock()
 
     def age(self) -> float:
         """Seconds since the last liveness sign, or since the last portion of closing an outage."""
         return time.monotonic() - self._left_at
+
+    def polled(self) -> None:
+        """Note that the database has just recorded a poll. In any thread."""
+        self._polled_at = time.monotonic()
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
@@ -78,7 +83,11 @@ class Liveness:
         return left
 
     def _work(self) -> bool:
-        """Record a sign once a poll, and each refused call, would succeed; returns as outages.beat does."""
-        heartbeats.rehearse(NEWEST.at)
+        """Record a sign once a poll, and each refused call, would succeed; returns as outages.beat does.
+
+        A poll that was recorded since the sign before shows that as well as a rehearsal.
+        """
+        if self._polled_at <= self._left_at:
+            heartbeats.rehearse(NEWEST.at)
         self._unrecorded.rehearse()
         return outages.beat(process=self._presence.number(), own=self._own)

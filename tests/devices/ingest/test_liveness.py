@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from typing import TypeVar
 
+import pytest
+
 from devices import clock
-from devices.connectivity import outages
+from devices.connectivity import heartbeats, outages
 from devices.ingest.app import Ingest
+from devices.ingest.liveness import Liveness
 from devices.ingest.native.calls import CALLS
+from devices.ingest.unrecorded import Unrecorded
 from devices.models import Listening, Outage
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unlimited
@@ -41,3 +46,29 @@ def test_one_that_comes_back_closes_the_outage_before_its_sign(world: World) -> 
     with serving(Ingest(CALLS, unlimited())):
         until(Listening.objects.filter(pulse_at__gt=gone).first)
         assert Outage.objects.get().began_at == gone
+
+
+@pytest.mark.django_db
+def test_a_poll_is_rehearsed_where_none_was_recorded_since_the_sign_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rehearsed = list[object]()
+    monkeypatch.setattr(heartbeats, "rehearse", rehearsed.append)
+    liveness = Liveness(lambda: 0.0, Unrecorded())
+    liveness.polled()
+    assert liveness._work()
+    assert rehearsed == []
+    liveness._left_at = time.monotonic()
+    assert liveness._work()
+    assert len(rehearsed) == 1
+    liveness._presence.end()
+
+
+def test_a_poll_that_is_recorded_is_noted(world: World) -> None:
+    ingest = Ingest(CALLS, unlimited())
+    with serving(ingest) as port, closing(Client(port)) as client:
+        noted = ingest.liveness._polled_at
+        assert client.call("POST", "heartbeat", "nonsense" * 6).status == 401
+        assert ingest.liveness._polled_at == noted
+        assert client.call("POST", "heartbeat", world.device_key).status == 200
+        assert ingest.liveness._polled_at > noted
