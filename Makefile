@@ -33,7 +33,7 @@ test: env ## Run all tests; ARGS="-k name" chooses
 
 bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench states, make bench history, make bench rules, make bench live, make bench signins, make bench idle, make bench registrations, make bench relay, make bench mirror, make bench alerts: those
 ifneq ($(filter live,$(MAKECMDGOALS)),)
-	@CHANGES=$(or $(CHANGES),30) $(PYTEST) -n 0 -q -s tests/browser/test_push.py
+	@CHANGES=$(or $(CHANGES),30) $(PYTEST) -n 0 -q -s -m "" tests/browser/test_push.py
 else ifneq ($(filter idle registrations,$(MAKECMDGOALS)),)
 	@$(PYTHON_BIN) -m tests.bench.$(filter idle registrations,$(MAKECMDGOALS))
 else

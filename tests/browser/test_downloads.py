@@ -200,6 +200,7 @@ def is_download(answer: HttpResponseBase) -> bool:
     return answer.get("Content-Disposition", "").startswith("attachment")
 
 
+@pytest.mark.thorough
 def test_a_browser_gets_every_file_whole(made: Made, visitor: tuple[BrowserContext, Page]) -> None:
     _, page = visitor
     for name, case in CASES.items():

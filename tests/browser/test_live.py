@@ -33,6 +33,7 @@ def badge(page: Page, device: Device) -> str:
     return page.locator(f"#device-{device.uuid} .badge-st").inner_text()
 
 
+@pytest.mark.thorough
 def test_a_change_arrives_and_what_hands_did_stays(page: Page, fleet: Fleet, devices: list[Device]) -> None:
     ticked, changed = devices[3], devices[15]
     page.goto(f"/fleets/{fleet.slug}/?sort=name")
@@ -206,6 +207,7 @@ def test_a_paused_page_stands_still(page: Page, fleet: Fleet, devices: list[Devi
     expect(page.locator("#count-heartbeat-only b")).to_have_text("1")
 
 
+@pytest.mark.thorough
 def test_a_deadline_passes_before_the_eye_with_nothing_running(
     page: Page, fleet: Fleet, devices: list[Device]
 ) -> None:
@@ -220,6 +222,7 @@ def test_a_deadline_passes_before_the_eye_with_nothing_running(
     expect(page.locator(".next")).to_contain_text("Stays Offline until it reports")
 
 
+@pytest.mark.thorough
 def test_the_page_says_that_it_is_not_live_while_the_database_does_not_answer(
     page: Page, fleet: Fleet, devices: list[Device]
 ) -> None:

@@ -12,7 +12,7 @@ from fleets.services import invitations
 from tests.browser.conftest import sign_in
 from tests.factories import make_member, make_organization
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 @pytest.fixture

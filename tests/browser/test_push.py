@@ -80,6 +80,7 @@ def change(device: Device, number: int) -> str:
     return LABELS[number % 2]
 
 
+@pytest.mark.thorough
 def test_every_change_is_on_every_page_at_once(
     browser: Browser,
     organization: Organization,

@@ -12,7 +12,7 @@ from fleets.models import Organization
 from tests.browser.conftest import sign_in
 from tests.factories import make_device, make_fleet, make_member, make_organization
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 PASSWORD = "correct horse battery staple"
 OUT = "You are signed out."

@@ -45,6 +45,7 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         yield made
 
 
+@pytest.mark.thorough
 @each_page
 def test_no_page_leads_off_the_site(world: World, address: Address) -> None:
     """Whoever is asked to lead on somewhere, by a link or by a form."""

@@ -55,6 +55,7 @@ def test_every_page(world: World, address: Address) -> None:
     assert wrong == {who: [] for who in WHO}
 
 
+@pytest.mark.thorough
 @each_page
 def test_every_fragment_and_form(world: World, address: Address) -> None:
     """Fragments as htmx asks for them, forms sent as they should be, empty, and full of what breaks out."""
@@ -70,6 +71,7 @@ def test_every_fragment_and_form(world: World, address: Address) -> None:
                 assert wrong_with(client.get(response["Location"])) == []
 
 
+@pytest.mark.thorough
 @each_page
 def test_no_page_gives_back_what_its_address_says(world: World, address: Address) -> None:
     """The parameters that this page reads, those that it links to, and one that none knows."""
@@ -87,6 +89,7 @@ def test_the_parameters_that_a_page_reads_are_found(world: World) -> None:
     assert {"org", "q", "fleet", "status", "sort", "per_page", "after", "before"} <= names
 
 
+@pytest.mark.thorough
 @each_page
 def test_no_page_gives_back_its_path(world: World, address: Address) -> None:
     """Each part of an address that names something names this instead."""

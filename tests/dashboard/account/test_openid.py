@@ -17,7 +17,7 @@ from tests.dashboard.account.test_factors import add_app, second_step
 from tests.factories import make_member, make_organization
 from tests.pages import text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 CONNECTION = "/account/connection/"
 
 

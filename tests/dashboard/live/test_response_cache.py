@@ -120,6 +120,7 @@ CHANGES: dict[str, Callable[[Device], Any]] = {
 }
 
 
+@pytest.mark.thorough
 def test_it_is_made_anew_after_any_change(news: Listener, organization: Organization, device: Device) -> None:
     for path in ("/devices/", f"/devices/{device.uuid}/"):
         for change in CHANGES.values():

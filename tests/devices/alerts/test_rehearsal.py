@@ -113,9 +113,8 @@ class Life:
             self._until[device.pk] = at + lasting
 
 
-@pytest.mark.parametrize(
-    "seed", [1, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(2, 9))]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", range(1, 9))
 def test_rehearsal_equals_live(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each condition in an organization of its own. No signal is lost, so no round need find that out.
 

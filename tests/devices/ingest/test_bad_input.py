@@ -150,6 +150,7 @@ def is_refusal(answer: Answer) -> bool:
     )
 
 
+@pytest.mark.thorough
 @every_call
 def test_bad_bodies(call: Call, world: World, client: Client) -> None:
     key = getattr(world, call.key)
@@ -165,6 +166,7 @@ def test_bad_bodies(call: Call, world: World, client: Client) -> None:
     assert client.call(call.method, call.path, key, call.body).status < 300
 
 
+@pytest.mark.thorough
 @every_call
 def test_a_body_of_a_megabyte(call: Call, world: World, client: Client) -> None:
     before = everything()
@@ -209,6 +211,7 @@ def new_key(call: Call, world: World) -> str:
     return keys.new_service_key(world.organization)
 
 
+@pytest.mark.thorough
 @every_call
 def test_bad_keys(call: Call, world: World, client: Client) -> None:
     bad = bad_keys(call, world)

@@ -206,6 +206,7 @@ def test_it_takes_over_nobodys_fleet(path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.thorough
 def test_the_command_prints_the_same_twice(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with override_settings(STATE_DIRECTORY=path.parent):
         call_command("demo_data")
