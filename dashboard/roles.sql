@@ -13,5 +13,9 @@ BEGIN
 END
 $$;
 
+-- The only style in which intervals can be read. Dates and time zones are chosen for each connection.
+ALTER ROLE lookout_owner SET IntervalStyle = 'postgres';
+ALTER ROLE lookout SET IntervalStyle = 'postgres';
+
 ALTER DEFAULT PRIVILEGES FOR ROLE lookout_owner GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lookout;
 ALTER DEFAULT PRIVILEGES FOR ROLE lookout_owner GRANT USAGE, SELECT ON SEQUENCES TO lookout;
