@@ -117,7 +117,7 @@ class Listening:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
-        outages.record_liveness()
+        self._sign()  # before devices connect, so that they belong to this life of the servers
         self._thread.start()
         return self
 
@@ -128,11 +128,14 @@ class Listening:
     def _run(self) -> None:
         try:
             while not self._ended.wait(SIGN):
-                outages.record_liveness()
-                for server in SERVERS:
-                    connectivity.vpn_alive(server, boot="bench")
+                self._sign()
         finally:
             connection.close()  # this thread's own
+
+    def _sign(self) -> None:
+        outages.record_liveness()
+        for server in SERVERS:
+            connectivity.vpn_alive(server, boot="bench")
 
 
 @contextmanager
