@@ -151,6 +151,8 @@ def say(line: object) -> None:
 
 
 def main() -> int:
+    # Of its own: other benches number their devices themselves.
+    os.environ.setdefault("BENCH_DATABASE", "lookout_bench_mirror")
     database.choose(from_environment())
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415  Django is set up by now
