@@ -12,7 +12,7 @@ from devices.sources import intervals
 
 WHOAMI: Final = "/actor/v1/whoami"
 VERSION: Final = "v7"  # of the model
-PER_PAGE: Final = {"application": 100, "device": 200, "service_instance": 500}  # rows
+PER_PAGE: Final = {"application": 100, "device": 100, "service_instance": 500}  # rows
 MOST_FLEETS: Final = 1500  # that a filter names: more would make the address too long
 ACCESSIBLE: Final = "is_directly_accessible_by__user/any(dau:true)"
 VARIABLES: Final = (
