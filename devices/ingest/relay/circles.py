@@ -7,19 +7,22 @@ same call is open many times, each within the one before.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from devices.ingest.http import Refused
+from devices.ingest.http import Refused, header, query
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from asgiref.typing import HTTPScope
 
-# Calls that are open and alike. A device, or a VPN server, waits for its answer, or asks again after seconds.
+    from devices.ingest.open_calls import OpenCalls
+
+# Calls that are open and alike. With a key: a device, or a VPN server, waits for its answer, or asks again
+# after seconds. Without: all devices ask alike whether the API is there, and it may be slow to answer.
 MOST: Final = 32
+MOST_WITHOUT_KEY: Final = 1_000
 # What proxies do not change on the way, of the headers.
 NAMED: Final = (b"host", b"authorization", b"user-agent", b"content-type", b"if-none-match")
 GOES_IN_A_CIRCLE: Final = (
@@ -28,25 +31,14 @@ GOES_IN_A_CIRCLE: Final = (
 )
 
 
-class Open:
-    """The calls of one event loop that are open, by what they ask."""
+def kept_out(open_calls: OpenCalls, scope: HTTPScope, body: bytes) -> AbstractContextManager[None]:
+    """While a call with this body is open, among these of an event loop.
 
-    def __init__(self) -> None:
-        self._alike = Counter[bytes]()
-
-    @contextmanager
-    def call(self, scope: HTTPScope, body: bytes) -> Iterator[None]:
-        """While a call with this body is open. Raises Refused (508) where MOST that are alike are open."""
-        asked = _digest(scope, body)
-        if self._alike[asked] >= MOST:
-            raise Refused(508, GOES_IN_A_CIRCLE)
-        self._alike[asked] += 1
-        try:
-            yield
-        finally:
-            self._alike[asked] -= 1
-            if not self._alike[asked]:
-                del self._alike[asked]
+    Raises Refused (508) where so many that are alike are open that they go in a circle.
+    """
+    has_key = header(scope, b"authorization") is not None or "apikey" in query(scope)
+    most = MOST if has_key else MOST_WITHOUT_KEY
+    return open_calls.counted(_digest(scope, body), most, refusal=Refused(508, GOES_IN_A_CIRCLE))
 
 
 def _digest(scope: HTTPScope, body: bytes) -> bytes:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from devices.ingest.http import BODY_PACE, Disconnected, header, too_slow
+from devices.ingest.open_calls import OpenCalls
 from devices.ingest.pace import Pace
-from devices.ingest.relay.circles import Open
+from devices.ingest.relay import circles
 from devices.ingest.relay.connection import Closed, Connection, Failed, Head, Headers
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Ways:
     """What the calls of one event loop share on their way to an API."""
 
     pool: Pool
-    open: Open = field(default_factory=Open)
+    open: OpenCalls = field(default_factory=OpenCalls)
 
 
 class Body:
@@ -112,7 +113,7 @@ async def pass_on(
     waits = header(exchange.scope, b"expect") is not None  # with its body, until the API wants it
     if not waits:
         await body.read_along()
-    with ways.open.call(exchange.scope, body.read[:READ_ALONG]):
+    with circles.kept_out(ways.open, exchange.scope, body.read[:READ_ALONG]):
         await _pass_on(exchange, body, send, ways.pool, address, waits=waits)
 
 

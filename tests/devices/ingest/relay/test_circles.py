@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from devices.ingest.http import Refused
+from devices.ingest.open_calls import OpenCalls
 from devices.ingest.relay import circles
 from tests.devices.ingest.relay.alone import Alone, relaying, request
 from tests.devices.ingest.relay.test_passing import REPORT, STATE
@@ -53,12 +54,23 @@ def test_calls_that_differ_in_anything_are_not_alike() -> None:
         for query in (b"", b"q")
         for key in (b"1", b"2")
     ]
-    alike = circles.Open()
+    alike = OpenCalls()
     with ExitStack() as stack:
         for scope in scopes:
             for body in (b"", b"{}"):
                 for _ in range(circles.MOST):
-                    stack.enter_context(alike.call(scope, body))  # type: ignore[arg-type]
-        with pytest.raises(Refused), alike.call(scopes[0], b""):  # type: ignore[arg-type]
+                    stack.enter_context(circles.kept_out(alike, scope, body))  # type: ignore[arg-type]
+        with pytest.raises(Refused), circles.kept_out(alike, scopes[0], b""):  # type: ignore[arg-type]
             pass
-    assert not alike._alike
+    assert not alike._open
+
+
+def test_all_devices_may_ask_at_once_whether_the_api_is_there() -> None:
+    """Without a key their calls are alike, and an API that is slow leaves many of them open."""
+    asked = {"method": "HEAD", "raw_path": b"/ping", "query_string": b"", "headers": []}
+    alike = OpenCalls()
+    with ExitStack() as stack:
+        for _ in range(circles.MOST_WITHOUT_KEY):
+            stack.enter_context(circles.kept_out(alike, asked, b""))  # type: ignore[arg-type]
+        with pytest.raises(Refused), circles.kept_out(alike, asked, b""):  # type: ignore[arg-type]
+            pass
