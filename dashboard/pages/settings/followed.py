@@ -38,43 +38,32 @@ NAMES: Final = {None: "", True: "always", False: "never"}
 HOUR: Final = 8  # of the digest, where none was chosen yet
 
 
+def _menu(label: str, choices: Sequence[tuple[Any, str]], help_text: str = "") -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label,
+        choices=choices,
+        required=False,
+        widget=forms.Select(CONTROL),
+        help_text=help_text,
+    )
+
+
 class FollowForm(forms.Form):
     """From which severity on mail is wanted, and a choice for each rule."""
 
-    severity = forms.ChoiceField(
-        label="Mail me every incident of rules that are",
-        choices=(("", "None"), *((value, f"{label} or worse") for value, label in Severity.choices)),
-        required=False,
-        widget=forms.Select(CONTROL),
-        help_text="Whether or not a step names my role. A choice for a rule below comes first.",
+    severity = _menu(
+        "Mail me every incident of rules that are",
+        (("", "None"), *((value, f"{label} or worse") for value, label in Severity.choices)),
+        "Whether or not a step names my role. A choice for a rule below comes first.",
     )
-
-    severity_when = forms.ChoiceField(
-        label="When mail of this severity is sent",
-        choices=Follow.Digest.choices,
-        required=False,
-        widget=forms.Select(CONTROL),
-    )
-
+    severity_when = _menu("When mail of this severity is sent", Follow.Digest.choices)
     views = forms.MultipleChoiceField(
         label="Mail me every incident with a device in these saved views",
         required=False,
         widget=forms.CheckboxSelectMultiple(CHECK),
     )
-
-    views_when = forms.ChoiceField(
-        label="When mail of these saved views is sent",
-        choices=Follow.Digest.choices,
-        required=False,
-        widget=forms.Select(CONTROL),
-    )
-
-    hour = forms.ChoiceField(
-        label="Hour of the daily e-mail",
-        choices=[(hour, f"{hour:02}:00") for hour in range(24)],
-        required=False,
-        widget=forms.Select(CONTROL),
-    )
+    views_when = _menu("When mail of these saved views is sent", Follow.Digest.choices)
+    hour = _menu("Hour of the daily e-mail", [(hour, f"{hour:02}:00") for hour in range(24)])
 
     def __init__(
         self, rules: Sequence[AlertRule], views: Sequence[SavedView], wishes: Wishes, data: Any
@@ -91,13 +80,8 @@ class FollowForm(forms.Form):
         self._rules, self._views = rules, {str(view.uuid): view for view in views}
         self.fields["views"].choices = [(str(view.uuid), view.name) for view in views]  # type: ignore[attr-defined]
         for rule in rules:
-            self.fields[str(rule.uuid)] = forms.ChoiceField(
-                label=bdi(rule.name),
-                choices=CHOICES,
-                required=False,
-                widget=forms.Select(CONTROL),
-                initial="daily" if rule.pk in wishes.daily else NAMES[wishes.rules.get(rule.pk)],
-            )
+            field = self.fields[str(rule.uuid)] = _menu(bdi(rule.name), CHOICES)
+            field.initial = "daily" if rule.pk in wishes.daily else NAMES[wishes.rules.get(rule.pk)]
 
     @property
     def of_rules(self) -> list[forms.BoundField]:
