@@ -84,8 +84,9 @@ def context(browser: Browser, base_url: str, asks_every: int, faults: list[str])
     context.close()
 
 
-# Console messages about the network, not the page: failed answers, an unreachable site, a page that was left.
-OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch")
+# Console messages about the network, not the page: failed answers, an unreachable site, a page that was left, and an
+# answer that did not come in time.
+OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch", "htmx: htmx:error: timeout")
 
 
 def is_fault(message: ConsoleMessage) -> bool:
