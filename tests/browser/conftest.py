@@ -84,8 +84,8 @@ def context(browser: Browser, base_url: str, asks_every: int, faults: list[str])
     context.close()
 
 
-# Console messages about the network, not the page: failed answers, an unreachable site, a page that was left, and an
-# answer that did not come in time.
+# Console messages about the network, not the page: failed answers, an unreachable site, a page that was left,
+# an answer that did not come in time.
 OF_THE_NETWORK = ("Failed to load resource", "htmx: htmx:error: Failed to fetch", "htmx: htmx:error: timeout")
 
 
