@@ -20,7 +20,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) '*' 3 / 2)
 HOST ?= 127.0.0.1
 PORT ?= 8000
 
-.PHONY: help env trial lock audit lint format test bench pages states history live signins idle registrations relay mirror alerts drill cluster pictures run demo
+.PHONY: help env trial lock audit lint format test bench pages states history live signins idle registrations relay mirror alerts outage drill cluster pictures run demo
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,16 +31,16 @@ demo: trial ## Start the site with a sample organization and virtual devices; Ct
 test: env ## Run all tests; ARGS="-k name" chooses
 	@$(PYTEST) -n $(WORKERS) $(ARGS)
 
-bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench states, make bench history, make bench rules, make bench live, make bench signins, make bench idle, make bench registrations, make bench relay, make bench mirror, make bench alerts: those
+bench: env ## Measure the ingest under load; DEVICES=100000 SECONDS=10 CONNECTIONS=200 PROCESSES=2; make bench pages, make bench states, make bench history, make bench rules, make bench live, make bench signins, make bench idle, make bench registrations, make bench relay, make bench mirror, make bench alerts, make bench outage: those
 ifneq ($(filter live,$(MAKECMDGOALS)),)
 	@CHANGES=$(or $(CHANGES),30) $(PYTEST) -n 0 -q -s -m "" tests/browser/test_push.py
 else ifneq ($(filter idle registrations,$(MAKECMDGOALS)),)
 	@$(PYTHON_BIN) -m tests.bench.$(filter idle registrations,$(MAKECMDGOALS))
 else
-	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages states history rules signins relay mirror alerts,$(MAKECMDGOALS)))
+	@$(WITH_DATABASE) $(PYTHON_BIN) -m tests.bench$(addprefix .,$(filter pages states history rules signins relay mirror alerts outage,$(MAKECMDGOALS)))
 endif
 
-pages states history rules live signins idle registrations relay mirror alerts: bench
+pages states history rules live signins idle registrations relay mirror alerts outage: bench
 	@:
 
 cluster: env ## Start a site of six machines with three databases under Patroni in network namespaces, to pull cables in; needs root; FAILURES=all measures what each failure costs (switchover kill cable standby disk log restart)

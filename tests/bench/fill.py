@@ -49,7 +49,8 @@ SELECT {values} FROM devices_apikey AS model, made WHERE model.id = 1
 HEARTBEATS = """
 INSERT INTO devices_heartbeat ({columns})
 SELECT {values} FROM devices_heartbeat AS model,
-    (SELECT id, random() * %(longest)s * interval '1 second' AS age FROM devices_device ORDER BY id) AS device
+    (SELECT id, (%(silent)s + random() * %(longest)s) * interval '1 second' AS age
+     FROM devices_device ORDER BY id) AS device
 WHERE model.device_id = 1 AND device.id > 1
 """
 
@@ -142,15 +143,20 @@ def copy_keys(first: int, last: int) -> None:
     execute(KEYS.format(columns=columns, values=values))
 
 
-def refresh_heartbeats() -> None:
-    """Bring rows into the state after an interval of polls: a new order of times, and no deadline soon."""
+def refresh_heartbeats(silent: int = 0) -> None:
+    """Bring rows into the state after an interval of polls: a new order of times, and no deadline soon.
+
+    The newest of these polls was `silent` seconds ago.
+    """
     times = ("last_poll_at", "late_at", "lost_at", "due_at")
     columns, values = copied(
         Heartbeat, device_id="device.id", **{name: f"model.{name} - device.age" for name in times}
     )
     execute("TRUNCATE devices_heartbeat")
     connectivity.record_heartbeats([1], addresses={1: ADDRESS})
-    execute(HEARTBEATS.format(columns=columns, values=values), longest=settings.POLL_INTERVAL / 2)
+    execute(
+        HEARTBEATS.format(columns=columns, values=values), silent=silent, longest=settings.POLL_INTERVAL / 2
+    )
     execute("VACUUM ANALYZE devices_heartbeat")
 
 

@@ -1,5 +1,6 @@
 -- Calls for wrk: each request is another device's, in an order that has no neighbours.
--- Arguments: CALL DEVICES FIRST STRIDE [TAGS]; device n is made by fill.py.
+-- Arguments: CALL DEVICES FIRST STRIDE [TAGS]; device n is made by fill.py. With BY_SECOND in the environment
+-- each second that ends is a line "SECOND <of the epoch> <accepted calls>", as soon as it has ended.
 
 local calls = {}
 local key = "Authorization: Bearer benchmark-%032d\r\n"
@@ -45,6 +46,23 @@ function init(arguments)
     if arguments[5] then
         tags = io.open(arguments[5]):read("*a")
         width = tags:find("\n")
+    end
+    if os.getenv("BY_SECOND") then
+        response = count  -- wrk passes answers only to a script that has this function
+    end
+end
+
+local second, accepted = os.time(), 0
+
+function count(status)
+    local now = os.time()
+    if now ~= second then
+        io.write(string.format("SECOND %d %d\n", second, accepted))
+        io.flush()
+        second, accepted = now, 0
+    end
+    if status < 400 then
+        accepted = accepted + 1
     end
 end
 

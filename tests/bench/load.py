@@ -50,17 +50,20 @@ class Drive:
 
     def run(self, call: str, seconds: int) -> Load:
         """Make `call` (a name in load.lua) for so many seconds."""
-        stride = stride_for(self.devices)
-        arguments = [call, self.devices, random.randrange(self.devices), stride, self.tags or ""]
-        command = ["wrk", "--threads", "1", "--connections", str(self.connections)]
-        command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT), self.url, "--"]
-        command += [str(argument) for argument in arguments if argument != ""]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as wrk:
+        with subprocess.Popen(self.command(call, seconds), stdout=subprocess.PIPE, text=True) as wrk:
             assert wrk.stdout is not None
             output = wrk.stdout.read()
             _, status, usage = os.wait4(wrk.pid, 0)
             wrk.returncode = os.waitstatus_to_exitcode(status)
         return read(output, usage.ru_utime + usage.ru_stime)
+
+    def command(self, call: str, seconds: int) -> list[str]:
+        """The command that makes `call` for so many seconds."""
+        stride = stride_for(self.devices)
+        arguments = [call, self.devices, random.randrange(self.devices), stride, self.tags or ""]
+        command = ["wrk", "--threads", "1", "--connections", str(self.connections)]
+        command += ["--duration", f"{seconds}s", "--timeout", "10s", "--script", str(SCRIPT), self.url, "--"]
+        return command + [str(argument) for argument in arguments if argument != ""]
 
 
 def require_wrk() -> None:

@@ -69,6 +69,22 @@ def test_a_short_run_is_measured_and_counted(environment: dict[str, str], tmp_pa
 
 
 @pytest.mark.system
+@pytest.mark.skipif(
+    shutil.which("wrk") is None and not os.environ.get("CI"), reason="wrk is not installed: apt install wrk"
+)
+def test_the_seconds_after_an_outage_are_measured_beside_usual_ones(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    chosen = {"DEVICES": "2000", "SECONDS": "3", "CONNECTIONS": "20", "PROCESSES": "2"}
+    said = measured("tests.bench.outage", environment | chosen)
+    kept = json.loads((tmp_path / "bench" / "outage-2000.json").read_text())
+    assert "The outage was closed after" in said
+    for load in (kept["before"], kept["after"]):
+        assert sum(load["seconds"]) > 0
+        assert load["wal"] > 0
+
+
+@pytest.mark.system
 def test_every_page_is_measured_and_the_slowest_explained(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
