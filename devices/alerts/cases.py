@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from devices.alerts.lifecycle import Away
-from devices.listing.grouping import ADDRESS, ALONE, SERVER, TOGETHER
+from devices.listing.grouping import ADDRESS, ALONE, SERVER
+from devices.listing.sessions import TOGETHER
 from devices.models import AlertRule, Incident, IncidentMember
 from devices.models.alert_rules import Severity
 

@@ -15,6 +15,7 @@ from devices.listing import grouping, trouble
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.line_shares import MANY, Shared, shared, totals
+from devices.listing.sessions import TOGETHER
 from devices.models import Device, Incident, Outage
 from fleets.models import Fleet
 
@@ -92,7 +93,7 @@ class Cause:
         line = self.line
         if line.kind not in SHARES:
             return Device.objects.none()
-        start = line.last - grouping.TOGETHER
+        start = line.last - TOGETHER
         # By the index of what changed last: no status of these is older than the loss.
         changed = self._devices.filter(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
         sharing = SHARES[line.kind](changed, line.key)

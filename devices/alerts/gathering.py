@@ -13,7 +13,8 @@ from typing import Final
 
 from devices.alerts.cases import Case, Place, opened
 from devices.alerts.lifecycle import Reason, State, again, gathered_at, is_together, lost_of
-from devices.listing.grouping import ALONE, MANY, TOGETHER, Key, Line, Lost, Sizes, causes, enough, grouped
+from devices.listing.grouping import ALONE, MANY, Key, Line, Lost, Sizes, causes, enough, grouped
+from devices.listing.sessions import TOGETHER
 from devices.models import AlertRule, IncidentMember
 
 DUE: Final = (State.FIRING, State.RECOVERING)
@@ -150,7 +151,7 @@ class Gathering:
         lost = [lost_of(other) for other in of_device.values()]
         if sum(not mine.isdisjoint(causes(item)) for item in lost) < enough(member.what):
             return None
-        lines = (line for line in grouped(lost, self._sizes) if line.kind != ALONE)
+        lines = (line for line in grouped(lost, self._sizes).lines if line.kind != ALONE)
         return next((x for x in lines if any(item.id == member.device_id for item in x.lost)), None)
 
     def _ask(self, organization: int) -> None:

@@ -24,7 +24,7 @@ from devices.rules.status_code import QUIET, codes
 from devices.rules.status_code import VPN as VPN_STATES
 from devices.rules.vocabulary import OVERDUE_AFTER, HeartbeatState, Status, behind
 from fleets.models import Organization
-from fleets.postgres.fragment import Fragment
+from fleets.postgres.fragment import Fragment, joined
 
 DESCRIPTIONS, HEARTBEATS = "devices_description", "devices_heartbeat"
 FEW = 20_000  # up to so many rows a sorted scan is faster than an index scan in order
@@ -138,11 +138,7 @@ def _contact(silent: datetime | None) -> Fragment | None:
 
 def _all(fragments: Sequence[Fragment]) -> Fragment | None:
     """The conjunction of these conditions; None: there are none."""
-    if not fragments:
-        return None
-    return " AND ".join(f"({sql})" for sql, _ in fragments), [
-        param for _, params in fragments for param in params
-    ]
+    return joined(fragments) if fragments else None
 
 
 def _compiled(model: type[Model], condition: Q) -> Fragment | None:

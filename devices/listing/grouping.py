@@ -6,24 +6,22 @@ It works on the limited number of devices that a page reads, so that an outage h
 
 from __future__ import annotations
 
-import json
-from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
 from msgspec import Struct
 
+from devices.listing.lost_tags import tags_of
+from devices.listing.sessions import SPAN, densest, sessions
 from devices.rules import vocabulary
 
-TOGETHER: Final = timedelta(minutes=5)
-SPAN: Final = TOGETHER // timedelta(microseconds=1)
 MANY: Final = 5  # the usual least number of devices of a group; fewer are lines of their own
 NAMED: Final = 8  # devices of a group that are named
 RANKS: Final = 4  # the number of ranks that need attention
@@ -112,47 +110,75 @@ class Incident:
         """The number of devices."""
         return len(self.members)
 
+    @cached_property
+    def line(self) -> Line:
+        """The incident as a line."""
+        return _line(self)
 
-def grouped(lost: Sequence[Lost], sizes: Sizes) -> list[Line]:
-    """The devices as lines: groups by what explains their loss best, and single devices. In no order."""
-    found = [incident for key, members in _sharing(lost).items() for incident in _incidents(key, members)]
-    lines = [_line(item) for item in _explaining(found, sizes)]
+
+@dataclass(frozen=True)
+class Grouping:
+    """Devices as lines, which are in no order, and what helps to group nearly the same devices again.
+
+    That is the devices by id; by what they share, the first lost first; and the incidents of these.
+    """
+
+    devices: Mapping[int, Lost] = field(default_factory=dict)
+    sharing: Mapping[Key, list[Lost]] = field(default_factory=dict)
+    incidents: Mapping[Key, list[Incident]] = field(default_factory=dict)
+    lines: Sequence[Line] = ()
+
+
+def grouped(lost: Sequence[Lost], sizes: Sizes, before: Grouping | None = None) -> Grouping:
+    """The devices as lines: groups by what explains their loss best, and single devices.
+
+    `before`: an earlier grouping, of which what other devices share is taken over.
+    """
+    before = before or Grouping()
+    devices = {item.id: item for item in lost}
+    sharing, incidents = dict(before.sharing), dict(before.incidents)
+    for key, members in _changed(before, devices):
+        sharing[key] = members
+        incidents[key] = list(_incidents(key, members))
+        if not incidents[key]:
+            del incidents[key]
+    found = [incident for of_key in incidents.values() for incident in of_key]
+    lines = [incident.line for incident in _explaining(found, sizes)]
+    return Grouping(devices, sharing, incidents, [*lines, *_others(lost, lines)])
+
+
+def _others(lost: Sequence[Lost], lines: Sequence[Line]) -> list[Line]:
+    """A line for each of these devices that is in none of the lines."""
     within = {item.id for line in lines for item in line.lost}
-    return lines + [_alone(item) for item in lost if item.id not in within]
+    return [_alone(item) for item in lost if item.id not in within]
 
 
-def by_tag(lost: Sequence[Lost], key: str) -> list[Line]:
-    """The devices as lines, grouped by the values of the tag `key`, whenever they were lost. In no order."""
+def by_tag(lost: Sequence[Lost], key: str) -> Grouping:
+    """The devices as lines, grouped by the values of the tag `key`, whenever they were lost."""
     valued: dict[str, list[Lost]] = defaultdict(list)
     for item in sorted(lost, key=IN_TIME):
         for tag in tags_of(item.tags):
             if tag.partition("=")[0] == key:
                 valued[tag].append(item)
-    lines = [_line(Incident(TAG, tag, "", members)) for tag, members in valued.items() if len(members) > 1]
-    within = {item.id for line in lines for item in line.lost}
-    return lines + [_alone(item) for item in lost if item.id not in within]
+    lines = [Incident(TAG, tag, "", members).line for tag, members in valued.items() if len(members) > 1]
+    return Grouping(lines=[*lines, *_others(lost, lines)])
 
 
-def tag_keys(lost: Iterable[Lost], most: int) -> list[str]:
-    """The keys of tags that some of these devices share, at most `most`, the most frequent first."""
-    written = Counter(item.tags for item in lost)
-    tags: Counter[str] = Counter()
-    for text, number in written.items():
-        tags.update(dict.fromkeys(tags_of(text), number))
-    keys: Counter[str] = Counter()
-    for tag, number in tags.items():
-        if number > 1:
-            keys[tag.partition("=")[0]] += number
-    return [key for key, _ in sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:most]]
-
-
-def _sharing(members: Sequence[Lost]) -> dict[Key, list[Lost]]:
-    """The devices that share something, by what they share, where they are MANY; the first lost first."""
-    found: dict[Key, list[Lost]] = defaultdict(list)
-    for lost in sorted(members, key=IN_TIME):
-        for key in causes(lost):
-            found[key].append(lost)
-    return {key: sharing for key, sharing in found.items() if len(sharing) >= enough(key[2])}
+def _changed(before: Grouping, devices: Mapping[int, Lost]) -> Iterator[tuple[Key, list[Lost]]]:
+    """What is shared by other devices than before, each with these devices, the first lost first."""
+    left: dict[Key, set[int]] = defaultdict(set)
+    joined: dict[Key, list[Lost]] = defaultdict(list)
+    for pk, item in before.devices.items():
+        if devices.get(pk) is not item:
+            for key in causes(item):
+                left[key].add(pk)
+    new = (item for pk, item in devices.items() if before.devices.get(pk) is not item)
+    for item in sorted(new, key=IN_TIME):
+        for key in causes(item):
+            joined[key].append(item)
+    for key in {**left, **joined}:
+        stayed = [item for item in before.sharing.get(key, ()) if item.id not in left[key]]
+        yield key, sorted([*stayed, *joined[key]], key=IN_TIME) if stayed else joined[key]
 
 
 def enough(what: str) -> int:
@@ -182,22 +208,6 @@ def _causes(
     return (*found, *((TAG, tag, what) for tag in tags_of(tags)))
 
 
-@lru_cache(4096)
-def tags_of(written: str) -> tuple[str, ...]:
-    """The tags of a JSON object as addresses have them ("site=central").
-
-    Cached, as many devices share tags.
-    """
-    held = json.loads(written, parse_int=str, parse_float=str)
-    return tuple(f"{key}={_text(value)}" for key, value in held.items()) if isinstance(held, dict) else ()
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
     """The incidents among devices that share `key`.
 
@@ -205,32 +215,18 @@ def _incidents(key: Key, members: list[Lost]) -> Iterator[Incident]:
     them its densest. A span of so many devices as `enough` says is an incident.
     """
     needed = enough(key[2])
-    for session in _sessions(members):
+    if len(members) < needed:
+        return
+    for session in sessions(members):
         if len(session) < needed:
             continue
         if session[-1].moment - session[0].moment < SPAN:
             yield Incident(*key, session)
             continue
-        anchor = _densest(session)
+        anchor = densest(session)
         for _, span in groupby(session, key=lambda item: (item.moment - anchor) // SPAN):
             if len(together := list(span)) >= needed:
                 yield Incident(*key, together)
-
-
-def _sessions(members: list[Lost]) -> Iterator[list[Lost]]:
-    begins = 0
-    for index, (before, after) in enumerate(pairwise(members), start=1):
-        if after.moment - before.moment > SPAN:
-            yield members[begins:index]
-            begins = index
-    yield members[begins:]
-
-
-def _densest(session: list[Lost]) -> int:
-    """The moment after which the most devices of a session were lost within five minutes."""
-    moments = [item.moment for item in session]
-    ahead = (bisect_right(moments, moment + SPAN) - bisect_left(moments, moment) for moment in moments)
-    return min(zip(ahead, moments, strict=True), key=lambda item: (-item[0], item[1]))[1]
 
 
 def _explaining(incidents: Sequence[Incident], sizes: Sizes) -> list[Incident]:

@@ -7,7 +7,7 @@ less than a minute, are listed separately: a list in which these come and go can
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 from operator import attrgetter
@@ -16,10 +16,9 @@ from typing import Any, Final
 from django.db import connection
 
 from devices.clock import Moment
-from devices.listing import trouble
-from devices.listing.grouping import EPOCH, Line, Lost, by_tag, grouped, moment_of
+from devices.listing.grouping import EPOCH, Grouping, Line, Lost, by_tag, grouped
 from devices.listing.kept_lines import KEPT
-from devices.listing.trouble import Among, read_trouble
+from devices.listing.trouble import Among, Newest, read_trouble
 from devices.status.reading import moved_ids
 from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 
@@ -40,16 +39,19 @@ ORDERS: Final[dict[str, Order]] = {
 class Attended:
     """The devices that need attention, as they were read, and their lines."""
 
-    lost: Sequence[Lost] = ()  # all of them, trouble.LOOKED_AT at most, the newest first
+    newest: Newest = field(default_factory=Newest)  # all of them, or so many as a page looks at
     lines: Sequence[Line] = ()  # without those of `young`
     young: Sequence[Lost] = ()  # those that have needed attention for less than YOUNG
 
     @property
-    def oldest(self) -> datetime | None:
-        """When the status of the oldest device that was read changed; None: all devices were read."""
-        return (
-            moment_of(min(item.since for item in self.lost)) if len(self.lost) >= trouble.LOOKED_AT else None
-        )
+    def lost(self) -> Sequence[Lost]:
+        """The devices that were read, the newest first."""
+        return self.newest.lost
+
+    @property
+    def exact(self) -> bool:
+        """Whether all devices that need attention were read."""
+        return self.newest.floor is None
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of `size` lines in the order `sort`; `after`, `before`: cursors. Raises UnreadableCursor."""
@@ -89,24 +91,25 @@ def attended(
     """
     moved = moved_ids(at) if moved is None else moved
 
-    def group(read: Sequence[Lost]) -> Sequence[Line]:
-        lost = [item for item in read if item.id not in without]
-        return by_tag(lost, by) if by else grouped(lost, fleet_sizes)
+    def group(read: Newest, before: Grouping | None) -> Grouping:
+        lost = [item for item in read.lost if item.id not in without]
+        return by_tag(lost, by) if by else grouped(lost, fleet_sizes, before)
 
     if moved:
         read = read_trouble(among, at, moved)
-        lines = group(read)
+        lines = group(read, None).lines
     else:
         owners = tuple(organization.pk for organization in among.organizations)
         key = (owners, among.filters, at.heard if at.in_outage else None)
-        read, lines = KEPT.lines(
+        read, grouping = KEPT.grouped(
             key, (by, frozenset(without)), owners, at.at, partial(read_trouble, among, at, ()), group
         )
+        lines = grouping.lines
     moment = (at.at - YOUNG - EPOCH) // timedelta(microseconds=1)
     young = [line for line in lines if line.began > moment]
     recent = {line.id for line in young}
     return Attended(
-        lost=read,
+        newest=read,
         lines=[line for line in lines if line.id not in recent],
         young=list({item.id: item for line in young for item in line.lost}.values()),
     )

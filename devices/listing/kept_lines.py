@@ -2,8 +2,9 @@
 
 What was read is valid as long as no status, link or setting in its organizations changed and no deadline
 passed unrecorded. After a change only devices whose row was written are read anew, and lines are grouped anew
-if there were any. Everything is read anew after KEPT_FOR, since devices stall by the clock alone. The cache
-belongs to one process, and is used only while that listens to the database's notifications.
+if there were any, by the former grouping. Everything is read anew after KEPT_FOR, since devices stall by
+the clock alone. The cache belongs to one process, and is used only while that listens to the database's
+notifications.
 """
 
 from __future__ import annotations
@@ -14,46 +15,42 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from devices.listing.grouping import Line, Lost
+from devices.listing.grouping import Grouping
+from devices.listing.trouble import Newest
 from fleets.postgres.listener import LISTENER
 
 KEPT_FOR: Final = timedelta(seconds=10)
 MOST: Final = 32  # readings
 GROUPINGS: Final = 8  # of a reading
 
-Read = Callable[
-    [Sequence[Lost]], Sequence[Lost]
-]  # reads; takes over what was not written of a former reading
-Group = Callable[[Sequence[Lost]], Sequence[Line]]
-Lines = tuple[Sequence[Lost], Sequence[Line]]  # the devices that were read, and their lines
+Read = Callable[[Newest | None], Newest]  # reads; takes over what was not written of a former reading
+Group = Callable[[Newest, Grouping | None], Grouping]  # groups; takes over what it can of a former grouping
 
 
 @dataclass(frozen=True)
 class Kept:
     """Devices that were read as a whole at `at`, and since then where rows were written.
 
-    `state` is the listener's state of their organizations just before the last reading. `lines` by the way
-    in which they were grouped.
+    `state` is the listener's state of their organizations just before the last reading. `groupings` by the
+    way in which they were grouped, each with the reading that was grouped.
     """
 
     state: tuple[int, ...]
     at: datetime
-    lost: Sequence[Lost]
-    lines: Mapping[Hashable, Sequence[Line]] = field(default_factory=dict)
+    newest: Newest
+    groupings: Mapping[Hashable, tuple[Newest, Grouping]] = field(default_factory=dict)
 
     def brought_to(self, state: tuple[int, ...], read: Read) -> Kept:
         """What to keep instead, now that the listener's state is `state`."""
-        if state == self.state:
-            return self
-        lost = read(self.lost)
-        return Kept(state, self.at, lost, self.lines if lost is self.lost else {})
+        return self if state == self.state else replace(self, state=state, newest=read(self.newest))
 
     def grouped(self, way: Hashable, group: Group) -> Kept:
-        """What to keep instead, so that it has lines that were grouped in this way."""
-        if way in self.lines:
+        """What to keep instead, so that it has a grouping in this way."""
+        newest, before = self.groupings.get(way, (None, None))
+        if newest is self.newest:
             return self
-        lines = self.lines if len(self.lines) < GROUPINGS else {}
-        return replace(self, lines={**lines, way: group(self.lost)})
+        others = self.groupings if len(self.groupings) < GROUPINGS else {}
+        return replace(self, groupings={**others, way: (self.newest, group(self.newest, before))})
 
 
 class KeptLines:
@@ -63,7 +60,7 @@ class KeptLines:
         self._kept: dict[Hashable, Kept] = {}
         self._lock = threading.Lock()
 
-    def lines(
+    def grouped(
         self,
         key: Hashable,
         way: Hashable,
@@ -71,23 +68,23 @@ class KeptLines:
         at: datetime,
         read: Read,
         group: Group,
-    ) -> Lines:
-        """The devices of this key, and their lines grouped in this way, cached where that is valid at `at`.
+    ) -> tuple[Newest, Grouping]:
+        """The devices of this key, and their grouping in this way, cached where that is valid at `at`.
 
         `organizations` are the ids that both depend on.
         """
         state = LISTENER.state(organizations) if LISTENER.listens else None
         if state is None:
-            lost = read(())
-            return lost, group(lost)
+            newest = read(None)
+            return newest, group(newest, None)
         kept = self._kept.get(key)
         if kept and abs(at - kept.at) < KEPT_FOR:  # the clock may be set back
             kept = kept.brought_to(state, read)
         else:
-            kept = Kept(state, at, read(()))
+            kept = Kept(state, at, read(None))
         kept = kept.grouped(way, group)
         self._keep(key, kept)
-        return kept.lost, kept.lines[way]
+        return kept.groupings[way]
 
     def _keep(self, key: Hashable, kept: Kept) -> None:
         with self._lock:

@@ -2,12 +2,13 @@
 
 What very many devices share, as a tag that each has, is known for a minute: a page says nothing of so many,
 so that whatever happens meanwhile it is right. How many were lost together is known until something changes
-in their organizations, as are kept_lines.
+in their organizations, as are kept_lines, and longer if a cheaper look tells that nothing of it did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -39,33 +40,60 @@ class VeryMany:
 
 
 Counted = Mapping[str, int]
+Digest = Callable[[], Hashable]
+
+
+@dataclass(frozen=True)
+class Count:
+    """Numbers of these things, the state of the listener just before they were counted, and their digest."""
+
+    state: tuple[int, ...]
+    at: datetime
+    things: Mapping[str, Hashable]
+    digest: Digest | None
+    found: Hashable
+    numbers: Counted
+
+    def now(self, state: tuple[int, ...], at: datetime, things: Mapping[str, Hashable]) -> Count | None:
+        """What to keep of it while the listener is in this state; None if these things are to be counted."""
+        if not (abs(at - self.at) < KEPT_FOR and things.items() <= self.things.items()):
+            return None
+        if self.state == state:
+            return self
+        return replace(self, state=state) if self.digest and self.digest() == self.found else None
 
 
 class Counts:
-    """Numbers of devices by what was counted, each with the listener's state just before, and with when."""
+    """Numbers of devices by what was counted."""
 
     def __init__(self) -> None:
-        self._counted: dict[Hashable, tuple[tuple[int, ...], datetime, Counted]] = {}
+        self._counted: dict[Hashable, Count] = {}
 
     def numbers(
-        self, key: Hashable, organizations: Sequence[int], at: datetime, count: Callable[[], Counted]
+        self,
+        key: Hashable,
+        things: Mapping[str, Hashable],
+        organizations: Sequence[int],
+        at: datetime,
+        digest: Digest | None,
+        count: Callable[[], Counted],
     ) -> Counted:
-        """The numbers of this key, as counted since anything changed in these organizations, by id.
+        """The numbers of these things, each with what tells it from others of its name.
 
-        Of no organizations nothing is kept.
+        As counted since anything changed in these organizations, by id, or since `digest`, which takes a
+        query, gave something else. Of no organizations nothing is kept.
         """
         state = LISTENER.state(organizations) if LISTENER.listens and organizations else None
         if state is None:
             return count()
-        before = self._counted.get(key)
-        if before and before[0] == state and abs(at - before[1]) < KEPT_FOR:  # the clock may be set back
-            return before[2]
-        found = count()
-        self._counted.pop(key, None)
-        self._counted[key] = (state, at, found)
+        before = self._counted.pop(key, None)
+        now = before and before.now(state, at, things)
+        if now is None:
+            now = Count(state, at, things, digest, digest and digest(), count())
+        self._counted[key] = now
         if len(self._counted) > MOST_COUNTS:
             self._counted.pop(next(iter(self._counted)), None)
-        return found
+        return now.numbers
 
 
 VERY_MANY: Final = VeryMany()

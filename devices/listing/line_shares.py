@@ -9,23 +9,19 @@ from functools import partial
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Q, QuerySet, Sum, Value
+from django.db.models import QuerySet, Sum, Value
 
-from devices.listing import grouping, trouble
+from devices.listing import grouping
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
-from devices.listing.kept_totals import LOST_WITH, VERY_MANY
-from devices.listing.what_was_lost import MOMENT
+from devices.listing.kept_totals import VERY_MANY
 from devices.models import Device, FleetCount, VpnServer
-from devices.rules.stalled import PROGRESS_KEPT
-from devices.rules.vocabulary import PROGRESSING
 from devices.words import of_site
 from fleets.models import Fleet
 from fleets.postgres.fragment import Fragment, compiled
 from fleets.text import isolated
 
 MANY: Final = 300  # devices that share something are counted up to here
-LOST: Final = 1000  # those that were lost with it up to here
 
 
 @dataclass(frozen=True)
@@ -73,37 +69,6 @@ def totals(
     return known | counted
 
 
-def lost_with(
-    groups: Sequence[Line],
-    devices: QuerySet[Device],
-    oldest: datetime | None,
-    at: datetime,
-    organizations: Sequence[int] = (),
-) -> Mapping[str, int]:
-    """How many devices were lost with each group, where some of them may not have been looked at, up to
-    LOST + 1; one query.
-
-    `oldest`: when the status of the oldest one changed that was; None: all were. `organizations`: the ids of
-    those that `devices` belong to, until whose next change the numbers are kept; without them they are not.
-    """
-    lines = [line for line in groups if oldest and _beyond(line, oldest)]
-    if not lines:
-        return {}
-    sql, params = _lost(lines, devices)
-
-    def count() -> Mapping[str, int]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            return {line: min(number, LOST + 1) for line, number in cursor.fetchall()}
-
-    return LOST_WITH.numbers((sql, repr(params)), organizations, at, count)
-
-
-def _beyond(line: Line, oldest: datetime) -> bool:
-    """Whether devices that were lost with the group may be older: no status is older than the loss."""
-    return bool(line.what) and (line.what == "progress" or line.last - grouping.TOGETHER <= oldest)
-
-
 def _share(
     line: Line, devices: QuerySet[Device], fleets: Mapping[int, Fleet], servers: Mapping[int, VpnServer]
 ) -> Shared | None:
@@ -133,46 +98,6 @@ def _share(
         return Shared(words, running, fleet.slug, (("release", release),))
     counts = FleetCount.objects.filter(fleet=fleet).annotate(line=Value(line.id))
     return Shared(f"{{devices}} in {isolated(fleet)}", counts.all, fleet.slug)
-
-
-def _lost(lines: Sequence[Line], devices: QuerySet[Device]) -> Fragment:
-    """One look at all devices that any of these lines may have: each has the keys of what it shares."""
-    start = min(line.last for line in lines) - grouping.TOGETHER
-    # By the index of what changed last: no status of these is older than the loss.
-    changed = Q(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
-    # By the index of what progresses, which knows it to ten minutes.
-    stopped = Q(recorded_status__in=PROGRESSING, recorded_progress_at__gte=start - PROGRESS_KEPT)
-    meant = changed if all(line.what != "progress" for line in lines) else changed | stopped
-    found, params = compiled(devices.order_by().filter(meant).values_list("pk"))
-    kinds = {line.kind for line in lines}
-    tags = sorted({line.key.partition("=")[0] for line in lines if line.kind == grouping.TAG})
-    shares = [f"'{kind} ' || {key}" for kind, key in SHARES.items() if kind in kinds]
-    sql = COUNTED.format(shares=", ".join(shares + [TAGGED] * len(tags)), found=found, moment=LOST_AT)
-    named = [f"{line.kind} {line.key}" for line in lines]
-    values = [line.id for line in lines], named, [line.what for line in lines], [line.last for line in lines]
-    rest = [list(PROGRESSING), grouping.TOGETHER]
-    return sql, [*(tag for tag in tags for _ in range(2)), *values, *params, *rest]
-
-
-# What devices share, by its kind, as the key of a line says it.
-SHARES: Final = {
-    grouping.SERVER: "d.vpn_server_id",
-    grouping.ADDRESS: "host(d.public_address)",
-    grouping.RELEASE: "d.fleet_id || ' ' || d.release",
-    grouping.FLEET: "d.fleet_id",
-}
-TAGGED: Final = f"'{grouping.TAG} ' || %s || '=' || (d.tags ->> %s)"
-COUNTED: Final = """
-SELECT line.id, count(*)
-FROM devices_device d, unnest(ARRAY[{shares}]) AS has(key),
-     unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) AS line(id, key, what, last)
-WHERE d.id IN ({found}) AND line.key = has.key AND (line.what = 'progress') = (d.recorded_status = ANY(%s))
-  AND {moment} BETWEEN line.last - %s AND line.last
-GROUP BY line.id
-"""
-LOST_AT: Final = MOMENT.format(
-    what="line.what", vpn_at="d.vpn_changed_at", progressed="d.progress_changed_at", since="d.recorded_since"
-)
 
 
 def _counted(groups: Sequence[QuerySet[Any]]) -> dict[str, int]:

@@ -16,19 +16,36 @@ from devices.listing import index_scan
 from devices.listing.branches import recorded
 from devices.listing.cursor import Cursor
 from devices.listing.filters import Filters, in_organizations, unchanging
-from devices.listing.grouping import Lost
+from devices.listing.grouping import Lost, moment_of
 from devices.listing.what_was_lost import MOMENT, WHAT
 from devices.models import Device
-from devices.rules.stalled import recorded_stalled, stalled_by_record
+from devices.rules.stalled import recorded_stalled, stopped_progress
 from devices.rules.status_code import LINKS, VPN, codes
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, RANKS, WORST, HeartbeatState
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.models import Organization
-from fleets.postgres.fragment import Fragment, compiled
+from fleets.postgres.fragment import Fragment, compiled, joined
 
 LOOKED_AT: Final = 1_000  # newest devices that need attention that are read; the others are counted
+# A reading is read again as long as it has so many devices, in shares of LOOKED_AT.
+FEWEST: Final = 0.9
+MOST: Final = 2
 EVERYTHING: Final = Filters()
+# A device's place among the newest: since when it has its status, in microseconds since 1970, and its id.
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest devices in a scope that need attention, the newest first.
+
+    `lost` has all of these up to the place `floor`, and of what is recorded none behind it; without a floor
+    nobody else needs attention.
+    """
+
+    lost: Sequence[Lost] = ()
+    floor: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -48,16 +65,49 @@ class Among:
         """Whether the scope is whole organizations or fleets, whose counters tell how many need attention."""
         return self.filters == Filters(fleets=self.filters.fleets)
 
+    @property
+    def recorded(self) -> Fragment:
+        """The devices in scope as a condition on `d`."""
+        if not self.counted:
+            sql, params = compiled(self.devices.order_by().values("pk"))
+            return f"d.id IN ({sql})", params
+        column, scope = self.whole
+        return f"d.{column}_id = ANY(%s)", [scope]
 
-def _newest_recorded(among: Among) -> Fragment:
-    """SQL of (id, since) of the newest devices of whole fleets or organizations that need attention.
+    @property
+    def whole(self) -> tuple[str, list[int]]:
+        """Where the scope is `counted`: whether it is fleets or organizations, and their ids."""
+        if fleets := [fleet.pk for fleet in self.filters.fleets]:
+            return "fleet", fleets
+        return "organization", [organization.pk for organization in self.organizations]
+
+
+def _newest_recorded(among: Among, reach: Reach) -> Fragment:
+    """SQL of (id, since, version) of the newest devices of whole fleets or organizations that need attention.
 
     By the indexes of lists by attention, per status code: older devices are not read.
     """
-    fleets = [fleet.pk for fleet in among.filters.fleets]
-    organizations = [organization.pk for organization in among.organizations]
-    sql = NEWEST.format(column="fleet" if fleets else "organization")
-    return sql, [fleets or organizations, TROUBLE, LOOKED_AT]
+    column, scope = among.whole
+    before = f"AND {BEFORE}" if reach.floor else ""
+    sql = NEWEST.format(column=column, version=reach.version, before=before)
+    return sql, [scope, TROUBLE, *of_place(reach.floor), reach.most]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a reading reaches: to so many devices, and to a place.
+
+    `version` is the SQL of a row's version; where it is null, rows are not read.
+    """
+
+    most: int
+    floor: Place | None = None
+    version: str = "NULL::xid"
+
+
+def of_place(floor: Place | None) -> list[object]:
+    """The parameters of BEFORE and BEHIND; none without a floor."""
+    return [moment_of(floor[0]), floor[1]] if floor else []
 
 
 def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int]:
@@ -76,32 +126,32 @@ def _newest_filtered(among: Among, at: Moment, moved: Sequence[int]) -> list[int
 
 TROUBLE: Final = codes(WORST, VPN, HeartbeatState.values)
 NEWEST: Final = """
-SELECT near.id, near.recorded_since
+SELECT near.id, near.recorded_since, near.version
 FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code), LATERAL (
-    SELECT d.id, d.recorded_since FROM devices_device d
-    WHERE d.{column}_id = scope.id AND d.recorded_cell = c.code
+    SELECT d.id, d.recorded_since, {version} AS version FROM devices_device d
+    WHERE d.{column}_id = scope.id AND d.recorded_cell = c.code {before}
     ORDER BY d.recorded_since DESC, d.id DESC LIMIT %s
 ) AS near
 """
-THESE: Final = "SELECT id, recorded_since FROM devices_device WHERE id = ANY(%s)"
-# A condition of all that may be among the newest by what is recorded, but for devices that moved.
+BEFORE: Final = "(d.recorded_since, d.id) >= (%s, %s)"
+BEHIND: Final = "(d.recorded_since, d.id) < (%s, %s)"
+THESE: Final = "SELECT id, recorded_since, xmin FROM devices_device WHERE id = ANY(%s)"
+# All that may be among the newest by what is recorded, but for devices that moved.
 NEAR: Final = """
-d.id = ANY(ARRAY(
-    SELECT id FROM (({newest}) UNION ALL ({stopped})) AS near (id, since)
-    WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
-))
+SELECT id, version FROM (
+    ({newest}) UNION ALL (SELECT d.id, d.recorded_since, d.xmin FROM devices_device d WHERE {stopped})
+) AS near (id, since, version)
+WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
 """
 RANK: Final = f"CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END"
-# A row of a device, by the transaction that wrote it.
-VERSION: Final = "d.id || ' ' || d.xmin"
-VERSIONS: Final = f"""
-SELECT string_agg({VERSION}, ',') FROM devices_device d WHERE {RANK} <= {LAST_ATTENTION_RANK} AND {{which}}
-"""
+# Each row of a device, by the transaction that wrote it.
+VERSIONS: Final = "SELECT string_agg(near.id || ' ' || near.version, ',') FROM ({near}) AS near"
 # The rows that READ takes, of devices that did not move.
 RECORDED: Final = f"""
 SELECT d.id, d.uuid, d.name, d.fleet_id, d.recorded_status, {RANK},
     COALESCE(d.recorded_status_at, d.created_at), d.vpn_changed_at, poll.last_poll_at, poll.lost_at,
-    d.progress_changed_at, d.public_address, d.vpn_server_id, d.release, d.tags, {VERSION}
+    d.progress_changed_at, d.public_address, d.vpn_server_id, d.release, d.tags,
+    d.id || ' ' || d.xmin
 FROM devices_device d LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
 WHERE {{which}}
 """
@@ -138,55 +188,65 @@ MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment", "lost_at")}
 
 
-def read_trouble(
-    among: Among, at: Moment, moved: Sequence[int], known: Sequence[Lost] = ()
-) -> Sequence[Lost]:
-    """The newest devices in scope that need attention at `at`, LOOKED_AT at most, the newest first.
+def read_trouble(among: Among, at: Moment, moved: Sequence[int], known: Newest | None = None) -> Newest:
+    """The newest devices in scope that need attention at `at`: LOOKED_AT, or as far back as `known` reaches.
 
     `moved`: the ids of all devices that moved. `known`: an earlier reading of this scope, of which those are
     taken over whose row was not written since; `known` itself where nothing was. Their heartbeats and VPN
-    servers are not compared. One query where the scope is `counted`, two where a row was written.
+    servers are not compared. One query where the scope is `counted`, two where a row was written, and two
+    where so many came or went that all are read anew.
     """
     try:
-        near = _near(among, at, moved)
-        if known and not moved:
-            return _read_again(near, at, known)
-        return _lost(_trouble(near, among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT)
+        if known and not moved and (again := _read_again(among, at, known)):
+            return again
+        near, params = _near(among, at, moved, Reach(LOOKED_AT))
+        near_rows = f"d.id = ANY(ARRAY(SELECT id FROM ({near}) AS near))", params
+        return _whole(_lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT))
     except EmptyResultSet:  # the scope has no devices
-        return []
+        return Newest()
 
 
-def _near(among: Among, at: Moment, moved: Sequence[int]) -> Fragment:
+def _whole(lost: Sequence[Lost]) -> Newest:
+    return Newest(lost, (lost[-1].since, lost[-1].id) if len(lost) >= LOOKED_AT else None)
+
+
+def _near(among: Among, at: Moment, moved: Sequence[int], reach: Reach) -> Fragment:
+    """SQL of (id, version) of the newest by what is recorded, but for devices that moved."""
     if among.counted:
-        newest, found = _newest_recorded(among)
+        newest, found = _newest_recorded(among, reach)
     else:
         newest, found = THESE, [_newest_filtered(among, at, moved)]
-    stopped, stopped_params = compiled(
-        among.devices.order_by().filter(stalled_by_record(at.heard)).values_list("pk", "recorded_since")
-    )
-    return NEAR.format(newest=newest, stopped=stopped), [*found, *stopped_params, list(moved), LOOKED_AT]
+    conditions = [among.recorded, stopped_progress(at.heard), recorded_stalled(at.heard)]
+    conditions += [(BEFORE, of_place(reach.floor))] if reach.floor else []
+    stopped, params = joined(conditions)
+    return NEAR.format(newest=newest, stopped=stopped), [*found, *params, list(moved), reach.most]
 
 
-def _read_again(near: Fragment, at: Moment, known: Sequence[Lost]) -> Sequence[Lost]:
-    """Read the rows that were written since `known` was read."""
-    sql, params = _which(VERSIONS, near, at)
+def _read_again(among: Among, at: Moment, known: Newest) -> Newest | None:
+    """Read the rows that were written since `known` was read; None if as many as to read all of them anew."""
+    floor = known.floor if among.counted else None
+    most = LOOKED_AT * MOST if floor else LOOKED_AT
+    near, params = _near(among, at, (), Reach(most, floor, "d.xmin"))
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(VERSIONS.format(near=near), params)
         (found,) = cursor.fetchone()
     versions = set(found.split(",")) if found else set()
-    before = {lost.version: lost for lost in known}
+    before = {lost.version: lost for lost in known.lost}
     if versions == before.keys():
         return known
+    if floor and not LOOKED_AT * FEWEST <= len(versions) < most:
+        return None
     written = [int(version.partition(" ")[0]) for version in versions - before.keys()]
-    these = _which(RECORDED, ("d.id = ANY(%s)", [written]), at)
-    anew = _lost(these, LAST_ATTENTION_RANK, LOOKED_AT) if written else []
+    these = _which(("d.id = ANY(%s)", [written]), at)
+    anew = _lost(these, LAST_ATTENTION_RANK, None) if written else []
     left = [lost for version, lost in before.items() if version in versions]
-    return sorted([*left, *anew], key=attrgetter("since", "id"), reverse=True)
+    lost = sorted([*left, *anew], key=attrgetter("since", "id"), reverse=True)
+    return Newest(lost, floor) if floor else _whole(lost)
 
 
 def _trouble(near: Fragment, among: Among, at: Moment, moved: Sequence[int]) -> Fragment:
     """All that may be among the newest: what is recorded but for those that moved, and these as they are."""
-    sql, params = _which(RECORDED, near, at)
+    sql, params = _which(near, at)
     if not moved:
         return sql, params
     moves = with_status(among.devices.order_by().filter(pk__in=moved), at)
@@ -194,10 +254,10 @@ def _trouble(near: Fragment, among: Among, at: Moment, moved: Sequence[int]) -> 
     return f"{sql} UNION ALL ({as_they_are})", [*params, *facts]
 
 
-def _which(template: str, which: Fragment, at: Moment) -> Fragment:
-    """VERSIONS or RECORDED of the devices that meet this condition."""
+def _which(which: Fragment, at: Moment) -> Fragment:
+    """RECORDED of the devices that meet this condition."""
     stalled, stopped_by = recorded_stalled(at.heard)
-    return template.format(stalled=stalled, which=which[0]), [*stopped_by, *which[1]]
+    return RECORDED.format(stalled=stalled, which=which[0]), [*stopped_by, *which[1]]
 
 
 def lost_of(devices: QuerySet[DeviceWithStatus]) -> Sequence[Lost]:

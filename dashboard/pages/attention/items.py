@@ -11,9 +11,12 @@ from django.db.models import QuerySet
 
 from dashboard.pages.parts.device_row import Row, row_of
 from devices.clock import Moment
-from devices.listing.grouping import ALONE, FLEET, NAMED, RELEASE, Line, Lost, tags_of
+from devices.listing.grouping import ALONE, FLEET, NAMED, RELEASE, Line, Lost
 from devices.listing.line_sentences import what_happened, what_happened_to_one
-from devices.listing.line_shares import MANY, Shared, lost_with, shared, totals
+from devices.listing.line_shares import MANY, Shared, shared, totals
+from devices.listing.lost_tags import tags_of
+from devices.listing.lost_with import lost_with
+from devices.listing.trouble import Among, Newest
 from devices.models import Device
 from devices.rules.vocabulary import RANKS, Status
 from devices.status.annotated import DeviceWithStatus
@@ -102,30 +105,25 @@ class Item:
 
 
 def items(
-    lines: Sequence[Line],
-    devices: QuerySet[Device],
-    at: Moment,
-    moved: Sequence[int],
-    oldest: datetime | None = None,
-    organizations: Sequence[int] = (),
+    lines: Sequence[Line], among: Among, at: Moment, moved: Sequence[int], newest: Newest | None = None
 ) -> list[Item]:
     """The lines in the order of `lines`, with all that the page shows; devices that are gone are left out.
 
-    `devices`: all devices that the page is about. `moved`: primary keys of devices whose recorded
-    links are out of date (`moved_ids`). `oldest`: if more devices need attention than were read, the moment
-    at which the status of the oldest of those read changed. `organizations`: as for lost_with.
+    `among`: what the page is about. `moved`: primary keys of devices whose recorded links are out of date
+    (`moved_ids`). `newest`: the devices of which the lines were made; without them all devices were read.
     """
     groups = [line for line in lines if line.kind != ALONE]
+    devices = among.devices
     read = _read(lines, devices, at, moved)
     explained = explain_all(list(read.values()), at)
     fleets = _fleets(groups)
     shares = shared(groups, devices, fleets)
     all_of = totals(groups, devices, shares, at.at)
-    numbers = lost_with(groups, devices, oldest, at.at, organizations)
+    numbers = lost_with(groups, among, newest or Newest(), at, moved)
     found = []
     for line in lines:
         if line.id in shares:
-            number = max(line.number, numbers.get(line.id, 0))
+            number = numbers[line.id]
             follows = _next_of_many(line, number, explained)
             found.append(_group(line, shares[line.id], number, all_of.get(line.id, 0), follows, fleets))
         elif line.kind == ALONE and (device := read.get(line.lost[0].id)) and device.pk in explained:

@@ -29,8 +29,9 @@ from devices import clock
 from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.listing.filters import Filters
-from devices.listing.grouping import Line, tag_keys
+from devices.listing.grouping import Line
 from devices.listing.incidents import Attended, attended
+from devices.listing.lost_tags import tag_keys
 from devices.listing.trouble import LOOKED_AT, Among
 from devices.rules.vocabulary import RANKS, WORST, always_attended
 from devices.status.counts import count_attended
@@ -85,7 +86,7 @@ class LiveAttention(Live):
     sorts: list[Choice]
     heads: dict[str, Sort]
     groups: list[Choice]
-    looked_at: int = LOOKED_AT
+    looked_at: int
 
 
 @require_safe
@@ -128,14 +129,7 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         else offline_in_maintenance(scope.chosen, at, moved_devices),
         trouble=trouble.number > 0,
         causes=len(all_lines.lines),
-        items=items(
-            lines,
-            among.devices,
-            at,
-            moved_devices,
-            all_lines.oldest,
-            [organization.pk for organization in among.organizations],
-        ),
+        items=items(lines, among, at, moved_devices, all_lines.newest),
         standing=_standing(lines),
         folded=folded(all_lines.young, unstable),
         own_side=own_side(scope.chosen, at),
@@ -145,6 +139,7 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         sorts=_sorts(request, asked),
         heads={name: sort_head(request, name, asked.sort) for name in ("attention", "since")},
         groups=_groups(request, asked, all_lines),
+        looked_at=max(LOOKED_AT, len(all_lines.lost)),
     )
 
 
@@ -169,7 +164,7 @@ def _counted(
     found = read()
     ranks = Counter(device.rank for device in found.lost)
     numbers = tuple((status or "", ranks[rank]) for rank, status in enumerate(RANKS) if ranks[rank])
-    return Trouble(len(found.lost), numbers, exact=found.oldest is None), found
+    return Trouble(len(found.lost), numbers, exact=found.exact), found
 
 
 def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
@@ -181,6 +176,7 @@ def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
 
 def _groups(request: HttpRequest, asked: Asked, found: Attended) -> list[Choice]:
     """The menu "Group by": what was lost together, or a tag that devices share, the most frequent first."""
-    keys = list(dict.fromkeys([*filter(None, [asked.by]), *tag_keys(found.lost, TAGS)]))
+    frequent = tag_keys((device.tags for device in found.lost), TAGS)
+    keys = list(dict.fromkeys([*filter(None, [asked.by]), *frequent]))
     tags = [Choice(f"Tag {key}", address(request, by=key), key == asked.by) for key in keys]
     return [Choice("Cause", address(request, by=None), not asked.by), *tags]

@@ -9,7 +9,7 @@ from dashboard.pages.attention.items import Item, items
 from devices import clock
 from devices.listing.grouping import Line
 from devices.listing.incidents import attended
-from devices.listing.trouble import Among
+from devices.listing.trouble import Among, Newest
 from devices.models import Device
 from devices.status.reading import moved_ids
 from fleets.models import Fleet, Organization
@@ -38,9 +38,9 @@ def found(size: int = 50) -> list[Line]:
     return list(attended(everybody(), clock.moment(AT)).page("attention", size).rows)
 
 
-def shown_of(some: list[Line], at: datetime = AT, oldest: datetime | None = None) -> list[Item]:
+def shown_of(some: list[Line], at: datetime = AT, newest: Newest | None = None) -> list[Item]:
     known = clock.moment(at)
-    return items(some, Device.objects.all(), known, moved_ids(known), oldest)
+    return items(some, everybody(), known, moved_ids(known), newest)
 
 
 A: dict[str, Any] = {"public_address": "203.0.113.7"}

@@ -10,7 +10,8 @@ from dashboard.pages.attention import items as attention
 from devices import clock
 from devices.listing import line_shares as shares
 from devices.listing import trouble
-from devices.listing.incidents import attended
+from devices.listing.grouping import grouped
+from devices.listing.incidents import attended, fleet_sizes
 from tests.devices.listing.incident import AT, NEW, SITE, A, everybody, found, lost_vpn, shown_of
 from tests.factories import T0, make_device, make_fleet, seconds
 
@@ -37,8 +38,23 @@ def test_beyond_what_is_looked_at_a_group_is_counted_anew(monkeypatch: pytest.Mo
     for number in range(12):
         lost_vpn(fleet, number)
     monkeypatch.setattr(trouble, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
+    shown = shown_of(found(), newest=attended(everybody(), clock.moment(AT)).newest)
     assert [item.sentence.split(" lost")[0] for item in shown] == ["12 of 12 devices in kiosks"]
+
+
+def test_what_comes_after_a_reading_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet, at = make_fleet(name="kiosks"), clock.moment(AT)
+    for number in range(12):
+        lost_vpn(fleet, number)
+    monkeypatch.setattr(trouble, "LOOKED_AT", 6)
+    before = trouble.read_trouble(everybody(), at, [])
+    for number in range(12, 14):
+        lost_vpn(fleet, number)
+    after = trouble.read_trouble(everybody(), at, [], before)
+    lines = grouped(after.lost, fleet_sizes).lines
+    assert [line.number for line in lines] == [8]
+    shown = shown_of(list(lines), newest=after)
+    assert [item.sentence.split(" lost")[0] for item in shown] == ["14 of 14 devices in kiosks"]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +72,7 @@ def test_whatever_it_shares_a_group_is_counted_beyond_what_is_looked_at(
     for _ in range(20):
         make_device(fleet, vpn_connected=True)
     monkeypatch.setattr(trouble, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
+    shown = shown_of(found(), newest=attended(everybody(), clock.moment(AT)).newest)
     plain = [item.sentence.split(" lost")[0].replace("\u2068", "").replace("\u2069", "") for item in shown]
     assert plain == [f"12 of 13 devices {place}"]
 
@@ -70,7 +86,7 @@ def test_a_group_that_makes_no_progress_is_counted_beyond_what_is_looked_at(
         make_device(fleet, **stopped, progress_changed_at=T0 + seconds(number))
     lost_vpn(fleet, 3)
     monkeypatch.setattr(trouble, "LOOKED_AT", 6)
-    shown = shown_of(found(), oldest=attended(everybody(), clock.moment(AT)).oldest)
+    shown = shown_of(found(), newest=attended(everybody(), clock.moment(AT)).newest)
     assert "12 of 13 devices in kiosks" in [item.sentence.split(" stopped")[0] for item in shown]
 
 

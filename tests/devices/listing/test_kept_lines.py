@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
 
 from devices.listing import kept_lines
-from devices.listing.grouping import Line, Lost
-from devices.listing.kept_lines import GROUPINGS, KEPT_FOR, KeptLines, Lines
+from devices.listing.grouping import Grouping, Lost
+from devices.listing.kept_lines import GROUPINGS, KEPT_FOR, KeptLines
+from devices.listing.trouble import Newest
 from tests.factories import T0
 
 
@@ -46,18 +46,20 @@ class Readings:
     whole: int = 0
     compared: int = 0
     groupings: int = 0
+    taken_over: int = 0  # groupings by a former one
 
-    def read(self, known: Sequence[Lost]) -> Sequence[Lost]:
-        self.whole += not known
-        self.compared += bool(known)
-        return known if known == self.now else list(self.now)
+    def read(self, known: Newest | None) -> Newest:
+        self.whole += known is None
+        self.compared += known is not None
+        return known if known and known.lost == self.now else Newest(list(self.now))
 
-    def group(self, read: Sequence[Lost]) -> Sequence[Line]:
+    def group(self, read: Newest, before: Grouping | None) -> Grouping:
         self.groupings += 1
-        return ()
+        self.taken_over += before is not None
+        return Grouping({device.id: device for device in read.lost})
 
-    def ask(self, seconds: float = 0, key: str = "mine", way: object = "cause") -> Lines:
-        return self.kept.lines(key, way, [1], T0 + timedelta(seconds=seconds), self.read, self.group)
+    def ask(self, seconds: float = 0, key: str = "mine", way: object = "cause") -> tuple[Newest, Grouping]:
+        return self.kept.grouped(key, way, [1], T0 + timedelta(seconds=seconds), self.read, self.group)
 
     @property
     def done(self) -> tuple[int, int, int]:
@@ -83,8 +85,9 @@ def test_after_news_they_are_compared_and_grouped_again_only_if_one_was_written(
     assert asked.done == (1, 1, 1)
     news.number += 1
     asked.now.append(lost(2))
-    assert [device.id for device in asked.ask()[0]] == [1, 2]
-    assert asked.done == (1, 2, 2)
+    newest, grouping = asked.ask()
+    assert [device.id for device in newest.lost] == list(grouping.devices) == [1, 2]
+    assert (asked.done, asked.taken_over) == ((1, 2, 2), 1)
 
 
 def test_all_are_read_anew_after_a_while_whatever_was_compared_meanwhile(news: Told) -> None:
@@ -111,4 +114,4 @@ def test_one_reading_is_grouped_once_in_each_way_and_kept_in_a_few(news: Told) -
     assert asked.done == (1, 0, 2)
     for number in range(GROUPINGS + 1):
         asked.ask(way=number)
-    assert all(len(kept.lines) <= GROUPINGS for kept in asked.kept._kept.values())
+    assert all(len(kept.groupings) <= GROUPINGS for kept in asked.kept._kept.values())

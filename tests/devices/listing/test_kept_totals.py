@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from devices.listing import kept_totals
 from devices.listing.kept_lines import KEPT_FOR
 from devices.listing.kept_totals import KNOWN_FOR, MOST_COUNTS, Counts, VeryMany
 from tests.factories import T0
+
+MINE = {"line": 1}
 
 
 class Told:
@@ -24,18 +27,29 @@ class Told:
 
 
 class Counting:
-    """Numbers that are asked for, and how often they were counted."""
+    """Numbers that are asked for, and how often they were counted and looked at."""
 
     def __init__(self) -> None:
-        self.kept, self.counted = Counts(), 0
+        self.kept, self.counted, self.looks = Counts(), 0, 0
+        self.digest: Hashable = "so"
 
     def count(self) -> dict[str, int]:
         self.counted += 1
         return {"line": self.counted}
 
-    def ask(self, key: object = "mine", seconds: float = 0, organizations: tuple[int, ...] = (1,)) -> int:
+    def look(self) -> Hashable:
+        self.looks += 1
+        return self.digest
+
+    def ask(
+        self,
+        key: Hashable = "mine",
+        seconds: float = 0,
+        organizations: tuple[int, ...] = (1,),
+        things: Mapping[str, int] = MINE,
+    ) -> int:
         at = T0 + timedelta(seconds=seconds)
-        return self.kept.numbers(key, organizations, at, self.count)["line"]
+        return self.kept.numbers(key, things, organizations, at, self.look, self.count)["line"]
 
 
 def test_what_was_counted_is_known_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,15 +77,41 @@ def test_who_hears_nothing_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not known.knows("a tag", T0)
 
 
-def test_numbers_are_counted_again_after_news_and_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Told(listens=True)
-    monkeypatch.setattr(kept_totals, "LISTENER", told)
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    news = Told(listens=True)
+    monkeypatch.setattr(kept_totals, "LISTENER", news)
+    return news
+
+
+def test_numbers_are_counted_again_after_news_that_changed_something_and_after_a_while(told: Told) -> None:
     counting = Counting()
     assert [counting.ask(seconds=at) for at in (0, 9, 9)] == [1, 1, 1]
-    told.number += 1
+    told.number, counting.digest = 1, "otherwise"
     assert [counting.ask(seconds=at) for at in (9, 10)] == [2, 2]
     assert counting.ask(seconds=9 + KEPT_FOR.total_seconds()) == 3
     assert [counting.ask("another"), counting.ask("another")] == [4, 4]
+
+
+def test_news_that_changed_nothing_of_them_takes_a_look_and_no_count(told: Told) -> None:
+    counting = Counting()
+    counting.ask()
+    for told.number in (1, 2):
+        assert [counting.ask(), counting.ask()] == [1, 1]
+    assert (counting.counted, counting.looks) == (1, 3)
+
+
+def test_numbers_of_fewer_things_are_known_and_those_of_others_counted(told: Told) -> None:
+    counting = Counting()
+    numbers = [counting.ask(things=things) for things in ({"line": 1, "second": 1}, {"line": 1}, {"line": 2})]
+    assert numbers == [1, 1, 2]
+
+
+def test_what_no_look_tells_is_counted_after_all_news(told: Told) -> None:
+    counting = Counting()
+    for told.number in (1, 2):
+        counting.kept.numbers("mine", MINE, [1], T0, None, counting.count)
+    assert counting.counted == 2
 
 
 def test_numbers_of_no_organization_are_counted_each_time_and_so_by_who_hears_nothing(

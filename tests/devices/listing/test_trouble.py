@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
+from devices.listing import trouble
 from devices.listing.filters import Filters, Tag
-from devices.listing.grouping import Lost
-from devices.listing.trouble import Among, read_trouble
+from devices.listing.trouble import Among, Newest, read_trouble
 from devices.models import Device
 from fleets.models import Fleet, Organization
 from tests.devices.listing.incident import AT, everybody, lost_vpn
@@ -22,12 +22,12 @@ pytestmark = pytest.mark.django_db
 NOW = clock.listened(AT)
 
 
-def read(known: Sequence[Lost] = (), among: Among | None = None) -> Sequence[Lost]:
+def read(known: Newest | None = None, among: Among | None = None) -> Newest:
     return read_trouble(among or everybody(), NOW, [], known)
 
 
 @pytest.fixture
-def known() -> Sequence[Lost]:
+def known() -> Newest:
     """A reading of three devices, of which the last one was lost last."""
     fleet = make_fleet()
     for number in range(3):
@@ -41,7 +41,7 @@ def written(**fields: object) -> None:
 
 
 def test_what_was_not_written_is_taken_over_by_one_query(
-    known: Sequence[Lost], django_assert_num_queries: DjangoAssertNumQueries
+    known: Newest, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     everyone = everybody()
     with django_assert_num_queries(1):
@@ -69,19 +69,19 @@ def test_what_was_not_written_is_taken_over_by_one_query(
     ],
 )
 def test_a_reading_after_a_change_is_what_reading_everything_gives(
-    known: Sequence[Lost], change: Callable[[], object]
+    known: Newest, change: Callable[[], object]
 ) -> None:
     with transaction.atomic():
         change()
     again = read(known)
     assert again == read()
     assert again != known
-    same = {id(device) for device in known}
-    assert sum(id(device) not in same for device in again) <= 1  # others were not read again
+    same = {id(device) for device in known.lost}
+    assert sum(id(device) not in same for device in again.lost) <= 1  # others were not read again
 
 
 def test_rows_that_were_written_take_one_query_more(
-    known: Sequence[Lost], django_assert_num_queries: DjangoAssertNumQueries
+    known: Newest, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     written(name="renamed")
     everyone = everybody()
@@ -89,20 +89,72 @@ def test_rows_that_were_written_take_one_query_more(
         read(known, everyone)
 
 
-def test_a_scope_with_a_tag_is_compared_likewise(known: Sequence[Lost]) -> None:
+def test_a_scope_with_a_tag_is_compared_likewise(known: Newest) -> None:
     written(tags={"site": "harbour"})
     harbour = Among(list(Organization.objects.all()), Filters(tags=(Tag("site", "harbour"),)))
-    (one,) = here = read(among=harbour)
+    here = read(among=harbour)
+    (one,) = here.lost
     assert read(here, harbour) is here
     written(name="renamed")
-    (again,) = read(here, harbour)
+    (again,) = read(here, harbour).lost
     assert (one.name, again.name) == ("device-1", "renamed")
 
 
-def test_what_the_clock_has_changed_is_read_each_time(known: Sequence[Lost]) -> None:
+def test_what_the_clock_has_changed_is_read_each_time(known: Newest) -> None:
     device = lost_vpn(Fleet.objects.get(), 5, name="late")
     connectivity.record_heartbeats([device.pk], at=T0 + seconds(10))
     late = clock.listened(AT + seconds(3600))
     gone = read_trouble(everybody(), late, [device.pk], known)
-    assert next(one for one in gone if one.id == device.pk).status == "offline"
-    assert next(one for one in gone if one.id == device.pk).version == ""
+    assert next(one for one in gone.lost if one.id == device.pk).status == "offline"
+    assert next(one for one in gone.lost if one.id == device.pk).version == ""
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the newest three devices are read."""
+    monkeypatch.setattr(trouble, "LOOKED_AT", 3)
+
+
+def names(newest: Newest) -> list[str]:
+    return [one.name for one in newest.lost]
+
+
+@pytest.mark.usefixtures("few")
+def test_a_reading_that_is_read_again_reaches_as_far_back_as_before(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    fleet = make_fleet()
+    for number in range(5):
+        lost_vpn(fleet, number, name=f"device-{number}")
+    known = read()
+    assert names(known) == ["device-4", "device-3", "device-2"]
+    lost_vpn(fleet, 5, name="device-5")
+    everyone = everybody()
+    with django_assert_num_queries(2):
+        again = read(known, everyone)
+    assert names(again) == ["device-5", "device-4", "device-3", "device-2"]
+    assert again.floor == known.floor == (again.lost[-1].since, again.lost[-1].id)
+
+
+@pytest.mark.usefixtures("few")
+def test_all_are_read_anew_once_many_have_come_or_left() -> None:
+    fleet = make_fleet()
+    for number in range(5):
+        lost_vpn(fleet, number, name=f"device-{number}")
+    known = read()
+    Device.objects.get(name="device-4").delete()
+    fewer = read(known)
+    assert names(fewer) == ["device-3", "device-2", "device-1"]
+    for number in range(5, 8):
+        lost_vpn(fleet, number, name=f"device-{number}")
+    assert names(read(fewer)) == ["device-7", "device-6", "device-5"]
+
+
+@pytest.mark.usefixtures("few")
+def test_of_devices_lost_at_once_the_last_read_are_told_by_their_ids() -> None:
+    fleet = make_fleet()
+    for number in range(5):
+        lost_vpn(fleet, 0, name=f"device-{number}")
+    known = read()
+    assert names(known) == ["device-4", "device-3", "device-2"]
+    assert read(known) is known
