@@ -41,6 +41,8 @@ DATABASE_DIRECT_URL = database.conninfo(env.str("DATABASE_DIRECT_URL", DATABASE_
 DATABASE_ROLE = env.str("DATABASE_ROLE", "application", validate=validate.OneOf(["application", "owner"]))
 # At most so many connections in the pool of a process; 0: no pool, a new connection for each request.
 DATABASE_POOL = env.int("DATABASE_POOL", 20, validate=validate.Range(min=0))
+# Only where connections last, and lead to the database itself.
+PREPARED_STATEMENTS = DATABASE_POOL > 0 and database.conninfo(DATABASE_URL) == DATABASE_DIRECT_URL
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": database.django_database(DATABASE_OWNER_URL, pool_size=0)

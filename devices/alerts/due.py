@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import connection
-
 from devices.alerts.learning import LOOK
 from devices.clock import Moment
+from fleets.postgres.round_trip import rows_of_each
 
 # Between two rounds, whether there is anything to do or not: alerts that work conclude within 30 s
 # (devices/alerts/watchdog.py).
@@ -60,12 +59,10 @@ class Due:
 def read() -> Due:
     """Read it as it is now recorded."""
     params: dict[str, Any] = {"look": LOOK}
-    with connection.cursor() as cursor:
-        cursor.execute(DUE, params)
-        return Due(*cursor.fetchone())
+    ((found,),) = rows_of_each((DUE,), params)
+    return Due(*found)
 
 
 def conclude(at: Moment) -> None:
     """Record what a round that found nothing to do leaves: that all is decided up to `at`."""
-    with connection.cursor() as cursor:
-        cursor.execute(CONCLUDE, {"concluded": at.concluded, "at": at.at})
+    rows_of_each((CONCLUDE,), {"concluded": at.concluded, "at": at.at})

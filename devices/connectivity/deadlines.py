@@ -18,6 +18,7 @@ from devices.connectivity.vpn_leases import settle_with_server
 from devices.models import Heartbeat, VpnServer
 from devices.status import counters
 from devices.transitions.write import settle_devices
+from fleets.postgres.round_trip import rows_of_each
 
 SETTLE_BATCH: Final = 2000  # devices per transaction
 SETTLE_AHEAD: Final = 50  # batches found by one query
@@ -91,9 +92,7 @@ class Backlog:
 
 def backlog(at: Moment) -> Backlog:
     """One query, by three indexes."""
-    with connection.cursor() as cursor:
-        cursor.execute(WAITING)
-        next_due, unfolded = cursor.fetchone()
+    (((next_due, unfolded),),) = rows_of_each((WAITING,), {})
     if next_due is not None and next_due <= at.concluded:
         return Backlog(at.concluded - next_due, next_due)
     return Backlog(timedelta() if unfolded else None, next_due)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
 
 from devices import clock, freezing
 from devices.clock import Moment
@@ -14,6 +14,7 @@ from devices.models import Device
 from devices.rules.metrics import possible
 from devices.transitions import write as transitions
 from devices.transitions.write import settle_devices
+from fleets.postgres.round_trip import rows_of_each
 from fleets.text import kept
 
 if TYPE_CHECKING:
@@ -79,8 +80,7 @@ def write_reports(reports: Iterable[tuple[int, Mapping[str, Any]]], at: Moment) 
         Device.objects.filter(pk__in=merged).values("id", "is_active", *WRITTEN)
     )  # locked by settling
     rows = [{"id": row["id"]} | _after(row, merged[row["id"]], at.at) for row in before]
-    with connection.cursor() as cursor:
-        cursor.execute(UPDATE, {"at": at.at, "rows": _json(rows)})
+    rows_of_each((UPDATE,), {"at": at.at, "rows": _json(rows)})
     freezing.refreeze_activated([row["id"] for row in before if not row["is_active"]], at)
     return len(rows)
 

@@ -208,3 +208,19 @@ def test_a_host_may_be_named_with_its_port(tmp_path: Path) -> None:
     settings = read(tmp_path, **environment)
     assert hosts == settings.HOSTS
     assert [name for name, _ in hosts] == settings.ALLOWED_HOSTS
+
+
+@pytest.mark.parametrize(
+    ("given", "prepared"),
+    [
+        ({}, True),
+        ({"DATABASE_DIRECT_URL": PRODUCTION["DATABASE_URL"]}, True),
+        ({"DATABASE_DIRECT_URL": "postgresql://lookout:hidden@db-2/fleet"}, False),
+        ({"DATABASE_POOL": "0"}, False),
+    ],
+    ids=["none between", "none between, said", "a PgBouncer", "no connection lasts"],
+)
+def test_statements_are_prepared_where_connections_last_and_none_is_between(
+    tmp_path: Path, given: dict[str, str], *, prepared: bool
+) -> None:
+    assert read(tmp_path, **PRODUCTION | given).PREPARED_STATEMENTS is prepared

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from django.db import connection
-
 from devices.ingest.relay.pool import Address
 from devices.sources.relaying import allowed
+from fleets.postgres.round_trip import rows_of_each
 
 if TYPE_CHECKING:
     from asgiref.typing import HTTPScope
@@ -36,9 +35,8 @@ class Hosts:
     def refresh(self) -> None:
         """Read them from the database: one query, in a thread with a connection."""
         targets = {}
-        with connection.cursor() as cursor:
-            cursor.execute(RELAYED)
-            found: list[tuple[int, str, str]] = cursor.fetchall()
+        found: list[tuple[int, str, str]]
+        (found,) = rows_of_each((RELAYED,), {})
         for source, host, address in found:
             try:
                 targets[allowed(host.lower()).encode()] = Target(source, Address.of(address))

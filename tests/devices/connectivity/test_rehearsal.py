@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from devices import clock, connectivity, keys
 from devices.connectivity import heartbeats
@@ -14,7 +15,8 @@ from tests.factories import T0
 pytestmark = pytest.mark.django_db
 
 
-def test_its_statements_are_those_of_a_poll() -> None:
+def test_its_statements_are_those_of_a_poll(settings: Settings) -> None:
+    settings.PREPARED_STATEMENTS = False  # so that they are seen whole
     at = clock.listened(T0)
     with CaptureQueriesContext(connection) as poll:
         clock.moment(T0)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
 import pytest
-from django.db import connection
-from pytest_django import DjangoAssertNumQueries
+from django.db import ProgrammingError, connection, transaction
 
 from fleets.models import Organization
 from fleets.postgres.round_trip import rows_of_each
 from tests.at_once import WAIT, held_open, in_background
+from tests.factories import T0
+
+if TYPE_CHECKING:
+    from pytest_django import DjangoAssertNumQueries, Settings
 
 RENAME = "UPDATE fleets_organization SET name = name || %(more)s WHERE slug = %(slug)s RETURNING name"
 READ = "SELECT name FROM fleets_organization WHERE slug = %(slug)s"
+
+
+@pytest.fixture(autouse=True, params=[True, False], ids=["prepared", "whole"])
+def _sent(request: pytest.FixtureRequest, settings: Settings) -> None:
+    settings.PREPARED_STATEMENTS = request.param
 
 
 @pytest.mark.django_db
@@ -40,3 +51,45 @@ def test_each_sees_what_was_committed_while_those_before_it_waited() -> None:
     waiting.join(WAIT)
     ((before, _, after),) = seen
     assert (before, after) == ([("Tram",)], [("Trams",)])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        *[(value, "%(value)s") for value in (None, True, 7, -(2**31), 2**31, 1.5, "it's 100 %", b"\x00", T0)],
+        *[
+            (value, "%(value)s")
+            for value in (timedelta(days=40, seconds=0.5), [7, None, 2**40], [T0], [b"\x01"])
+        ],
+        *[(value, "%(value)s::text[]") for value in (["a b", None], [None], [])],
+        ([], "%(value)s::bigint[]"),
+    ],
+)
+def test_parameters_are_what_they_are_in_the_statement(value: Any, said: str) -> None:
+    statements = (f"SELECT {said}, '100 %%', {said}", "SELECT 1")
+    assert rows_of_each(statements, {"value": value}) == [[(value, "100 %", value)], [(1,)]]
+
+
+@pytest.mark.django_db
+def test_a_statement_that_returns_no_rows_has_none() -> None:
+    Organization.objects.create(name="Tram", slug="tram")
+    rename = RENAME.removesuffix(" RETURNING name")
+    assert rows_of_each((rename, READ), {"slug": "tram", "more": "s"}) == [[], [("Trams",)]]
+
+
+@pytest.mark.django_db
+def test_a_statement_is_prepared_once_for_a_connection_and_types(settings: Settings) -> None:
+    statement = f"SELECT %(value)s AS {'prepared' if settings.PREPARED_STATEMENTS else 'whole'}"
+    for value in (1, 2, 2**40, 2**41):
+        assert rows_of_each((statement,), {"value": value, "other": None}) == [[(value,)]]
+    prepared = "SELECT count(*) FROM pg_prepared_statements WHERE right(statement, 12) = right(%(like)s, 12)"
+    assert rows_of_each((prepared,), {"like": statement}) == [[(2 if settings.PREPARED_STATEMENTS else 0,)]]
+
+
+@pytest.mark.django_db
+def test_an_error_is_that_of_the_statement_and_the_next_one_is_answered() -> None:
+    for _ in range(2):
+        with pytest.raises(ProgrammingError, match="nowhere"), transaction.atomic():
+            rows_of_each(("SELECT 1", "SELECT * FROM nowhere"), {})
+        assert rows_of_each(("SELECT 1",), {}) == [[(1,)]]
