@@ -108,7 +108,12 @@ class Gathering:
             else:
                 left.append(member)
         for member in left:
-            if self.case_of(member) is None:
+            if self.case_of(member) is not None:
+                continue
+            if case := self._fitting(member):  # opened at this instant, such as by another rule
+                self.join(member, case)
+                yield member
+            else:
                 yield from self._gather(member, at)
 
     def _fitting(self, member: IncidentMember) -> Case | None:

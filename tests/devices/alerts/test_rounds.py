@@ -136,6 +136,20 @@ def test_two_rules_hold_devices_in_one_incident(fleet: Fleet) -> None:
     assert (incident.now, incident.at_most) == (5, 6)
 
 
+def test_two_rules_hold_a_device_alone_in_one_incident(fleet: Fleet) -> None:
+    """Both are due at the same instant; it has the higher severity of the two."""
+    make_rule(fleet)
+    critical = rule_values.usual("critical", Condition.STATUS, Severity.CRITICAL)
+    rules.create(organization=fleet.organization, wanted=critical, actor=None, at=T0)
+    devices = make_devices(fleet, 1)
+    poll(devices, 0)
+    for at in (1, 106, 226, 286):
+        run_round(T0 + seconds(at))
+    incident = Incident.objects.get()
+    assert (incident.now, incident.ever, incident.severity) == (1, 1, "critical")
+    assert IncidentMember.objects.filter(incident=incident).count() == 2
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_tellers_write_once(fleet: Fleet) -> None:
     """Whoever believes to lead waits for the round that goes on, and finds nothing left to do."""
