@@ -10,16 +10,18 @@ from typing import Any, Final
 from django.db import connection
 from msgspec import Struct
 
-from devices.alerts import parameters, scopes
+from devices.alerts import parameters
 from devices.alerts.lifecycle import Fact, Reason
+from devices.alerts.scopes import Asked
 from devices.history.silences import LAST_POLL
 from devices.listing import what_was_lost
 from devices.listing.grouping import Lost
 from devices.listing.trouble import MICROSECONDS
-from devices.models import AlertRule, Condition, Device
+from devices.models import AlertRule, Condition
 from devices.rules.vocabulary import RANKS, WORST, Status
 
 RANKED: Final = [str(status or "") for status in RANKS]
+NONE: Final[Mapping[int, set[int]]] = {}
 NO_MORE: Final[Mapping[str | None, str]] = {
     None: Reason.DELETED,
     Status.INACTIVE: Reason.DEACTIVATED,
@@ -104,24 +106,34 @@ def statuses_of(rule: AlertRule) -> frozenset[str]:
     return frozenset(parameters.read(rule.condition, rule.parameters).statuses)
 
 
-def facts(changes: Sequence[Change], rules: Iterable[AlertRule]) -> Iterator[Fact]:
-    """What changes of statuses say to rules of the conditions `status` and `together`."""
-    of_organization: dict[int, list[Change]] = defaultdict(list)
+def facts(
+    changes: Sequence[Change], rules: Iterable[AlertRule], held: Mapping[int, set[int]] = NONE
+) -> Iterator[Fact]:
+    """What changes of statuses say to rules of the conditions `status` and `together`.
+
+    `held`: by rule, the devices that it holds; to others that it is not about nothing ends.
+    """
+    of_organization: dict[int, dict[int, list[Change]]] = defaultdict(lambda: defaultdict(list))
     for change in changes:
-        of_organization[change.organization].append(change)
+        of_organization[change.organization][change.device].append(change)
+    asked = {organization: Asked(organization, mine) for organization, mine in of_organization.items()}
     for rule in rules:
         if mine := of_organization.get(rule.organization_id):
-            yield from _facts_of(rule, mine)
+            within = asked[rule.organization_id].within(rule)
+            yield from _facts_of(rule, mine, within, held.get(rule.pk, set()))
 
 
-def _facts_of(rule: AlertRule, changes: Sequence[Change]) -> Iterator[Fact]:
-    wanted, within = statuses_of(rule), scoped(rule, {change.device for change in changes})
-    for change in changes:
-        covered = within is None or change.device in within
-        if change.after in wanted and covered and change.lost:
-            yield Fact(change.at, rule.pk, change.device, change.lost)
-        elif change.before in wanted or change.after in NO_MORE or change.moved:
-            yield Fact(change.at, rule.pk, change.device, None, _reason(change, covered, wanted))
+def _facts_of(
+    rule: AlertRule, changes: Mapping[int, Sequence[Change]], within: set[int] | None, held: set[int]
+) -> Iterator[Fact]:
+    wanted = statuses_of(rule)
+    for device in changes if within is None else changes.keys() & (within | held):
+        covered = within is None or device in within
+        for change in changes[device]:
+            if change.after in wanted and covered and change.lost:
+                yield Fact(change.at, rule.pk, device, change.lost)
+            elif change.before in wanted or change.after in NO_MORE or change.moved:
+                yield Fact(change.at, rule.pk, device, None, _reason(change, covered, wanted))
 
 
 def _reason(change: Change, covered: bool, wanted: Collection[str]) -> str:  # noqa: FBT001
@@ -130,14 +142,3 @@ def _reason(change: Change, covered: bool, wanted: Collection[str]) -> str:  # n
     if covered or change.after not in wanted:
         return Reason.RECOVERED
     return Reason.MOVED if change.moved else Reason.CHANGED
-
-
-def scoped(rule: AlertRule, devices: Collection[int]) -> set[int] | None:
-    """Which of these devices a rule is about; None: all. One that cannot be read is about none."""
-    if not rule.scope:
-        return None
-    try:
-        chosen = Device.objects.filter(organization=rule.organization_id, pk__in=devices).order_by()
-        return set(scopes.covered(chosen, rule.scope, rule.organization).values_list("pk", flat=True))
-    except scopes.Broken:
-        return set()

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from devices import clock
 from devices.alerts import levels
-from devices.alerts.changes import NO_MORE, scoped
+from devices.alerts.changes import NO_MORE
 from devices.alerts.lifecycle import Away, Fact, Reason, State, microseconds
+from devices.alerts.scopes import Asked
 from devices.listing.grouping import Lost
 from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Condition, Device, IncidentMember
@@ -98,7 +99,7 @@ def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: dateti
     ids = [member.device_id for member in members]
     now = as_recorded(Device.objects.filter(pk__in=ids), clock.listened(until)) if ids else ()
     devices = {device.pk: device for device in now}
-    within = scoped(rule, ids) if ids else set()
+    within = Asked(rule.organization_id, ids).within(rule) if ids else set()
     for member in members:
         fact = _end(rule, member, devices.get(member.device_id), within, until)
         if member.state != State.RECOVERING or fact.reason in AT_ONCE:

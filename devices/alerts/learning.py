@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Final
 
+from msgspec import Struct
+
 from devices.alerts import changes, comparing, recorded, shares, unstable
 from devices.alerts.levels import covered
 from devices.alerts.lifecycle import Fact, Reason, State
@@ -16,6 +18,7 @@ from devices.alerts.recorded import DELETED
 from devices.alerts.unstable import Marks
 from devices.history.flapping import marks_of
 from devices.models import AlertRule, Condition, IncidentMember, Signal
+from fleets.postgres.expressions import among
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +26,16 @@ LOOK: Final = timedelta(seconds=30)  # between two looks at what no signal tells
 TURNS: Final = 20  # looks in which each rule whose changes are signalled is compared once
 BY_STATUS: Final = (Condition.STATUS, Condition.TOGETHER)
 LONGEST: Final = timedelta(days=400)  # that a condition may look back
+
+
+class Signalled(Struct, frozen=True, gc=False):
+    """A row of Signal. A round reads very many, and Django takes longer to make objects of them."""
+
+    pk: int
+    kind: str
+    device_id: int
+    change_id: int | None
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Span:
 
     since: datetime
     until: datetime
-    signals: Sequence[Signal]
+    signals: Sequence[Signalled]
     looks: bool = False
     whole: bool = False
 
@@ -71,13 +84,23 @@ def facts(span: Span, rules: Mapping[int, AlertRule], marked: Marks) -> Iterator
         away = cache(partial(recorded.away, span.until - LONGEST, span.until))
         for rule in compared:
             found = list(comparing.facts(rule, span.until, away))
-            _log(rule, found, span)
+            if found and rule.condition in BY_STATUS:
+                found = _until(span, found)
+                _log(rule, found, span)
             yield from found
+
+
+def _until(span: Span, found: Sequence[Fact]) -> list[Fact]:
+    """Without those of devices that have changed since: they were compared as they are now."""
+    changed = Signal.objects.filter(at__gt=span.until, kind=Signal.Kind.STATUS)
+    mine = changed.filter(among("device_id", {fact.device for fact in found}))
+    since = set(mine.values_list("device_id", flat=True))
+    return [fact for fact in found if fact.device not in since]
 
 
 def _log(rule: AlertRule, found: Sequence[Fact], span: Span) -> None:
     """Say that members differed from devices though their changes are signalled, so a signal was lost."""
-    if rule.condition in BY_STATUS and rule.pk not in _changed(span) and not span.whole:
+    if rule.pk not in _changed(span) and not span.whole:
         known = {signal.device_id for signal in span.signals}
         lost = sum(fact.device not in known for fact in found)
         if lost:
@@ -87,8 +110,9 @@ def _log(rule: AlertRule, found: Sequence[Fact], span: Span) -> None:
 def _signalled(span: Span, rules: Iterable[AlertRule]) -> Iterator[Fact]:
     named = [(signal.change_id, signal.at) for signal in span.signals if signal.kind == Signal.Kind.STATUS]
     by_status = [rule for rule in rules if rule.condition in BY_STATUS]
-    if by_status:
-        yield from changes.facts(changes.signalled((pk, at) for pk, at in named if pk is not None), by_status)
+    if named and by_status:
+        found = changes.signalled((pk, at) for pk, at in named if pk is not None)
+        yield from changes.facts(found, by_status, recorded.held({change.device for change in found}))
 
 
 def _flapping(span: Span, rules: Iterable[AlertRule], marked: Marks) -> Iterator[Fact]:

@@ -28,6 +28,10 @@ WAIT: Final = timedelta(minutes=10)
 FOUND: Final = timedelta(seconds=60)
 
 
+# A new member, by column, in their order: Django takes twice as long for values that have names.
+USUAL: Final = {field.attname: field.get_default() for field in IncidentMember._meta.concrete_fields}  # noqa: SLF001
+
+
 class Fact(Struct, frozen=True):
     """That from a moment on a rule's condition is true of a device, or no longer."""
 
@@ -110,17 +114,18 @@ def apart(spans: Iterable[tuple[datetime, datetime]]) -> Spans:
 def begun(fact: Fact, lost: Lost, rule: AlertRule, away: Away) -> IncidentMember:
     """A device whose condition has just become true: it waits for its due time."""
     due = away.of(fact.device).observed(fact.at, timedelta(seconds=rule.delay))
-    member = IncidentMember(
-        organization_id=rule.organization_id,
-        rule_id=rule.pk,
-        device_id=fact.device,
-        device_uuid=lost.uuid,
-        device_name=lost.name,
-        state=State.PENDING,
-        since=fact.at,
-        due_at=due,
-        next_at=due,
-    )
+    values = {
+        "organization_id": rule.organization_id,
+        "rule_id": rule.pk,
+        "device_id": fact.device,
+        "device_uuid": lost.uuid,
+        "device_name": lost.name,
+        "state": State.PENDING,
+        "since": fact.at,
+        "due_at": due,
+        "next_at": due,
+    }
+    member = IncidentMember(*(USUAL | values).values())
     describe(member, lost)
     return member
 

@@ -14,12 +14,12 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from devices.alerts import levels, parameters, shares
-from devices.alerts.changes import scoped
 from devices.alerts.gathering import Gathering
 from devices.alerts.learning import LOOK
 from devices.alerts.lifecycle import MICROSECOND, State
 from devices.alerts.past import MOST
 from devices.alerts.replay import Replay
+from devices.alerts.scopes import Asked
 from devices.models import AlertRule, IncidentMember, StatusChange
 from devices.rules.vocabulary import Status
 
@@ -82,7 +82,7 @@ def _changed(rule: AlertRule, since: datetime, until: datetime) -> tuple[datetim
     """The changes of statuses of the devices that a rule is about, and when they begin."""
     every = StatusChange.objects.filter(organization=rule.organization_id, at__gt=since, at__lte=until)
     rows = list(every.order_by("-at", "-pk").values_list("device", "at", "before", "after")[:MOST])
-    within = scoped(rule, {device for device, *_ in rows})
+    within = Asked(rule.organization_id, {device for device, *_ in rows}).within(rule)
     begins = rows[-1][1] - MICROSECOND if len(rows) == MOST else since
     mine = (row for row in reversed(rows) if within is None or row[0] in within)
     return begins, [(at, before, after) for _, at, before, after in mine]

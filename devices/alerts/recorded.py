@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +14,7 @@ from devices.alerts.gathering import Gathering
 from devices.alerts.lifecycle import Away, State, apart
 from devices.listing.grouping import ALONE
 from devices.models import AlertRule, Incident, IncidentMember, MirroredDevice, Outage, Source, SourceOutage
+from fleets.postgres.expressions import among
 
 DUE = (State.FIRING, State.RECOVERING)
 OPEN = ~Q(state=Incident.State.RESOLVED)
@@ -69,15 +71,23 @@ def _sources(devices: Collection[int]) -> dict[int, int]:
 
 def members(devices: Collection[int], until: datetime) -> list[IncidentMember]:
     """Of these devices and of those that the clock changes, with those gone from an open incident."""
-    named = Q(device_id__in=devices) if devices else Q()
     due = IncidentMember.objects.filter(next_at__lte=until).values_list("device_id", flat=True)
-    named |= Q(device_id__in=list(due))
+    named = {*devices, *due}
     there = ~Q(state=State.GONE) | Q(incident__isnull=False, incident__resolved_at=None)
-    return list(_members().filter(named, there)) if named.children and (devices or due) else []
+    return list(_members().filter(among("device_id", named), there)) if named else []
 
 
 def _members() -> QuerySet[IncidentMember]:
     return IncidentMember.objects.select_related("incident")
+
+
+def held(devices: Collection[int]) -> dict[int, set[int]]:
+    """By rule, those of these devices that it holds."""
+    there = IncidentMember.objects.filter(among("device_id", devices), rule__isnull=False)
+    found: dict[int, set[int]] = defaultdict(set)
+    for rule, device in there.exclude(state=State.GONE).order_by().values_list("rule", "device_id"):
+        found[rule].add(device)
+    return found
 
 
 class Known:
@@ -89,7 +99,7 @@ class Known:
     def read(self, organizations: Collection[int], devices: Collection[int], until: datetime) -> None:
         """Open incidents of several devices, or of one of these alone, and those that the clock changes."""
         keys = [str(device) for device in devices]
-        near = (~Q(kind=ALONE) | Q(key__in=keys)) & Q(organization__in=organizations)
+        near = (~Q(kind=ALONE) | among("key", keys)) & Q(organization__in=organizations)
         near |= Q(tell_at__lte=until, state=Incident.State.GATHERING) | Q(apart_at__lte=until)
         self.add(Incident.objects.filter(OPEN, near))
 

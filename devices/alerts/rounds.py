@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from devices import clock, connectivity
 from devices.alerts import due, learning, notices, outages, recorded, telling
 from devices.alerts.gathering import Gathering
-from devices.alerts.learning import LOOK, Span
+from devices.alerts.learning import LOOK, Signalled, Span
 from devices.alerts.lifecycle import unseen_since
 from devices.alerts.replay import Replay
 from devices.alerts.unstable import overlay
@@ -22,6 +22,7 @@ from devices.clock import Moment
 from devices.connectivity import deadlines
 from devices.listing.incidents import fleet_sizes
 from devices.models import Incident, Signal, Teller
+from fleets.postgres.expressions import among
 
 AWAY: Final = timedelta(seconds=60)  # what a round decides of a longer time was missed: alerting was away
 SIGNALS: Final = 100_000  # of one round
@@ -51,7 +52,7 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
         teller.concluded_at, teller.ended_at = span.until, known.at
         teller.compared_at = span.until if span.looks else teller.compared_at
         teller.save()
-        Signal.objects.filter(pk__in=[signal.pk for signal in span.signals]).delete()
+        Signal.objects.filter(among("pk", [signal.pk for signal in span.signals])).delete()
         telling.tell(changed, known)
         notices.tell_missed([incident for incident in changed if incident.missed], span.since, known)
         if changed:
@@ -63,7 +64,8 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
 def _span(teller: Teller, known: Moment, *, whole: bool) -> Span:
     """The first round ever begins with how devices are: what was signalled before says nothing more."""
     until, first = known.concluded, teller.concluded_at is None
-    found = list(Signal.objects.filter(at__lte=until).order_by("at", "pk")[:SIGNALS])
+    rows = Signal.objects.filter(at__lte=until).order_by("at", "pk").values_list(*Signalled.__struct_fields__)
+    found = [Signalled(*row) for row in rows[:SIGNALS]]
     if len(found) == SIGNALS:
         until = found[-1].at
     looks = teller.compared_at is None or abs(until - teller.compared_at) >= LOOK

@@ -5,17 +5,23 @@ They are asked of each device at each moment, so a device that moves in is cover
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from devices.listing.filters import Filters, unchanging
+from devices.listing.filters import Filters, described, unchanging
 from devices.listing.kept_list import KeptFilters, resolved
+from devices.models import Device
+from fleets.postgres.expressions import among
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from django.db.models import QuerySet
 
-    from devices.models import Device
+    from devices.models import AlertRule
     from fleets.models import Organization
 
 
@@ -55,3 +61,33 @@ def filters_of(scope: object, organization: Organization) -> Filters:
 def covered(devices: QuerySet[Device], scope: object, organization: Organization) -> QuerySet[Device]:
     """Those of `devices` that the scope covers. Raises Broken."""
     return unchanging(devices, filters_of(scope, organization))
+
+
+class Asked:
+    """Some devices of an organization, by primary key: rules there ask which of them they are about."""
+
+    def __init__(self, organization: int, devices: Collection[int]) -> None:
+        self._mine = Device.objects.filter(among("pk", devices), organization=organization).order_by()
+
+    @cached_property
+    def _by_fleet(self) -> dict[int, set[int]]:
+        """Read once for all rules: most are about fleets, and devices may be many."""
+        found: dict[int, set[int]] = defaultdict(set)
+        for device, fleet in self._mine.values_list("pk", "fleet"):
+            found[fleet].add(device)
+        return found
+
+    def within(self, rule: AlertRule) -> set[int] | None:
+        """Which of them a rule is about; None: all. One that cannot be read is about none."""
+        if not rule.scope:
+            return None
+        try:
+            filters = filters_of(rule.scope, rule.organization)
+        except Broken:
+            return set()
+        fleets = [fleet.pk for fleet in filters.fleets] or list(self._by_fleet)
+        inside = set().union(*(self._by_fleet.get(fleet, ()) for fleet in fleets))
+        if inside and described(filters):
+            devices = Device.objects.filter(among("pk", inside)).order_by()
+            return set(unchanging(devices, filters).values_list("pk", flat=True))
+        return inside

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from devices import clock
-from devices.alerts.changes import scoped
 from devices.alerts.comparing import as_lost
 from devices.alerts.levels import NOT_HELD
 from devices.alerts.lifecycle import Fact, Mark, Reason
+from devices.alerts.scopes import Asked
 from devices.history.flapping import Span
 from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Device
@@ -28,7 +28,7 @@ def facts(
 ) -> Iterator[Fact]:
     """Of devices with marks, and of members: marks that lasted after `since`, and the end of the last one."""
     devices = {*marks, *held}
-    within = scoped(rule, devices)
+    within = Asked(rule.organization_id, devices).within(rule)
     mine = Device.objects.filter(organization=rule.organization_id, pk__in=devices).order_by()
     about = mine.exclude(recorded_status__in=NOT_HELD).values_list("pk", flat=True)
     found = {pk: marks[pk] for pk in about if pk in marks and (within is None or pk in within)}

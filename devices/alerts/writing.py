@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from django.db.models import F
 from devices.alerts.lifecycle import State
 from devices.alerts.replay import Replay
 from devices.models import AlertRule, Incident, IncidentMember
+from fleets.postgres.expressions import among
 
 # What a round changes of a member, with the type of each column.
 CHANGES: Final = {
@@ -39,6 +41,9 @@ FROM unnest(%(id)s::bigint[], {", ".join(f"%({name})s::{kind}[]" for name, kind 
     AS each(id, {", ".join(CHANGES)})
 WHERE m.id = each.id
 """
+# A new member, with its tags as text: what never changes, and the above. Django takes ten times as long.
+BEGUN: Final = ("organization_id", "rule_id", "device_id", "device_uuid", "device_name", *CHANGES)
+COPY: Final = f"COPY devices_incidentmember ({', '.join(BEGUN)}, tags) FROM STDIN"
 AT_ONCE: Final = 5_000  # members of a statement
 OF_INCIDENT: Final = (
     *("kind", "key", "what", "first", "last", "severity", "state", "tell_at", "resolved_at", "apart_at"),
@@ -64,7 +69,7 @@ def write(replay: Replay, *, missed: bool) -> list[Incident]:
     )
     Incident.objects.bulk_update(there, OF_INCIDENT, batch_size=500)
     forgotten = [member.pk for member in replay.forgotten if member.pk]
-    IncidentMember.objects.filter(pk__in=forgotten).delete()
+    IncidentMember.objects.filter(among("pk", forgotten)).delete()
     _write_members(list(replay.members.values()))
     for rule, number in replay.came_back.items():
         AlertRule.objects.filter(pk=rule).update(came_back=F("came_back") + number)
@@ -81,5 +86,7 @@ def _write_members(members: Sequence[IncidentMember]) -> None:
         params: dict[str, Any] = {name: [getattr(m, name) for m in some] for name in ("id", *CHANGES)}
         with connection.cursor() as cursor:
             cursor.execute(UPDATE, params)
-    new = [member for member in members if not member.pk]
-    IncidentMember.objects.bulk_create(new, batch_size=AT_ONCE)
+    if new := [member for member in members if not member.pk]:
+        with connection.cursor() as cursor, cursor.copy(COPY) as copy:
+            for member in new:
+                copy.write_row([getattr(member, name) for name in BEGUN] + [json.dumps(member.tags)])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, F, Field, Model, Q
+from django.db.models import BooleanField, Expression, F, Field, Model, Q, Value
 from django.db.models.sql import Query
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
@@ -45,6 +45,16 @@ class Sql(Expression):
             text += [sql, following]
             params += arguments
         return "".join(text), tuple(params)
+
+
+def among(name: str, values: Collection[int] | Collection[str]) -> Q:
+    """The condition that a field has one of these values, which are sent as one array.
+
+    For thousands of them, where Django's `__in` takes 10 microseconds for each. None are not asked about.
+    """
+    if not values:
+        return Q(**{f"{name}__in": ()})
+    return Q(Sql(f"{{{name}}} = ANY({{among}})", BooleanField(), among=Value(list(values))))
 
 
 def condition_sql(model: type[Model], condition: Q) -> str:

@@ -11,6 +11,7 @@ from devices import connectivity
 from devices.alerts import rule_values, rules
 from devices.alerts.parameters import LongerThan, OfStatus, Share, Vitals
 from devices.alerts.rounds import run_round
+from devices.clock import Moment
 from devices.models import Condition, Device, Incident, IncidentMember, Outage, Severity, Signal
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet
@@ -244,6 +245,18 @@ def test_lost_signals_are_found_by_comparing(fleet: Fleet) -> None:
     Signal.objects.all().delete()
     run_round(T0 + seconds(400), whole=True)
     assert [row[:2] for row in states()] == [(devices[1].pk, "firing")]
+
+
+def test_a_change_after_the_newest_liveness_sign_is_not_compared_before_its_time(fleet: Fleet) -> None:
+    make_rule(fleet)
+    devices = make_devices(fleet, 1)
+    poll(devices, 0)
+    rounds(1, 226)
+    poll(devices, 300)
+    run_round(Moment(T0 + seconds(301), T0 + seconds(301), T0 + seconds(299)), whole=True)
+    assert [row[1] for row in states()] == ["firing"]
+    rounds(302)
+    assert IncidentMember.objects.get().recovered_at == T0 + seconds(300)
 
 
 def test_the_first_round_begins_with_how_devices_are(fleet: Fleet) -> None:
