@@ -125,6 +125,19 @@ def test_a_change_of_a_rule_reaches_every_device(environment: dict[str, str], tm
     assert kept["meanwhile"]["longest"] >= kept["meanwhile"]["median"]
 
 
+def test_alerts_are_measured_and_told(environment: dict[str, str], tmp_path: Path) -> None:
+    chosen = {"DEVICES": "500", "SECONDS": "1", "TIMES": "1", "RULES": "7", "DELAY": "1"}
+    said = measured("tests.bench.alerts", environment | chosen)
+    kept = json.loads((tmp_path / "bench" / "alerts-500.json").read_text())
+    signals = {name: cost["signals"] for name, cost in kept["written"].items()}
+    assert signals == {"Without triggers of alerts": 0, "Without rules": 0, "With rules": 2}
+    for name, cost in kept["written"].items():
+        assert f"{name}  " in said
+        assert min(cost["change"], cost["heartbeat"], cost["microseconds"]) > 0, name
+    assert (kept["told"], kept["incidents"]) == (2, 1)  # once lost and once back; all share an address
+    assert min(kept["rate"], kept["p50"], kept["memory"]) > 0
+
+
 def test_a_flood_of_sign_ins_stops_no_heartbeat_and_is_no_outage(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from django.db.models import F, Min
 from devices import clock, connectivity
 from devices.alerts.rounds import run_round
 from devices.connectivity import outages
-from devices.models import AlertMessage, Incident, IncidentMember, Signal
+from devices.models import AlertMessage, Incident, IncidentMember, Listener, Outage, Signal
 from tests.bench.alerts.site import Listening, connect, disconnect, make_rules, prepare, telling
 from tests.bench.fill import checkpoint, execute
 from tests.bench.pages.run import say
@@ -39,55 +39,63 @@ MEMORY: Final = 300.0  # megabytes of the teller, at most
 SAMPLE: Final = 500  # devices that change while is measured what is written
 TURNS: Final = 3  # of each, of which the least counts: after a checkpoint pages are written whole
 ASK: Final = 0.01  # seconds between two looks whether a message is there
+SAYS: Final = 10.0  # seconds between two lines that say what is waited for
 PATIENCE: Final = 120.0  # seconds, and the delay of the rules, until it is given up
-TRIGGER: Final = "ALTER TABLE {table} {what} TRIGGER USER"
+# What is compared: the triggers that write signals, and whether the organization has rules in force.
+SITES: Final = (
+    ("Without triggers of alerts", "DISABLE", False),
+    ("Without rules", "ENABLE", False),
+    ("With rules", "ENABLE", True),
+)
+LINE: Final = "{:<28}{:>16}{:>12}{:>16}{:>14}"
 HISTORIES: Final = ("devices_statuschange", "devices_connectivityrecord")
 # So many changes within a short time would mark all links as changing often.
 CALM: Final = "TRUNCATE devices_connectivityrecord, devices_statuschange, devices_signal"
 
 
 def run(size: Size, state: Path) -> None:
-    """Measures, prints and keeps."""
+    """Measures, prints what it found after each part, and keeps it."""
+    say(f"{size.devices:,} devices, which VPN servers report next.")
     prepare(size)
+    found: dict[str, Any] = {}
     with Listening():
         connect(range(1, size.devices + 1))
         execute("VACUUM ANALYZE devices_device, devices_heartbeat")
-        written = dict(_written(size))
-        execute(CALM)
-        found: dict[str, Any] = {"written": written, **_rate(size), **_alone(size), **_all(size)}
-    for line in _sentences(found, size.rules):
-        say(line)
+        make_rules(size)
+        for part in (_written, _rate, _alone, _all):
+            found |= part(size)
+            execute(CALM)
+    if away := Outage.objects.count():
+        say(f"The machine was too busy: {away} outages of the site lay between, so nothing of this counts.")
     file = state / "bench" / f"alerts-{size.devices}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(found, indent=1) + "\n")
+    file.write_text(json.dumps(found | {"outages": away}, indent=1) + "\n")
     say(f"Kept in {file}")
 
 
-def _sentences(found: dict[str, Any], rules: int) -> Iterator[str]:
-    yield f"Changes of statuses that rounds play, {rules} rules: {found['rate']:,.0f}/s; goal {RATE:,}/s."
-    yield (
-        f"From a change to the row of its message: {found['p50']:.1f} s (median), {found['p99']:.1f} s"
-        f" (99th percentile of {found['told']}); goal {SOON:.0f} s."
-    )
-    yield f"All devices lost: {found['incidents']} incidents; goal {INCIDENTS}."
-    yield f"Their last message was {found['late']:.1f} s late; goal {MESSAGES:.0f} s."
-    yield f"The teller took {found['memory']:,.0f} MB at most; goal {MEMORY:.0f} MB."
-    for name, each in found["written"].items():
-        yield (
-            f"{name}: a change writes {each['change']:,.0f} bytes of WAL and {each['signals']:.0f} signals,"
-            f" a heartbeat {each['heartbeat']:,.0f} bytes in {each['microseconds']:,.0f} us."
-        )
-
-
-def _written(size: Size) -> Iterator[tuple[str, dict[str, float]]]:
-    """What is written without the triggers of signals, without rules, and with rules."""
+def _written(size: Size) -> dict[str, Any]:
+    """What is written without the triggers of signals, without rules, and with rules: in turns."""
     numbers = range(size.alone + 1, min(SAMPLE, size.devices) + 1)
-    for what, name in (("DISABLE", "Without triggers of alerts"), ("ENABLE", "Without rules")):
-        for table in HISTORIES:
-            execute(TRIGGER.format(table=table, what=what))
-        yield name, _costs(numbers)
-    make_rules(size)
-    yield "With rules", _costs(numbers)
+    listeners = list(Listener.objects.all())
+    costs: dict[str, list[dict[str, float]]] = {name: [] for name, *_ in SITES}
+    checkpoint()
+    for _ in range(TURNS + 1):
+        for name, triggers, rules in SITES:
+            for table in HISTORIES:
+                execute(f"ALTER TABLE {table} {triggers} TRIGGER USER")
+            Listener.objects.all().delete()
+            Listener.objects.bulk_create(listeners if rules else [])
+            costs[name].append(_costs(numbers))
+    written = {name: _least(each[1:]) for name, each in costs.items()}  # the first one finds other pages
+    say(LINE.format("What is written", "by a change", "of signals", "by a heartbeat", "which takes"))
+    for name, cost in written.items():
+        change, heartbeat = (f"{cost[each]:,.0f} bytes" for each in ("change", "heartbeat"))
+        say(LINE.format(name, change, f"{cost['signals']:.0f}", heartbeat, f"{cost['microseconds']:.0f} us"))
+    return {"written": written}
+
+
+def _least(costs: list[dict[str, float]]) -> dict[str, float]:
+    return {name: min(each[name] for each in costs) for name in costs[0]}
 
 
 def _change(numbers: range) -> None:
@@ -96,18 +104,14 @@ def _change(numbers: range) -> None:
 
 
 def _costs(numbers: range) -> dict[str, float]:
-    changes, calls = 2 * len(numbers), len(numbers)
-    checkpoint()
-    _change(numbers)  # so that each finds the same pages
-    before = Signal.objects.count()
-    wal = min(_wal(lambda: _change(numbers)) for _ in range(TURNS))
-    signals = (Signal.objects.count() - before) / TURNS
-    polls = [_timed(numbers) for _ in range(TURNS + 1)][1:]
+    changes, calls, before = 2 * len(numbers), len(numbers), Signal.objects.count()
+    change = _wal(lambda: _change(numbers))
+    heartbeat, seconds = _timed(numbers)
     return {
-        "change": wal / changes,
-        "signals": signals / changes,
-        "heartbeat": min(wal for wal, _ in polls) / calls,
-        "microseconds": min(seconds for _, seconds in polls) / calls * 1e6,
+        "change": change / changes,
+        "signals": (Signal.objects.count() - before) / changes,
+        "heartbeat": heartbeat / calls,
+        "microseconds": seconds / calls * 1e6,
     }
 
 
@@ -128,14 +132,17 @@ def _rate(size: Size) -> dict[str, float]:
     seconds, numbers = 0.0, range(size.alone + 1, size.devices + 1)
     outages.record_liveness()
     run_round(whole=True)
-    for change in (disconnect, connect):
+    for change, what in ((disconnect, "lost"), (connect, "there again")):
         change(numbers)
         outages.record_liveness()
+        say(f"All devices are {what}: rounds play {Signal.objects.count():,} signals.")
         began = time.perf_counter()
         while Signal.objects.exists():
             run_round()
         seconds += time.perf_counter() - began
-    return {"rate": 2 * len(numbers) / seconds, "seconds": seconds}
+    rate = 2 * len(numbers) / seconds
+    say(f"Changes of statuses that rounds play, {size.rules} rules: {rate:,.0f}/s; goal {RATE:,}/s.")
+    return {"rate": rate, "seconds": seconds}
 
 
 def _alone(size: Size) -> dict[str, float]:
@@ -146,14 +153,20 @@ def _alone(size: Size) -> dict[str, float]:
             for change, kind in ((disconnect, "first"), (connect, "resolved")):
                 time.sleep(random.random())
                 took.append(_until_told(partial(change, [number]), kind, size))
-    return {"p50": percentile(took, 0.5), "p99": percentile(took, 0.99), "told": len(took)}
+            say(f"Device {number} of {size.alone}: lost after {took[-2]:.2f} s, back after {took[-1]:.2f} s.")
+    middle, late = percentile(took, 0.5), percentile(took, 0.99)
+    say(
+        f"From a change to the row of its message: {middle:.2f} s (median), {late:.2f} s"
+        f" (99th percentile of {len(took)}); goal {SOON:.0f} s."
+    )
+    return {"p50": middle, "p99": late, "told": len(took)}
 
 
 def _until_told(change: Callable[[], None], kind: str, size: Size) -> float:
     messages = AlertMessage.objects.filter(kind=kind)
     known, began = messages.count(), time.perf_counter()
     change()
-    _wait(lambda: messages.count() > known, size)
+    _wait(f"the message “{kind}”", lambda: messages.count() > known, size)
     return time.perf_counter() - began
 
 
@@ -165,19 +178,32 @@ def _all(size: Size) -> dict[str, float]:
         for second in range(size.seconds):
             disconnect(range(size.alone + 1 + second, size.devices + 1, size.seconds))
             time.sleep(max(0.0, began + second + 1 - time.monotonic()))
+        say(f"All devices were lost within {time.monotonic() - began:.0f} s.")
         lost = IncidentMember.objects.filter(since__gte=since).exclude(state="gone")
-        _wait(lambda: lost.exists() and not lost.filter(incident=None).exists(), size)
+        _wait(
+            "incidents of all devices",
+            lambda: lost.exists() and not lost.filter(incident=None).exists(),
+            size,
+        )
         opened = Incident.objects.filter(opened_at__gte=since, merged_into=None)
-        _wait(lambda: not opened.filter(messages=None).exists(), size)
+        _wait("messages about all incidents", lambda: not opened.filter(messages=None).exists(), size)
         memory = peak_of(teller.pid) / 1e6
     first = opened.annotate(wrote=Min("messages__created_at"))
     told = first.values_list(F("wrote") - F("tell_at"), flat=True)
-    return {"incidents": len(told), "late": max(told).total_seconds(), "memory": memory}
+    incidents, late = len(told), max(told).total_seconds()
+    say(f"All devices lost: {incidents} incidents; goal {INCIDENTS}.")
+    say(f"Their last message was {late:.1f} s late; goal {MESSAGES:.0f} s.")
+    say(f"The teller took {memory:,.0f} MB at most; goal {MEMORY:.0f} MB.")
+    return {"incidents": incidents, "late": late, "memory": memory}
 
 
-def _wait(done: Callable[[], bool], size: Size) -> None:
-    ends = time.monotonic() + PATIENCE + size.delay
+def _wait(what: str, done: Callable[[], bool], size: Size) -> None:
+    """Until that is so; says every SAYS seconds what it waits for."""
+    began = says = time.monotonic()
     while not done():
-        if time.monotonic() > ends:
-            raise RuntimeError("It was not told.")
+        if (now := time.monotonic()) - began > PATIENCE + size.delay:
+            raise RuntimeError(f"It has waited too long for {what}.")
+        if now - says > SAYS:
+            say(f"Waiting for {what}: {now - began:.0f} s.")
+            says = now
         time.sleep(ASK)

@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models.functions import Least
 
 from devices import connectivity
-from devices.alerts import rule_values, rules
+from devices.alerts import levels, rule_values, rules
 from devices.alerts.parameters import OfStatus
 from devices.alerts.rule_values import Step
 from devices.connectivity import outages
@@ -39,12 +39,17 @@ NOW: Final = Tag("bench", "now")  # of those of which a rule tells at once
 PATIENCE: Final = 60.0  # seconds until the teller has run its first round
 # Every device is Online by both links; none has alerts.
 ALIKE: Final = """
-UPDATE devices_device SET update_progress = NULL, is_active = true, vpn_enabled = true,
-    tags = CASE WHEN id <= %(alone)s THEN '{"bench": "now"}'::jsonb ELSE '{}' END
+UPDATE devices_device SET update_progress = NULL, is_active = true, vpn_enabled = true
+"""
+# With the triggers of devices, since rules look for tags in what these keep of them.
+UNTAGGED: Final = "UPDATE devices_device SET tags = '{}' WHERE tags <> '{}'"
+TAGGED: Final = """
+UPDATE devices_device SET tags = '{"bench": "now"}' WHERE id <= %(alone)s
 """
 EMPTY: Final = """
 TRUNCATE devices_alertrule, devices_alerttarget, devices_incident, devices_incidentmember,
-    devices_alertmessage, devices_signal, devices_listener, devices_teller CASCADE
+    devices_alertmessage, devices_signal, devices_listener, devices_teller,
+    devices_outage, devices_listening, devices_listeningprocess CASCADE
 """
 
 
@@ -67,8 +72,10 @@ def prepare(size: Size) -> None:
     execute(definition())
     execute(EMPTY)
     execute("ALTER TABLE devices_device DISABLE TRIGGER USER")
-    execute(ALIKE, alone=size.alone)
+    execute(ALIKE)
     execute("ALTER TABLE devices_device ENABLE TRIGGER USER")
+    execute(UNTAGGED)
+    execute(TAGGED, alone=size.alone)
     counters.recount()
 
 
@@ -85,7 +92,9 @@ def make_rules(size: Size) -> None:
     for name, scope, times in scopes:
         told = {"scope": scope, "parameters": lost, "steps": [Step(timedelta(), [page])]}
         wanted = rule_values.usual(name, Condition.STATUS, Severity.WARNING, **told, **times)
-        rules.create(organization=organization, wanted=wanted, actor=None)
+        rule = rules.create(organization=organization, wanted=wanted, actor=None)
+        if scope.tags and levels.covered(rule).count() != size.alone:
+            raise RuntimeError("The rule that tells at once is not about the devices that are lost alone.")
     sooner = {name: Least(name, size.delay) for name in ("delay", "hold", "gather")}
     AlertRule.objects.update(**sooner)
 
