@@ -20,6 +20,7 @@ from devices.connectivity.vpn_leases import (
     life_of,
     note_event,
     note_sign,
+    note_usual_sign,
     same_server,
     settle_with_server,
 )
@@ -122,7 +123,10 @@ def vpn_alive(
     server and limits which devices it reaches; None: a server of the site. Returns how many devices changed.
     Raises ListRequired.
     """
-    at, life = clock.moment(at), life_of(server, boot or "", organization)
+    at = clock.moment(at)
+    if connected is None and note_usual_sign(server, boot or "", organization, at):
+        return 0
+    life = life_of(server, boot or "", organization)
     listed = _reachable(connected, organization) if connected is not None else None
     ids = _affected(life, listed, at)
     vpn_beginning.hold(ids, activates=False)

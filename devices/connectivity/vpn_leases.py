@@ -15,8 +15,23 @@ from devices.clock import LEASE, Moment
 from devices.models import Device, VpnServer
 from devices.transitions.write import settle_devices
 from fleets.models import Organization
+from fleets.postgres.round_trip import rows_of_each
 
 FORGOTTEN_AFTER: Final = timedelta(days=30)
+# A sign of a life whose lease goes on, of which nothing else follows: no device is to be connected again, and
+# no other life of the server waits for a lease.
+USUAL_SIGN: Final = """
+UPDATE devices_vpnserver s
+SET last_sign_at = GREATEST(last_sign_at, %(at)s),
+    lease_until = GREATEST(lease_until, %(at)s + %(lease)s),
+    due_at = GREATEST(lease_until, %(at)s + %(lease)s)
+WHERE name = %(server)s AND boot = %(boot)s AND organization_id IS NOT DISTINCT FROM %(organization)s::bigint
+  AND due_at > %(heard)s
+  AND NOT EXISTS (SELECT FROM devices_device d WHERE d.vpn_server_id = s.id AND NOT d.vpn_connected)
+  AND NOT EXISTS (SELECT FROM devices_vpnserver other WHERE other.lease_until IS NULL AND other.name = s.name
+                  AND other.organization_id IS NOT DISTINCT FROM s.organization_id)
+RETURNING id
+"""
 
 
 def life_of(server: str, boot: str, organization: Organization | None) -> VpnServer:
@@ -64,6 +79,22 @@ def note_sign(life: VpnServer, at: Moment) -> None:
     renew(life, at, "last_sign_at")
     for server in VpnServer.objects.filter(same_server(life), lease_until=None).exclude(pk=life.pk):
         renew(server, at)
+
+
+def note_usual_sign(server: str, boot: str, organization: Organization | None, at: Moment) -> bool:
+    """Note a life sign without a list, as `note_sign` does, if nothing else follows of it; whether it did."""
+    (found,) = rows_of_each(
+        (USUAL_SIGN,),
+        {
+            "server": server,
+            "boot": boot,
+            "organization": organization and organization.pk,
+            "at": at.at,
+            "heard": at.heard,
+            "lease": LEASE,
+        },
+    )
+    return bool(found)
 
 
 def note_event(life: VpnServer, at: Moment) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.connectivity.vpn import ListRequired
 from devices.models import VpnServer
 from tests.devices.connectivity.facts import at, link, records
@@ -66,6 +67,20 @@ def test_a_connect_after_a_silence_connects_only_whom_it_names_and_not_without_e
     assert link(before) == (True, at(70), "vpn-1")
     connectivity.settle(at(130))
     assert link(after) == (False, at(130), "vpn-1")
+
+
+def test_a_sign_after_which_nothing_else_is_to_be_done_is_one_statement() -> None:
+    device = make_device()
+    connectivity.vpn_alive("vpn-1", at=at(0), boot="a")
+    connectivity.vpn_connected("vpn-1", [device.uuid], at(0))
+    with CaptureQueriesContext(connection) as asked:
+        assert connectivity.vpn_alive("vpn-1", at=clock.listened(at(59)), boot="a") == 0
+    assert len([each for each in asked if "SAVEPOINT" not in each["sql"]]) == 1
+    server = VpnServer.objects.get()
+    assert (server.last_sign_at, server.lease_until, server.due_at) == (at(59), at(119), at(119))
+    connectivity.vpn_alive("vpn-1", at=at(30), boot="a")  # which came late
+    server.refresh_from_db()
+    assert (server.last_sign_at, server.lease_until, server.due_at) == (at(59), at(119), at(119))
 
 
 @pytest.mark.parametrize("tell", [connectivity.vpn_connected, connectivity.vpn_disconnected])
