@@ -30,7 +30,7 @@ class Dated:
 
 
 def _is_dated(headers: Any) -> bool:
-    return any(name.lower() == b"date" for name, _ in headers)
+    return b"date" in [name.lower() for name, _ in headers]
 
 
 @lru_cache(maxsize=1)

@@ -23,28 +23,33 @@ from fleets.postgres.round_trip import rows_of_each
 
 SUPERVISOR_LEAST = 180  # seconds: P of a supervisor is never less (domain.md, Heartbeat)
 
-# The window of a poll, per device: the interval P in force, when the heartbeat is late and when it is lost
-# (domain.md, Heartbeat).
-WINDOWS = """
-SELECT id, organization_id, p, %(at)s AS at, %(at)s + late AS late_at, %(at)s + late + %(grace)s AS lost_at,
-       last_contact_at, keeps_polling
-FROM (SELECT d.id, d.organization_id, d.last_contact_at, p, ceil(p * 1.5) * interval '1 second' AS late,
-             d.heartbeat_state = 'recent' AND d.is_active AS keeps_polling
-      FROM devices_device d JOIN fleets_fleet f ON f.id = d.fleet_id,
-      LATERAL (SELECT GREATEST(COALESCE(d.poll_interval, f.poll_interval, %(interval)s),
-                               CASE WHEN d.id = ANY(%(supervisors)s) THEN %(least)s END) AS p) AS in_force
-      WHERE d.id = ANY(%(ids)s) ORDER BY d.id) AS windows
+# The window of a poll of a device d of a fleet f: the interval P in force, and after what time the heartbeat
+# is late (domain.md, Heartbeat). `supervisor` is SQL for whether the device's agent is one.
+WINDOW = """
+LATERAL (SELECT GREATEST(COALESCE(d.poll_interval, f.poll_interval, %(interval)s),
+                         CASE WHEN {supervisor} THEN %(least)s END) AS p) AS in_force,
+LATERAL (SELECT ceil(p * 1.5) * interval '1 second' AS late) AS after
 """
+KEEPS_POLLING = "d.heartbeat_state = 'recent' AND d.is_active"
+WINDOWS = f"""
+SELECT d.id, d.organization_id, p, %(at)s AS at, %(at)s + late AS late_at,
+       %(at)s + late + %(grace)s AS lost_at, d.last_contact_at, {KEEPS_POLLING} AS keeps_polling
+FROM devices_device d JOIN fleets_fleet f ON f.id = d.fleet_id,
+{WINDOW.format(supervisor="d.id = ANY(%(supervisors)s)")}
+WHERE d.id = ANY(%(ids)s) ORDER BY d.id
+"""
+# The address from which a poll came, where it is known, is not the device's.
+MOVED = "address IS NOT NULL AND d.public_address IS DISTINCT FROM address"
 # The devices of a batch for which more is to do than to extend a recent heartbeat, as a rule none: first
 # polls, leases that ended unrecorded, changed addresses, devices to activate. Read without locks: what
 # follows from it is decided again under them.
-LOOK = """
+LOOK = f"""
 SELECT d.id, d.organization_id, first, ended, moved, inactive
 FROM (SELECT unnest(%(ids)s::bigint[]) AS id, unnest(%(addresses)s::inet[]) AS address) AS seen
 JOIN devices_device d USING (id) LEFT JOIN devices_heartbeat h ON h.device_id = d.id
 LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected AND s.due_at <= %(heard)s,
 LATERAL (SELECT h.device_id IS NULL AS first, s.id IS NOT NULL AS ended,
-                address IS NOT NULL AND public_address IS DISTINCT FROM address AS moved,
+                {MOVED} AS moved,
                 NOT d.is_active AS inactive) AS found
 WHERE first OR ended OR moved OR inactive
 """
@@ -58,19 +63,19 @@ WHERE NOT EXISTS (SELECT 1 FROM devices_heartbeat h WHERE h.device_id = w.id)
 ON CONFLICT DO NOTHING
 RETURNING device_id
 """
+EXTENDED = (
+    "last_poll_at = w.at, poll_interval = w.p, late_at = w.late_at, lost_at = w.lost_at, due_at = w.late_at"
+)
 RENEW = f"""
-UPDATE devices_heartbeat h
-SET last_poll_at = w.at, poll_interval = w.p, late_at = w.late_at, lost_at = w.lost_at, due_at = w.late_at
+UPDATE devices_heartbeat h SET {EXTENDED}
 FROM ({WINDOWS}) AS w
 WHERE h.device_id = w.id AND h.last_poll_at < w.at
 """
 # The common case, a device that keeps polling: its recent heartbeat is extended, nothing else is written.
 # COALESCE keeps the planner from starting with the index of deadlines: where all of them lie outside its
 # statistics, as after an outage of ours, it takes them for few, and would read all of them for each device.
-EXTEND = f"""{RENEW}
-AND h.due_at = h.late_at AND COALESCE(h.due_at > %(heard)s, false) AND keeps_polling
-RETURNING h.device_id
-"""
+RECENT = "h.due_at = h.late_at AND COALESCE(h.due_at > {heard}, false)"
+EXTEND = f"{RENEW} AND {RECENT.format(heard='%(heard)s')} AND keeps_polling RETURNING h.device_id"
 RENEW += "RETURNING h.device_id"
 INACTIVE = "SELECT id FROM devices_device WHERE id = ANY(%(ids)s) AND NOT is_active"
 MOVE = """

@@ -53,18 +53,13 @@ class Admission:
             return await handle()
         self._rate_limits.check(key, address, call.kind, time.monotonic(), checks_key=call.checks_key)
         with self._open.counted(hash(key), OPEN[call.kind]):
-            return await self._noted(key, address, call, handle)
-
-    async def _noted(
-        self, key: str, address: str, call: Call[Any], handle: Callable[[], Awaitable[Reply]]
-    ) -> Reply:
-        try:
-            reply = await handle()
-        except Refused as refusal:
-            await self._note(key, address, call, refusal.status, refusal.field)
-            raise
-        await self._note(key, address, call, reply.status)
-        return reply
+            try:
+                reply = await handle()
+            except Refused as refusal:
+                await self._note(key, address, call, refusal.status, refusal.field)
+                raise
+            await self._note(key, address, call, reply.status)
+            return reply
 
     async def _note(self, key: str, address: str, call: Call[Any], status: int, field: str = "") -> None:
         with suppress(Refused):  # without an answer about the key, it does not count as a stranger's

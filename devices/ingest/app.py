@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from django.core.management.base import CommandError
 
 from devices import keys
+from devices.connectivity.steady import Poll
 from devices.ingest import proxy_check, registrations
 from devices.ingest.admission import Admission
 from devices.ingest.client_address import caller
@@ -32,6 +33,7 @@ from devices.ingest.open_calls import OpenCalls
 from devices.ingest.registrations import Dialect, Registration
 from devices.ingest.relay.relay import Relay
 from devices.ingest.routes import HEALTH, Call, Routes
+from devices.ingest.steady_polls import SteadyPolls
 from devices.ingest.unrecorded import Unrecorded
 from devices.ingest.waiting import Waiting
 from devices.metrics import counters
@@ -64,6 +66,7 @@ class Ingest:
     """The ASGI app that serves `calls`, with the queues and the threads that they share."""
 
     def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
+        self.steady = SteadyPolls(self._has_polled)
         self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(self._commit_polls)
         self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
         self.registrations: GroupCommit[Registration, Reply] = GroupCommit(
@@ -99,6 +102,7 @@ class Ingest:
         spare_the_collector()
         await send({"type": "lifespan.startup.complete"})
         aside = [
+            asyncio.create_task(self.steady.keep_connected()),
             asyncio.create_task(self.relay.keep_hosts(self._threads)),
             asyncio.create_task(self.relay.backlog.keep_writing()),
             asyncio.create_task(self._admission.keep_notes(self._threads)),
@@ -114,6 +118,7 @@ class Ingest:
 
     async def stop(self) -> None:
         """Answer the accepted calls, then end the threads."""
+        await self.steady.stop()
         await self._polls.stop()
         await self._reports.stop()
         await self.registrations.stop()
@@ -122,7 +127,7 @@ class Ingest:
 
     def longest_wait(self) -> float:
         """Seconds that the oldest poll, or the oldest fact of a relayed call, has waited to be written."""
-        return max(self.waiting.longest(), self.relay.backlog.longest())
+        return max(self.steady.longest_wait(), self.waiting.longest(), self.relay.backlog.longest())
 
     async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         target = self.relay.hosts.target(scope)
@@ -165,9 +170,14 @@ class Ingest:
     async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
         """The device whose key the contact has, once the contact is durable; None: the key is not accepted.
 
-        `size` is the number of bytes of the body. Polls without a report have a queue of their own, since
-        they lock heartbeats only, and must not wait for reports, which lock rows of devices. Raises Refused.
+        `size` is the number of bytes of the body. Polls without a report have queues of their own, since
+        they lock heartbeats only, and must not wait for reports, which lock rows of devices; steady ones need
+        no thread. Raises Refused.
         """
+        if contact.report is None and self.steady.can_commit:
+            poll = Poll(contact.key, contact.address, contact.uuid, contact.supervisor)
+            if device := await self.steady.submit(poll):
+                return device
         with self.unrecorded.unless_done(partial(write, [contact])):
             if not contact.is_poll:
                 return await self._reports.submit(contact, size)
@@ -178,8 +188,11 @@ class Ingest:
     def _commit_polls(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:
         results = commit(contacts)
         if any(result and not isinstance(result, Exception) for result in results):
-            self.liveness.polled()
+            self._has_polled()
         return results
+
+    def _has_polled(self) -> None:
+        self.liveness.polled()
 
     async def _is_known(self, key: str) -> bool:
         return await self.in_a_thread(partial(keys.is_known, key))

@@ -60,6 +60,8 @@ def caller(scope: HTTPScope) -> Caller:
     client = scope["client"]
     peer = canonical(client[0]) if client else ""
     chains = forwarded.read(scope["headers"])
+    if not chains and not is_trusted(peer):
+        return straight(peer)
     if not is_trusted(peer):
         doubted = bool(chains) and is_inside(peer)
         claimed = _farthest(chains[0].nodes) if doubted else ""
@@ -67,6 +69,12 @@ def caller(scope: HTTPScope) -> Caller:
     walked = [_walked(peer, chain) for chain in chains]
     address, doubt, claimed = _told(peer, [hop for hop in walked if hop.chain.nodes])
     return Caller(peer, True, address, _scheme(walked), doubt, claimed)
+
+
+@lru_cache(maxsize=1024)
+def straight(peer: str) -> Caller:
+    """A caller whose connection reaches this process without a proxy, as far as can be seen."""
+    return Caller(peer, False, peer, "", None)
 
 
 @dataclass(frozen=True, slots=True)

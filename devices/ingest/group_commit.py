@@ -1,4 +1,4 @@
-"""Group commit: the items that arrive while one batch commits become the next batch.
+"""Batches: the items that arrive while one batch is committed become the next batch.
 
 A caller is answered after its batch is durable. The queue is bounded by weight; when it is full, a caller is
 refused at once.
@@ -7,6 +7,8 @@ refused at once.
 from __future__ import annotations
 
 import asyncio
+import time
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -15,7 +17,7 @@ from devices.ingest.http import busy
 from devices.metrics import counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -24,30 +26,30 @@ Result = TypeVar("Result")
 BATCH_ITEMS: Final = 500
 QUEUE_WEIGHT: Final = 32 * 1024 * 1024
 ITEM_WEIGHT: Final = 1024
-# A batch of fewer than SMALL_BATCH items waits GATHERING seconds for more, since its commit costs as much.
+# A batch of a thread of fewer than SMALL_BATCH items waits GATHERING seconds for more: it costs as much as a
+# full one. A prepared statement costs so little that it does not wait.
 SMALL_BATCH: Final = 100
 GATHERING: Final = 0.002
 
 
-class GroupCommit(Generic[Item, Result]):
-    """Collects items in one event loop and commits them, a batch at a time, in one thread.
+class Batches(ABC, Generic[Item, Result]):
+    """Collects items in one event loop and commits them, a batch at a time.
 
-    `commit` takes a batch and returns for each item its result or its exception, in order. A batch has at
-    most `most` items; `queue` is the weight of all items that may wait.
+    A batch has at most `most` items; `queue` is the weight of all items that may wait.
     """
 
-    def __init__(
-        self,
-        commit: Callable[[list[Item]], list[Result | Exception]],
-        *,
-        most: int = BATCH_ITEMS,
-        queue: int = QUEUE_WEIGHT,
-    ) -> None:
-        self._commit, self._most, self._queue = commit, most, queue
-        self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
+    gathering = 0.0  # seconds that a small batch waits for more
+
+    def __init__(self, *, most: int = BATCH_ITEMS, queue: int = QUEUE_WEIGHT) -> None:
+        self._most, self._queue = most, queue
+        self._waiting: deque[tuple[Item, int, float, asyncio.Future[Result]]] = deque()
         self._weight = 0
-        self._thread = threads(1, "group-commit")
         self._running: asyncio.Task[None] | None = None
+        self._oldest = 0.0  # seconds of the monotonic clock, since when the first item of the batch waits
+
+    @abstractmethod
+    async def commit(self, items: list[Item]) -> Sequence[Result | Exception]:
+        """For each item its result or its exception, in order, once they are durable."""
 
     async def submit(self, item: Item, size: int = 0) -> Result:
         """The result of this item, once its batch is durable; `size` is the number of bytes of its body.
@@ -58,33 +60,34 @@ class GroupCommit(Generic[Item, Result]):
         if self._weight + weight > self._queue:
             raise busy()
         self._weight += weight
-        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, weight, answer))
+        loop, now = asyncio.get_running_loop(), time.monotonic()
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, weight, now, answer))
         if self._running is None:
-            self._running = asyncio.create_task(self._run())
+            self._oldest = now
+            self._running = loop.create_task(self._run())
         return await answer
 
+    def longest_wait(self) -> float:
+        """Seconds that the oldest item has waited; 0 where none waits."""
+        return 0.0 if self._running is None else time.monotonic() - self._oldest
+
     async def stop(self) -> None:
-        """Answer the accepted items, then end the thread."""
+        """Answer the accepted items."""
         if self._running is not None:
             await self._running
-        self._thread.shutdown()
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
-            if len(self._waiting) < SMALL_BATCH:
-                await asyncio.sleep(GATHERING)
+            if self.gathering and len(self._waiting) < SMALL_BATCH:
+                await asyncio.sleep(self.gathering)
             size = min(self._most, len(self._waiting))
             batch = [self._waiting.popleft() for _ in range(size)]
-            items = [item for item, _, _ in batch]
+            self._oldest, began = batch[0][2], time.monotonic()
+            results = await self._committed([item for item, *_ in batch])
             counters.BATCH_SIZE.observe(size)
-            try:
-                with counters.BATCH_SECONDS.time():
-                    results = await loop.run_in_executor(self._thread, self._commit, items)
-            except Exception as error:  # noqa: BLE001  the queue must go on, and each be answered
-                results = [error] * size
-            for (_, weight, answer), result in zip(batch, results, strict=True):
+            counters.BATCH_SECONDS.observe(time.monotonic() - began)
+            for (_, weight, _, answer), result in zip(batch, results, strict=True):
                 self._weight -= weight
                 if answer.done():
                     continue
@@ -93,3 +96,34 @@ class GroupCommit(Generic[Item, Result]):
                 else:
                     answer.set_result(result)
         self._running = None
+
+    async def _committed(self, items: list[Item]) -> Sequence[Result | Exception]:
+        try:
+            return await self.commit(items)
+        except Exception as error:  # noqa: BLE001  the queue must go on, and each be answered
+            return [error] * len(items)
+
+
+class GroupCommit(Batches[Item, Result]):
+    """Commits batches in one thread: `work` takes a batch and returns what `commit` does."""
+
+    gathering = GATHERING
+
+    def __init__(
+        self,
+        work: Callable[[list[Item]], list[Result | Exception]],
+        *,
+        most: int = BATCH_ITEMS,
+        queue: int = QUEUE_WEIGHT,
+    ) -> None:
+        super().__init__(most=most, queue=queue)
+        self._work = work
+        self._thread = threads(1, "group-commit")
+
+    async def commit(self, items: list[Item]) -> list[Result | Exception]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, items)
+
+    async def stop(self) -> None:
+        """Answer the accepted items, then end the thread."""
+        await super().stop()
+        self._thread.shutdown()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
@@ -33,8 +32,7 @@ PRIVATE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A response that is sent as a whole."""
 
     status: int
@@ -43,8 +41,7 @@ class Reply:
     content_type: bytes = JSON
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request that was routed and admitted."""
 
     scope: HTTPScope
@@ -156,6 +153,8 @@ async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
     The server reads and drops what is left unread after a refusal, so the connection stays usable.
     """
     announced = header(scope, b"content-length")
+    if announced in {None, b"0"} and header(scope, b"transfer-encoding") is None:  # as of most polls
+        return b""
     if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
         raise too_large()
     body = bytearray()

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from devices.ingest.http import Refused, busy
 from devices.ingest.rate_limits import too_many
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 
 class OpenCalls:
     """The open calls of one event loop, counted by key."""
 
     def __init__(self) -> None:
-        self._open = Counter[Hashable]()
+        self._open: dict[Hashable, int] = {}
 
-    @contextmanager
     def counted(
         self, key: Hashable, limit: int, total_limit: int | None = None, *, refusal: Refused | None = None
-    ) -> Iterator[None]:
+    ) -> _Counted:
         """Counts a call of `key` while the block runs.
 
         Raises Refused: `refusal` (None: 429) where the key has `limit` open calls, 503 where all keys have
         `total_limit`.
         """
-        if self._open[key] >= limit:
+        if self._open.get(key, 0) >= limit:
             raise refusal or too_many("This key has too many calls open at once.")
-        if total_limit is not None and self._open.total() >= total_limit:
+        if total_limit is not None and sum(self._open.values()) >= total_limit:
             raise busy()
-        self._open[key] += 1
-        try:
-            yield
-        finally:
-            self._open[key] -= 1
-            if not self._open[key]:
-                del self._open[key]
+        return _Counted(self._open, key)
+
+
+class _Counted:
+    """A block that counts: a class, since each call of a device enters one."""
+
+    __slots__ = ("_key", "_open")
+
+    def __init__(self, open_calls: dict[Hashable, int], key: Hashable) -> None:
+        self._open, self._key = open_calls, key
+
+    def __enter__(self) -> None:
+        self._open[self._key] = self._open.get(self._key, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        left = self._open[self._key] - 1
+        if left:
+            self._open[self._key] = left
+        else:
+            del self._open[self._key]

@@ -3,6 +3,8 @@
 from devices.keys.lookup import (
     FIND_DEVICES,
     FORMER_KEPT,
+    HOLDER,
+    HOLDS,
     KeyHolder,
     find,
     find_all,
@@ -37,6 +39,8 @@ from devices.keys.store import (
 __all__ = [
     "FIND_DEVICES",
     "FORMER_KEPT",
+    "HOLDER",
+    "HOLDS",
     "LIVE_DEVICE_KEYS",
     "Guessable",
     "KeyHolder",

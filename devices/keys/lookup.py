@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from django.conf import settings
 from django.db import connection
 from django.db.models import Q
@@ -27,19 +27,26 @@ if TYPE_CHECKING:
 LOOK_UP: Final = timedelta(hours=24)  # how long a provisioning key may act for a device that it registered
 FORMER_KEPT: Final = timedelta(days=90)  # how long the key of a deleted device is still recognized
 
-# SQL with one array, as the ORM's list of so many parameters costs more than the search. `at` None: now.
-FIND_DEVICES: Final = """
-SELECT k.digest, k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason,
-       COALESCE(d.vpn_setting, f.vpn_enabled) IS FALSE,
-       COALESCE(d.poll_interval, f.poll_interval, %(interval)s), d.is_active
-FROM devices_apikey k JOIN devices_device d ON d.id = k.device_id JOIN fleets_fleet f ON f.id = d.fleet_id
-WHERE k.digest = ANY(%(digests)s) AND k.kind = 'device' AND k.revoked_at IS NULL
-  AND (k.expires_at IS NULL OR k.expires_at > COALESCE(%(at)s, STATEMENT_TIMESTAMP()))
+# What a KeyHolder has, of a key, its device and its fleet; and whether the key is a live one of a device.
+# `at` None: now.
+HOLDER: Final = """
+k.device_id, d.uuid, d.name, k.organization_id, d.frozen_reason,
+COALESCE(d.vpn_setting, f.vpn_enabled) IS FALSE AS vpn_off,
+COALESCE(d.poll_interval, f.poll_interval, %(interval)s) AS interval_in_force, d.is_active
 """
+HOLDS: Final = """
+k.kind = 'device' AND k.revoked_at IS NULL
+AND (k.expires_at IS NULL OR k.expires_at > COALESCE(%(at)s, STATEMENT_TIMESTAMP()))
+"""
+# SQL with one array, as the ORM's list of so many parameters costs more than the search.
+FIND_DEVICES: Final = f"""
+SELECT k.digest, {HOLDER}
+FROM devices_apikey k JOIN devices_device d ON d.id = k.device_id JOIN fleets_fleet f ON f.id = d.fleet_id
+WHERE k.digest = ANY(%(digests)s) AND {HOLDS}
+"""  # noqa: S608 - of constants
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
+class KeyHolder(msgspec.Struct, frozen=True):
     """The device that a live device key is for, with what every call of a device needs."""
 
     device_id: int

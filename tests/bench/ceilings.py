@@ -30,6 +30,24 @@ def update_heartbeats(devices: int, seconds: float, connections: int) -> tuple[i
         return updated, time.monotonic() - began
 
 
+ONE = """
+UPDATE devices_heartbeat
+SET last_poll_at = now(), late_at = now() + %(window)s, lost_at = now() + %(window)s * 2,
+    due_at = now() + %(window)s
+WHERE device_id = %(id)s
+"""
+
+
+def update_one(seconds: float) -> list[float]:
+    """Update one heartbeat durably again and again over one connection; the seconds that each update took."""
+    took, until = [], time.monotonic() + seconds
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as database:
+        while (began := time.monotonic()) < until:
+            database.execute(ONE, {"id": 1, "window": timedelta(seconds=1350)}, prepare=True)
+            took.append(time.monotonic() - began)
+    return took
+
+
 def _update(devices: int, until: float, part: int, parts: int) -> int:
     """Update the devices of one connection, which are its own, so that none waits for another."""
     own = range(part + 1, devices + 1, parts)

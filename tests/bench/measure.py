@@ -65,6 +65,19 @@ def of_load(
     return figures, load
 
 
+def of_single_updates(name: str, make: Callable[[], list[float]], postgres: Postgres) -> Figures:
+    meter = Meter(postgres)
+    took = sorted(make())
+    return Figures(
+        name=name,
+        rate=len(took) / sum(took),
+        p50=took[len(took) // 2] * 1000,
+        p99=took[len(took) * 99 // 100] * 1000,
+        database_cpu=meter.database_cpu(len(took)),
+        wal=meter.wal(len(took)),
+    )
+
+
 def of_updates(name: str, make: Callable[[], tuple[int, float]], postgres: Postgres) -> Figures:
     meter = Meter(postgres)
     updated, seconds = make()

@@ -47,17 +47,19 @@ def cell(value: float | None, digits: int) -> str:
 
 def conclusions(lines: list[Figures], counts: dict[str, Count]) -> str:
     """Sentences that compare the loads with the ceilings, and acknowledged polls with the database."""
-    heartbeat, empty, updates = lines[0], lines[-2], lines[-1]
+    heartbeat, empty, one, updates = lines[0], lines[-3], lines[-2], lines[-1]
     share = (
         f"Heartbeats come at {heartbeat.rate / empty.rate:.0%} of the rate of an empty ASGI app,"
         f" and at {heartbeat.rate / updates.rate:.0%} of PostgreSQL's own."
     )
+    times = (heartbeat.p50 or 0) / (one.p50 or 1)
+    wait = f"A heartbeat takes {times:.1f} times as long as an update of its row alone."
     counted = [
         f"{name}: {each.acknowledged:,} devices were answered, {each.recorded:,} are in the database"
         f" ({each.sent:,} were sent): {'none lost.' if each.right else 'WRONG.'}"
         for name, each in counts.items()
     ]
-    return "\n".join([share, *counted])
+    return "\n".join([share, wait, *counted])
 
 
 def keep(options: Options, lines: list[Figures], counts: dict[str, Count]) -> Path:

@@ -11,7 +11,7 @@ from tests.bench import ceilings, fill, report
 from tests.bench.acknowledged import Count, count
 from tests.bench.entity_tags import entity_tags
 from tests.bench.load import Drive
-from tests.bench.measure import Figures, of_load, of_updates
+from tests.bench.measure import Figures, of_load, of_single_updates, of_updates
 from tests.bench.options import Options
 from tests.bench.processes import Postgres, serving
 
@@ -64,8 +64,13 @@ def ceiling(options: Options) -> list[Figures]:
         empty, _ = of_load(
             "empty ASGI app", partial(drive.run, "heartbeat", options.seconds), postgres, servers
         )
+    one = partial(ceilings.update_one, options.seconds)
     update = partial(ceilings.update_heartbeats, options.devices, options.seconds, options.processes)
-    return [empty, of_updates(f"PostgreSQL, {ceilings.BATCH} heartbeats a batch", update, postgres)]
+    return [
+        empty,
+        of_single_updates("PostgreSQL, one heartbeat, one connection", one, postgres),
+        of_updates(f"PostgreSQL, {ceilings.BATCH} heartbeats a batch", update, postgres),
+    ]
 
 
 def say(text: str) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def world(transactional_db: None) -> World:
 
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
-    with serving(Ingest(CALLS, unlimited())) as port:
+    app = Ingest(CALLS, unlimited())
+    with serving(app) as port:
+        while not app.steady.can_commit:
+            time.sleep(0.001)
         client = Client(port)
         yield client
         client.close()

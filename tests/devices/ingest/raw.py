@@ -56,6 +56,8 @@ async def ask(app: Ingest, asked: HTTPScope, *messages: dict[str, Any]) -> Answe
     async def send(message: Any) -> None:
         sent.append(message)
 
+    if any(message != body_message(b"") for message in messages):
+        asked["headers"] = [*asked["headers"], (b"transfer-encoding", b"chunked")]
     await app(asked, receive, send)
     if not sent:
         return None
@@ -88,14 +90,18 @@ def unlimited() -> RateLimits:
 
 
 def run(work: Callable[[Ingest], Awaitable[Any]], rate_limits: RateLimits | None = None) -> Any:
-    """Runs `work` with an app of its own, which is stopped as a server would stop it."""
+    """Runs `work` with an app of its own, which is started and stopped as a server would do it."""
 
     async def main() -> Any:
         app = Ingest((*native.CALLS, *supervisor.CALLS), rate_limits or unlimited())
+        connected = asyncio.create_task(app.steady.keep_connected())
         try:
+            while not app.steady.can_commit:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.001)
             return await work(app)
         finally:
             await app.stop()
+            connected.cancel()
 
     return asyncio.run(main())
 

@@ -24,9 +24,7 @@ class Caller:
     """A call whose body comes bit by bit."""
 
     def __init__(self, app: Ingest, path: str, key: str) -> None:
-        self._talk = ApplicationCommunicator(
-            app, dict(scope("POST", "", key)) | {"path": path, "raw_path": path.encode()}
-        )
+        self._talk = ApplicationCommunicator(app, dict(scope("POST", path, key, transfer_encoding="chunked")))
 
     async def send(self, body: bytes, *, more: bool = True) -> None:
         await self._talk.send_input({"type": "http.request", "body": body, "more_body": more})
@@ -62,7 +60,7 @@ def calling(work: Callable[[Ingest], Awaitable[None]]) -> None:
 async def open_streams(app: Ingest, number: int) -> None:
     """Returns once so many log streams are open."""
     async with asyncio.timeout(20):
-        while app.log_streams._open.total() != number:  # noqa: ASYNC110 - nobody tells
+        while sum(app.log_streams._open.values()) != number:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
 

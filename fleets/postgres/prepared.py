@@ -1,0 +1,141 @@
+"""A prepared statement of an event loop, on a connection of its own: no thread and no cursor is needed.
+
+It is planned once for each connection. It is sent by psycopg's functions of libpq, since a cursor would cost
+as much as the statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg import pq
+from psycopg.adapt import Transformer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg.pq.abc import PGconn, PGresult
+
+logger = logging.getLogger(__name__)
+
+RETRY_DELAY: Final = 1.0  # seconds until the next attempt to reach the database
+ONE_PLAN: Final = "SET plan_cache_mode = force_generic_plan"  # for arrays of any length
+NAME: Final = "prepared"
+
+
+class Prepared:
+    """A statement, in SQL with $1, $2 ..., that one event loop sends again and again."""
+
+    def __init__(self, statement: str) -> None:
+        self._statement = statement
+        self._link: _Link | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the statement can be sent, as far as is known."""
+        return self._link is not None
+
+    async def keep_connected(self) -> None:
+        """Connect, and again whenever the connection is lost, until cancelled."""
+        while True:
+            try:
+                await self._stay_connected()
+            except (psycopg.Error, OSError) as error:
+                logger.info("no connection for a prepared statement: %s", str(error).partition("\n")[0])
+                await asyncio.sleep(RETRY_DELAY)
+
+    async def rows(self, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        """The rows of the statement, with its parameters in the text format; one call at a time.
+
+        They are durable when this returns. Raises psycopg.Error: then nothing is known of the transaction,
+        and the connection is closed.
+        """
+        if self._link is None:
+            raise psycopg.OperationalError("there is no connection")
+        return await self._link.rows(params)
+
+    async def _stay_connected(self) -> None:
+        """Connect, until the connection is lost. Raises psycopg.Error where the database is away."""
+        opened = await psycopg.AsyncConnection.connect(
+            settings.DATABASE_DIRECT_URL,
+            dbname=connection.settings_dict["NAME"],
+            application_name=NAME,
+            autocommit=True,
+        )
+        try:
+            await opened.execute(ONE_PLAN)
+            await opened.execute(f"PREPARE {NAME} AS {self._statement}".encode())
+            self._link = link = _Link(opened)
+            await link.lost.wait()
+        finally:
+            if self._link is not None:
+                self._link.lose(psycopg.OperationalError("the connection was closed"))
+                self._link = None
+            await opened.close()
+
+
+class _Link:
+    """A connection on which the statement is prepared, read by the event loop; `lost`: it is of no use."""
+
+    def __init__(self, opened: psycopg.AsyncConnection[Any]) -> None:
+        self.lost = asyncio.Event()
+        self._libpq: PGconn = opened.pgconn
+        self._socket = self._libpq.socket
+        self._loop = asyncio.get_running_loop()
+        self._transformer = Transformer(opened)
+        self._answers: list[PGresult] = []
+        self._awaited: asyncio.Future[PGresult] | None = None
+        self._loop.add_reader(self._socket, self._read)
+
+    async def rows(self, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        self._awaited = self._loop.create_future()
+        try:
+            self._libpq.send_query_prepared(NAME.encode(), params, None, pq.Format.BINARY)
+            self._write()
+            answer = await self._awaited
+            if answer.status != pq.ExecStatus.TUPLES_OK:
+                raise psycopg.errors.error_from_result(answer)
+        except psycopg.Error as error:
+            self.lose(error)
+            raise
+        self._transformer.set_pgresult(answer)
+        return self._transformer.load_rows(0, answer.ntuples, tuple)
+
+    def lose(self, error: psycopg.Error) -> None:
+        """Use the connection no longer; who waits for an answer gets `error`."""
+        if self.lost.is_set():
+            return
+        self.lost.set()
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        if self._awaited and not self._awaited.done():
+            self._awaited.set_exception(error)
+
+    def _write(self) -> None:
+        try:
+            if self._libpq.flush():
+                self._loop.add_writer(self._socket, self._write)
+            else:
+                self._loop.remove_writer(self._socket)
+        except psycopg.Error as error:
+            self.lose(error)
+
+    def _read(self) -> None:
+        """Read what has come. The answer is complete when libpq has no more, so the transaction has ended."""
+        try:
+            self._libpq.consume_input()
+            while self._awaited and not self._awaited.done() and not self._libpq.is_busy():
+                if (answer := self._libpq.get_result()) is not None:
+                    self._answers.append(answer)
+                elif self._answers:
+                    self._awaited.set_result(self._answers.pop())
+                    self._answers.clear()
+                else:
+                    raise psycopg.OperationalError("the connection was lost")
+        except psycopg.Error as error:
+            self.lose(error)
