@@ -62,7 +62,6 @@ class Lost(Struct, frozen=True, gc=False):
     server: int | None  # the id of its VPN server
     release: str
     tags: str  # JSON
-    version: str = ""  # of its row, as read by devices/listing/trouble.py; "": unknown
 
     @property
     def began(self) -> int:
@@ -144,13 +143,15 @@ def grouped(lost: Sequence[Lost], sizes: Sizes, before: Grouping | None = None) 
             del incidents[key]
     found = [incident for of_key in incidents.values() for incident in of_key]
     lines = [incident.line for incident in _explaining(found, sizes)]
-    return Grouping(devices, sharing, incidents, [*lines, *_others(lost, lines)])
+    return Grouping(devices, sharing, incidents, [*lines, *_others(lost, lines, before)])
 
 
-def _others(lost: Sequence[Lost], lines: Sequence[Line]) -> list[Line]:
-    """A line for each of these devices that is in none of the lines."""
+def _others(lost: Sequence[Lost], lines: Sequence[Line], before: Grouping) -> list[Line]:
+    """A line for each of these devices that is in none of the lines: the former one of the same device."""
     within = {item.id for line in lines for item in line.lost}
-    return [_alone(item) for item in lost if item.id not in within]
+    known = {line.lost[0].id: line for line in before.lines if line.kind == ALONE}
+    others = ((item, known.get(item.id)) for item in lost if item.id not in within)
+    return [line if line and line.lost[0] is item else _alone(item) for item, line in others]
 
 
 def by_tag(lost: Sequence[Lost], key: str) -> Grouping:
@@ -161,7 +162,7 @@ def by_tag(lost: Sequence[Lost], key: str) -> Grouping:
             if tag.partition("=")[0] == key:
                 valued[tag].append(item)
     lines = [Incident(TAG, tag, "", members).line for tag, members in valued.items() if len(members) > 1]
-    return Grouping(lines=[*lines, *_others(lost, lines)])
+    return Grouping(lines=[*lines, *_others(lost, lines, Grouping())])
 
 
 def _changed(before: Grouping, devices: Mapping[int, Lost]) -> Iterator[tuple[Key, list[Lost]]]:

@@ -16,9 +16,10 @@ from typing import Any, Final
 from django.db import connection
 
 from devices.clock import Moment
+from devices.listing.among import Among
 from devices.listing.grouping import EPOCH, Grouping, Line, Lost, by_tag, grouped
 from devices.listing.kept_lines import KEPT
-from devices.listing.trouble import Among, Newest, read_trouble
+from devices.listing.trouble import Newest, read_trouble
 from devices.status.reading import moved_ids
 from fleets.postgres.keyset import Key, Order, Page, page_of, reverse
 

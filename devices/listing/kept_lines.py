@@ -47,7 +47,7 @@ class Kept:
     def grouped(self, way: Hashable, group: Group) -> Kept:
         """What to keep instead, so that it has a grouping in this way."""
         newest, before = self.groupings.get(way, (None, None))
-        if newest is self.newest:
+        if newest and newest.lost is self.newest.lost:
             return self
         others = self.groupings if len(self.groupings) < GROUPINGS else {}
         return replace(self, groupings={**others, way: (self.newest, group(self.newest, before))})
@@ -84,7 +84,7 @@ class KeptLines:
             kept = Kept(state, at, read(None))
         kept = kept.grouped(way, group)
         self._keep(key, kept)
-        return kept.groupings[way]
+        return kept.newest, kept.groupings[way][1]
 
     def _keep(self, key: Hashable, kept: Kept) -> None:
         with self._lock:

@@ -12,10 +12,11 @@ from django.db import connection
 
 from devices.clock import Moment
 from devices.listing import grouping
+from devices.listing.among import Among
 from devices.listing.grouping import Line, moment_of
 from devices.listing.kept_totals import LOST_WITH
 from devices.listing.sessions import TOGETHER
-from devices.listing.trouble import BEHIND, TROUBLE, Among, Newest, of_place
+from devices.listing.trouble import BEHIND, TROUBLE, Newest, of_place
 from devices.listing.what_was_lost import MOMENT
 from devices.rules.stalled import PROGRESS_KEPT
 from devices.rules.vocabulary import PROGRESSING
@@ -49,24 +50,26 @@ IN_TIME: Final = f"{LOST_AT.format(what='%s')} BETWEEN %s AND %s"
 CHANGED: Final = "d.recorded_cell = ANY(%s) AND d.recorded_since >= %s"
 # By the index of what progresses, which knows it to ten minutes.
 STOPPED: Final = "d.recorded_status = ANY(%s) AND d.recorded_progress_at >= %s"
-# What tells of any change of their statuses or links, by an index alone; and of the last change by a person.
+# What tells of any change of their statuses or links, by an index alone.
 DIGEST: Final = """
-SELECT count(*), bit_xor(hash_record_extended((d.id, d.recorded_cell, d.recorded_since), 0)), (
-    SELECT array_agg(entry.id) FROM unnest(%s::bigint[]) AS organization(id), LATERAL (
-        SELECT a.id FROM fleets_auditentry a WHERE a.organization_id = organization.id
-        ORDER BY a.at DESC, a.id DESC LIMIT 1
-    ) AS entry
-) FROM devices_device d WHERE {found}
+SELECT count(*), bit_xor(hash_record_extended((d.id, d.recorded_cell, d.recorded_since), 0))
+FROM devices_device d WHERE {found}
 """
 
 
 def lost_with(
-    groups: Sequence[Line], among: Among, newest: Newest, at: Moment, moved: Sequence[int] = ()
+    groups: Sequence[Line],
+    among: Among,
+    newest: Newest,
+    at: Moment,
+    moved: Sequence[int] = (),
+    settings: Hashable = None,
 ) -> Mapping[str, int]:
     """How many devices each of these groups has, with those in scope that `newest` does not reach, by its id.
 
-    Up to MANY + 1, unless more of them were read. `moved`: the ids of all devices that moved. One query where
-    devices were not reached, and none until something changes about these, but for one that tells so.
+    Up to MANY + 1, unless more of them were read. `moved`: the ids of all devices that moved. `settings`: a
+    value that changes with what people do in the organizations. One query where devices were not reached, and
+    none until something changes about these, but for one that tells so.
     """
     numbers = {line.id: line.number for line in groups}
     lines = [line for line in groups if newest.floor and _beyond(line, moment_of(newest.floor[0]))]
@@ -76,11 +79,11 @@ def lost_with(
     organizations = [organization.pk for organization in among.organizations]
     progress = any(line.what == "progress" for line in lines)
     others = LOST_WITH.numbers(
-        repr((among.recorded, newest.floor, moved)),
+        repr((among.recorded, newest.floor, moved, settings)),
         {line.id: line.last for line in lines},
         organizations,
         at.at,
-        None if progress else partial(_digest, found, organizations),
+        None if progress else partial(_digest, found),
         partial(_count, lines, found),
     )
     for line in lines:
@@ -104,10 +107,10 @@ def _found(lines: Sequence[Line], among: Among, newest: Newest, moved: Sequence[
     return joined([*conditions, ("d.id <> ALL(%s)", [list(moved)])] if moved else conditions)
 
 
-def _digest(found: Fragment, organizations: Sequence[int]) -> Hashable:
+def _digest(found: Fragment) -> Hashable:
     sql, params = found
     with connection.cursor() as cursor:
-        cursor.execute(DIGEST.format(found=sql), [list(organizations), *params])
+        cursor.execute(DIGEST.format(found=sql), params)
         return repr(cursor.fetchone())
 
 

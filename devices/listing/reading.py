@@ -17,7 +17,7 @@ from devices.listing.cursor import Cursor, Moved, order_named
 from devices.listing.filters import Filters, in_organizations, matching, matching_among, unchanging
 from devices.models import Device
 from devices.status.annotated import DeviceWithStatus
-from devices.status.reading import as_recorded, moved_ids, with_status
+from devices.status.reading import UNLISTED, as_recorded, moved_ids, with_status
 from fleets.models import Organization
 from fleets.postgres.keyset import Order, ordered
 from fleets.postgres.name_order import NameKey
@@ -78,7 +78,8 @@ class Reading:
         moved = devices.filter(pk__in=self.moved)
         querysets = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
         querysets += [with_status(moved, self.at)] if self.moved else []
-        return [device for queryset in querysets for device in _with_sort_keys(queryset).order_by()]
+        listed = (_with_sort_keys(queryset).defer(*UNLISTED).order_by() for queryset in querysets)
+        return [device for queryset in listed for device in queryset]
 
 
 def pinned(reading: Reading, uuids: Sequence[str]) -> list[DeviceWithStatus | str]:

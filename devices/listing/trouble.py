@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from operator import attrgetter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from operator import attrgetter, is_
 from typing import Final
 
 from django.core.exceptions import EmptyResultSet
@@ -13,27 +14,25 @@ from django.db.models import QuerySet, Value
 
 from devices.clock import Moment
 from devices.listing import index_scan
+from devices.listing.among import Among
 from devices.listing.branches import recorded
 from devices.listing.cursor import Cursor
-from devices.listing.filters import Filters, in_organizations, unchanging
 from devices.listing.grouping import Lost, moment_of
 from devices.listing.what_was_lost import MOMENT, WHAT
-from devices.models import Device
 from devices.rules.stalled import recorded_stalled, stopped_progress
 from devices.rules.status_code import LINKS, VPN, codes
 from devices.rules.vocabulary import LAST_ATTENTION_RANK, RANKS, WORST, HeartbeatState
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
-from fleets.models import Organization
 from fleets.postgres.fragment import Fragment, compiled, joined
 
 LOOKED_AT: Final = 1_000  # newest devices that need attention that are read; the others are counted
 # A reading is read again as long as it has so many devices, in shares of LOOKED_AT.
 FEWEST: Final = 0.9
 MOST: Final = 2
-EVERYTHING: Final = Filters()
 # A device's place among the newest: since when it has its status, in microseconds since 1970, and its id.
 Place = tuple[int, int]
+Row = tuple[str, Lost]  # the version of a device's row, and what was read of it
 
 
 @dataclass(frozen=True)
@@ -41,45 +40,17 @@ class Newest:
     """The newest devices in a scope that need attention, the newest first.
 
     `lost` has all of these up to the place `floor`, and of what is recorded none behind it; without a floor
-    nobody else needs attention.
+    nobody else needs attention. `versions` has them by the versions of their rows.
     """
 
     lost: Sequence[Lost] = ()
     floor: Place | None = None
+    versions: Mapping[str, Lost] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Among:
-    """The scope of a reading: the devices of organizations that match filters by fleet and tag alone."""
-
-    organizations: Sequence[Organization]
-    filters: Filters = EVERYTHING
-
-    @property
-    def devices(self) -> QuerySet[Device]:
-        """The devices in scope, in any status."""
-        return unchanging(in_organizations(self.organizations), self.filters)
-
-    @property
-    def counted(self) -> bool:
-        """Whether the scope is whole organizations or fleets, whose counters tell how many need attention."""
-        return self.filters == Filters(fleets=self.filters.fleets)
-
-    @property
-    def recorded(self) -> Fragment:
-        """The devices in scope as a condition on `d`."""
-        if not self.counted:
-            sql, params = compiled(self.devices.order_by().values("pk"))
-            return f"d.id IN ({sql})", params
-        column, scope = self.whole
-        return f"d.{column}_id = ANY(%s)", [scope]
-
-    @property
-    def whole(self) -> tuple[str, list[int]]:
-        """Where the scope is `counted`: whether it is fleets or organizations, and their ids."""
-        if fleets := [fleet.pk for fleet in self.filters.fleets]:
-            return "fleet", fleets
-        return "organization", [organization.pk for organization in self.organizations]
+    @cached_property
+    def version_of(self) -> Mapping[int, str]:
+        """The versions of the rows by the ids of the devices."""
+        return {lost.id: version for version, lost in self.versions.items()}
 
 
 def _newest_recorded(among: Among, reach: Reach) -> Fragment:
@@ -192,22 +163,25 @@ def read_trouble(among: Among, at: Moment, moved: Sequence[int], known: Newest |
     """The newest devices in scope that need attention at `at`: LOOKED_AT, or as far back as `known` reaches.
 
     `moved`: the ids of all devices that moved. `known`: an earlier reading of this scope, of which those are
-    taken over whose row was not written since; `known` itself where nothing was. Their heartbeats and VPN
-    servers are not compared. One query where the scope is `counted`, two where a row was written, and two
-    where so many came or went that all are read anew.
+    taken over whose row was not written since, or not differently; `lost` itself if these are all. Their
+    heartbeats and VPN servers are not compared. One query where the scope is `counted`, and two where a row
+    was written, or so many came or went that all are read anew.
     """
     try:
         if known and not moved and (again := _read_again(among, at, known)):
             return again
         near, params = _near(among, at, moved, Reach(LOOKED_AT))
         near_rows = f"d.id = ANY(ARRAY(SELECT id FROM ({near}) AS near))", params
-        return _whole(_lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT))
+        rows = _lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT)
+        lost = [lost for _, lost in rows]
+        return Newest(lost, _floor(lost), dict(rows))
     except EmptyResultSet:  # the scope has no devices
         return Newest()
 
 
-def _whole(lost: Sequence[Lost]) -> Newest:
-    return Newest(lost, (lost[-1].since, lost[-1].id) if len(lost) >= LOOKED_AT else None)
+def _floor(lost: Sequence[Lost]) -> Place | None:
+    """How far back these reach, which were read as a whole; None: they are all."""
+    return (lost[-1].since, lost[-1].id) if len(lost) >= LOOKED_AT else None
 
 
 def _near(among: Among, at: Moment, moved: Sequence[int], reach: Reach) -> Fragment:
@@ -230,18 +204,34 @@ def _read_again(among: Among, at: Moment, known: Newest) -> Newest | None:
     with connection.cursor() as cursor:
         cursor.execute(VERSIONS.format(near=near), params)
         (found,) = cursor.fetchone()
-    versions = set(found.split(",")) if found else set()
-    before = {lost.version: lost for lost in known.lost}
-    if versions == before.keys():
+    versions = found.split(",") if found else []
+    written = [version for version in versions if version not in known.versions]
+    if not written and len(versions) == len(known.lost):
         return known
     if floor and not LOOKED_AT * FEWEST <= len(versions) < most:
         return None
-    written = [int(version.partition(" ")[0]) for version in versions - before.keys()]
-    these = _which(("d.id = ANY(%s)", [written]), at)
-    anew = _lost(these, LAST_ATTENTION_RANK, None) if written else []
-    left = [lost for version, lost in before.items() if version in versions]
-    lost = sorted([*left, *anew], key=attrgetter("since", "id"), reverse=True)
-    return Newest(lost, floor) if floor else _whole(lost)
+    return _with_written(known, versions, _written(written, known, at), floor)
+
+
+def _written(versions: Sequence[str], known: Newest, at: Moment) -> dict[str, Lost]:
+    """What is read of these rows: what is `known` of the same device, where that is equal."""
+    if not versions:
+        return {}
+    ids = [int(version.partition(" ")[0]) for version in versions]
+    before = {lost.id: lost for lost in known.lost}
+    rows = _lost(_which(("d.id = ANY(%s)", [ids]), at), LAST_ATTENTION_RANK, None)
+    return {version: before[lost.id] if before.get(lost.id) == lost else lost for version, lost in rows}
+
+
+def _with_written(
+    known: Newest, versions: Sequence[str], written: Mapping[str, Lost], floor: Place | None
+) -> Newest:
+    """The reading of the rows of these versions, of which some were `written` since `known` was read."""
+    rows = {**written, **{version: known.versions[version] for version in versions if version not in written}}
+    lost = sorted(rows.values(), key=attrgetter("since", "id"), reverse=True)
+    if len(lost) == len(known.lost) and all(map(is_, lost, known.lost)):
+        return replace(known, versions=rows)
+    return Newest(lost, floor or _floor(lost), rows)
 
 
 def _trouble(near: Fragment, among: Among, at: Moment, moved: Sequence[int]) -> Fragment:
@@ -264,13 +254,13 @@ def lost_of(devices: QuerySet[DeviceWithStatus]) -> Sequence[Lost]:
     """What these devices, which with_status annotated, have lost, whatever their status. One query."""
     try:
         devices_read = devices.annotate(version=Value("")).values_list(*FIELDS)
-        return _lost(compiled(devices_read), len(RANKS), None)
+        return [lost for _, lost in _lost(compiled(devices_read), len(RANKS), None)]
     except EmptyResultSet:
         return []
 
 
-def _lost(trouble: Fragment, last_rank: int, most: int | None) -> list[Lost]:
+def _lost(trouble: Fragment, last_rank: int, most: int | None) -> list[Row]:
     sql, params = trouble
     with connection.cursor() as cursor:
         cursor.execute(READ.format(trouble=sql, **OF_NOW, **MOMENTS), [*params, last_rank, most])
-        return [Lost(*row) for row in cursor.fetchall()]
+        return [(version, Lost(*row)) for *row, version in cursor.fetchall()]

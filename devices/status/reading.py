@@ -31,6 +31,12 @@ from devices.status.expressions import rank, status_of
 from fleets.postgres.expressions import Sql
 from fleets.postgres.fragment import Fragment, compiled
 
+# Columns of Device that no list and no explanation shows: reading them takes a fifth of reading a row.
+UNLISTED: Final = (
+    *("own_name", "mac_addresses", "metrics", "metrics_at", "provisioned_by", "vpn_session", "facts_at"),
+    *("facts_reason", "recorded_status", "recorded_status_at", "recorded_cell", "recorded_since"),
+    *("recorded_quiet_at", "recorded_progress_at"),
+)
 _SOME_TIME: Final = datetime.min.replace(tzinfo=UTC)  # a placeholder for `at` in compiled SQL
 ATTENTION = Q(rank__lte=LAST_ATTENTION_RANK)  # annotated devices that need attention
 

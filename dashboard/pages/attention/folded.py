@@ -9,8 +9,8 @@ from typing import Final
 from dashboard.pages.attention.items import name_of
 from devices.clock import Moment
 from devices.history.flapping import changing_often, most_changing
+from devices.listing.among import Among
 from devices.listing.grouping import Lost
-from devices.listing.trouble import Among
 from devices.rules.vocabulary import LAST_ATTENTION_RANK
 from devices.status.reading import as_recorded, with_status
 

@@ -3,105 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from django.db.models import QuerySet
-
-from dashboard.pages.parts.device_row import Row, row_of
+from dashboard.pages.attention.item import Item, Named, Next, Single
+from dashboard.pages.attention.kept_items import KeptItems, Wanted
 from devices.clock import Moment
+from devices.listing.among import Among
 from devices.listing.grouping import ALONE, FLEET, NAMED, RELEASE, Line, Lost
 from devices.listing.line_sentences import what_happened, what_happened_to_one
 from devices.listing.line_shares import MANY, Shared, shared, totals
 from devices.listing.lost_tags import tags_of
 from devices.listing.lost_with import lost_with
-from devices.listing.trouble import Among, Newest
-from devices.models import Device
+from devices.listing.trouble import Newest
 from devices.rules.vocabulary import RANKS, Status
 from devices.status.annotated import DeviceWithStatus
 from devices.status.explanation import Explanation, explain_all
-from devices.status.reading import as_recorded, with_status
-from devices.words import thousands
+from devices.status.reading import UNLISTED, as_recorded, with_status
+from fleets.audit.newest import newest_entries
 from fleets.models import Fleet
+from fleets.postgres.listener import LISTENER
 
 TICKED: Final = 100  # a line with more devices has no checkbox: they are selected in the list of devices
+Fleets = Mapping[int, tuple[str, str]]  # slug and name by primary key
 TAGS: Final = 2  # tags of a line that are shown as its place
 
 
-@dataclass(frozen=True)
-class Named:
-    """A device that a line names."""
-
-    uuid: str
-    name: str
-    status: str
-    fleet_name: str
-
-
-@dataclass(frozen=True)
-class Next:
-    """What follows if the devices of a line report nothing.
-
-    With `status` and `at`: `number` devices get this status, the last of them at this moment, and `words` is
-    the condition; `more` if other devices of the line have it already. Else `words` tells how long nothing
-    changes.
-    """
-
-    words: str
-    status: str = ""
-    at: datetime | None = None
-    number: int = 1
-    more: bool = False
-
-
-@dataclass(frozen=True)
-class Item:
-    """A line as it is shown: a group of devices that were lost together, or one device, whose `row` is set.
-
-    `what` is the sentence about a group, with the placeholder {devices}, or what follows a device's name.
-    `place` words the devices of a group by what they share, with the same placeholder for their number.
-    `fleet` (a slug, or "" for all fleets) and `query` are the address of the list of all its devices.
-    `uuids` are those that its checkbox selects.
-    """
-
-    id: str
-    number: int
-    since: datetime
-    counts: tuple[tuple[str, int], ...]  # status, or "" for stalled, and the number of its devices
-    what: str
-    next: Next
-    fleets: tuple[tuple[str, str], ...]  # slug and name of at most one of its fleets
-    fleet_number: int
-    tags: tuple[str, ...]  # tags that all its devices have, at most TAGS
-    uuids: tuple[str, ...] = ()
-    row: Row | None = None
-    because: str = ""
-    named: tuple[Named, ...] = ()
-    total: int | None = None  # devices that share it, lost or not; None: not shown
-    place: str = ""
-    fleet: str = ""
-    query: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def sentence(self) -> str:
-        """The sentence about what happened to its devices, without markup."""
-        if self.row:
-            return f"{self.row.name} {self.what}"
-        devices = f"{thousands(self.number)} devices"
-        if self.total is not None:
-            devices = f"{thousands(self.number)} of {thousands(self.total)} devices"
-        return self.what.replace("{devices}", self.place.replace("{devices}", devices))
-
-    @property
-    def others(self) -> int:
-        """The number of devices besides the three that are named without opening the line."""
-        return self.number - 3
-
-    @property
-    def more(self) -> int:
-        """The number of devices that are not named at all."""
-        return self.number - len(self.named)
+Made = tuple[Item, Shared | None]  # an item, and what its devices share if it is a group
+KEPT_ITEMS: Final = KeptItems[Made]()
 
 
 def items(
@@ -112,36 +42,62 @@ def items(
     `among`: what the page is about. `moved`: primary keys of devices whose recorded links are out of date
     (`moved_ids`). `newest`: the devices of which the lines were made; without them all devices were read.
     """
+    newest, settings = newest or Newest(), None
+    if LISTENER.listens and not moved:
+        settings = newest_entries([organization.pk for organization in among.organizations])
     groups = [line for line in lines if line.kind != ALONE]
-    devices = among.devices
-    read = _read(lines, devices, at, moved)
+    numbers = lost_with(groups, among, newest, at, moved, settings)
+    wanted = [Wanted(line, numbers.get(line.id, 1), settings, _version(line, newest)) for line in lines]
+    made = KEPT_ITEMS.made(wanted, at.at, partial(_made, among=among, at=at, moved=moved))
+    shares = {line: share for line, (_, share) in made.items() if share}
+    all_of = totals(groups, among.devices, shares, at.at)
+    found = ((made[line.id], all_of.get(line.id, 0), line.what) for line in lines if line.id in made)
+    return [_of_all(item, total) if share and what else item for (item, share), total, what in found]
+
+
+def _of_all(item: Item, total: int) -> Item:
+    """A group with the number of devices that share it, lost or not, unless these are very many."""
+    return replace(item, total=max(total, item.number)) if total <= MANY else item
+
+
+def _version(line: Line, newest: Newest) -> str:
+    """The version of the row that is read for a line; empty if none is."""
+    device = line.lost[0] if line.kind == ALONE else _last_to_fall(line)
+    return newest.version_of.get(device.id, "") if device else ""
+
+
+def _made(wanted: Sequence[Wanted], among: Among, at: Moment, moved: Sequence[int]) -> dict[str, Made]:
+    """The items of these lines, by the ids of these, and what those share that are groups."""
+    lines = [each.line for each in wanted]
+    groups = [line for line in lines if line.kind != ALONE]
+    read = _read(lines, among, at, moved)
     explained = explain_all(list(read.values()), at)
-    fleets = _fleets(groups)
-    shares = shared(groups, devices, fleets)
-    all_of = totals(groups, devices, shares, at.at)
-    numbers = lost_with(groups, among, newest or Newest(), at, moved)
-    found = []
-    for line in lines:
+    fleets, shares = _fleets(groups), shared(groups, among.devices, _shared_fleets(groups))
+    found: dict[str, Made] = {}
+    for line, number in ((each.line, each.number) for each in wanted):
         if line.id in shares:
-            number = numbers[line.id]
             follows = _next_of_many(line, number, explained)
-            found.append(_group(line, shares[line.id], number, all_of.get(line.id, 0), follows, fleets))
+            found[line.id] = _group(line, shares[line.id], number, follows, fleets), shares[line.id]
         elif line.kind == ALONE and (device := read.get(line.lost[0].id)) and device.pk in explained:
-            found.append(_alone(line, device, explained[device.pk]))
+            found[line.id] = _alone(line, device, explained[device.pk]), None
     return found
 
 
 def _read(
-    lines: Sequence[Line], devices: QuerySet[Device], at: Moment, moved: Sequence[int]
+    lines: Sequence[Line], among: Among, at: Moment, moved: Sequence[int]
 ) -> dict[int, DeviceWithStatus]:
     """By primary key, the devices to explain: single ones, and of each group the last to fall."""
     ids = {line.lost[0].id for line in lines if line.kind == ALONE}
     ids |= {last.id for line in lines if line.kind != ALONE and (last := _last_to_fall(line))}
+    if not ids:
+        return {}
     annotated = with_status if moved else as_recorded
-    found = annotated(devices.filter(pk__in=ids), at).select_related(
-        "fleet", "organization", "mirrored__source"
-    )
-    return {device.pk: device for device in found} if ids else {}
+    found = annotated(among.devices.filter(pk__in=ids).order_by(), at).defer(*UNLISTED)
+    organizations = {organization.pk: organization for organization in among.organizations}
+    devices = {device.pk: device for device in found.select_related("fleet", "mirrored__source")}
+    for device in devices.values():
+        device.organization = organizations[device.organization_id]
+    return devices
 
 
 def _last_to_fall(line: Line) -> Lost | None:
@@ -157,27 +113,38 @@ def _only_read(line: Line) -> bool:
     return any(RANKS[device.rank] == Status.HEARTBEAT_ONLY and not device.lost_at for device in line.lost)
 
 
-def _fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
-    """By primary key, the fleets of the devices that are named, and the fleets that groups share."""
+def _fleets(groups: Sequence[Line]) -> Fleets:
+    """The fleets of the devices that are named."""
     ids = {device.fleet for line in groups for device in line.lost[:NAMED]}
-    ids |= {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
+    found = Fleet.objects.filter(pk__in=ids).order_by().values_list("pk", "slug", "name") if ids else ()
+    return {pk: (slug, name) for pk, slug, name in found}
+
+
+def _shared_fleets(groups: Sequence[Line]) -> Mapping[int, Fleet]:
+    """By primary key, the fleets that groups share."""
+    ids = {int(line.key.split()[0]) for line in groups if line.kind in (FLEET, RELEASE)}
     return Fleet.objects.in_bulk(ids) if ids else {}
 
 
 def _alone(line: Line, device: DeviceWithStatus, why: Explanation) -> Item:
-    row = row_of(device)
     return Item(
         id=line.id,
         number=1,
         since=line.first,
-        counts=((row.status, 1),),
+        counts=((device.status, 1),),
         what=what_happened_to_one(line),
         next=_next_of_one(device, why),
-        fleets=((row.fleet_slug, row.fleet_name),),
+        fleets=((device.fleet.slug, device.fleet.name),),
         fleet_number=1,
         tags=tuple(_tag_words(line.lost[:1])),
-        uuids=(row.uuid,),
-        row=row,
+        uuids=(device.uuid,),
+        row=Single(
+            uuid=device.uuid,
+            name=device.name or device.short_uuid,
+            status=device.status,
+            stalled_since=device.progress_changed_at if device.stalled else None,
+            public_address=device.public_address,
+        ),
         because=why.because,
     )
 
@@ -208,9 +175,7 @@ def _next_of_many(line: Line, number: int, explained: Mapping[int, Explanation])
     return Next(f"Stay {status.label} until they report" if alike and status else "Stay so until they report")
 
 
-def _group(
-    line: Line, share: Shared, number: int, total: int, follows: Next, fleets: Mapping[int, Fleet]
-) -> Item:
+def _group(line: Line, share: Shared, number: int, follows: Next, fleets: Fleets) -> Item:
     named = [device for device in line.lost[:NAMED] if device.fleet in fleets]
     own = {device.fleet for device in line.lost}
     return Item(
@@ -220,14 +185,13 @@ def _group(
         counts=tuple((status or "", n) for status, n in zip(RANKS, line.numbers, strict=False) if n),
         what=what_happened(line, number),
         next=follows,
-        fleets=tuple((fleets[item].slug, fleets[item].name) for item in own & fleets.keys())[:1],
+        fleets=tuple(fleets[item] for item in own & fleets.keys())[:1],
         fleet_number=len(own),
         tags=tuple(_tag_words(line.lost)),
         uuids=tuple(device.uuid for device in line.lost) if number <= TICKED else (),
         named=tuple(
-            Named(device.uuid, name_of(device), device.status, fleets[device.fleet].name) for device in named
+            Named(device.uuid, name_of(device), device.status, fleets[device.fleet][1]) for device in named
         ),
-        total=max(total, number) if line.what and total <= MANY else None,
         place=share.place,
         fleet=share.fleet,
         query=(*share.query, *(("status", status.value) for status in _statuses(line, named))),

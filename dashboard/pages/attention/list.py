@@ -15,7 +15,8 @@ from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.attention.folded import Folded, flapping, folded
-from dashboard.pages.attention.items import Item, items
+from dashboard.pages.attention.item import Item
+from dashboard.pages.attention.items import items
 from dashboard.pages.attention.own_side import OwnSide, own_side
 from dashboard.pages.attention.query import Asked, list_then, parse
 from dashboard.pages.parts.address import address, beside
@@ -28,11 +29,12 @@ from dashboard.pages.parts.standing import Standing, standing
 from devices import clock
 from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
+from devices.listing.among import Among
 from devices.listing.filters import Filters
 from devices.listing.grouping import Line
 from devices.listing.incidents import Attended, attended
 from devices.listing.lost_tags import tag_keys
-from devices.listing.trouble import LOOKED_AT, Among
+from devices.listing.trouble import LOOKED_AT
 from devices.rules.vocabulary import RANKS, WORST, always_attended
 from devices.status.counts import count_attended
 from devices.status.reading import moved_ids

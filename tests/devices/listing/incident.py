@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from dashboard.pages.attention.items import Item, items
+from dashboard.pages.attention.item import Item
+from dashboard.pages.attention.items import items
 from devices import clock
+from devices.listing.among import Among
 from devices.listing.grouping import Line
 from devices.listing.incidents import attended
-from devices.listing.trouble import Among, Newest
+from devices.listing.trouble import Newest
 from devices.models import Device
 from devices.status.reading import moved_ids
 from fleets.models import Fleet, Organization

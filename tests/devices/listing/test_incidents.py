@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from dashboard.pages.attention.items import Item
+from dashboard.pages.attention.item import Item
 from devices import clock, connectivity
 from devices.listing.incidents import attended
 from devices.models import VpnServer
