@@ -13,11 +13,13 @@ from fleets.postgres.round_trip import rows_of_each
 # Between two rounds, whether there is anything to do or not: alerts that work conclude within 30 s
 # (devices/alerts/watchdog.py).
 ROUND_EVERY: Final = timedelta(seconds=15)
-# What a round plays, which waits until the ingest has listened that far: signals, what the clock changes, and
-# what no signal tells. And when to look at an incident again, whether the ingest listens or not.
+# What a round plays, which waits until the ingest has listened that far: signals, deadlines, what the clock
+# changes, and what no signal tells. And when to look at an incident again, whether the ingest listens or not.
 DUE: Final = """
 SELECT LEAST(
     (SELECT min(at) FROM devices_signal),
+    (SELECT min(due_at) FROM devices_heartbeat),
+    (SELECT min(due_at) FROM devices_vpnserver),
     (SELECT min(next_at) FROM devices_incidentmember),
     (SELECT min(tell_at) FROM devices_incident WHERE state = 'gathering'),
     (SELECT min(apart_at) FROM devices_incident WHERE state <> 'resolved'),

@@ -27,6 +27,7 @@ from fleets.postgres.round_trip import rows_of_each
 logger = logging.getLogger("devices.connectivity.outages")
 
 LOCK: Final = 0x70756C73  # the first key of the advisory locks ("puls"); the second is the process's number
+WANTED: Final = "sign_wanted"  # the channel on which processes are asked for a sign
 SILENT: Final = timedelta(seconds=5)  # since its last liveness sign, until its session is looked for
 # The keepalives of the server's side; dashboard/environment/database.py sets those of ours.
 KEEPALIVES: Final = """
@@ -101,6 +102,11 @@ class Presence:
             self._session = self._begin()
         return self._number
 
+    def socket(self) -> int | None:
+        """The number of the file that can be read once a sign is asked for; None without a session."""
+        session = self._session
+        return None if session is None or session.closed else session.fileno()
+
     def end(self) -> None:
         """End the session and delete the process's row, so that no other process waits for its signs."""
         if self._session is not None:
@@ -122,6 +128,8 @@ class Presence:
         name = connection.settings_dict["NAME"]
         session = psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True)
         session.execute(KEEPALIVES)
+        session.add_notify_handler(lambda _: None)  # without one it would keep them all
+        session.execute(f"LISTEN {WANTED}")
         # The lock may be held by a former session of ours that the server does not know to be dead yet.
         while session.execute(TAKE, [LOCK, self._number]).fetchone() != (True,):
             session.execute(FORGET, [self._number])
@@ -176,6 +184,12 @@ def record_sign(process: int, at: datetime | None) -> Sign:
 
 def _own(process: int, at: datetime | None) -> dict[str, Any]:
     return {"id": process, "at": at, "name": f"{socket.gethostname()}:{os.getpid()}", "silent": SILENT}
+
+
+def ask_for_signs() -> None:
+    """Ask every process for a liveness sign now, since something waits until they have listened that far."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"NOTIFY {WANTED}")
 
 
 def newest() -> datetime | None:

@@ -66,8 +66,9 @@ class Liveness:
 
     async def _for_ever(self, thread: Executor) -> None:
         while True:
+            before = self._left_at
             if await self._beat(thread):
-                await asyncio.sleep(outages.LIVENESS_EVERY)
+                await _asked(self._presence.socket() if self._left_at > before else None)
 
     async def _beat(self, thread: Executor) -> bool:
         """Record a sign if polls do not wait; returns whether there is nothing more to do for now."""
@@ -91,3 +92,17 @@ class Liveness:
             heartbeats.rehearse(NEWEST.at)
         self._unrecorded.rehearse()
         return outages.beat(process=self._presence.number(), own=self._own)
+
+
+async def _asked(socket: int | None) -> None:
+    """Wait until the next sign is due, or is asked for: then `socket` can be read."""
+    if socket is None:
+        await asyncio.sleep(outages.LIVENESS_EVERY)
+        return
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(socket, asked.set)
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asked.wait(), outages.LIVENESS_EVERY)
+    finally:
+        loop.remove_reader(socket)

@@ -1,7 +1,7 @@
 """The outage ledger: when the site itself listened (domain.md, Our own outages).
 
-Written by devices/connectivity/outages.py. The columns named `pulse_at` date liveness signs: every 2 s each
-process of the ingest records that it listens and that the database takes polls.
+Written by devices/connectivity/outages.py. The columns named `pulse_at` date liveness signs: every 2 s,
+and when it is asked to, each process of the ingest records that it listens and that the database takes polls.
 """
 
 from __future__ import annotations

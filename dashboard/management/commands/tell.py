@@ -11,10 +11,12 @@ from devices import clock
 from devices.alerts import rules
 from devices.alerts.rounds import run_round
 from devices.alerts.watchdog import Watchdog
+from devices.connectivity.ingest_processes import ask_for_signs
 from fleets.postgres.leader import TELLING, Leader
 from fleets.postgres.listener import LISTENER
 
-PAUSE = 1.0  # seconds between two rounds: liveness signs come every two
+PAUSE = 0.8  # seconds after a round, at least, until the ingest is asked for a liveness sign
+ANSWER = 0.2  # seconds from then until the next round: the sign is there by then
 LONGEST_PAUSE = 10.0  # seconds, where nothing is known to happen earlier
 END_CHECK = 0.5  # seconds between two checks whether to end
 SHIPPING = 60.0  # seconds between two searches for organizations without the rules of the product
@@ -45,7 +47,15 @@ class Command(WatchCommand):
                 ALIVE
             )  # whether it leads, and whether the database answers: starting again helps with neither
             _wait(stopped, news, PAUSE if pause is None else pause)
+            if pause is not None and (news.is_set() or pause < LONGEST_PAUSE):
+                self.ask(leader)
+            stopped.wait(ANSWER)
         leader.resign()
+
+    def ask(self, leader: Leader) -> None:
+        """Have the ingest leave a liveness sign, up to which the next round decides."""
+        with self.waiting_for_database(leader):
+            ask_for_signs()
 
     def run_if_leading(self, leader: Leader, *, new: bool) -> float | None:
         """Run one round if this process leads, and return the seconds until the next one.

@@ -17,9 +17,16 @@ from django.db.models import F, Min
 
 from devices import clock, connectivity
 from devices.alerts.rounds import run_round
-from devices.connectivity import outages
 from devices.models import AlertMessage, Incident, IncidentMember, Listener, Outage, Signal
-from tests.bench.alerts.site import Listening, connect, disconnect, make_rules, prepare, telling
+from tests.bench.alerts.site import (
+    connect,
+    disconnect,
+    listening,
+    make_rules,
+    prepare,
+    telling,
+    wait_until_concluded,
+)
 from tests.bench.fill import checkpoint, execute
 from tests.bench.pages.run import say
 from tests.bench.peak import peak_of
@@ -58,7 +65,7 @@ def run(size: Size, state: Path) -> None:
     say(f"{size.devices:,} devices, which VPN servers report next.")
     prepare(size)
     found: dict[str, Any] = {}
-    with Listening():
+    with listening():
         connect(range(1, size.devices + 1))
         execute("VACUUM ANALYZE devices_device, devices_heartbeat")
         make_rules(size)
@@ -130,11 +137,10 @@ def _timed(numbers: range) -> tuple[int, float]:
 def _rate(size: Size) -> dict[str, float]:
     """Rounds play that all devices were lost, and then that they are back."""
     seconds, numbers = 0.0, range(size.alone + 1, size.devices + 1)
-    outages.record_liveness()
     run_round(whole=True)
     for change, what in ((disconnect, "lost"), (connect, "there again")):
         change(numbers)
-        outages.record_liveness()
+        wait_until_concluded(clock.now())
         say(f"All devices are {what}: rounds play {Signal.objects.count():,} signals.")
         began = time.perf_counter()
         while Signal.objects.exists():

@@ -10,33 +10,35 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 import psutil
 from django.db import connection
 from django.db.models.functions import Least
 
-from devices import connectivity
+from devices import clock, connectivity
 from devices.alerts import levels, rule_values, rules
 from devices.alerts.parameters import OfStatus
 from devices.alerts.rule_values import Step
-from devices.connectivity import outages
+from devices.connectivity import ingest_processes
 from devices.integrity import counters
 from devices.listing.filters import Tag
 from devices.listing.kept_list import KeptFilters
 from devices.models import AlertRule, AlertTarget, Condition, Severity, Teller
+from devices.models import Listening as Ledger
 from devices.rules.vocabulary import Status
 from devices.status.expressions import definition
 from fleets.models import Organization
 from tests.bench.fill import FLEET_SIZE, execute, fill, uuid_of
 from tests.bench.options import ROOT
+from tests.bench.processes import serving
 
 SERVERS: Final = ("vpn-1", "vpn-2", "vpn-3", "vpn-4")
-SIGN: Final = 2.0  # seconds between two liveness signs, as the ingest gives them
+SIGN: Final = 10.0  # seconds between two signs of life of a VPN server
 BATCH: Final = 1_000  # devices of one report of a VPN server
 NOW: Final = Tag("bench", "now")  # of those of which a rule tells at once
-PATIENCE: Final = 60.0  # seconds until the teller has run its first round
+PATIENCE: Final = 60.0  # seconds until a process has done what it begins with
 # Every device is Online by both links; none has alerts.
 ALIKE: Final = """
 UPDATE devices_device SET update_progress = NULL, is_active = true, vpn_enabled = true
@@ -118,8 +120,26 @@ def _batches(numbers: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
             yield server, mine[start : start + BATCH]
 
 
-class Listening:
-    """The ingest and the VPN servers give signs of life while the block runs."""
+@contextmanager
+def listening() -> Iterator[None]:
+    """The ingest listens and VPN servers report while the block runs; both have begun to."""
+    with serving("devices.ingest.asgi:app", 1), VpnServers():
+        wait_until_concluded(clock.now())
+        yield
+
+
+def wait_until_concluded(at: datetime) -> None:
+    """Wait until the ingest has listened until then, so that a round decides up to there."""
+    ingest_processes.ask_for_signs()
+    ends = time.monotonic() + PATIENCE
+    while not Ledger.objects.filter(pulse_at__gte=at).exists():
+        if time.monotonic() > ends:
+            raise RuntimeError("The ingest leaves no liveness sign.")
+        time.sleep(0.01)
+
+
+class VpnServers:
+    """The VPN servers give signs of life while the block runs."""
 
     def __init__(self) -> None:
         self._ended = threading.Event()
@@ -142,7 +162,6 @@ class Listening:
             connection.close()  # this thread's own
 
     def _sign(self) -> None:
-        outages.record_liveness()
         for server in SERVERS:
             connectivity.vpn_alive(server, boot="bench")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import signal
 from io import StringIO
 
+import psycopg
 import pytest
+from django.conf import settings
+from django.db import connection
 
 from dashboard.management.commands.tell import Command, pause
 from devices import clock, connectivity
-from devices.models import AlertRule, Condition, IncidentMember, Listening
+from devices.connectivity.ingest_processes import WANTED
+from devices.models import AlertRule, Condition, IncidentMember, Listening, Teller
 from fleets.postgres.leader import Leader
 from tests.devices.alerts.test_rounds import make_rule
 from tests.factories import T0, make_device, make_fleet, make_organization, seconds
@@ -18,7 +22,7 @@ from tests.worker import PATIENCE, a_worker, wait_until
 LOCK = 4712
 
 
-@pytest.mark.parametrize(("due", "expected"), [(None, 10.0), (3600, 10.0), (2.5, 2.5), (0.1, 1.0), (-9, 1.0)])
+@pytest.mark.parametrize(("due", "expected"), [(None, 10.0), (3600, 10.0), (2.5, 2.5), (0.1, 0.8), (-9, 0.8)])
 def test_the_next_round_is_when_it_is_due_but_within_ten_seconds(due: float | None, expected: float) -> None:
     assert pause(None if due is None else T0 + seconds(due), T0) == expected
 
@@ -32,6 +36,21 @@ def test_one_of_several_leads_and_gives_new_organizations_their_rules() -> None:
     assert AlertRule.objects.filter(organization=organization).exists()
     assert Command(stdout=said).run_if_leading(Leader(LOCK), new=True) is None
     leader.resign()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_asks_for_a_liveness_sign_before_a_round_that_has_something_to_do() -> None:
+    fleet = make_fleet(vpn_enabled=False)
+    make_rule(fleet)
+    device = make_device(fleet, vpn_enabled=False)
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(settings.DATABASE_DIRECT_URL, dbname=name, autocommit=True) as ingest:
+        ingest.execute(f"LISTEN {WANTED}")
+        with a_worker("manage.py", "tell", "--watch"):
+            wait_until(lambda: Teller.objects.filter(concluded_at__isnull=False).exists())
+            connectivity.record_heartbeats([device.pk])
+            asked = list(ingest.notifies(timeout=PATIENCE, stop_after=1))
+    assert [each.channel for each in asked] == [WANTED]
 
 
 @pytest.mark.django_db(transaction=True)

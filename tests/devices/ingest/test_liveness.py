@@ -12,6 +12,7 @@ import pytest
 
 from devices import clock
 from devices.connectivity import heartbeats, outages
+from devices.connectivity.ingest_processes import ask_for_signs
 from devices.ingest.app import Ingest
 from devices.ingest.liveness import Liveness
 from devices.ingest.native.calls import CALLS
@@ -38,6 +39,17 @@ def test_a_process_of_the_ingest_leaves_liveness_signs_on_and_on(client: Client)
     first = until(Listening.objects.first)
     until(Listening.objects.filter(pulse_at__gt=first.pulse_at).first)
     assert not Outage.objects.exists()
+
+
+def test_it_leaves_one_at_once_where_it_is_asked_for_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outages, "LIVENESS_EVERY", 10 * PATIENCE)
+    with serving(Ingest(CALLS, unlimited())):
+        for _ in range(3):
+            last = until(Listening.objects.first).pulse_at
+            ask_for_signs()
+            until(Listening.objects.filter(pulse_at__gt=last).first)
 
 
 def test_one_that_comes_back_closes_the_outage_before_its_sign(world: World) -> None:
