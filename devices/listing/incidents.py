@@ -52,7 +52,7 @@ class Attended:
     @property
     def exact(self) -> bool:
         """Whether all devices that need attention were read."""
-        return self.newest.floor is None
+        return self.newest.exact
 
     def page(self, sort: str, size: int, *, after: str = "", before: str = "") -> Page[Any]:
         """A page of `size` lines in the order `sort`; `after`, `before`: cursors. Raises UnreadableCursor."""

@@ -65,31 +65,46 @@ def lost_with(
     moved: Sequence[int] = (),
     settings: Hashable = None,
 ) -> Mapping[str, int]:
-    """How many devices each of these groups has, with those in scope that `newest` does not reach, by its id.
+    """How many devices each of these groups has, with those in scope that are not shown, by its id.
 
-    Up to MANY + 1, unless more of them were read. `moved`: the ids of all devices that moved. `settings`: a
-    value that changes with what people do in the organizations. One query where devices were not reached, and
-    none until something changes about these, but for one that tells so.
+    Up to MANY + 1, unless more of them are shown. `newest`: what the groups were made of. `moved`: the ids of
+    all devices that moved. `settings`: a value that changes with what people do in the organizations. A query
+    for those that were read, and one for those behind them, which are not counted again until one more query
+    tells that something changed about these.
     """
     numbers = {line.id: line.number for line in groups}
-    lines = [line for line in groups if newest.floor and _beyond(line, moment_of(newest.floor[0]))]
+    oldest = None if newest.exact else moment_of(newest.lost[-1].since)
+    lines = [line for line in groups if oldest and _beyond(line, oldest)]
     if not lines:
         return numbers
+    spare = [lost.id for lost in newest.spare]
+    counts = [_count(lines, ("d.id = ANY(%s)", [spare]))] if spare else []
+    counts += [_behind(lines, among, newest, at, moved, settings)] if newest.floor else []
+    for line in lines:
+        number = line.number + sum(count.get(line.id, 0) for count in counts)
+        numbers[line.id] = max(line.number, min(number, MANY + 1))
+    return numbers
+
+
+def _behind(
+    lines: Sequence[Line],
+    among: Among,
+    newest: Newest,
+    at: Moment,
+    moved: Sequence[int],
+    settings: Hashable,
+) -> Mapping[str, int]:
+    """How many of the devices that were not read were lost with each of these lines, kept for a while."""
     found = _found(lines, among, newest, moved)
-    organizations = [organization.pk for organization in among.organizations]
     progress = any(line.what == "progress" for line in lines)
-    others = LOST_WITH.numbers(
+    return LOST_WITH.numbers(
         repr((among.recorded, newest.floor, moved, settings)),
         {line.id: line.last for line in lines},
-        organizations,
+        [organization.pk for organization in among.organizations],
         at.at,
         None if progress else partial(_digest, found),
         partial(_count, lines, found),
     )
-    for line in lines:
-        more = others.get(line.id, 0)
-        numbers[line.id] = max(line.number, min(line.number + more, MANY + 1))
-    return numbers
 
 
 def _beyond(line: Line, oldest: datetime) -> bool:

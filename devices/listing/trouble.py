@@ -26,9 +26,10 @@ from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import with_status
 from fleets.postgres.fragment import Fragment, compiled, joined
 
-LOOKED_AT: Final = 1_000  # newest devices that need attention that are read; the others are counted
-# A reading is read again as long as it has so many devices, in shares of LOOKED_AT.
-FEWEST: Final = 0.9
+LOOKED_AT: Final = 1_000  # newest devices that need attention that are shown; the others are counted
+# In shares of LOOKED_AT: how many more are read, so that after some have left not all are read anew; and how
+# many there may be at most when they are read again.
+SPARE: Final = 0.1
 MOST: Final = 2
 # A device's place among the newest: since when it has its status, in microseconds since 1970, and its id.
 Place = tuple[int, int]
@@ -39,13 +40,20 @@ Row = tuple[str, Lost]  # the version of a device's row, and what was read of it
 class Newest:
     """The newest devices in a scope that need attention, the newest first.
 
-    `lost` has all of these up to the place `floor`, and of what is recorded none behind it; without a floor
-    nobody else needs attention. `versions` has them by the versions of their rows.
+    `lost` has LOOKED_AT of them at most. `spare` are those that come next, up to the place `floor`, behind
+    which others are that were not read; without a floor nobody else needs attention. `versions` has all that
+    were read by the versions of their rows.
     """
 
     lost: Sequence[Lost] = ()
+    spare: Sequence[Lost] = ()
     floor: Place | None = None
     versions: Mapping[str, Lost] = field(default_factory=dict)
+
+    @property
+    def exact(self) -> bool:
+        """Whether `lost` has all devices that need attention."""
+        return not self.spare and self.floor is None
 
     @cached_property
     def version_of(self) -> Mapping[int, str]:
@@ -160,7 +168,7 @@ MOMENTS: Final = {name: MICROSECONDS.format(name) for name in ("since", "moment"
 
 
 def read_trouble(among: Among, at: Moment, moved: Sequence[int], known: Newest | None = None) -> Newest:
-    """The newest devices in scope that need attention at `at`: LOOKED_AT, or as far back as `known` reaches.
+    """The newest devices in scope that need attention at `at`.
 
     `moved`: the ids of all devices that moved. `known`: an earlier reading of this scope, of which those are
     taken over whose row was not written since, or not differently; `lost` itself if these are all. Their
@@ -170,18 +178,19 @@ def read_trouble(among: Among, at: Moment, moved: Sequence[int], known: Newest |
     try:
         if known and not moved and (again := _read_again(among, at, known)):
             return again
-        near, params = _near(among, at, moved, Reach(LOOKED_AT))
+        most = LOOKED_AT + int(LOOKED_AT * SPARE) if among.counted and not moved else LOOKED_AT
+        near, params = _near(among, at, moved, Reach(most))
         near_rows = f"d.id = ANY(ARRAY(SELECT id FROM ({near}) AS near))", params
-        rows = _lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, LOOKED_AT)
-        lost = [lost for _, lost in rows]
-        return Newest(lost, _floor(lost), dict(rows))
+        rows = _lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, most)
+        return _newest([lost for _, lost in rows], dict(rows), most)
     except EmptyResultSet:  # the scope has no devices
         return Newest()
 
 
-def _floor(lost: Sequence[Lost]) -> Place | None:
-    """How far back these reach, which were read as a whole; None: they are all."""
-    return (lost[-1].since, lost[-1].id) if len(lost) >= LOOKED_AT else None
+def _newest(lost: Sequence[Lost], versions: Mapping[str, Lost], most: int) -> Newest:
+    """The reading of these devices, of which at most so many were asked for."""
+    floor = (lost[-1].since, lost[-1].id) if len(lost) >= most else None
+    return Newest(lost[:LOOKED_AT], lost[LOOKED_AT:], floor, versions)
 
 
 def _near(among: Among, at: Moment, moved: Sequence[int], reach: Reach) -> Fragment:
@@ -206,11 +215,16 @@ def _read_again(among: Among, at: Moment, known: Newest) -> Newest | None:
         (found,) = cursor.fetchone()
     versions = found.split(",") if found else []
     written = [version for version in versions if version not in known.versions]
-    if not written and len(versions) == len(known.lost):
+    if not written and len(versions) == len(known.versions):
         return known
-    if floor and not LOOKED_AT * FEWEST <= len(versions) < most:
+    if floor and not LOOKED_AT <= len(versions) < most:
         return None
-    return _with_written(known, versions, _written(written, known, at), floor)
+    now = _written(written, known, at)
+    now |= {version: known.versions[version] for version in versions if version not in now}
+    lost = sorted(now.values(), key=attrgetter("since", "id"), reverse=True)
+    again = replace(_newest(lost, now, most), floor=floor) if floor else _newest(lost, now, most)
+    same = len(again.lost) == len(known.lost) and all(map(is_, again.lost, known.lost))
+    return replace(again, lost=known.lost) if same else again
 
 
 def _written(versions: Sequence[str], known: Newest, at: Moment) -> dict[str, Lost]:
@@ -218,20 +232,9 @@ def _written(versions: Sequence[str], known: Newest, at: Moment) -> dict[str, Lo
     if not versions:
         return {}
     ids = [int(version.partition(" ")[0]) for version in versions]
-    before = {lost.id: lost for lost in known.lost}
+    before = {lost.id: lost for lost in known.versions.values()}
     rows = _lost(_which(("d.id = ANY(%s)", [ids]), at), LAST_ATTENTION_RANK, None)
     return {version: before[lost.id] if before.get(lost.id) == lost else lost for version, lost in rows}
-
-
-def _with_written(
-    known: Newest, versions: Sequence[str], written: Mapping[str, Lost], floor: Place | None
-) -> Newest:
-    """The reading of the rows of these versions, of which some were `written` since `known` was read."""
-    rows = {**written, **{version: known.versions[version] for version in versions if version not in written}}
-    lost = sorted(rows.values(), key=attrgetter("since", "id"), reverse=True)
-    if len(lost) == len(known.lost) and all(map(is_, lost, known.lost)):
-        return replace(known, versions=rows)
-    return Newest(lost, floor or _floor(lost), rows)
 
 
 def _trouble(near: Fragment, among: Among, at: Moment, moved: Sequence[int]) -> Fragment:

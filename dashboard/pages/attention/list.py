@@ -88,7 +88,7 @@ class LiveAttention(Live):
     sorts: list[Choice]
     heads: dict[str, Sort]
     groups: list[Choice]
-    looked_at: int
+    looked_at: int = LOOKED_AT
 
 
 @require_safe
@@ -141,7 +141,6 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         sorts=_sorts(request, asked),
         heads={name: sort_head(request, name, asked.sort) for name in ("attention", "since")},
         groups=_groups(request, asked, all_lines),
-        looked_at=max(LOOKED_AT, len(all_lines.lost)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from django.db import transaction
@@ -12,6 +12,7 @@ from devices import clock, connectivity
 from devices.listing import trouble
 from devices.listing.among import Among
 from devices.listing.filters import Filters, Tag
+from devices.listing.grouping import Lost
 from devices.listing.trouble import Newest, read_trouble
 from devices.models import Device
 from fleets.models import Fleet, Organization
@@ -119,50 +120,58 @@ def test_what_the_clock_has_changed_is_read_each_time(known: Newest) -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the newest three devices are read."""
+    """Only the newest three devices are shown, and two more are read."""
     monkeypatch.setattr(trouble, "LOOKED_AT", 3)
+    monkeypatch.setattr(trouble, "SPARE", 0.7)
+    monkeypatch.setattr(trouble, "MOST", 3)
 
 
-def names(newest: Newest) -> list[str]:
-    return [one.name for one in newest.lost]
+def lose(*numbers: int, at_once: bool = False) -> None:
+    fleet = Fleet.objects.first() or make_fleet()
+    for number in numbers:
+        lost_vpn(fleet, 0 if at_once else number, name=f"{number}")
+
+
+def names(some: Sequence[Lost]) -> str:
+    return " ".join(one.name for one in some)
 
 
 @pytest.mark.usefixtures("few")
 def test_a_reading_that_is_read_again_reaches_as_far_back_as_before(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    fleet = make_fleet()
-    for number in range(5):
-        lost_vpn(fleet, number, name=f"device-{number}")
+    lose(*range(7))
     known = read()
-    assert names(known) == ["device-4", "device-3", "device-2"]
-    lost_vpn(fleet, 5, name="device-5")
+    assert (names(known.lost), names(known.spare)) == ("6 5 4", "3 2")
+    lose(7)
     everyone = everybody()
     with django_assert_num_queries(2):
-        again = read(known, everyone)
-    assert names(again) == ["device-5", "device-4", "device-3", "device-2"]
-    assert again.floor == known.floor == (again.lost[-1].since, again.lost[-1].id)
+        more = read(known, everyone)
+    assert (names(more.lost), names(more.spare)) == ("7 6 5", "4 3 2")
+    Device.objects.filter(name__in=["7", "5"]).delete()
+    with django_assert_num_queries(1):
+        fewer = read(more, everyone)
+    assert (names(fewer.lost), names(fewer.spare)) == ("6 4 3", "2")
+    assert known.floor == more.floor == fewer.floor == (known.spare[-1].since, known.spare[-1].id)
 
 
 @pytest.mark.usefixtures("few")
-def test_all_are_read_anew_once_many_have_come_or_left() -> None:
-    fleet = make_fleet()
-    for number in range(5):
-        lost_vpn(fleet, number, name=f"device-{number}")
+def test_all_are_read_anew_once_many_have_left_or_come() -> None:
+    lose(*range(7))
     known = read()
-    Device.objects.get(name="device-4").delete()
+    Device.objects.filter(name__in=["6", "5", "4"]).delete()
     fewer = read(known)
-    assert names(fewer) == ["device-3", "device-2", "device-1"]
-    for number in range(5, 8):
-        lost_vpn(fleet, number, name=f"device-{number}")
-    assert names(read(fewer)) == ["device-7", "device-6", "device-5"]
+    assert (names(fewer.lost), names(fewer.spare), fewer.floor) == ("3 2 1", "0", None)
+    assert fewer == read()
+    lose(*range(7, 12))
+    known = read()
+    lose(*range(12, 16))
+    assert read(known) == read()
 
 
 @pytest.mark.usefixtures("few")
 def test_of_devices_lost_at_once_the_last_read_are_told_by_their_ids() -> None:
-    fleet = make_fleet()
-    for number in range(5):
-        lost_vpn(fleet, 0, name=f"device-{number}")
+    lose(*range(7), at_once=True)
     known = read()
-    assert names(known) == ["device-4", "device-3", "device-2"]
+    assert (names(known.lost), names(known.spare)) == ("6 5 4", "3 2")
     assert read(known) is known
