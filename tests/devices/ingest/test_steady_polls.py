@@ -227,3 +227,10 @@ def test_without_its_connection_every_poll_is_answered(polling: World, when: str
 def test_an_error_of_the_statement_leaves_its_polls_to_others(polling: World) -> None:
     with raw.trouble("devices_heartbeat", polling.device.pk, "RAISE EXCEPTION 'no'", times=1):
         assert call(polling) == 200
+
+
+def test_a_batch_of_any_size_is_sent(polling: World) -> None:
+    """Megabytes are more than the kernel takes at once, so the connection is written and read in turns."""
+    long = [of(polling, key=f"unknown-{number}", uuid="a" * 30_000) for number in range(200)]
+    found = steady(*long, of(polling))
+    assert [device is not None for device in found] == [False] * 200 + [True]
