@@ -38,7 +38,7 @@ class Prepared:
     @property
     def is_connected(self) -> bool:
         """Whether the statement can be sent, as far as is known."""
-        return self._link is not None
+        return self._link is not None and not self._link.lost.is_set()
 
     async def keep_connected(self) -> None:
         """Connect, and again whenever the connection is lost, until cancelled."""
@@ -55,7 +55,7 @@ class Prepared:
         They are durable when this returns. Raises psycopg.Error: then nothing is known of the transaction,
         and the connection is closed.
         """
-        if self._link is None:
+        if self._link is None or self._link.lost.is_set():
             raise psycopg.OperationalError("there is no connection")
         return await self._link.rows(params)
 

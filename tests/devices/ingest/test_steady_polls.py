@@ -224,9 +224,19 @@ def test_without_its_connection_every_poll_is_answered(polling: World, when: str
     assert raw.run(work) == (200, 200)
 
 
-def test_an_error_of_the_statement_leaves_its_polls_to_others(polling: World) -> None:
+def test_an_error_of_the_statement_leaves_its_polls_and_the_next_batch_to_others(polling: World) -> None:
+    async def work(app: Ingest) -> list[int]:
+        with raw.another_connection() as other:
+            other.execute("SELECT FROM devices_heartbeat FOR UPDATE")
+            first = asyncio.create_task(raw.heartbeat(app, polling.device_key))
+            while not app.steady.longest_wait():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            second = asyncio.create_task(raw.heartbeat(app, polling.device_key))
+            await asyncio.sleep(0)
+        return [answer.status for answer in await asyncio.wait_for(asyncio.gather(first, second), WAIT)]
+
     with raw.trouble("devices_heartbeat", polling.device.pk, "RAISE EXCEPTION 'no'", times=1):
-        assert call(polling) == 200
+        assert raw.run(work) == [200, 200]
 
 
 def test_a_batch_of_any_size_is_sent(polling: World) -> None:
