@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Count, Max, Min, QuerySet, Value
+from django.db.models import Count, DateTimeField, Max, Min, QuerySet, Value
+from django.db.models.functions import Cast
 
 from devices.alerts.cause import Cause
 from devices.clock import Moment
 from devices.listing import grouping
 from devices.models import Device, Incident, IncidentMember
+from devices.rules.live_links import LOST_SQL
 from devices.rules.vocabulary import Status
+from fleets.postgres.expressions import Sql
 
 
 def of(incidents: Iterable[Incident], at: Moment) -> dict[int, dict[str, Any]]:
@@ -44,7 +47,9 @@ def _falling(incident: Incident, at: Moment) -> QuerySet[Any, Any]:
     else:
         lost = Cause(incident).lost
     falling = lost.order_by().filter(recorded_status=Status.HEARTBEAT_ONLY, poll__lost_at__gt=at.heard)
-    named = falling.annotate(incident=Value(incident.pk)).values("incident")
-    ends = named.annotate(more=Count("pk"), first=Min("poll__lost_at"), last=Max("poll__lost_at"))
+    resumed = Cast(Value(at.resumed), DateTimeField())
+    lost_at = Sql(LOST_SQL, DateTimeField(), at=Value(at.heard), resumed=resumed)
+    named = falling.annotate(incident=Value(incident.pk), lost_at=lost_at).values("incident")
+    ends = named.annotate(more=Count("pk"), first=Min("lost_at"), last=Max("lost_at"))
     found: QuerySet[Any, Any] = ends.values_list("incident", "more", "first", "last")
     return found

@@ -42,7 +42,7 @@ READ: Final = """
 SELECT now.at,
        CASE WHEN open THEN pulse_at WHEN ended_at > now.at THEN began_at ELSE now.at END AS heard,
        pulse_at, CASE WHEN open THEN pulse_at ELSE began_at END, CASE WHEN NOT open THEN ended_at END,
-       stepped_at, stepped_by
+       stepped_at, stepped_by, resumed_at
 FROM (SELECT COALESCE(%(at)s, STATEMENT_TIMESTAMP()) AS at) AS now
 LEFT JOIN devices_listening ON true
 LEFT JOIN LATERAL (
@@ -77,6 +77,7 @@ class Moment:
     `heard`: the moment that readings use, `at` itself or the start of the outage that it lies in.
     `concluded`: deadlines up to here have certainly passed, as no outage can begin before it any more.
     `outage`: the newest outage that had begun; `step`: the newest step of the database's clock.
+    `resumed`: the end of an outage for which deadlines have yet to move; their windows begin again from it.
     """
 
     at: datetime
@@ -84,6 +85,7 @@ class Moment:
     concluded: datetime
     outage: Interruption | None = None
     step: Interruption | None = None
+    resumed: datetime | None = None
 
     @property
     def in_outage(self) -> bool:
@@ -138,11 +140,12 @@ def _read(at: datetime | None) -> Moment:
 
 def _moment(row: tuple[Any, ...]) -> Moment:
     """The Moment of a row of READ."""
-    read_at, heard, pulse_at, start, end, stepped_at, step = row
+    read_at, heard, pulse_at, start, end, stepped_at, step, resumed = row
     return Moment(
         at=read_at,
         heard=heard,
         concluded=min(heard, pulse_at or heard),
         outage=Interruption(start, end) if start else None,
         step=Interruption(stepped_at, stepped_at, step) if stepped_at else None,
+        resumed=resumed,
     )

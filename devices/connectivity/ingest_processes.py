@@ -57,8 +57,8 @@ FROM (VALUES (true)) AS one LEFT JOIN (
 """
 # A sign where nothing else is to be done, in one message. The ledger is locked first, so that the second
 # statement sees what was written before, and reads the clock under the lock. It writes nothing and returns no
-# row where the clock may have been set, an outage is open or closes, another process is silent, or the lock
-# was waited for.
+# row where the clock may have been set, an outage is open or closes, deadlines are to be moved for one,
+# another process is silent, or the lock was waited for.
 PROMPT: Final = timedelta(seconds=0.1)
 LEDGER: Final = "SELECT id FROM devices_listening WHERE id = 1 FOR UPDATE"
 USUAL: Final = """
@@ -70,6 +70,7 @@ WITH now AS MATERIALIZED (
 ), usual AS (
     SELECT at, LEAST(at, oldest) AS reached FROM now, process, devices_listening ledger
     WHERE ledger.returned_at IS NULL AND ledger.worked_at IS NULL AND NOT ledger.ahead
+      AND COALESCE(at <= ledger.resumed_at + (ledger.moved_until - ledger.resumed_at) / 2, true)
       AND at - ledger.pulse_at <= %(patience)s AND (oldest IS NULL OR at - oldest <= %(silent)s)
       AND GREATEST(ledger.pulse_at, newest, %(read)s) - at <= %(step)s
       AND (%(latest)s::timestamptz IS NULL OR at <= %(latest)s)

@@ -1,8 +1,9 @@
 """Writing the outage ledger (domain.md, Our own outages): liveness signs, and closing an outage.
 
 While an outage is open, readings are those at its start (devices/clock). The first sign after an outage moves
-the deadlines of all devices, a portion per transaction, and only then closes it, so that no reading meets a
-deadline that has yet to move.
+deadlines, a portion per transaction, and closes it once those that come soon have moved; the others move
+behind later signs (devices/connectivity/moving.py). The ledger goes no further than they have moved, so no
+reading meets a deadline that has yet to move.
 
 A sign also notices that the database's clock was set (domain.md, Times). Set forward, it went further than
 the process's own clock: the skipped time is treated as an outage. Set back, the newest sign lies in the
@@ -16,40 +17,19 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from devices import clock
 from devices.clock import LEASE, PATIENCE, STEP, steps
 from devices.clock.own import Look, OwnClock
-from devices.connectivity import ingest_processes
+from devices.connectivity import ingest_processes, moving
 from devices.models import Listening, ListeningProcess, Outage, SourceOutage
 from fleets.postgres.clock import DatabaseClock
 
 logger = logging.getLogger("devices.connectivity.outages")
 
 LIVENESS_EVERY: Final = 2.0  # seconds
-PORTION: Final = 5000  # devices per transaction
 
-# Deadlines that had not passed at the start move: late_at to a whole window after the end; of a heartbeat
-# that was late already, lost_at to one grace after the end. Lost heartbeats stay lost. Idempotent.
-MOVE: Final = """
-WITH portion AS (
-    SELECT device_id, due_at = late_at AND late_at > %(start)s AS fresh,
-           GREATEST(late_at, %(end)s + ceil(poll_interval * 1.5) * interval '1 second') AS anew
-    FROM devices_heartbeat
-    WHERE device_id > %(after)s AND due_at IS NOT NULL ORDER BY device_id LIMIT %(portion)s
-    FOR NO KEY UPDATE
-), moved AS (
-    UPDATE devices_heartbeat h
-    SET late_at = CASE WHEN fresh THEN anew ELSE late_at END,
-        lost_at = CASE WHEN fresh THEN anew + (lost_at - late_at) ELSE %(end)s + %(grace)s END,
-        due_at = CASE WHEN fresh THEN anew WHEN due_at = lost_at THEN %(end)s + %(grace)s ELSE due_at END
-    FROM portion
-    WHERE h.device_id = portion.device_id AND last_poll_at < %(end)s AND lost_at > %(start)s
-)
-SELECT max(device_id) FROM portion
-"""
 # Leases that had not ended at the start last as if the server's last sign had come at the end of the outage.
 MOVE_LEASES: Final = """
 WITH alive AS (
@@ -66,7 +46,8 @@ LOCK: Final = "SELECT * FROM devices_listening WHERE id = 1 FOR UPDATE"
 KEEP: Final = """
 UPDATE devices_listening
 SET pulse_at = %(pulse_at)s, returned_at = %(returned_at)s, worked_at = %(worked_at)s,
-    moved_to = %(moved_to)s, ahead = %(ahead)s, stepped_at = %(stepped_at)s, stepped_by = %(stepped_by)s
+    moved_to = %(moved_to)s, resumed_at = %(resumed_at)s, moved_until = %(moved_until)s,
+    ahead = %(ahead)s, stepped_at = %(stepped_at)s, stepped_by = %(stepped_by)s
 WHERE id = 1
 """
 
@@ -82,7 +63,7 @@ def record_liveness(at: datetime | None = None, own: OwnClock | None = None) -> 
 
 
 def beat(at: datetime | None = None, process: int = 0, own: OwnClock | None = None) -> bool:
-    """Record a liveness sign, or do a portion of closing an outage; returns whether the sign was recorded.
+    """Record a liveness sign, or do a portion of closing an outage or moving deadlines; whether that was all.
 
     `at` None: the database's clock. `process` is the number of the process
     (devices/connectivity/ingest_processes.py; 0: none): the ledger goes as far as all processes listened.
@@ -115,7 +96,7 @@ def _beat(at: datetime | None, process: int, own: OwnClock) -> bool:
     if (newest := _newest(ledger, look, sign.newest)) - look.at > STEP:
         _set_back(ledger, look.at, min(look.beyond, look.at - newest))
     left = _go_on(ledger, look, sign.reached)
-    done = left and (not ledger.ahead or _bring(ledger, look.at))
+    done = left and (_bring(ledger, look.at) if ledger.ahead else moving.go_on(ledger, look.at))
     _keep(ledger)
     return done
 
@@ -136,6 +117,8 @@ def _go_on(ledger: Listening, look: Look, reached: datetime) -> bool:
     if not skipped and reached <= ledger.pulse_at:
         return True
     away = skipped or look.at - ledger.pulse_at > PATIENCE  # as every reading until now has it
+    if not away and not moving.have_moved(ledger, reached + PATIENCE):
+        return True
     if away and not _close(ledger, look):
         return False
     ledger.pulse_at = look.at if away else reached
@@ -174,6 +157,7 @@ def _set_back(ledger: Listening, at: datetime, by: timedelta) -> None:
     ListeningProcess.objects.filter(pulse_at__gt=at).update(pulse_at=at)
     ledger.pulse_at, ledger.returned_at, ledger.worked_at = min(ledger.pulse_at, at), None, None
     ledger.ahead, ledger.moved_to = True, 0
+    ledger.resumed_at = ledger.resumed_at and min(ledger.resumed_at, at)
     logger.warning("the database's clock was set back by %s, to %s", -ledger.stepped_by, at)
 
 
@@ -227,27 +211,17 @@ def _close(ledger: Listening, look: Look) -> bool:
     """
     at = look.at
     if ledger.returned_at is None or ledger.worked_at is None or at - ledger.worked_at > PATIENCE:
-        ledger.returned_at, ledger.moved_to = at, 0
+        ledger.returned_at = at
+        moving.begin(ledger, at)
         if look.beyond > STEP:
             ledger.stepped_at, ledger.stepped_by = at, _rounded(look.beyond)
             logger.warning("the database's clock was set forward by %s, to %s", ledger.stepped_by, at)
     ledger.worked_at = at
-    params: dict[str, Any] = {
-        "start": ledger.pulse_at,
-        "end": ledger.returned_at,
-        "after": ledger.moved_to,
-        "portion": PORTION,
-        "grace": timedelta(seconds=settings.HEARTBEAT_GRACE),
-        "lease": LEASE,
-    }
+    if not moving.go_on(ledger, at, start=ledger.pulse_at):
+        return False
+    params: dict[str, Any] = {"start": ledger.pulse_at, "end": ledger.returned_at, "lease": LEASE}
     with connection.cursor() as cursor:
-        cursor.execute(MOVE, params)
-        (last,) = cursor.fetchone()
-        if last is not None:
-            ledger.moved_to = last
-            return False
         cursor.execute(MOVE_LEASES, params)
-    ledger.moved_to = 0
     Outage.objects.create(began_at=ledger.pulse_at, ended_at=ledger.returned_at)
     logger.warning(
         "Lookout was down from %(start)s to %(end)s; statuses were not changed for that time", params

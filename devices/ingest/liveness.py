@@ -27,6 +27,8 @@ logger = logging.getLogger("devices.ingest")
 # an outage this is less than 15 s and half an interval, so no device whose poll waits is lost before the
 # outage that explains it.
 PATIENCE: Final = 5.0
+# The share of its time that a process spends on what is done after an outage, while polls wait.
+SHARE: Final = 0.1
 
 
 class Liveness:
@@ -66,9 +68,15 @@ class Liveness:
 
     async def _for_ever(self, thread: Executor) -> None:
         while True:
-            before = self._left_at
+            before, began = self._left_at, time.monotonic()
             if await self._beat(thread):
                 await _asked(self._presence.socket() if self._left_at > before else None)
+            else:
+                await asyncio.sleep(self._pause(time.monotonic() - began))
+
+    def _pause(self, took: float) -> float:
+        """Seconds until the next portion after one that took so many; 0 where no poll waits."""
+        return min(took / SHARE - took, outages.LIVENESS_EVERY) if self._waits() else 0.0
 
     async def _beat(self, thread: Executor) -> bool:
         """Record a sign if polls do not wait; returns whether there is nothing more to do for now."""

@@ -22,6 +22,10 @@ class Listening(models.Model):
     returned_at = models.DateTimeField(null=True)
     worked_at = models.DateTimeField(null=True)
     moved_to = models.BigIntegerField(default=0)
+    # While deadlines have yet to move for the newest outage, closed or not: when it ended, and up to which
+    # moment all those that come by then have moved (devices/connectivity/moving.py).
+    resumed_at = models.DateTimeField(null=True)
+    moved_until = models.DateTimeField(null=True)
     # True while what is dated ahead of a clock that was set back is brought to the present, by device id up
     # to `moved_to`.
     ahead = models.BooleanField(default=False, db_default=False)

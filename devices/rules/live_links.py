@@ -13,6 +13,13 @@ from fleets.postgres.expressions import Sql
 # The state of the heartbeat. A device that never polled has no deadlines: its recorded state holds.
 HEARTBEAT_SQL = """(CASE WHEN {poll__late_at} IS NULL THEN {heartbeat_state}
     WHEN {poll__lost_at} <= {at} THEN 'lost' WHEN {poll__late_at} <= {at} THEN 'late' ELSE 'recent' END)"""
+# When the heartbeat will be late and lost if no poll comes. The window of one that is recent begins again at
+# `{resumed}`, the end of an outage of ours for which its deadlines have perhaps yet to move (null: none has;
+# devices/connectivity/moving.py).
+LATE_SQL = """GREATEST({poll__late_at}, CASE WHEN {poll__due_at} = {poll__late_at} AND {poll__late_at} > {at}
+    AND {poll__last_poll_at} < {resumed}
+    THEN {resumed} + ceil({poll__poll_interval} * 1.5) * interval '1 second' END)"""
+LOST_SQL = f"({{poll__lost_at}} + ({LATE_SQL} - {{poll__late_at}}))"
 # Whether the VPN is connected: as recorded, unless the lease of its server has ended since.
 VPN_SQL = "({vpn_connected} AND COALESCE({vpn_server__due_at} > {at}, true))"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Any, cast
 
 from django.conf import settings
@@ -25,9 +26,10 @@ from fleets.text import isolated
 
 # A server's lease of 60 s is named once its sign, expected every 10 s, is 20 s overdue.
 LEASE_NAMED = timedelta(seconds=30)  # before its end
-DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}
+DEADLINES = {"late": "poll.late_at", "lost": "poll.lost_at", "lease": "vpn_server.due_at"}  # as recorded
+MOMENTS = (live_links.LATE_SQL, live_links.LOST_SQL, "{vpn_server__due_at}")  # when they will pass
 READ = """
-SELECT d.id, {rule}, {at_deadlines}
+SELECT d.id, {rule}, {moments}, {statuses}
 FROM devices_device d
 LEFT JOIN devices_heartbeat poll ON poll.device_id = d.id
 LEFT JOIN devices_vpnserver vpn_server ON vpn_server.id = d.vpn_server_id
@@ -35,6 +37,9 @@ WHERE d.id = ANY(%(devices)s)
 """
 # The VPN at a deadline: as it is now, unless the lease of its server is about to end.
 VPN_AT_DEADLINE = "CASE WHEN vpn_server.due_at <= %(named_until)s THEN {at_deadline} ELSE {now} END"
+
+
+Deadlines = list[tuple[str, datetime | None, str]]  # name, when it will pass, and the status then
 
 
 @dataclass(frozen=True)
@@ -100,13 +105,11 @@ def explain_all(devices: Sequence[DeviceWithStatus], at: Moment) -> dict[int, Ex
         return {}
     by_id = {device.pk: device for device in devices}
     concluded = _concluded(list(by_id), at)
-    return {
-        pk: _explanation(by_id[pk], rule, at_deadlines, at) for pk, (rule, at_deadlines) in concluded.items()
-    }
+    return {pk: _explanation(by_id[pk], rule, deadlines, at) for pk, (rule, deadlines) in concluded.items()}
 
 
-def _explanation(now: DeviceWithStatus, number: int, at_deadlines: dict[str, str], at: Moment) -> Explanation:
-    next_status, next_at = (None, None) if at.in_outage else _next(now, at_deadlines, at.at)
+def _explanation(now: DeviceWithStatus, number: int, deadlines: Deadlines, at: Moment) -> Explanation:
+    next_status, next_at = (None, None) if at.in_outage else _next(now, deadlines, at.at)
     rule = RULES[number - 1]
     return Explanation(
         status=Status(now.status),
@@ -124,14 +127,19 @@ def _read(device: Device, at: Moment) -> DeviceWithStatus:
     return found.select_related("fleet", "organization", "mirrored__source").get()
 
 
-def _concluded(devices: list[int], at: Moment) -> dict[int, tuple[int, dict[str, str]]]:
-    """By device id the number of the rule that matches, and the status at each deadline by its name."""
-    params: dict[str, Any] = {"devices": devices, "at": at.heard, "named_until": at.at + LEASE_NAMED}
+def _concluded(devices: list[int], at: Moment) -> dict[int, tuple[int, Deadlines]]:
+    """By device id the number of the rule that matches, and its deadlines."""
+    params: dict[str, Any] = {
+        "devices": devices,
+        "at": at.heard,
+        "resumed": at.resumed,
+        "named_until": at.at + LEASE_NAMED,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_sql(), params)
         return {
-            pk: (rule, dict(zip(DEADLINES, statuses, strict=True)))
-            for pk, rule, *statuses in cursor.fetchall()
+            pk: (rule, list(zip(DEADLINES, rest[: len(DEADLINES)], rest[len(DEADLINES) :], strict=True)))
+            for pk, rule, *rest in cursor.fetchall()
         }
 
 
@@ -146,7 +154,8 @@ def _sql() -> str:
         for vpn, heartbeat in at_deadlines
     ]
     rule = rule_over(vpn_connected=now[0], heartbeat_state=now[1])
-    return READ.format(rule=rule, at_deadlines=", ".join(statuses))
+    moments = (live_links.over(sql, at="%(at)s", resumed="%(resumed)s::timestamptz") for sql in MOMENTS)
+    return READ.format(rule=rule, moments=", ".join(moments), statuses=", ".join(statuses))
 
 
 def _links(at: str) -> tuple[str, str]:
@@ -154,18 +163,17 @@ def _links(at: str) -> tuple[str, str]:
 
 
 def _next(
-    device: DeviceWithStatus, at_deadlines: dict[str, str], at: datetime
+    device: DeviceWithStatus, deadlines: Deadlines, at: datetime
 ) -> tuple[Status | None, datetime | None]:
     """The status at the first future deadline that changes it, and that deadline; else (None, None)."""
-    poll, server = device.last_poll, device.vpn_server
-    deadlines = {"late": poll and poll.late_at, "lost": poll and poll.lost_at}
-    if device.vpn and server and server.due_at and server.due_at <= at + LEASE_NAMED:
-        deadlines["lease"] = server.due_at
-    for name, moment in sorted(
-        ((name, moment) for name, moment in deadlines.items() if moment and moment > at),
-        key=lambda item: item[1],
-    ):
-        if (status := at_deadlines[name]) != device.status:
+    named = at + LEASE_NAMED if device.vpn else at  # until when a lease is
+    coming = [
+        (moment, status)
+        for name, moment, status in deadlines
+        if moment and moment > at and (name != "lease" or moment <= named)
+    ]
+    for moment, status in sorted(coming, key=itemgetter(0)):
+        if status != device.status:
             return Status(status), moment
     return None, None
 

@@ -1,4 +1,5 @@
-"""`make bench outage`: DEVICES, CONNECTIONS and PROCESSES as of `make bench`, SECONDS before and after."""
+"""`make bench outage`: DEVICES, CONNECTIONS and PROCESSES as of `make bench`; SECONDS before and after
+it, which lasts for AWAY seconds."""
 
 import os
 import signal
@@ -19,4 +20,4 @@ django.setup()
 
 from tests.bench.outage.run import run  # noqa: E402 - models need the set-up above
 
-run(options)
+run(options, int(os.environ.get("AWAY", "300")))

@@ -24,10 +24,9 @@ from tests.bench.processes import Postgres, Servers, serving
 from tests.bench.report import cell
 from tests.bench.run import INGEST, WARM_UP, say
 
-PAUSE: Final = 300  # seconds of the outage
 LONGEST: Final = 900  # seconds until it has to be closed
 ENOUGH: Final = 0.8  # of what a usual second accepts
-AGO: Final = "UPDATE devices_listening SET pulse_at = statement_timestamp() - %(pause)s * interval '1 second'"
+AGO: Final = "UPDATE devices_listening SET pulse_at = statement_timestamp() - %(away)s * interval '1 second'"
 
 
 @dataclass
@@ -60,15 +59,16 @@ class Measured:
     memory: float  # megabytes, the most of a process
 
 
-def run(options: Options) -> None:
-    """Measure, print and keep."""
+def run(options: Options, away: int) -> None:
+    """Measure an outage of `away` seconds, print and keep."""
     say(f"{options.devices:,} devices in the database {options.database}:")
     fill.fill(options.devices)
+    Listening.objects.all().delete()  # what was since the last run is no outage
     with serving(INGEST, options.processes) as servers:
         Drive(servers.url, options.devices, options.connections).run("heartbeat", WARM_UP)
         before = measured(options, servers, lambda: time.sleep(options.seconds))
     say(f"{median(before.seconds):,.0f} heartbeats are accepted in a usual second.")
-    pause()
+    pause(away)
     with serving(INGEST, options.processes) as servers:
         after = measured(options, servers, partial(wait, options.seconds, time.monotonic()))
     tell(before, after)
@@ -78,11 +78,11 @@ def run(options: Options) -> None:
     say(f"Kept in {file}")
 
 
-def pause() -> None:
-    """The state after an outage of PAUSE seconds before which every device had polled."""
-    fill.refresh_heartbeats(silent=PAUSE)
+def pause(away: int) -> None:
+    """The state after an outage of so many seconds before which every device had polled."""
+    fill.refresh_heartbeats(silent=away)
     Outage.objects.all().delete()
-    fill.execute(AGO, pause=PAUSE)
+    fill.execute(AGO, away=away)
     fill.checkpoint()
 
 

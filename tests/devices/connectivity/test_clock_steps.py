@@ -13,7 +13,7 @@ from dashboard.management.commands.settle import Command
 from devices import clock, connectivity
 from devices.clock import steps
 from devices.clock.own import OwnClock
-from devices.connectivity import outages
+from devices.connectivity import moving, outages
 from devices.history import retention
 from devices.integrity.checks import disagreements
 from devices.models import (
@@ -193,7 +193,7 @@ def test_what_people_did_ahead_while_no_ingest_ran_comes_to_the_present_as_settl
 def test_an_outage_that_was_being_closed_ahead_does_not_end_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outages, "PORTION", 1)
+    monkeypatch.setattr(moving, "PORTION", 1)
     devices = [polled(0) for _ in range(3)]
     outages.record_liveness(at(0))
     assert not outages.beat(at(DAY))  # one of them moved, when the clock was set right

@@ -93,6 +93,8 @@ OTHERWISE = {
             "devices_listening.pulse_at",
             "devices_listening.returned_at",
             "devices_listening.worked_at",
+            "devices_listening.resumed_at",
+            "devices_listening.moved_until",
             "devices_listening.stepped_at",
             "devices_listeningprocess.pulse_at",
             "devices_outage.began_at",

@@ -11,6 +11,7 @@ import pytest
 from django.db import connections
 
 from devices import connectivity
+from devices.connectivity import outages
 from devices.ingest.database import in_database
 from devices.models import ConnectivityRecord, Device, Heartbeat, StatusChange
 from devices.operations import lifecycle
@@ -45,6 +46,22 @@ def test_a_poll_that_waited_for_settle_is_not_left_late() -> None:
     assert shown(device, poll_at) == Status.HEARTBEAT_ONLY
     assert Heartbeat.objects.get().due_at == poll_at + seconds(15)
     assert edges(device) == ["recent", "late", "recent"]
+
+
+@pytest.mark.parametrize("polls_first", [True, False])
+def test_a_poll_and_the_moving_of_its_deadline_leave_the_window_of_the_poll(*, polls_first: bool) -> None:
+    device = make_polling()
+    outages.record_liveness(T0)
+    each: list[Callable[[], object]] = [
+        lambda: connectivity.record_heartbeats([device.pk], T0 + seconds(61)),
+        lambda: outages.record_liveness(T0 + seconds(60)),
+    ]
+    first, second = each if polls_first else each[::-1]
+    with held_open(first):
+        waiting = in_background(second)
+    waiting.join(WAIT)
+    assert Heartbeat.objects.get().due_at == T0 + seconds(61 + 15)
+    assert edges(device) == ["recent"]
 
 
 def test_settle_that_waited_for_a_poll_reads_the_deadline_again() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
-from devices.connectivity import outages
+from devices.connectivity import moving, outages
 from devices.history import device_history, spans
 from devices.models import ConnectivityRecord, Device, Heartbeat, Listening, Outage, StatusChange, VpnServer
 from devices.rules.vocabulary import Status
@@ -174,8 +174,8 @@ def test_an_outage_just_after_another_begins_every_window_once_more() -> None:
 
 
 def test_it_stays_open_until_every_deadline_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "PORTION", 2)
-    devices = [polled(0) for _ in range(5)]
+    monkeypatch.setattr(moving, "PORTION", 2)
+    devices = [polled(0) for _ in range(9)]
     outages.record_liveness(at(0))
     for _ in range(3):
         assert not outages.beat(at(HOUR))
@@ -188,11 +188,11 @@ def test_it_stays_open_until_every_deadline_has_moved(monkeypatch: pytest.Monkey
 def test_an_end_that_was_not_reached_is_taken_up_from_the_next_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outages, "PORTION", 2)
-    devices = [polled(0) for _ in range(3)]
+    monkeypatch.setattr(moving, "PORTION", 2)
+    devices = [polled(0) for _ in range(5)]
     outages.record_liveness(at(0))
-    assert not outages.beat(at(100))  # two of them moved, then everybody died
-    connectivity.record_heartbeats([devices[2].pk], at(101))
+    assert not outages.beat(at(100))  # some of them moved, then everybody died
+    connectivity.record_heartbeats([devices[4].pk], at(101))
     assert clock.moment(at(150)).heard == at(0)
     outages.record_liveness(at(200))
     assert Outage.objects.get().ended_at == at(200)
@@ -200,8 +200,8 @@ def test_an_end_that_was_not_reached_is_taken_up_from_the_next_return(
 
 
 def test_a_long_closing_ends_the_outage_when_we_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outages, "PORTION", 1)
-    for _ in range(3):
+    monkeypatch.setattr(moving, "PORTION", 1)
+    for _ in range(4):
         polled(0)
     outages.record_liveness(at(0))
     for moment in (100, 109, 118):

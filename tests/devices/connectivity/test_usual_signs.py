@@ -76,6 +76,11 @@ def test_it_tells_steps_of_the_clock_as_before(own: OwnClock) -> None:
         pytest.param(-0.1, lambda: None, id="set back by more than two seconds"),
         pytest.param(4, lambda: Listening.objects.update(returned_at=at(3)), id="an outage closes"),
         pytest.param(4, lambda: Listening.objects.update(worked_at=at(3)), id="an outage was worked on"),
+        pytest.param(
+            4,
+            lambda: Listening.objects.update(resumed_at=at(0), moved_until=at(7.9)),
+            id="deadlines are to be moved",
+        ),
         pytest.param(4, lambda: Listening.objects.update(ahead=True), id="rows lie ahead"),
         pytest.param(4, lambda: Listening.objects.all().delete(), id="there is no ledger"),
         pytest.param(
@@ -93,6 +98,11 @@ def test_where_something_has_to_be_looked_at_it_writes_nothing(
     before = known()
     assert not usual(own, moment)
     assert known() == before
+
+
+def test_it_is_enough_while_the_next_deadlines_are_not_to_be_moved_yet(own: OwnClock) -> None:
+    Listening.objects.update(resumed_at=at(0), moved_until=at(8))
+    assert usual(own, 4)
 
 
 def test_a_gap_that_makes_an_outage_is_looked_at(own: OwnClock) -> None:

@@ -76,6 +76,15 @@ def test_a_poll_is_rehearsed_where_none_was_recorded_since_the_sign_before(
     liveness._presence.end()
 
 
+def test_what_is_done_after_an_outage_leaves_nine_tenths_of_the_time_to_polls_that_wait() -> None:
+    waits = 0.0
+    liveness = Liveness(lambda: waits, Unrecorded())
+    assert liveness._pause(0.02) == 0
+    waits = 0.01
+    assert liveness._pause(0.02) == pytest.approx(0.18)
+    assert liveness._pause(5) == outages.LIVENESS_EVERY  # less than what makes an outage
+
+
 def test_a_poll_that_is_recorded_is_noted(world: World) -> None:
     ingest = Ingest(CALLS, unlimited())
     with serving(ingest) as port, closing(Client(port)) as client:

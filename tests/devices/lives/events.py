@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from devices import connectivity
 from devices.background import vpn_following
-from devices.connectivity import outages
+from devices.connectivity import moving, outages
 from devices.models import Device, Job
 from tests.devices.lives.model import Model
 from tests.devices.lives.model_device import ModelDevice
@@ -19,6 +19,7 @@ from tests.factories import T0, make_fleet, seconds
 from tests.still import stand_still
 
 UUIDS = [f"{number:032x}" for number in range(1, 5)]
+INTERVALS = st.sampled_from([10, 60])  # seconds
 # Instants on the boundaries: P = 10 s, so late after 15 s and lost after 30 s; leases end after 60 s.
 STEPS = st.sampled_from([0, 0, 1, 5, 10, 14.999999, 15, 15.000001, 29.999999, 30, 59.999999, 60, 61, 90])
 
@@ -57,6 +58,12 @@ devices: st.SearchStrategy[dict[str, Any]] = st.builds(
     own_vpn=st.sampled_from([None, None, None, True, False]),
 )
 fleets_vpn: st.SearchStrategy[bool | None] = st.sampled_from([True, None, None, False])
+
+
+def short_passes(context: pytest.MonkeyPatch) -> None:
+    """Have the deadlines of an interval of 60 s move in several passes, as those of an hour do."""
+    context.setattr(moving, "LEAD", seconds(20))
+    context.setattr(moving, "PORTION", 1)
 
 
 def tell(model: Model, event: Event, at: datetime) -> None:
@@ -112,11 +119,11 @@ def listen(model: Model, since: datetime, at: datetime) -> None:
         leave_sign(model, since)
 
 
-def make(fields: list[dict[str, Any]], *, vpn: bool | None = True) -> Model:
+def make(fields: list[dict[str, Any]], *, vpn: bool | None = True, interval: int = 10) -> Model:
     """Devices of two fleets, of which somebody has said that about the VPN, or nobody anything."""
-    fleet = make_fleet(poll_interval=10, vpn_enabled=vpn)
-    paid = make_fleet(fleet.organization, poll_interval=10, type="paid", vpn_enabled=vpn)  # freezes
-    made = [ModelDevice(uuid, T0, 10, **each) for uuid, each in zip(UUIDS, fields, strict=True)]
+    fleet = make_fleet(poll_interval=interval, vpn_enabled=vpn)
+    paid = make_fleet(fleet.organization, poll_interval=interval, type="paid", vpn_enabled=vpn)  # freezes
+    made = [ModelDevice(uuid, T0, interval, **each) for uuid, each in zip(UUIDS, fields, strict=True)]
     for device in made:
         device.fleet = "paid" if device.frozen else ""
         device.vpn_wanted = bool(vpn if device.own_vpn is None else device.own_vpn)

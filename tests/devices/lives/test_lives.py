@@ -33,6 +33,7 @@ from devices.status.explanation import explain
 from devices.status.reading import filter_by_status, with_status
 from fleets.models import Organization
 from tests.devices.lives.events import (
+    INTERVALS,
     STEPS,
     UUIDS,
     Event,
@@ -42,6 +43,7 @@ from tests.devices.lives.events import (
     leave_sign,
     listen,
     make,
+    short_passes,
     tell,
 )
 from tests.devices.lives.model import Model
@@ -179,6 +181,7 @@ def check_history(model: Model, at: datetime) -> None:
     lives=st.lists(events, min_size=1, max_size=14),
     looks=st.lists(STEPS, min_size=1, max_size=3),
     listens=st.booleans(),
+    interval=INTERVALS,
 )
 @hypothesis_settings(max_examples=examples(40))
 def test_every_reading_agrees_with_the_model_at_every_instant(
@@ -188,10 +191,12 @@ def test_every_reading_agrees_with_the_model_at_every_instant(
     *,
     vpn: bool | None,
     listens: bool,
+    interval: int,
 ) -> None:
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(rollups, "EVERY", seconds(60))  # a life is short
-        model, now, seen = make(fields, vpn=vpn), T0, Seen()
+        short_passes(context)
+        model, now, seen = make(fields, vpn=vpn, interval=interval), T0, Seen()
         for event in lives:
             if listens and event.sign:
                 listen(model, now, now + seconds(event.step))

@@ -22,7 +22,7 @@ from devices.history import rollups
 from devices.integrity.checks import disagreements
 from devices.models import Device
 from devices.status.reading import with_status
-from tests.devices.lives.events import Event, devices, events, make, tell
+from tests.devices.lives.events import INTERVALS, Event, devices, events, make, short_passes, tell
 from tests.devices.lives.model import Model
 from tests.devices.lives.test_lives import (
     Seen,
@@ -97,14 +97,16 @@ def statuses(at: datetime | None = None) -> dict[str, str]:
 @given(
     fields=st.lists(devices, min_size=4, max_size=4),
     lives=st.lists(st.tuples(events, JUMPS), min_size=1, max_size=12),
+    interval=INTERVALS,
 )
 @hypothesis_settings(max_examples=examples(10))
 def test_whatever_the_clock_does_every_reading_agrees_with_the_model(
-    fields: list[dict[str, Any]], lives: list[tuple[Event, int]]
+    fields: list[dict[str, Any]], lives: list[tuple[Event, int]], interval: int
 ) -> None:
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(rollups, "EVERY", seconds(60))  # a life is short
-        life, seen = Life(make(fields), T0), Seen()
+        short_passes(context)
+        life, seen = Life(make(fields, interval=interval), T0), Seen()
         for event, jump in lives:
             life.let_pass(event.step, listens=event.sign)
             tell(life.model, event, life.now)
