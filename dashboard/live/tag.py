@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import blake2b
 from json import JSONEncoder
 from operator import attrgetter
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
@@ -18,6 +18,15 @@ from django.utils import timezone
 from msgspec import Struct
 
 from dashboard import __version__
+from devices.models import Device, VpnServer
+from devices.status import reading
+
+# Columns that no live region shows, by model: they change while all that is shown stays the same, such as the
+# lease of a VPN server, which each sign of it renews.
+UNSHOWN: Final[dict[type[Model], frozenset[str]]] = {
+    Device: frozenset(reading.UNSHOWN),
+    VpnServer: frozenset(("last_sign_at", "last_event_at", "lease_until", "due_at")),
+}
 
 
 def tag_of(shown: object, at: datetime) -> str:
@@ -64,8 +73,13 @@ def _fields_of(kind: type) -> Callable[[Any], object]:
 
 
 def _row(row: Model) -> dict[str, object]:
-    """The loaded fields and annotations of a row, and the related rows that were loaded with it."""
-    loaded = {name: value for name, value in sorted(vars(row).items()) if not name.startswith("_")}
+    """The loaded fields and annotations of a row that are shown, and the related rows loaded with it."""
+    unshown = UNSHOWN.get(type(row), ())
+    loaded = {
+        name: value
+        for name, value in sorted(vars(row).items())
+        if not name.startswith("_") and name not in unshown
+    }
     meta = row._meta  # noqa: SLF001 - Django's documented name for it
     keys = [field for field in meta.concrete_fields if isinstance(field, ForeignKey)]
     return loaded | {field.name: getattr(row, field.name) for field in keys if field.is_cached(row)}

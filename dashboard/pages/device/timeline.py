@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
 
-from dashboard.pages.parts.chart import Mark, Range, Scale, marks_of, span_words
+from dashboard.pages.parts.chart import Mark, Range, Scale, ceiling, marks_of, span_words
 from dashboard.templating.indicators import HEARTBEAT_STATES, VPN_ICONS, VPN_NOT_YET, VPN_STATES
 from devices import words
 from devices.alerts.windows import Cover
@@ -28,6 +29,7 @@ from devices.status.annotated import DeviceWithStatus
 from fleets.text import isolated
 
 HEIGHT: Final = 24
+MINUTE: Final = timedelta(minutes=1)
 SPANS_DRAWN: Final = 200  # spans of a lane; with more, a day is drawn in buckets as longer ranges are
 # The heights of states; those in none of these are a line at the bottom.
 FULL: Final = {Status.ONLINE, "connected", HeartbeatState.RECENT}
@@ -127,7 +129,8 @@ def _span_row(
     changes = 0 if kind == "status" else flapping_changes([span.start for span in spans[1:]], scale.at)
     if period.name != "24h" or len(spans) > SPANS_DRAWN:
         spans = _worst(kind, spans, period, scale)
-    uptime = _percent(history.uptime(kind, scale.start, scale.at))
+    # To the end of the minute, so that a refresh within it says the same.
+    uptime = _percent(history.uptime(kind, scale.start, ceiling(scale.at, MINUTE)))
     if kind == "vpn" and not device.vpn_enabled and not device.vpn:
         uptime = VPN_NOT_YET if device.vpn_unset else VPN_STATES["off"]
     drawn = (_segment(kind, span, scale) for span in spans if span.state not in ("", "unknown"))

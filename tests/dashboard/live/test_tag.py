@@ -8,10 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 
-from dashboard.live.tag import tag_of
+from dashboard.live.tag import UNSHOWN, tag_of
 from devices.listing.filters import Tag
-from devices.models import Device
+from devices.models import Device, VpnServer
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet, Organization
 from tests.factories import T0
@@ -85,3 +86,12 @@ def test_the_day_counts() -> None:
 def test_what_cannot_be_told_apart_is_refused() -> None:
     with pytest.raises(TypeError, match="object"):
         tag(counts=object())
+
+
+LEFT_OUT = [f".{name}" for name in UNSHOWN[Device]] + [f"vpn_server.{name}" for name in UNSHOWN[VpnServer]]
+
+
+@pytest.mark.parametrize("named", sorted(LEFT_OUT))
+def test_what_the_tag_leaves_out_is_in_no_template(named: str) -> None:
+    templates = [path.read_text() for path in (settings.BASE_DIR / "templates").rglob("*.*")]
+    assert not any(named in text for text in templates)
