@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count
 
 from devices.clock import Moment
 from devices.listing.filters import in_organizations
+from devices.listing.stalled_by_fleet import stalled_by_fleet
 from devices.rules.vocabulary import WORST, Status
 from devices.status import reading
 from fleets.models import Organization
@@ -84,11 +84,10 @@ class Uncounted:
 def uncounted(organizations: Sequence[Organization], at: Moment) -> Uncounted:
     """What the counters of these organizations lack at `at`; a page reads it once.
 
-    Two queries, by indexes.
+    Two queries, by indexes, unless very many have stalled.
     """
     moved = reading.moved_ids(at)
-    stalled = reading.stalled(in_organizations(organizations), at, moved).order_by()
-    return Uncounted(moved, dict(stalled.values_list("fleet_id").annotate(n=Count("*"))))
+    return Uncounted(moved, stalled_by_fleet(organizations, at, moved))
 
 
 @dataclass(frozen=True)

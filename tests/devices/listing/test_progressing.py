@@ -11,10 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices.clock import listened
-from devices.listing import index_scan
+from devices.listing import index_scan, stalled_by_fleet
 from devices.listing.filters import Filters
 from devices.listing.reading import Reading, whole
 from devices.models import Device, Heartbeat
+from devices.status.reading import moved_ids
 from fleets.models import Organization
 from tests.factories import T0, make_fleet, make_uuid, seconds
 
@@ -106,3 +107,26 @@ def rows_read(plan: dict[str, Any]) -> int:
         return below
     kept_and_dropped = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
     return below + int(kept_and_dropped * plan["Actual Loops"])
+
+
+@pytest.mark.parametrize("few", [0, 5000], ids=["many stalled", "few stalled"])
+@pytest.mark.parametrize("moved", [(), (0, 8), (1, 3, 8)], ids=str)
+@pytest.mark.parametrize("stalled", [0, 3, 9])
+def test_stalled_devices_are_counted_by_fleet_from_either_side(
+    monkeypatch: pytest.MonkeyPatch, stalled: int, moved: tuple[int, ...], few: int
+) -> None:
+    """Also where some moved: their heartbeat was lost meanwhile, so that they are Offline."""
+    monkeypatch.setattr(stalled_by_fleet, "FEW", few)
+    organization, other = updating(9, stalled), updating(4, 4)
+    devices = [*Device.objects.filter(organization=organization).order_by("created_at")]
+    lost = [devices[place].pk for place in moved]
+    Heartbeat.objects.filter(pk__in=lost).update(
+        late_at=T0 + 2 * MINUTE, lost_at=T0 + 3 * MINUTE, due_at=T0 + 2 * MINUTE, last_poll_at=T0
+    )
+    ids = [*moved_ids(AT)]
+    assert set(ids) == set(lost)
+    (fleet,), (another,) = ([*each.fleets.values_list("pk", flat=True)] for each in (organization, other))
+    left = sum(place not in moved for place in range(stalled))
+    expected = {fleet: left} if left else {}
+    assert stalled_by_fleet.stalled_by_fleet([organization], AT, ids) == expected
+    assert stalled_by_fleet.stalled_by_fleet([organization, other], AT, ids) == expected | {another: 4}
