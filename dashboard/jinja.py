@@ -31,8 +31,9 @@ def environment(**options: Any) -> Environment:
     jinja.filters |= {function.__name__: pass_context(function) for function in with_context}
     jinja.filters |= {
         function.__name__: function
-        for function in (pictures.icon, pictures.stack, pictures.label, isolated.bdi)
+        for function in (pictures.icon, pictures.stack, pictures.label, pictures.status_badge)
     }
     jinja.filters |= {"shown": vocabulary.shown, "thousands": times.thousands, "pluralize": pluralize}
-    jinja.filters |= {"plural": times.plural}
+    jinja.filters |= {"plural": times.plural, "bdi": isolated.bdi}
+    jinja.filters |= {"marks": pictures.marks, "lead": pictures.lead}
     return jinja

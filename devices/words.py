@@ -44,13 +44,20 @@ def _units(number: int, unit: str, rest: int = 0, smaller: str = "") -> str:
     return NO_BREAK.join([str(number), unit, *more])
 
 
-def clock(moment: datetime, at: datetime) -> str:
-    """The time in the viewer's zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before.
+def clock(moment: datetime, at: datetime, zone: tzinfo | None = None) -> str:
+    """The time in a zone: "14:02:11" today, "17 Nov 09:26" this year, "17 Nov 2024" before.
 
     A time that the clock shows twice, in the night it goes back, has its offset: "25 Oct 02:30 UTC+1".
+    `zone`: that of the viewer if it is None, which takes longer.
     """
-    zone = timezone.get_current_timezone()
-    local, today = moment.astimezone(zone), _day(at, zone)
+    zone = zone or timezone.get_current_timezone()
+    return _clock(moment, _day(at, zone), zone)
+
+
+@lru_cache(8192)
+def _clock(moment: datetime, today: date, zone: tzinfo) -> str:
+    """Cached, as a page has hundreds of times and each refresh has most of them again."""
+    local = moment.astimezone(zone)
     if local.date() == today:
         return f"{local:%H:%M:%S}{told_apart(local)}"
     if local.year == today.year:
@@ -74,9 +81,15 @@ def told_apart(local: datetime) -> str:
     return f" {offset(local)}" if twice(local) else ""
 
 
-def full(moment: datetime) -> str:
-    """Date, time and zone in full, for tooltips."""
-    local = moment.astimezone(timezone.get_current_timezone())
+def full(moment: datetime, zone: tzinfo | None = None) -> str:
+    """Date, time and zone in full, for tooltips; in the viewer's zone, which takes longer, if it is None."""
+    return _full(moment, zone or timezone.get_current_timezone())
+
+
+@lru_cache(8192)
+def _full(moment: datetime, zone: tzinfo) -> str:
+    """Cached as _clock is."""
+    local = moment.astimezone(zone)
     return f"{local.day} {local:%b %Y %H:%M:%S} {offset(local)}"
 
 

@@ -1,6 +1,6 @@
 """Template tags and filters for icons, badges, link indicators and bars, each drawn in one place."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -46,7 +46,33 @@ def badge(device: DeviceWithStatus, size: str = "") -> SafeString:
 @register.simple_tag
 def status_badge(status: str, size: str = "") -> SafeString:
     """The badge of a status, without a device."""
-    return render_macro("parts/links.jinja", "badge", None, shown(status), size)
+    return _badge(shown(status), size)
+
+
+@cache
+def _badge(status: Status, size: str) -> SafeString:
+    """It is cached, as a page has hundreds of the same few; so are those below."""
+    return render_macro("parts/links.jinja", "badge", None, status, size)
+
+
+def marks(links: Sequence[Indicator]) -> SafeString:
+    """The icons of the links of a row."""
+    return _marks(tuple((link.link, link.state) for link in links))
+
+
+@cache
+def _marks(links: tuple[tuple[str, str], ...]) -> SafeString:
+    return render_macro("parts/links.jinja", "marks", None, links)
+
+
+def lead(link: Indicator) -> SafeString:
+    """The icon and words that begin a line of the tooltip of a row's links."""
+    return _lead(link.link, link.state, link.words)
+
+
+@cache
+def _lead(link: str, state: str, words: str) -> SafeString:
+    return render_macro("parts/links.jinja", "lead", None, link, state, words)
 
 
 @register.simple_tag(takes_context=True)

@@ -12,42 +12,41 @@ from devices import words
 register = template.Library()
 
 
-def _element(moment: datetime, text: str, tick: str = "") -> SafeString:
+def _element(context: Context, moment: datetime, text: str, tick: str = "") -> SafeString:
     # Not escaped for speed, as a page has hundreds and they have only digits and words of the site.
     ticks = f' data-tick="{tick}"' if tick else ""
-    return SafeString(
-        f'<time datetime="{moment.isoformat()}" title="{words.full(moment)}"{ticks}>{text}</time>'
-    )
+    full = words.full(moment, context.get("viewer_zone"))
+    return SafeString(f'<time datetime="{moment.isoformat()}" title="{full}"{ticks}>{text}</time>')
 
 
 @register.simple_tag(takes_context=True)
 def ago(context: Context, moment: datetime) -> SafeString:
     """A moment in the past: "17 min ago"."""
-    return _element(moment, f"{words.duration(context['at'] - moment)} ago", "ago")
+    return _element(context, moment, f"{words.duration(context['at'] - moment)} ago", "ago")
 
 
 @register.simple_tag(takes_context=True)
 def lasting(context: Context, since: datetime) -> SafeString:
     """How long a state has held: "21 min"."""
-    return _element(since, words.duration(context["at"] - since), "for")
+    return _element(context, since, words.duration(context["at"] - since), "for")
 
 
 @register.simple_tag(takes_context=True)
 def ahead(context: Context, moment: datetime) -> SafeString:
     """A moment in the future, to the second: "in 5 min 11 s"."""
-    return _element(moment, f"in {words.duration(moment - context['at'], precise=True)}", "in")
+    return _element(context, moment, f"in {words.duration(moment - context['at'], precise=True)}", "in")
 
 
 @register.simple_tag(takes_context=True)
 def clock(context: Context, moment: datetime) -> SafeString:
     """The time of day of a moment, with its date if that is not today, as a <time> element."""
-    return _element(moment, words.clock(moment, context["at"]))
+    return _element(context, moment, words.clock(moment, context["at"], context.get("viewer_zone")))
 
 
 @register.simple_tag(takes_context=True)
 def clock_text(context: Context, moment: datetime) -> str:
     """The time of a moment, with its date if that is not today, as plain text for attributes and SVG."""
-    return words.clock(moment, context["at"])
+    return words.clock(moment, context["at"], context.get("viewer_zone"))
 
 
 @register.filter

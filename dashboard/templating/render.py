@@ -7,13 +7,15 @@ from typing import Any, cast
 
 from django.template import engines
 from django.template.backends.jinja2 import Jinja2
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from jinja2 import Environment
 
 
 def rendered(template: str, context: dict[str, Any]) -> SafeString:
-    """A Jinja template rendered with this context; its output is escaped."""
-    return SafeString(_engine().get_template(template).render(context))
+    """A Jinja template rendered with this context, in the time zone of the viewer; its output is escaped."""
+    zone = timezone.get_current_timezone()
+    return SafeString(_engine().get_template(template).render(context, viewer_zone=zone))
 
 
 def render_macro(template: str, macro: str, at: datetime | None, *values: Any) -> SafeString:
