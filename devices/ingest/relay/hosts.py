@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("devices.ingest")
 
 REFRESH_EVERY: Final = 5.0  # seconds
+LOOK_EVERY: Final = 15.0  # seconds, where none is relayed
 # By SQL: every process asks it all the time, mostly for nothing.
 RELAYED: Final = "SELECT id, relay_host, relay_to FROM devices_source WHERE relay_host <> ''"
 
@@ -31,6 +32,11 @@ class Hosts:
 
     def __init__(self) -> None:
         self._targets: dict[bytes, Target] = {}
+
+    @property
+    def any(self) -> bool:
+        """Whether a host is relayed."""
+        return bool(self._targets)
 
     def refresh(self) -> None:
         """Read them from the database: one query, in a thread with a connection."""

@@ -12,7 +12,7 @@ from devices.ingest.http import Disconnected, Refused, json_reply, send_reply
 from devices.ingest.relay.backlog import Backlog, Seen
 from devices.ingest.relay.conclusions import concluded
 from devices.ingest.relay.connection import Failed, Unreachable
-from devices.ingest.relay.hosts import REFRESH_EVERY, Hosts, Target
+from devices.ingest.relay.hosts import LOOK_EVERY, REFRESH_EVERY, Hosts, Target
 from devices.ingest.relay.observations import Away
 from devices.ingest.relay.passing import Exchange, Ways, pass_on
 from devices.ingest.relay.paths import Call, call_of
@@ -94,9 +94,9 @@ class Relay:
             self.backlog.add(Seen(source, Away()))
 
     async def keep_hosts(self, threads: Executor) -> None:
-        """Read the hosts every REFRESH_EVERY seconds, until cancelled."""
+        """Read the hosts every REFRESH_EVERY seconds, or LOOK_EVERY while there are none, until cancelled."""
         while True:
-            await asyncio.sleep(REFRESH_EVERY)
+            await asyncio.sleep(REFRESH_EVERY if self.hosts.any else LOOK_EVERY)
             await self.refresh_hosts(threads)
 
     async def refresh_hosts(self, threads: Executor) -> None:
