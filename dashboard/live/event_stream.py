@@ -51,9 +51,9 @@ LONGEST: Final = 300.0  # seconds that a stream lasts at most; then the browser 
 BURST, INTERVAL = 5, 2.0
 # Streams are notified one after another, so that the refreshes they cause leave room for pages that people
 # open.
-SPACING: Final = 0.01  # seconds between two streams
+SPACING: Final = 0.002  # seconds between two streams
 ROOM: Final = 4  # requests in progress in this process, beyond which the next stream waits
-BATCH: Final = 4  # streams whose rights are read in one query
+BATCH: Final = 16  # streams whose rights are read at once
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store, no-transform"),
@@ -157,15 +157,18 @@ class EventStream:
 
     async def _notify_pending(self) -> None:
         while self._pending:
-            if self.requests_in_progress() < ROOM:
-                await self._notify(list(islice(self._pending, BATCH)))
-            await asyncio.sleep(SPACING)
+            await self._room()
+            streams = list(islice(self._pending, BATCH))
+            rights = await self._read({stream.session for stream in streams}) or {}
+            for stream in streams:
+                self._pending.pop(stream, None)
+                stream.notify(rights.get(stream.session))
+                await self._room()
 
-    async def _notify(self, streams: list[Stream]) -> None:
-        rights = await self._read({stream.session for stream in streams}) or {}
-        for stream in streams:
-            self._pending.pop(stream, None)
-            stream.notify(rights.get(stream.session))
+    async def _room(self) -> None:
+        """Wait until there is room for the refresh that the next event causes."""
+        await asyncio.sleep(SPACING)
+        while self.requests_in_progress() >= ROOM:
             await asyncio.sleep(SPACING)
 
     def end(self) -> None:

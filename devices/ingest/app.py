@@ -67,8 +67,8 @@ class Ingest:
 
     def __init__(self, calls: Iterable[Call[Ingest]], rate_limits: RateLimits | None = None) -> None:
         self.steady = SteadyPolls(self._has_polled)
-        self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(self._commit_polls)
-        self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(commit)
+        self._polls: GroupCommit[Contact, KeyHolder | None] = GroupCommit(self._commit)
+        self._reports: GroupCommit[Contact, KeyHolder | None] = GroupCommit(self._commit)
         self.registrations: GroupCommit[Registration, Reply] = GroupCommit(
             registrations.commit, most=registrations.MOST, queue=registrations.WAITING
         )
@@ -185,9 +185,10 @@ class Ingest:
             with self.waiting.one():
                 return await queue.submit(contact, size)
 
-    def _commit_polls(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:
+    def _commit(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:
         results = commit(contacts)
-        if any(result and not isinstance(result, Exception) for result in results):
+        accepted = [result is not None and not isinstance(result, Exception) for result in results]
+        if any(contact.is_poll and done for contact, done in zip(contacts, accepted, strict=True)):
             self._has_polled()
         return results
 

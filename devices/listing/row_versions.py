@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import connection
-
 from devices.clock import Moment
 from devices.models import Device
 from devices.status.reading import moved_ids
+from fleets.postgres.round_trip import rows_of_each
 
 # A row's version is the id of the transaction that wrote it (xmin): of a device and of its heartbeat.
 VERSIONS = """
 SELECT array_agg((d.xmin, h.xmin)::text ORDER BY d.id)
-FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id WHERE d.uuid = ANY(%s)
+FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id WHERE d.uuid = ANY(%(uuids)s)
 """
 
 
@@ -21,9 +20,8 @@ def versions(uuids: Sequence[str]) -> tuple[str, ...]:
     """A value that changes once a row of one of these devices (by UUID) is written. One query."""
     if not uuids:
         return ()
-    with connection.cursor() as cursor:
-        cursor.execute(VERSIONS, [list(uuids)])
-        return tuple(cursor.fetchone()[0] or ())
+    (((found,),),) = rows_of_each((VERSIONS,), {"uuids": list(uuids)})
+    return tuple(found or ())
 
 
 def any_moved(organizations: Sequence[int], at: Moment) -> bool:

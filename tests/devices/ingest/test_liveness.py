@@ -85,11 +85,13 @@ def test_what_is_done_after_an_outage_leaves_nine_tenths_of_the_time_to_polls_th
     assert liveness._pause(5) == outages.LIVENESS_EVERY  # less than what makes an outage
 
 
-def test_a_poll_that_is_recorded_is_noted(world: World) -> None:
+@pytest.mark.parametrize("said", [None, {"release": "1.2"}], ids=["alone", "with a report"])
+def test_a_poll_that_is_recorded_is_noted(world: World, said: dict[str, str] | None) -> None:
     ingest = Ingest(CALLS, unlimited())
     with serving(ingest) as port, closing(Client(port)) as client:
         noted = ingest.liveness._polled_at
-        assert client.call("POST", "heartbeat", "nonsense" * 6).status == 401
+        assert client.call("POST", "heartbeat", "nonsense" * 6, said).status == 401
+        assert client.call("PATCH", "report", world.device_key, {"release": "1.1"}).status == 204
         assert ingest.liveness._polled_at == noted
-        assert client.call("POST", "heartbeat", world.device_key).status == 200
+        assert client.call("POST", "heartbeat", world.device_key, said).status == 200
         assert ingest.liveness._polled_at > noted
