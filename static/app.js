@@ -67,16 +67,23 @@
   // ---- unread messages ---------------------------------------------------------------------------------------------
   // Asked for by htmx once a page is there, and here when something on it changed, and now and then; opening the list marks it as read.
   const unread = (() => {
-    const place = $("#unread"), EVERY = 60000, APART = 2000;
-    let timer = 0, askedAt = -APART, known = Infinity;
+    const place = $("#unread"), EVERY = 60000, APART = 2000, SOON = 1000;
+    let timer = 0, askedAt = -APART, known = Infinity, soon = false;
     const ask = () => {
       clearTimeout(timer);
+      soon = false;
       timer = setTimeout(ask, EVERY);
       if (!place || document.hidden) return;
       askedAt = performance.now();
       htmx.trigger(place, "news");
     };
-    const askSoon = () => { clearTimeout(timer); timer = setTimeout(ask, Math.max(0, askedAt + APART - performance.now())); };
+    // Once for a change and the refresh that follows, and behind that refresh.
+    const askSoon = () => {
+      if (soon) return;
+      soon = true;
+      clearTimeout(timer);
+      timer = setTimeout(ask, Math.max(SOON, askedAt + APART - performance.now()));
+    };
     place?.addEventListener("htmx:after:swap", () => {
       const { unread: number, say: words } = $("details", place)?.dataset ?? {};
       if (Number(number) > known) say(words);
@@ -95,17 +102,18 @@
   // ---- live refresh ------------------------------------------------------------------------------------------------
   const live = region && (() => {
     const mark = $("#live-mark"), text = $("#live-text"), pause = $("#live-pause"), banner = $("#stale"), tryNow = $("#stale-try");
-    // Milliseconds between two refreshes: without the event stream, with it, and while the page is hidden.
+    // Milliseconds between two refreshes: without the event stream, with it, and while the page is hidden. With it a page asks
+    // half as often after each answer that nothing changed: the stream tells of changes, but not of each contact.
     const every = Number(region.dataset.every), everyStreaming = Number(region.dataset.everyStreaming), everyHidden = Number(region.dataset.everyHidden);
-    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000, APART = 300;
-    let missed = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, sayTimer = 0;
+    const MISSED_IS_STALE = 3, LONGEST_RETRY = 15000, SILENCE = 10000, RAREST = 40000, ASLEEP = 2 * everyHidden + 30000, GAP = 5000, APART = 300;
+    let missed = 0, unchanged = 0, paused = false, updated = now(), timer = 0, nextAt = 0, saidAt = -SILENCE, sayTimer = 0;
     // When the page was last up to date, by this computer's clock, which advances while the computer sleeps.
     let updatedHere = Date.now(), slept = false, askedAt = -APART, asking = false, again = false;
 
     const state = () => (paused ? "paused" : slept || missed >= MISSED_IS_STALE ? "stale" : missed ? "retry" : "live");
     const wait = () => {
       if (missed) return Math.min(LONGEST_RETRY, every * 2 ** (missed - 1));
-      return document.hidden ? everyHidden : stream.isAlive() ? everyStreaming : every;
+      return document.hidden ? everyHidden : stream.isAlive() ? Math.min(RAREST, everyStreaming * 2 ** unchanged) : every;
     };
     const asOf = () => clock.format(updated);
     const draw = () => {
@@ -172,6 +180,7 @@
     region.addEventListener("htmx:after:request", own(({ detail: { ctx } }) => {
       setNow(Number(ctx.response.headers.get("Lookout-Now")));
       if (answered(ctx.response)) succeed(); else fail();
+      unchanged = ctx.response.status === 304 ? unchanged + 1 : 0;
     }));
     region.addEventListener("htmx:error", own(fail));
     region.addEventListener("htmx:after:swap", own(() => { summarise(); ticked(); tick(); showTrouble(); unread.askSoon(); }));
@@ -215,7 +224,7 @@
         if (source || !window.EventSource) return;
         source = new EventSource(region.dataset.stream);
         source.addEventListener("listening", () => { lastEventAt = performance.now(); });
-        source.addEventListener("changed", () => { askSoon(); unread.askSoon(); });
+        source.addEventListener("changed", () => { unchanged = 0; askSoon(); unread.askSoon(); });
         source.addEventListener("deaf", lose);
         source.addEventListener("error", () => {
           lose();

@@ -51,7 +51,7 @@ LONGEST: Final = 300.0  # seconds that a stream lasts at most; then the browser 
 BURST, INTERVAL = 5, 2.0
 # Streams are notified one after another, so that the refreshes they cause leave room for pages that people
 # open.
-SPACING: Final = 0.002  # seconds between two streams
+SPACING: Final = 0.005  # seconds between two streams
 ROOM: Final = 4  # requests in progress in this process, beyond which the next stream waits
 BATCH: Final = 16  # streams whose rights are read at once
 HEADERS: Final = [
@@ -167,9 +167,10 @@ class EventStream:
 
     async def _room(self) -> None:
         """Wait until there is room for the refresh that the next event causes."""
-        await asyncio.sleep(SPACING)
-        while self.requests_in_progress() >= ROOM:
+        while True:
             await asyncio.sleep(SPACING)
+            if self.requests_in_progress() < ROOM:
+                return
 
     def end(self) -> None:
         """End all streams, from any thread, as the process is about to end and would wait for them."""

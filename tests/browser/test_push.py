@@ -11,12 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from dashboard.live.event_stream import BURST, INTERVAL
 from dashboard.models import User
@@ -109,6 +110,40 @@ def test_every_change_is_on_every_page_at_once(
         context.close()
     # Unavailable: too many at once for a busy machine; then they ask again.
     assert {200} <= {status for viewer in viewers for status in viewer.answers} <= {200, 304, 503}
+
+
+@pytest.mark.thorough
+def test_a_page_on_which_nothing_changes_asks_ever_more_rarely_until_something_does(
+    browser: Browser, organization: Organization, fleet: Fleet
+) -> None:
+    device = Device.objects.get(name="device-03")
+    asked = list[str]()
+    with a_site() as url:
+        context = browser.new_context(base_url=url)
+        sign_in(context, make_member(organization))
+        page = context.new_page()
+        page.clock.install()
+        page.goto("/fleets/kiosks/?sort=name")
+        expect(page.locator("#live-text")).to_contain_text("Live")
+        page.on("request", lambda request: asked.append(request.url) if is_refresh(request) else None)
+        page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
+        with page.expect_response(lambda response: is_refresh(response.request)):
+            page.clock.run_for(5_000)
+        for seconds in (10, 20):
+            asked.clear()
+            page.clock.run_for(1000 * seconds - 1500)
+            assert not asked
+            with page.expect_response(lambda response: is_refresh(response.request)) as answer:
+                page.clock.run_for(1600)
+            assert answer.value.status == 304
+        connectivity.record_heartbeats([device.pk])
+        page.clock.resume()
+        expect(page.locator(f"#device-{device.uuid} .badge-st")).to_contain_text("Online")
+        context.close()
+
+
+def is_refresh(request: Request) -> bool:
+    return "/fleets/kiosks/" in request.url and "hx-ptag" in request.headers
 
 
 def delay(page: Page, device: Device, number: int) -> float:
