@@ -23,27 +23,26 @@ from devices.connectivity.heartbeats import (
 from fleets.access.digests import digests
 from fleets.postgres.clock import NEWEST
 
-# Its conditions on the heartbeat are read again once its row is locked. What it reads beside it, it may read
-# before a transaction that held the lock has committed: none of these changes any of that and leaves the
-# heartbeat recent, since a device with a recent heartbeat cannot be deactivated. The order is that of locks.
+# Heartbeats are locked first, in the order of locks, whatever the plan, and conditions on them are read again
+# then. What it reads beside them, it may read before a transaction that held the lock has committed: none of
+# these changes any of that and leaves the heartbeat recent, since a device with a recent heartbeat cannot be
+# deactivated. Its joins stand in the order in which they are made (fleets/postgres/prepared.py).
 EXTEND: Final = f"""
 WITH moment AS MATERIALIZED ({clock.READ}),
 polled AS MATERIALIZED (
-    SELECT seen.number, {keys.HOLDER}, p, heard, moment.at, moment.at + late AS late_at,
+    SELECT seen.number, {keys.HOLDER}, p, moment.at, moment.at + late AS late_at,
            moment.at + late + %(grace)s AS lost_at
     FROM moment, unnest($1::bytea[], $2::inet[], $3::text[], $4::boolean[]) WITH ORDINALITY
         AS seen(digest, address, uuid, supervisor, number)
     JOIN devices_apikey k USING (digest) JOIN devices_device d ON d.id = k.device_id
-    JOIN fleets_fleet f ON f.id = d.fleet_id
+    JOIN fleets_fleet f ON f.id = d.fleet_id JOIN devices_heartbeat h ON h.device_id = d.id
     LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected,
     {WINDOW.format(supervisor="seen.supervisor")}
     WHERE {keys.HOLDS} AND {KEEPS_POLLING} AND NOT ({MOVED}) AND COALESCE(seen.uuid = d.uuid, true)
-      AND COALESCE(s.due_at > heard, true)
-    ORDER BY k.device_id
+      AND COALESCE(s.due_at > heard, true) AND h.last_poll_at < moment.at AND {RECENT.format(heard="heard")}
+    ORDER BY h.device_id FOR NO KEY UPDATE OF h
 )
-UPDATE devices_heartbeat h SET {EXTENDED}
-FROM polled w
-WHERE h.device_id = w.device_id AND h.last_poll_at < w.at AND {RECENT.format(heard="w.heard")}
+UPDATE devices_heartbeat h SET {EXTENDED} FROM polled w WHERE h.device_id = w.device_id
 RETURNING w.at, w.number, w.device_id, w.uuid, w.name, w.organization_id, w.frozen_reason, w.vpn_off,
           w.interval_in_force, w.is_active
 """

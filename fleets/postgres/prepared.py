@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RETRY_DELAY: Final = 1.0  # seconds until the next attempt to reach the database
-ONE_PLAN: Final = "SET plan_cache_mode = force_generic_plan"  # for arrays of any length
+# One plan, for arrays of any length: by the statement's own order of joins, each by an index. By statistics
+# it would read whole tables where these were small when it was made, and go on so while they grow.
+ONE_PLAN: Final = """
+SET plan_cache_mode = force_generic_plan; SET join_collapse_limit = 1; SET enable_seqscan = off;
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off
+"""
 NAME: Final = "prepared"
 
 

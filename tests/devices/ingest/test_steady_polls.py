@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -14,13 +16,15 @@ from django.conf import settings
 from django.db import connection
 
 from devices import connectivity, keys
-from devices.connectivity.steady import Poll
+from devices.connectivity.steady import Poll, statement
 from devices.ingest.app import Ingest
 from devices.models import ConnectivityRecord, Device, Heartbeat
 from devices.operations import lifecycle
+from fleets.postgres.prepared import ONE_PLAN
 from tests.at_once import WAIT, held_open, in_background
 from tests.devices.ingest import raw
 from tests.devices.ingest.world import World, everything, make_device
+from tests.factories import make_devices
 
 SECOND = timedelta(seconds=1)
 ADDRESS = "198.51.100.1"  # from which raw calls come
@@ -190,6 +194,44 @@ def test_a_deactivation_waits_for_a_poll_and_is_refused(polling: World) -> None:
         waiting = in_background(deactivate)
     waiting.join(WAIT)
     assert not refused
+
+
+def analyzed(world: World) -> list[Device]:
+    """Thirty more devices that keep polling; the planner's statistics know how small the tables are."""
+    make_devices(world.fleet, 30)
+    devices = [*Device.objects.exclude(pk=world.device.pk).filter(fleet=world.fleet).order_by("pk")]
+    for device in devices:
+        keys.new_device_key(device)
+    connectivity.record_heartbeats([device.pk for device in devices])
+    write(KEEP_POLLING)
+    write("ANALYZE")
+    return devices
+
+
+def test_heartbeats_are_locked_by_ascending_id_wherever_their_rows_are(polling: World) -> None:
+    *_, other = analyzed(polling)
+    other_key = keys.new_device_key(other)
+    write(f"{KEEP_POLLING} WHERE device_id = {polling.device.pk}")  # its row is behind the other's now
+    found: list[keys.KeyHolder | None] = []
+    locking = "SELECT FROM devices_heartbeat WHERE device_id = {} FOR UPDATE NOWAIT"
+    with held_open(lambda: write(locking.format(polling.device.pk))):
+        asked = (of(polling, key=other_key, address=""), of(polling))
+        polls = in_background(lambda: found.extend(steady(*asked)))
+        write(locking.format(other.pk))
+    polls.join(WAIT)
+    assert [device and device.device_id for device in found] == [other.pk, polling.device.pk]
+
+
+def test_it_reads_by_indexes_however_small_the_tables_were_when_it_was_planned(polling: World) -> None:
+    analyzed(polling)
+    with raw.another_connection() as other:
+        other.execute(ONE_PLAN)
+        other.execute(f"PREPARE polls AS {statement()}".encode())
+        plan = [line for (line,) in other.execute("EXPLAIN EXECUTE polls('{}', '{}', '{}', '{}')")]
+    scans = [(line, then) for line, then in pairwise(plan) if re.search(r"Scan.* on (devices|fleets)_", line)]
+    assert len(scans) == 8
+    whole = [line for line, then in scans if "Index Cond" not in then]
+    assert [line for line in whole if "devices_listening" not in line] == []
 
 
 def end_connection() -> None:
