@@ -122,7 +122,7 @@ def plan_of(sql: str, params: Any = None) -> str:
 
 def test_its_expression_takes_the_place_of_each_call() -> None:
     late, lost = (status_over(heartbeat_state=f"'{state}'") for state in ("late", "lost"))
-    explained = {"devices": [1], "at": T0, "named_until": T0}
+    explained = {"devices": [1], "at": T0, "named_until": T0, "resumed": None}
     plans = [
         plan_of(f"SELECT {status_over()} FROM devices_device d"),  # noqa: S608 - of our own names
         plan_of(*with_status(Device.objects.all(), T0).query.sql_with_params()),
