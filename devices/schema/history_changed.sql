@@ -6,6 +6,13 @@
 IF pg_trigger_depth() > 1 THEN
     RETURN NULL;
 END IF;
+-- Most statements, such as those of reports, change neither, which is found without planning the rest.
+IF NOT EXISTS (
+    SELECT id, fleet_id, recorded_status FROM new_rows
+    EXCEPT SELECT id, fleet_id, recorded_status FROM old_rows
+) THEN
+    RETURN NULL;
+END IF;
 -- Planned at each call: a plan kept from a call with few rows joins many by nested loop.
 EXECUTE $sql$
     WITH changed AS MATERIALIZED (
