@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from msgspec.structs import replace
 
 from devices import clock
@@ -22,6 +22,7 @@ from devices.listing.trouble import lost_of
 from devices.models import AlertRule, Condition, Device, IncidentMember
 from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import as_recorded
+from fleets.postgres.expressions import among
 
 AT_ONCE: Final = (*NO_MORE.values(), Reason.MOVED)
 WHAT: Final = {
@@ -57,17 +58,26 @@ def _new(
     rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: datetime, away: Callable[[], Away]
 ) -> Iterator[Fact]:
     """Of devices that satisfy it and are no members, or recover from it. One query where there are none."""
-    known = held(rule).filter(device_id=OuterRef("pk")).exclude(state=State.RECOVERING)
-    ids = list(satisfying.filter(~Exists(known)).values_list("pk", flat=True))
+    ids = _without(satisfying, "pk", held(rule).exclude(state=State.RECOVERING), "device_id")
     if not ids:
         return
-    new = satisfying.filter(pk__in=ids)
+    new = satisfying.filter(among("pk", ids))
     found = {device.pk: device for device in new.select_related("mirrored")}
     lost = {item.id: item for item in lost_of(new)}
     for pk, device in found.items():
         since = levels.since(rule, device, away().reading(_source(device)))
         if since <= until and pk in lost:
             yield Fact(since, rule.pk, pk, as_lost(rule, lost[pk], since))
+
+
+def _without(rows: QuerySet[Any], name: str, others: QuerySet[Any], other: str) -> list[int]:
+    """The values of a column of `rows` that the other column of `others` does not have.
+
+    EXCEPT reads both once, whatever the planner believes. In a large outage it still believes that a rule has
+    few members, and an anti-join then takes minutes.
+    """
+    those = others.order_by().values_list(other, flat=True)
+    return list(rows.order_by().values_list(name, flat=True).difference(those))
 
 
 def _source(device: DeviceWithStatus) -> int | None:
@@ -88,19 +98,17 @@ def _over(rule: AlertRule, satisfying: QuerySet[DeviceWithStatus], until: dateti
     One query where there are no members.
     """
     there = held(rule)
-    if not (known := list(there)):
+    if not there.exists():
         return
     if rule.condition == Condition.TOGETHER:
         satisfying = levels.of_status(rule, levels.covered(rule), until)
     if rule.condition == Condition.VITALS:
         satisfying = levels.nearly_critical(rule, until)
-    still = set(satisfying.filter(pk__in=there.values("device_id")).values_list("pk", flat=True))
-    members = [member for member in known if member.device_id not in still]
-    ids = [member.device_id for member in members]
-    now = as_recorded(Device.objects.filter(pk__in=ids), clock.listened(until)) if ids else ()
+    ids = _without(there, "device_id", satisfying, "pk")
+    now = as_recorded(Device.objects.filter(among("pk", ids)), clock.listened(until)) if ids else ()
     devices = {device.pk: device for device in now}
     within = Asked(rule.organization_id, ids).within(rule) if ids else set()
-    for member in members:
+    for member in there.filter(among("device_id", ids)):
         fact = _end(rule, member, devices.get(member.device_id), within, until)
         if member.state != State.RECOVERING or fact.reason in AT_ONCE:
             yield fact

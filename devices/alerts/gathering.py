@@ -12,14 +12,16 @@ from datetime import datetime
 from typing import Final
 
 from devices.alerts.cases import Case, Place, opened
-from devices.alerts.lifecycle import Reason, State, again, gathered_at, is_together, lost_of
+from devices.alerts.lifecycle import Reason, State, again, gathered_at, is_together, lost_of, microseconds
 from devices.listing.grouping import ALONE, MANY, Key, Line, Lost, Sizes, causes, enough, grouped
 from devices.listing.sessions import TOGETHER
 from devices.models import AlertRule, IncidentMember
 
 DUE: Final = (State.FIRING, State.RECOVERING)
-# Of an organization, with their incident: those that were lost since a moment and stand in none, or alone.
+# Of an organization, with their incident: those that were lost since a moment, are due and stand in none, or
+# alone; and those that are not due yet, with their rule.
 Waiting = Callable[[int, datetime], Iterable[tuple[IncidentMember, Case | None]]]
+Pending = Callable[[int, datetime], Iterable[tuple[int, Lost]]]
 
 
 def least(rule: AlertRule) -> int:
@@ -30,13 +32,20 @@ def least(rule: AlertRule) -> int:
 class Gathering:
     """The devices that rules hold, and the incidents that they stand in, at one instant after the other.
 
-    `waiting` is asked once of each organization, when devices of it have to be grouped.
+    `waiting` and `pending` are asked once of each organization, when devices of it have to be grouped.
     """
 
-    def __init__(self, rules: Mapping[int, AlertRule], waiting: Waiting, sizes: Sizes) -> None:
+    def __init__(
+        self,
+        rules: Mapping[int, AlertRule],
+        waiting: Waiting,
+        sizes: Sizes,
+        pending: Pending = lambda _organization, _since: (),
+    ) -> None:
         self.rules, self.cases = rules, dict[int, Case]()  # cases by the identity of their row
         self.touched: dict[int, Case] = {}  # whose devices changed
-        self._waiting, self._sizes = waiting, sizes
+        self._waiting, self._pending, self._sizes = waiting, pending, sizes
+        self._later: dict[int, dict[int, Lost]] = defaultdict(dict)  # by organization and device: not due
         self._of: dict[int, dict[int, IncidentMember]] = defaultdict(dict)  # by device and rule
         self._case: dict[tuple[int, int], Case] = {}
         self._loose: dict[int, dict[tuple[int, int], IncidentMember]] = defaultdict(dict)  # by organization
@@ -154,6 +163,12 @@ class Gathering:
                 near.append(other)
         of_device = {other.device_id: other for other in sorted(near, key=_in_time)}
         lost = [lost_of(other) for other in of_device.values()]
+        first, last = (microseconds(member.moment + sign * 2 * TOGETHER) for sign in (-1, 1))
+        lost += [
+            item
+            for item in self._later[member.organization_id].values()
+            if item.id not in of_device and item.what == member.what and first <= item.moment <= last
+        ]
         if sum(not mine.isdisjoint(causes(item)) for item in lost) < enough(member.what):
             return None
         lines = (line for line in grouped(lost, self._sizes).lines if line.kind != ALONE)
@@ -170,6 +185,10 @@ class Gathering:
                 if case and id(case.row) not in self.cases:
                     self.know(case)
                 self.hold(member, case)
+        later = self._later[organization]
+        for rule, lost in self._pending(organization, since):
+            if (rule, lost.id) not in self._known and lost.moment >= later.get(lost.id, lost).moment:
+                later[lost.id] = lost
 
     def _together(self, line: Line, at: datetime) -> Iterator[IncidentMember]:
         """Open the incident of a line, or let the oldest of those that stand alone become it."""

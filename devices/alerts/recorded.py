@@ -7,12 +7,14 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from devices.alerts.cases import Case
 from devices.alerts.gathering import Gathering
 from devices.alerts.lifecycle import Away, State, apart
-from devices.listing.grouping import ALONE
+from devices.listing.grouping import ALONE, Lost
+from devices.listing.trouble import MICROSECONDS
 from devices.models import AlertRule, Incident, IncidentMember, MirroredDevice, Outage, Source, SourceOutage
 from fleets.postgres.expressions import among
 
@@ -21,6 +23,14 @@ OPEN = ~Q(state=Incident.State.RESOLVED)
 
 
 AGAIN: Final = timedelta(seconds=30)  # what waits for a sweep is asked again so much later
+# What is not due yet, as Lost has it, without its UUID and name.
+PENDING: Final = f"""
+SELECT rule_id, device_id, '', '', fleet_id, status, rank, {MICROSECONDS.format("since")}, what,
+       {MICROSECONDS.format("moment")}, NULL, host(address), server_id, release, tags::text
+FROM devices_incidentmember
+WHERE organization_id = %(organization)s AND incident_id IS NULL AND next_at IS NOT NULL
+  AND moment >= %(since)s AND due_at > %(until)s
+"""
 DELETED: Final = 0  # stands for the id of a rule that was deleted
 
 
@@ -93,14 +103,15 @@ def held(devices: Collection[int]) -> dict[int, set[int]]:
 class Known:
     """The incidents that a round has read, each once."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: datetime) -> None:
         self.cases: dict[int, Case] = {}  # by id
+        self._until = until
 
-    def read(self, organizations: Collection[int], devices: Collection[int], until: datetime) -> None:
+    def read(self, organizations: Collection[int], devices: Collection[int]) -> None:
         """Open incidents of several devices, or of one of these alone, and those that the clock changes."""
         keys = [str(device) for device in devices]
         near = (~Q(kind=ALONE) | among("key", keys)) & Q(organization__in=organizations)
-        near |= Q(tell_at__lte=until, state=Incident.State.GATHERING) | Q(apart_at__lte=until)
+        near |= Q(tell_at__lte=self._until, state=Incident.State.GATHERING) | Q(apart_at__lte=self._until)
         self.add(Incident.objects.filter(OPEN, near))
 
     def add(self, rows: Iterable[Incident]) -> None:
@@ -127,14 +138,25 @@ class Known:
                 its.ever.add(member.device_id)
 
     def waiting(self, organization: int, since: datetime) -> Iterator[tuple[IncidentMember, Case | None]]:
-        """Of an organization, those lost since then that stand in no incident, or alone in one."""
+        """Of an organization, those lost since then that are due and stand in no incident, or alone."""
         here = _members().filter(organization=organization, moment__gte=since).exclude(state=State.GONE)
-        loose = list(here.filter(incident=None, next_at__isnull=False))
+        loose = list(here.filter(incident=None, next_at__isnull=False, due_at__lte=self._until))
         single = Incident.objects.filter(OPEN, organization=organization, kind=ALONE, last__gte=since)
         alone = list(here.filter(incident__in=list(single.values_list("pk", flat=True))))
         self.add(m.incident for m in alone if m.incident)
         for member in [*loose, *alone]:
             yield member, self.cases.get(member.incident_id or 0)
+
+    def pending(self, organization: int, since: datetime) -> Iterator[tuple[int, Lost]]:
+        """Of an organization, what those lost since then that are not due yet have lost, each with its rule.
+
+        These may be all devices of the site, and Django would take kilobytes for each.
+        """
+        with connection.cursor() as cursor:
+            params: dict[str, Any] = {"organization": organization, "since": since, "until": self._until}
+            cursor.execute(PENDING, params)
+            for rule, *lost in cursor:
+                yield rule or DELETED, Lost(*lost)
 
 
 def members_of(incident: Incident) -> Iterable[IncidentMember]:

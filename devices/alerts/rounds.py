@@ -21,11 +21,15 @@ from devices.alerts.writing import write
 from devices.clock import Moment
 from devices.connectivity import deadlines
 from devices.listing.incidents import fleet_sizes
-from devices.models import Incident, Signal, Teller
+from devices.models import Incident, IncidentMember, Signal, Teller
 from fleets.postgres.expressions import among
 
 AWAY: Final = timedelta(seconds=60)  # what a round decides of a longer time was missed: alerting was away
-SIGNALS: Final = 100_000  # of one round
+# Signals of one round, and members that the clock changes: each takes some kilobytes. After an absence of the
+# teller there may be more, since what it missed is told by one round.
+MOST: Final = 20_000
+MOST_MISSED: Final = 100_000
+PARTS: Final = 50  # rounds one after the other, at most, where there is more
 
 
 def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> datetime | None:
@@ -45,37 +49,48 @@ def run_round(at: datetime | Moment | None = None, *, whole: bool = False) -> da
         if not following.nothing(known, due.ROUND_EVERY):
             due.conclude(known)
         return following.at
-    with transaction.atomic():
-        teller, _ = Teller.objects.select_for_update().get_or_create(pk=1)
-        span = _span(teller, known, whole=whole)
-        changed = _play(span, missed=known.concluded - span.since > AWAY)
-        teller.concluded_at, teller.ended_at = span.until, known.at
-        teller.compared_at = span.until if span.looks else teller.compared_at
-        teller.save()
-        Signal.objects.filter(among("pk", [signal.pk for signal in span.signals])).delete()
-        telling.tell(changed, known)
-        notices.tell_missed([incident for incident in changed if incident.missed], span.since, known)
-        if changed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify('told', '')")
-        return due.read().at
+    for _ in range(PARTS):
+        if _round(known, whole=whole):
+            break
+        whole = False
+    return due.read().at
 
 
-def _span(teller: Teller, known: Moment, *, whole: bool) -> Span:
-    """The first round ever begins with how devices are: what was signalled before says nothing more."""
-    until, first = known.concluded, teller.concluded_at is None
+@transaction.atomic
+def _round(known: Moment, *, whole: bool) -> bool:
+    """One transaction; returns whether it has decided up to then. Else there is too much for one."""
+    teller, _ = Teller.objects.select_for_update().get_or_create(pk=1)
+    missed = known.concluded - (teller.concluded_at or known.concluded) > AWAY
+    span = _span(teller, known.concluded, MOST_MISSED if missed else MOST, whole=whole)
+    changed = _play(span, missed=missed)
+    teller.concluded_at, teller.ended_at = span.until, known.at
+    teller.compared_at = span.until if span.looks else teller.compared_at
+    teller.save()
+    Signal.objects.filter(among("pk", [signal.pk for signal in span.signals])).delete()
+    telling.tell(changed, known)
+    notices.tell_missed([incident for incident in changed if incident.missed], span.since, known)
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify('told', '')")
+    return span.until >= known.concluded
+
+
+def _span(teller: Teller, until: datetime, most: int, *, whole: bool) -> Span:
+    """Up to `until`, or to the instant up to which there are `most` signals, or clocks of members.
+
+    The first round ever begins with how devices are: what was signalled before says nothing more.
+    """
+    since, first = teller.concluded_at or until, teller.concluded_at is None
+    clocks = IncidentMember.objects.filter(next_at__lte=until).order_by("next_at")
+    for member in clocks.only("next_at")[most : most + 1]:
+        until = max(since, member.next_at or since)
     rows = Signal.objects.filter(at__lte=until).order_by("at", "pk").values_list(*Signalled.__struct_fields__)
-    found = [Signalled(*row) for row in rows[:SIGNALS]]
-    if len(found) == SIGNALS:
+    found = [Signalled(*row) for row in rows[:most]]
+    if len(found) == most:  # up to a whole instant
         until = found[-1].at
+        found += [Signalled(*row) for row in rows.filter(at=until, pk__gt=found[-1].pk)]
     looks = teller.compared_at is None or abs(until - teller.compared_at) >= LOOK
-    return Span(
-        since=teller.concluded_at or until,
-        until=until,
-        signals=found,
-        looks=looks or whole or first,
-        whole=whole or first,
-    )
+    return Span(since, until, found, looks=looks or whole or first, whole=whole or first)
 
 
 def _play(span: Span, *, missed: bool) -> list[Incident]:
@@ -85,11 +100,11 @@ def _play(span: Span, *, missed: bool) -> list[Incident]:
     facts = list(learning.facts(span, rules, marks))
     devices = {*(fact.device for fact in facts), *marks}
     members = recorded.members(devices, span.until)
-    known = recorded.Known()
-    there = Gathering(rules, known.waiting, fleet_sizes)
+    known = recorded.Known(span.until)
+    there = Gathering(rules, known.waiting, fleet_sizes, known.pending)
     organizations = {member.organization_id for member in members}
     organizations |= {rules[fact.rule].organization_id for fact in facts if fact.rule}
-    known.read(organizations, devices | {member.device_id for member in members}, span.until)
+    known.read(organizations, devices | {member.device_id for member in members})
     if not (facts or marks or members or known.cases):
         return []
     known.tell(there, members)

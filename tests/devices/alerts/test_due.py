@@ -18,7 +18,7 @@ from tests.factories import T0, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
 
-LOOK_QUERIES = 17
+LOOK_QUERIES = 18
 
 
 def concluded() -> float:

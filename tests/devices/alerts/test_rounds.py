@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices import connectivity
-from devices.alerts import rule_values, rules
+from devices.alerts import rounds, rule_values, rules
 from devices.alerts.rounds import run_round
 from devices.models import AlertRule, Condition, Device, Incident, IncidentMember, Severity, Signal
 from fleets.models import Fleet
@@ -99,8 +99,30 @@ def test_one_round_or_many(fleet: Fleet) -> None:
     assert (incident.resolved_at, incident.missed) == (T0 + seconds(300), True)
 
 
+def test_a_round_that_cannot_look_at_all_signals_looks_at_those_of_whole_instants(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_rule(fleet)
+    devices = make_devices(fleet, 10)
+    poll(devices[:5], 0)
+    poll(devices[5:], 1)
+    for at in (1, 60, 100):
+        run_round(T0 + seconds(at))
+    connectivity.settle(T0 + seconds(110))
+    monkeypatch.setattr(rounds, "MOST", 3)
+    monkeypatch.setattr(rounds, "PARTS", 1)
+    for members, left in ((5, 10), (10, 0)):
+        run_round(T0 + seconds(110))
+        assert (IncidentMember.objects.count(), Signal.objects.count()) == (members, left)
+
+
+@pytest.mark.parametrize("most", [2, 1000])
 @pytest.mark.parametrize("condition", [Condition.STATUS, Condition.TOGETHER])
-def test_a_site_is_one_incident(fleet: Fleet, condition: Condition) -> None:
+def test_a_site_is_one_incident(
+    fleet: Fleet, condition: Condition, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many signals and members a round looks at."""
+    monkeypatch.setattr(rounds, "MOST", most)
     make_rule(fleet, condition)
     devices = make_devices(fleet, 40, public_address="203.0.113.7")
     for number, device in enumerate(devices):
