@@ -65,7 +65,7 @@ def _together(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> Qu
 
 
 def _stalled(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:
-    return stalled(devices, clock.listened(until), [])
+    return stalled(devices, clock.listened(until))
 
 
 def _silent(rule: AlertRule, devices: QuerySet[Device], until: datetime) -> QuerySet[DeviceWithStatus]:

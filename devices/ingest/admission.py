@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from devices.ingest.database import in_database
@@ -56,23 +55,32 @@ class Admission:
             try:
                 reply = await handle()
             except Refused as refusal:
-                await self._note(key, address, call, refusal.status, refusal.field)
+                if refusal.status != 401:
+                    self._note(key, address, call, refusal.status)
+                else:
+                    await self._note_stranger(key, address, call, refusal.field)
                 raise
-            await self._note(key, address, call, reply.status)
+            self._note(key, address, call, reply.status)
             return reply
 
-    async def _note(self, key: str, address: str, call: Call[Any], status: int, field: str = "") -> None:
-        with suppress(Refused):  # without an answer about the key, it does not count as a stranger's
-            known = status == 401 and await self._is_known(key)
-            now = time.monotonic()
-            self._rate_limits.note(
-                key, address, call.kind, now, status, known=known, checks_key=call.checks_key
-            )
+    async def _note_stranger(self, key: str, address: str, call: Call[Any], field: str) -> None:
+        """Note a call whose key was not accepted; one of somebody after all is no failed authentication."""
+        try:
+            known = await self._is_known(key)
+        except Refused:  # without an answer about the key, it does not count as a stranger's
+            self._usage.note_refused(key, _reason(field), address)
+        else:
+            self._note(key, address, call, 401, field, known=known)
+
+    def _note(
+        self, key: str, address: str, call: Call[Any], status: int, field: str = "", *, known: bool = False
+    ) -> None:
+        now = time.monotonic()
+        self._rate_limits.note(key, address, call.kind, now, status, known=known, checks_key=call.checks_key)
         if status < 400:
             self._usage.note_used(key)
         elif status == 401:
-            reason = "another organization's server" if field == "server" else "not for this call"
-            self._usage.note_refused(key, reason, address)
+            self._usage.note_refused(key, _reason(field), address)
         elif status in {403, 429} and call.kind == Kind.PROVISIONING:
             self._usage.note_refused(key, "registered too many devices", address)
 
@@ -89,3 +97,8 @@ class Admission:
             await asyncio.get_running_loop().run_in_executor(threads, in_database, usage.write)
         except Exception as error:  # noqa: BLE001  the next writing may do better
             logger.warning("the use of keys was not written: %s", str(error).partition("\n")[0])
+
+
+def _reason(field: str) -> str:
+    """Why a key was refused, from the part of the request at fault."""
+    return "another organization's server" if field == "server" else "not for this call"

@@ -87,7 +87,11 @@ class Ingest:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            target = self.relay.hosts.target(scope)
+            if target is not None and scope["path"] not in HEALTH:
+                await self.relay.serve(target, scope, receive, send)
+            else:
+                await self._reply(scope, receive, send)
         else:
             raise ValueError(f"no {scope['type']} here")
 
@@ -128,13 +132,6 @@ class Ingest:
     def longest_wait(self) -> float:
         """Seconds that the oldest poll, or the oldest fact of a relayed call, has waited to be written."""
         return max(self.steady.longest_wait(), self.waiting.longest(), self.relay.backlog.longest())
-
-    async def _serve(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        target = self.relay.hosts.target(scope)
-        if target is not None and scope["path"] not in HEALTH:
-            await self.relay.serve(target, scope, receive, send)
-        else:
-            await self._reply(scope, receive, send)
 
     async def _reply(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         path = ""

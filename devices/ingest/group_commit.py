@@ -51,6 +51,10 @@ class Batches(ABC, Generic[Item, Result]):
     async def commit(self, items: list[Item]) -> Sequence[Result | Exception]:
         """For each item its result or its exception, in order, once they are durable."""
 
+    def written(self, results: Sequence[Result | Exception]) -> int:
+        """How many items of a batch with these results it took; for the metrics."""
+        return len(results)
+
     async def submit(self, item: Item, size: int = 0) -> Result:
         """The result of this item, once its batch is durable; `size` is the number of bytes of its body.
 
@@ -85,8 +89,9 @@ class Batches(ABC, Generic[Item, Result]):
             batch = [self._waiting.popleft() for _ in range(size)]
             self._oldest, began = batch[0][2], time.monotonic()
             results = await self._committed([item for item, *_ in batch])
-            counters.BATCH_SIZE.observe(size)
-            counters.BATCH_SECONDS.observe(time.monotonic() - began)
+            if written := self.written(results):
+                counters.BATCH_SIZE.observe(written)
+                counters.BATCH_SECONDS.observe(time.monotonic() - began)
             for (_, weight, _, answer), result in zip(batch, results, strict=True):
                 self._weight -= weight
                 if answer.done():

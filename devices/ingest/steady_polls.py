@@ -38,6 +38,10 @@ class SteadyPolls(Batches[steady.Poll, KeyHolder | None]):
         """Keep a connection to the database, until cancelled."""
         await self._database.keep_connected()
 
+    def written(self, results: Sequence[KeyHolder | Exception | None]) -> int:
+        """All but those that go the other way, in a batch of which they are counted."""
+        return len(results) - results.count(None)
+
     async def commit(self, items: list[steady.Poll]) -> Sequence[KeyHolder | None]:
         """As it says; where the database fails, whatever the reason, the other way finds out."""
         polls = steady.by_digest(items)

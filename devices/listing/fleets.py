@@ -16,9 +16,9 @@ from django.db import connection
 
 from devices.clock import Moment
 from devices.listing.filters import in_organizations
-from devices.listing.stalled_by_fleet import stalled_by_fleet
 from devices.rules.vocabulary import WORST, Status
 from devices.status import reading
+from devices.status.counts import count_stalled
 from fleets.models import Organization
 from fleets.postgres import name_order
 from fleets.postgres.fragment import Fragment, compiled
@@ -87,7 +87,7 @@ def uncounted(organizations: Sequence[Organization], at: Moment) -> Uncounted:
     Two queries, by indexes, unless very many have stalled.
     """
     moved = reading.moved_ids(at)
-    return Uncounted(moved, stalled_by_fleet(organizations, at, moved))
+    return Uncounted(moved, count_stalled(in_organizations(organizations), at, moved))
 
 
 @dataclass(frozen=True)

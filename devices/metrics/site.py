@@ -18,7 +18,7 @@ from devices.metrics import alerts
 from devices.models import Device, Job, Listening, Outage, Source, Teller, Verification, VpnServer
 from devices.rules.vocabulary import Status, always_attended
 from devices.status import reading
-from devices.status.counts import count_by_fleet
+from devices.status.counts import count_by_fleet, count_stalled
 from fleets.models import Fleet
 from fleets.postgres.snapshot import one_snapshot
 
@@ -71,7 +71,7 @@ def _fleets(at: Moment) -> Mapping[Place, tuple[Mapping[str, int], int]]:
     """The number of devices by status, and of those that need attention, of each fleet. Four queries."""
     everything, moved = Device.objects.all(), reading.moved_ids(at)
     counted = count_by_fleet(everything, at, moved)
-    stalled = Counter(reading.stalled(everything, at, moved).order_by().values_list("fleet_id", flat=True))
+    stalled = count_stalled(everything, at, moved)
     found: dict[Place, tuple[Counter[str], int]] = {}
     for pk, place in _places().items():
         counts = Counter(counted.get(pk, {}))

@@ -49,6 +49,16 @@ def may_have_stalled(at: datetime) -> Q:
     return Q(recorded_status__in=PROGRESSING, recorded_progress_at__lte=at - STALLED_AFTER)
 
 
+def progresses_by_record(at: datetime) -> list[Q]:
+    """Two conditions; exactly the devices that make progress at `at` by their recorded status meet one.
+
+    Answered by the index device_progress; by both in one condition it would be read as a whole.
+    """
+    goes_on = Q(recorded_status__in=PROGRESSING) & ~Q(progress_changed_at__lte=at - STALLED_AFTER)
+    since = at - STALLED_AFTER - PROGRESS_KEPT
+    return [goes_on & Q(recorded_progress_at__gt=since), goes_on & Q(recorded_progress_at__isnull=True)]
+
+
 def stalled_by_record(at: datetime) -> Q:
     """A condition that exactly the devices meet whose recorded status has stalled at `at`.
 

@@ -5,19 +5,24 @@ Recorded counts, corrected for the few devices that moved: to which the clock ha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Count, QuerySet
 
 from devices import clock
 from devices.clock import Moment
 from devices.models import Device
-from devices.rules.stalled import stalled_by_record
-from devices.rules.vocabulary import Status, always_attended
+from devices.rules.stalled import progresses_by_record, stalled_by_record
+from devices.rules.vocabulary import PROGRESSING, Status, always_attended
 from devices.status import counters
-from devices.status.reading import stalled, unrecorded
+from devices.status.reading import moved_ids, unrecorded, with_status
+
+# So many stalled devices are counted one by one. Where there are more, as after an update that got stuck,
+# most of the devices that configure or update have usually stalled, and the others are few.
+FEW: Final = 1000
 
 
 def _status_counts(
@@ -94,14 +99,43 @@ def count_attended(
     Two queries. `among`: the ids of all devices that moved, if the caller has just read them.
     """
     counts = count_by_status(devices, at, among)
-    if among is not None and not among:  # as `stalled` finds, but by a tenth of its SQL
-        return counts, devices.order_by().filter(stalled_by_record(at.heard)).count()
-    return counts, stalled(devices, at, among).count()
+    return counts, count_stalled(devices, at, moved_ids(at) if among is None else among).total()
 
 
 def count_attention_by_fleet(devices: QuerySet[Device], at: Moment) -> dict[int, int]:
     """How many of `devices` need attention at `at`, by the id of each fleet that has any. Two queries."""
     attended = {fleet: always_attended(counts) for fleet, counts in count_by_fleet(devices, at).items()}
-    for fleet, n in stalled(devices, at).order_by().values_list("fleet_id").annotate(n=Count("*")):
+    for fleet, n in count_stalled(devices, at, moved_ids(at)).items():
         attended[fleet] = attended.get(fleet, 0) + n
     return {fleet: n for fleet, n in attended.items() if n}
+
+
+def count_stalled(devices: QuerySet[Device], at: Moment, among: Sequence[int]) -> Counter[int]:
+    """How many of `devices` configure or update without progress at `at`, by fleet id.
+
+    `among`: the ids of all devices that moved. One query where none has and few have stalled, else more.
+    """
+    unmoved = devices.order_by().exclude(pk__in=among) if among else devices.order_by()
+    stopped = unmoved.filter(stalled_by_record(at.heard)).values_list("fleet_id", flat=True)
+    found = Counter(stopped[: FEW + 1])
+    if found.total() > FEW:
+        found = _stalled_of_many(devices, unmoved, at, among)
+    if among:
+        moves = with_status(devices.order_by().filter(pk__in=among), at)
+        found.update(moves.filter(stalled=True).values_list("fleet_id", flat=True))
+    return found
+
+
+def _stalled_of_many(
+    devices: QuerySet[Device], unmoved: QuerySet[Device], at: Moment, among: Sequence[int]
+) -> Counter[int]:
+    """Those that did not move: all that configure or update, without those that are not among them."""
+    found = Counter[int]()
+    for fleet, _, status, n in counters.recorded(devices, "fleet_id"):
+        if status in PROGRESSING:
+            found[fleet] += n
+    others = [unmoved.filter(condition) for condition in progresses_by_record(at.heard)]
+    others += [devices.order_by().filter(recorded_status__in=PROGRESSING, pk__in=among)] if among else []
+    for other in others:
+        found.subtract(Counter(other.values_list("fleet_id", flat=True)))
+    return +found

@@ -177,19 +177,9 @@ def filter_by_status(
     return with_status(devices.filter(pk__in=candidates), at).filter(status__in=statuses)
 
 
-def stalled(
-    devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
-) -> QuerySet[DeviceWithStatus]:
-    """Those of `devices` that configure or update without progress at `at`, annotated as by with_status.
+def stalled(devices: QuerySet[Device], at: Moment) -> QuerySet[DeviceWithStatus]:
+    """Those of `devices` that configure or update without progress at `at`, annotated as by as_recorded.
 
-    Reads only devices recorded for so long without progress, by index, and those that moved. `among`: the ids
-    of the latter, if the caller has read them.
+    None of them may be in `moved(at)`. Reads only devices recorded for so long without progress, by index.
     """
-    if among is not None and not among:
-        return as_recorded(devices.filter(may_have_stalled(at.heard)), at).filter(stalled=True)
-    candidates: QuerySet[Any] = devices.order_by().filter(may_have_stalled(at.heard)).values("pk")
-    if among is None:
-        candidates = candidates.union(moved(at), all=True)
-    else:
-        candidates = candidates.union(devices.order_by().filter(pk__in=among).values("pk"), all=True)
-    return with_status(devices.filter(_one_of(candidates)), at).filter(stalled=True)
+    return as_recorded(devices.filter(may_have_stalled(at.heard)), at).filter(stalled=True)

@@ -11,10 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices.clock import listened
-from devices.listing import index_scan, stalled_by_fleet
-from devices.listing.filters import Filters
+from devices.listing import index_scan
+from devices.listing.filters import Filters, in_organizations
 from devices.listing.reading import Reading, whole
 from devices.models import Device, Heartbeat
+from devices.status import counts
 from devices.status.reading import moved_ids
 from fleets.models import Organization
 from tests.factories import T0, make_fleet, make_uuid, seconds
@@ -116,7 +117,7 @@ def test_stalled_devices_are_counted_by_fleet_from_either_side(
     monkeypatch: pytest.MonkeyPatch, stalled: int, moved: tuple[int, ...], few: int
 ) -> None:
     """Also where some moved: their heartbeat was lost meanwhile, so that they are Offline."""
-    monkeypatch.setattr(stalled_by_fleet, "FEW", few)
+    monkeypatch.setattr(counts, "FEW", few)
     organization, other = updating(9, stalled), updating(4, 4)
     devices = [*Device.objects.filter(organization=organization).order_by("created_at")]
     lost = [devices[place].pk for place in moved]
@@ -128,5 +129,5 @@ def test_stalled_devices_are_counted_by_fleet_from_either_side(
     (fleet,), (another,) = ([*each.fleets.values_list("pk", flat=True)] for each in (organization, other))
     left = sum(place not in moved for place in range(stalled))
     expected = {fleet: left} if left else {}
-    assert stalled_by_fleet.stalled_by_fleet([organization], AT, ids) == expected
-    assert stalled_by_fleet.stalled_by_fleet([organization, other], AT, ids) == expected | {another: 4}
+    assert counts.count_stalled(in_organizations([organization]), AT, ids) == expected
+    assert counts.count_stalled(in_organizations([organization, other]), AT, ids) == expected | {another: 4}

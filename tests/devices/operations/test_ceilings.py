@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -145,7 +144,7 @@ def test_administrators_see_that_a_key_was_refused_for_registering_too_many(
 
     admission = Admission(is_known, RateLimits())
     call = next(call for call in native.CALLS if call.path == "/api/v1/register")
-    asyncio.run(admission._note(key, "192.0.2.7", call, Refused(status, "too many").status))
+    admission._note(key, "192.0.2.7", call, Refused(status, "too many").status)
     admission._usage.write(T0)
     assert ApiKey.objects.get().last_refused_reason == "registered too many devices"
     assert AuditEntry.objects.filter(action="key-refused").count() == 1
