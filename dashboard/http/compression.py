@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from gzip import GzipFile
 from io import BytesIO
 from typing import Final, cast
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
 from django.utils.cache import patch_vary_headers
+from django.utils.text import compress_string
 
 LEVEL: Final = 1  # of files: in a third of the time of Django's 6, for a quarter more bytes
 REFUSED: Final = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
@@ -39,6 +40,19 @@ class GZip(GZipMiddleware):
             response.streaming_content = compressed(chunks, self.max_random_bytes)
             response["Content-Encoding"] = "gzip"
         return response
+
+
+def send_packed(request: HttpRequest, plain: bytes, packed: Callable[[], bytes]) -> HttpResponse:
+    """A response with this body; `packed` gives it compressed, for a browser that takes that."""
+    gzip = re_accepts_gzip.search(request.META.get("HTTP_ACCEPT_ENCODING", ""))
+    response = HttpResponse(packed(), headers={"Content-Encoding": "gzip"}) if gzip else HttpResponse(plain)
+    patch_vary_headers(response, ("Accept-Encoding",))
+    return response
+
+
+def pack(body: bytes) -> bytes:
+    """The body as the middleware would compress it, for what is sent again and again."""
+    return compress_string(body, max_random_bytes=GZip.max_random_bytes)
 
 
 def accepted(header: str) -> str:

@@ -14,12 +14,13 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import wraps
+from functools import cached_property, wraps
 from typing import Concatenate, Final, ParamSpec
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 from django.utils import timezone
 
+from dashboard.http.compression import pack, send_packed
 from dashboard.http.scope import Scope, person, request_scope
 from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
 from devices import clock
@@ -47,6 +48,11 @@ class Answer:
     at: datetime
     tag: str
     body: bytes | None
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The body compressed, once for all who get it."""
+        return pack(self.body or b"")
 
     def is_valid(self, state: Hashable, at: datetime, tag: str | None) -> bool:
         """Whether it may answer a request at `at` that has this polling tag, while the state is `state`."""
@@ -137,7 +143,9 @@ def _cached(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) 
     answer, tag = ANSWERS.find(key), request.headers.get(TAG)
     if answer is None or not answer.is_valid(state, at, tag):
         return None
-    response = HttpResponseNotModified() if answer.tag == tag else HttpResponse(answer.body)
+    if answer.tag == tag:
+        return live_answer(HttpResponseNotModified(), answer.tag, at)
+    response = send_packed(request, answer.body or b"", lambda: answer.packed)
     return live_answer(response, answer.tag, at)
 
 

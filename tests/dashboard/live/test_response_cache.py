@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from gzip import decompress as gunzip
 from itertools import count
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from dashboard.http.compression import pack
 from dashboard.live import response_cache as shared
 from dashboard.live.response_cache import KEPT, Answer, Answers
 from devices import connectivity
@@ -131,6 +134,25 @@ def test_it_is_made_anew_after_any_change(news: Listener, organization: Organiza
             assert not page.made()
             change(device)
             wait_until(page.made)
+
+
+def test_it_is_compressed_once_for_all_who_take_that(
+    news: Listener, organization: Organization, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait_until_quiet(news, organization)
+    packing = Mock(wraps=pack)
+    monkeypatch.setattr(shared, "pack", packing)
+    pages = [Page(viewer(organization), "/devices/?sort=name") for _ in range(3)]
+    assert refresh(pages[0].client, pages[0].path, "", pages[0]._shown)["HX-PTag"]
+    for page, encoding in zip(pages, ("br, gzip", "gzip;q=0", "gzip"), strict=True):
+        headers = {"HX-Request": "true", "HX-Shown": page._shown, "Accept-Encoding": encoding}
+        answer = page.client.get(page.path, headers=headers)
+        assert "Accept-Encoding" in answer["Vary"]
+        assert answer.has_header("Content-Encoding") is ("q=0" not in encoding)
+        body = gunzip(answer.content) if answer.has_header("Content-Encoding") else answer.content
+        assert b"left" in body
+        assert int(answer["Content-Length"]) == len(answer.content)
+    assert packing.call_count == 1
 
 
 def test_who_looks_at_the_same_shares_it_whatever_they_showed_before(
