@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
 from functools import lru_cache
 
 
-def tag_keys(written: Iterable[str], most: int) -> list[str]:
+@lru_cache(16)
+def tag_keys(written: tuple[str, ...], most: int) -> tuple[str, ...]:
     """The keys of tags that some devices share, at most `most`, the most frequent first.
 
-    `written`: the tags of each device, as JSON objects.
+    `written`: the tags of each device, as JSON objects. Cached, as most pages show the same devices again.
     """
     tags, keys = Counter[str](), Counter[str]()
     for text, number in Counter(written).items():
@@ -20,7 +20,7 @@ def tag_keys(written: Iterable[str], most: int) -> list[str]:
     for tag, number in tags.items():
         if number > 1:
             keys[tag.partition("=")[0]] += number
-    return [key for key, _ in sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:most]]
+    return tuple(key for key, _ in sorted(keys.items(), key=lambda item: (-item[1], item[0]))[:most])
 
 
 @lru_cache(4096)

@@ -77,13 +77,28 @@ def lost_with(
     lines = [line for line in groups if oldest and _beyond(line, oldest)]
     if not lines:
         return numbers
-    spare = [lost.id for lost in newest.spare]
-    counts = [_count(lines, ("d.id = ANY(%s)", [spare]))] if spare else []
+    counts = [_among_spare(lines, among, newest, at)] if newest.spare else []
     counts += [_behind(lines, among, newest, at, moved, settings)] if newest.floor else []
     for line in lines:
         number = line.number + sum(count.get(line.id, 0) for count in counts)
         numbers[line.id] = max(line.number, min(number, MANY + 1))
     return numbers
+
+
+def _among_spare(lines: Sequence[Line], among: Among, newest: Newest, at: Moment) -> Mapping[str, int]:
+    """How many of the devices that were read, but are not shown, were lost with each of these lines.
+
+    Kept until one of their rows is written.
+    """
+    spare = {lost.id: newest.version_of.get(lost.id, "") for lost in newest.spare}
+    return LOST_WITH.numbers(
+        repr(spare),
+        {line.id: line.last for line in lines},
+        [organization.pk for organization in among.organizations],
+        at.at,
+        lambda: None,  # the key tells
+        partial(_count, lines, ("d.id = ANY(%s)", [list(spare)])),
+    )
 
 
 def _behind(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter, is_
-from typing import Final
+from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
@@ -31,6 +31,7 @@ LOOKED_AT: Final = 1_000  # newest devices that need attention that are shown; t
 # many there may be at most when they are read again.
 SPARE: Final = 0.1
 MOST: Final = 2
+FEW: Final = 1_000  # stalled devices, beyond which all are read anew after a change
 # A device's place among the newest: since when it has its status, in microseconds since 1970, and its id.
 Place = tuple[int, int]
 Row = tuple[str, Lost]  # the version of a device's row, and what was read of it
@@ -42,13 +43,14 @@ class Newest:
 
     `lost` has LOOKED_AT of them at most. `spare` are those that come next, up to the place `floor`, behind
     which others are that were not read; without a floor nobody else needs attention. `versions` has all that
-    were read by the versions of their rows.
+    were read by the versions of their rows. `stalled` is the number of all that have stalled, if it is known.
     """
 
     lost: Sequence[Lost] = ()
     spare: Sequence[Lost] = ()
     floor: Place | None = None
     versions: Mapping[str, Lost] = field(default_factory=dict)
+    stalled: int | None = field(default=None, compare=False)
 
     @property
     def exact(self) -> bool:
@@ -84,7 +86,7 @@ class Reach:
     version: str = "NULL::xid"
 
 
-def of_place(floor: Place | None) -> list[object]:
+def of_place(floor: Place | None) -> list[Any]:
     """The parameters of BEFORE and BEHIND; none without a floor."""
     return [moment_of(floor[0]), floor[1]] if floor else []
 
@@ -115,16 +117,28 @@ FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code), LATER
 BEFORE: Final = "(d.recorded_since, d.id) >= (%s, %s)"
 BEHIND: Final = "(d.recorded_since, d.id) < (%s, %s)"
 THESE: Final = "SELECT id, recorded_since, xmin FROM devices_device WHERE id = ANY(%s)"
-# All that may be among the newest by what is recorded, but for devices that moved.
+# A condition of all that may be among the newest by what is recorded, but for devices that moved.
 NEAR: Final = """
-SELECT id, version FROM (
-    ({newest}) UNION ALL (SELECT d.id, d.recorded_since, d.xmin FROM devices_device d WHERE {stopped})
-) AS near (id, since, version)
-WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
+d.id = ANY(ARRAY(
+    SELECT id FROM (
+        ({newest}) UNION ALL (SELECT d.id, d.recorded_since, d.xmin FROM devices_device d WHERE {stopped})
+    ) AS near (id, since, version)
+    WHERE id <> ALL(%s::bigint[]) ORDER BY since DESC, id DESC LIMIT %s
+))
 """
 RANK: Final = f"CASE WHEN {{stalled}} THEN {LAST_ATTENTION_RANK} ELSE d.recorded_cell / {LINKS} END"
-# Each row of a device, by the transaction that wrote it.
-VERSIONS: Final = "SELECT string_agg(near.id || ' ' || near.version, ',') FROM ({near}) AS near"
+# The rows of the newest, each by the transaction that wrote it, and how many have stalled: FEW + 1 at most.
+VERSIONS: Final = """
+WITH stopped AS MATERIALIZED (
+    SELECT d.id, d.recorded_since, d.xmin FROM devices_device d WHERE {stopped} LIMIT %s
+)
+SELECT string_agg(near.id || ' ' || near.version, ','), (SELECT count(*) FROM stopped) FROM (
+    SELECT id, version FROM (
+        ({newest}) UNION ALL (SELECT * FROM stopped AS d {before})
+    ) AS every (id, since, version)
+    ORDER BY since DESC, id DESC LIMIT %s
+) AS near
+"""
 # The rows that READ takes, of devices that did not move.
 RECORDED: Final = f"""
 SELECT d.id, d.uuid, d.name, d.fleet_id, d.recorded_status, {RANK},
@@ -179,9 +193,8 @@ def read_trouble(among: Among, at: Moment, moved: Sequence[int], known: Newest |
         if known and not moved and (again := _read_again(among, at, known)):
             return again
         most = LOOKED_AT + int(LOOKED_AT * SPARE) if among.counted and not moved else LOOKED_AT
-        near, params = _near(among, at, moved, Reach(most))
-        near_rows = f"d.id = ANY(ARRAY(SELECT id FROM ({near}) AS near))", params
-        rows = _lost(_trouble(near_rows, among, at, moved), LAST_ATTENTION_RANK, most)
+        near = _near(among, at, moved, most)
+        rows = _lost(_trouble(near, among, at, moved), LAST_ATTENTION_RANK, most)
         return _newest([lost for _, lost in rows], dict(rows), most)
     except EmptyResultSet:  # the scope has no devices
         return Newest()
@@ -193,38 +206,50 @@ def _newest(lost: Sequence[Lost], versions: Mapping[str, Lost], most: int) -> Ne
     return Newest(lost[:LOOKED_AT], lost[LOOKED_AT:], floor, versions)
 
 
-def _near(among: Among, at: Moment, moved: Sequence[int], reach: Reach) -> Fragment:
-    """SQL of (id, version) of the newest by what is recorded, but for devices that moved."""
+def _near(among: Among, at: Moment, moved: Sequence[int], most: int) -> Fragment:
+    """The condition of the newest by what is recorded, but for devices that moved."""
+    newest, found = _in_status(among, at, moved, Reach(most))
+    stopped, params = _stopped(among, at)
+    return NEAR.format(newest=newest, stopped=stopped), [*found, *params, list(moved), most]
+
+
+def _in_status(among: Among, at: Moment, moved: Sequence[int], reach: Reach) -> Fragment:
+    """SQL of (id, since, version) of the newest that need attention by their recorded status."""
     if among.counted:
-        newest, found = _newest_recorded(among, reach)
-    else:
-        newest, found = THESE, [_newest_filtered(among, at, moved)]
-    conditions = [among.recorded, stopped_progress(at.heard), recorded_stalled(at.heard)]
-    conditions += [(BEFORE, of_place(reach.floor))] if reach.floor else []
-    stopped, params = joined(conditions)
-    return NEAR.format(newest=newest, stopped=stopped), [*found, *params, list(moved), reach.most]
+        return _newest_recorded(among, reach)
+    return THESE, [_newest_filtered(among, at, moved)]
+
+
+def _stopped(among: Among, at: Moment) -> Fragment:
+    """The condition of the devices in scope that have stalled by what is recorded."""
+    return joined([among.recorded, stopped_progress(at.heard), recorded_stalled(at.heard)])
 
 
 def _read_again(among: Among, at: Moment, known: Newest) -> Newest | None:
     """Read the rows that were written since `known` was read; None if as many as to read all of them anew."""
     floor = known.floor if among.counted else None
     most = LOOKED_AT * MOST if floor else LOOKED_AT
-    near, params = _near(among, at, (), Reach(most, floor, "d.xmin"))
+    newest, found_by = _in_status(among, at, (), Reach(most, floor, "d.xmin"))
+    stopped, stopped_by = _stopped(among, at)
+    sql = VERSIONS.format(stopped=stopped, newest=newest, before=f"WHERE {BEFORE}" if floor else "")
     with connection.cursor() as cursor:
-        cursor.execute(VERSIONS.format(near=near), params)
-        (found,) = cursor.fetchone()
+        cursor.execute(sql, [*stopped_by, FEW + 1, *found_by, *of_place(floor), most])
+        found, stalled = cursor.fetchone()
+    if stalled > FEW:
+        return None
     versions = found.split(",") if found else []
     written = [version for version in versions if version not in known.versions]
     if not written and len(versions) == len(known.versions):
-        return known
+        return known if stalled == known.stalled else replace(known, stalled=stalled)
     if floor and not LOOKED_AT <= len(versions) < most:
         return None
     now = _written(written, known, at)
     now |= {version: known.versions[version] for version in versions if version not in now}
     lost = sorted(now.values(), key=attrgetter("since", "id"), reverse=True)
-    again = replace(_newest(lost, now, most), floor=floor) if floor else _newest(lost, now, most)
+    again = _newest(lost, now, most)
     same = len(again.lost) == len(known.lost) and all(map(is_, again.lost, known.lost))
-    return replace(again, lost=known.lost) if same else again
+    shown = known.lost if same else again.lost
+    return replace(again, lost=shown, floor=floor or again.floor, stalled=stalled)
 
 
 def _written(versions: Sequence[str], known: Newest, at: Moment) -> dict[str, Lost]:

@@ -36,7 +36,7 @@ from devices.listing.incidents import Attended, attended
 from devices.listing.lost_tags import tag_keys
 from devices.listing.trouble import LOOKED_AT
 from devices.rules.vocabulary import RANKS, WORST, always_attended
-from devices.status.counts import count_attended
+from devices.status.counts import count_by_status, count_stalled
 from devices.status.reading import moved_ids
 from fleets.models import Fleet
 
@@ -156,12 +156,15 @@ def _counted(
 ) -> tuple[Trouble, Attended]:
     """The numbers of devices that need attention, and all lines; counted from these where filters are set."""
     if among.counted:
-        counts, stalled = count_attended(among.devices, at, moved)
+        found = read()
+        counts, stalled = count_by_status(among.devices, at, moved), found.newest.stalled
+        if stalled is None:
+            stalled = count_stalled(among.devices, at, moved).total()
         total = always_attended(counts) + stalled
         numbers = (*((item.value, counts[item]) for item in WORST), ("", stalled))
         words = attended_words(counts, total)
         trouble = Trouble(total, tuple(number for number in numbers if number[1]), words=words)
-        return trouble, read() if total else Attended()
+        return trouble, found
     found = read()
     ranks = Counter(device.rank for device in found.lost)
     numbers = tuple((status or "", ranks[rank]) for rank, status in enumerate(RANKS) if ranks[rank])
@@ -177,7 +180,7 @@ def _sorts(request: HttpRequest, asked: Asked) -> list[Choice]:
 
 def _groups(request: HttpRequest, asked: Asked, found: Attended) -> list[Choice]:
     """The menu "Group by": what was lost together, or a tag that devices share, the most frequent first."""
-    frequent = tag_keys((device.tags for device in found.lost), TAGS)
+    frequent = tag_keys(tuple(device.tags for device in found.lost), TAGS)
     keys = list(dict.fromkeys([*filter(None, [asked.by]), *frequent]))
     tags = [Choice(f"Tag {key}", address(request, by=key), key == asked.by) for key in keys]
     return [Choice("Cause", address(request, by=None), not asked.by), *tags]

@@ -47,7 +47,7 @@ def test_what_was_not_written_is_taken_over_by_one_query(
 ) -> None:
     everyone = everybody()
     with django_assert_num_queries(1):
-        assert read(known, everyone) is known
+        assert read(known, everyone).lost is known.lost
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_scope_with_a_tag_is_compared_likewise(known: Newest) -> None:
     harbour = Among(list(Organization.objects.all()), Filters(tags=(Tag("site", "harbour"),)))
     here = read(among=harbour)
     (one,) = here.lost
-    assert read(here, harbour) is here
+    assert read(here, harbour).lost is here.lost
     written(name="renamed")
     (again,) = read(here, harbour).lost
     assert (one.name, again.name) == ("device-1", "renamed")
@@ -174,4 +174,18 @@ def test_of_devices_lost_at_once_the_last_read_are_told_by_their_ids() -> None:
     lose(*range(7), at_once=True)
     known = read()
     assert (names(known.lost), names(known.spare)) == ("6 5 4", "3 2")
-    assert read(known) is known
+    assert read(known).lost is known.lost
+
+
+def test_how_many_have_stalled_is_told_with_what_was_written(
+    known: Newest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert known.stalled is None
+    stalled = {"update_progress": 40, "progress_changed_at": T0, "heartbeat_state": "recent"}
+    devices = [make_device(Fleet.objects.get(), **stalled) for _ in range(2)]
+    again = read(known)
+    assert (again.stalled, len(again.lost)) == (2, 5)
+    Device.objects.filter(pk=devices[0].pk).update(progress_changed_at=AT)
+    assert read(again).stalled == 1
+    monkeypatch.setattr(trouble, "FEW", 0)
+    assert read(again) == read()  # all are read anew
