@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import time
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -171,6 +172,7 @@ class Ingest:
         they lock heartbeats only, and must not wait for reports, which lock rows of devices; steady ones need
         no thread. Raises Refused.
         """
+        since = time.monotonic()
         if contact.report is None and self.steady.can_commit:
             poll = Poll(contact.key, contact.address, contact.uuid, contact.supervisor)
             if device := await self.steady.submit(poll):
@@ -179,7 +181,7 @@ class Ingest:
             if not contact.is_poll:
                 return await self._reports.submit(contact, size)
             queue = self._polls if contact.report is None else self._reports
-            with self.waiting.one():
+            with self.waiting.one(since):
                 return await queue.submit(contact, size)
 
     def _commit(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class Waiting:
-    """The polls of one event loop that wait for an answer, the oldest first."""
+    """The polls of one event loop that wait for an answer."""
 
     def __init__(self) -> None:
         self._since: dict[object, float] = {}  # seconds of the monotonic clock
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Counts one poll as waiting while the block runs."""
+    def one(self, since: float) -> Iterator[None]:
+        """Counts one poll as waiting since then, by the monotonic clock, while the block runs."""
         mark = object()
-        self._since[mark] = time.monotonic()
+        self._since[mark] = since
         try:
             yield
         finally:
@@ -28,4 +28,5 @@ class Waiting:
 
     def longest(self) -> float:
         """Seconds that the oldest poll has waited; 0 where none waits."""
-        return time.monotonic() - next(iter(self._since.values()), time.monotonic())
+        now = time.monotonic()
+        return now - min(self._since.values(), default=now)

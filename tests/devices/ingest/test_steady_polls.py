@@ -254,9 +254,12 @@ def test_without_its_connection_every_poll_is_answered(polling: World, when: str
             with raw.another_connection() as other:
                 other.execute("SELECT FROM devices_heartbeat FOR UPDATE")
                 waiting = asyncio.create_task(raw.heartbeat(app, polling.device_key))
-                while not app.steady.longest_wait():  # noqa: ASYNC110 - nobody tells
+                while app.longest_wait() < 0.2:  # noqa: ASYNC110 - nobody tells
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(end_connection)
+                while app.waiting.longest() <= 0:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0)
+                assert app.longest_wait() > 0.2, "it waits since it came, whichever way it goes"
             first = await waiting
         async with asyncio.timeout(WAIT):
             while not app.steady.can_commit:  # noqa: ASYNC110 - nobody tells
