@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RETRY_DELAY: Final = 1.0  # seconds until the next attempt to reach the database
+RETRY_DELAY: Final = 1.0  # seconds after a connection was lost, or an attempt
+PATIENCE: Final = 10.0  # seconds until the statement is prepared, or the connection is given up
 # One plan, for arrays of any length: by the statement's own order of joins, each by an index. By statistics
 # it would read whole tables where these were small when it was made, and go on so while they grow.
 ONE_PLAN: Final = """
@@ -46,13 +48,17 @@ class Prepared:
         return self._link is not None and not self._link.lost.is_set()
 
     async def keep_connected(self) -> None:
-        """Connect, and again whenever the connection is lost, until cancelled."""
+        """Connect, and again a while after the connection is lost, until cancelled.
+
+        A statement that always fails, as on a server that has become a standby, loses it with each batch.
+        """
         while True:
             try:
                 await self._stay_connected()
             except (psycopg.Error, OSError) as error:
-                logger.info("no connection for a prepared statement: %s", str(error).partition("\n")[0])
-                await asyncio.sleep(RETRY_DELAY)
+                why = str(error).partition("\n")[0] or "no answer"
+                logger.info("no connection for a prepared statement: %s", why)
+            await asyncio.sleep(RETRY_DELAY)
 
     async def rows(self, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
         """The rows of the statement, with its parameters in the text format; one call at a time.
@@ -65,7 +71,10 @@ class Prepared:
         return await self._link.rows(params)
 
     async def _stay_connected(self) -> None:
-        """Connect, until the connection is lost. Raises psycopg.Error where the database is away."""
+        """Connect, until the connection is lost.
+
+        Raises psycopg.Error or OSError (TimeoutError) where the database is away or does not answer.
+        """
         opened = await psycopg.AsyncConnection.connect(
             settings.DATABASE_DIRECT_URL,
             dbname=connection.settings_dict["NAME"],
@@ -73,8 +82,9 @@ class Prepared:
             autocommit=True,
         )
         try:
-            await opened.execute(ONE_PLAN)
-            await opened.execute(f"PREPARE {NAME} AS {self._statement}".encode())
+            async with asyncio.timeout(PATIENCE):
+                await opened.execute(ONE_PLAN)
+                await opened.execute(f"PREPARE {NAME} AS {self._statement}".encode())
             self._link = link = _Link(opened)
             await link.lost.wait()
         finally:
@@ -90,7 +100,9 @@ class _Link:
     def __init__(self, opened: psycopg.AsyncConnection[Any]) -> None:
         self.lost = asyncio.Event()
         self._libpq: PGconn = opened.pgconn
-        self._socket = self._libpq.socket
+        # A duplicate, as libpq closes its own where it finds the connection broken: then an event loop can no
+        # longer remove it, and another thread may have opened a file of that number.
+        self._socket = os.dup(self._libpq.socket)
         self._loop = asyncio.get_running_loop()
         self._transformer = Transformer(opened)
         self._answers: list[PGresult] = []
@@ -98,9 +110,9 @@ class _Link:
         self._loop.add_reader(self._socket, self._read)
 
     async def rows(self, params: Sequence[bytes]) -> list[tuple[Any, ...]]:
-        self._awaited = self._loop.create_future()
         try:
             self._libpq.send_query_prepared(NAME.encode(), params, None, pq.Format.BINARY)
+            self._awaited = self._loop.create_future()
             self._write()
             answer = await self._awaited
             if answer.status != pq.ExecStatus.TUPLES_OK:
@@ -118,6 +130,7 @@ class _Link:
         self.lost.set()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+        os.close(self._socket)
         if self._awaited and not self._awaited.done():
             self._awaited.set_exception(error)
 
