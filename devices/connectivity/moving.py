@@ -22,7 +22,7 @@ from fleets.models import POLL_INTERVAL_MAX
 LEAD: Final = timedelta(minutes=2)  # the reach of the first pass, from the end of the outage
 LONGEST: Final = timedelta(seconds=1.5 * POLL_INTERVAL_MAX)  # no window reaches further
 SPAN: Final = 20_000  # devices that one transaction looks at
-PORTION: Final = 500  # devices whose deadlines it moves at most
+PORTION: Final = 1000  # devices whose deadlines it moves at most
 
 # Deadlines that had not passed at the start move: late_at to a whole window after the end; of a heartbeat
 # that was late already, lost_at to one grace after the end. Lost heartbeats stay lost. Idempotent. What comes
@@ -51,7 +51,7 @@ WITH span AS MATERIALIZED (
         due_at = CASE WHEN fresh THEN late WHEN due_at = lost_at THEN lost ELSE due_at END
     FROM locked WHERE h.device_id = locked.device_id AND last_poll_at < %(end)s
 )
-SELECT (SELECT count(*) FROM span) < %(span)s AND count(*) < %(portion)s,
+SELECT CASE WHEN count(*) < %(portion)s THEN (SELECT count(*) FROM span) < %(span)s ELSE false END,
        CASE WHEN count(*) = %(portion)s THEN max(device_id) ELSE (SELECT max(device_id) FROM span) END
 FROM found
 """
