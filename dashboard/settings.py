@@ -187,6 +187,7 @@ TEMPLATES = [
 
 AUTH_USER_MODEL = "dashboard.User"
 AUTHENTICATION_BACKENDS = ["dashboard.account.backend.Backend"]
+SESSION_ENGINE = "dashboard.http.session_store"
 PASSWORD_HASHERS = ["dashboard.http.password_hashing.Hasher"]
 LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"
 LOGIN_REDIRECT_URL = "fleets:list"
