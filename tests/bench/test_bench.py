@@ -135,7 +135,8 @@ def test_alerts_are_measured_and_told(environment: dict[str, str], tmp_path: Pat
         assert f"{name}  " in said
         assert min(cost["change"], cost["heartbeat"], cost["microseconds"]) > 0, name
     assert (kept["told"], kept["incidents"]) == (2, 1)  # once lost and once back; all share an address
-    assert min(kept["rate"], kept["p50"], kept["memory"]) > 0
+    assert kept["deadline_told"] == 1
+    assert min(kept["rate"], kept["p50"], kept["deadline_p50"], kept["memory"]) > 0
 
 
 def test_a_flood_of_sign_ins_stops_no_heartbeat_and_is_no_outage(

@@ -22,6 +22,7 @@ from tests.bench.alerts.site import (
     connect,
     disconnect,
     listening,
+    make_late,
     make_rules,
     prepare,
     telling,
@@ -43,6 +44,7 @@ SOON: Final = 2.0  # seconds to the row of a message, at most
 INCIDENTS: Final = 50  # at most, where all devices are lost
 MESSAGES: Final = 30.0  # seconds that the last message may take from when it is due
 MEMORY: Final = 300.0  # megabytes of the teller, at most
+LATE: Final = 10  # devices at most whose heartbeats become late one by one
 SAMPLE: Final = 500  # devices that change while is measured what is written
 TURNS: Final = 3  # of each, of which the least counts: after a checkpoint pages are written whole
 ASK: Final = 0.01  # seconds between two looks whether a message is there
@@ -69,7 +71,7 @@ def run(size: Size, state: Path) -> None:
         connect(range(1, size.devices + 1))
         execute("VACUUM ANALYZE devices_device, devices_heartbeat")
         make_rules(size)
-        for part in (_written, _rate, _alone, _all):
+        for part in (_written, _rate, _alone, _late, _all):
             found |= part(size)
             execute(CALM)
     if away := Outage.objects.count():
@@ -160,15 +162,35 @@ def _alone(size: Size) -> dict[str, float]:
                 time.sleep(random.random())
                 took.append(_until_told(partial(change, [number]), kind, size))
             say(f"Device {number} of {size.alone}: lost after {took[-2]:.2f} s, back after {took[-1]:.2f} s.")
+    return _soon("a change", took)
+
+
+def _late(size: Size) -> dict[str, float]:
+    """The seconds from a deadline of a heartbeat to the message about its device, which polls again then."""
+    numbers = range(1, min(size.alone, LATE) + 1)
+    firsts, took = AlertMessage.objects.filter(kind="first"), list[float]()
+    known = firsts.count()
+    with telling():
+        deadlines = make_late(numbers)
+        for number, deadline in zip(numbers, deadlines, strict=True):
+            _wait("the message of a deadline", lambda: firsts.count() > known + len(took), size)
+            took.append((clock.now() - deadline).total_seconds())
+            _until_told(partial(connectivity.record_heartbeats, [number]), "resolved", size)
+            say(f"Device {number} of {len(numbers)}: late after {took[-1]:.2f} s.")
+    found = _soon("a deadline", took)
+    return {f"deadline_{name}": value for name, value in found.items()}
+
+
+def _soon(what: str, took: list[float]) -> dict[str, float]:
     middle, late = percentile(took, 0.5), percentile(took, 0.99)
     say(
-        f"From a change to the row of its message: {middle:.2f} s (median), {late:.2f} s"
+        f"From {what} to the row of its message: {middle:.2f} s (median), {late:.2f} s"
         f" (99th percentile of {len(took)}); goal {SOON:.0f} s."
     )
     return {"p50": middle, "p99": late, "told": len(took)}
 
 
-def _until_told(change: Callable[[], None], kind: str, size: Size) -> float:
+def _until_told(change: Callable[[], object], kind: str, size: Size) -> float:
     messages = AlertMessage.objects.filter(kind=kind)
     known, began = messages.count(), time.perf_counter()
     change()

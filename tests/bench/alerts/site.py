@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -37,6 +38,7 @@ from tests.bench.processes import serving
 SERVERS: Final = ("vpn-1", "vpn-2", "vpn-3", "vpn-4")
 SIGN: Final = 10.0  # seconds between two signs of life of a VPN server
 BATCH: Final = 1_000  # devices of one report of a VPN server
+LOST: Final = (Status.OFFLINE, Status.HEARTBEAT_ONLY, Status.VPN_ONLY)
 NOW: Final = Tag("bench", "now")  # of those of which a rule tells at once
 PATIENCE: Final = 60.0  # seconds until a process has done what it begins with
 # Every device is Online by both links; none has alerts.
@@ -48,6 +50,13 @@ UNTAGGED: Final = "UPDATE devices_device SET tags = '{}' WHERE tags <> '{}'"
 TAGGED: Final = """
 UPDATE devices_device SET tags = '{"bench": "now"}' WHERE id <= %(alone)s
 """
+LATE: Final = """
+UPDATE devices_heartbeat
+SET late_at = %(deadline)s, due_at = %(deadline)s, lost_at = %(deadline)s + interval '1 hour'
+WHERE device_id = %(device)s
+"""
+FIRST: Final = 12.0  # seconds until the first of them is late
+APART: Final = 4.0  # seconds between two
 EMPTY: Final = """
 TRUNCATE devices_alertrule, devices_alerttarget, devices_incident, devices_incidentmember,
     devices_alertmessage, devices_signal, devices_listener, devices_teller,
@@ -86,7 +95,7 @@ def make_rules(size: Size) -> None:
     organization = Organization.objects.get()
     rules.ship(organization)
     page = AlertTarget.objects.get(organization=organization, kind=AlertTarget.Kind.PAGE)
-    lost, fleets = OfStatus((Status.OFFLINE, Status.HEARTBEAT_ONLY)), size.devices // FLEET_SIZE + 1
+    lost, fleets = OfStatus(LOST), size.devices // FLEET_SIZE + 1
     at_once = {"delay": timedelta(), "hold": timedelta(), "gather": timedelta()}
     scopes = [("At once", KeptFilters(tags=(NOW,)), at_once)]
     left = size.rules - len(rules.SHIPPED) - 1
@@ -111,6 +120,18 @@ def disconnect(numbers: Sequence[int]) -> None:
     """VPN servers report that these devices are gone; each still has its heartbeat."""
     for server, uuids in _batches(numbers):
         connectivity.vpn_disconnected(server, uuids)
+
+
+def make_late(numbers: Sequence[int]) -> list[datetime]:
+    """Let heartbeats of these devices become late one after the other; gives when.
+
+    The first deadline is further away than the teller ever pauses, so the teller knows of it when it passes.
+    """
+    began = clock.now() + timedelta(seconds=FIRST)
+    deadlines = [began + timedelta(seconds=APART * place + random.random()) for place in range(len(numbers))]
+    for number, deadline in zip(numbers, deadlines, strict=True):
+        execute(LATE, device=number, deadline=deadline)
+    return deadlines
 
 
 def _batches(numbers: Sequence[int]) -> Iterator[tuple[str, list[str]]]:
