@@ -5,11 +5,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from django.db import Error, OperationalError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from devices.ingest.http import NoDatabase
 from fleets.postgres import availability
 from fleets.postgres.availability import sqlstate
+from fleets.postgres.round_trip import NOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +24,9 @@ Result = TypeVar("Result")
 POOLS: Final[dict[str, ConnectionPool]] = {}
 MOST: Final = 32  # connections; there are fewer threads
 
-# SQLSTATE classes of conflicts that a second attempt solves.
-CONFLICT = ("40",)
+# SQLSTATEs, or their first characters, that a second attempt solves: of conflicts, and where a prepared
+# statement is gone.
+CONFLICT = ("40", *NOT_KEPT)
 
 
 def threads(number: int, name: str) -> ThreadPoolExecutor:
@@ -47,8 +49,9 @@ def _keep_apart() -> None:
 def in_database(work: Callable[[], Result]) -> Result:
     """The result of `work`, run with a live connection, which is returned to the pool afterwards.
 
-    `work` is a whole transaction: after a deadlock or a serialization failure it runs once more. Raises
-    Refused (503) where the database does not answer, and what `work` raises.
+    `work` is a whole transaction: after a deadlock or a serialization failure, or where a prepared statement
+    was gone, it runs once more. Raises Refused (503) where the database does not answer, and what `work`
+    raises.
     """
     close_old_connections()
     try:
@@ -65,7 +68,7 @@ def in_database(work: Callable[[], Result]) -> Result:
 def _at_most_twice(work: Callable[[], Result]) -> Result:
     try:
         return work()
-    except OperationalError as error:
+    except Error as error:
         if not sqlstate(error).startswith(CONFLICT):
             raise
         return work()

@@ -7,7 +7,10 @@ gives each transaction another connection, so there they are sent whole.
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2s
@@ -15,10 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
+
+from fleets.postgres.availability import sqlstate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+logger = logging.getLogger(__name__)
 
 NAMED: Final = re.compile(r"%\((\w+)\)s")
 # As PostgreSQL types their literals; everything else it infers from where it stands.
@@ -30,8 +37,12 @@ TYPES: Final = {
     timedelta: "interval",
 }
 INFERRED: Final = "unknown"
+# SQLSTATEs of a connection that does not keep what was prepared on it, or no longer as it was: a PgBouncer is
+# between that the settings do not name, somebody discarded it, or the type of a column was changed.
+NOT_KEPT: Final = ("26000", "42P05", "0A000")
 # Which statements are prepared, by connection; they last as long as it.
 _prepared: Final = WeakKeyDictionary[Any, set[str]]()
+_not_kept: Final = threading.Event()  # then this process sends statements whole
 
 
 class Prepared(NamedTuple):
@@ -47,15 +58,28 @@ def rows_of_each(statements: Sequence[str], params: Mapping[str, Any]) -> list[l
 
     They run one after the other as if sent alone: each sees what was committed until it began, the locks of
     those before it included. Only STATEMENT_TIMESTAMP() is the same in all. `params` are those of all, by
-    name.
+    name. Where a prepared statement is gone, its error is raised, and later ones are sent whole.
     """
-    with connection.cursor() as cursor:
-        sent = _by_name(statements, params) if settings.PREPARED_STATEMENTS else statements
+    prepares = settings.PREPARED_STATEMENTS and not _not_kept.is_set()
+    with _noticing(), connection.cursor() as cursor:
+        sent = _by_name(statements, params) if prepares else statements
         cursor.execute(";".join(sent), params)
         found = [cursor.fetchall() if cursor.description else []]
         while cursor.nextset():
             found.append(cursor.fetchall() if cursor.description else [])
         return found
+
+
+@contextmanager
+def _noticing() -> Iterator[None]:
+    """Notices that prepared statements are not kept."""
+    try:
+        yield
+    except Error as error:
+        if sqlstate(error) in NOT_KEPT and not _not_kept.is_set():
+            logger.warning("statements are no longer prepared: %s", str(error).partition("\n")[0])
+            _not_kept.set()
+        raise
 
 
 def _by_name(statements: Sequence[str], params: Mapping[str, Any]) -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.db import ProgrammingError, connection, transaction
+from django.db import Error, ProgrammingError, connection, transaction
 
+from devices.ingest.database import in_database
 from fleets.models import Organization
+from fleets.postgres import round_trip
 from fleets.postgres.round_trip import rows_of_each
 from tests.at_once import WAIT, held_open, in_background
 from tests.factories import T0
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_django import DjangoAssertNumQueries, Settings
 
 RENAME = "UPDATE fleets_organization SET name = name || %(more)s WHERE slug = %(slug)s RETURNING name"
@@ -21,8 +26,9 @@ READ = "SELECT name FROM fleets_organization WHERE slug = %(slug)s"
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["prepared", "whole"])
-def _sent(request: pytest.FixtureRequest, settings: Settings) -> None:
+def _sent(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PREPARED_STATEMENTS = request.param
+    monkeypatch.setattr(round_trip, "_not_kept", threading.Event())
 
 
 @pytest.mark.django_db
@@ -93,3 +99,43 @@ def test_an_error_is_that_of_the_statement_and_the_next_one_is_answered() -> Non
         with pytest.raises(ProgrammingError, match="nowhere"), transaction.atomic():
             rows_of_each(("SELECT 1", "SELECT * FROM nowhere"), {})
         assert rows_of_each(("SELECT 1",), {}) == [[(1,)]]
+
+
+COUNT = "SELECT number FROM counted"
+GONE = {
+    "discarded": "DISCARD PLANS; DEALLOCATE ALL",
+    "of another type": "ALTER TABLE counted ALTER number TYPE bigint",
+    "of another session": f"DEALLOCATE ALL; {round_trip.prepared('SELECT 7 AS number', ()).prepare}",
+}
+
+
+@pytest.fixture
+def counted(transactional_db: None) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE counted AS SELECT 7 AS number")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE counted")
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("happens", GONE.values(), ids=GONE)
+def test_where_what_was_prepared_is_gone_statements_are_sent_whole(settings: Settings, happens: str) -> None:
+    """As behind a PgBouncer that the settings do not name, which gives each transaction another session."""
+
+    def read() -> list[list[tuple[Any, ...]]]:
+        return rows_of_each((COUNT, "SELECT 7 AS number"), {})
+
+    def work() -> list[list[tuple[Any, ...]]]:
+        assert read() == [[(7,)], [(7,)]]
+        with connection.cursor() as cursor:
+            cursor.execute(happens)
+        if "PREPARE" in happens:
+            round_trip._prepared.clear()
+        return read()
+
+    if settings.PREPARED_STATEMENTS:
+        with pytest.raises(Error):
+            work()
+        round_trip._not_kept.clear()
+    assert in_database(work) == [[(7,)], [(7,)]]
