@@ -247,6 +247,18 @@ def test_lost_signals_are_found_by_comparing(fleet: Fleet) -> None:
     assert [row[:2] for row in states()] == [(devices[1].pk, "firing")]
 
 
+def test_a_member_of_which_nothing_was_signalled_ends_alone(fleet: Fleet) -> None:
+    """Of several members of a rule only the one that does not satisfy it."""
+    make_rule(fleet)
+    devices = make_devices(fleet, 3)
+    poll(devices, 0)
+    rounds(1, 226)
+    poll(devices[:1], 300)
+    Signal.objects.all().delete()
+    run_round(T0 + seconds(301), whole=True)
+    assert [row[1] for row in states()] == ["recovering", "firing", "firing"]
+
+
 def test_a_change_after_the_newest_liveness_sign_is_not_compared_before_its_time(fleet: Fleet) -> None:
     make_rule(fleet)
     devices = make_devices(fleet, 1)

@@ -12,6 +12,7 @@ from devices import clock, connectivity
 from devices.alerts import rules, snapshot
 from devices.alerts.parameters import OfStatus
 from devices.alerts.rounds import run_round
+from devices.listing.grouping import FLEET
 from devices.models import AlertMessage, AlertStep, AlertTarget, Device, Incident, VpnServer
 from devices.rules.vocabulary import Status
 from fleets.models import Fleet
@@ -109,6 +110,19 @@ def test_singles_that_share_a_cause_become_one(fleet: Fleet) -> None:
     assert (oldest.state, oldest.now, oldest.kind) == ("firing", 5, 6)
     assert {other.merged_into for other in others} == {oldest}
     assert {other.state for other in others} == {"resolved"}
+
+
+def test_devices_that_are_not_due_yet_count_as_lost_together(fleet: Fleet) -> None:
+    """Also where a round before has recorded that they are lost; they join when they are due."""
+    make_rule(fleet, gather=timedelta())
+    devices = make_devices(fleet, 5)
+    for number, device in enumerate(devices):
+        poll([device], 10 * number)
+    for at in (1, 150, 226):
+        run_round(T0 + seconds(at))
+    assert Incident.objects.values_list("kind", "now").get() == (FLEET, 1)
+    run_round(T0 + seconds(266))
+    assert Incident.objects.values_list("kind", "now").get() == (FLEET, 5)
 
 
 def queries(number: int) -> list[int]:
