@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from dashboard.models import User
 
 P = ParamSpec("P")
+KNOWN: Final = "_lookout_scope"  # where a request keeps its scope
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,17 @@ class Scope:
 
 
 def request_scope(request: HttpRequest) -> Scope:
-    """The scope of a request; raises Http404 if `?org=` names no organization of the person."""
+    """The scope of a request; raises Http404 if `?org=` names no organization of the person.
+
+    A request that changes nothing reads it once.
+    """
+    if request.method != "GET":
+        return _read(request)
+    known: dict[str, Scope] = vars(request)
+    return known.get(KNOWN) or known.setdefault(KNOWN, _read(request))
+
+
+def _read(request: HttpRequest) -> Scope:
     user = request.user
     mine: list[Any] = list(Organization.objects.raw(_with_role(), [user.pk])) if user.is_authenticated else []
     roles = {membership.pk: Role(membership.role) for membership in mine}
