@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from devices.listing.grouping import Lost
+from typing import Final, Protocol, TypeVar
 
 TOGETHER: Final = timedelta(minutes=5)
 SPAN: Final = TOGETHER // timedelta(microseconds=1)
+
+
+class Dated(Protocol):
+    """A device that was lost at a moment, in microseconds since 1970."""
+
+    @property
+    def moment(self) -> int: ...
+
+
+Lost = TypeVar("Lost", bound=Dated)
 
 
 def sessions(members: list[Lost]) -> Iterator[list[Lost]]:
@@ -25,7 +32,7 @@ def sessions(members: list[Lost]) -> Iterator[list[Lost]]:
     yield members[begins:]
 
 
-def densest(session: list[Lost]) -> int:
+def densest(session: Sequence[Dated]) -> int:
     """The moment after which the most devices of a session were lost within five minutes."""
     moments = [item.moment for item in session]
     ahead = (bisect_right(moments, moment + SPAN) - bisect_left(moments, moment) for moment in moments)
