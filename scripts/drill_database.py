@@ -21,6 +21,9 @@ INTERVAL = 10  # seconds between two polls
 # A device is late after this time without a poll, and lost after twice as long.
 WINDOW = timedelta(seconds=15)
 GROUPS = ("stay", "lost", "leave")  # only devices that stay use a VPN
+# Devices of each group that does not stay: together so few that they are no incident of one cause, which
+# tells of those that join it only once they are many more.
+FEW = 2
 
 Groups = dict[str, list[int]]  # primary keys of devices, by the name of their group
 Finding = tuple[str, object, object]  # what was compared, the expected value and the actual one
@@ -34,7 +37,7 @@ def make_devices(state: Path, number: int) -> Groups:
     )
     service_key, groups = keys.new_service_key(organization, "drill"), {}
     for group in GROUPS:
-        count = number // 5 if group != "stay" else number - 2 * (number // 5)
+        count = FEW if group != "stay" else number - 2 * FEW
         made = [lifecycle.preregister(fleet=fleet, actor=None, name=f"{group}-{n}") for n in range(count)]
         known = [
             {"uuid": device.uuid, "key": key, "fleet": "drill", "name": device.name} for device, key in made
