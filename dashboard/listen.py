@@ -25,9 +25,10 @@ from dashboard.environment import ending
 from dashboard.server.accepting import Accepting
 from dashboard.server.dating import Dated
 from dashboard.server.draining import LAST, SECONDS, Draining
+from dashboard.server.polls import Protocol
 from dashboard.server.processes import Program, run_together
-from dashboard.server.slow_clients import Protocol
 from devices.ingest import capacity
+from devices.ingest.offered import AT_ONCE
 from devices.metrics import files
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, then answer what was accepted; Ctrl-C skips the wait for load balancers to notice."""
         self._draining.begun = True
+        self.lifespan.state.pop(AT_ONCE, None)
         await asyncio.sleep(0 if self._by_hand else SECONDS)
         if module := sys.modules.get("dashboard.live.event_stream"):  # not in processes of the ingest alone
             module.EVENT_STREAM.end()

@@ -23,14 +23,15 @@ from devices.connectivity.heartbeats import (
 from fleets.access.digests import digests
 from fleets.postgres.clock import NEWEST
 
-# Heartbeats are locked first, in the order of locks, whatever the plan, and conditions on them are read again
-# then. What it reads beside them, it may read before a transaction that held the lock has committed: none of
-# these changes any of that and leaves the heartbeat recent, since a device with a recent heartbeat cannot be
-# deactivated. Its joins stand in the order in which they are made (fleets/postgres/prepared.py).
+# Heartbeats are updated in the order of locks, whatever the plan, each at the place where it was found: one
+# that another transaction has changed since is left alone, with its poll. What is read beside them may be
+# older than a transaction that only held the lock: none of these changes any of that, since a device with a
+# recent heartbeat cannot be deactivated. The joins stand in the order in which they are made
+# (fleets/postgres/prepared.py).
 EXTEND: Final = f"""
 WITH moment AS MATERIALIZED ({clock.READ}),
 polled AS MATERIALIZED (
-    SELECT seen.number, {keys.HOLDER}, p, moment.at, moment.at + late AS late_at,
+    SELECT h.ctid AS place, seen.number, {keys.HOLDER}, p, moment.at, moment.at + late AS late_at,
            moment.at + late + %(grace)s AS lost_at
     FROM moment, unnest($1::bytea[], $2::inet[], $3::text[], $4::boolean[]) WITH ORDINALITY
         AS seen(digest, address, uuid, supervisor, number)
@@ -40,9 +41,9 @@ polled AS MATERIALIZED (
     {WINDOW.format(supervisor="seen.supervisor")}
     WHERE {keys.HOLDS} AND {KEEPS_POLLING} AND NOT ({MOVED}) AND COALESCE(seen.uuid = d.uuid, true)
       AND COALESCE(s.due_at > heard, true) AND h.last_poll_at < moment.at AND {RECENT.format(heard="heard")}
-    ORDER BY h.device_id FOR NO KEY UPDATE OF h
+    ORDER BY h.device_id
 )
-UPDATE devices_heartbeat h SET {EXTENDED} FROM polled w WHERE h.device_id = w.device_id
+UPDATE devices_heartbeat h SET {EXTENDED} FROM polled w WHERE h.ctid = w.place
 RETURNING w.at, w.number, w.device_id, w.uuid, w.name, w.organization_id, w.frozen_reason, w.vpn_off,
           w.interval_in_force, w.is_active
 """

@@ -63,6 +63,21 @@ class Admission:
             self._note(key, address, call, reply.status)
             return reply
 
+    def begin(self, key: str, address: str, call: Call[Any]) -> None:
+        """Admit a call that is counted once it has ended well, by `end`; others by `admit`.
+
+        Raises Refused (429).
+        """
+        self._rate_limits.require(key, address, call.kind, time.monotonic())
+        self._open.begin(hash(key), OPEN[call.kind])
+
+    def end(self, key: str, address: str, call: Call[Any], reply: Reply | None) -> None:
+        """A call that began has ended with this reply; None: it is made anew, by `admit`."""
+        self._open.end(hash(key))
+        if reply is not None:
+            self._rate_limits.count(key, call.kind, time.monotonic())
+            self._note(key, address, call, reply.status)
+
     async def _note_stranger(self, key: str, address: str, call: Call[Any], field: str) -> None:
         """Note a call whose key was not accepted; one of somebody after all is no failed authentication."""
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import time
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from django.core.management.base import CommandError
 
 from devices import keys
-from devices.connectivity.steady import Poll
 from devices.ingest import proxy_check, registrations
 from devices.ingest.admission import Admission
+from devices.ingest.at_once import AtOnce, came_at
 from devices.ingest.client_address import caller
 from devices.ingest.contacts import Contact, commit, write
 from devices.ingest.database import in_database, threads
@@ -30,6 +29,7 @@ from devices.ingest.http import (
     send_reply,
 )
 from devices.ingest.liveness import Liveness
+from devices.ingest.offered import AT_ONCE
 from devices.ingest.open_calls import OpenCalls
 from devices.ingest.registrations import Dialect, Registration
 from devices.ingest.relay.relay import Relay
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ASGIReceiveCallable,
         ASGISendCallable,
         HTTPScope,
+        LifespanScope,
         Scope,
     )
 
@@ -81,12 +82,13 @@ class Ingest:
         self.liveness = Liveness(self.longest_wait, self.unrecorded)
         self._routes = Routes(calls)
         self._admission = Admission(self._is_known, rate_limits)
+        self.at_once = AtOnce(self._routes, self._admission, self.steady, self.relay.hosts)
         self.log_streams = OpenCalls()
         self.scrapes = Scrapes()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
         elif scope["type"] == "http":
             target = self.relay.hosts.target(scope)
             if target is not None and scope["path"] not in HEALTH:
@@ -96,7 +98,7 @@ class Ingest:
         else:
             raise ValueError(f"no {scope['type']} here")
 
-    async def _live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def _live(self, scope: LifespanScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
         try:
             await asyncio.to_thread(at_start)
@@ -105,6 +107,8 @@ class Ingest:
             return
         await self.relay.refresh_hosts(self._threads)
         spare_the_collector()
+        if "state" in scope:
+            scope["state"][AT_ONCE] = self.at_once
         await send({"type": "lifespan.startup.complete"})
         aside = [
             asyncio.create_task(self.steady.keep_connected()),
@@ -124,6 +128,7 @@ class Ingest:
     async def stop(self) -> None:
         """Answer the accepted calls, then end the threads."""
         await self.steady.stop()
+        await asyncio.sleep(0)  # polls that were not steady after all become ordinary calls
         await self._polls.stop()
         await self._reports.stop()
         await self.registrations.stop()
@@ -155,33 +160,30 @@ class Ingest:
     async def _answer(
         self, call: Call[Ingest], named: dict[str, str], scope: HTTPScope, receive: ASGIReceiveCallable
     ) -> Reply:
+        since = came_at(scope)
         key, source = call.key(scope), caller(scope)
         proxy_check.CALLS.note(source, scope["headers"], key)
         address = source.address
 
         async def handle() -> Reply:
             body = await call.read(scope, receive)
-            return await call.handle(Request(scope, receive, named, key, body, address), self)
+            return await call.handle(Request(scope, receive, named, key, body, address, since), self)
 
         return await self._admission.admit(key, address, call, handle)
 
-    async def contact(self, contact: Contact, size: int) -> KeyHolder | None:
+    async def contact(self, contact: Contact, request: Request) -> KeyHolder | None:
         """The device whose key the contact has, once the contact is durable; None: the key is not accepted.
 
-        `size` is the number of bytes of the body. Polls without a report have queues of their own, since
-        they lock heartbeats only, and must not wait for reports, which lock rows of devices; steady ones need
-        no thread. Raises Refused.
+        Polls without a report have a queue of their own, since they lock heartbeats only, and must not wait
+        for reports, which lock rows of devices; steady ones are answered before (devices.ingest.at_once).
+        Raises Refused.
         """
-        since = time.monotonic()
-        if contact.report is None and self.steady.can_commit:
-            poll = Poll(contact.key, contact.address, contact.uuid, contact.supervisor)
-            if device := await self.steady.submit(poll):
-                return device
+        size = len(request.body)
         with self.unrecorded.unless_done(partial(write, [contact])):
             if not contact.is_poll:
                 return await self._reports.submit(contact, size)
             queue = self._polls if contact.report is None else self._reports
-            with self.waiting.one(since):
+            with self.waiting.one(request.since):
                 return await queue.submit(contact, size)
 
     def _commit(self, contacts: list[Contact]) -> list[KeyHolder | Exception | None]:

@@ -60,9 +60,17 @@ class Batches(ABC, Generic[Item, Result]):
 
         Raises the exception that `commit` returned for it, and Refused (503) where the queue is full.
         """
-        weight = ITEM_WEIGHT + size
-        if self._weight + weight > self._queue:
+        if not self.has_room(size):
             raise busy()
+        return await self.enqueue(item, size)
+
+    def has_room(self, size: int = 0) -> bool:
+        """Whether the queue has room for an item of so many bytes."""
+        return self._weight + ITEM_WEIGHT + size <= self._queue
+
+    def enqueue(self, item: Item, size: int = 0) -> asyncio.Future[Result]:
+        """As `submit`, where the queue has room."""
+        weight = ITEM_WEIGHT + size
         self._weight += weight
         loop, now = asyncio.get_running_loop(), time.monotonic()
         answer: asyncio.Future[Result] = loop.create_future()
@@ -70,7 +78,7 @@ class Batches(ABC, Generic[Item, Result]):
         if self._running is None:
             self._oldest = now
             self._running = loop.create_task(self._run())
-        return await answer
+        return answer
 
     def longest_wait(self) -> float:
         """Seconds that the oldest item has waited; 0 where none waits."""

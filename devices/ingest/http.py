@@ -50,6 +50,7 @@ class Request(msgspec.Struct, frozen=True):
     key: str  # empty for a call without a key
     body: bytes
     address: str  # of the caller; empty where it has none
+    since: float  # seconds of the monotonic clock at which it came
 
 
 class Refused(Exception):
@@ -147,14 +148,22 @@ async def leave_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
     return b""
 
 
+def has_no_body(scope: HTTPScope) -> bool:
+    """Whether a request has no body, as most polls."""
+    for name, value in scope["headers"]:
+        if (name == b"content-length" and value != b"0") or name == b"transfer-encoding":
+            return False
+    return True
+
+
 async def read_body(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
     """The whole body. Raises Refused (413: too large, 408: too slow, 503: too many arrive), Disconnected.
 
     The server reads and drops what is left unread after a refusal, so the connection stays usable.
     """
-    announced = header(scope, b"content-length")
-    if announced in {None, b"0"} and header(scope, b"transfer-encoding") is None:  # as of most polls
+    if has_no_body(scope):
         return b""
+    announced = header(scope, b"content-length")
     if announced and announced.isdigit() and int(announced) > BODY_LIMIT:
         raise too_large()
     body = bytearray()
@@ -189,18 +198,23 @@ async def _arrive(body: bytearray, pace: Pace, receive: ASGIReceiveCallable) -> 
             raise busy()
 
 
+def headers_of(reply: Reply) -> Headers:
+    """The headers of a reply: its own, and those of its body."""
+    headers = reply.headers
+    if reply.status not in {204, 304}:
+        headers = (*headers, (b"content-length", b"%d" % len(reply.body)))
+    if reply.body:
+        headers = (*headers, (b"content-type", reply.content_type), *PRIVATE)
+    return headers
+
+
 async def send_reply(send: ASGISendCallable, reply: Reply) -> None:
     """Send a reply with its headers."""
-    headers = [*reply.headers]
-    if reply.status not in {204, 304}:
-        headers.append((b"content-length", b"%d" % len(reply.body)))
-    if reply.body:
-        headers += [(b"content-type", reply.content_type), *PRIVATE]
     await send(
         {
             "type": "http.response.start",
             "status": reply.status,
-            "headers": headers,
+            "headers": headers_of(reply),
             "trailers": False,
         }
     )

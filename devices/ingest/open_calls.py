@@ -25,11 +25,32 @@ class OpenCalls:
         Raises Refused: `refusal` (None: 429) where the key has `limit` open calls, 503 where all keys have
         `total_limit`.
         """
+        self._check(key, limit, total_limit, refusal)
+        return _Counted(self, key)
+
+    def begin(self, key: Hashable, limit: int) -> None:
+        """Count a call of `key` until `end`. Raises Refused (429) where the key has `limit` open calls."""
+        self._check(key, limit)
+        self.add(key)
+
+    def add(self, key: Hashable) -> None:
+        self._open[key] = self._open.get(key, 0) + 1
+
+    def end(self, key: Hashable) -> None:
+        """A call of `key` has ended."""
+        left = self._open[key] - 1
+        if left:
+            self._open[key] = left
+        else:
+            del self._open[key]
+
+    def _check(
+        self, key: Hashable, limit: int, total_limit: int | None = None, refusal: Refused | None = None
+    ) -> None:
         if self._open.get(key, 0) >= limit:
             raise refusal or too_many("This key has too many calls open at once.")
         if total_limit is not None and sum(self._open.values()) >= total_limit:
             raise busy()
-        return _Counted(self._open, key)
 
 
 class _Counted:
@@ -37,15 +58,11 @@ class _Counted:
 
     __slots__ = ("_key", "_open")
 
-    def __init__(self, open_calls: dict[Hashable, int], key: Hashable) -> None:
+    def __init__(self, open_calls: OpenCalls, key: Hashable) -> None:
         self._open, self._key = open_calls, key
 
     def __enter__(self) -> None:
-        self._open[self._key] = self._open.get(self._key, 0) + 1
+        self._open.add(self._key)
 
     def __exit__(self, *_: object) -> None:
-        left = self._open[self._key] - 1
-        if left:
-            self._open[self._key] = left
-        else:
-            del self._open[self._key]
+        self._open.end(self._key)

@@ -110,13 +110,21 @@ class RateLimits:
 
         `checks_key`: it is the call by which a VPN server checks a key that a device gave it.
         """
+        self.require(key, address, kind, now, checks_key=checks_key)
+        self.count(key, kind, now)
+
+    def require(self, key: str, address: str, kind: Kind, now: float, *, checks_key: bool = False) -> None:
+        """As `check`, without counting the call."""
         calls, who = self._calls[kind], hash(key)
         if calls.is_empty(who, now):
             raise too_many("This key calls too often.")
         failures = self._failures_of(address, now, checks_key=checks_key)
         if failures.is_empty(origin(address), now) and not self._is_accepted(who):
             raise too_many("Too many keys from this address were not accepted.")
-        calls.take(who, now)
+
+    def count(self, key: str, kind: Kind, now: float) -> None:
+        """Count a call with `key`, which is for keys of `kind`."""
+        self._calls[kind].take(hash(key), now)
 
     def note(
         self,

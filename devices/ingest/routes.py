@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
     from asgiref.typing import ASGIReceiveCallable, HTTPScope
 
+    from devices.keys import KeyHolder
+
 App = TypeVar("App")
 
 HEALTH: Final = ("/healthz", "/livez")  # of this process, under any Host
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyPoll:
+    """How a poll without a body is answered at once, where it was steady (devices.ingest.at_once).
+
+    `reply` is given the request's scope and the device; `by_supervisor`: it is a call of that dialect.
+    """
+
+    reply: Callable[[HTTPScope, KeyHolder], Reply]
+    by_supervisor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,8 @@ class Call(Generic[App]):
 
     A path with brackets is a regular expression, whose named groups become `Request.named`. `key` takes the
     key from a request, `read` its body. `kind` is the kind of key that the call is for, which decides its
-    rate limit; `checks_key`: by this call a VPN server checks a key that a device gave it.
+    rate limit; `checks_key`: by this call a VPN server checks a key that a device gave it. `steady` is of
+    calls that are polls.
     """
 
     method: str
@@ -35,6 +49,7 @@ class Call(Generic[App]):
     read: Callable[[HTTPScope, ASGIReceiveCallable], Awaitable[bytes]] = read_body
     kind: ApiKey.Kind = ApiKey.Kind.DEVICE
     checks_key: bool = False
+    steady: SteadyPoll | None = None
 
 
 class Routes(Generic[App]):

@@ -31,8 +31,8 @@ class SteadyPolls(Batches[steady.Poll, KeyHolder | None]):
 
     @property
     def can_commit(self) -> bool:
-        """Whether the database can be asked, as far as is known."""
-        return self._database.is_connected
+        """Whether the database can be asked, as far as is known, and one more poll has room."""
+        return self._database.is_connected and self.has_room()
 
     async def keep_connected(self) -> None:
         """Keep a connection to the database, until cancelled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
@@ -15,7 +16,7 @@ from devices.ingest.native import openapi
 from devices.ingest.native.bodies import Alive, Links, Registration, Report, parse
 from devices.ingest.native.replies import Changed, Frozen, Polled, Registered
 from devices.ingest.registrations import Dialect
-from devices.ingest.routes import Call
+from devices.ingest.routes import Call, SteadyPoll
 from devices.models import ApiKey
 from devices.operations.lifecycle import NewDevice
 
@@ -36,7 +37,13 @@ async def heartbeat(request: Request, ingest: Ingest) -> Reply:
     device = await _accepted(contact, request, ingest)
     if isinstance(report, Refused) and not device.frozen_reason:
         raise report
-    return json_reply(200, Polled(device.poll_interval, device.frozen_reason or UNSET))
+    return polled(device.poll_interval, device.frozen_reason)
+
+
+@lru_cache(maxsize=256)
+def polled(interval: int, frozen_reason: str) -> Reply:
+    """The reply to a poll of a device with this interval in force, in seconds."""
+    return json_reply(200, Polled(interval, frozen_reason or UNSET))
 
 
 async def report(request: Request, ingest: Ingest) -> Reply:
@@ -53,7 +60,7 @@ async def report(request: Request, ingest: Ingest) -> Reply:
 
 
 async def _accepted(contact: Contact, request: Request, ingest: Ingest) -> keys.KeyHolder:
-    device = await ingest.contact(contact, len(request.body))
+    device = await ingest.contact(contact, request)
     if device is None:
         raise unauthorized()
     return device
@@ -127,8 +134,9 @@ def _caller(request: Request, kind: ApiKey.Kind, at: datetime) -> ApiKey:
     return key
 
 
+STEADY: Final = SteadyPoll(lambda _, device: polled(device.poll_interval, device.frozen_reason))
 CALLS = (
-    Call("POST", "/api/v1/heartbeat", heartbeat),
+    Call("POST", "/api/v1/heartbeat", heartbeat, steady=STEADY),
     Call("PATCH", "/api/v1/report", report),
     Call("POST", "/api/v1/register", REGISTER, kind=ApiKey.Kind.PROVISIONING),
     Call("POST", "/api/v1/vpn/connect", in_a_thread(vpn_connect), kind=ApiKey.Kind.SERVICE),

@@ -173,7 +173,7 @@ def _of_supervisor(exchange: Exchange) -> bool:
 def _request(call: Call, exchange: Exchange) -> Request:
     """The call as the parsers of the supervisor dialect take it."""
     named = {"uuid": call.uuid} if call.uuid else {}
-    return Request(exchange.scope, _nothing_more, named, "", _body(exchange), "")
+    return Request(exchange.scope, _nothing_more, named, "", _body(exchange), "", 0.0)
 
 
 async def _nothing_more() -> Any:

@@ -20,7 +20,7 @@ from devices.ingest.http import (
     no_key,
     unauthorized,
 )
-from devices.ingest.routes import Call
+from devices.ingest.routes import Call, SteadyPoll
 from devices.ingest.supervisor import keys as supervisor_keys
 from devices.ingest.supervisor import logs as supervisor_logs
 from devices.ingest.supervisor import settings as supervisor_settings
@@ -99,8 +99,18 @@ ABSENT: Final = ("/os/v1/config", "/auth/v1/public-keys/([^/]+)", "/auth/v1/toke
 
 with_key = partial(Call, key=header_or_query_key)
 CALLS = (
-    with_key("GET", f"/device/v3/{UUID}/state", supervisor_state.state3),
-    with_key("GET", f"/device/v2/{UUID}/state", supervisor_state.state2),
+    with_key(
+        "GET",
+        f"/device/v3/{UUID}/state",
+        supervisor_state.state3,
+        steady=SteadyPoll(supervisor_state.answer3, by_supervisor=True),
+    ),
+    with_key(
+        "GET",
+        f"/device/v2/{UUID}/state",
+        supervisor_state.state2,
+        steady=SteadyPoll(supervisor_state.answer2, by_supervisor=True),
+    ),
     with_key("PATCH", "/device/v3/state", supervisor_state.report3),
     with_key("PATCH", f"/device/v2/{UUID}/state", supervisor_state.report2),
     with_key("PATCH", f"{RESOURCE}/device", supervisor_state.flasher),

@@ -25,6 +25,8 @@ from devices.ingest.supervisor.bodies import (
 from devices.ingest.supervisor.reports import changes, changes2, changes3
 
 if TYPE_CHECKING:
+    from asgiref.typing import HTTPScope
+
     from devices.ingest.app import Ingest
     from devices.ingest.http import Request
     from devices.keys import KeyHolder
@@ -40,24 +42,38 @@ UuidAndFacts = tuple[str | None, dict[str, Any]]
 
 async def state3(request: Request, ingest: Ingest) -> Reply:
     """A state poll, answered with the target state in the v3 form."""
-    return await _poll(request, ingest, target3)
+    return await _poll(request, ingest, answer3)
 
 
 async def state2(request: Request, ingest: Ingest) -> Reply:
     """A state poll, answered with the target state in the v2 form."""
-    return await _poll(request, ingest, target2)
+    return await _poll(request, ingest, answer2)
 
 
-async def _poll(request: Request, ingest: Ingest, target: Callable[[KeyHolder], dict[str, Any]]) -> Reply:
+async def _poll(request: Request, ingest: Ingest, answer: Callable[[HTTPScope, KeyHolder], Reply]) -> Reply:
     device = await _contact(request, ingest, request.named["uuid"], None, is_poll=True)
     if device is None:
         await _require_former(request, ingest, request.named["uuid"])
         return Reply(304)
+    return answer(request.scope, device)
+
+
+def answer3(scope: HTTPScope, device: KeyHolder) -> Reply:
+    """The answer to a poll for the target state in the v3 form."""
+    return _answer(scope, device, target3)
+
+
+def answer2(scope: HTTPScope, device: KeyHolder) -> Reply:
+    """The answer to a poll for the target state in the v2 form."""
+    return _answer(scope, device, target2)
+
+
+def _answer(scope: HTTPScope, device: KeyHolder, target: Callable[[KeyHolder], dict[str, Any]]) -> Reply:
     if device.frozen_reason:
         return Reply(304)
     body, tag = with_tag(target(device))
     tagged = ((b"etag", tag),)
-    if _matches(header(request.scope, b"if-none-match") or b"", tag):
+    if _matches(header(scope, b"if-none-match") or b"", tag):
         return Reply(304, headers=tagged)
     return Reply(200, body, tagged)
 
@@ -156,7 +172,7 @@ async def _contact(
     is_poll: bool,
 ) -> KeyHolder | None:
     contact = Contact(request.key, is_poll, facts, request.address, uuid, supervisor=True)
-    return await ingest.contact(contact, len(request.body))
+    return await ingest.contact(contact, request)
 
 
 async def _require_former(request: Request, ingest: Ingest, uuid: str) -> None:

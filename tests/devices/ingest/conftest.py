@@ -13,18 +13,27 @@ from pathlib import Path
 
 import pytest
 
+from devices import connectivity
 from devices.ingest.app import Ingest
 from devices.ingest.native.calls import CALLS
 from tests.devices.ingest.client import Client
 from tests.devices.ingest.raw import unlimited
 from tests.devices.ingest.real_site import MAKE, ROOT, Site, database, embedded
 from tests.devices.ingest.server import serving
-from tests.devices.ingest.world import World, make_world
+from tests.devices.ingest.world import ADDRESS, KEEP_POLLING, World, make_world, write
 
 
 @pytest.fixture
 def world(transactional_db: None) -> World:
     return make_world()
+
+
+@pytest.fixture
+def polling(world: World) -> World:
+    """A world whose device has polled a second ago."""
+    connectivity.record_heartbeats([world.device.pk], addresses={world.device.pk: ADDRESS})
+    write(KEEP_POLLING)
+    return world
 
 
 @pytest.fixture

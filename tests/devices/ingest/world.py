@@ -19,6 +19,8 @@ TABLES = (
     "devices_statuschange",
     "devices_apikey",
 )
+ADDRESS = "198.51.100.1"  # from which raw calls come
+KEEP_POLLING = "UPDATE devices_heartbeat SET last_poll_at = last_poll_at - interval '1 second'"
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,8 @@ def everything() -> dict[str, list[Any]]:
             cursor.execute(f"SELECT to_jsonb(t) FROM {table} t ORDER BY to_jsonb(t)::text")  # noqa: S608
             rows[table] = [row for (row,) in cursor.fetchall()]
     return rows
+
+
+def write(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
