@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from devices.listing.listed import Listed
 from devices.models import Device
 from devices.rules import vpn_states
 from devices.status.annotated import DeviceWithStatus
@@ -51,13 +52,13 @@ class Indicator:
     note: str = ""
 
 
-def vpn(device: DeviceWithStatus) -> Indicator:
+def vpn(device: DeviceWithStatus | Listed) -> Indicator:
     """The indicator of the VPN of an annotated device."""
     recorded = vpn_states.recorded_as(connected=device.vpn, changed_at=device.vpn_since)
     return vpn_in(vpn_state(recorded, device), device.vpn_since)
 
 
-def vpn_state(recorded: str | None, device: Device | None) -> str:
+def vpn_state(recorded: str | None, device: Device | Listed | None) -> str:
     """The state of the VPN (a key of VPN_ICONS) from the last record and the device's present settings."""
     state = vpn_states.state_of(recorded, used=device is None or device.vpn_enabled)
     return "unset" if state == "off" and device and device.vpn_unset else state
@@ -72,7 +73,7 @@ def vpn_in(state: str, since: datetime | None, note: str = "") -> Indicator:
     return Indicator("vpn", icon, words, since, note=note)
 
 
-def heartbeat(device: DeviceWithStatus) -> Indicator:
+def heartbeat(device: DeviceWithStatus | Listed) -> Indicator:
     """The indicator of the API heartbeat of an annotated device."""
     state = "overdue" if device.overdue else device.heartbeat
     words = f"API {HEARTBEAT_STATES[state]}"

@@ -9,12 +9,10 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from django.conf import settings
 from django.db import connection
-
-from devices.status.annotated import DeviceWithStatus
 
 Span = tuple[datetime, datetime | None]  # in which a link was marked; None: it still is
 # A link is flapping from more changes within an hour than MANY on, until an hour has fewer than CALM.
@@ -46,6 +44,17 @@ SELECT NULL, ARRAY[CASE WHEN count(*) = %(most)s THEN min(at) END] FROM newest
 UNION ALL
 (SELECT id, array_agg(at ORDER BY at) FROM newest GROUP BY id, link HAVING count(*) > %(many)s)
 """
+
+
+class Linked(Protocol):
+    """A device with the times since when its links are what they are, as with_status annotates them."""
+
+    @property
+    def pk(self) -> int: ...
+    @property
+    def vpn_since(self) -> datetime | None: ...
+    @property
+    def heartbeat_since(self) -> datetime | None: ...
 
 
 def flapping_changes(changes: Iterable[datetime], at: datetime) -> int:
@@ -127,7 +136,7 @@ def joined(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, str]:
+def flapping_links(devices: Sequence[Linked], at: datetime) -> Mapping[int, str]:
     """For devices with a flapping link, by id: a phrase on the link that changes most often. One query.
 
     with_status annotated the devices.
@@ -138,7 +147,7 @@ def flapping_links(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping
     }
 
 
-def most_changing(devices: Sequence[DeviceWithStatus], at: datetime) -> Mapping[int, tuple[int, str]]:
+def most_changing(devices: Sequence[Linked], at: datetime) -> Mapping[int, tuple[int, str]]:
     """For devices with a flapping link, by id: how often it changed within the hour, and its name. One query.
 
     Of two flapping links the one that changes more often. with_status annotated the devices.

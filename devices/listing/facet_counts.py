@@ -13,11 +13,12 @@ from django.db import connection
 from django.db.models import Count
 
 from devices.clock import Moment
+from devices.listing.among import Among
 from devices.listing.branches import Branch, Recorded, conditions, from_rows, recorded, sorted_scan_by
-from devices.listing.filters import Filters, in_organizations, matching_among, unchanging
+from devices.listing.filters import Filters, in_organizations, matching_among
 from devices.rules.status_code import status_of
 from devices.rules.vocabulary import Status, behind, vocabulary
-from devices.status.counts import count_by_status
+from devices.status.counts import count_whole
 from fleets.models import Organization
 from fleets.postgres.fragment import Fragment
 
@@ -39,8 +40,9 @@ def facets(
     counted them. None where counting takes long, unless `always`.
     """
     filters = filters.without_statuses()
-    if filters == Filters(fleets=filters.fleets):
-        return as_shown(count_by_status(unchanging(in_organizations(organizations), filters), at, moved))
+    among = Among(organizations, filters)
+    if among.counted:
+        return as_shown(count_whole(*among.whole, at, moved))
     if counts is None:
         counts = _recorded_counts(recorded(organizations, filters, at), moved, None if always else MANY)
     if counts is None:

@@ -4,40 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from devices.clock import Moment
 from devices.listing import index_scan
 from devices.listing.branches import recorded
 from devices.listing.cursor import Cursor, Moved, order_named
-from devices.listing.filters import Filters, in_organizations, matching, matching_among, unchanging
-from devices.models import Device
+from devices.listing.filters import Filters, in_organizations, matching, matching_among
+from devices.listing.listed import Listed, read_listed, with_sort_keys
 from devices.status.annotated import DeviceWithStatus
-from devices.status.reading import UNLISTED, as_recorded, moved_ids, with_status
+from devices.status.reading import moved_ids
 from fleets.models import Organization
 from fleets.postgres.keyset import Order, ordered
-from fleets.postgres.name_order import NameKey
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # the sort key of a device without any contact
+THESE = "devices_device.id = ANY(%(ids)s::bigint[])"
 
 
 def whole(
     organizations: Iterable[Organization], filters: Filters, order: Order, at: Moment
 ) -> QuerySet[DeviceWithStatus]:
     """All devices of a list in order, with the sort keys of all orders: for exports and bulk actions."""
-    return ordered(_with_sort_keys(matching(organizations, filters, at)), order)
-
-
-def _with_sort_keys(devices: QuerySet[DeviceWithStatus]) -> QuerySet[DeviceWithStatus]:
-    return devices.select_related("fleet").annotate(
-        sort_name=NameKey("name"),
-        sort_release=NameKey("release"),
-        sort_contact=Coalesce("last_contact", Value(LONG_AGO)),
-    )
+    return ordered(with_sort_keys(matching(organizations, filters, at).select_related("fleet")), order)
 
 
 class Reading:
@@ -61,8 +50,8 @@ class Reading:
         rows = matching_among(among, self.filters, self.at).order_by()
         return (Moved(*row) for row in rows.values_list("pk", "rank", "status_since"))
 
-    def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[DeviceWithStatus]:
-        """The next `size` rows behind these sort keys, annotated as by with_status, with keys of all orders.
+    def take(self, order: Order, size: int, values: Sequence[Any] | None) -> list[Listed]:
+        """The next `size` rows behind these sort keys.
 
         `order` is the list's order, or its reverse; `values` None: from the beginning.
         """
@@ -70,24 +59,20 @@ class Reading:
         cursor = Cursor(self.name, backwards, values, size)
         ids, counts = index_scan.ids(self.recorded, self.corrections, cursor)
         self.counts = None if self.filters.statuses else counts
-        found = {device.pk: device for device in self.read(Device.objects.filter(pk__in=ids))}
+        read = read_listed(THESE, {"ids": ids}, self.at, self.moved) if ids else []
+        found = {device.pk: device for device in read}
         return [found[pk] for pk in ids if pk in found]
 
-    def read(self, devices: QuerySet[Device]) -> list[DeviceWithStatus]:
-        """A few devices, annotated as by with_status, with the sort keys of all orders; in no order."""
-        moved = devices.filter(pk__in=self.moved)
-        querysets = [as_recorded(devices.exclude(pk__in=self.moved), self.at)]
-        querysets += [with_status(moved, self.at)] if self.moved else []
-        listed = (_with_sort_keys(queryset).defer(*UNLISTED).order_by() for queryset in querysets)
-        return [device for queryset in listed for device in queryset]
 
-
-def pinned(reading: Reading, uuids: Sequence[str]) -> list[DeviceWithStatus | str]:
+def pinned(reading: Reading, uuids: Sequence[str]) -> list[Listed | str]:
     """The devices with these UUIDs, which a page shows, in that order; the UUID itself where one is gone.
 
     A device is gone if it was deleted, or left the list's organizations and fleets.
     """
-    fleets = Filters(fleets=reading.filters.fleets)
-    within = unchanging(in_organizations(reading.organizations), fleets)
-    found = {device.uuid: device for device in reading.read(within.filter(uuid__in=uuids))}
+    which = (
+        f"devices_device.uuid = ANY(%(uuids)s) AND devices_device.{reading.recorded.column} = ANY(%(scope)s)"
+    )
+    params = {"uuids": list(uuids), "scope": reading.recorded.scope}
+    read = read_listed(which, params, reading.at, reading.moved)
+    found = {device.uuid: device for device in read}
     return [found.get(uuid, uuid) for uuid in uuids]

@@ -7,6 +7,7 @@ without reading a device that does not match. Codes sort by rank, as lists do by
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from itertools import product
 
 from django.db.models import Case, Expression, Q, SmallIntegerField, Value, When
@@ -22,6 +23,7 @@ LINKS = len(VPN) * len(HeartbeatState)  # codes of one rank
 QUIET = (HeartbeatState.UNKNOWN, HeartbeatState.LOST)  # devices that do not poll
 
 
+@cache
 def code(status: str, vpn: str, heartbeat: str) -> int:
     """The code of a status (a slug), a VPN state of vpn_states.conditions, and a HeartbeatState."""
     position = list(VPN).index(vpn) * len(HeartbeatState) + HeartbeatState.values.index(heartbeat)

@@ -6,6 +6,7 @@ devices/integrity/counters.py compares them with the devices.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,10 +15,15 @@ from django.db.models.expressions import Col
 from django.db.models.sql.where import WhereNode
 
 from devices.models import Device, FleetCount
+from fleets.postgres.round_trip import rows_of_each
 
 KEPT_BY = ("fleet", "organization")
 FOLDING = 0x666F6C64  # the advisory lock under which counters are folded
 
+NUMBERS = """
+SELECT status, sum(number)::bigint FROM devices_fleetcount
+WHERE {column}_id = ANY(%(scope)s::bigint[]) GROUP BY status
+"""
 FOLD = """
 WITH due AS (SELECT DISTINCT fleet_id, status FROM devices_fleetcount WHERE NOT folded),
 taken AS (
@@ -46,6 +52,15 @@ def recorded(devices: QuerySet[Device], *by: str) -> QuerySet[Any]:
     counts = counts.annotate(before=nothing).values_list(*by, "before", "status")
     counts = counts.annotate(n=Sum("number")).exclude(n=0)
     return counts
+
+
+def numbers(column: str, scope: Sequence[int]) -> dict[str, int]:
+    """How many devices of whole fleets or organizations have each recorded status, where any has it.
+
+    `column`: which of KEPT_BY they are; `scope`: their ids. By SQL, as the ORM takes more than the database.
+    """
+    (found,) = rows_of_each((NUMBERS.format(column=column),), {"scope": list(scope)})
+    return dict(found)
 
 
 def whole(devices: QuerySet[Device]) -> Q | None:

@@ -56,6 +56,16 @@ def count_by_status(
     return counts
 
 
+def count_whole(column: str, scope: Sequence[int], at: Moment, among: Sequence[int]) -> dict[str, int]:
+    """How many devices of whole fleets or organizations have each status at `at`, as by count_by_status.
+
+    `column` is "fleet" or "organization", `scope` their ids, `among` the ids of all devices that moved.
+    """
+    if among:
+        return count_by_status(Device.objects.filter(**{f"{column}__in": scope}), at, among)
+    return dict.fromkeys(Status.values, 0) | counters.numbers(column, scope)
+
+
 def count_by_fleet(
     devices: QuerySet[Device], at: Moment, among: Sequence[int] | None = None
 ) -> dict[int, dict[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import PermissionDenied
@@ -41,6 +42,7 @@ class May:
     owner: bool = False
 
 
+@cache
 def allowed(role: Role | None) -> May:
     """The roles that this role includes, itself among them; none of them for None (no member)."""
     return May(**{str(least): role is not None and role.includes(least) for least in Role})

@@ -23,6 +23,7 @@ from fleets.postgres import moments
 from fleets.postgres.fragment import Fragment
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R")  # what the rows of a page are read as
 
 Value = int | str | datetime
 BIGGEST = 2**63 - 1
@@ -45,13 +46,13 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Page(Generic[M]):
+class Page(Generic[R]):
     """A page of rows; `previous` and `next` are cursors of its neighbours, None where there is none.
 
     `past_end`: no row was left after the requested cursor, so that this is the last page.
     """
 
-    rows: list[M]
+    rows: list[R]
     previous: str | None
     next: str | None
     past_end: bool = False
@@ -148,7 +149,7 @@ def order_sql(order: Order, columns: Sequence[str] = ()) -> str:
 
 
 # Reads at most so many rows in an order, after the values of a cursor if there are any.
-Take = Callable[[Order, int, "list[Value] | None"], "list[M]"]
+Take = Callable[[Order, int, "list[Value] | None"], "list[R]"]
 
 
 def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
@@ -160,7 +161,7 @@ def page(rows: QuerySet[M], order: Order, size: int, *, after: str = "", before:
     return page_of(partial(_take, rows), order, size, after=after, before=before)
 
 
-def page_of(take: Take[M], order: Order, size: int, *, after: str = "", before: str = "") -> Page[M]:
+def page_of(take: Take[R], order: Order, size: int, *, after: str = "", before: str = "") -> Page[R]:
     """The page of at most `size` rows, read by `take`, after or before a cursor; without one the first page.
 
     `order` must end in a unique key, and no key may be null. If no row is left after the cursor, it is the
@@ -184,8 +185,8 @@ def page_of(take: Take[M], order: Order, size: int, *, after: str = "", before: 
 
 
 def _page(
-    rows: list[M], order: Order, *, more_before: bool, more_after: bool, past_end: bool = False
-) -> Page[M]:
+    rows: list[R], order: Order, *, more_before: bool, more_after: bool, past_end: bool = False
+) -> Page[R]:
     return Page(
         rows,
         encode(rows[0], order) if rows and more_before else None,

@@ -22,7 +22,7 @@ from dashboard.pages.attention.query import Asked, list_then, parse
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.attended import attended_words
 from dashboard.pages.parts.cursor import requested_page
-from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
+from dashboard.pages.parts.filter_form import FilterForm, filter_form, menu_fleets
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
 from dashboard.pages.parts.standing import Standing, standing
@@ -36,9 +36,8 @@ from devices.listing.incidents import Attended, attended
 from devices.listing.lost_tags import tag_keys
 from devices.listing.trouble import LOOKED_AT
 from devices.rules.vocabulary import RANKS, WORST, always_attended
-from devices.status.counts import count_by_status, count_stalled
+from devices.status.counts import count_stalled, count_whole
 from devices.status.reading import moved_ids
-from fleets.models import Fleet
 
 PER_PAGE: Final = 25
 SORTS: Final = {
@@ -119,7 +118,7 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
     moved = bool(wanted) and wanted != [line.id for line in fresh.rows]
     lines = all_lines.named(wanted) if moved else fresh.rows
     previous, after = beside(request, fresh)
-    fleets = list(Fleet.objects.filter(organization__in=scope.chosen)[: MENU_FLEETS + 1])
+    fleets = menu_fleets(scope.chosen)
     return LiveAttention(
         scope=scope,
         asked=asked,
@@ -157,7 +156,7 @@ def _counted(
     """The numbers of devices that need attention, and all lines; counted from these where filters are set."""
     if among.counted:
         found = read()
-        counts, stalled = count_by_status(among.devices, at, moved), found.newest.stalled
+        counts, stalled = count_whole(*among.whole, at, moved), found.newest.stalled
         if stalled is None:
             stalled = count_stalled(among.devices, at, moved).total()
         total = always_attended(counts) + stalled

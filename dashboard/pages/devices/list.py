@@ -19,7 +19,7 @@ from dashboard.pages.devices.page import Listing, counted, listing
 from dashboard.pages.devices.query import Query, list_query, parse, uuids_on_screen
 from dashboard.pages.devices.saved_views import view_strip
 from dashboard.pages.parts.cursor import requested_page
-from dashboard.pages.parts.filter_form import MENU_FLEETS, FilterForm, filter_form
+from dashboard.pages.parts.filter_form import FilterForm, filter_form, menu_fleets
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.mirrored import Reading, reading_of
 from dashboard.pages.parts.over_time_links import Picture, picture
@@ -63,8 +63,7 @@ class LiveDevices(Live):
 def devices(request: HttpRequest) -> HttpResponse:
     """The devices of all fleets of the person's organizations."""
     scope = request_scope(request)
-    fleets = Fleet.objects.filter(organization__in=scope.chosen)
-    return _page(request, scope, list(fleets[: MENU_FLEETS + 1]))
+    return _page(request, scope, menu_fleets(scope.chosen))
 
 
 @require_safe

@@ -11,9 +11,9 @@ from devices.clock import Moment
 from devices.history.flapping import flapping_links
 from devices.listing.facet_counts import facets
 from devices.listing.filters import Filters
+from devices.listing.listed import Listed
 from devices.listing.reading import Reading, pinned
 from devices.rules.vocabulary import Status, vocabulary
-from devices.status.annotated import DeviceWithStatus
 from devices.status.reading import moved_ids
 from fleets.models import Organization
 from fleets.postgres.keyset import page_of
@@ -84,7 +84,7 @@ def listing(
     )
 
 
-def _rows(found: Sequence[DeviceWithStatus | str], at: datetime) -> list[Row]:
+def _rows(found: Sequence[Listed | str], at: datetime) -> list[Row]:
     unstable = flapping_links([device for device in found if not isinstance(device, str)], at)
     return [
         row_of(device, "" if isinstance(device, str) else unstable.get(device.pk, "")) for device in found

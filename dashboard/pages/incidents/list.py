@@ -16,12 +16,11 @@ from dashboard.pages.incidents.query import STATES, Asked, Menu, matching, menus
 from dashboard.pages.incidents.rows import RESOLVED, Row, rows
 from dashboard.pages.parts.address import address, beside
 from dashboard.pages.parts.cursor import requested_page
-from dashboard.pages.parts.filter_form import MENU_FLEETS
+from dashboard.pages.parts.filter_form import menu_fleets
 from dashboard.pages.parts.sort_links import Choice
 from devices import clock
 from devices.clock import Moment
 from devices.models import AlertRule, AlertTarget, Incident
-from fleets.models import Fleet
 from fleets.postgres.keyset import Key, Order, page
 
 PAGE: Final = 50
@@ -57,7 +56,7 @@ def incidents(request: HttpRequest) -> HttpResponse:
 
 def _live(request: HttpRequest, scope: Scope, at: Moment) -> LiveIncidents:
     rules = list(AlertRule.objects.filter(organization__in=scope.chosen))
-    fleets = list(Fleet.objects.filter(organization__in=scope.chosen)[: MENU_FLEETS + 1])
+    fleets = menu_fleets(scope.chosen)
     asked = parse(request, rules, fleets, scope)
     read = partial(page, matching(scope, asked), ORDER, PAGE)
     found = requested_page(request, asked.notices, read)

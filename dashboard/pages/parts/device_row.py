@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from dashboard.templating import indicators as links
+from devices.listing.listed import Listed
 from devices.models import Device
 from devices.rules.vocabulary import Status
 from devices.status.annotated import DeviceWithStatus
@@ -56,7 +57,7 @@ class Row:
         return bool(self.release and self.target and self.release != self.target)
 
 
-def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
+def row_of(device: Listed | str, unstable: str = "") -> Row:
     """The row of a device, or of the UUID of a device that was deleted.
 
     `unstable` is which of its links flaps, in words (devices/history/flapping.py).
@@ -65,9 +66,9 @@ def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
         return Row(device)
     return Row(
         uuid=device.uuid,
-        name=device.name or device.short_uuid,
-        fleet_slug=device.fleet.slug,
-        fleet_name=device.fleet.name,
+        name=device.name or device.uuid[:7],
+        fleet_slug=device.fleet_slug,
+        fleet_name=device.fleet_name,
         status=device.status,
         since=device.status_since,
         doing=doing(device),
@@ -79,7 +80,7 @@ def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
         target=device.target_release,
         progress=device.update_progress if device.status == Status.UPDATING else None,
         os_version=device.os_version,
-        tags=", ".join(tags(device)),
+        tags=", ".join(tag_words(device.tags)),
         address=", ".join(device.ip_addresses),
         public_address=device.public_address or "",
         type=device.device_type,
@@ -89,7 +90,7 @@ def row_of(device: DeviceWithStatus | str, unstable: str = "") -> Row:
     )
 
 
-def doing(device: DeviceWithStatus) -> str:
+def doing(device: DeviceWithStatus | Listed) -> str:
     """The step that a device reports while it is Configuring or Updating, in its own words; else ""."""
     if device.status == Status.CONFIGURING:
         progress = device.provisioning_progress
