@@ -39,6 +39,7 @@ class Branch:
     poll: Fragment | None = None  # a condition on columns of HEARTBEATS
     words: Fragment | None = None  # a condition on columns of DESCRIPTIONS
     device: Fragment | None = None  # a condition on the device, aliased `d`
+    sorts_stalled: bool = False  # in order of attention; else those that have stalled are looked for in order
 
     @property
     def elsewhere(self) -> list[tuple[str, Fragment]]:

@@ -3,15 +3,16 @@
 Each branch (devices/listing/branches.py) is a query of its own for the first rows behind a cursor; the first
 of all of them are the page. Rows with equal keys are in order of their id, in the direction of the key.
 
-Where words are searched for, each device that the scan meets is looked up. Matching devices may all be at the
-end of an order, so only a limited number is looked up; where that is not enough, a sorted scan of all
-matching devices replaces it.
+Where words are searched for, each device that the scan meets is looked up, and so is each that may have
+stalled. Matching devices may all be at the end of an order, so only a limited number is looked up; where that
+is not enough, a sorted scan of all matching devices replaces it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection
@@ -29,6 +30,7 @@ from devices.listing.branches import (
     suits_sorted_scan,
 )
 from devices.listing.cursor import Cursor, Moved
+from devices.listing.in_order import code_by_code, in_order
 from devices.listing.moved_rows import moved_rows
 from devices.listing.sorted_scan import CONTACT
 from devices.rules.stalled import progressed_since, recorded_stalled, stopped_progress
@@ -37,7 +39,6 @@ from devices.rules.vocabulary import LAST_ATTENTION_RANK, PROGRESSING, Heartbeat
 from fleets.postgres.fragment import Fragment
 from fleets.postgres.keyset import BIGGEST
 
-LOOKED_AT = 80  # devices that are looked up for each wanted row, per scope or status code
 SELDOM = 4_000  # up to so many devices are sorted faster than found by an index of many others
 RANK = f"c.code / {LINKS} AS rank, "  # of the devices with a status code
 
@@ -58,6 +59,7 @@ def ids(recorded: Recorded, moved: Sequence[Moved], cursor: Cursor) -> tuple[lis
         firsts = [
             DESCRIPTIONS if branch.words else first for branch, first in zip(branches, firsts, strict=True)
         ]
+        branches = [replace(branch, sorts_stalled=True) for branch in branches]
         found, _ = _read(recorded, branches, firsts, moved, cursor)
     return found, None
 
@@ -90,34 +92,6 @@ def _read(
     return [pk for pk, _ in rows], not any(ends for _, ends in rows)
 
 
-def _in_order(branch: Branch, key: str, where: Fragment, condition: Fragment, cursor: Cursor) -> Fragment:
-    """SQL of the first devices `d` in order of a key (SQL): rows (id, key, ends).
-
-    `where` is a condition by the index, `condition` one by lookup. `ends` marks the last device that was
-    looked up, which may not meet the condition: what is behind it is unknown.
-    """
-    order = f"ORDER BY {key} {cursor.way}, d.id {cursor.way} LIMIT %s"
-    if not branch.words:
-        return (
-            f"""
-            SELECT d.id, {key} AS key, false AS ends FROM devices_device d
-            WHERE {where[0]} {condition[0]} {order}
-            """,
-            [*where[1], *condition[1], cursor.size],
-        )
-    most = LOOKED_AT * cursor.size
-    return (
-        f"""
-        SELECT d.id, {key} AS key, d.number = %s AS ends FROM (
-            SELECT *, row_number() OVER () AS number FROM (
-                SELECT d.* FROM devices_device d WHERE {where[0]} {order}
-            ) AS d
-        ) AS d WHERE d.number = %s OR (true {condition[0]}) LIMIT %s
-        """,
-        [most, *where[1], most, most, *condition[1], cursor.size],
-    )
-
-
 # By attention: code after code, within each the newest change first; what has stalled has a rank of its own
 
 
@@ -125,7 +99,7 @@ def _by_attention(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterabl
     progressing = [code for code in branch.codes if status_of(code) in PROGRESSING]
     others = [code for code in branch.codes if status_of(code) not in PROGRESSING]
     if bounds := _bounds(others, cursor):
-        yield _code_by_code(recorded, branch.narrowed(others), cursor, "recorded_since", bounds, RANK)
+        yield code_by_code(recorded, branch.narrowed(others), cursor, "recorded_since", bounds, RANK)
     if progressing:
         yield from _progressing(recorded, branch, progressing, cursor)
 
@@ -143,14 +117,14 @@ def _progressing(recorded: Recorded, branch: Branch, codes: list[int], cursor: C
         for changed in progressed_since(recorded.at):
             yield _by_progress(recorded, moving, cursor, changed)
     elif bounds := _bounds(codes, cursor):
-        yield _code_by_code(recorded, moving, cursor, "recorded_since", bounds, RANK)
+        yield code_by_code(recorded, moving, cursor, "recorded_since", bounds, RANK)
     if bound := _bound(LAST_ATTENTION_RANK, cursor):
         stopped, rank = branch.narrowed(codes, (stalled, stopped_by)), f"{LAST_ATTENTION_RANK} AS rank, "
-        if few_stalled:
+        if few_stalled or branch.sorts_stalled:
             yield _by_progress(recorded, stopped, cursor, stopped_progress(recorded.at), rank)
         else:
             bounds = [(code, *bound) for code in codes]
-            yield _code_by_code(recorded, stopped, cursor, "recorded_since", bounds, rank)
+            yield code_by_code(recorded, stopped, cursor, "recorded_since", bounds, rank, is_limited=True)
 
 
 def _by_progress(
@@ -188,35 +162,6 @@ def _bounds(codes: Sequence[int], cursor: Cursor) -> list[tuple[int, Any, int]]:
     return [(code, *bound) for code, bound in found if bound]
 
 
-CODES = "unnest(%s::smallint[], %s::timestamptz[], %s::bigint[]) AS c(code, key, id)"
-
-
-def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[list[Any]]:
-    codes, times, pks = zip(*bounds, strict=True)
-    return [list(codes), [str(time) for time in times], list(pks)]
-
-
-def _code_by_code(
-    recorded: Recorded,
-    branch: Branch,
-    cursor: Cursor,
-    key: str,
-    bounds: list[tuple[int, Any, int]],
-    rank: str = "",
-) -> Fragment:
-    """SQL of the first rows of each status code, by an index that begins with scope and status code."""
-    where = f"""d.{recorded.column} = scope.id AND d.recorded_cell = c.code
-        AND (d.{key}, d.id) {cursor.beyond} (c.key, c.id) AND d.{key} IS NOT NULL"""
-    near, params = _in_order(branch, f"d.{key}", (where, []), conditions(recorded, branch), cursor)
-    return (
-        f"""
-        SELECT near.id, {rank}near.key, near.ends
-        FROM unnest(%s::bigint[]) AS scope(id), {CODES}, LATERAL ({near}) AS near
-        """,
-        [recorded.scope, *_columns(bounds), *params],
-    )
-
-
 # By the key of a column of the device's own row: name, release
 
 
@@ -224,8 +169,9 @@ def _by_column(key: str) -> Callable[[Recorded, Branch, Cursor], Iterable[Fragme
     def query(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterable[Fragment]:
         after, values = cursor.after(key, "d.id")
         where = f"d.{recorded.column} = scope.id AND d.recorded_cell = ANY(%s::smallint[]) AND {after}"
-        near, params = _in_order(
-            branch, key, (where, [branch.codes, *values]), conditions(recorded, branch), cursor
+        by_index = where, [branch.codes, *values]
+        near, params = in_order(
+            key, by_index, conditions(recorded, branch), cursor, is_limited=bool(branch.words)
         )
         yield (
             f"SELECT near.* FROM unnest(%s::bigint[]) AS scope(id), LATERAL ({near}) AS near",
@@ -244,7 +190,7 @@ def _by_contact(recorded: Recorded, branch: Branch, cursor: Cursor) -> Iterable[
     if quiet:
         first = ("infinity", BIGGEST) if cursor.falls else ("-infinity", 0)
         bounds = [(code, *(cursor.values or first)) for code in quiet]
-        yield _code_by_code(recorded, branch, cursor, "recorded_quiet_at", bounds)
+        yield code_by_code(recorded, branch, cursor, "recorded_quiet_at", bounds)
     if polling:
         query = _sorted_by_contact if suits_sorted_scan(recorded, polling, SELDOM) else _polling
         yield query(recorded, branch, polling, cursor)

@@ -26,7 +26,6 @@ FROM (
 """
 
 BECOME = "UPDATE devices_device d SET {sets}"
-BECOME = "UPDATE devices_device d SET {sets}"
 
 
 def become(condition: Condition, holds: str) -> datetime:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from devices.clock import listened
-from devices.listing import index_scan
+from devices.listing import in_order, index_scan
 from devices.listing.filters import Filters, in_organizations
 from devices.listing.reading import Reading, whole
 from devices.models import Device, Heartbeat
@@ -26,8 +26,11 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 AT = listened(T0 + HOUR)
 
 
-def updating(number: int, stalled: int) -> Organization:
-    """So many devices that update, since one after the other; of these the oldest have stalled."""
+def updating(number: int, stalled: int, ago: timedelta = MINUTE) -> Organization:
+    """So many devices that update, since one after the other; of these the oldest have stalled.
+
+    Of the others every second progressed so long `ago`.
+    """
     fleet = make_fleet()
     devices = [
         Device(
@@ -39,7 +42,7 @@ def updating(number: int, stalled: int) -> Organization:
             activated_at=T0,
             heartbeat_state="recent",
             update_progress=40,
-            progress_changed_at=T0 if place < stalled else AT.at - MINUTE if place % 2 else None,
+            progress_changed_at=T0 if place < stalled else AT.at - ago if place % 2 else None,
         )
         for place in range(number)
     ]
@@ -63,12 +66,15 @@ def updating(number: int, stalled: int) -> Organization:
 
 @pytest.mark.parametrize("sort", ["attention", "-attention"])
 @pytest.mark.parametrize("seldom", [0, 4, 100], ids=["none few", "one few", "both few"])
+@pytest.mark.parametrize("looked_at", [1, 80], ids=["few looked at", "all looked at"])
+@pytest.mark.parametrize("ago", [MINUTE, 29 * MINUTE], ids=["long before they stall", "soon to stall"])
 @pytest.mark.parametrize("stalled", [0, 3, 6, 9])
 def test_pages_have_all_of_them_in_order(
-    monkeypatch: pytest.MonkeyPatch, sort: str, seldom: int, stalled: int
+    monkeypatch: pytest.MonkeyPatch, sort: str, seldom: int, looked_at: int, ago: timedelta, stalled: int
 ) -> None:
     monkeypatch.setattr(index_scan, "SELDOM", seldom)
-    organization = updating(9, stalled)
+    monkeypatch.setattr(in_order, "LOOKED_AT", looked_at)
+    organization = updating(9, stalled, ago)
     reading = Reading([organization], Filters(), sort, AT)
     found, values = list[str](), None
     while page := reading.take(reading.order, 2, values):

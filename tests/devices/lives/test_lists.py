@@ -24,7 +24,7 @@ from dashboard.pages.parts.device_row import row_of
 from dashboard.templating.indicators import heartbeat, vpn
 from devices.clock import Moment, moment
 from devices.history.flapping import flapping_links
-from devices.listing import branches, index_scan
+from devices.listing import branches, in_order, index_scan
 from devices.listing.filters import HEARTBEAT, VPN, Filters, Tag, matching
 from devices.listing.listed import FIELDS, LONG_AGO, Listed
 from devices.models import Device
@@ -154,7 +154,7 @@ def check_lists(organization: Organization, asked: Filters, sort: str, at: datet
     gaps=st.lists(steps, min_size=10, max_size=10),
     looks=st.lists(st.tuples(filters, orders, st.booleans()), min_size=2, max_size=4),
     few=st.sampled_from([-1, branches.FEW]),
-    looked_at=st.sampled_from([1, index_scan.LOOKED_AT]),
+    looked_at=st.sampled_from([1, in_order.LOOKED_AT]),
     seldom=st.sampled_from([-1, 1, index_scan.SELDOM]),
 )
 @hypothesis_settings(max_examples=examples(40))
@@ -171,7 +171,7 @@ def test_every_list_shows_what_its_devices_are(
     # must lead to the same list.
     with transaction.atomic(), pytest.MonkeyPatch.context() as context:
         context.setattr(branches, "FEW", few)
-        context.setattr(index_scan, "LOOKED_AT", looked_at)
+        context.setattr(in_order, "LOOKED_AT", looked_at)
         context.setattr(index_scan, "SELDOM", seldom)
         model, clock = make(fields), T0
         for number, device in enumerate(Device.objects.order_by("pk")):
@@ -206,7 +206,7 @@ def test_devices_that_share_every_key_stand_by_their_number() -> None:
 
 def test_those_that_stand_at_the_end_of_an_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(branches, "FEW", -1)
-    monkeypatch.setattr(index_scan, "LOOKED_AT", 2)  # six of the twenty, for pages of two
+    monkeypatch.setattr(in_order, "LOOKED_AT", 2)  # six of the twenty, for pages of two
     fleet = make_device(name="a-00").fleet
     for number in range(1, 20):
         make_device(
