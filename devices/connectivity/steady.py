@@ -24,15 +24,17 @@ from fleets.access.digests import digests
 from fleets.postgres.clock import NEWEST
 
 # Heartbeats are updated in the order of locks, whatever the plan, each at the place where it was found: one
-# that another transaction has changed since is left alone, with its poll. What is read beside them may be
-# older than a transaction that only held the lock: none of these changes any of that, since a device with a
-# recent heartbeat cannot be deactivated. The joins stand in the order in which they are made
-# (fleets/postgres/prepared.py).
+# that another transaction has changed since is left alone, with its poll. Its version tells that too, as
+# PostgreSQL before November 2025 (15.15, 16.11, 17.7, 18.1) follows a changed row to its new place. Nothing
+# else can be at that place meanwhile: what a statement sees is not removed, and rows move only under a lock
+# of the whole table. What is read beside them may be older than a transaction that only held the lock: none
+# of these changes any of that, since a device with a recent heartbeat cannot be deactivated. The joins stand
+# in the order in which they are made (fleets/postgres/prepared.py).
 EXTEND: Final = f"""
 WITH moment AS MATERIALIZED ({clock.READ}),
 polled AS MATERIALIZED (
-    SELECT h.ctid AS place, seen.number, {keys.HOLDER}, p, moment.at, moment.at + late AS late_at,
-           moment.at + late + %(grace)s AS lost_at
+    SELECT h.ctid AS place, h.xmin AS version, seen.number, {keys.HOLDER}, p, moment.at,
+           moment.at + late AS late_at, moment.at + late + %(grace)s AS lost_at
     FROM moment, unnest($1::bytea[], $2::inet[], $3::text[], $4::boolean[]) WITH ORDINALITY
         AS seen(digest, address, uuid, supervisor, number)
     JOIN devices_apikey k USING (digest) JOIN devices_device d ON d.id = k.device_id
@@ -43,7 +45,7 @@ polled AS MATERIALIZED (
       AND COALESCE(s.due_at > heard, true) AND h.last_poll_at < moment.at AND {RECENT.format(heard="heard")}
     ORDER BY h.device_id
 )
-UPDATE devices_heartbeat h SET {EXTENDED} FROM polled w WHERE h.ctid = w.place
+UPDATE devices_heartbeat h SET {EXTENDED} FROM polled w WHERE h.ctid = w.place AND h.xmin = w.version
 RETURNING w.at, w.number, w.device_id, w.uuid, w.name, w.organization_id, w.frozen_reason, w.vpn_off,
           w.interval_in_force, w.is_active
 """

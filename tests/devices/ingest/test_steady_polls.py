@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from devices import connectivity, keys
+from devices.connectivity import steady as steady_polls
 from devices.connectivity.steady import Poll, statement
 from devices.ingest.app import Ingest
 from devices.models import ConnectivityRecord, Device, Heartbeat
@@ -152,8 +153,15 @@ def test_a_poll_that_is_not_steady_goes_the_other_way(polling: World) -> None:
     assert Heartbeat.objects.get().due_at is not None
 
 
-def test_a_poll_that_waited_for_settle_is_recorded_after_it(polling: World) -> None:
-    """It reads its heartbeat again under the lock: late meanwhile, and recent from this poll on."""
+@pytest.mark.parametrize("found", ["h.ctid = w.place", "h.device_id = w.device_id"], ids=["new", "old"])
+def test_a_poll_that_waited_for_settle_is_recorded_after_it(
+    polling: World, monkeypatch: pytest.MonkeyPatch, found: str
+) -> None:
+    """Its heartbeat is late meanwhile, and recent from this poll on.
+
+    Old releases of PostgreSQL find a row that was changed meanwhile, at its new place.
+    """
+    monkeypatch.setattr(steady_polls, "EXTEND", steady_polls.EXTEND.replace("h.ctid = w.place", found))
     write("UPDATE devices_heartbeat SET late_at = now() + interval '1 s', due_at = now() + interval '1 s'")
     late_at = Heartbeat.objects.get().late_at
     answered: list[int] = []
