@@ -11,7 +11,7 @@ from typing import Final
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from devices.alerts.lifecycle import FOUND
-from devices.listing import grouping, trouble
+from devices.listing import grouping, newest_recorded
 from devices.listing.filters import Filters, Tag, unchanging
 from devices.listing.grouping import Line
 from devices.listing.line_shares import MANY, Shared, shared, totals
@@ -95,7 +95,7 @@ class Cause:
             return Device.objects.none()
         start = line.last - TOGETHER
         # By the index of what changed last: no status of these is older than the loss.
-        changed = self._devices.filter(recorded_cell__in=trouble.TROUBLE, recorded_since__gte=start)
+        changed = self._devices.filter(recorded_cell__in=newest_recorded.TROUBLE, recorded_since__gte=start)
         sharing = SHARES[line.kind](changed, line.key)
         if line.what not in grouping.LINK_OF_VPN:
             return sharing.filter(recorded_since__range=(start, line.last))

@@ -15,8 +15,9 @@ from devices.listing import grouping
 from devices.listing.among import Among
 from devices.listing.grouping import Line, moment_of
 from devices.listing.kept_totals import LOST_WITH
+from devices.listing.newest_recorded import BEHIND, TROUBLE, of_place
 from devices.listing.sessions import TOGETHER
-from devices.listing.trouble import BEHIND, TROUBLE, Newest, of_place
+from devices.listing.trouble import Newest
 from devices.listing.what_was_lost import MOMENT
 from devices.rules.stalled import PROGRESS_KEPT
 from devices.rules.vocabulary import PROGRESSING

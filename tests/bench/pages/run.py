@@ -26,7 +26,7 @@ from django.test.utils import CaptureQueriesContext
 
 from dashboard.live import event_stream
 from dashboard.models import User
-from devices.listing.trouble import TROUBLE
+from devices.listing.newest_recorded import TROUBLE
 from devices.models import Device, Listening
 from fleets.postgres.listener import CHANNEL, LISTENER
 from tests.bench.pages import metrics

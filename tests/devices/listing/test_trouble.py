@@ -9,7 +9,7 @@ from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from devices import clock, connectivity
-from devices.listing import trouble
+from devices.listing import newest_recorded, trouble
 from devices.listing.among import Among
 from devices.listing.filters import Filters, Tag
 from devices.listing.grouping import Lost
@@ -180,12 +180,15 @@ def test_of_devices_lost_at_once_the_last_read_are_told_by_their_ids() -> None:
 def test_how_many_have_stalled_is_told_with_what_was_written(
     known: Newest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert known.stalled is None
+    assert known.stalled == 0
     stalled = {"update_progress": 40, "progress_changed_at": T0, "heartbeat_state": "recent"}
-    devices = [make_device(Fleet.objects.get(), **stalled) for _ in range(2)]
+    devices = [make_device(Fleet.objects.get(), **stalled) for _ in range(3)]
     again = read(known)
-    assert (again.stalled, len(again.lost)) == (2, 5)
+    assert (again.stalled, len(again.lost)) == (3, 6)
     Device.objects.filter(pk=devices[0].pk).update(progress_changed_at=AT)
-    assert read(again).stalled == 1
-    monkeypatch.setattr(trouble, "FEW", 0)
-    assert read(again) == read()  # all are read anew
+    assert read(again).stalled == 2
+    monkeypatch.setattr(newest_recorded, "FEW", 1)
+    monkeypatch.setattr(newest_recorded, "MORE", 100)
+    assert read(again).stalled == 2
+    monkeypatch.setattr(trouble, "LOOKED_AT", 0)  # so that those that are looked at first are enough
+    assert read(again).stalled is None

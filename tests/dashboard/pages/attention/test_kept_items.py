@@ -129,6 +129,6 @@ def test_after_news_of_other_devices_lines_are_not_made_again(
     assert "6 of 7 devices" in text_of(reader.get("/attention/"))
     Device.objects.filter(pk=other.pk).update(name="renamed")
     news()
-    # None for the stalled, sizes of fleets, devices, why, their fleets and the shared ones; one for settings.
+    # None for those lost, sizes of fleets, devices, why, their fleets and the shared ones; one for settings.
     with django_assert_num_queries(GROUP_QUERIES - 6 + 1):
         assert "6 of 7 devices" in text_of(reader.get("/attention/"))
