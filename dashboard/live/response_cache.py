@@ -11,8 +11,9 @@ Each process has its own cache, and uses it only while the listener receives not
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
 from typing import Concatenate, Final, ParamSpec
@@ -22,10 +23,10 @@ from django.utils import timezone
 
 from dashboard.http.compression import pack, send_packed
 from dashboard.http.scope import Scope, person, request_scope
+from dashboard.live import request_moment
 from dashboard.live.region import SHOWN, TAG, live_answer, wants_fragment
-from devices import clock
 from devices.clock import Moment
-from devices.listing.row_versions import any_moved, versions
+from devices.listing.row_versions import any_moved, moment_with_versions
 from fleets.postgres.listener import LISTENER
 
 P = ParamSpec("P")
@@ -69,8 +70,15 @@ class Answers:
         # Requests for a response that is being made wait for it. Several keys may share a lock.
         self._locks = tuple(threading.Lock() for _ in range(LOCKS))
 
-    def lock_of(self, key: Hashable) -> threading.Lock:
-        return self._locks[hash(key) % LOCKS]
+    @contextmanager
+    def turn(self, key: Hashable) -> Iterator[bool]:
+        """Wait until no other request makes the response of this key; whether none did from the beginning."""
+        lock = self._locks[hash(key) % LOCKS]
+        at_once = lock.acquire(blocking=False) or not lock.acquire()
+        try:
+            yield at_once
+        finally:
+            lock.release()
 
     def find(self, key: Hashable) -> Answer | None:
         return self._kept.get(key)
@@ -97,16 +105,19 @@ def cached_response(devices: Devices[P]) -> Callable[[View[P]], View[P]]:
         def wrapper(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not wants_fragment(request) or not LISTENER.listens:
                 return view(request, *args, **kwargs)
-            scope, at = request_scope(request), clock.moment()
-            state = _state(scope, at, devices(request, *args, **kwargs))
+            scope = request_scope(request)
+            at, versions = moment_with_versions(devices(request, *args, **kwargs))
+            state = _state(scope, at, versions)
             if state is None:
                 return view(request, *args, **kwargs)
             key = _key(request, scope)
             if cached := _cached(request, key, state, at.at):
                 return cached
-            with ANSWERS.lock_of(key):
+            with ANSWERS.turn(key) as at_once:
                 if cached := _cached(request, key, state, at.at):
                     return cached
+                if at_once:
+                    request_moment.keep(request, replace(at, moved=()))
                 response = view(request, *args, **kwargs)
                 _keep(request, response, key, state, at.at)
                 return response
@@ -127,16 +138,17 @@ def _key(request: HttpRequest, scope: Scope) -> Hashable:
     )
 
 
-def _state(scope: Scope, at: Moment, uuids: Sequence[str]) -> Hashable | None:
+def _state(scope: Scope, at: Moment, versions: Hashable) -> Hashable | None:
     """A value that changes whenever what the page shows may have changed.
 
-    None if the listener receives nothing, or a deadline has passed that is not recorded yet.
+    `versions`: of the rows on screen. None if the listener receives nothing, or a deadline has passed that is
+    not recorded yet.
     """
     organizations = [organization.pk for organization in scope.chosen]
     notified = LISTENER.state(organizations)
     if notified is None or any_moved(organizations, at):
         return None
-    return notified, timezone.localdate(at.at), at.announced, versions(uuids)
+    return notified, timezone.localdate(at.at), at.announced, versions
 
 
 def _cached(request: HttpRequest, key: Hashable, state: Hashable, at: datetime) -> HttpResponse | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
@@ -31,12 +31,15 @@ from fleets.meanwhile import ChangedMeanwhile, version
 from fleets.models import Organization, Role
 
 if TYPE_CHECKING:
-    from django.db.models import QuerySet
-
     from fleets.actor import Person
 
 WALL: Final = "%Y-%m-%dT%H:%M:%S"  # a wall time, as a window has it
 MOST: Final = 200  # of an organization that are neither over nor cancelled
+# By SQL, as Attention reads them each time: the ORM takes three times as long.
+NOT_OVER: Final = """
+SELECT * FROM devices_maintenancewindow
+WHERE organization_id = ANY(%s) AND cancelled_at IS NULL AND (recurrence <> '' OR ends >= %s) ORDER BY id
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,16 +136,17 @@ def lasting_in(
     organizations: Collection[Organization], at: datetime
 ) -> list[tuple[MaintenanceWindow, Occurrence]]:
     """The windows of these organizations that last at this moment, in one query."""
-    windows = _not_over(organizations, at)
-    found = ((one, current(one, at)) for one in windows.select_related("organization").order_by("pk"))
+    found = ((one, current(one, at)) for one in _not_over(organizations, at))
     return [(window, occurrence) for window, occurrence in found if occurrence]
 
 
-def _not_over(organizations: Collection[Organization], at: datetime) -> QuerySet[MaintenanceWindow]:
-    """The windows of organizations that last, come or recur, and maybe some that are just over."""
+def _not_over(organizations: Collection[Organization], at: datetime) -> Iterator[MaintenanceWindow]:
+    """The windows of organizations that last, come or recur, and maybe some that are just over; in order."""
     past = (at - timedelta(days=2)).strftime(WALL)  # whatever the zone
-    windows = MaintenanceWindow.objects.filter(organization__in=organizations, cancelled_at=None)
-    return windows.exclude(recurrence="", ends__lt=past)
+    owners = {organization.pk: organization for organization in organizations}
+    for window in MaintenanceWindow.objects.raw(NOT_OVER, [list(owners), past]):
+        window.organization = owners[window.organization_id]
+        yield window
 
 
 def offline_in_maintenance(

@@ -7,8 +7,8 @@ comparing it with the clock of devices/clock/own.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -78,6 +78,8 @@ class Moment:
     `concluded`: deadlines up to here have certainly passed, as no outage can begin before it any more.
     `outage`: the newest outage that had begun; `step`: the newest step of the database's clock.
     `resumed`: the end of an outage for which deadlines have yet to move; their windows begin again from it.
+    `moved`: the ids of all devices that moved (devices/status/reading.py) of which the reader may know, where
+    they have been read.
     """
 
     at: datetime
@@ -86,6 +88,7 @@ class Moment:
     outage: Interruption | None = None
     step: Interruption | None = None
     resumed: datetime | None = None
+    moved: Sequence[int] | None = field(default=None, compare=False)
 
     @property
     def in_outage(self) -> bool:

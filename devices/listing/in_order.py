@@ -43,9 +43,9 @@ def in_order(key: str, where: Fragment, condition: Fragment, cursor: Cursor, *, 
 CODES = "unnest(%s::smallint[], %s::timestamptz[], %s::bigint[]) AS c(code, key, id)"
 
 
-def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[list[Any]]:
-    codes, times, pks = zip(*bounds, strict=True)
-    return [list(codes), [str(time) for time in times], list(pks)]
+def _columns(bounds: Iterable[tuple[int, Any, int]]) -> list[str]:
+    """Codes, times and ids as PostgreSQL writes arrays, which takes less than a parameter for each."""
+    return [f"{{{','.join(map(str, column))}}}" for column in zip(*bounds, strict=True)]
 
 
 def code_by_code(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from devices import clock
 from devices.clock import Moment
 from devices.models import Device
 from devices.status.reading import moved_ids
-from fleets.postgres.round_trip import rows_of_each
 
 # A row's version is the id of the transaction that wrote it (xmin): of a device and of its heartbeat.
 VERSIONS = """
@@ -16,12 +16,15 @@ FROM devices_device d LEFT JOIN devices_heartbeat h ON h.device_id = d.id WHERE 
 """
 
 
-def versions(uuids: Sequence[str]) -> tuple[str, ...]:
-    """A value that changes once a row of one of these devices (by UUID) is written. One query."""
+def moment_with_versions(uuids: Sequence[str]) -> tuple[Moment, tuple[str, ...]]:
+    """The present moment, and a value that changes once a row of one of these devices (by UUID) is written.
+
+    One query.
+    """
     if not uuids:
-        return ()
-    (((found,),),) = rows_of_each((VERSIONS,), {"uuids": list(uuids)})
-    return tuple(found or ())
+        return clock.moment(), ()
+    at, ((found,),) = clock.moment_with(VERSIONS, {"uuids": list(uuids)})
+    return at, tuple(found or ())
 
 
 def any_moved(organizations: Sequence[int], at: Moment) -> bool:

@@ -55,10 +55,12 @@ def moved(at: Moment) -> QuerySet[Any]:
 
 
 def moved_ids(at: Moment) -> list[int]:
-    """Ids of the devices whose recorded links are not those at `at`, by one query.
+    """Ids of the devices whose recorded links are not those at `at`, by one query; none where `at` has them.
 
     They are few as long as a process settles. A page reads them once and passes them on as `among`.
     """
+    if at.moved is not None:
+        return list(at.moved)
     sql, params = _moved()
     with connection.cursor() as cursor:
         cursor.execute(sql, [at.heard if param == _SOME_TIME else param for param in params])

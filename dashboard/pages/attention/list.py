@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
+from dashboard.live.request_moment import moment_of
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.attention.folded import Folded, flapping, folded
 from dashboard.pages.attention.item import Item
@@ -26,7 +27,6 @@ from dashboard.pages.parts.filter_form import FilterForm, filter_form, menu_flee
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
 from dashboard.pages.parts.standing import Standing, standing
-from devices import clock
 from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.listing.among import Among
@@ -95,7 +95,7 @@ class LiveAttention(Live):
 @cached_response(lambda request: ())
 def attention(request: HttpRequest) -> HttpResponse:
     """The page; an address with a past minute leads to the list of devices, which can show the past."""
-    at, scope = clock.moment(), request_scope(request)
+    at, scope = moment_of(request), request_scope(request)
     minute = read_minute(request, at.at)
     if minute.canonical or minute.at:
         return HttpResponseRedirect(list_then(request))

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page
+from dashboard.live.request_moment import moment_of
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.device.events import Page, history, runs_as_one
 from dashboard.pages.device.own_links import OwnLink, own_links
@@ -24,7 +25,7 @@ from dashboard.pages.parts.poll_interval import OwnInterval, interval_of
 from dashboard.pages.parts.standing import Standing, standing
 from dashboard.templating import indicators
 from dashboard.templating.indicators import Indicator
-from devices import advice, clock
+from devices import advice
 from devices.advice import Ability, Check
 from devices.alerts import windows
 from devices.clock import Moment
@@ -74,7 +75,7 @@ class LiveDevice(Live):
 @cached_response(lambda request, uuid: [uuid])
 def device(request: HttpRequest, uuid: str) -> HttpResponse:
     """One device: its status, why, what to check, its facts and what happened; 404 to strangers."""
-    at, scope = clock.moment(), request_scope(request)
+    at, scope = moment_of(request), request_scope(request)
     annotated = with_status if moved_ids(at) else as_recorded
     devices = annotated(in_organizations(scope.chosen), at).select_related(
         "fleet", "organization", "mirrored__source"

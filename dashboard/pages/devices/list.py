@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, wants_fragment
+from dashboard.live.request_moment import moment_of
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.devices.as_of import devices_page_as_of
 from dashboard.pages.devices.column_menu import Columns, column_choices
@@ -23,7 +24,6 @@ from dashboard.pages.parts.filter_form import FilterForm, filter_form, menu_flee
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.mirrored import Reading, reading_of
 from dashboard.pages.parts.over_time_links import Picture, picture
-from devices import clock
 from devices.clock import Moment
 from devices.listing.filters import Filters
 from fleets.access.roles import May
@@ -84,7 +84,7 @@ def fleet(request: HttpRequest, slug: str) -> HttpResponse:
 def _page(
     request: HttpRequest, scope: Scope, fleets: list[Fleet], fleet: Fleet | None = None
 ) -> HttpResponse:
-    at = clock.moment()
+    at = moment_of(request)
     minute = read_minute(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)

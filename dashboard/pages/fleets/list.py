@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from dashboard.http.scope import Scope, request_scope, signed_in
 from dashboard.live.region import Live, live_page, on_screen
+from dashboard.live.request_moment import moment_of
 from dashboard.live.response_cache import cached_response
 from dashboard.pages.fleets.as_of import fleets_page_as_of
 from dashboard.pages.fleets.links import fleet_heads, fleet_sorts
@@ -19,7 +20,6 @@ from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.over_time_links import Picture, picture
 from dashboard.pages.parts.sort_links import Choice, Sort
-from devices import clock
 from devices.clock import Moment
 from devices.listing.fleets import SORTS, order_named, summaries, summaries_of, uncounted
 from devices.words import of_site
@@ -53,7 +53,7 @@ class LiveFleets(Live):
 @cached_response(lambda request: ())
 def fleets(request: HttpRequest) -> HttpResponse:
     """The page, or the page as of the minute in `?at=`."""
-    at, scope = clock.moment(), request_scope(request)
+    at, scope = moment_of(request), request_scope(request)
     minute = read_minute(request, at.at)
     if minute.canonical:
         return HttpResponseRedirect(minute.canonical)

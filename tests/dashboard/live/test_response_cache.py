@@ -28,7 +28,7 @@ from tests.pages import refresh, text_of, uuids_in
 from tests.worker import wait_until
 
 NUMBERS = count(1)
-FEW = 6  # queries: the session, the person, the organizations, the clock, what moved, versions of rows
+FEW = 5  # queries: the session, the person, the organizations, the clock with versions of rows, what moved
 
 
 @pytest.fixture
@@ -95,6 +95,17 @@ def test_a_refresh_that_finds_nothing_new_is_not_made_twice(
         assert page.made(), path
         assert not page.made(), path
         assert page.status == 304, path
+
+
+def test_what_is_made_anew_looks_once_for_what_moved(
+    news: Listener, organization: Organization, device: Device
+) -> None:
+    for path in PAGES:
+        page = Page(viewer(organization), path.format(device=f"/devices/{device.uuid}/"))
+        with CaptureQueriesContext(connection) as queries:
+            assert page.made(), path
+        looked = [query for query in queries if 'vpnserver"."due_at" <=' in query["sql"]]
+        assert len(looked) == 1, path
 
 
 def wait_until_quiet(news: Listener, organization: Organization) -> None:
