@@ -36,10 +36,10 @@ class Protocol(slow_clients.Protocol):
             super()._start_asgi_task(cycle, app)
 
     def _answer(self, cycle: RequestResponseCycle, answer: Answer | None) -> None:
-        if cycle.disconnected or self.transport.is_closing():
-            return
-        if answer is None:
+        if answer is None:  # served also where the client has left: what it sent counts
             super()._start_asgi_task(cycle, self.app)
+            return
+        if cycle.disconnected or self.transport.is_closing():
             return
         cycle.response_started = cycle.response_complete = True
         self.transport.write(_written(answer, int(time.time()), closes=not cycle.keep_alive))

@@ -1,11 +1,12 @@
 """Steady polls from a request to its reply without a task of their own, which would cost as much as the poll.
 
 The server offers each request (dashboard/server/polls.py). What is not taken here, or was not a steady poll
-after all, is served as any other request, so everything that is refused is refused there.
+after all, is served as any other request, so everything that is refused or fails is answered there.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from devices.connectivity.steady import Poll
 from devices.ingest import proxy_check
 from devices.ingest.client_address import caller
-from devices.ingest.http import Refused, has_no_body, headers_of
+from devices.ingest.http import has_no_body, headers_of
 from devices.ingest.offered import Answer
 from devices.metrics import counters
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from asgiref.typing import HTTPScope
@@ -66,7 +66,7 @@ class AtOnce:
                 scope, call, call.steady, call.key(scope), caller(scope), time.monotonic(), answered
             )
             self._admission.begin(taken.key, taken.source.address, call)
-        except Refused:
+        except Exception:  # noqa: BLE001  whatever it is, it is answered the other way
             return False
         poll = Poll(taken.key, taken.source.address, named.get("uuid"), call.steady.by_supervisor)
         self._polls.enqueue(poll).add_done_callback(partial(self._done, taken))
@@ -79,17 +79,18 @@ class AtOnce:
             taken.scope["state"][SINCE] = taken.since
             taken.answered(None)
         else:
+            taken.answered(Answer(reply.status, headers_of(reply), reply.body))
             proxy_check.CALLS.note(taken.source, taken.scope["headers"], taken.key)
             counters.call_answered(taken.call.path, reply.status)
-            taken.answered(Answer(reply.status, headers_of(reply), reply.body))
 
 
 def _reply(taken: _Taken, future: asyncio.Future[KeyHolder | None]) -> Reply | None:
-    """The reply to a steady poll; None: it was none, or has failed."""
-    if future.cancelled() or future.exception() is not None:
+    """The reply to a steady poll; None: it was none, or has failed, which the other way tells its caller."""
+    try:
+        device = future.result()
+        return None if device is None else taken.steady.reply(taken.scope, device)
+    except (Exception, asyncio.CancelledError):  # noqa: BLE001  whatever it is, the caller gets an answer
         return None
-    device = future.result()
-    return None if device is None else taken.steady.reply(taken.scope, device)
 
 
 def came_at(scope: HTTPScope) -> float:

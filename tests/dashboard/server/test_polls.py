@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ class App:
     def __init__(self) -> None:
         self.answer: Answer | None = Answer(200, ((b"content-length", b"5"), (b"x-one", b"1")), TAKEN)
         self.offered: list[str] = []
+        self.served: list[str] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.state: dict[str, Any] = {}
@@ -51,6 +53,7 @@ class App:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
+        self.served.append(scope["path"])
         headers = [(b"content-length", b"6"), (b"x-one", b"1")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": SERVED})
@@ -127,9 +130,10 @@ def test_a_client_that_has_closed_its_sending_side_gets_its_answer(port: int) ->
     assert bodies(said(port, get("/take"), half_close=True)) == [TAKEN]
 
 
+@pytest.mark.parametrize("resets", [False, True])
 @pytest.mark.parametrize("given_back", [False, True])
 def test_a_client_that_has_left_is_no_error(
-    app: App, port: int, caplog: pytest.LogCaptureFixture, *, given_back: bool
+    app: App, port: int, caplog: pytest.LogCaptureFixture, *, given_back: bool, resets: bool
 ) -> None:
     app.may_answer.clear()
     if given_back:
@@ -137,9 +141,13 @@ def test_a_client_that_has_left_is_no_error(
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.sendall(get("/take"))
         until(lambda: bool(app.offered))
+        if resets:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert bodies(said(port, get("/serve", more=CLOSE))) == [SERVED]  # the server has seen it leave
     app.may_answer.set()
     assert bodies(said(port, get("/take", more=CLOSE))) == [SERVED if given_back else TAKEN]
+    if given_back:  # what it sent counts
+        until(lambda: app.served == ["/serve", "/take", "/take"])
     assert not caplog.records
 
 

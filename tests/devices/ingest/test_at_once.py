@@ -55,3 +55,23 @@ def test_so_many_polls_of_a_key_may_be_open_at_once(polling: World) -> None:
         return sorted(answer.status for answer in await asyncio.gather(*polls))
 
     assert raw.run(work) == [200] * 8 + [429]
+
+
+FAILURES = ("at_once.caller", "at_once.counters.call_answered", "native.calls.polled")
+
+
+@pytest.mark.parametrize("failing", FAILURES)
+def test_whatever_fails_each_caller_gets_an_answer(
+    polling: World, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    """Another one than of errors only where the poll cannot be answered in the usual way either."""
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no")
+
+    async def work(app: Ingest) -> list[int]:
+        calls = [await raw.heartbeat(app, polling.device_key) for _ in range(9)]  # more than may be open
+        return [answer.status for answer in calls]
+
+    monkeypatch.setattr(f"devices.ingest.{failing}", fail)
+    assert raw.run(work) == [500 if failing == "native.calls.polled" else 200] * 9
