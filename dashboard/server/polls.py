@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 class Protocol(slow_clients.Protocol):
     """One connection, whose requests are offered to the app before they become tasks."""
 
+    _begun: RequestResponseCycle | None = None  # the request that is being answered, or was the last
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._begun is not None:  # uvicorn marks the newest, which may be one that waits behind this
+            self._begun.disconnected = True
+        super().connection_lost(exc)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._begun = cycle
         at_once: Takes | None = self.app_state.get(AT_ONCE)
         if (
             at_once is None

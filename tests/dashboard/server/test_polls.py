@@ -151,6 +151,18 @@ def test_a_client_that_has_left_is_no_error(
     assert not caplog.records
 
 
+def test_a_request_with_others_behind_it_whose_connection_is_closed_is_no_error(
+    app: App, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app.may_answer.clear()
+    app.answer = None
+    assert said(port, get("/take") * 3 + b"nonsense\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    app.may_answer.set()
+    until(lambda: app.served == ["/take"])
+    assert bodies(said(port, get("/serve", more=CLOSE))) == [SERVED]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]  # of the nonsense
+
+
 def test_nothing_is_taken_from_a_process_that_is_about_to_end(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
