@@ -12,12 +12,10 @@ from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import ForeignKey, Model
-from django.utils import timezone
 from msgspec import Struct
 
-from dashboard import __version__
+from dashboard.templating.frame import frame
 from devices.models import Device, VpnServer
 from devices.status import reading
 
@@ -36,16 +34,7 @@ def tag_of(shown: object, at: datetime) -> str:
     of day is not, as relative times tick in the browser. Raises TypeError for a value of a type that it
     cannot compare.
     """
-    frame = (
-        __version__,
-        timezone.localdate(at),
-        timezone.get_current_timezone_name(),
-        settings.VPN_WORD,
-        settings.FLEET_WORD,
-        settings.CLOUD_NAME,
-        settings.SIMPLE_STATUSES,
-    )
-    return blake2b(ENCODER.encode((frame, shown)).encode(), digest_size=16).hexdigest()
+    return blake2b(ENCODER.encode((frame(at), shown)).encode(), digest_size=16).hexdigest()
 
 
 def _plain(value: Any) -> object:

@@ -1,6 +1,6 @@
 """Template tags and filters for icons, badges, link indicators and bars, each drawn in one place."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 
 from dashboard.templating.indicators import Indicator
+from dashboard.templating.kept_rows import KEPT_ROWS, Row
 from dashboard.templating.render import render_macro, rendered
 from devices.rules.vocabulary import Status, shown
 from devices.status.annotated import DeviceWithStatus
@@ -97,6 +98,12 @@ def ticks(options: Iterable[Any], name: str) -> SafeString:
 def quick(context: Context, template: str) -> SafeString:
     """A Jinja template, rendered with the context of this one (dashboard/jinja.py)."""
     return rendered(template, cast("dict[str, Any]", context.flatten()))
+
+
+@register.simple_tag(takes_context=True)
+def quick_rows(context: Context, template: str, rows: Sequence[Row], *shown: Hashable) -> SafeString:
+    """Rows by a Jinja template, those that read as before from memory (dashboard/templating/kept_rows.py)."""
+    return KEPT_ROWS.rendered(template, cast("dict[str, Any]", context.flatten()), rows, *shown)
 
 
 @register.filter

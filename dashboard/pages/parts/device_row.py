@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -46,6 +46,13 @@ class Row:
     @property
     def gone(self) -> bool:
         return not self.status
+
+    @property
+    def moments(self) -> Iterable[datetime | None]:
+        """All moments that it shows as so long ago, or as lasting for so long."""
+        yield from (self.since, self.stalled_since, self.last_contact)
+        for link in self.links:
+            yield from (link.since, link.last)
 
     @property
     def short_uuid(self) -> str:
