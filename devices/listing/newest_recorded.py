@@ -28,7 +28,6 @@ from fleets.postgres.fragment import Fragment, joined
 
 FEW: Final = 4_000  # more than are asked for, so that these are enough where all have stalled
 MORE: Final = 16  # so many times more are looked at next
-ALL: Final = 2**62  # more than there are devices
 # A device's place among the newest: since when it has its status, in microseconds since 1970, and its id.
 Place = tuple[int, int]
 TROUBLE: Final = codes(WORST, VPN, HeartbeatState.values)
@@ -48,7 +47,10 @@ SELECT near.*, true, false FROM {CODES}, LATERAL (
     SELECT d.id, d.recorded_since, {{version}} AS version {OF_CODE} LIMIT %s
 ) AS near
 """
-THESE: Final = "SELECT d.id, d.recorded_since, d.xmin, true, false FROM devices_device d WHERE d.id = ANY(%s)"
+THESE: Final = """
+SELECT d.id, d.recorded_since, d.xmin, true, false FROM devices_device d
+WHERE d.id = ANY(%s) AND (d.recorded_cell = ANY(%s::smallint[]) OR {stalled})
+"""
 # Each row has its place, its version, whether it needs attention, and whether it `ends` what was looked at:
 # of what is behind it nothing is known.
 NEWEST: Final = f"""
@@ -104,7 +106,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Found:
-    """Devices as id and version of the row, and how many have stalled; None: more than were looked at."""
+    """Devices as id and version of the row, and how many have stalled, if so many were looked at."""
 
     versions: Sequence[str]
     stalled: int | None
@@ -130,14 +132,15 @@ def newest_recorded(among: Among, at: Moment, reach: Reach) -> Found:
 
     One query, and one more each time that the newest were all found to make progress.
     """
-    looked = FEW if among.counted else ALL
+    looked = FEW
     while True:
         sql, params = _newest(among, at, reach, looked)
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
             found, unsure, stalled = cursor.fetchone()
         if not unsure:
-            return Found(found.split(",") if found else [], stalled if stalled <= looked else None)
+            known = among.counted and stalled <= looked
+            return Found(found.split(",") if found else [], stalled if known else None)
         looked *= MORE
 
 
@@ -162,14 +165,20 @@ def _newest(among: Among, at: Moment, reach: Reach, looked: int) -> Fragment:
 
 
 def _stopped(among: Among, at: Moment, reach: Reach) -> Fragment:
-    """The condition of the devices in scope that have stalled by what is recorded."""
+    """The condition of the devices in scope that have stalled by what is recorded; of none with filters."""
+    if not among.counted:
+        return "false", []
     return joined([among.recorded, stopped_progress(at.heard), recorded_stalled(at.heard), reach.unmoved])
 
 
 def _in_trouble(among: Among, at: Moment, reach: Reach) -> Fragment:
-    """SQL of the newest that are recorded with a status that needs attention, as rows of NEWEST."""
+    """SQL of the newest that are recorded with a status that needs attention, as rows of NEWEST.
+
+    With filters also of the newest stalled ones.
+    """
     if not among.counted:
-        return THESE, [_newest_filtered(among, at, reach)]
+        stalled, stalled_by = recorded_stalled(at.heard)
+        return THESE.format(stalled=stalled), [_newest_filtered(among, at, reach), TROUBLE, *stalled_by]
     column, scope = among.whole
     within, bounds = joined([reach.before, reach.unmoved])
     sql = IN_TROUBLE.format(column=column, version=reach.version, within=within)
@@ -177,14 +186,17 @@ def _in_trouble(among: Among, at: Moment, reach: Reach) -> Fragment:
 
 
 def _newest_filtered(among: Among, at: Moment, reach: Reach) -> list[int]:
-    """Ids of the newest devices of each status that needs attention, by index scans of the list."""
+    """Ids of the newest devices of each status that needs attention or may stall, by index scans of the list.
+
+    Of those that may stall first come the stalled ones, and others only where these are few.
+    """
     listed, found = recorded(among.organizations, among.filters, at, reach.moved), list[int]()
-    for status in WORST:
+    cursor = Cursor("attention", backwards=False, values=None, size=reach.most)
+    for status in (*WORST, *PROGRESSING):
         of_status = set(codes([status], VPN, HeartbeatState.values))
         branches = [
             replace(branch, codes=[code for code in branch.codes if code in of_status])
             for branch in listed.branches
         ]
-        cursor = Cursor("attention", backwards=False, values=None, size=reach.most)
         found += index_scan.ids(replace(listed, branches=branches), [], cursor)[0]
     return found

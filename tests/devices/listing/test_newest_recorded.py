@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from devices.clock import listened
-from devices.listing import newest_recorded, trouble
+from devices.listing import branches, index_scan, newest_recorded, trouble
 from devices.listing.among import Among
 from devices.listing.filters import Filters, Tag
 from devices.listing.trouble import Newest, read_trouble
@@ -41,6 +41,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many devices are looked at first, and then twice as many."""
     monkeypatch.setattr(newest_recorded, "FEW", request.param)
+    monkeypatch.setattr(index_scan, "SELDOM", request.param)
     monkeypatch.setattr(newest_recorded, "MORE", 2)
 
 
@@ -183,7 +184,8 @@ def write(pk: int, **fields: object) -> None:
 def rows_looked_at(among: Among, known: Newest | None = None) -> int:
     with CaptureQueriesContext(connection) as queries:
         read_trouble(among, AT, [], known)
-    return sum(looked_at(query["sql"]) for query in queries)
+    found = (query["sql"] for query in queries)
+    return sum(looked_at(sql) for sql in found if not sql.startswith("EXPLAIN"))
 
 
 @pytest.mark.usefixtures("small")
@@ -206,3 +208,17 @@ def test_no_more_rows_are_looked_at_where_more_have_stalled(monkeypatch: pytest.
     monkeypatch.setattr(newest_recorded, "FEW", 20)
     some, many = (Among([updating(number, number)]) for number in (300, 1200))
     assert rows_looked_at(some) == rows_looked_at(many)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("stalled", [0, 3, 997, 1000])
+def test_with_a_filter_few_rows_are_looked_at_as_well(monkeypatch: pytest.MonkeyPatch, stalled: int) -> None:
+    monkeypatch.setattr(index_scan, "SELDOM", 10)
+    monkeypatch.setattr(branches, "FEW", 10)
+    organization = updating(1000, stalled)
+    Device.objects.update(tags=TAGS[1])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE devices_device, devices_description")
+    harbour = Among([organization], Filters(tags=(Tag("site", "harbour"),)))
+    agrees(read_trouble(harbour, AT, []), harbour)
+    assert rows_looked_at(harbour) < 100
