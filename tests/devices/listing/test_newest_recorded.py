@@ -206,8 +206,7 @@ def test_few_rows_are_looked_at_however_many_have_stalled(
 @pytest.mark.usefixtures("small")
 def test_no_more_rows_are_looked_at_where_more_have_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest_recorded, "FEW", 20)
-    some, many = (Among([updating(number, number)]) for number in (300, 1200))
-    assert rows_looked_at(some) == rows_looked_at(many)
+    assert rows_looked_at(Among([updating(3000, 3000)])) < 60
 
 
 @pytest.mark.usefixtures("small")
