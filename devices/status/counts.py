@@ -147,5 +147,5 @@ def _stalled_of_many(
     others = [unmoved.filter(condition) for condition in progresses_by_record(at.heard)]
     others += [devices.order_by().filter(recorded_status__in=PROGRESSING, pk__in=among)] if among else []
     for other in others:
-        found.subtract(Counter(other.values_list("fleet_id", flat=True)))
+        found.subtract(dict(other.values_list("fleet_id").annotate(n=Count("*"))))
     return +found
