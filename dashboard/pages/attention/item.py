@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from dashboard.pages.parts.standing import Standing
 from devices.words import thousands
 
 
@@ -72,6 +74,12 @@ class Item:
     place: str = ""
     fleet: str = ""
     query: tuple[tuple[str, str], ...] = ()
+    standing: Standing | None = None  # its open incident
+
+    @property
+    def moments(self) -> Iterable[datetime | None]:
+        """All moments that it shows as lasting for so long."""
+        return (self.since, self.row.stalled_since if self.row else None)
 
     @property
     def sentence(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -26,7 +26,7 @@ from dashboard.pages.parts.cursor import requested_page
 from dashboard.pages.parts.filter_form import FilterForm, filter_form, menu_fleets
 from dashboard.pages.parts.minute import fault_words, minute_form, read_minute
 from dashboard.pages.parts.sort_links import Choice, Sort, sort_head, sort_menu
-from dashboard.pages.parts.standing import Standing, standing
+from dashboard.pages.parts.standing import standing
 from devices.alerts.windows import offline_in_maintenance
 from devices.clock import Moment
 from devices.listing.among import Among
@@ -78,7 +78,6 @@ class LiveAttention(Live):
     trouble: bool
     causes: int
     items: list[Item]
-    standing: dict[str, Standing]  # the incidents of lines, by the id of the line
     folded: Folded
     own_side: OwnSide
     moved: bool
@@ -130,8 +129,7 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
         else offline_in_maintenance(scope.chosen, at, moved_devices),
         trouble=trouble.number > 0,
         causes=len(all_lines.lines),
-        items=items(lines, among, at, moved_devices, all_lines.newest),
-        standing=_standing(lines),
+        items=_items(lines, items(lines, among, at, moved_devices, all_lines.newest)),
         folded=folded(all_lines.young, unstable),
         own_side=own_side(scope.chosen, at),
         moved=moved,
@@ -143,11 +141,12 @@ def _live(request: HttpRequest, scope: Scope, asked: Asked, at: Moment) -> LiveA
     )
 
 
-def _standing(lines: Sequence[Line]) -> dict[str, Standing]:
-    """The incident of each line: the one in which most of its named devices stand."""
+def _items(lines: Sequence[Line], made: list[Item]) -> list[Item]:
+    """The items of these lines, each with its incident: the one in which most of its named devices stand."""
     found = standing([device for line in lines for device in line.devices]) if lines else {}
     of_lines = {line.id: Counter(found[one] for one in line.devices if one in found) for line in lines}
-    return {line: incidents.most_common(1)[0][0] for line, incidents in of_lines.items() if incidents}
+    incidents = {line: several.most_common(1)[0][0] for line, several in of_lines.items() if several}
+    return [replace(item, standing=incidents[item.id]) if item.id in incidents else item for item in made]
 
 
 def _counted(

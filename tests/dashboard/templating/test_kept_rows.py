@@ -7,16 +7,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import Mock
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
-from pytest_django import Settings
 
 from dashboard.http.scope import Scope
+from dashboard.pages.attention.item import Item, Named, Next, Single
 from dashboard.pages.devices.column_menu import Columns
 from dashboard.pages.devices.columns import DEFAULT
 from dashboard.pages.parts.device_row import Row
+from dashboard.pages.parts.standing import Standing
 from dashboard.templating import kept_rows, render
 from dashboard.templating.indicators import Indicator
 from dashboard.templating.kept_rows import KeptRows
@@ -42,6 +45,33 @@ ROWS = [
     Row("b" * 32),
     replace(LOST, uuid="c" * 32, status="updating", stalled_since=T0 - timedelta(hours=1), progress=40),
 ]
+ALONE = Item(
+    id="alone",
+    number=1,
+    since=T0 - seconds(100),
+    counts=(("updating", 1),),
+    what="makes no progress",
+    next=Next("unless it reports", "offline", T0 + seconds(60)),
+    fleets=(("kiosks", "Kiosks"),),
+    fleet_number=1,
+    tags=("site = central",),
+    row=Single("a" * 32, "pump <1>", "updating", T0 - timedelta(hours=1), "192.0.2.1"),
+    standing=Standing(str(UUID(int=1)), "Kim", "a maintenance window", T0 + timedelta(hours=20)),
+)
+TOGETHER = replace(
+    ALONE,
+    id="together",
+    number=2,
+    counts=(("offline", 2),),
+    what="{devices} lost their VPN",
+    place="{devices} in kiosks",
+    next=Next("Stay Offline until they report"),
+    fleet_number=2,
+    row=None,
+    named=(Named("b" * 32, "pump 2", "offline", "Kiosks"), Named("c" * 32, "pump 3", "offline", "Trams")),
+    query=(("vpn", "disconnected"),),
+    standing=None,
+)
 COLUMNS = Columns(DEFAULT, choices=[], full=False, usual=None, own=True)
 OTHERS = replace(COLUMNS, shown=("contact", "added", "tags"))
 ELSEWHERE = Scope([], Organization(pk=1, slug="other"), {})
@@ -70,14 +100,23 @@ def pages() -> Iterator[dict[str, Any]]:
     yield page(fleet=Fleet(pk=1))
 
 
-def test_they_read_as_rendered_again_wherever_and_whenever(settings: Settings) -> None:
+def lines(kept: KeptRows, context: dict[str, Any]) -> str:
+    words = {"fleet_word": settings.FLEET_WORD}
+    return kept.rendered("attention/rows.jinja", context | words, [ALONE, TOGETHER])
+
+
+def test_they_read_as_rendered_again_wherever_and_whenever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     kept = KeptRows()
     for zone in ("UTC", "Asia/Tokyo", "America/Los_Angeles"):
         for simple in (False, True):
-            settings.SIMPLE_STATUSES = simple
+            monkeypatch.setattr(settings, "SIMPLE_STATUSES", simple)
+            monkeypatch.setattr(settings, "FLEET_WORD", "Group" if simple else "Fleet")
             with timezone.override(ZoneInfo(zone)):
                 for context in pages():
                     assert shown(kept, context, ROWS) == shown(KeptRows(), context, ROWS)
+                    assert lines(kept, context) == lines(KeptRows(), context)
                     assert shown(kept, context, ROWS[::-1]) == shown(KeptRows(), context, ROWS[::-1])
 
 
