@@ -28,10 +28,12 @@ RETRY_DELAY: Final = 1.0  # seconds after a connection was lost, or an attempt
 PATIENCE: Final = 10.0  # seconds until the statement is prepared, or the connection is given up
 # One plan, for arrays of any length: by the statement's own order of joins, each by an index. By statistics
 # it would read whole tables where these were small when it was made, and go on so while they grow; so each
-# row that is read costs as much as a page.
+# row that is read costs as much as a page. Before PostgreSQL 18 what is off costs so much that each execution
+# would be compiled just in time, for half a second.
 ONE_PLAN: Final = """
 SET plan_cache_mode = force_generic_plan; SET join_collapse_limit = 1; SET enable_seqscan = off;
-SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET cpu_tuple_cost = 1
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET cpu_tuple_cost = 1;
+SET jit = off
 """
 NAME: Final = "prepared"
 

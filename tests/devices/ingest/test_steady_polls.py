@@ -227,6 +227,17 @@ def test_it_reads_by_indexes_however_small_the_tables_were_when_it_was_planned(p
     assert [line for line, then in scans if not re.search("(Index|Recheck|TID) Cond", then)] == []
 
 
+def test_it_is_not_compiled_just_in_time(polling: World) -> None:
+    """Whatever its plan costs, and however many rows it is to read."""
+    with raw.another_connection() as other:
+        other.execute("SET jit = on; SET jit_above_cost = 0")
+        other.execute(ONE_PLAN)
+        other.execute(f"PREPARE polls AS {statement()}".encode())
+        plan = [line for (line,) in other.execute("EXPLAIN EXECUTE polls('{}', '{}', '{}', '{}')")]
+        assert other.execute("SHOW jit").fetchone() == ("off",)  # also where no compiler is installed
+    assert "JIT:" not in plan
+
+
 def end_connection() -> None:
     """Let the database end the connection of the statement, as an administrator may, or a failover."""
     name = connection.settings_dict["NAME"]
