@@ -29,16 +29,21 @@ from fleets.postgres.clock import NEWEST
 # else can be at that place meanwhile: what a statement sees is not removed, and rows move only under a lock
 # of the whole table. What is read beside them may be older than a transaction that only held the lock: none
 # of these changes any of that, since a device with a recent heartbeat cannot be deactivated. The joins stand
-# in the order in which they are made (fleets/postgres/prepared.py).
+# in the order in which they are made (fleets/postgres/prepared.py). OFFSET keeps the planner from reading all
+# heartbeats first, in the order that is asked for, where there was one when it planned.
 EXTEND: Final = f"""
 WITH moment AS MATERIALIZED ({clock.READ}),
 polled AS MATERIALIZED (
-    SELECT h.ctid AS place, h.xmin AS version, seen.number, {keys.HOLDER}, p, moment.at,
+    SELECT place, version, seen.number, {keys.HOLDER}, p, moment.at,
            moment.at + late AS late_at, moment.at + late + %(grace)s AS lost_at
     FROM moment, unnest($1::bytea[], $2::inet[], $3::text[], $4::boolean[]) WITH ORDINALITY
         AS seen(digest, address, uuid, supervisor, number)
     JOIN devices_apikey k USING (digest) JOIN devices_device d ON d.id = k.device_id
-    JOIN fleets_fleet f ON f.id = d.fleet_id JOIN devices_heartbeat h ON h.device_id = d.id
+    JOIN fleets_fleet f ON f.id = d.fleet_id
+    JOIN LATERAL (
+        SELECT ctid AS place, xmin AS version, device_id, last_poll_at, late_at, due_at
+        FROM devices_heartbeat WHERE device_id = d.id OFFSET 0
+    ) h ON true
     LEFT JOIN devices_vpnserver s ON s.id = d.vpn_server_id AND d.vpn_connected,
     {WINDOW.format(supervisor="seen.supervisor")}
     WHERE {keys.HOLDS} AND {KEEPS_POLLING} AND NOT ({MOVED}) AND COALESCE(seen.uuid = d.uuid, true)
