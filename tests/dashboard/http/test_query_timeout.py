@@ -29,13 +29,13 @@ def client() -> Client:
 def test_a_page_whose_query_takes_too_long_says_so_and_leaves_the_database(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def forever() -> None:
+    def forever(_request: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(600)")
 
     monkeypatch.setattr(query_timeout.WATCH, "longest", 0.2)
     with monkeypatch.context() as patch:
-        patch.setattr("dashboard.pages.devices.list.clock.moment", forever)
+        patch.setattr("dashboard.pages.devices.list.moment_of", forever)
         response = client.get("/devices/")
     assert response.status_code == 503
     assert response["Retry-After"] == "10"

@@ -70,10 +70,10 @@ def test_a_former_primary_is_away_until_the_next_request(client: Client) -> None
 
 
 def test_a_mistake_of_ours_is_still_told_as_one(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(_request: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("dashboard.pages.devices.list.clock.moment", fail)
+    monkeypatch.setattr("dashboard.pages.devices.list.moment_of", fail)
     response = client.get("/devices/")
     assert response.status_code == 500
     assert "Something went wrong on the server" in text_of(response)
