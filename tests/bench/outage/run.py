@@ -102,7 +102,12 @@ def closed() -> bool:
 
 
 def measured(options: Options, servers: Servers, during: Callable[[], object]) -> Measured:
-    """What a load of heartbeats came to while `during` ran."""
+    """What a load of heartbeats came to while `during` ran.
+
+    It begins with a checkpoint, after which each page that changes is written as a whole once: otherwise one
+    load had it on its way, and the other had not.
+    """
+    fill.checkpoint()
     meter = Meter(Postgres(), servers)
     with load(options, servers) as seconds:
         during()
