@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
@@ -108,3 +108,9 @@ def make_every_status(fleet: Fleet) -> dict[str, Device]:
     tunnelled = [made[slug].uuid for slug in ("online", "vpn-only", "updating")]
     connectivity.vpn_connected(f"vpn-{fleet.slug}", tunnelled, at - timedelta(seconds=20))
     return made
+
+
+def clock_time(moment: datetime) -> str:
+    """A moment to come as pages write it: today's to the second, another day's with its date."""
+    today = moment.date() == clock.now().date()
+    return f"{moment:%H:%M:%S}" if today else f"{moment.day} {moment:%b %H:%M}"

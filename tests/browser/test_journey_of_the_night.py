@@ -56,7 +56,7 @@ def test_two_clicks_tell_what_is_wrong_since_when_where_whose_fault_and_what_to_
     expect(line.locator(".c-what b")).to_have_text(what)  # what is wrong, and that it is one site
     expect(line.locator(".c-where")).to_contain_text("site = central")
     expect(line.locator(".c-since")).to_contain_text("5\N{NO-BREAK SPACE}min")  # since when
-    expect(line.locator(".c-next")).to_contain_text(re.compile(r"Offline by \d\d:\d\d:\d\d"))
+    expect(line.locator(".c-next")).to_contain_text(re.compile(r"Offline by (\d+ \w+ )?\d\d:\d\d"))
     expect(page.locator(".own-side")).to_contain_text("Lookout is working.")  # whose fault
     expect(page.locator(".own-side")).to_contain_text("its VPN server reports")
 

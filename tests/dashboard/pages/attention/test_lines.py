@@ -14,7 +14,7 @@ from devices.models import Device, Heartbeat
 from fleets.models import Fleet, Organization, Role
 from tests.dashboard.pages.attention.lost import lose
 from tests.factories import make_device, make_member
-from tests.pages import html_of, names_in, text_of
+from tests.pages import clock_time, html_of, names_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +43,7 @@ def test_a_line_says_what_happened_why_and_what_comes_next(reader: Client, fleet
         "validator-05 lost the VPN It has contacted the API recently, but the VPN is not connected." in words
     )
     lost_at = Heartbeat.objects.get(device=device).lost_at
-    assert f"Offline at {lost_at:%H:%M:%S} unless it reports" in words
+    assert f"Offline at {clock_time(lost_at)} unless it reports" in words
     assert "kiosks site = harbour" in words
     assert "kiosk-3 is Offline" in words
     assert "Stays Offline until it reports" in words
@@ -53,7 +53,7 @@ def test_a_line_of_many_says_until_when_the_last_of_them_is_offline(reader: Clie
     lost = lose(fleet, 6, public_address="203.0.113.7", tags={"site": "central"})
     last = max(each.lost_at for each in Heartbeat.objects.filter(device__in=lost))
     words = plain(reader)
-    assert f"Offline by {last:%H:%M:%S} unless they report" in words
+    assert f"Offline by {clock_time(last)} unless they report" in words
     assert "kiosks site = central" in words
 
 
