@@ -69,7 +69,10 @@ class Batches(ABC, Generic[Item, Result]):
         return self._weight + ITEM_WEIGHT + size <= self._queue
 
     def enqueue(self, item: Item, size: int = 0) -> asyncio.Future[Result]:
-        """As `submit`, where the queue has room."""
+        """The future result of this item, or its exception, once its batch is durable.
+
+        `size` is the number of bytes of its body. Call it only where the queue `has_room`.
+        """
         weight = ITEM_WEIGHT + size
         self._weight += weight
         loop, now = asyncio.get_running_loop(), time.monotonic()

@@ -34,6 +34,7 @@ class OpenCalls:
         self.add(key)
 
     def add(self, key: Hashable) -> None:
+        """Count a call of `key` until `end`, whatever else is open."""
         self._open[key] = self._open.get(key, 0) + 1
 
     def end(self, key: Hashable) -> None:

@@ -114,7 +114,10 @@ class RateLimits:
         self.count(key, kind, now)
 
     def require(self, key: str, address: str, kind: Kind, now: float, *, checks_key: bool = False) -> None:
-        """As `check`, without counting the call."""
+        """Raise Refused (429) where a call with `key` from `address` is one too many; it is not counted.
+
+        `checks_key`: it is the call by which a VPN server checks a key that a device gave it.
+        """
         calls, who = self._calls[kind], hash(key)
         if calls.is_empty(who, now):
             raise too_many("This key calls too often.")
