@@ -63,12 +63,12 @@ class Admission:
             self._note(key, address, call, reply.status)
             return reply
 
-    def begin(self, key: str, address: str, call: Call[Any]) -> None:
+    def begin(self, key: str, address: str, call: Call[Any], now: float) -> None:
         """Admit a call that is counted once it has ended well, by `end`; others by `admit`.
 
-        Raises Refused (429).
+        `now` is in seconds of the monotonic clock. Raises Refused (429).
         """
-        self._rate_limits.require(key, address, call.kind, time.monotonic())
+        self._rate_limits.require(key, address, call.kind, now)
         self._open.begin(hash(key), OPEN[call.kind])
 
     def end(self, key: str, address: str, call: Call[Any], reply: Reply | None) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections import defaultdict
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from devices.connectivity.steady import Poll
 from devices.ingest import proxy_check
@@ -34,21 +35,12 @@ if TYPE_CHECKING:
 SINCE: Final = "since"  # in the state of a request that was taken: when it came, by the monotonic clock
 
 
-class _Taken(NamedTuple):
-    scope: HTTPScope
-    call: Call[Any]
-    steady: SteadyPoll
-    key: str
-    source: Caller
-    since: float
-    answered: Callable[[Answer | None], None]
-
-
 class AtOnce:
     """Takes polls that are probably steady."""
 
     def __init__(self, routes: Routes[Any], admission: Admission, polls: SteadyPolls, hosts: Hosts) -> None:
         self._routes, self._admission, self._polls, self._hosts = routes, admission, polls, hosts
+        self._uncounted: dict[tuple[str, int], int] = defaultdict(int)  # answers, by path and status
 
     def take(self, scope: HTTPScope, answered: Callable[[Answer | None], None]) -> bool:
         """Whether a request was taken: it is a poll without a report, and none of it is to be refused.
@@ -62,35 +54,56 @@ class AtOnce:
             call, named = self._routes.find(scope)
             if call.steady is None or call.method != scope["method"] or not has_no_body(scope):
                 return False
-            taken = _Taken(
-                scope, call, call.steady, call.key(scope), caller(scope), time.monotonic(), answered
-            )
-            self._admission.begin(taken.key, taken.source.address, call)
+            key, source, since = call.key(scope), caller(scope), time.monotonic()
+            self._admission.begin(key, source.address, call, since)
         except Exception:  # noqa: BLE001  whatever it is, it is answered the other way
             return False
-        poll = Poll(taken.key, taken.source.address, named.get("uuid"), call.steady.by_supervisor)
-        self._polls.enqueue(poll).add_done_callback(partial(self._done, taken))
+        poll = Poll(key, source.address, named.get("uuid"), call.steady.by_supervisor)
+        self._polls.enqueue(poll, partial(self._done, scope, call, key, source, since, answered))
         return True
 
-    def _done(self, taken: _Taken, future: asyncio.Future[KeyHolder | None]) -> None:
-        reply = _reply(taken, future)
-        self._admission.end(taken.key, taken.source.address, taken.call, reply)
+    def _done(
+        self,
+        scope: HTTPScope,
+        call: Call[Any],
+        key: str,
+        source: Caller,
+        since: float,
+        answered: Callable[[Answer | None], None],
+        device: KeyHolder | Exception | None,
+    ) -> None:
+        reply = _reply(scope, call.steady, device)
+        self._admission.end(key, source.address, call, reply)
         if reply is None:
-            taken.scope["state"][SINCE] = taken.since
-            taken.answered(None)
-        else:
-            taken.answered(Answer(reply.status, headers_of(reply), reply.body))
-            proxy_check.CALLS.note(taken.source, taken.scope["headers"], taken.key)
-            counters.call_answered(taken.call.path, reply.status)
+            scope["state"][SINCE] = since
+            answered(None)
+            return
+        answered(_answer(reply))
+        proxy_check.CALLS.note(source, scope["headers"], key)
+        if not self._uncounted:
+            asyncio.get_running_loop().call_soon(self._count)
+        self._uncounted[call.path, reply.status] += 1
+
+    def _count(self) -> None:
+        """Count the answers of a batch together."""
+        counted, self._uncounted = self._uncounted, defaultdict(int)
+        for (path, status), number in counted.items():
+            counters.call_answered(path, status, number)
 
 
-def _reply(taken: _Taken, future: asyncio.Future[KeyHolder | None]) -> Reply | None:
+def _reply(scope: HTTPScope, steady: SteadyPoll | None, device: KeyHolder | Exception | None) -> Reply | None:
     """The reply to a steady poll; None: it was none, or has failed, which the other way tells its caller."""
-    try:
-        device = future.result()
-        return None if device is None else taken.steady.reply(taken.scope, device)
-    except (Exception, asyncio.CancelledError):  # noqa: BLE001  whatever it is, the caller gets an answer
+    if steady is None or device is None or isinstance(device, Exception):
         return None
+    try:
+        return steady.reply(scope, device)
+    except Exception:  # noqa: BLE001  whatever it is, the caller gets an answer
+        return None
+
+
+@lru_cache(maxsize=256)
+def _answer(reply: Reply) -> Answer:
+    return Answer(reply.status, headers_of(reply), reply.body)
 
 
 def came_at(scope: HTTPScope) -> float:

@@ -7,20 +7,26 @@ refused at once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from devices.ingest.database import threads
 from devices.ingest.http import busy
 from devices.metrics import counters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+logger = logging.getLogger("devices.ingest")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+# An item, its weight, since when it waits, and who is told its result.
+_Waiting: TypeAlias = tuple[Item, int, float, Callable[[Result | Exception], None]]
 
 # Items per transaction, and the bytes that may wait: an item weighs its body and a kilobyte.
 BATCH_ITEMS: Final = 500
@@ -42,7 +48,7 @@ class Batches(ABC, Generic[Item, Result]):
 
     def __init__(self, *, most: int = BATCH_ITEMS, queue: int = QUEUE_WEIGHT) -> None:
         self._most, self._queue = most, queue
-        self._waiting: deque[tuple[Item, int, float, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._weight = 0
         self._running: asyncio.Task[None] | None = None
         self._oldest = 0.0  # seconds of the monotonic clock, since when the first item of the batch waits
@@ -62,26 +68,25 @@ class Batches(ABC, Generic[Item, Result]):
         """
         if not self.has_room(size):
             raise busy()
-        return await self.enqueue(item, size)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.enqueue(item, partial(_settle, answer), size)
+        return await answer
 
     def has_room(self, size: int = 0) -> bool:
         """Whether the queue has room for an item of so many bytes."""
         return self._weight + ITEM_WEIGHT + size <= self._queue
 
-    def enqueue(self, item: Item, size: int = 0) -> asyncio.Future[Result]:
-        """The future result of this item, or its exception, once its batch is durable.
+    def enqueue(self, item: Item, done: Callable[[Result | Exception], None], size: int = 0) -> None:
+        """Call `done` with the result of this item, or its exception, once its batch is durable.
 
         `size` is the number of bytes of its body. Call it only where the queue `has_room`.
         """
-        weight = ITEM_WEIGHT + size
+        weight, now = ITEM_WEIGHT + size, time.monotonic()
         self._weight += weight
-        loop, now = asyncio.get_running_loop(), time.monotonic()
-        answer: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((item, weight, now, answer))
+        self._waiting.append((item, weight, now, done))
         if self._running is None:
             self._oldest = now
-            self._running = loop.create_task(self._run())
-        return answer
+            self._running = asyncio.get_running_loop().create_task(self._run())
 
     def longest_wait(self) -> float:
         """Seconds that the oldest item has waited; 0 where none waits."""
@@ -103,21 +108,32 @@ class Batches(ABC, Generic[Item, Result]):
             if written := self.written(results):
                 counters.BATCH_SIZE.observe(written)
                 counters.BATCH_SECONDS.observe(time.monotonic() - began)
-            for (_, weight, _, answer), result in zip(batch, results, strict=True):
-                self._weight -= weight
-                if answer.done():
-                    continue
-                if isinstance(result, Exception):
-                    answer.set_exception(result)
-                else:
-                    answer.set_result(result)
+            # The database works on the next batch while the callers of this one are answered.
+            asyncio.get_running_loop().call_soon(self._answer, batch, results)
         self._running = None
+
+    def _answer(self, batch: list[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
+        for (_, weight, _, done), result in zip(batch, results, strict=True):
+            self._weight -= weight
+            try:
+                done(result)
+            except Exception:  # the others are answered
+                logger.exception("a caller was not answered")
 
     async def _committed(self, items: list[Item]) -> Sequence[Result | Exception]:
         try:
             return await self.commit(items)
         except Exception as error:  # noqa: BLE001  the queue must go on, and each be answered
             return [error] * len(items)
+
+
+def _settle(answer: asyncio.Future[Result], result: Result | Exception) -> None:
+    if answer.done():  # its caller has left
+        return
+    if isinstance(result, Exception):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
 
 
 class GroupCommit(Batches[Item, Result]):

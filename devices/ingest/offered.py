@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = "at_once"  # the key of a Takes
 
 
-class Answer(NamedTuple):
-    """A response, whole."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """A response, whole. The same object is given for all that have the same."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]

@@ -30,8 +30,10 @@ class OpenCalls:
 
     def begin(self, key: Hashable, limit: int) -> None:
         """Count a call of `key` until `end`. Raises Refused (429) where the key has `limit` open calls."""
-        self._check(key, limit)
-        self.add(key)
+        open_now = self._open.get(key, 0)
+        if open_now >= limit:
+            raise too_many_open()
+        self._open[key] = open_now + 1
 
     def add(self, key: Hashable) -> None:
         """Count a call of `key` until `end`, whatever else is open."""
@@ -49,9 +51,13 @@ class OpenCalls:
         self, key: Hashable, limit: int, total_limit: int | None = None, refusal: Refused | None = None
     ) -> None:
         if self._open.get(key, 0) >= limit:
-            raise refusal or too_many("This key has too many calls open at once.")
+            raise refusal or too_many_open()
         if total_limit is not None and sum(self._open.values()) >= total_limit:
             raise busy()
+
+
+def too_many_open() -> Refused:
+    return too_many("This key has too many calls open at once.")
 
 
 class _Counted:

@@ -122,7 +122,7 @@ class RateLimits:
         if calls.is_empty(who, now):
             raise too_many("This key calls too often.")
         failures = self._failures_of(address, now, checks_key=checks_key)
-        if failures.is_empty(origin(address), now) and not self._is_accepted(who):
+        if failures and failures.is_empty(origin(address), now) and not self._is_accepted(who):
             raise too_many("Too many keys from this address were not accepted.")
 
     def count(self, key: str, kind: Kind, now: float) -> None:

@@ -68,9 +68,9 @@ GROUP: Final = re.compile(r"\(\?P<(\w+)>(?:\[[^]]*\]|[^()])*\)|\(\[[^]]*\]\+?\)"
 PLAIN: Final = re.compile(r"\(\?:([^)]*)\)|\\(.)")
 
 
-def call_answered(path: str, status: int) -> None:
-    """Count a call that was answered with this HTTP status; `path` of its Call, "" if there is none."""
-    _answered(path, status).inc()
+def call_answered(path: str, status: int, number: int = 1) -> None:
+    """Count calls that were answered with this HTTP status; `path` of their Call, "" if there is none."""
+    _answered(path, status).inc(number)
 
 
 def refused(status: int) -> None:

@@ -60,7 +60,7 @@ async def ask(app: Ingest, asked: HTTPScope, *messages: dict[str, Any]) -> Answe
     if any(message != body_message(b"") for message in messages):
         asked["headers"] = [*asked["headers"], (b"transfer-encoding", b"chunked")]
     if at_once := await _at_once(app, asked):
-        return _answer(*at_once)
+        return _answer(at_once.status, at_once.headers, at_once.body)
     await app(asked, receive, send)
     if not sent:
         return None

@@ -183,6 +183,23 @@ def test_a_commit_that_raises_leaves_nobody_waiting() -> None:
     assert asyncio.run(work()) == [error, error, "1"]
 
 
+def test_who_cannot_be_answered_leaves_nobody_waiting() -> None:
+    answered: list[int | Exception] = []
+
+    def fail(_: int | Exception) -> None:
+        raise OSError("no")
+
+    async def work() -> None:
+        group = GroupCommit(list[Any])
+        for item, done in enumerate((answered.append, fail, answered.append)):
+            group.enqueue(item, done)
+        assert await group.submit(3) == 3
+        await group.stop()
+
+    asyncio.run(work())
+    assert answered == [0, 2]
+
+
 def test_a_full_queue_refuses_at_once_and_recovers() -> None:
     async def work() -> None:
         group = GroupCommit(list[Any])
