@@ -34,12 +34,15 @@ def ago(hours: float) -> datetime:
 
 @pytest.fixture
 def device(fleet: Fleet) -> Device:
-    """Made five days ago, on for an hour two days ago, and from two hours ago on."""
+    """Made five days ago, on for an hour two days ago, and from 15 s less than two hours ago on.
+
+    A page counts to the end of its minute, so that it sees two hours, or up to 45 s more.
+    """
     made = make_device(fleet, name="kiosk-1", created_at=ago(120), activated_at=ago(120))
     connectivity.record_heartbeats([made.pk], ago(48))
     connectivity.settle(ago(3))
     for minutes in range(120, 0, -10):
-        connectivity.record_heartbeats([made.pk], ago(minutes / 60))
+        connectivity.record_heartbeats([made.pk], ago((minutes - 0.25) / 60))
     return made
 
 
