@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When  # noqa: TID251 - for which deadline an index has
 from django.db.models.functions import Greatest
 
 from fleets.models import Organization
 
 OFTEN = 900  # seconds: the poll interval of a site that sets nothing
+# Heartbeats of which the passing of a deadline is recorded, and the last such deadline.
+LATE_OR_LOST = Q(due_at__isnull=True) | Q(due_at=F("lost_at"))
+RECORDED_DEADLINE = Case(When(due_at__isnull=True, then=F("lost_at")), default=F("late_at"))
 
 
 class Heartbeat(models.Model):
@@ -60,11 +63,7 @@ class Heartbeat(models.Model):
                 condition=Q(poll_interval__gt=OFTEN, due_at__isnull=False),
             ),
             # Readings at a clock before what is recorded; a polling device is not in it.
-            models.Index(
-                fields=["lost_at"],
-                name="heartbeat_ahead",
-                condition=Q(due_at__isnull=True) | Q(due_at=F("lost_at")),
-            ),
+            models.Index(RECORDED_DEADLINE, name="heartbeat_recorded", condition=LATE_OR_LOST),
         ]
 
     def __str__(self) -> str:

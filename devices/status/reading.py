@@ -22,6 +22,7 @@ from django.db.models.functions import Coalesce, Greatest
 from devices import clock
 from devices.clock import Moment
 from devices.models import Device, Heartbeat
+from devices.models.heartbeat import LATE_OR_LOST, RECORDED_DEADLINE
 from devices.rules import live_links
 from devices.rules.live_links import links_at
 from devices.rules.stalled import is_stalled, may_have_stalled
@@ -49,8 +50,8 @@ def moved(at: Moment) -> QuerySet[Any]:
     a caller whose `at` is before what is recorded meets the third.
     """
     due, ended = _passed(at)
-    recorded = Heartbeat.objects.filter(Q(due_at__isnull=True) | Q(due_at=F("lost_at")))
-    ahead = recorded.filter(lost_at__gt=at.heard).values("device_id")
+    recorded = Heartbeat.objects.filter(LATE_OR_LOST).annotate(recorded_deadline=RECORDED_DEADLINE)
+    ahead = recorded.filter(recorded_deadline__gt=at.heard).values("device_id")
     return due.union(ended, ahead, all=True)
 
 

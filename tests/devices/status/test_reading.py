@@ -11,7 +11,7 @@ from devices import clock, connectivity
 from devices.models import Device, Heartbeat
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_attention, count_by_status
-from devices.status.reading import filter_by_status, with_status
+from devices.status.reading import filter_by_status, moved_ids, with_status
 from tests.devices.status.polled import (
     BEATS,
     DOWN,
@@ -55,6 +55,29 @@ def test_deadlines_count_from_the_instant_they_name(
     assert now.heartbeat_since == T0 + seconds(since)
     changed = {Status.OFFLINE: LOST, Status.VPN_ONLY: LATE}.get(status, 0)
     assert now.status_since == T0 + seconds(changed)
+
+
+@pytest.mark.parametrize(
+    ("settled", "read", "moved"),
+    [
+        (0, LATE - 1, False),
+        (0, LATE, True),
+        (LATE, LATE - 1, True),
+        (LATE, LATE, False),
+        (LATE, LOST - 1, False),
+        (LATE, LOST, True),
+        (LOST, LATE, True),
+        (LOST, LOST - 1, True),
+        (LOST, LOST, False),
+    ],
+)
+def test_a_device_has_moved_only_where_its_recorded_heartbeat_is_not_that_of_the_reading(
+    settled: float, read: float, *, moved: bool
+) -> None:
+    """Each that has moved costs every page, so that one that is late is not among them while it is."""
+    device = make_polled()
+    connectivity.settle(T0 + seconds(settled))
+    assert moved_ids(clock.moment(T0 + seconds(read))) == [device.pk] * moved
 
 
 @pytest.mark.parametrize("settled", [False, True])
