@@ -114,6 +114,7 @@ GOING_ON: dict[str, Callable[[Site], object]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("going_on", GOING_ON.values(), ids=list(GOING_ON))
 def test_a_page_that_shows_the_same_is_not_sent_again(site: Site, going_on: Callable[[Site], object]) -> None:
     before = {path: opened(site.client, path) for path in site.paths}

@@ -57,6 +57,7 @@ def ids(web: WebReceiver) -> Counter[str]:
     return Counter(call.headers["webhook-id"] for call in web.calls)
 
 
+@pytest.mark.thorough
 def test_a_worker_delivers(web: WebReceiver, target: AlertTarget) -> None:
     messages = write(target, 2)
     with a_worker("-c", WORK):
@@ -96,6 +97,7 @@ def ended(process: subprocess.Popen[bytes]) -> Callable[[], bool]:
     return lambda: process.poll() is not None
 
 
+@pytest.mark.thorough
 def test_a_receiver_that_does_not_answer_keeps_no_other_waiting(
     web: WebReceiver, target: AlertTarget
 ) -> None:
@@ -116,6 +118,7 @@ def test_a_receiver_that_does_not_answer_keeps_no_other_waiting(
         wait_until(lambda: outcome(slow) == "accepted")
 
 
+@pytest.mark.thorough
 def test_what_was_never_handed_over_is_found(web: WebReceiver, target: AlertTarget) -> None:
     message = make_message(target, at=clock.now())
     with a_worker("-c", WORK):

@@ -135,6 +135,7 @@ def test_rehearsal_equals_live(seed: int, monkeypatch: pytest.MonkeyPatch) -> No
     assert sum(bool(assert_equal(rule)) for rule, _ in sites) > len(RULES) / 2
 
 
+@pytest.mark.thorough
 def test_a_share_that_incidents_told_is_not_told_in_a_rehearsal(fleet: Fleet) -> None:
     devices = make_devices(fleet, 10)
     make_rule(fleet)
@@ -150,6 +151,7 @@ def test_a_share_that_incidents_told_is_not_told_in_a_rehearsal(fleet: Fleet) ->
     assert [one.what for one in alone.incidents] == ["share"]
 
 
+@pytest.mark.thorough
 def test_a_share_counts_devices_that_were_deleted_since(fleet: Fleet) -> None:
     rule = make_rule(fleet, Condition.SHARE, parameters=Share(50, 3, (Status.OFFLINE,)))
     devices = make_devices(fleet, 6)
@@ -158,6 +160,7 @@ def test_a_share_counts_devices_that_were_deleted_since(fleet: Fleet) -> None:
     assert len(assert_equal(rule)) == 1
 
 
+@pytest.mark.thorough
 def test_a_share_that_was_reached_before_counts_once_it_was_over(fleet: Fleet) -> None:
     rule = make_rule(fleet, Condition.SHARE, parameters=Share(50, 3, (Status.OFFLINE,)))
     devices = make_devices(fleet, 6)

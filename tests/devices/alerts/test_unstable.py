@@ -55,6 +55,7 @@ def test_an_unstable_link_is_told_once_until_it_is_calm(fleet: Fleet, every: int
     assert (member.state, member.unstable, member.reason) == ("gone", False, "recovered")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("condition", [Condition.STATUS, Condition.FLAPPING])
 def test_a_round_that_finds_nothing_to_do_may_pass_the_end(fleet: Fleet, condition: Condition) -> None:
     """It is calm from 5,790 s on: after the look of 5,780 s, before that of 5,810 s."""

@@ -87,6 +87,7 @@ def test_the_public_address_is_written_when_it_changes() -> None:
         assert device.public_address == address
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mode", ["force_generic_plan", "force_custom_plan"])
 def test_a_batch_of_polls_reads_its_own_heartbeats_however_old_the_statistics_are(mode: str) -> None:
     """Every deadline lies behind those that the planner knows of, as when we come back from an outage."""

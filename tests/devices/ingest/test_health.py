@@ -107,6 +107,7 @@ CALLS: Final = {  # which row of the device each writes, whose key it needs, and
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("call", CALLS)
 def test_after_a_call_that_a_full_disk_could_not_record_there_is_no_sign_until_it_could(
     balancer: Client, world: World, call: str

@@ -188,6 +188,7 @@ def rows_looked_at(among: Among, known: Newest | None = None) -> int:
     return sum(looked_at(sql) for sql in found if not sql.startswith("EXPLAIN"))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("stalled", [0, 1, 20, 60, 940, 980, 999, 1000])
 def test_few_rows_are_looked_at_however_many_have_stalled(
@@ -203,12 +204,14 @@ def test_few_rows_are_looked_at_however_many_have_stalled(
     assert rows_looked_at(among, known) < 60 + 8 * min(stalled, 1000 - stalled)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 def test_no_more_rows_are_looked_at_where_more_have_stalled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newest_recorded, "FEW", 20)
     assert rows_looked_at(Among([updating(3000, 3000)])) < 60
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("stalled", [0, 3, 997, 1000])
 def test_with_a_filter_few_rows_are_looked_at_as_well(monkeypatch: pytest.MonkeyPatch, stalled: int) -> None:
