@@ -80,7 +80,7 @@ def _counted(
     """How many devices have each recorded status, of all or of those in `among` (ids).
 
     `first` has for each branch the table whose condition few devices meet, or an empty text. None where a
-    branch that is counted row by row has more than `most` devices.
+    branch has more than `most` devices.
     """
     counts, by_branch = Counter[str](), Counter[int]()
     if not recorded.branches or not recorded.scope:
@@ -92,7 +92,7 @@ def _counted(
         cursor.execute(" UNION ALL ".join(numbered), [param for _, params in queries for param in params])
         for branch, code, number in cursor.fetchall():
             counts[status_of(code)] += number
-            by_branch[branch] += 0 if recorded.branches[branch].quiet_before else number
+            by_branch[branch] += number
     return None if most and max(by_branch.values(), default=0) > most else counts
 
 
@@ -101,7 +101,7 @@ def _count(
 ) -> Fragment:
     """SQL of rows (status code, number of devices) of a branch, counting up to one more than `most`."""
     if branch.quiet_before is not None and among is None and not branch.words:
-        return _count_quiet(recorded, branch)
+        return _count_quiet(recorded, branch, most)
     joined = [] if first else [table for table, _ in branch.elsewhere]
     condition, params = conditions(recorded, branch, there=joined, first=first)
     named, ids = ("AND d.id = ANY(%s)", [among]) if among is not None else ("", [])
@@ -115,12 +115,14 @@ def _count(
     return sql, [recorded.scope, branch.codes, *ids, *params, most and most + 1]
 
 
-def _count_quiet(recorded: Recorded, branch: Branch) -> Fragment:
+def _count_quiet(recorded: Recorded, branch: Branch, most: int | None) -> Fragment:
     """SQL of rows (status code, number of devices) by an index that is sorted by last contact, per code."""
     sql = f"""
-    SELECT c.code, (
-        SELECT count(*) FROM devices_device d
-        WHERE d.{recorded.column} = scope.id AND d.recorded_cell = c.code AND d.recorded_quiet_at < %s
-    ) FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code)
+    SELECT code, count(*) FROM (
+        SELECT c.code FROM unnest(%s::bigint[]) AS scope(id), unnest(%s::smallint[]) AS c(code), LATERAL (
+            SELECT 1 FROM devices_device d
+            WHERE d.{recorded.column} = scope.id AND d.recorded_cell = c.code AND d.recorded_quiet_at < %s
+        ) AS quiet LIMIT %s
+    ) AS found GROUP BY code
     """
-    return sql, [branch.quiet_before, recorded.scope, branch.codes]
+    return sql, [recorded.scope, branch.codes, branch.quiet_before, most and most + 1]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LATER: Final = 500  # milliseconds for filters that no index answers
 SLOW: Final = ("type", "OS", "release", "words")  # these conditions
+LACKING: Final = "no-tag="  # and what a device has not
 PAGES: Final = ("/", "/attention/")  # besides the lists
 
 
@@ -56,8 +57,12 @@ def run(options: Options, times: int, only: str) -> int:
             if not re.search(only, name):
                 continue
             become(condition, where)
-            allowed = LATER if name in SLOW else limit
-            found = [measured(client, name, holds, path, times, allowed) for path in paths(condition.filters)]
+            found = [
+                measured(
+                    client, name, holds, path, times, LATER if name in SLOW or LACKING in path else limit
+                )
+                for path in paths(condition.filters)
+            ]
             lines += found
             say(f"{name}, {holds}: {conclusion(found)}")
     for line in sorted(lines, key=lambda line: -line.p50):

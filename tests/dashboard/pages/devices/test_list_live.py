@@ -119,3 +119,15 @@ def test_counts_that_take_long_come_as_a_fragment_of_their_own(
     assert "Updating 1 " in text_of(without_script)
     assert "3 of 3" in text_of(without_script)
     assert 'hx-trigger="load"' not in reader.get("/devices/?status=online").content.decode()
+
+
+@pytest.mark.parametrize(("most", "shown"), [(2, "\u2013"), (3, "3")])
+def test_so_do_those_of_many_silent_devices(
+    reader: Client, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, most: int, shown: str
+) -> None:
+    """Where all of a million are silent, to count them took longer than the list."""
+    for name in "abc":
+        make_device(fleet, name=name)
+    monkeypatch.setattr(facet_counts, "MANY", most)
+    assert f"3 of {shown}" in text_of(reader.get("/devices/?silent=1h"))
+    assert "3 of 3" in text_of(reader.get("/devices/?silent=1h&facets=1"))
