@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from devices.ingest.database import in_database
 from devices.ingest.http import Refused
 from devices.ingest.open_calls import OpenCalls
 from devices.ingest.rate_limits import RateLimits
-from devices.keys.usage import WRITE_EVERY, Usage
+from devices.keys.usage import PAUSE, WRITE_EVERY, Usage
 from devices.models import ApiKey
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
     from concurrent.futures import Executor
 
     from devices.ingest.http import Reply
@@ -38,6 +42,7 @@ class Admission:
         """`is_known` tells whether a key is, or was, of somebody; it raises Refused where it cannot tell."""
         self._is_known = is_known
         self._usage = Usage()
+        self._unwritten = deque[Callable[[datetime | None], int]]()  # what stores older notes
         self._rate_limits = rate_limits or RateLimits()
         self._open = OpenCalls()
 
@@ -100,18 +105,27 @@ class Admission:
             self._usage.note_refused(key, "registered too many devices", address)
 
     async def keep_notes(self, threads: Executor) -> None:
-        """Write the notes every WRITE_EVERY seconds, until cancelled."""
+        """Write the notes every WRITE_EVERY seconds, slowly, until cancelled."""
         while True:
             await asyncio.sleep(WRITE_EVERY)
-            await self.write_notes(threads)
+            await self.write_notes(threads, PAUSE)
 
-    async def write_notes(self, threads: Executor) -> None:
-        """Write the notes to the database; notes that cannot be written are lost, and the log says so."""
+    async def write_notes(self, threads: Executor, pause: float = 0.0) -> None:
+        """Write the notes to the database, with a pause of so many seconds after each portion.
+
+        Notes that cannot be written are lost, and the log says so.
+        """
         usage, self._usage = self._usage, Usage()  # calls go on while these are written
-        try:
-            await asyncio.get_running_loop().run_in_executor(threads, in_database, usage.write)
-        except Exception as error:  # noqa: BLE001  the next writing may do better
-            logger.warning("the use of keys was not written: %s", str(error).partition("\n")[0])
+        self._unwritten.extend(usage.portions())
+        while self._unwritten:
+            write = partial(self._unwritten[0], None)
+            try:
+                await asyncio.get_running_loop().run_in_executor(threads, in_database, write)
+                self._unwritten.popleft()
+            except Exception as error:  # noqa: BLE001  the next writing may do better
+                logger.warning("the use of keys was not written: %s", str(error).partition("\n")[0])
+                self._unwritten.clear()
+            await asyncio.sleep(pause)
 
 
 def _reason(field: str) -> str:

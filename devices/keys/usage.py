@@ -1,14 +1,15 @@
 """When keys were last used and last refused: noted in memory by each process, written every minute.
 
-A call only adds a note; `write` stores the notes in the database, outside any call's transaction. A process
-that dies loses at most a minute of notes.
+A call only adds a note; the notes are stored in the database outside any call's transaction, a portion at a
+time. A process that dies loses its notes of the last minutes.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from fleets import audit
 from fleets.access.digests import digests
 
 WRITE_EVERY: Final = 60.0  # seconds between two writes of a process
+PAUSE: Final = 2.0  # seconds between two portions of a write: all at once, polls would wait for a second
 # Keys noted between two writes; a key that is left out is noted later, as the hour of its use is stored.
 USED_LIMIT: Final = 20_000
 REFUSED_LIMIT: Final = 1_000
@@ -83,29 +85,37 @@ class Usage:
         if not self._used and not self._refused:
             return 0
         at = at or clock.now()
-        hour = at.replace(minute=0, second=0, microsecond=0)
-        written = 0
-        for portion in _portions(digest for key in self._used for digest in digests(key)):
-            written += _execute(MARK_USED, {"digests": portion, "hour": hour})
-        now = time.monotonic()
-        for notes in _portions(
-            (digest, at - timedelta(seconds=now - noted_at), reason, address)
-            for key, (noted_at, reason, address) in self._refused.items()
-            for digest in digests(key)
-        ):
-            written += _write_refused(notes)
-        return written
+        return sum(write(at) for write in self.portions())
+
+    def portions(self) -> Iterator[Callable[[datetime | None], int]]:
+        """What stores each portion of the notes, as `write` does all of them."""
+        for used in _portions(self._used):
+            yield partial(_write_used, used)
+        for refused in _portions(self._refused.items()):
+            yield partial(_write_refused, refused)
+
+
+def _write_used(used: list[str], at: datetime | None) -> int:
+    """Store that these keys were used in the hour of `at`; returns how many were not known to be."""
+    hour = (at or clock.now()).replace(minute=0, second=0, microsecond=0)
+    return _execute(MARK_USED, {"digests": [digest for key in used for digest in digests(key)], "hour": hour})
 
 
 @transaction.atomic
-def _write_refused(notes: list[tuple[bytes, datetime, str, str]]) -> int:
-    """Store when and why keys were last refused, given as (digest, time, reason, address); returns how many.
+def _write_refused(refused: list[tuple[str, tuple[float, str, str]]], at: datetime | None) -> int:
+    """Store when and why keys were last refused, as they were noted; returns how many.
 
     Each refused key gets a line in the audit log, at most one per minute for all processes together, so that
     a flood of calls makes no flood of lines.
     """
-    digests, times, reasons, addresses = map(list, zip(*notes, strict=True))
-    params = {"digests": digests, "times": times, "reasons": reasons, "addresses": addresses}
+    at, now = at or clock.now(), time.monotonic()
+    notes = (
+        (digest, at - timedelta(seconds=now - noted_at), reason, address)
+        for key, (noted_at, reason, address) in refused
+        for digest in digests(key)
+    )
+    found, times, reasons, addresses = map(list, zip(*notes, strict=True))
+    params = {"digests": found, "times": times, "reasons": reasons, "addresses": addresses}
     with connection.cursor() as cursor:
         cursor.execute(MARK_REFUSED, params)
         marked = cursor.fetchall()
@@ -121,8 +131,9 @@ def _write_refused(notes: list[tuple[bytes, datetime, str, str]]) -> int:
     return len(marked)
 
 
-def _portions(items: Iterator[Any]) -> Iterator[list[Any]]:
-    while portion := list(islice(items, ROWS)):
+def _portions(items: Iterable[Any]) -> Iterator[list[Any]]:
+    left = iter(items)
+    while portion := list(islice(left, ROWS)):
         yield portion
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from datetime import timedelta
 
@@ -126,3 +127,21 @@ def test_calls_leave_notes_that_are_written_at_the_end(world: World) -> None:
         "service_key": (True, ""),
         "foreign_service_key": (False, "another organization's server"),
     }
+
+
+def test_what_a_slow_write_has_left_is_written_at_the_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_usage, "ROWS", 1)  # keys of a portion
+
+    async def end_while_it_writes(app: Ingest) -> None:
+        for key in (world.device_key, world.service_key):
+            app._admission._usage.note_used(key)
+        slow = asyncio.create_task(app._admission.write_notes(app._threads, pause=3600))
+        await asyncio.sleep(0)
+        slow.cancel()
+        await app._admission.write_notes(app._threads)
+
+    raw.run(end_while_it_writes)
+    keys = (world.device_key, world.service_key)
+    assert all(stored(key).last_used_at is not None for key in keys)
