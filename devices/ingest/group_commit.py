@@ -96,6 +96,7 @@ class Batches(ABC, Generic[Item, Result]):
         """Answer the accepted items."""
         if self._running is not None:
             await self._running
+            await asyncio.sleep(0)  # callers go on before the threads end that they may need
 
     async def _run(self) -> None:
         while self._waiting:

@@ -237,6 +237,25 @@ def test_too_many_calls_under_way_are_refused_at_once(world: World) -> None:
         assert raw.run(partial(work, other=other)) == (503, [200] * CALLS_UNDER_WAY)
 
 
+@pytest.mark.parametrize("body", [b"", {"release": "1"}])
+def test_stopping_also_answers_who_is_asked_about_after_the_batch(world: World, body: Any) -> None:
+    """Whether a key that is not accepted was somebody's is looked up in a thread that ends with the app."""
+
+    async def work(app: Ingest, other: Any) -> list[int]:
+        other.execute("LOCK TABLE devices_apikey")
+        polls = [asyncio.create_task(raw.heartbeat(app, f"stranger-{n}", body)) for n in range(3)]
+        await asyncio.sleep(0.2)
+        stopping = asyncio.create_task(app.stop())
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in (*polls, stopping))
+        other.rollback()
+        await stopping
+        return [answer.status for answer in await asyncio.gather(*polls)]
+
+    with raw.another_connection() as other:
+        assert raw.run(partial(work, other=other)) == [401] * 3
+
+
 def test_stopping_answers_what_was_accepted(devices: dict[str, Device]) -> None:
     async def work(app: Ingest, other: Any) -> list[int]:
         other.execute("LOCK TABLE devices_heartbeat")
