@@ -51,7 +51,9 @@ def moved(at: Moment) -> QuerySet[Any]:
     """
     due, ended = _passed(at)
     recorded = Heartbeat.objects.filter(LATE_OR_LOST).annotate(recorded_deadline=RECORDED_DEADLINE)
-    ahead = recorded.filter(recorded_deadline__gt=at.heard).values("device_id")
+    # The second condition follows from the first. It tells the planner that they are few: PostgreSQL uses no
+    # statistics of a partial index, so without it a third of all that are late or lost is expected.
+    ahead = recorded.filter(recorded_deadline__gt=at.heard, lost_at__gt=at.heard).values("device_id")
     return due.union(ended, ahead, all=True)
 
 

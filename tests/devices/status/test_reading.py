@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from devices import clock, connectivity
 from devices.models import Device, Heartbeat
 from devices.rules.vocabulary import Status
 from devices.status.counts import count_attention, count_by_status
-from devices.status.reading import filter_by_status, moved_ids, with_status
+from devices.status.reading import filter_by_status, moved, moved_ids, with_status
 from tests.devices.status.polled import (
     BEATS,
     DOWN,
@@ -22,7 +24,7 @@ from tests.devices.status.polled import (
     make_polled,
     status_at,
 )
-from tests.factories import T0, make_device, make_fleet, seconds
+from tests.factories import T0, make_device, make_devices, make_fleet, seconds
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +80,17 @@ def test_a_device_has_moved_only_where_its_recorded_heartbeat_is_not_that_of_the
     device = make_polled()
     connectivity.settle(T0 + seconds(settled))
     assert moved_ids(clock.moment(T0 + seconds(read))) == [device.pk] * moved
+
+
+def test_the_planner_expects_that_few_have_moved_where_all_are_lost() -> None:
+    """Else it reads all devices to list those of a status."""
+    make_devices(make_fleet(), 300)
+    connectivity.record_heartbeats(list(Device.objects.values_list("pk", flat=True)), T0)
+    connectivity.settle(T0 + seconds(LOST))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE devices_heartbeat")
+    (plan,) = json.loads(moved(clock.moment(T0 + seconds(LOST + 1))).explain(format="json"))
+    assert plan["Plan"]["Plan Rows"] < 30
 
 
 @pytest.mark.parametrize("settled", [False, True])
