@@ -24,7 +24,5 @@ class Migration(migrations.Migration):
                 condition=Q(due_at__isnull=True) | Q(due_at=F("lost_at")),
             ),
         ),
-        # Without statistics of the expression, a third of these heartbeats is taken to be ahead of each reading.
-        migrations.RunSQL("ANALYZE devices_heartbeat", migrations.RunSQL.noop),
         RemoveIndexConcurrently("heartbeat", "heartbeat_ahead"),
     ]

@@ -118,9 +118,7 @@ def _fault_of_sql(migration: migrations.Migration, sql: str) -> str:
     text = BODIES.sub("", sql)
     if not migration.atomic:
         return (
-            ""
-            if re.search(r"\bCONCURRENTLY\b|\bUPDATE\b|\bVALIDATE\b|\bANALYZE\b", text, re.IGNORECASE)
-            else LONG_LOCK
+            "" if re.search(r"\bCONCURRENTLY\b|\bUPDATE\b|\bVALIDATE\b", text, re.IGNORECASE) else LONG_LOCK
         )
     return next(
         (fault for pattern, fault in STATEMENTS.items() if re.search(pattern, text, re.IGNORECASE)), ""

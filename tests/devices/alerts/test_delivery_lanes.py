@@ -78,6 +78,7 @@ def test_five_at_once_then_one_a_second(target: AlertTarget) -> None:
     assert len(receiver.sent) == 6
 
 
+@pytest.mark.thorough
 def test_more_than_sixty_in_an_hour_are_bundled() -> None:
     target, receiver = make_target("slack"), Receiver()
     for number in range(70):

@@ -171,6 +171,7 @@ def test_a_share_that_was_reached_before_counts_once_it_was_over(fleet: Fleet) -
     assert [one.opened_at for one in found.incidents] == [Incident.objects.latest("opened_at").opened_at]
 
 
+@pytest.mark.thorough
 def test_silence_in_an_outage_of_ours_does_not_count(fleet: Fleet) -> None:
     rule = make_rule(fleet, Condition.SILENT, parameters=LongerThan(600))
     devices = make_devices(fleet, 1)

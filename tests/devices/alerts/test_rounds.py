@@ -116,6 +116,7 @@ def test_a_round_that_cannot_look_at_all_signals_looks_at_those_of_whole_instant
         assert (IncidentMember.objects.count(), Signal.objects.count()) == (members, left)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("most", [2, 1000])
 @pytest.mark.parametrize("condition", [Condition.STATUS, Condition.TOGETHER])
 def test_a_site_is_one_incident(

@@ -68,12 +68,14 @@ def made(world: World) -> list[Agent]:
     return [Agent(device.uuid, keys.new_device_key(device)) for device in devices]
 
 
+@pytest.mark.thorough
 def test_eleven_frozen_devices_do_not_stop_their_site(world: World) -> None:
     agents, neighbour = made(world), Agent(world.device.uuid, world.device_key)
     Device.objects.exclude(pk=world.device.pk).update(frozen_reason="unpaid")
     assert run(agents, neighbour) == [{401}, {304}] * 3 + [{200}]
 
 
+@pytest.mark.thorough
 def test_eleven_deleted_devices_do_not_stop_their_site(world: World) -> None:
     agents, neighbour = made(world), Agent(world.device.uuid, world.device_key)
     for device in Device.objects.filter(fleet=world.fleet).exclude(pk=world.device.pk):
@@ -81,6 +83,7 @@ def test_eleven_deleted_devices_do_not_stop_their_site(world: World) -> None:
     assert run(agents, neighbour) == [{401}, {304}] * 3 + [{200}]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", list(ApiKey.Kind))
 def test_a_live_key_of_another_kind_or_for_another_device_stops_nobody(
     world: World, kind: ApiKey.Kind
