@@ -127,8 +127,7 @@ class Ingest:
 
     async def stop(self) -> None:
         """Answer the accepted calls, then end the threads."""
-        await self.steady.stop()
-        await asyncio.sleep(0)  # polls that were not steady after all become ordinary calls
+        await self.steady.stop()  # polls that were not steady after all are ordinary calls now
         await self._polls.stop()
         await self._reports.stop()
         await self.registrations.stop()

@@ -96,7 +96,8 @@ class Batches(ABC, Generic[Item, Result]):
         """Answer the accepted items."""
         if self._running is not None:
             await self._running
-            await asyncio.sleep(0)  # callers go on before the threads end that they may need
+        for _ in range(2):  # the last batch is answered, and its callers go on, who may need threads
+            await asyncio.sleep(0)
 
     async def _run(self) -> None:
         while self._waiting:

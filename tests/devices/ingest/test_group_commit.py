@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -237,37 +238,31 @@ def test_too_many_calls_under_way_are_refused_at_once(world: World) -> None:
         assert raw.run(partial(work, other=other)) == (503, [200] * CALLS_UNDER_WAY)
 
 
+def statuses_at_a_stop(table: str, keys: Iterable[str], body: Any = b"") -> list[int]:
+    """How polls with these keys are answered where the app stops while they wait for a locked table."""
+
+    async def work(app: Ingest, other: Any) -> list[int]:
+        other.execute(f"LOCK TABLE {table}")
+        polls = [asyncio.create_task(raw.heartbeat(app, key, body)) for key in keys]
+        await asyncio.sleep(0.2)
+        stopping = asyncio.create_task(app.stop())
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in (*polls, stopping))
+        other.rollback()
+        await stopping
+        return [answer.status for answer in await asyncio.gather(*polls)]
+
+    with raw.another_connection() as other:
+        statuses: list[int] = raw.run(partial(work, other=other))
+    return statuses
+
+
 @pytest.mark.parametrize("body", [b"", {"release": "1"}])
 def test_stopping_also_answers_who_is_asked_about_after_the_batch(world: World, body: Any) -> None:
     """Whether a key that is not accepted was somebody's is looked up in a thread that ends with the app."""
-
-    async def work(app: Ingest, other: Any) -> list[int]:
-        other.execute("LOCK TABLE devices_apikey")
-        polls = [asyncio.create_task(raw.heartbeat(app, f"stranger-{n}", body)) for n in range(3)]
-        await asyncio.sleep(0.2)
-        stopping = asyncio.create_task(app.stop())
-        await asyncio.sleep(0)
-        assert not any(task.done() for task in (*polls, stopping))
-        other.rollback()
-        await stopping
-        return [answer.status for answer in await asyncio.gather(*polls)]
-
-    with raw.another_connection() as other:
-        assert raw.run(partial(work, other=other)) == [401] * 3
+    assert statuses_at_a_stop("devices_apikey", [f"stranger-{n}" for n in range(3)], body) == [401] * 3
 
 
 def test_stopping_answers_what_was_accepted(devices: dict[str, Device]) -> None:
-    async def work(app: Ingest, other: Any) -> list[int]:
-        other.execute("LOCK TABLE devices_heartbeat")
-        polls = [asyncio.create_task(raw.heartbeat(app, key)) for key in devices]
-        await asyncio.sleep(0.2)
-        stopping = asyncio.create_task(app.stop())
-        await asyncio.sleep(0)
-        assert not any(task.done() for task in (*polls, stopping))
-        other.rollback()
-        await stopping
-        return [answer.status for answer in await asyncio.gather(*polls)]
-
-    with raw.another_connection() as other:
-        assert raw.run(partial(work, other=other)) == [200] * 30
+    assert statuses_at_a_stop("devices_heartbeat", devices) == [200] * 30
     assert polled() == {device.pk for device in devices.values()}
